@@ -1,0 +1,42 @@
+PREFIX  ?= /usr/local
+DESTDIR ?=
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS := $(if $(VERSION),-X main.version=$(VERSION))
+SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.PHONY: help build install demo test generate lint bench matrix clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' Makefile
+
+build: ## build bin/pinwatch, static, with the committed BPF objects (no clang needed)
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/pinwatch ./cmd/pinwatch
+
+install: build ## install pinwatch and its shell completion on sudo's path, below PREFIX (/usr/local)
+	install -D -m 755 bin/pinwatch $(DESTDIR)$(PREFIX)/bin/pinwatch
+	install -D -m 644 scripts/completion/pinwatch.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/pinwatch
+	install -D -m 644 scripts/completion/_pinwatch $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_pinwatch
+
+demo: build ## watch a built-in pinned workload for a few seconds
+	$(SUDO) bin/pinwatch demo
+
+test: ## run all tests; those that load BPF programs when run as root
+	@scripts/setup test
+	@scripts/test
+
+generate: ## rebuild bpf/*_bpfel.go and .o from the C sources (needs clang-19)
+	@scripts/setup generate
+	go generate .
+
+lint: ## vet, gofmt, static checks and the import arrows
+	@scripts/setup lint
+	@scripts/lint
+
+bench: ## run the benchmarks, one package at a time
+	go test -p 1 -run '^$$' -bench . -benchmem ./...
+
+matrix: ## boot tests and demo on kernels from 5.10 to the newest, under QEMU
+	@scripts/kernel-matrix
+
+clean: ## remove what was built or fetched
+	rm -rf bin .cache

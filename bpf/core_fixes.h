@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+// core_fixes.h: what differs between kernels, one function each. No other file knows a kernel version.
+#ifndef PINWATCH_CORE_FIXES_H
+#define PINWATCH_CORE_FIXES_H
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct task_struct___before_5_14 {
+	volatile long state;
+};
+
+struct task_struct___before_5_16 {
+	unsigned int cpu;
+};
+
+#pragma clang attribute pop
+
+// task_struct.state became __state in 5.14 (commit 2f064a59a11f).
+static __always_inline __u32 task_state(const struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->__state))
+		return task->__state;
+	return (__u32)((const struct task_struct___before_5_14 *)task)->state;
+}
+
+// The CPU moved from task_struct to thread_info in 5.16 (commit bcf9033e5449).
+static __always_inline __u32 task_cpu(const struct task_struct *task)
+{
+	const struct task_struct___before_5_16 *old = (const void *)task;
+
+	if (bpf_core_field_exists(task->thread_info.cpu))
+		return task->thread_info.cpu;
+	if (bpf_core_field_exists(old->cpu))
+		return old->cpu;
+	return 0;
+}
+
+// The state that the previous task of a switch leaves with. Before 5.18 it is read from the task, where a waking on another
+// CPU may already have changed it.
+static __always_inline __u32 switch_prev_state(const __u64 *ctx, const struct task_struct *prev)
+{
+	if (switch_has_state)
+		return (__u32)ctx[3];
+	return task_state(prev);
+}
+
+// User-space stack pointer of the calling thread. bpf_task_pt_regs is there since 5.15 (commit dd6e10fbd9fb); before, the
+// registers are the last thing on a kernel stack of 16 KiB (x86-64, and arm64 with 4 KiB pages).
+#define THREAD_SIZE_BEFORE_5_15 (16 * 1024)
+static __always_inline __u64 user_stack_pointer(void)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
+		struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+		return regs->sp;
+	} else {
+		struct task_struct *task = (void *)bpf_get_current_task();
+		struct pt_regs *regs = BPF_CORE_READ(task, stack) + THREAD_SIZE_BEFORE_5_15 -
+				       bpf_core_type_size(struct pt_regs);
+
+		return BPF_CORE_READ(regs, sp);
+	}
+}
+
+#endif

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+// event.h: the one definition of every record that leaves the kernel. Go's mirror is generated from it (bpf2go), and
+// events/ decodes by the header's kind. Records are naturally aligned and have no padding (-Wpadded).
+//
+// Times are CLOCK_MONOTONIC nanoseconds. A tid is the kernel's own (initial PID namespace) unless it says otherwise.
+#ifndef PINWATCH_EVENT_H
+#define PINWATCH_EVENT_H
+
+// Bumped when a record changes its meaning or its layout.
+#define WIRE_VERSION 1
+
+enum event_kind {
+	KIND_NONE,
+	KIND_THREAD,	     // a thread that lives: answer of the snapshot iterator
+	KIND_NEWTASK,	     // task_newtask with CLONE_THREAD, in the parent
+	KIND_CLONE_ENTER,    // enter of clone or clone3 with CLONE_THREAD
+	KIND_CLONE_EXIT,     // exit of clone or clone3 in the parent
+	KIND_EXIT_ENTER,     // enter of exit(2)
+	KIND_PROCESS_EXIT,   // sched_process_exit of one thread
+	KIND_PROCESS_FREE,   // sched_process_free of one thread
+	KIND_SIGMASK,	     // enter of rt_sigprocmask(SIG_SETMASK, set)
+	KIND_SIGALTSTACK,    // enter of sigaltstack(ss)
+	KIND_TGKILL_ENTER,   // enter of tgkill(…, SIGURG)
+	KIND_TGKILL_EXIT,    // exit of tgkill
+	KIND_SIGNAL_GENERATE, // SIGURG generated for a thread of the target
+	KIND_SIGNAL_DELIVER, // SIGURG delivered on a thread of the target
+	KIND_SIGRETURN,	     // enter of rt_sigreturn
+	KIND_SWITCH,	     // a thread left its CPU: one whole turn, see struct event_switch
+	KIND_COUNT,
+};
+
+struct event_header {
+	__u64 time;
+	__u32 tid;
+	__u16 cpu;
+	__u8 kind;
+	__u8 flags; // by kind
+};
+
+// A thread as the snapshot iterator finds it. Times are 0 when the programs have not seen it leave, wake or run.
+enum thread_flag {
+	THREAD_ON_CPU = 1,
+	THREAD_RUNNABLE = 2, // waits for a CPU
+	THREAD_EXITED = 4,   // a zombie: its last switch-out lies behind it
+	THREAD_OFF_RUNNABLE = 8, // it left its CPU at off_time still runnable
+	THREAD_NEW = 16,     // has not run since task_newtask
+};
+
+struct event_thread {
+	struct event_header h;
+	__u64 off_time;
+	__u64 wake_time;
+	__u64 run_time;
+	__u32 ns_tid; // in pinwatch's PID namespace
+	__s16 last_cpu; // -1: never ran
+	__u8 why;
+	__u8 unused;
+	char comm[16];
+};
+
+struct event_newtask {
+	struct event_header h; // tid is the child's
+	__u32 parent;
+	__u32 ns_tid; // the child's in pinwatch's PID namespace
+	__u64 clone_flags;
+};
+
+struct event_clone_enter {
+	struct event_header h; // flags: 1 = clone3
+	__u64 clone_flags;
+};
+
+// Exit of clone or tgkill.
+struct event_return {
+	struct event_header h;
+	__s64 ret;
+};
+
+// Kinds that say it all by happening.
+struct event_plain {
+	struct event_header h;
+};
+
+struct event_sigmask {
+	struct event_header h;
+	__u64 set; // bit n-1 = signal n blocked
+};
+
+struct event_sigaltstack {
+	struct event_header h;
+	__u32 ss_flags; // SS_DISABLE = 2
+	__u32 unused;
+};
+
+// Where the target of a signal was when it was generated; h.flags of KIND_SIGNAL_GENERATE.
+enum target_state {
+	TARGET_BLOCKED,
+	TARGET_RUNNABLE,
+	TARGET_ON_CPU,
+};
+
+struct event_signal_generate {
+	struct event_header h; // tid is the target thread's
+	__u32 sender; // tid; 0 = the kernel itself
+	__u32 sender_tgid;
+	__u32 result; // enum of include/trace/events/signal.h: 0 delivered, 1 ignored, 2 already pending, …
+	__u32 group;  // 1 = for the process, not for this thread
+};
+
+struct event_sigreturn {
+	struct event_header h;
+	__u64 pc; // where the interrupted code goes on, from the signal frame; 0 = not readable
+};
+
+// One turn of a thread, sent when it leaves the CPU at h.time: it had left its CPU before, slept for blocked_ns, waited for a
+// CPU for runq_ns and ran for run_ns, so that it left before at h.time - run - runq - blocked.
+enum switch_flag {
+	SWITCH_RUN = 1,	     // run_ns is known: the switch-in was seen
+	SWITCH_OFF = 2,	     // blocked_ns + runq_ns is the whole time off the CPU: the switch-out before was seen
+	SWITCH_WAKE = 4,     // runq_ns begins at a waking
+	SWITCH_FIRST = 8,    // the thread's first turn; "left before" is task_newtask
+	SWITCH_PREEMPTED = 16, // leaves while still runnable
+	SWITCH_DEAD = 32,    // leaves for ever
+};
+
+enum migrate_why {
+	WHY_UNKNOWN,
+	WHY_WAKEUP,   // placed by the wake-up
+	WHY_BALANCE,  // pulled or pushed while waiting
+	WHY_AFFINITY, // the CPU it was on is no longer allowed
+};
+
+struct event_switch {
+	struct event_header h;
+	__u64 run_ns;
+	__u64 runq_ns;
+	__u64 blocked_ns;
+	__u32 waker; // tid of the target's thread that woke it; 0 = somebody else
+	__s16 last_cpu; // where it ran before; -1 = not known
+	__u8 why;
+	__u8 unused;
+};
+
+// What the resolver iterator answers about one process.
+struct resolved {
+	__u64 start_time;
+	__u32 tgid; // in the initial PID namespace
+	__u32 level; // of pinwatch's PID namespace
+	__u32 task_flags;
+	__u32 unused;
+};
+
+union event {
+	struct event_header header;
+	struct event_thread thread;
+	struct event_newtask newtask;
+	struct event_clone_enter clone_enter;
+	struct event_return ret;
+	struct event_plain plain;
+	struct event_sigmask sigmask;
+	struct event_sigaltstack sigaltstack;
+	struct event_signal_generate signal_generate;
+	struct event_sigreturn sigreturn;
+	struct event_switch turn;
+};
+
+#endif

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+// kernel.h: the kernel types pinwatch reads, and of each only the fields it reads. Every access is relocated against the
+// running kernel's BTF (CO-RE), so the order and the offsets below mean nothing.
+#ifndef PINWATCH_KERNEL_H
+#define PINWATCH_KERNEL_H
+
+typedef unsigned char __u8;
+typedef unsigned short __u16;
+typedef unsigned int __u32;
+typedef unsigned long long __u64;
+typedef signed char __s8;
+typedef short __s16;
+typedef int __s32;
+typedef long long __s64;
+typedef __u16 __be16; // named by bpf_helper_defs.h
+typedef __u32 __be32;
+typedef __u32 __wsum;
+typedef _Bool bool;
+#define true 1
+#define false 0
+#define NULL ((void *)0)
+
+// include/uapi/linux/bpf.h
+enum { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_RINGBUF = 27, BPF_MAP_TYPE_TASK_STORAGE = 29 };
+enum { BPF_NOEXIST = 1 };
+enum { BPF_F_NO_PREALLOC = 1 };
+enum { BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
+enum { BPF_RB_NO_WAKEUP = 1 };
+
+// include/uapi/linux/sched.h, signal.h; include/linux/sched.h; arch-independent on the architectures Go supports
+#define CLONE_THREAD 0x00010000ULL
+#define PF_KTHREAD 0x00200000
+#define TASK_DEAD 0x0080
+#define TASK_WAKING 0x0200
+#define SIGURG 23
+#define SIG_SETMASK 2
+#define SI_TKILL (-6)
+
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpadded" // these are no records of ours
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct pid_namespace;
+
+struct upid {
+	__u32 nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
+struct thread_info {
+	__u32 cpu;
+};
+
+struct cpumask {
+	unsigned long bits[1];
+};
+
+struct task_struct {
+	struct thread_info thread_info;
+	int on_cpu;
+	int on_rq;
+	const struct cpumask *cpus_ptr;
+	unsigned int __state;
+	int exit_state;
+	unsigned int flags;
+	__u32 pid;
+	__u32 tgid;
+	struct pid *thread_pid;
+	void *stack;
+	__u64 start_time;
+	char comm[16];
+};
+
+struct kernel_siginfo {
+	int si_code;
+};
+
+struct pt_regs {
+#if defined(__TARGET_ARCH_x86)
+	unsigned long sp;
+#else
+	__u64 sp;
+#endif
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
+enum bpf_func_id {
+	BPF_FUNC_task_pt_regs = 175,
+};
+
+#pragma clang attribute pop
+#pragma clang diagnostic pop
+
+// What a classic system-call tracepoint hands to its program: events/syscalls/*/format.
+struct syscall_enter {
+	__u64 common;
+	__u64 nr;
+	__u64 args[6];
+};
+
+struct syscall_exit {
+	__u64 common;
+	__u64 nr;
+	__s64 ret;
+};
+
+#endif

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+// lifecycle.bpf.h: threads come and go. clone and clone3, task_newtask, the system calls that end a Go thread's start-up and
+// begin its end, exit, and the kernel's own end of a thread.
+#ifndef PINWATCH_LIFECYCLE_BPF_H
+#define PINWATCH_LIFECYCLE_BPF_H
+
+static __always_inline int clone_enter(__u64 clone_flags, __u8 clone3)
+{
+	__u32 tid = current_target_tid();
+	struct event_clone_enter *e;
+
+	if (!tid || !(clone_flags & CLONE_THREAD))
+		return 0;
+	e = emit_reserve(sizeof(*e), KIND_CLONE_ENTER, tid, bpf_ktime_get_ns());
+	if (!e)
+		return 0;
+	e->h.flags = clone3;
+	e->clone_flags = clone_flags;
+	emit_submit(e);
+	return 0;
+}
+
+static __always_inline int syscall_return(enum event_kind kind, __s64 ret)
+{
+	__u64 now = bpf_ktime_get_ns();
+	__u32 tid = current_target_tid();
+	struct event_return *e;
+
+	if (!tid)
+		return 0;
+	e = emit_reserve(sizeof(*e), kind, tid, now);
+	if (!e)
+		return 0;
+	e->ret = ret;
+	emit_submit(e);
+	return 0;
+}
+
+// The exit fires in the child too, with 0.
+static __always_inline int clone_exit(__s64 ret)
+{
+	return ret ? syscall_return(KIND_CLONE_EXIT, ret) : 0;
+}
+
+SEC("tracepoint/syscalls/sys_enter_clone")
+int pw_clone_enter(struct syscall_enter *ctx)
+{
+	return clone_enter(ctx->args[0], 0);
+}
+
+SEC("tracepoint/syscalls/sys_exit_clone")
+int pw_clone_exit(struct syscall_exit *ctx)
+{
+	return clone_exit(ctx->ret);
+}
+
+SEC("tracepoint/syscalls/sys_enter_clone3")
+int pw_clone3_enter(struct syscall_enter *ctx)
+{
+	__u64 clone_flags = 0; // the first member of struct clone_args
+
+	if (!current_target_tid() || bpf_probe_read_user(&clone_flags, sizeof(clone_flags), (void *)ctx->args[0]))
+		return 0;
+	return clone_enter(clone_flags, 1);
+}
+
+SEC("tracepoint/syscalls/sys_exit_clone3")
+int pw_clone3_exit(struct syscall_exit *ctx)
+{
+	return clone_exit(ctx->ret);
+}
+
+SEC("tp_btf/task_newtask")
+int pw_newtask(__u64 *ctx)
+{
+	struct task_struct *child = (void *)ctx[0];
+	__u64 now = bpf_ktime_get_ns();
+	struct thread_state *state;
+	struct event_newtask *e;
+
+	if (!is_target(child))
+		return 0;
+	if (!(ctx[1] & CLONE_THREAD)) {
+		target_gone = 1; // a new process got the target's old PID
+		return 0;
+	}
+	state = thread_get(child, true);
+	if (state) {
+		state->off_time = now;
+		state->fresh = 1;
+	}
+	e = emit_reserve(sizeof(*e), KIND_NEWTASK, child->pid, now);
+	if (!e)
+		return 0;
+	e->parent = (__u32)bpf_get_current_pid_tgid();
+	e->ns_tid = thread_ns_tid(child);
+	e->clone_flags = ctx[1];
+	emit_submit(e);
+	return 0;
+}
+
+// A Go thread's last step to "ready" (minit) and its first step to its end (mexit) is rt_sigprocmask(SIG_SETMASK).
+SEC("tracepoint/syscalls/sys_enter_rt_sigprocmask")
+int pw_sigmask(struct syscall_enter *ctx)
+{
+	__u32 tid = current_target_tid();
+	struct event_sigmask *e;
+	__u64 set = 0;
+
+	if (!tid || (__s32)ctx->args[0] != SIG_SETMASK || !ctx->args[1])
+		return 0;
+	e = emit_reserve(sizeof(*e), KIND_SIGMASK, tid, bpf_ktime_get_ns());
+	if (!e)
+		return 0;
+	bpf_probe_read_user(&set, sizeof(set), (void *)ctx->args[1]);
+	e->set = set;
+	emit_submit(e);
+	return 0;
+}
+
+SEC("tracepoint/syscalls/sys_enter_sigaltstack")
+int pw_sigaltstack(struct syscall_enter *ctx)
+{
+	__u32 tid = current_target_tid();
+	struct event_sigaltstack *e;
+	__u32 flags = 0;
+
+	if (!tid || !ctx->args[0])
+		return 0;
+	e = emit_reserve(sizeof(*e), KIND_SIGALTSTACK, tid, bpf_ktime_get_ns());
+	if (!e)
+		return 0;
+	bpf_probe_read_user(&flags, sizeof(flags), (void *)(ctx->args[0] + 8)); // stack_t.ss_flags
+	e->ss_flags = flags;
+	e->unused = 0;
+	emit_submit(e);
+	return 0;
+}
+
+SEC("tracepoint/syscalls/sys_enter_exit")
+int pw_exit_enter(void *ctx)
+{
+	__u32 tid = current_target_tid();
+
+	if (tid)
+		emit_plain(KIND_EXIT_ENTER, tid);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int pw_process_exit(__u64 *ctx)
+{
+	struct task_struct *task = (void *)ctx[0];
+
+	if (is_target(task))
+		emit_plain(KIND_PROCESS_EXIT, task->pid);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_free")
+int pw_process_free(__u64 *ctx)
+{
+	struct task_struct *task = (void *)ctx[0];
+
+	if (is_target(task))
+		emit_plain(KIND_PROCESS_FREE, task->pid);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+// maps.h: all state of the kernel side, who writes it and who deletes it.
+#ifndef PINWATCH_MAPS_H
+#define PINWATCH_MAPS_H
+
+// Records on their way to user space. The loader sets the size.
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+	__type(value, union event);
+} ring SEC(".maps");
+
+// What must be remembered of a thread between two of its switches. Written under its run queue's lock (switch) or its
+// wake-up lock (waking, wakeup_new, migrate); all zero = nothing seen yet.
+struct thread_state {
+	__u64 off_time;	   // when it last left its CPU, or task_newtask
+	__u64 wake_time;   // the waking of the current absence
+	__u32 waker;	   // who woke it
+	__u32 early_waker; // who woke it before it had left the CPU
+	__s16 last_cpu;	   // CPU + 1 of the last run; 0 = not known
+	__u8 why;	   // enum migrate_why of the current absence
+	__u8 off_runnable; // it left while runnable: the whole absence is waiting
+	__u8 fresh;	   // has not run since task_newtask
+	__u8 unused[3];
+};
+
+// Deleted by the kernel together with the task.
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread_state);
+} thread_storage SEC(".maps");
+
+// The same by tid where task storage does not exist. Preallocated, because the scheduler must not allocate.
+// Deleted at the thread's last switch-out.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1 << 16);
+	__type(key, __u32);
+	__type(value, struct thread_state);
+} thread_hash SEC(".maps");
+
+// Which thread of the target runs on a CPU, and since when. A run never changes its CPU, so this may be kept by CPU; it is an
+// array of its own cache lines, because wakers and the snapshot look at other CPUs' slots. tid 0 = none of the target's.
+#define MAX_CPUS 4096
+struct cpu_slot {
+	__u64 since;
+	__u32 tid;
+	__u32 unused[13];
+};
+struct cpu_slot cpu_slots[MAX_CPUS];
+
+// Records that found no room in the ring, by kind. Read by user space through a mapping, never by a system call: map system
+// calls keep tracepoint programs from running (kernel/bpf/syscall.c, bpf_disable_instrumentation).
+__u64 lost[KIND_COUNT];
+
+// Set when the target's tgid is given to a new process: from then on nothing is observed.
+__u32 target_gone;
+
+#endif

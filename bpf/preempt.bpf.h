@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+// preempt.bpf.h: a SIGURG on its way: tgkill, signal_generate, signal_deliver, rt_sigreturn.
+#ifndef PINWATCH_PREEMPT_BPF_H
+#define PINWATCH_PREEMPT_BPF_H
+
+SEC("tracepoint/syscalls/sys_enter_tgkill")
+int pw_tgkill_enter(struct syscall_enter *ctx)
+{
+	__u32 tid = current_target_tid();
+
+	if (tid && (__s32)ctx->args[2] == SIGURG)
+		emit_plain(KIND_TGKILL_ENTER, tid);
+	return 0;
+}
+
+SEC("tracepoint/syscalls/sys_exit_tgkill")
+int pw_tgkill_exit(struct syscall_exit *ctx)
+{
+	return syscall_return(KIND_TGKILL_EXIT, ctx->ret);
+}
+
+static __always_inline __u8 target_state(const struct task_struct *task)
+{
+	if (task->on_cpu)
+		return TARGET_ON_CPU;
+	return task_state(task) == 0 || task->on_rq ? TARGET_RUNNABLE : TARGET_BLOCKED;
+}
+
+// The siginfo argument is 0 (from the calling process), 1 (from the kernel) or a pointer; kernel-made ones have a positive
+// si_code (include/linux/signal_types.h, include/uapi/asm-generic/siginfo.h).
+static __always_inline bool sent_by_kernel(__u64 info)
+{
+	const struct kernel_siginfo *si = (const void *)info;
+	int code = 0;
+
+	if (info <= 1)
+		return info == 1;
+	bpf_probe_read_kernel(&code, sizeof(code), &si->si_code);
+	return code > 0;
+}
+
+SEC("tp_btf/signal_generate")
+int pw_generate(__u64 *ctx)
+{
+	struct task_struct *task = (void *)ctx[2];
+	struct event_signal_generate *e;
+	__u64 sender;
+
+	if ((__s32)ctx[0] != SIGURG || !is_target(task))
+		return 0;
+	e = emit_reserve(sizeof(*e), KIND_SIGNAL_GENERATE, task->pid, bpf_ktime_get_ns());
+	if (!e)
+		return 0;
+	sender = sent_by_kernel(ctx[1]) ? 0 : bpf_get_current_pid_tgid();
+	e->h.flags = target_state(task);
+	e->sender = (__u32)sender;
+	e->sender_tgid = sender >> 32;
+	e->group = (__u32)ctx[3];
+	e->result = (__u32)ctx[4];
+	emit_submit(e);
+	return 0;
+}
+
+SEC("tp_btf/signal_deliver")
+int pw_deliver(__u64 *ctx)
+{
+	__u32 tid;
+
+	if ((__s32)ctx[0] != SIGURG)
+		return 0;
+	tid = current_target_tid();
+	if (tid)
+		emit_plain(KIND_SIGNAL_DELIVER, tid);
+	return 0;
+}
+
+// Where the saved program counter lies above the stack pointer at rt_sigreturn.
+#if defined(__TARGET_ARCH_x86)
+// arch/x86/include/asm/sigframe.h: the restorer's return address is popped, sp is at struct ucontext;
+// uc_flags, uc_link, uc_stack (40 bytes), then gregs, of which rip is the 17th.
+#define SIGFRAME_PC (40 + 16 * 8)
+#else
+// arch/arm64/kernel/signal.c struct rt_sigframe: siginfo (128 bytes), then struct ucontext, whose sigcontext is at 176:
+// fault_address, regs[31], sp, pc.
+#define SIGFRAME_PC (128 + 176 + 8 + 31 * 8 + 8)
+#endif
+
+SEC("tracepoint/syscalls/sys_enter_rt_sigreturn")
+int pw_sigreturn(void *ctx)
+{
+	__u64 now = bpf_ktime_get_ns();
+	__u32 tid = current_target_tid();
+	struct event_sigreturn *e;
+	__u64 pc = 0;
+
+	if (!tid)
+		return 0;
+	e = emit_reserve(sizeof(*e), KIND_SIGRETURN, tid, now);
+	if (!e)
+		return 0;
+	bpf_probe_read_user(&pc, sizeof(pc), (void *)(user_stack_pointer() + SIGFRAME_PC));
+	e->pc = pc;
+	emit_submit(e);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+// snapshot.bpf.h: questions that user space asks by reading an iterator, not by an event: which process is this PID, and
+// which threads live now. They answer in the seq file, so an answer is never lost.
+#ifndef PINWATCH_SNAPSHOT_BPF_H
+#define PINWATCH_SNAPSHOT_BPF_H
+
+// Which process has wanted_pid in the PID namespace of the reader?
+SEC("iter/task")
+int pw_resolve(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task, *reader = (void *)bpf_get_current_task();
+	struct resolved r = {};
+
+	if (!task || task->pid != task->tgid)
+		return 0;
+	r.level = BPF_CORE_READ(reader, thread_pid, level);
+	if (tid_at_level(task, r.level) != wanted_pid)
+		return 0;
+	r.tgid = task->tgid;
+	r.start_time = task->start_time;
+	r.task_flags = task->flags;
+	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
+	return 0;
+}
+
+static __always_inline __u8 snapshot_flags(const struct task_struct *task, const struct thread_state *state)
+{
+	__u8 flags = 0;
+
+	if (task->on_cpu)
+		flags |= THREAD_ON_CPU;
+	else if (task->exit_state)
+		flags |= THREAD_EXITED;
+	else if (task_state(task) == 0 || task->on_rq)
+		flags |= THREAD_RUNNABLE;
+	if (state && state->off_runnable)
+		flags |= THREAD_OFF_RUNNABLE;
+	if (state && state->fresh)
+		flags |= THREAD_NEW;
+	return flags;
+}
+
+// A thread may move while it is looked at, and its records say so; user space joins both by time.
+SEC("iter/task")
+int pw_snapshot(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct event_thread e = {};
+	struct thread_state *state;
+	struct cpu_slot *slot;
+
+	if (!task || !is_target(task))
+		return 0;
+	state = thread_get(task, false);
+	e.h.time = bpf_ktime_get_ns();
+	e.h.tid = task->pid;
+	e.h.cpu = task_cpu(task);
+	e.h.kind = KIND_THREAD;
+	e.h.flags = snapshot_flags(task, state);
+	e.ns_tid = thread_ns_tid(task);
+	e.last_cpu = -1;
+	if (state) {
+		e.off_time = state->off_time;
+		e.wake_time = state->wake_time;
+		e.last_cpu = state->last_cpu - 1;
+		e.why = state->why;
+	}
+	slot = cpu_slot(e.h.cpu);
+	if (slot->tid == e.h.tid)
+		e.run_time = slot->since;
+	bpf_probe_read_kernel(e.comm, sizeof(e.comm), task->comm);
+	bpf_seq_write(ctx->meta->seq, &e, sizeof(e));
+	return 0;
+}
+
+#endif

@@ -1,0 +1,125 @@
+// Command pinwatch observes what a Go process pays for its operating-system threads.
+//
+// Every command is one file here; this package only wires packages together.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Exit codes.
+const (
+	exitOK           = 0
+	exitError        = 1 // it could not be done: no such process, no permission, kernel too old, …
+	exitUsage        = 2 // the command line makes no sense
+	exitContract     = 3 // a statement of the specification is broken
+	exitInconclusive = 4 // there was too little to say
+)
+
+// version is set by the build (-ldflags "-X main.version=…"); a binary made by go install knows its module's.
+var version string
+
+func versionString() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "devel"
+}
+
+// usageError is the caller's mistake.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// streams are the standard streams of one run.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// run is the whole program but for its signals. It returns the exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	// The workload parses its own flags.
+	if len(args) > 1 && args[1] == workloadCommand {
+		return runWorkload(args[2:], stdin, stdout, stderr)
+	}
+	app := newApp(streams{stdin, stdout, stderr})
+	err := app.RunContext(ctx, args)
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintln(stderr, "pinwatch:", oneLine(err))
+	var usage usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitError
+}
+
+// oneLine is what a person at a terminal gets to read of an error, however it was joined.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
+func newApp(s streams) *cli.App {
+	return &cli.App{
+		Name:                 "pinwatch",
+		Usage:                "what a Go process pays for its operating-system threads, seen from the kernel",
+		Version:              versionString(),
+		HideVersion:          true,
+		EnableBashCompletion: true,
+		Suggest:              true,
+		Reader:               s.in,
+		Writer:               s.out,
+		ErrWriter:            s.err,
+		ExitErrHandler:       func(*cli.Context, error) {}, // run returns the exit code
+		OnUsageError:         onUsageError,
+		CommandNotFound:      nil,
+		Action:               noCommand,
+		Description: `Examples:
+  pinwatch demo                                the whole tool on a built-in workload
+  sudo pinwatch attach -p 4242 -d 10s          observe process 4242 for ten seconds
+  sudo pinwatch attach -p 4242 -i 1s           a line per second until Ctrl-C, then the report
+  sudo pinwatch attach -p 4242 -d 1m -o json --out report.json
+  pinwatch doctor                              what this machine allows
+
+Exit codes: 0 done, 1 error, 2 usage.`,
+		Commands: []*cli.Command{
+			attachCommand(s),
+			demoCommand(s),
+			doctorCommand(s),
+			versionCommand(s),
+			completionCommand(s),
+		},
+	}
+}
+
+func onUsageError(_ *cli.Context, err error, _ bool) error {
+	return usageError{fmt.Errorf("%w; see pinwatch --help", err)}
+}
+
+func noCommand(c *cli.Context) error {
+	if c.NArg() > 0 {
+		return usagef("no command %q; see pinwatch --help", c.Args().First())
+	}
+	return cli.ShowAppHelp(c)
+}
+
+// noArguments refuses what a command would otherwise ignore.
+func noArguments(c *cli.Context) error {
+	if c.NArg() > 0 {
+		return usagef("%s takes no arguments, only flags: %q", c.Command.Name, c.Args().Slice())
+	}
+	return nil
+}

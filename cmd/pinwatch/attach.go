@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/events"
+	"github.com/pinwatch/pinwatch/internal/goruntime"
+	"github.com/pinwatch/pinwatch/internal/host"
+	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/loader"
+)
+
+func attachCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name:     "attach",
+		Usage:    "observe a running process and report what its threads cost",
+		Category: "observe",
+		Description: `Without -d it observes until Ctrl-C or until the process ends; the final report is printed either way.
+
+Examples:
+  sudo pinwatch attach -p 4242 -d 10s
+  sudo pinwatch attach -p $(pidof renderd) -i 1s
+  sudo pinwatch attach -p 4242 -d 1m -o json --out report.json
+  sudo pinwatch attach -p 4242 -i 5s -o ndjson | jq .counts
+
+It needs CAP_BPF, CAP_PERFMON and CAP_DAC_READ_SEARCH, and CAP_SYS_PTRACE for other users' processes.`,
+		Flags: append([]cli.Flag{
+			&cli.StringFlag{Name: "pid", Aliases: []string{"p"}, Usage: "`PID` of the process", Required: true},
+			&cli.StringFlag{Name: "duration", Aliases: []string{"d"}, Usage: "observe for `TIME`, for instance 10s or 5m (default: until Ctrl-C)"},
+		}, observeFlags()...),
+		Before:       noArguments,
+		OnUsageError: onUsageError,
+		Action: func(c *cli.Context) error {
+			o, err := parseOptions(c, "")
+			if err != nil {
+				return err
+			}
+			if o.pid, err = parsePID(c.String("pid")); err != nil {
+				return err
+			}
+			return attach(c.Context, s, o)
+		},
+	}
+}
+
+// attach observes one process and writes its report.
+func attach(ctx context.Context, s streams, o options) (err error) {
+	out, err := openOutput(s, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.close()) }()
+
+	target, err := loader.OpenTarget(o.pid)
+	if err != nil {
+		return err
+	}
+	meta, asyncPreempt := describe(s, o, target.PID)
+	session, err := loader.Attach(target, loader.Config{RingBytes: o.ringBytes, HashState: o.hashState})
+	if err != nil {
+		return errors.Join(err, target.Close())
+	}
+	defer func() { err = errors.Join(err, session.Close()) }()
+	ring, err := events.NewRing(session.Ring())
+	if err != nil {
+		return err
+	}
+	defer ring.Close()
+
+	topology := host.ReadTopology(os.DirFS("/"))
+	w := &windows{out: out, meta: meta, session: session, usage: usage(), last: usage()}
+	ob := &observer{
+		session: session, ring: ring, stats: session.NewStats(), onWindow: w.settled,
+		correlator: correlate.New(correlate.Config{TGID: target.TGID, Distance: topology.Distance, AsyncPreempt: asyncPreempt}),
+	}
+	w.observer = ob
+	stop := startStats(ctx, ob.stats)
+	progress := newProgress(s, o)
+	ended, err := ob.run(ctx, plan{duration: o.duration, interval: o.interval, tick: progress.tick})
+	progress.done()
+	stats, statsErr := stop()
+	if err = errors.Join(err, statsErr); err != nil {
+		return err
+	}
+	return w.final(stats, ended)
+}
+
+// describe collects what a report says beside the numbers, and warns of what is not to be had.
+func describe(s streams, o options, pid int) (report.Meta, uint64) {
+	meta := report.Meta{Version: versionString(), Host: host.Read(os.DirFS("/")), Target: report.Target{PID: pid}}
+	info, err := goruntime.Read(pid)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, os.ErrProcessDone):
+		return meta, 0 // it has just ended; the report will say so
+	case err != nil:
+		meta.Warnings = append(meta.Warnings, fmt.Sprintf("kernel side only: %v", err))
+		fmt.Fprintf(s.err, "pinwatch: process %d: %s: observing the kernel side only\n", pid, oneLine(err))
+		return meta, 0
+	}
+	meta.Target = targetOf(pid, info)
+	if why := info.Unknown["AsyncPreempt"]; why != nil {
+		meta.Warnings = append(meta.Warnings, fmt.Sprintf("injected preemptions are not told from others: %v", why))
+	}
+	return meta, info.AsyncPreempt
+}
+
+func targetOf(pid int, info *goruntime.Info) report.Target {
+	none := "none"
+	t := report.Target{
+		PID: pid, Exe: &info.Exe, GoVersion: &info.GoVersion, Cgo: &info.CGO, PIE: &info.PIE, Stripped: &info.Stripped, Offsets: &none,
+	}
+	if info.GOMAXPROCS > 0 {
+		t.GOMAXPROCS = &info.GOMAXPROCS
+	}
+	return t
+}
+
+// windows writes the windows of one observation as they settle.
+type windows struct {
+	out      *output
+	meta     report.Meta
+	session  *loader.Session
+	observer *observer
+	usage    cpuUsage // at the start of the observation
+	last     cpuUsage // at the start of the interval
+	whole    *correlate.Result
+}
+
+// settled takes one window. The whole observation is kept until the observer's own cost is known.
+func (w *windows) settled(r *correlate.Result) error {
+	if missed, err := w.observer.stats.Missed(); err == nil {
+		r.Loss.RecursionMisses = missed
+	}
+	r.Loss.Late = w.observer.order.Late()
+	if err := correlate.Validate(r); err != nil {
+		r.Warnings = append(r.Warnings, "the numbers contradict each other, which is a defect of pinwatch: "+oneLine(err))
+	}
+	if !r.Interval {
+		w.whole = r
+		return nil
+	}
+	meta := w.meta
+	meta.End = time.Now()
+	meta.Observer = observed(w.session, nil, 0, usage().since(w.last), r)
+	w.last = usage()
+	return w.out.interval(report.New(meta, r))
+}
+
+func (w *windows) final(stats *loader.Stats, ended bool) error {
+	meta := w.meta
+	meta.End = time.Now()
+	if ended {
+		how := "ended while it was observed"
+		meta.Target.Ended = &how
+	}
+	var programs []loader.ProgramStats
+	var sampled time.Duration
+	if stats != nil {
+		programs, sampled = stats.Sum()
+	} else {
+		meta.Warnings = append(meta.Warnings, "the kernel gives its BPF statistics only with CAP_SYS_ADMIN: what the programs cost is not known")
+	}
+	meta.Observer = observed(w.session, programs, sampled, usage().since(w.usage), w.whole)
+	return w.out.final(report.New(meta, w.whole))
+}

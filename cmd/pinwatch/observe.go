@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/bpf"
+	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/events"
+	"github.com/pinwatch/pinwatch/loader"
+)
+
+const (
+	// pollEvery is how often the ring buffer is emptied; nothing wakes us in between.
+	pollEvery = 20 * time.Millisecond
+	// slack is how long an event may take from its time stamp to the ring buffer. Normally that is nanoseconds, but a
+	// hypervisor can hold a CPU just there.
+	slack = 30 * time.Millisecond
+)
+
+// observer drives one session: kernel → ring buffer → order → correlator.
+type observer struct {
+	session    *loader.Session
+	ring       *events.Ring
+	order      events.Reorder
+	correlator *correlate.Correlator
+	stats      *loader.Stats
+	lost       [bpf.PinwatchEventKindKIND_COUNT]uint64 // already told to the correlator
+	seen       uint64 // events so far
+	onWindow   func(*correlate.Result) error
+	err        error // of onWindow
+}
+
+// plan says how long and in which steps to observe.
+type plan struct {
+	duration, interval time.Duration // 0 = until the context or the target ends; no intervals
+	tick               func(elapsed time.Duration, seen uint64)
+}
+
+// now is the kernel's CLOCK_MONOTONIC, which the events are stamped with.
+func now() events.Time {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		panic(err) // cannot be: the clock exists and the pointer is valid
+	}
+	return events.Time(ts.Nano())
+}
+
+// run observes until the plan, the context or the target ends, and hands every settled window to onWindow, the whole
+// observation last. It reports whether the target ended.
+func (o *observer) run(ctx context.Context, p plan) (ended bool, err error) {
+	if o.lost, err = o.session.Lost(); err != nil { // before the window: nobody's
+		return false, err
+	}
+	if err := o.snapshot(); err != nil {
+		return false, err
+	}
+	start := events.Event{Kind: events.WindowStart, Time: now()}
+	if p.interval > 0 {
+		start.Flags = events.WindowIntervals
+	}
+	o.order.Push(&start)
+
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
+	cut, end := start.Time+events.Time(p.interval), start.Time+events.Time(p.duration)
+	for {
+		select {
+		case <-ctx.Done():
+			return false, o.finish()
+		case <-poll.C:
+		}
+		before := now()
+		if err := o.poll(before); err != nil {
+			return false, err
+		}
+		if p.tick != nil {
+			p.tick(before.Sub(start.Time), o.seen)
+		}
+		switch {
+		case !o.session.Target.Alive():
+			return true, o.finish()
+		case p.duration > 0 && before >= end:
+			return false, o.finish()
+		case p.interval > 0 && before >= cut:
+			cut += events.Time(p.interval)
+			if err := o.boundary(events.WindowCut); err != nil {
+				return false, err
+			}
+		}
+	}
+}
+
+// poll empties the ring buffer and passes on what can have nothing older behind it.
+func (o *observer) poll(before events.Time) error {
+	if err := o.ring.Drain(func(e *events.Event) { o.order.Push(e) }); err != nil {
+		return err
+	}
+	if err := o.tellLosses(); err != nil {
+		return err
+	}
+	o.release(before - events.Time(slack))
+	return o.err
+}
+
+func (o *observer) release(until events.Time) {
+	o.order.Release(until, func(e *events.Event) {
+		o.seen++
+		for _, r := range o.correlator.Add(e) {
+			if o.err == nil {
+				o.err = o.onWindow(r)
+			}
+		}
+	})
+}
+
+// boundary ends a window now and has every thread looked at, so that its time is known up to here.
+func (o *observer) boundary(kind events.Kind) error {
+	o.order.Push(&events.Event{Kind: kind, Time: now()})
+	if err := o.snapshot(); err != nil {
+		return err
+	}
+	o.order.Push(&events.Event{Kind: events.WindowSettled, Time: now()})
+	return nil
+}
+
+func (o *observer) finish() error {
+	if err := o.boundary(events.WindowEnd); err != nil {
+		return err
+	}
+	time.Sleep(slack) // what was stamped before the boundary is in the ring buffer by then
+	if err := o.poll(now()); err != nil {
+		return err
+	}
+	o.release(now())
+	return o.err
+}
+
+func (o *observer) snapshot() error {
+	records, err := o.session.Snapshot()
+	if err != nil {
+		return err
+	}
+	var e events.Event
+	for ; len(records) >= loader.SnapshotRecord; records = records[loader.SnapshotRecord:] {
+		if err := events.Decode(records, &e); err != nil {
+			return fmt.Errorf("list threads: %w", err)
+		}
+		o.order.Push(&e)
+	}
+	return nil
+}
+
+func (o *observer) tellLosses() error {
+	lost, err := o.session.Lost()
+	if err != nil {
+		return err
+	}
+	for kind, n := range lost {
+		if n != o.lost[kind] {
+			o.order.Push(&events.Event{Kind: events.Loss, Time: now(), Args: [8]uint64{uint64(kind), n - o.lost[kind]}})
+		}
+	}
+	o.lost = lost
+	return nil
+}
+
+// startStats has the kernel account for our programs while the observation runs. stop ends that and returns nil where the
+// kernel does not let us.
+func startStats(ctx context.Context, st *loader.Stats) (stop func() (*loader.Stats, error)) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- st.Run(ctx) }()
+	return func() (*loader.Stats, error) {
+		cancel()
+		if err := <-done; errors.Is(err, fs.ErrPermission) {
+			return nil, nil
+		} else if err != nil {
+			return nil, err
+		}
+		return st, nil
+	}
+}

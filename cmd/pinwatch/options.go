@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/urfave/cli/v2"
+)
+
+// options of the commands that observe.
+type options struct {
+	pid                int
+	duration, interval time.Duration // 0 = none
+	format             string        // text, json, ndjson
+	outFile            string        // "" = stdout
+	ringBytes          int           // 0 = default
+	hashState          bool
+}
+
+func observeFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "interval", Aliases: []string{"i"}, Usage: "print a line every `TIME` (ndjson: a report every TIME, default 1s)"},
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT` of the report: text, json or ndjson", Value: "text"},
+		&cli.StringFlag{Name: "out", Usage: "write the report to `FILE` instead of the terminal"},
+		&cli.StringFlag{Name: "ring-size", Usage: "`BYTES` of the kernel's buffer for events", DefaultText: "16M"},
+		&cli.BoolFlag{Name: "hash-state", Hidden: true, Usage: "keep thread state as kernels before 5.12 do"},
+	}
+}
+
+func parseOptions(c *cli.Context, defaultDuration string) (o options, err error) {
+	o.format, o.outFile, o.hashState = c.String("output"), c.String("out"), c.Bool("hash-state")
+	switch o.format {
+	case "text", "json", "ndjson":
+	default:
+		return o, usagef("-o %s: no such format; it is text, json or ndjson", o.format)
+	}
+	if c.IsSet("out") && o.outFile == "" {
+		return o, usagef("--out needs a file name")
+	}
+	duration, interval := defaultDuration, ""
+	if c.IsSet("duration") {
+		duration = c.String("duration")
+	}
+	if o.duration, err = parseDuration("-d", duration, c.IsSet("duration")); err != nil {
+		return o, err
+	}
+	if o.format == "ndjson" {
+		interval = "1s"
+	}
+	if c.IsSet("interval") {
+		interval = c.String("interval")
+	}
+	if o.interval, err = parseDuration("-i", interval, c.IsSet("interval")); err != nil {
+		return o, err
+	}
+	if o.interval > 0 && o.interval < minInterval {
+		return o, usagef("-i %s: too short; the least is %v", interval, minInterval)
+	}
+	if c.IsSet("ring-size") {
+		o.ringBytes, err = parseSize(c.String("ring-size"))
+	}
+	return o, err
+}
+
+// minInterval leaves time to look at every thread between two cuts.
+const minInterval = 100 * time.Millisecond
+
+// maxDuration is far beyond any observation and far below overflow of nanoseconds.
+const maxDuration = 10 * 365 * 24 * time.Hour
+
+func parseDuration(flag, value string, given bool) (time.Duration, error) {
+	if value == "" && !given {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(value)
+	switch {
+	case err != nil:
+		return 0, usagef("%s %s: want a time with its unit, for instance 10s, 500ms or 5m", flag, strconv.Quote(value))
+	case d <= 0:
+		return 0, usagef("%s %s: must be more than zero; without %s there is no limit", flag, value, flag)
+	case d > maxDuration:
+		return 0, usagef("%s %s: longer than ten years", flag, value)
+	}
+	return d, nil
+}
+
+func parsePID(value string) (int, error) {
+	pid, err := strconv.ParseInt(value, 10, 32)
+	if err != nil || pid <= 0 {
+		return 0, usagef("-p %s: want the PID of a process, a number from 1 on", strconv.Quote(value))
+	}
+	return int(pid), nil
+}
+
+// parseSize reads bytes with an optional K, M or G.
+func parseSize(value string) (int, error) {
+	const least, most = 4 << 10, 1 << 30
+	var n int64
+	var unit string
+	if _, err := fmt.Sscanf(value+" ", "%d%s ", &n, &unit); err != nil && unit == "" {
+		if n, err = strconv.ParseInt(value, 10, 64); err != nil {
+			return 0, usagef("--ring-size %s: want bytes, for instance 4M", strconv.Quote(value))
+		}
+	}
+	shift, ok := map[string]uint{"": 0, "K": 10, "M": 20, "G": 30}[unit]
+	if !ok || n < 0 || n > most || n<<shift < least || n<<shift > most {
+		return 0, usagef("--ring-size %s: want between 4K and 1G", strconv.Quote(value))
+	}
+	return int(n << shift), nil
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"golang.org/x/term"
+
+	"github.com/pinwatch/pinwatch/internal/report"
+)
+
+// output is where one observation's reports go.
+type output struct {
+	format string
+	report io.Writer // the final report, or every ndjson object
+	lines  io.Writer // a line per interval
+	text   report.TextOptions
+	file   *os.File // to close; nil for the standard streams
+	header bool     // the lines' header has been printed
+}
+
+// openOutput opens --out before anything is attached, so that an observation is not made for nothing. An existing file keeps
+// its content until there is a report to replace it.
+func openOutput(s streams, o options) (*output, error) {
+	out := &output{format: o.format, report: s.out, lines: s.out}
+	if o.format == "json" {
+		out.lines = s.err // stdout is one object
+	}
+	out.text = textOptions(s.out)
+	if o.outFile == "" {
+		return out, nil
+	}
+	f, err := os.OpenFile(o.outFile, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("--out: %w", err)
+	}
+	out.file, out.report, out.text = f, &truncateFirst{f: f}, report.TextOptions{}
+	return out, nil
+}
+
+// textOptions: colour and the terminal's width only on a terminal.
+func textOptions(w io.Writer) report.TextOptions {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return report.TextOptions{}
+	}
+	o := report.TextOptions{Color: os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+	if width, _, err := term.GetSize(int(f.Fd())); err == nil && width < report.DefaultWidth {
+		o.Width = width
+	}
+	return o
+}
+
+// truncateFirst empties a regular file at the first write.
+type truncateFirst struct {
+	f    *os.File
+	done bool
+}
+
+func (t *truncateFirst) Write(b []byte) (int, error) {
+	if !t.done {
+		t.done = true
+		if st, err := t.f.Stat(); err == nil && st.Mode().IsRegular() {
+			if err := t.f.Truncate(0); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return t.f.Write(b)
+}
+
+func (o *output) interval(r *report.Report) error {
+	if o.format == "ndjson" {
+		return explainWrite(report.WriteNDJSON(o.report, r))
+	}
+	if !o.header {
+		o.header = true
+		if err := report.WriteLineHeader(o.lines); err != nil {
+			return explainWrite(err)
+		}
+	}
+	return explainWrite(report.WriteLine(o.lines, r))
+}
+
+// final writes the report over the whole observation. In ndjson the last interval has been that already.
+func (o *output) final(r *report.Report) error {
+	switch o.format {
+	case "ndjson":
+		return nil
+	case "json":
+		return explainWrite(report.WriteJSON(o.report, r))
+	}
+	return explainWrite(report.WriteText(o.report, r, o.text))
+}
+
+func explainWrite(err error) error {
+	if errors.Is(err, syscall.EPIPE) {
+		return fmt.Errorf("the reader of the report is gone: %w", err)
+	}
+	return err
+}
+
+func (o *output) close() error {
+	if o.file == nil {
+		return nil
+	}
+	if err := o.file.Close(); err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,14 @@
+package main
+
+import (
+	"io"
+
+	"github.com/pinwatch/pinwatch/internal/workload"
+)
+
+// workloadCommand is how pinwatch starts itself as the process to be observed. It is not in the help.
+const workloadCommand = "workload"
+
+func runWorkload(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	return workload.Main(args, stdin, stdout, stderr)
+}

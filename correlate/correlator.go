@@ -1,0 +1,99 @@
+// Package correlate turns the stream of events of one process into what its threads cost. It is pure: no clock, no I/O, no
+// goroutine, so a recording gives the same Result as the live run did.
+//
+// Every event kind has one short method. A thread's time line is kept in timeline.go, its birth and death in
+// lifecycle.go, SIGURG in preempt.go, and what all that adds up to per window in window.go.
+package correlate
+
+import "github.com/pinwatch/pinwatch/events"
+
+// Config is what the stream itself does not say.
+type Config struct {
+	TGID uint32 // the target's, in the initial PID namespace
+
+	// Distance names how far two CPUs are apart: smt, llc, node, remote or unknown. nil means always unknown.
+	Distance func(a, b int) string
+
+	// AsyncPreempt is the address of runtime.asyncPreempt in the target; 0 when not known.
+	AsyncPreempt uint64
+}
+
+// Correlator takes events in the order of their times.
+type Correlator struct {
+	cfg     Config
+	threads map[uint32]*thread // by kernel tid, until the kernel frees them
+	windows []*window          // those that can still change: the whole observation first, then intervals
+	nextWin uint32
+	cpuFree map[uint16]events.Time // when the last known run on each CPU ended
+	seeded  bool                   // a window has begun: threads that appear without a birth are broken links
+}
+
+// New returns a correlator that has seen nothing.
+func New(cfg Config) *Correlator {
+	if cfg.Distance == nil {
+		cfg.Distance = func(int, int) string { return "unknown" }
+	}
+	return &Correlator{cfg: cfg, threads: map[uint32]*thread{}, cpuFree: map[uint16]events.Time{}}
+}
+
+var dispatch = [...]func(*Correlator, *events.Event){
+	events.Thread:         (*Correlator).thread,
+	events.NewTask:        (*Correlator).newTask,
+	events.CloneEnter:     (*Correlator).cloneEnter,
+	events.CloneExit:      (*Correlator).cloneExit,
+	events.ExitEnter:      (*Correlator).exitEnter,
+	events.ProcessExit:    (*Correlator).processExit,
+	events.ProcessFree:    (*Correlator).processFree,
+	events.Sigmask:        (*Correlator).sigmask,
+	events.Sigaltstack:    (*Correlator).sigaltstack,
+	events.TgkillEnter:    (*Correlator).tgkillEnter,
+	events.TgkillExit:     (*Correlator).tgkillExit,
+	events.SignalGenerate: (*Correlator).signalGenerate,
+	events.SignalDeliver:  (*Correlator).signalDeliver,
+	events.Sigreturn:      (*Correlator).sigreturn,
+	events.Switch:         (*Correlator).turn,
+	events.WindowStart:    (*Correlator).windowStart,
+	events.WindowCut:      (*Correlator).windowCut,
+	events.WindowEnd:      (*Correlator).windowEnd,
+	events.Loss:           (*Correlator).loss,
+}
+
+// Add takes the next event. It returns the windows that the event settles: after a cut the interval that ended, at the end
+// the last interval and, last, the whole observation; otherwise nil.
+func (c *Correlator) Add(e *events.Event) []*Result {
+	if e.Kind == events.WindowSettled {
+		return c.settle()
+	}
+	if int(e.Kind) < len(dispatch) && dispatch[e.Kind] != nil {
+		dispatch[e.Kind](c, e)
+	}
+	return nil
+}
+
+// known returns the thread of an event. A thread nobody has announced lived before the programs did, or its birth was lost.
+func (c *Correlator) known(tid uint32) *thread {
+	t := c.threads[tid]
+	if t == nil {
+		t = &thread{tid: tid, nsTID: int32(tid), seedCPU: -1}
+		c.threads[tid] = t
+		if c.seeded {
+			c.brokenLink()
+		}
+	}
+	return t
+}
+
+// count adds one to a counter of every window that contains the moment.
+func (c *Correlator) count(at events.Time, counter func(*window) *uint64) {
+	for _, w := range c.windows {
+		if w.contains(at) {
+			*counter(w)++
+		}
+	}
+}
+
+func (c *Correlator) brokenLink() {
+	for _, w := range c.windows {
+		w.loss.BrokenLinks++
+	}
+}

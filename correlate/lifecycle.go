@@ -1,0 +1,142 @@
+package correlate
+
+import "github.com/pinwatch/pinwatch/events"
+
+const (
+	sigurgBit = 1 << (23 - 1) // in a signal mask
+	ssDisable = 2             // SS_DISABLE of sigaltstack(2)
+)
+
+func (c *Correlator) cloneEnter(e *events.Event) {
+	t := c.known(e.TID)
+	t.open(spanClone, e.Time)
+	t.child = nil
+	t.clone3 = e.Flags != 0
+}
+
+func (c *Correlator) newTask(e *events.Event) {
+	parent := c.known(uint32(e.Args[events.ArgParent]))
+	t := &thread{
+		tid: e.TID, nsTID: int32(e.Args[events.ArgChildNSTID]), name: parent.name, createdBy: parent.nsTID,
+		createdAt: e.Time, accounted: e.Time, seedCPU: -1,
+		cloneEnter: parent.spans[spanClone].begin, clone3: parent.clone3,
+	}
+	c.threads[e.TID] = t // a tid used again is a new thread
+	parent.child = t
+	c.count(e.Time, func(w *window) *uint64 { return &w.counts.ThreadsCreated })
+	for _, p := range [...]phase{phaseCloneSyscall, phaseSpawn, phaseRunqWait, phaseStart, phaseTotal} {
+		c.begun(p, "", e.Time)
+	}
+}
+
+func (c *Correlator) cloneExit(e *events.Event) {
+	t := c.known(e.TID)
+	child := t.child
+	t.child = nil
+	s := t.close(spanClone, phaseCloneSyscall, e.Time)
+	if s.begin == 0 || child == nil || int64(e.Args[events.ArgValue]) < 0 {
+		return // not a thread's clone, or it began before the programs were there, or it failed
+	}
+	s.anchor, s.clone3 = child.createdAt, child.clone3
+	c.finish(t, s)
+}
+
+// firstRun is the first switch-in of a thread: woken at wake, running at in.
+func (c *Correlator) firstRun(t *thread, wake, in events.Time) {
+	if t.firstIn != 0 || t.createdAt == 0 {
+		return
+	}
+	t.firstIn = in
+	c.born(t, phaseSpawn, t.cloneEnter, in)
+	c.born(t, phaseRunqWait, wake, in)
+	if t.ready == 0 {
+		t.open(spanStart, in)
+		return
+	}
+	c.born(t, phaseStart, in, t.ready) // it got ready in this very turn, without leaving the CPU
+}
+
+// born records an interval of a thread's birth that is no single thread's time on a CPU, or had no switch-out.
+func (c *Correlator) born(t *thread, p phase, begin, end events.Time) {
+	if begin != 0 && end != 0 {
+		c.record(&sample{phase: p, begin: begin, end: end, anchor: t.createdAt, clone3: t.clone3})
+	}
+}
+
+// sigmask: a new thread that sets its mask after its signal stack is ready to run Go (runtime.minit); one that blocks
+// SIGURG may be about to end (runtime.mexit), or to create a thread (runtime.newosproc).
+func (c *Correlator) sigmask(e *events.Event) {
+	t := c.known(e.TID)
+	if t.createdAt != 0 && t.altstack && t.ready == 0 {
+		c.isReady(t, e.Time)
+	}
+	t.maskedAt = 0
+	if e.Args[events.ArgValue]&sigurgBit != 0 {
+		t.maskedAt = e.Time
+		t.open(spanMexit, e.Time)
+	}
+}
+
+func (c *Correlator) isReady(t *thread, at events.Time) {
+	t.ready = at
+	c.born(t, phaseTotal, t.cloneEnter, at)
+	if t.spans[spanStart].begin != 0 {
+		s := t.close(spanStart, phaseStart, at)
+		s.anchor = t.createdAt
+		c.finish(t, s)
+	}
+}
+
+func (c *Correlator) sigaltstack(e *events.Event) {
+	t := c.known(e.TID)
+	if e.Args[events.ArgValue]&ssDisable == 0 {
+		t.altstack = true
+	} else if t.maskedAt != 0 {
+		t.mexit = t.maskedAt
+	}
+}
+
+func (c *Correlator) exitEnter(e *events.Event) {
+	t := c.known(e.TID)
+	t.exitEnter = e.Time
+	t.open(spanExit, e.Time)
+	c.count(e.Time, func(w *window) *uint64 { return &w.counts.ThreadsExited })
+	for _, p := range [...]phase{phaseRuntime, phaseExit, phaseFree} {
+		c.begun(p, "", e.Time)
+	}
+	if t.mexit != 0 && t.spans[spanMexit].begin == t.mexit {
+		s := t.close(spanMexit, phaseRuntime, e.Time)
+		s.anchor = e.Time
+		c.finish(t, s)
+	}
+}
+
+// processExit counts the threads that end without having asked to.
+func (c *Correlator) processExit(e *events.Event) {
+	if c.known(e.TID).exitEnter == 0 {
+		c.count(e.Time, func(w *window) *uint64 { return &w.counts.ThreadsKilled })
+	}
+}
+
+// dead is a thread's last switch-out.
+func (c *Correlator) dead(t *thread, at events.Time) {
+	t.deadAt = at
+	if t.exitEnter == 0 {
+		return
+	}
+	s := t.close(spanExit, phaseExit, at)
+	s.anchor = t.exitEnter
+	s.outs-- // the last one ends the interval
+	c.finish(t, s)
+}
+
+func (c *Correlator) processFree(e *events.Event) {
+	t := c.threads[e.TID]
+	if t == nil || t.deadAt == 0 {
+		return // the tid is in use again, or the end was not seen
+	}
+	if t.exitEnter != 0 {
+		c.record(&sample{phase: phaseFree, begin: t.deadAt, end: e.Time, anchor: t.exitEnter})
+	}
+	delete(c.threads, e.TID)
+}

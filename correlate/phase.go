@@ -1,0 +1,110 @@
+package correlate
+
+import "github.com/pinwatch/pinwatch/events"
+
+// phase is one cost of measurements.md.
+type phase uint8
+
+const (
+	phaseCloneSyscall phase = iota
+	phaseSpawn
+	phaseRunqWait
+	phaseStart
+	phaseTotal
+	phaseRuntime
+	phaseExit
+	phaseFree
+	phaseSend
+	phaseDeliver
+	phaseHandler
+	phaseKernelLower
+	phaseKernelUpper
+	phaseCount
+)
+
+// A phaseSpec says what a phase is called and what stands between its ends.
+type phaseSpec struct {
+	id, name, bound string
+	oneThread       bool          // the interval is one thread's time, so part of it can be off the CPU
+	programs        []string      // our own programs that run once inside, by kernel hook
+	needs           []events.Kind // without all of these records a sample is missed
+	warning         string        // what the number does not hold, always
+}
+
+var phases = [phaseCount]phaseSpec{
+	phaseCloneSyscall: {id: "P-8", name: "clone_syscall", oneThread: true,
+		programs: []string{cloneProgram, "task_newtask", "sched_wakeup_new"},
+		needs:    []events.Kind{events.CloneEnter, events.NewTask, events.CloneExit}},
+	phaseSpawn: {id: "P-8", name: "spawn",
+		programs: []string{cloneProgram, "task_newtask", "sched_wakeup_new"},
+		needs:    []events.Kind{events.CloneEnter, events.NewTask, events.Switch}},
+	phaseRunqWait: {id: "P-8", name: "runq_wait",
+		programs: []string{"sched_wakeup_new"},
+		needs:    []events.Kind{events.NewTask, events.Switch}},
+	phaseStart: {id: "P-8", name: "start", oneThread: true,
+		programs: []string{"sched_switch", "sys_enter_sigaltstack"},
+		needs:    []events.Kind{events.NewTask, events.Switch, events.Sigaltstack, events.Sigmask}},
+	phaseTotal: {id: "P-8", name: "total",
+		programs: []string{cloneProgram, "task_newtask", "sched_wakeup_new", "sched_switch", "sys_enter_sigaltstack"},
+		needs:    []events.Kind{events.CloneEnter, events.NewTask, events.Sigaltstack, events.Sigmask}},
+	phaseRuntime: {id: "P-9", name: "runtime", oneThread: true,
+		programs: []string{"sys_enter_rt_sigprocmask", "sys_enter_sigaltstack"},
+		needs:    []events.Kind{events.Sigmask, events.Sigaltstack, events.ExitEnter}},
+	phaseExit: {id: "P-9", name: "exit", oneThread: true,
+		programs: []string{"sys_enter_exit", "sched_process_exit"},
+		needs:    []events.Kind{events.ExitEnter, events.Switch}},
+	phaseFree: {id: "P-9", name: "free",
+		needs:   []events.Kind{events.ExitEnter, events.Switch, events.ProcessFree},
+		warning: "mostly the kernel's grace period: informational, nobody waits for it"},
+	phaseSend: {id: "P-5", name: "send", oneThread: true,
+		programs: []string{"sys_enter_tgkill", "signal_generate"},
+		needs:    []events.Kind{events.TgkillEnter, events.TgkillExit}},
+	phaseDeliver: {id: "P-5", name: "deliver", oneThread: true,
+		programs: []string{"signal_generate"},
+		needs:    []events.Kind{events.TgkillEnter, events.SignalGenerate, events.SignalDeliver}},
+	phaseHandler: {id: "P-5", name: "handler", oneThread: true,
+		programs: []string{"signal_deliver"},
+		needs:    []events.Kind{events.TgkillEnter, events.SignalGenerate, events.SignalDeliver, events.Sigreturn}},
+	phaseKernelLower: {id: "P-5", name: "kernel", bound: "lower", oneThread: true,
+		programs: []string{"sys_enter_tgkill", "signal_generate"},
+		needs:    []events.Kind{events.TgkillEnter, events.SignalGenerate, events.TgkillExit, events.SignalDeliver},
+		warning:  unseenKernelTime},
+	phaseKernelUpper: {id: "P-5", name: "kernel", bound: "upper",
+		programs: []string{"sys_enter_tgkill", "signal_generate"},
+		needs:    []events.Kind{events.TgkillEnter, events.SignalGenerate, events.TgkillExit, events.SignalDeliver},
+		warning:  unseenKernelTime},
+}
+
+const unseenKernelTime = "tracepoints do not see the signal frame's set-up after delivery and the work of rt_sigreturn"
+
+// cloneProgram stands for the hook of whichever of clone and clone3 made the thread.
+const cloneProgram = "sys_enter_clone*"
+
+// sample is one interval that is complete.
+type sample struct {
+	phase      phase
+	state      string // population
+	begin, end events.Time
+	anchor     events.Time // the event that a window counts the sample by; 0 = begin
+	off        int64       // ns off the CPU inside
+	outs       uint32      // switch-outs inside
+	clone3     bool
+}
+
+// record adds the sample to every window that holds it whole.
+func (c *Correlator) record(s *sample) {
+	for _, w := range c.windows {
+		if s.begin >= w.start && s.end < w.until() && (s.anchor == 0 || w.contains(s.anchor)) {
+			w.add(s)
+		}
+	}
+}
+
+// begun counts an interval that begins, so that those which never end are known.
+func (c *Correlator) begun(p phase, state string, at events.Time) {
+	for _, w := range c.windows {
+		if w.contains(at) {
+			w.begin(p, state)
+		}
+	}
+}

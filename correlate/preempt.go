@@ -1,0 +1,124 @@
+package correlate
+
+import "github.com/pinwatch/pinwatch/events"
+
+// signal is one SIGURG that the target sends to one of its threads.
+type signal struct {
+	enter, exit, generated, delivered events.Time
+	state                             string // where its target was when it was generated
+	send                              sample // the sender's side, complete once exit is known
+	done                              bool   // the kernel bounds have been recorded
+}
+
+// Results of signal_generate: include/trace/events/signal.h.
+const (
+	resultDelivered      = 0
+	resultAlreadyPending = 2
+)
+
+var stateNames = [...]string{events.TargetBlocked: "blocked", events.TargetRunnable: "runnable", events.TargetOnCPU: "on_cpu"}
+
+func (c *Correlator) tgkillEnter(e *events.Event) {
+	t := c.known(e.TID)
+	t.open(spanTgkill, e.Time)
+	t.sending = &signal{enter: e.Time}
+	c.count(e.Time, func(w *window) *uint64 { return &w.counts.SigurgSent })
+	c.begun(phaseSend, "", e.Time)
+}
+
+func (c *Correlator) signalGenerate(e *events.Event) {
+	t := c.known(e.TID)
+	result := e.Args[events.ArgResult]
+	c.count(e.Time, func(w *window) *uint64 { return &w.counts.SigurgGenerated })
+	if result == resultAlreadyPending {
+		c.count(e.Time, func(w *window) *uint64 { return &w.counts.SigurgCoalesced })
+	}
+	if uint32(e.Args[events.ArgSenderTGID]) != c.cfg.TGID {
+		c.count(e.Time, func(w *window) *uint64 { return &w.counts.SigurgForeign })
+		if result == resultDelivered {
+			t.pending = nil
+		}
+		return
+	}
+	sig := c.known(uint32(e.Args[events.ArgSender])).sending
+	if sig == nil || e.Args[events.ArgGroup] != 0 || result != resultDelivered {
+		return // not by tgkill, or not sent after all
+	}
+	sig.generated = e.Time
+	sig.state = "unknown"
+	if int(e.Flags) < len(stateNames) {
+		sig.state = stateNames[e.Flags]
+	}
+	t.pending = sig
+	t.open(spanDeliver, e.Time)
+	if e.Flags != events.TargetOnCPU {
+		t.spans[spanDeliver].outs = 1 // it is off its CPU already
+	} else {
+		c.begun(phaseKernelLower, "", sig.enter)
+		c.begun(phaseKernelUpper, "", sig.enter)
+	}
+	c.begun(phaseDeliver, sig.state, e.Time)
+}
+
+func (c *Correlator) tgkillExit(e *events.Event) {
+	t := c.known(e.TID)
+	sig := t.sending
+	t.sending = nil
+	s := t.close(spanTgkill, phaseSend, e.Time)
+	if sig == nil || int64(e.Args[events.ArgValue]) != 0 {
+		return
+	}
+	sig.exit, sig.send = e.Time, s
+	c.finish(t, s)
+	c.kernelBounds(sig)
+}
+
+func (c *Correlator) signalDeliver(e *events.Event) {
+	t := c.known(e.TID)
+	c.count(e.Time, func(w *window) *uint64 { return &w.counts.SigurgDelivered })
+	sig := t.pending
+	t.pending = nil
+	t.open(spanHandler, e.Time)
+	t.handling = &signal{}
+	if sig == nil {
+		return
+	}
+	t.handling = sig
+	sig.delivered = e.Time
+	s := t.close(spanDeliver, phaseDeliver, e.Time)
+	s.state = sig.state
+	c.finish(t, s)
+	c.begun(phaseHandler, "", e.Time)
+	c.kernelBounds(sig)
+}
+
+// kernelBounds records, for a target on a CPU, what a preemption costs the kernel at least and at most: send and delivery
+// overlap, and the time to delivery is not all CPU time.
+func (c *Correlator) kernelBounds(sig *signal) {
+	if sig.done || sig.exit == 0 || sig.delivered == 0 || sig.state != stateNames[events.TargetOnCPU] {
+		return
+	}
+	sig.done = true
+	lower, upper := sig.send, sig.send
+	lower.phase, upper.phase = phaseKernelLower, phaseKernelUpper
+	upper.end = max(sig.exit, sig.delivered)
+	lower.anchor, upper.anchor = sig.enter, sig.enter
+	c.record(&lower)
+	c.record(&upper)
+}
+
+func (c *Correlator) sigreturn(e *events.Event) {
+	t := c.known(e.TID)
+	sig := t.handling
+	if sig == nil {
+		return // from another signal's handler
+	}
+	t.handling = nil
+	s := t.close(spanHandler, phaseHandler, e.Time)
+	if pc := e.Args[events.ArgValue]; pc != 0 && c.cfg.AsyncPreempt != 0 && pc != c.cfg.AsyncPreempt {
+		c.count(e.Time, func(w *window) *uint64 { return &w.notInjected })
+	}
+	if sig.generated != 0 {
+		c.finish(t, s)
+	}
+}

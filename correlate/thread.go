@@ -1,0 +1,118 @@
+package correlate
+
+import "github.com/pinwatch/pinwatch/events"
+
+// thread is one OS thread of the target, from its birth or the first sight of it until the kernel frees it.
+type thread struct {
+	tid       uint32
+	nsTID     int32
+	name      string
+	createdBy int32
+
+	// Birth. createdAt is 0 for threads that lived before.
+	createdAt, cloneEnter, firstIn, ready events.Time
+	altstack                              bool // sigaltstack has been called since birth
+	clone3                                bool
+
+	// As a parent: the clone in progress.
+	child *thread
+
+	// Death.
+	maskedAt, mexit, exitEnter, deadAt events.Time
+
+	// SIGURG under way to this thread, and in its handler.
+	pending, handling *signal
+	// SIGURG this thread is sending.
+	sending *signal
+
+	// Time line: all time up to accounted is attributed.
+	accounted events.Time
+	lastOut   events.Time // the last switch-out known
+	offUntil  events.Time // absences up to here have been told to the spans
+	lastIn    events.Time // switch-ins up to here have been looked at for migration
+	state     timeClass   // where a thread without history was when it was first seen
+	seedCPU   int         // and on which CPU; -1 = not known
+
+	spans    [spanCount]span
+	deferred []sample
+
+	shares [maxWindows]share
+}
+
+// timeClass is what a thread's time was spent on.
+type timeClass uint8
+
+const (
+	classUnknown timeClass = iota
+	classRun
+	classRunq
+	classBlocked
+)
+
+// span is an interval on one thread that has begun.
+type span struct {
+	begin events.Time // 0 = none
+	off   int64       // ns off the CPU in it so far
+	outs  uint32      // switch-outs in it so far
+}
+
+type spanKind uint8
+
+const (
+	spanClone spanKind = iota
+	spanStart
+	spanMexit
+	spanExit
+	spanTgkill
+	spanDeliver
+	spanHandler
+	spanCount
+)
+
+func (t *thread) open(k spanKind, at events.Time) { t.spans[k] = span{begin: at} }
+
+// close ends a span and returns it as a sample of phase p. Whether the thread was off the CPU inside a span is only known
+// for sure when the turn that contains its end is complete, so a sample with a switch-out inside waits in deferred.
+func (t *thread) close(k spanKind, p phase, at events.Time) sample {
+	s := t.spans[k]
+	t.spans[k] = span{}
+	return sample{phase: p, begin: s.begin, end: at, off: s.off, outs: s.outs}
+}
+
+// finish records the sample, now or when the thread's present turn is known.
+func (c *Correlator) finish(t *thread, s sample) {
+	if s.outs > 0 && t.deadAt == 0 {
+		t.deferred = append(t.deferred, s)
+		return
+	}
+	c.record(&s)
+}
+
+// offCPU tells a thread's open and waiting intervals that it was off its CPU in [from, to).
+func (c *Correlator) offCPU(t *thread, from, to events.Time) {
+	from = max(from, t.offUntil) // a snapshot may have told a part already
+	t.offUntil = max(t.offUntil, to)
+	for i := range t.spans {
+		if s := &t.spans[i]; s.begin != 0 {
+			s.off += overlap(from, to, s.begin, to)
+		}
+	}
+	for i := range t.deferred {
+		s := &t.deferred[i]
+		s.off += overlap(from, to, s.begin, s.end)
+		c.record(s)
+	}
+	t.deferred = t.deferred[:0]
+}
+
+// switchedOut tells a thread's open intervals that it has left its CPU.
+func (t *thread) switchedOut() {
+	for i := range t.spans {
+		if t.spans[i].begin != 0 {
+			t.spans[i].outs++
+		}
+	}
+}
+
+// overlap is the length of [a,b) ∩ [c,d).
+func overlap(a, b, c, d events.Time) int64 { return max(0, int64(min(b, d)-max(a, c))) }

@@ -1,0 +1,199 @@
+package correlate
+
+import (
+	"cmp"
+
+	"github.com/pinwatch/pinwatch/events"
+)
+
+// turn handles a Switch: the thread leaves its CPU now; out, wake and in lie behind it.
+func (c *Correlator) turn(e *events.Event) {
+	t := c.known(e.TID)
+	now := e.Time
+	in := now - events.Time(e.Args[events.ArgRunNS])
+	wake := in - events.Time(e.Args[events.ArgRunqNS])
+	out := wake - events.Time(e.Args[events.ArgBlockedNS])
+
+	switch {
+	case e.Has(events.SwitchRun | events.SwitchOff):
+		c.away(t, e.Has(events.SwitchFirst), out, wake, in)
+		c.switchIn(t, e, in)
+		c.account(t, classRun, in, now)
+	case e.Has(events.SwitchRun):
+		c.offCPU(t, t.accounted, in)
+		c.account(t, t.state, t.accounted, wake)
+		c.account(t, classRunq, wake, in)
+		c.switchIn(t, e, in)
+		c.account(t, classRun, in, now)
+	case !e.Has(events.SwitchOff) && t.lastOut == 0:
+		c.account(t, classRun, t.accounted, now) // has run since before the programs did
+	default: // its switch-in was missed: how long it ran is not known
+		c.brokenLink()
+		c.account(t, classUnknown, t.accounted, now)
+		c.offCPU(t, now, now)
+	}
+	c.runOn(e.CPU, in, now)
+	t.lastOut = now
+	t.switchedOut()
+	c.countThread(t, now, func(s *share) *uint64 { return &s.switches })
+	c.ranOn(t, e.CPU, max(in, 1), now)
+	if e.Has(events.SwitchDead) {
+		c.dead(t, now)
+	}
+}
+
+// away accounts a whole absence: blocked from out to wake, waiting for a CPU from wake to in.
+func (c *Correlator) away(t *thread, first bool, out, wake, in events.Time) {
+	if t.lastOut != 0 && t.lastOut != out {
+		c.brokenLink() // records between were lost: what happened then is not known
+	}
+	c.account(t, classUnknown, t.accounted, out)
+	c.account(t, classBlocked, out, wake)
+	c.account(t, classRunq, wake, in)
+	c.offCPU(t, out, in)
+	if first {
+		c.firstRun(t, wake, in)
+	}
+}
+
+// thread handles a Thread: the state of one thread at this moment, as the snapshot found it.
+func (c *Correlator) thread(e *events.Event) {
+	if e.Has(events.ThreadExited) {
+		return
+	}
+	t := c.threads[e.TID]
+	if t != nil && t.deadAt != 0 {
+		return // looked at between its last switch-out and its end
+	}
+	if t == nil {
+		t = &thread{tid: e.TID, seedCPU: -1}
+		c.threads[e.TID] = t
+	}
+	if t.accounted == 0 { // first sight of a thread that lived before
+		t.accounted, t.state, t.seedCPU = e.Time, seenState(e), int(e.CPU)
+	}
+	t.nsTID = int32(e.Args[events.ArgNSTID])
+	t.name = e.Name()
+	c.snapshotTurn(t, e)
+}
+
+// snapshotTurn accounts the turn that a thread is in the middle of. The kernel reads the clock first, so whatever the record
+// says of later is not looked at: it comes again.
+func (c *Correlator) snapshotTurn(t *thread, e *events.Event) {
+	now := e.Time
+	out, wake, in := events.Time(e.Args[events.ArgOff]), events.Time(e.Args[events.ArgWake]), events.Time(e.Args[events.ArgRun])
+	if out > now {
+		return
+	}
+	if wake > now {
+		wake = 0
+	}
+	if in > now {
+		in = 0
+	}
+	running := in != 0 && in >= out
+	until := now
+	if running {
+		until = in
+	}
+	switch {
+	case out != 0 && e.Has(events.ThreadOffRunnable):
+		c.away(t, false, out, out, until)
+	case out != 0 && wake > out:
+		c.away(t, e.Has(events.ThreadNew) && running, out, min(wake, until), until)
+	case out != 0 && running:
+		c.away(t, false, out, out, until) // woken before it had left
+	case out != 0:
+		c.away(t, false, out, now, now)
+	case running || t.state != classRun:
+		c.offCPU(t, t.accounted, until)
+		c.account(t, t.state, t.accounted, cmp.Or(wake, until))
+		c.account(t, classRunq, t.accounted, until)
+	default: // has run since before the programs did
+		c.offCPU(t, now, now)
+		c.ranOn(t, e.CPU, t.accounted, now)
+		c.account(t, classRun, t.accounted, now)
+	}
+	if running {
+		c.switchIn(t, e, in)
+		c.ranOn(t, e.CPU, in, now)
+		c.account(t, classRun, in, now)
+	}
+}
+
+func seenState(e *events.Event) timeClass {
+	switch {
+	case e.Has(events.ThreadOnCPU):
+		return classRun
+	case e.Has(events.ThreadRunnable):
+		return classRunq
+	}
+	return classBlocked
+}
+
+// switchIn looks at one switch-in once, however often it is reported (by a snapshot and by the turn's own record).
+func (c *Correlator) switchIn(t *thread, e *events.Event, at events.Time) {
+	if at <= t.lastIn {
+		return
+	}
+	t.lastIn = at
+	last := e.LastCPU()
+	if last < 0 && t.createdAt == 0 && t.lastOut == 0 {
+		last = t.seedCPU
+	}
+	if last < 0 || last == int(e.CPU) {
+		return
+	}
+	why, distance := whyNames[0], c.cfg.Distance(last, int(e.CPU))
+	if w := e.Args[events.ArgWhy]; w < uint64(len(whyNames)) {
+		why = whyNames[w]
+	}
+	c.countThread(t, at, func(s *share) *uint64 { return &s.migrations })
+	for _, w := range c.windows {
+		if w.contains(at) {
+			w.moves.ByWhy[why]++
+			w.moves.ByDistance[distance]++
+		}
+	}
+}
+
+// Names of enum migrate_why in bpf/event.h.
+var whyNames = [...]string{"unknown", "wakeup", "balance", "affinity"}
+
+// runOn checks that the CPU ran nothing else of the target meanwhile.
+func (c *Correlator) runOn(cpu uint16, from, to events.Time) {
+	if from < c.cpuFree[cpu] && from != to {
+		c.brokenLink()
+	}
+	c.cpuFree[cpu] = to
+}
+
+// account attributes [from, to) of a thread's time, as far as nothing has been attributed there before.
+func (c *Correlator) account(t *thread, class timeClass, from, to events.Time) {
+	from = max(from, t.accounted)
+	if to <= from {
+		return
+	}
+	t.accounted = to
+	for _, w := range c.windows {
+		if ns := overlap(from, to, w.start, w.until()); ns > 0 {
+			w.share(t).time[class] += ns
+		}
+	}
+}
+
+func (c *Correlator) ranOn(t *thread, cpu uint16, from, to events.Time) {
+	for _, w := range c.windows {
+		if overlap(from, to, w.start, w.until()) > 0 {
+			w.share(t).ranOn(cpu)
+		}
+	}
+}
+
+func (c *Correlator) countThread(t *thread, at events.Time, counter func(*share) *uint64) {
+	for _, w := range c.windows {
+		if w.contains(at) {
+			*counter(w.share(t))++
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package correlate
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/pinwatch/pinwatch/events"
+)
+
+// Validate re-checks a Result against what must be true of any: parts sum to wholes, and nothing is counted twice. It shares no
+// code with what made the Result.
+func Validate(r *Result) error {
+	var errs []error
+	broken := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if r.End < r.Start {
+		broken("window ends before it starts: [%d, %d)", r.Start, r.End)
+	}
+	validateThreads(r, broken)
+	validateCosts(r, broken)
+	c := r.Counts
+	if c.SigurgCoalesced+c.SigurgForeign > 2*c.SigurgGenerated {
+		broken("%d coalesced and %d foreign of %d SIGURGs", c.SigurgCoalesced, c.SigurgForeign, c.SigurgGenerated)
+	}
+	for name, parts := range map[string]map[string]uint64{"why": r.Moves.ByWhy, "distance": r.Moves.ByDistance} {
+		if n := sum(parts); n != c.Migrations {
+			broken("migrations by %s sum to %d, want %d", name, n, c.Migrations)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func sum(parts map[string]uint64) (n uint64) {
+	for _, v := range parts {
+		n += v
+	}
+	return n
+}
+
+func validateThreads(r *Result, broken func(string, ...any)) {
+	var switches, migrations, alive uint64
+	for _, t := range r.Threads {
+		switches += t.Switches
+		migrations += t.Migrations
+		from, to := r.Start, r.End
+		if t.StartedAt != 0 {
+			from = t.StartedAt
+		}
+		if t.ExitedAt != 0 {
+			to = t.ExitedAt
+		} else {
+			alive++
+		}
+		if t.Run < 0 || t.Runq < 0 || t.Blocked < 0 || t.Unknown < 0 {
+			broken("thread %d: negative time: run %d, runq %d, blocked %d, unknown %d", t.TID, t.Run, t.Runq, t.Blocked, t.Unknown)
+		}
+		if got, want := t.Run+t.Runq+t.Blocked+t.Unknown, int64(to-from); got != want {
+			broken("thread %d: times sum to %d ns, it lived %d ns of the window", t.TID, got, want)
+		}
+		if t.Migrations > t.Switches+1 {
+			broken("thread %d: %d migrations in %d switches", t.TID, t.Migrations, t.Switches)
+		}
+	}
+	if alive != r.Counts.Threads {
+		broken("%d threads listed as alive, %d counted", alive, r.Counts.Threads)
+	}
+	if r.ThreadsOmitted == 0 && (switches != r.Counts.Switches || migrations != r.Counts.Migrations) {
+		broken("threads sum to %d switches and %d migrations, counted %d and %d", switches, migrations, r.Counts.Switches, r.Counts.Migrations)
+	}
+}
+
+func validateCosts(r *Result, broken func(string, ...any)) {
+	wholes := map[string]uint64{"P-8": r.Counts.ThreadsCreated, "P-9": r.Counts.ThreadsExited}
+	states := map[string]uint64{}
+	all := map[string]uint64{}
+	for _, c := range r.Costs {
+		row := c.ID + " " + c.Phase + " " + c.Bound
+		n := uint64(c.Hist.N())
+		if c.State != "" {
+			states[row] += n
+			continue
+		}
+		all[row] = n
+		if whole, ok := wholes[c.ID]; ok && n+c.Unfinished != whole {
+			broken("%s: n %d + unfinished %d, want %d", row, n, c.Unfinished, whole)
+		}
+		if c.OffCPU != nil && *c.OffCPU > c.Hist.Mean() {
+			broken("%s: off the CPU for %g ns of %g", row, *c.OffCPU, c.Hist.Mean())
+		}
+	}
+	for row, n := range states {
+		if n != all[row] {
+			broken("%s: rows by state have %d samples, all %d", row, n, all[row])
+		}
+	}
+}
+
+// StreamValidator checks the events themselves, in the order of their times: turns of one thread do not overlap, and no CPU
+// runs two threads at once. Its zero value has seen nothing.
+type StreamValidator struct {
+	left   map[uint32]events.Time // each thread's last switch-out
+	free   map[uint16]events.Time // each CPU's
+	Errors []error
+}
+
+// Add checks one event.
+func (v *StreamValidator) Add(e *events.Event) {
+	if v.left == nil {
+		v.left, v.free = map[uint32]events.Time{}, map[uint16]events.Time{}
+	}
+	switch e.Kind {
+	case events.NewTask:
+		delete(v.left, e.TID)
+	case events.Switch:
+		v.turn(e)
+	}
+}
+
+func (v *StreamValidator) turn(e *events.Event) {
+	away := events.Time(e.Args[events.ArgRunqNS] + e.Args[events.ArgBlockedNS])
+	in := e.Time - events.Time(e.Args[events.ArgRunNS])
+	out := in - away
+	if last := v.left[e.TID]; e.Has(events.SwitchRun|events.SwitchOff) && last > out {
+		v.Errors = append(v.Errors, fmt.Errorf("thread %d: a turn begins at %d, the one before ended at %d", e.TID, out, last))
+	}
+	if free := v.free[e.CPU]; e.Has(events.SwitchRun) && free > in {
+		v.Errors = append(v.Errors, fmt.Errorf("CPU %d: thread %d runs from %d, another until %d", e.CPU, e.TID, in, free))
+	}
+	v.left[e.TID], v.free[e.CPU] = e.Time, e.Time
+}

@@ -1,0 +1,306 @@
+package correlate
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+
+	"github.com/pinwatch/pinwatch/events"
+	"github.com/pinwatch/pinwatch/internal/stats"
+)
+
+// At one time there are at most the whole observation, an interval that has ended but is not settled, and the one after it.
+const maxWindows = 3
+
+// MaxEndedThreads is how many ended threads a Result lists at least; of the others only the sums are kept.
+const MaxEndedThreads = 1000
+
+// window collects what happens in [start, end).
+type window struct {
+	id         uint32
+	slot       int // in thread.shares
+	start, end events.Time
+	interval   bool
+
+	counts      Counts
+	notInjected uint64
+	loss        Loss
+	moves       Moves
+	costs       map[costKey]*cost
+	threads     []*thread // those with a share
+	ended       int       // of these, as far as counted
+	dropped     share     // sums over threads no longer listed
+	droppedN    uint64
+}
+
+type costKey struct {
+	phase phase
+	state string
+}
+
+type cost struct {
+	begun, n, outs, clone3 uint64
+	off                    float64
+	hist                   stats.Histogram
+}
+
+// share is one thread's part of one window.
+type share struct {
+	window     uint32 // whose it is; a slot's window changes
+	switches   uint64
+	migrations uint64
+	time       [4]int64 // by timeClass, ns
+	cpus       []uint16
+}
+
+func (s *share) ranOn(cpu uint16) {
+	if i, found := slices.BinarySearch(s.cpus, cpu); !found {
+		s.cpus = slices.Insert(s.cpus, i, cpu)
+	}
+}
+
+func (w *window) until() events.Time {
+	if w.end == 0 {
+		return math.MaxInt64
+	}
+	return w.end
+}
+
+func (w *window) contains(t events.Time) bool { return t >= w.start && t < w.until() }
+
+func (w *window) share(t *thread) *share {
+	s := &t.shares[w.slot]
+	if s.window != w.id {
+		*s = share{window: w.id}
+		w.threads = append(w.threads, t)
+		if len(w.threads) > 4*MaxEndedThreads {
+			w.forgetEnded()
+		}
+	}
+	return s
+}
+
+// forgetEnded keeps the busiest of the ended threads and only sums of the others, so that churn costs no memory.
+func (w *window) forgetEnded() {
+	alive := w.threads[:0:0]
+	var ended []*thread
+	for _, t := range w.threads {
+		if t.deadAt != 0 {
+			ended = append(ended, t)
+		} else {
+			alive = append(alive, t)
+		}
+	}
+	sort.SliceStable(ended, func(i, j int) bool {
+		return ended[i].shares[w.slot].time[classRun] > ended[j].shares[w.slot].time[classRun]
+	})
+	keep := min(len(ended), MaxEndedThreads)
+	for _, t := range ended[keep:] {
+		s := &t.shares[w.slot]
+		w.dropped.switches += s.switches
+		w.dropped.migrations += s.migrations
+		for i, ns := range s.time {
+			w.dropped.time[i] += ns
+		}
+		w.droppedN++
+	}
+	w.threads = append(alive, ended[:keep]...)
+}
+
+func (w *window) cost(p phase, state string) *cost {
+	k := costKey{p, state}
+	if w.costs[k] == nil {
+		w.costs[k] = &cost{}
+	}
+	return w.costs[k]
+}
+
+func (w *window) begin(p phase, state string) {
+	w.cost(p, "").begun++
+	if state != "" {
+		w.cost(p, state).begun++
+	}
+}
+
+func (w *window) add(s *sample) {
+	w.cost(s.phase, "").add(s)
+	if s.state != "" {
+		w.cost(s.phase, s.state).add(s)
+	}
+}
+
+func (k *cost) add(s *sample) {
+	k.n++
+	k.outs += uint64(s.outs)
+	if s.clone3 {
+		k.clone3++
+	}
+	k.off += float64(s.off)
+	k.hist.Add(int64(s.end - s.begin))
+}
+
+func (c *Correlator) openWindow(start events.Time, interval bool) {
+	used := [maxWindows]bool{}
+	for _, w := range c.windows {
+		used[w.slot] = true
+	}
+	slot := slices.Index(used[:], false)
+	if slot < 0 {
+		return // a cut before the one before it was settled: the driver asks for more intervals than it looks at threads
+	}
+	c.nextWin++
+	c.windows = append(c.windows, &window{
+		id: c.nextWin, slot: slot, start: start, interval: interval, costs: map[costKey]*cost{},
+		loss:  Loss{ByKind: map[string]uint64{}},
+		moves: Moves{ByWhy: map[string]uint64{}, ByDistance: map[string]uint64{}},
+	})
+}
+
+func (c *Correlator) windowStart(e *events.Event) {
+	c.seeded = true
+	c.openWindow(e.Time, false)
+	if e.Flags&events.WindowIntervals != 0 {
+		c.openWindow(e.Time, true)
+	}
+}
+
+func (c *Correlator) windowCut(e *events.Event) {
+	for _, w := range c.windows {
+		if w.interval && w.end == 0 {
+			w.end = e.Time
+		}
+	}
+	c.openWindow(e.Time, true)
+}
+
+func (c *Correlator) windowEnd(e *events.Event) {
+	for _, w := range c.windows {
+		if w.end == 0 {
+			w.end = e.Time
+		}
+	}
+}
+
+func (c *Correlator) loss(e *events.Event) {
+	for _, w := range c.windows {
+		if w.contains(e.Time) || w.end != 0 && w.end <= e.Time {
+			w.loss.ByKind[events.Kind(e.Args[events.ArgLostKind]).String()] += e.Args[events.ArgLostCount]
+		}
+	}
+}
+
+// settle closes the windows that have ended: every thread's time is accounted past their end.
+func (c *Correlator) settle() []*Result {
+	var done []*Result
+	keep := c.windows[:0]
+	var whole *Result
+	for _, w := range c.windows {
+		switch {
+		case w.end == 0:
+			keep = append(keep, w)
+		case w.interval:
+			done = append(done, c.result(w))
+		default:
+			whole = c.result(w)
+		}
+	}
+	c.windows = keep
+	if whole != nil {
+		done = append(done, whole)
+	}
+	return done
+}
+
+func (c *Correlator) result(w *window) *Result {
+	r := &Result{Start: w.start, End: w.end, Interval: w.interval, Counts: w.counts, Loss: w.loss, Moves: w.moves}
+	if c.cfg.AsyncPreempt != 0 {
+		r.Counts.SigurgNotInjected = &w.notInjected
+	}
+	for _, t := range w.threads {
+		s := &t.shares[w.slot]
+		r.Threads = append(r.Threads, threadResult(t, s, w))
+		r.Counts.Switches += s.switches
+		r.Counts.Migrations += s.migrations
+		if t.deadAt == 0 || t.deadAt >= w.end {
+			r.Counts.Threads++
+		}
+	}
+	r.Counts.Switches += w.dropped.switches
+	r.Counts.Migrations += w.dropped.migrations
+	r.ThreadsOmitted = w.droppedN
+	sort.Slice(r.Threads, func(i, j int) bool { return r.Threads[i].TID < r.Threads[j].TID })
+	r.Costs = w.costRows()
+	if n := w.loss.Total(); n > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%d records were lost: counts are lower bounds; use a larger --ring-size", n))
+	}
+	if w.loss.BrokenLinks > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%d records of threads or CPUs do not join: thread time around them is unknown", w.loss.BrokenLinks))
+	}
+	return r
+}
+
+func threadResult(t *thread, s *share, w *window) Thread {
+	r := Thread{
+		TID: t.nsTID, Name: t.name, CreatedBy: t.createdBy, Switches: s.switches, Migrations: s.migrations,
+		Run: s.time[classRun], Runq: s.time[classRunq], Blocked: s.time[classBlocked], Unknown: s.time[classUnknown],
+	}
+	if w.contains(t.createdAt) {
+		r.StartedAt = t.createdAt
+	}
+	if t.deadAt != 0 && w.contains(t.deadAt) {
+		r.ExitedAt = t.deadAt
+	}
+	for _, cpu := range s.cpus {
+		r.CPUs = append(r.CPUs, int(cpu))
+	}
+	return r
+}
+
+// costRows lists every phase, the row over all samples first and then its parts by state.
+func (w *window) costRows() []Cost {
+	var rows []Cost
+	for p := range phaseCount {
+		rows = append(rows, w.costRow(p, ""))
+		for _, state := range [...]string{"on_cpu", "runnable", "blocked", "unknown"} {
+			if w.costs[costKey{p, state}] != nil {
+				rows = append(rows, w.costRow(p, state))
+			}
+		}
+	}
+	return rows
+}
+
+func (w *window) costRow(p phase, state string) Cost {
+	spec, k := &phases[p], w.cost(p, state)
+	row := Cost{ID: spec.id, Phase: spec.name, Bound: spec.bound, Hist: k.hist, Unfinished: k.begun - min(k.n, k.begun), Hooks: HookRuns{}}
+	row.State = state
+	if spec.oneThread && k.n > 0 {
+		off := k.off / float64(k.n)
+		row.OffCPU = &off
+	}
+	for _, name := range spec.programs {
+		if name != cloneProgram {
+			row.Hooks[name] += k.n
+			continue
+		}
+		row.Hooks["sys_enter_clone3"] += k.clone3
+		row.Hooks["sys_enter_clone"] += k.n - k.clone3
+	}
+	row.Hooks["sched_switch"] += 2 * k.outs
+	if spec.warning != "" && k.n > 0 {
+		row.Warnings = append(row.Warnings, spec.warning)
+	}
+	for _, kind := range spec.needs {
+		if n := w.loss.ByKind[kind.String()]; n > 0 {
+			row.Warnings = append(row.Warnings, fmt.Sprintf("%d %s records lost: samples are missing, n is a lower bound", n, kind))
+			if row.Bound == "" {
+				row.Bound = "lower"
+			}
+		}
+	}
+	if n := w.loss.ByKind[events.Switch.String()]; n > 0 && spec.oneThread && !slices.Contains(spec.needs, events.Switch) {
+		row.Warnings = append(row.Warnings, fmt.Sprintf("%d switch records lost: off-CPU time is a lower bound", n))
+	}
+	return row
+}

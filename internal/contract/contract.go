@@ -1,0 +1,120 @@
+// Package contract holds what the LockOSThread performance specification states about costs, as data, and judges measured costs
+// against it. It measures nothing and prints nothing.
+package contract
+
+import "github.com/pinwatch/pinwatch/correlate"
+
+// Range is one cost the specification states.
+type Range struct {
+	Statement string // the specification's number: P-8
+	Phase     string // the phase of correlate.Cost that the statement is checked against
+	Lo, Hi    int64  // ns, both ends included
+	Claim     string // what is claimed, in one clause
+}
+
+// Ranges are the costs the specification states as "reliable across Go ≥ 1.16 on Linux x86_64". It writes "~" before
+// each; the ends are taken as they stand.
+var Ranges = []Range{
+	{"P-8", "clone_syscall", 10_000, 50_000, "creating an M, a clone(2) system call, takes 10–50 µs"},
+	{"P-9", "exit", 10_000, 30_000, "destroying an M takes 10–30 µs"},
+	{"P-5", "kernel", 1_000, 3_000, "preempting a locked goroutine by SIGURG takes 1–3 µs of kernel time"},
+}
+
+// RangeOf finds the range that costs of this statement and phase are checked against; false for phases nothing is claimed about.
+func RangeOf(statement, phase string) (Range, bool) {
+	for _, r := range Ranges {
+		if r.Statement == statement && r.Phase == phase {
+			return r, true
+		}
+	}
+	return Range{}, false
+}
+
+// Word is the outcome of holding a number against a range.
+type Word string
+
+const (
+	In     Word = "in"
+	Below  Word = "below"
+	Above  Word = "above"
+	TooFew Word = "too_few" // fewer than MinSamples samples: no word about the range
+	Open   Word = "open"    // a lower and an upper bound do not agree: the cost lies between them
+)
+
+// MinSamples is the least number of samples a median is judged on. With n independent samples the population's median lies outside
+// [min, max] with probability 2·(1/2)^n; n = 6 is the first where that is below 5 % (golang.org/x/perf/benchmath
+// asks for the same six).
+const MinSamples = 6
+
+// Verdict is what a cost says about a range.
+type Verdict struct {
+	Range  Range
+	Word   Word
+	Bound  string // as in correlate.Cost: "", "lower", "upper"
+	N      int64
+	Median int64   // ns, within 1 %; 0 when there is no sample
+	Within float64 // share of the samples inside the range, 0 to 1; 0 when there is no sample
+	Lossy  bool    // the run missed records: nothing is proved by what is left
+}
+
+// Judge holds the median of a cost against the range the specification states for its phase; false where it states none.
+// Loss is the whole run's.
+func Judge(c *correlate.Cost, loss correlate.Loss) (Verdict, bool) {
+	r, ok := RangeOf(c.ID, c.Phase)
+	if !ok {
+		return Verdict{}, false
+	}
+	v := Verdict{Range: r, Bound: c.Bound, N: c.Hist.N(), Median: c.Hist.Quantile(0.5), Lossy: Lossy(loss)}
+	if v.N > 0 {
+		v.Within = float64(c.Hist.CountWithin(r.Lo, r.Hi)) / float64(v.N)
+	}
+	switch {
+	case v.N < MinSamples:
+		v.Word = TooFew
+	case v.Median < r.Lo:
+		v.Word = Below
+	case v.Median > r.Hi:
+		v.Word = Above
+	default:
+		v.Word = In
+	}
+	return v, true
+}
+
+// Holds says whether the word may be relied on. It may not in a lossy run, and a bound proves one side only: a lower bound
+// alone can prove "above", an upper bound alone "below".
+func (v Verdict) Holds() bool {
+	switch {
+	case v.Lossy || v.Word == TooFew || v.Word == Open:
+		return false
+	case v.Bound == "lower":
+		return v.Word == Above
+	case v.Bound == "upper":
+		return v.Word == Below
+	}
+	return true
+}
+
+// Between joins the verdicts on a lower and an upper bound of one cost. The word is the one both allow; Open where they leave
+// more than one, TooFew where either has too few samples. N, Median and Within are the upper bound's, the cautious ones.
+func Between(lower, upper Verdict) Verdict {
+	v := upper
+	v.Bound = ""
+	v.Lossy = lower.Lossy || upper.Lossy
+	switch {
+	case lower.Word == TooFew || upper.Word == TooFew:
+		v.Word = TooFew
+	case lower.Word == Above:
+		v.Word = Above
+	case upper.Word == Below, lower.Word == upper.Word:
+		v.Word = upper.Word
+	default:
+		v.Word = Open
+	}
+	return v
+}
+
+// Lossy says whether a run missed anything that a cost could be made of. A lossy run proves nothing.
+func Lossy(l correlate.Loss) bool {
+	return l.Total()+l.Late+l.RecursionMisses+l.BrokenLinks > 0
+}

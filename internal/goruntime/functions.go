@@ -1,0 +1,102 @@
+package goruntime
+
+import (
+	"debug/elf"
+	"errors"
+	"fmt"
+)
+
+// What Read looks up. Assembly functions appear in .symtab with the suffix .abi0 when the linker had to tell them from
+// their wrappers, in pclntab never.
+const (
+	fnAsyncPreempt = "runtime.asyncPreempt"
+	fnCrosscall2   = "crosscall2"       // runtime/cgo's way from C into Go: linked in if and only if runtime/cgo is
+	fnRacecall     = "runtime.racecall" // assembly that race-enabled runtimes alone have
+	fnMain         = "runtime.main"     // in every program: a table without it is not the whole table
+	varGomaxprocs  = "runtime.gomaxprocs"
+	abi0           = ".abi0"
+)
+
+// lookUp returns the link-time addresses of what Read wants to know, from .symtab when it has them, else from pclntab.
+// A name that is absent from the result is absent from the program.
+func lookUp(img *image, s *space) (map[string]uint64, error) {
+	syms, symErr := img.symbols(fnAsyncPreempt, fnAsyncPreempt+abi0, fnCrosscall2, fnRacecall, fnRacecall+abi0, fnMain, varGomaxprocs)
+	for _, name := range []string{fnAsyncPreempt, fnRacecall} {
+		if addr, ok := syms[name+abi0]; ok {
+			syms[name] = addr
+		}
+	}
+	if _, ok := syms[fnMain]; ok {
+		return syms, nil
+	}
+	funcs, err := lookUpFuncs(img, s)
+	return funcs, errors.Join(symErr, err)
+}
+
+// lookUpFuncs is lookUp in pclntab.
+func lookUpFuncs(img *image, s *space) (map[string]uint64, error) {
+	sec := img.section(".gopclntab", ".data.rel.ro.gopclntab")
+	if sec == nil {
+		if len(img.sections) == 0 {
+			return nil, errors.New("the file has no section headers to find .gopclntab by")
+		}
+		return nil, errors.New("the file has no section .gopclntab")
+	}
+	tab, err := openPclntab(img.contents(sec), sec.size, s.readerAt(sec.addr))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", sec.name, err)
+	}
+	found, err := tab.find(fnAsyncPreempt, fnCrosscall2, fnRacecall, fnMain)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", sec.name, err)
+	}
+	if _, ok := found[fnMain]; !ok {
+		return nil, fmt.Errorf("%s has no %s: forged, or of an unknown layout", sec.name, fnMain)
+	}
+	base := -s.bias // stored addresses to link-time addresses
+	if tab.layout.field == 4 {
+		if base, err = textStart(img, s, tab, sec); err != nil {
+			return nil, fmt.Errorf("find the text start: %w", err)
+		}
+	}
+	for name, entry := range found {
+		found[name] = base + entry
+		if tab.layout.field == 8 && entry == 0 {
+			return nil, fmt.Errorf("address of %s: %w", name, errUnrelocated)
+		}
+		if !img.executable(base + entry) {
+			return nil, fmt.Errorf("%s at %#x is not in an executable segment", name, base+entry)
+		}
+	}
+	return found, nil
+}
+
+// textStart returns the link-time address that function offsets count from, which is runtime.text and, where C code is
+// linked in, not the start of the section .text. Go 1.18 to 1.25 store it in pclntab's header; since 1.26 the header has
+// zero there and moduledata, at the start of a section of its own, tells.
+func textStart(img *image, s *space, tab *pclntab, sec *section) (uint64, error) {
+	stored, err := tab.textStart()
+	if err != nil {
+		return 0, err
+	}
+	if stored != 0 {
+		return stored - s.bias, nil
+	}
+	mod := img.section(".go.module")
+	if mod == nil {
+		if img.typ != elf.ET_EXEC {
+			return 0, fmt.Errorf("pclntab's header: %w", errUnrelocated)
+		}
+		return 0, errors.New("pclntab's header does not tell it and there is no section .go.module")
+	}
+	// runtime.moduledata: pcHeader, six slices, findfunctab, minpc, maxpc, text. The same since Go 1.16.
+	const textOffset = 8 + 6*24 + 3*8
+	header, err := s.pointer(mod.addr)
+	if err != nil {
+		return 0, fmt.Errorf("read moduledata: %w", err)
+	}
+	if header != sec.addr {
+		return 0, fmt.Errorf("moduledata names %#x as its pclntab, not %#x", header, sec.addr)
+	}
+	return s.pointer(mod.addr + textOffset)
+}

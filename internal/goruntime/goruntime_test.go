@@ -1,0 +1,230 @@
+package goruntime
+
+import (
+	"debug/buildinfo"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// variants are the ways to build the test program, and what is true of it then.
+var variants = []struct {
+	name        string
+	args        []string
+	cgo, race   bool
+	pie, static bool
+	stripped    bool
+	mode        string
+}{
+	{name: "plain", static: true, mode: "exe"},
+	{name: "stripped", args: []string{"-ldflags=-s -w"}, static: true, stripped: true, mode: "exe"},
+	{name: "pie", args: []string{"-buildmode=pie"}, pie: true, mode: "pie"},
+	{name: "pie stripped", args: []string{"-buildmode=pie", "-ldflags=-s -w"}, pie: true, stripped: true, mode: "pie"},
+	{name: "pie external", args: []string{"-buildmode=pie", "-ldflags=-linkmode=external"}, cgo: true, pie: true, mode: "pie"},
+	{name: "pie external stripped", args: []string{"-buildmode=pie", "-ldflags=-linkmode=external -s -w"}, cgo: true, pie: true, stripped: true, mode: "pie"},
+	{name: "cgo", args: []string{"-tags=withcgo"}, cgo: true, mode: "exe"},
+	{name: "cgo stripped", args: []string{"-tags=withcgo", "-ldflags=-s -w"}, cgo: true, stripped: true, mode: "exe"},
+	{name: "cgo external", args: []string{"-tags=withcgo", "-ldflags=-linkmode=external"}, cgo: true, mode: "exe"},
+	{name: "cgo external stripped", args: []string{"-tags=withcgo", "-ldflags=-linkmode=external -s -w"}, cgo: true, stripped: true, mode: "exe"},
+	{name: "cgo static", args: []string{"-tags=withcgo", "-ldflags=-linkmode=external -extldflags=-static"}, cgo: true, static: true, mode: "exe"},
+	{name: "race", args: []string{"-race"}, cgo: true, race: true, mode: "exe"},
+	{name: "race stripped", args: []string{"-race", "-ldflags=-s -w"}, cgo: true, race: true, stripped: true, mode: "exe"},
+}
+
+func goroots() []string {
+	if list := os.Getenv("PINWATCH_GOROOTS"); list != "" {
+		return filepath.SplitList(list)
+	}
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return []string{runtime.GOROOT()}
+	}
+	return []string{strings.TrimSpace(string(out))}
+}
+
+// TestRead compares what Read finds from outside with what each program says of itself. PINWATCH_GOROOTS, a list like
+// PATH, makes it do so with other releases of Go than the installed one.
+func TestRead(t *testing.T) {
+	for _, goroot := range goroots() {
+		for _, v := range variants {
+			t.Run(filepath.Base(goroot)+"/"+v.name, func(t *testing.T) {
+				exe := goBuild(t, goroot, v.args...)
+				proc, want := startAccount(t, exe)
+				info, err := Read(proc.Pid)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Logf("%+v", *info)
+				if info.GoVersion != want.Version {
+					t.Errorf("GoVersion = %q, want %q", info.GoVersion, want.Version)
+				}
+				if info.AsyncPreempt != want.AsyncPreempt {
+					t.Errorf("AsyncPreempt = %#x, want %#x", info.AsyncPreempt, want.AsyncPreempt)
+				}
+				gomaxprocs := want.GOMAXPROCS
+				if v.stripped {
+					gomaxprocs = 0
+				}
+				if info.GOMAXPROCS != gomaxprocs {
+					t.Errorf("GOMAXPROCS = %d, want %d", info.GOMAXPROCS, gomaxprocs)
+				}
+				if (info.GOMAXPROCS == 0) != (info.Unknown["GOMAXPROCS"] != nil) {
+					t.Errorf("GOMAXPROCS = %d, unknown because %v", info.GOMAXPROCS, info.Unknown["GOMAXPROCS"])
+				}
+				if info.CGO != v.cgo || info.Race != v.race || info.PIE != v.pie || info.Static != v.static || info.Stripped != v.stripped {
+					t.Errorf("got %+v, want %+v", *info, v)
+				}
+				if info.Exe != exe || info.Deleted || info.Module != exe || info.Arch != runtime.GOARCH {
+					t.Errorf("got %q, deleted %t, module %q, arch %q; want %q", info.Exe, info.Deleted, info.Module, info.Arch, exe)
+				}
+				checkBuildInfo(t, exe, info)
+				checkBias(t, exe, info, want)
+			})
+		}
+	}
+}
+
+// checkBuildInfo compares with the reader of Go's own library. That one finds no version in an externally linked PIE
+// from before Go 1.18, whose pointers only a relocation fills in.
+func checkBuildInfo(t *testing.T, exe string, info *Info) {
+	t.Helper()
+	build, err := buildinfo.ReadFile(exe)
+	if err != nil {
+		if !info.PIE {
+			t.Error(err)
+		}
+		return
+	}
+	if info.GoVersion != build.GoVersion || info.Path != build.Path || info.BuildMode != setting(build, "-buildmode") {
+		t.Errorf("got %q, %q, %q; debug/buildinfo has %v", info.GoVersion, info.Path, info.BuildMode, build)
+	}
+}
+
+// checkBias compares LoadBias with where the program says that its function main is.
+func checkBias(t *testing.T, exe string, info *Info, want account) {
+	t.Helper()
+	f, err := elf.Open(exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	syms, err := f.Symbols()
+	if info.Stripped {
+		if !errors.Is(err, elf.ErrNoSymbols) {
+			t.Errorf("stripped, but has %d symbols, %v", len(syms), err)
+		}
+		return
+	}
+	for _, s := range syms {
+		if s.Name == "main.main" && s.Value+info.LoadBias == want.Main {
+			return
+		}
+	}
+	t.Errorf("LoadBias = %#x: no symbol main.main that far below %#x", info.LoadBias, want.Main)
+}
+
+func TestReadSharedLibrary(t *testing.T) {
+	goroot := goroots()[0]
+	host := gcc(t)
+	lib := goBuild(t, goroot, "-tags=withcgo", "-buildmode=c-shared")
+	for _, name := range []string{"plain", "stripped"} {
+		t.Run(name, func(t *testing.T) {
+			args := []string{"-tags=withcgo", "-buildmode=c-shared"}
+			if name == "stripped" {
+				args = append(args, "-ldflags=-s -w")
+			}
+			lib := goBuild(t, goroot, args...)
+			proc, want := startAccount(t, host, lib)
+			info, err := Read(proc.Pid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.Exe != host || info.Module != lib || !info.CGO || info.AsyncPreempt != want.AsyncPreempt || info.GoVersion != want.Version {
+				t.Errorf("got %+v, want %+v", *info, want)
+			}
+		})
+	}
+	t.Run("two", func(t *testing.T) {
+		proc, _ := startAccount(t, host, lib, copyFile(t, lib, func(*os.File) {}))
+		if _, err := Read(proc.Pid); !errors.Is(err, ErrNotGo) || !strings.Contains(err.Error(), "2 Go libraries") {
+			t.Errorf("Read = %v", err)
+		}
+	})
+}
+
+func TestReadReplacedExecutable(t *testing.T) {
+	exe := goBuild(t, goroots()[0])
+	proc, want := startAccount(t, exe)
+	for _, replace := range []func() error{
+		func() error { return os.Remove(exe) },
+		func() error { return os.WriteFile(exe, []byte("#!/bin/sh\n"), 0o755) },
+		// A file that really has the name the kernel makes up is another file.
+		func() error { return os.WriteFile(exe+" (deleted)", nil, 0o755) },
+	} {
+		if err := replace(); err != nil {
+			t.Fatal(err)
+		}
+		info, err := Read(proc.Pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Exe != exe || !info.Deleted || info.AsyncPreempt != want.AsyncPreempt {
+			t.Errorf("got %+v, want %+v", *info, want)
+		}
+	}
+}
+
+func TestReadNameEndsInDeleted(t *testing.T) {
+	exe := goBuild(t, goroots()[0])
+	name := exe + " (deleted)"
+	if err := os.Rename(exe, name); err != nil {
+		t.Fatal(err)
+	}
+	proc, _ := startAccount(t, name)
+	if info, err := Read(proc.Pid); err != nil || info.Exe != name || info.Deleted {
+		t.Errorf("Read = %+v, %v", info, err)
+	}
+}
+
+// Without section headers the version can be found, as Go's own tools find it, but not the functions.
+func TestReadNoSectionHeaders(t *testing.T) {
+	exe := copyFile(t, goBuild(t, goroots()[0]), func(f *os.File) {
+		zero := make([]byte, 8)
+		f.WriteAt(zero, 0x28)     // e_shoff
+		f.WriteAt(zero[:4], 0x3c) // e_shnum, e_shstrndx
+	})
+	proc, want := startAccount(t, exe)
+	info, err := Read(proc.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.GoVersion != want.Version || !info.Stripped || info.AsyncPreempt != 0 || info.Unknown["AsyncPreempt"] == nil || info.Unknown["CGO"] == nil {
+		t.Errorf("got %+v", *info)
+	}
+}
+
+// A pclntab that is not what it was: no function is better than a wrong one.
+func TestReadForgedPclntab(t *testing.T) {
+	exe := copyFile(t, goBuild(t, goroots()[0], "-ldflags=-s -w"), func(f *os.File) {
+		file, err := elf.NewFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		huge := binary.LittleEndian.AppendUint64(nil, 1<<40)
+		f.WriteAt(huge, int64(file.Section(".gopclntab").Offset)+8) // the number of functions; the runtime takes it from moduledata
+	})
+	proc, want := startAccount(t, exe)
+	info, err := Read(proc.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.GoVersion != want.Version || info.AsyncPreempt != 0 || info.Unknown["AsyncPreempt"] == nil {
+		t.Errorf("got %+v", *info)
+	}
+}

@@ -1,0 +1,7 @@
+#include "textflag.h"
+
+// func asyncPreempt() uintptr
+TEXT ·asyncPreempt(SB), NOSPLIT, $0-8
+	LEAQ runtime·asyncPreempt(SB), AX
+	MOVQ AX, ret+0(FP)
+	RET

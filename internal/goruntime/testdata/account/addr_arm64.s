@@ -1,0 +1,7 @@
+#include "textflag.h"
+
+// func asyncPreempt() uintptr
+TEXT ·asyncPreempt(SB), NOSPLIT, $0-8
+	MOVD $runtime·asyncPreempt(SB), R0
+	MOVD R0, ret+0(FP)
+	RET

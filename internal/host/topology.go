@@ -1,0 +1,126 @@
+package host
+
+import (
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Topology says what CPUs have in common. The zero value knows nothing.
+type Topology struct {
+	cpus map[int]place
+}
+
+// place is where a CPU sits: each field holds the lowest CPU that shares the thing with it, node the node's number; -1 = not known.
+type place struct {
+	core, llc, node int
+}
+
+// ReadTopology reads which CPUs share a core, a last-level cache and a memory node from sysfs
+// (Documentation/ABI/stable/sysfs-devices-system-cpu and -node).
+func ReadTopology(root fs.FS) Topology {
+	t := Topology{cpus: map[int]place{}}
+	for _, cpu := range numbered(root, "sys/devices/system/cpu", "cpu") {
+		dir := "sys/devices/system/cpu/cpu" + strconv.Itoa(cpu)
+		t.cpus[cpu] = place{
+			core: lowest(line(root, dir+"/topology/thread_siblings_list")),
+			llc:  lowest(lastLevelCache(root, dir+"/cache")),
+			node: -1,
+		}
+	}
+	for _, node := range numbered(root, "sys/devices/system/node", "node") {
+		for _, cpu := range cpuList(line(root, "sys/devices/system/node/node"+strconv.Itoa(node)+"/cpulist")) {
+			if p, ok := t.cpus[cpu]; ok {
+				p.node = node
+				t.cpus[cpu] = p
+			}
+		}
+	}
+	return t
+}
+
+// Distance is how far a thread moves from CPU a to CPU b: "smt" to the other thread of the same core, "llc" to another core on
+// the same last-level cache, "node" beyond that cache on the same memory node, "remote" to another node. "unknown" when the machine does
+// not say, or when a is b.
+func (t Topology) Distance(a, b int) string {
+	pa, okA := t.cpus[a]
+	pb, okB := t.cpus[b]
+	switch {
+	case !okA || !okB || a == b:
+		return "unknown"
+	case same(pa.core, pb.core):
+		return "smt"
+	case same(pa.llc, pb.llc):
+		return "llc"
+	case pa.node < 0 || pb.node < 0:
+		return "unknown"
+	case pa.node != pb.node:
+		return "remote"
+	case pa.llc < 0 || pb.llc < 0: // the same node, but perhaps the same cache too
+		return "unknown"
+	}
+	return "node"
+}
+
+func same(a, b int) bool { return a >= 0 && a == b }
+
+// lastLevelCache is the CPU list of the cache of the highest level that holds data; "" when no cache is described.
+func lastLevelCache(root fs.FS, dir string) (list string) {
+	highest := 0
+	for _, i := range numbered(root, dir, "index") {
+		cache := path.Join(dir, "index"+strconv.Itoa(i))
+		level, err := strconv.Atoi(line(root, cache+"/level"))
+		if err == nil && level > highest && line(root, cache+"/type") != "Instruction" {
+			highest, list = level, line(root, cache+"/shared_cpu_list")
+		}
+	}
+	return list
+}
+
+// numbered lists the numbers of a directory's entries that are called prefix and a number, ascending.
+func numbered(root fs.FS, dir, prefix string) []int {
+	entries, _ := fs.ReadDir(root, dir) // no directory, no entries
+	var ns []int
+	for _, e := range entries {
+		if rest, ok := strings.CutPrefix(e.Name(), prefix); ok {
+			if n, err := strconv.ParseUint(rest, 10, 31); err == nil {
+				ns = append(ns, int(n))
+			}
+		}
+	}
+	slices.Sort(ns)
+	return ns
+}
+
+// lowest is the first CPU of a list; -1 when it is empty.
+func lowest(list string) int {
+	if cpus := cpuList(list); len(cpus) > 0 {
+		return slices.Min(cpus)
+	}
+	return -1
+}
+
+// maxCPU is above the kernel's own limit (CONFIG_NR_CPUS, 8192 on x86) and keeps a garbled list from filling memory.
+const maxCPU = 1 << 16
+
+// cpuList reads the kernel's list format, "0-3,8"; nil when it is empty or garbled.
+func cpuList(s string) []int {
+	var cpus []int
+	for part := range strings.SplitSeq(s, ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		if !isRange {
+			last = first
+		}
+		lo, errLo := strconv.Atoi(first)
+		hi, errHi := strconv.Atoi(last)
+		if errLo != nil || errHi != nil || lo > hi || hi >= maxCPU {
+			return nil
+		}
+		for cpu := lo; cpu <= hi; cpu++ {
+			cpus = append(cpus, cpu)
+		}
+	}
+	return cpus
+}

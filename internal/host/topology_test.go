@@ -1,0 +1,80 @@
+package host
+
+import (
+	"reflect"
+	"testing"
+	"testing/fstest"
+)
+
+func TestDistance(t *testing.T) {
+	for _, tt := range []struct {
+		tree string
+		a, b int
+		want string
+	}{
+		{"server.tree", 0, 8, "smt"},
+		{"server.tree", 11, 3, "smt"},
+		{"server.tree", 0, 1, "llc"},
+		{"server.tree", 0, 9, "llc"},
+		{"server.tree", 0, 2, "node"},
+		{"server.tree", 9, 3, "node"},
+		{"server.tree", 0, 4, "remote"},
+		{"server.tree", 14, 8, "remote"},
+		{"server.tree", 3, 3, "unknown"},
+		{"server.tree", 0, 16, "unknown"},
+		{"server.tree", -1, 0, "unknown"},
+		{"server.tree", 7, 15, "unknown"}, // 15 is offline
+		{"guest.tree", 0, 1, "llc"},
+		{"arm64.tree", 0, 1, "unknown"}, // the same node, but nothing says whether they share a cache
+		{"arm64.tree", 0, 2, "remote"},
+	} {
+		top := ReadTopology(tree(t, tt.tree))
+		if got := top.Distance(tt.a, tt.b); got != tt.want {
+			t.Errorf("%s: %d → %d = %q, want %q", tt.tree, tt.a, tt.b, got, tt.want)
+		}
+		if back := top.Distance(tt.b, tt.a); back != tt.want {
+			t.Errorf("%s: %d → %d = %q, but back %q", tt.tree, tt.a, tt.b, tt.want, back)
+		}
+	}
+}
+
+func TestDistanceOfNothing(t *testing.T) {
+	for _, top := range []Topology{{}, ReadTopology(fstest.MapFS{})} {
+		if got := top.Distance(0, 1); got != "unknown" {
+			t.Errorf("got %q, want unknown", got)
+		}
+	}
+}
+
+// TestNoNodes: kernels without NUMA describe caches but no nodes.
+func TestNoNodes(t *testing.T) {
+	root := tree(t, "server.tree")
+	delete(root, "sys/devices/system/node/node0/cpulist")
+	delete(root, "sys/devices/system/node/node1/cpulist")
+	top := ReadTopology(root)
+	for b, want := range map[int]string{8: "smt", 1: "llc", 2: "unknown", 4: "unknown"} {
+		if got := top.Distance(0, b); got != want {
+			t.Errorf("0 → %d = %q, want %q", b, got, want)
+		}
+	}
+}
+
+func TestCPUList(t *testing.T) {
+	for in, want := range map[string][]int{
+		"":             nil,
+		"0":            {0},
+		"0-3":          {0, 1, 2, 3},
+		"0,2-3,8":      {0, 2, 3, 8},
+		"3-1":          nil,
+		"a-b":          nil,
+		"0,":           nil,
+		"0-9999999999": nil,
+		"0-2000000000": nil,
+		"-1":           nil,
+		"0-":           nil,
+	} {
+		if got := cpuList(in); !reflect.DeepEqual(got, want) {
+			t.Errorf("cpuList(%q) = %v, want %v", in, got, want)
+		}
+	}
+}

@@ -1,0 +1,132 @@
+package report_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/internal/host"
+	"github.com/pinwatch/pinwatch/internal/report"
+)
+
+func ptr[T any](v T) *T { return &v }
+
+// around fills a cost with n samples spread log-normally around median ns; the same every time.
+func around(c correlate.Cost, n int, median, spread float64) correlate.Cost {
+	rng := rand.New(rand.NewPCG(7, uint64(median)))
+	for range n {
+		c.Hist.Add(int64(median * math.Exp(spread*rng.NormFloat64())))
+	}
+	return c
+}
+
+func meta() report.Meta {
+	return report.Meta{
+		Version: "v0.1.0",
+		End:     time.Date(2025, 3, 9, 3, 12, 45, 500e6, time.UTC),
+		Host: host.Info{Kernel: "6.12.9", Arch: "amd64", CPUs: 16, Virtualization: "none", CPUModel: "AMD EPYC 7313 16-Core Processor",
+			Clocksource: "tsc", Mitigations: map[string]string{"retbleed": "Mitigation: untrained return thunk"}},
+		Target: report.Target{PID: 4242, Exe: ptr("renderd"), GoVersion: ptr("go1.26.8"), Cgo: ptr(false), PIE: ptr(false), Stripped: ptr(true),
+			Offsets: ptr("table"), GOMAXPROCS: ptr(16)},
+		Observer: report.Observer{
+			Hooks: map[string]string{"clone": "tracepoint", "clone3": "off", "exit": "tracepoint", "tgkill": "tracepoint", "rt_sigprocmask": "tracepoint",
+				"sched_switch": "tp_btf", "sched_waking": "tp_btf", "signal_generate": "tp_btf", "signal_deliver": "tp_btf"},
+			Programs: []report.Program{{Name: "sched_switch", Runs: 184_203, NSPerRun: ptr(231.0)}, {Name: "sched_waking", Runs: 40_112, NSPerRun: ptr(142.5)},
+				{Name: "sys_enter_tgkill", Runs: 612, NSPerRun: ptr(190.0)}, {Name: "sys_enter_clone", Runs: 118, NSPerRun: ptr(310.0)},
+				{Name: "sys_enter_clone3", Runs: 0}},
+			CPUSeconds: ptr(0.0123), CPUFraction: ptr(0.00246), RSSAnonBytes: ptr(uint64(12_900_000)), StatsSampledS: ptr(0.5),
+		},
+	}
+}
+
+// rich is a busy window: every statement has samples, one is above its range, bounds disagree on another.
+func rich() *correlate.Result {
+	bounds := []string{"the signal frame and sigreturn are invisible to tracepoints: true costs are higher"}
+	r := &correlate.Result{
+		Start: 1_000e9, End: 1_005e9,
+		Counts: correlate.Counts{Threads: 23, ThreadsCreated: 118, ThreadsExited: 114, ThreadsKilled: 0, SigurgSent: 612, SigurgGenerated: 614,
+			SigurgCoalesced: 1, SigurgDelivered: 610, SigurgForeign: 2, SigurgNotInjected: ptr(uint64(35)), Switches: 184_203, Migrations: 1834},
+		Loss: correlate.Loss{ByKind: map[string]uint64{"switch": 0, "clone": 0}},
+		Costs: []correlate.Cost{
+			around(correlate.Cost{ID: "P-5", Phase: "send", OffCPU: ptr(12.0), Hooks: correlate.HookRuns{"sys_enter_tgkill": 612}}, 612, 1_400, 0.3),
+			around(correlate.Cost{ID: "P-5", Phase: "deliver"}, 610, 8_000, 1.8),
+			around(correlate.Cost{ID: "P-5", Phase: "deliver", Population: correlate.Population{State: "on_cpu"}}, 330, 2_100, 0.4),
+			around(correlate.Cost{ID: "P-5", Phase: "deliver", Population: correlate.Population{State: "runnable"}}, 271, 1.2e6, 0.9),
+			around(correlate.Cost{ID: "P-5", Phase: "deliver", Population: correlate.Population{State: "blocked"}}, 9, 41_000, 0.3),
+			around(correlate.Cost{ID: "P-5", Phase: "handler"}, 610, 3_900, 0.35),
+			around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "lower", Warnings: bounds}, 612, 1_400, 0.3),
+			around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "upper", Warnings: bounds}, 330, 3_300, 0.4),
+			around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "upper", Population: correlate.Population{State: "on_cpu"}}, 330, 3_300, 0.4),
+			{ID: "P-5", Phase: "resume"},
+			around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", OffCPU: ptr(820.0),
+				Hooks: correlate.HookRuns{"sys_enter_clone": 118, "sched_switch": 9}}, 118, 31_000, 0.45),
+			around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", Population: correlate.Population{Cause: "unknown"}}, 118, 31_000, 0.45),
+			around(correlate.Cost{ID: "P-8", Phase: "spawn"}, 118, 74_000, 0.8),
+			around(correlate.Cost{ID: "P-8", Phase: "runq_wait"}, 118, 39_000, 1.1),
+			around(correlate.Cost{ID: "P-8", Phase: "start"}, 117, 21_000, 0.4),
+			around(correlate.Cost{ID: "P-8", Phase: "total", Unfinished: 1}, 117, 103_000, 0.7),
+			around(correlate.Cost{ID: "P-9", Phase: "runtime"}, 114, 6_200, 0.5),
+			around(correlate.Cost{ID: "P-9", Phase: "exit", OffCPU: ptr(0.0)}, 114, 43_000, 0.5),
+			around(correlate.Cost{ID: "P-9", Phase: "free", Unfinished: 6}, 108, 17e6, 0.4),
+			around(correlate.Cost{ID: "X-handoff", Phase: "handoff"}, 40_112, 5_200, 0.6),
+		},
+		Moves: correlate.Moves{ByWhy: map[string]uint64{"wakeup": 1702, "balance": 132, "affinity": 0},
+			ByDistance: map[string]uint64{"smt": 211, "llc": 1400, "node": 180, "remote": 43}},
+	}
+	for i := range 23 {
+		run := int64(2.4e9) / int64(i+1)
+		r.Threads = append(r.Threads, correlate.Thread{TID: int32(4242 + i), Name: "renderd", CreatedBy: int32(min(i, 1) * 4242),
+			Switches: uint64(184_203 / (i*i + 2)), Migrations: uint64(900 / (i + 2)), Run: run, Runq: run / 40, Blocked: 5e9 - run - run/40,
+			CPUs: []int{i % 16}})
+	}
+	r.Threads[3].Name, r.Threads[3].StartedAt = "render-worker-0", 1_001e9
+	r.Threads[5].ExitedAt = 1_002e9
+	r.Threads[7].StartedAt, r.Threads[7].ExitedAt = 1_001e9, 1_002e9
+	r.Threads[0].CPUs = []int{0, 1, 2, 3, 7, 8, 9, 12, 13, 15}
+	return r
+}
+
+// idle is a window in which the target slept.
+func idle() *correlate.Result {
+	r := &correlate.Result{Start: 50e9, End: 55e9, Counts: correlate.Counts{Threads: 2}}
+	for _, c := range rich().Costs {
+		r.Costs = append(r.Costs, correlate.Cost{ID: c.ID, Phase: c.Phase, Population: c.Population, Bound: c.Bound})
+	}
+	for i := range 2 {
+		r.Threads = append(r.Threads, correlate.Thread{TID: int32(77 + i), Name: "sleeper", Blocked: 5e9})
+	}
+	return r
+}
+
+// lossy is rich with a ring buffer that was too small.
+func lossy() *correlate.Result {
+	r := rich()
+	r.Loss = correlate.Loss{ByKind: map[string]uint64{"switch": 12_345, "wakeup": 678, "clone": 3}, Late: 4, RecursionMisses: 1, BrokenLinks: 911}
+	for i := range r.Costs {
+		if id := r.Costs[i].ID; id == "P-8" || id == "P-9" {
+			r.Costs[i].Warnings = append(r.Costs[i].Warnings, "records of this cost were lost: samples are missing")
+		}
+	}
+	r.Warnings = []string{"the ring buffer was too small for this target: raise --ring"}
+	return r
+}
+
+// crowd is 300 threads in a process that dies while it is observed.
+func crowd() *correlate.Result {
+	r := &correlate.Result{Start: 9e9, End: 10.5e9,
+		Counts: correlate.Counts{Threads: 0, ThreadsCreated: 3, ThreadsExited: 2, ThreadsKilled: 301, Switches: 1_234_567, Migrations: 98_765},
+		Moves:  correlate.Moves{ByWhy: map[string]uint64{"wakeup": 98_765}, ByDistance: map[string]uint64{"unknown": 98_765}},
+		Costs: []correlate.Cost{
+			around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", Unfinished: 0}, 3, 30_000, 0.1),
+			around(correlate.Cost{ID: "P-9", Phase: "exit", Unfinished: 1}, 1, 20_000, 0.1),
+		}}
+	for i := range 300 {
+		run := int64(1.5e9) / int64(100+i*7%300)
+		r.Threads = append(r.Threads, correlate.Thread{TID: int32(4_194_000 - i), Name: fmt.Sprintf("wörker/%d:\x1b[31m", i), CreatedBy: 4_193_000,
+			Switches: uint64(4115 + i), Migrations: uint64(329), Run: run, Runq: 3 * run, Unknown: run, Blocked: 1.5e9 - 5*run,
+			ExitedAt: 10.4e9, CPUs: []int{0, 1, 3, 5, 7, 9, 11, 13, 15}})
+	}
+	return r
+}

@@ -1,0 +1,104 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/report/schematest"
+)
+
+func TestJSONFollowsTheSchema(t *testing.T) {
+	for name, r := range reports() {
+		t.Run(name, func(t *testing.T) {
+			var doc, line bytes.Buffer
+			if err := report.WriteJSON(&doc, r); err != nil {
+				t.Fatal(err)
+			}
+			if err := report.WriteNDJSON(&line, r); err != nil {
+				t.Fatal(err)
+			}
+			for _, b := range [][]byte{doc.Bytes(), line.Bytes()} {
+				if err := schematest.Check(b); err != nil {
+					t.Error(err)
+				}
+				var back report.Report
+				if err := json.Unmarshal(b, &back); err != nil {
+					t.Fatal(err)
+				}
+				if !reflect.DeepEqual(&back, r) {
+					t.Error("the report read back differs from the one written")
+				}
+			}
+			if n := bytes.Count(line.Bytes(), []byte("\n")); n != 1 || line.Bytes()[line.Len()-1] != '\n' {
+				t.Errorf("NDJSON has %d newlines", n)
+			}
+		})
+	}
+}
+
+// TestNullIsNotZero: what is not known is null, and only that.
+func TestNullIsNotZero(t *testing.T) {
+	var b bytes.Buffer
+	if err := report.WriteNDJSON(&b, reports()["empty"]); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`"kernel":null`, `"cpus":null`, `"mitigations":null`, `"go_version":null`, `"cgo":null`, `"programs":null`, `"hooks":null`, `"cpu_s":null`,
+		`"sigurg_not_injected":null`, `"locked_threads":null`, `"threads_exited_locked":null`, `"per_s":null`, `"wall_end":null`,
+		`"threads_created":0`, `"by_kind":{}`, `"by_why":{}`, `"costs":[]`, `"threads":[]`, `"causes":[]`, `"findings":[]`, `"warnings":[]`,
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %s in %s", want, b.String())
+		}
+	}
+}
+
+func TestPopulations(t *testing.T) {
+	r := report.New(meta(), &correlate.Result{Costs: []correlate.Cost{
+		{ID: "P-5", Phase: "deliver"},
+		{ID: "P-5", Phase: "deliver", Population: correlate.Population{Locked: "true", State: "on_cpu"}},
+		{ID: "P-5", Phase: "deliver", Population: correlate.Population{Locked: "unknown", Cause: "unknown"}},
+	}})
+	var b bytes.Buffer
+	if err := report.WriteNDJSON(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	if err := schematest.Check(b.Bytes()); err != nil {
+		t.Error(err)
+	}
+	for _, want := range []string{
+		`"locked":null,"cause":null,"state":null`, `"locked":true,"cause":null,"state":"on_cpu"`, `"locked":"unknown","cause":"unknown","state":null`,
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %s in %s", want, b.String())
+		}
+	}
+}
+
+// broken refuses every write, as a closed pipe does.
+type broken struct{}
+
+var errBroken = errors.New("broken pipe")
+
+func (broken) Write([]byte) (int, error) { return 0, errBroken }
+
+func TestWriteErrors(t *testing.T) {
+	r := reports()["idle"]
+	for name, err := range map[string]error{
+		"json":   report.WriteJSON(broken{}, r),
+		"ndjson": report.WriteNDJSON(broken{}, r),
+		"text":   report.WriteText(broken{}, r, report.TextOptions{}),
+		"line":   report.WriteLine(broken{}, r),
+		"header": report.WriteLineHeader(broken{}),
+	} {
+		if !errors.Is(err, errBroken) {
+			t.Errorf("%s: %v does not wrap the writer's error", name, err)
+		}
+	}
+}

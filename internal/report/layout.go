@@ -1,0 +1,176 @@
+package report
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// style is how a piece of text looks when colour is on. It never carries meaning of its own: words do.
+type style string
+
+const (
+	plain  style = ""
+	bold   style = "1"
+	dim    style = "2"
+	good   style = "32"
+	bad    style = "31"
+	notice style = "33"
+)
+
+// span is text in one style.
+type span struct {
+	text  string
+	style style
+}
+
+// page collects lines that are never wider than its width in runes.
+type page struct {
+	b     strings.Builder
+	width int
+	color bool
+}
+
+// line adds one line and cuts what does not fit. Whatever could move the cursor is replaced: thread names and paths are the target's words.
+func (p *page) line(spans ...span) {
+	left := p.width
+	for i, s := range spans {
+		text := strings.Map(printable, s.text)
+		if i == len(spans)-1 {
+			text = strings.TrimRight(text, " ")
+		}
+		if n := utf8.RuneCountInString(text); n > left {
+			text = string([]rune(text)[:max(left-1, 0)]) + "…"
+			left = 0
+		} else {
+			left -= n
+		}
+		if p.color && s.style != plain && text != "" {
+			text = "\x1b[" + string(s.style) + "m" + text + "\x1b[0m"
+		}
+		p.b.WriteString(text)
+		if left == 0 {
+			break
+		}
+	}
+	p.b.WriteByte('\n')
+}
+
+func printable(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return '?'
+}
+
+// field adds a label and parts joined by " · ", broken between parts where possible; further lines are indented to the first's text.
+func (p *page) field(label string, st style, parts ...string) {
+	const indent = 12
+	p.wrap(pad(label, indent), bold, strings.Repeat(" ", indent), st, parts)
+}
+
+// note adds an indented remark that wraps like a field.
+func (p *page) note(st style, parts ...string) { p.wrap("  ", plain, "  ", st, parts) }
+
+// wrap fills lines with parts; first begins the first line, rest all others.
+func (p *page) wrap(first string, firstStyle style, rest string, st style, parts []string) {
+	const sep = " · "
+	room := max(p.width-utf8.RuneCountInString(first), 1)
+	line := ""
+	flush := func() {
+		p.line(span{first, firstStyle}, span{line, st})
+		first, line = rest, ""
+	}
+	for i, part := range parts {
+		if i > 0 {
+			if utf8.RuneCountInString(line+sep+part) <= room {
+				line += sep + part
+				continue
+			}
+			if utf8.RuneCountInString(line+" ·") <= room {
+				line += " ·"
+			}
+			flush()
+		}
+		for _, word := range strings.Fields(part) {
+			switch {
+			case line == "":
+				line = word
+			case utf8.RuneCountInString(line+" "+word) <= room:
+				line += " " + word
+			default:
+				flush()
+				line = word
+			}
+		}
+	}
+	flush()
+}
+
+// column is one column of a table.
+type column struct {
+	title string
+	width int
+	left  bool // numbers stand right
+	spare int  // columns that a narrow page leaves out first have the highest number; 0 = never left out
+}
+
+// table lays out rows of cells under fixed columns.
+type table []column
+
+// fit leaves out columns until the table is no wider than width; a gap of one stands before each column.
+func (t table) fit(width int) table {
+	for t.width() > width {
+		worst := 0
+		for i, c := range t {
+			if c.spare > t[worst].spare {
+				worst = i
+			}
+		}
+		if t[worst].spare == 0 {
+			return t
+		}
+		t = append(append(table{}, t[:worst]...), t[worst+1:]...)
+	}
+	return t
+}
+
+func (t table) width() (n int) {
+	for _, c := range t {
+		n += c.width + 1
+	}
+	return n
+}
+
+// cells lays out one row: cell gives each column's content by its title.
+func (t table) cells(cell func(title string) span) []span {
+	spans := make([]span, 0, len(t))
+	for _, c := range t {
+		s := cell(c.title)
+		if c.left {
+			s.text = " " + pad(s.text, c.width)
+		} else {
+			s.text = " " + padLeft(s.text, c.width)
+		}
+		spans = append(spans, s)
+	}
+	return spans
+}
+
+// header is the row of titles.
+func (t table) header() []span {
+	return t.cells(func(title string) span { return span{title, dim} })
+}
+
+// pad fills s with spaces to n runes, or cuts it to n.
+func pad(s string, n int) string {
+	if have := utf8.RuneCountInString(s); have <= n {
+		return s + strings.Repeat(" ", n-have)
+	}
+	return string([]rune(s)[:n-1]) + "…"
+}
+
+// padLeft fills s with spaces in front to n runes; numbers are never cut.
+func padLeft(s string, n int) string {
+	return strings.Repeat(" ", max(n-utf8.RuneCountInString(s), 0)) + s
+}

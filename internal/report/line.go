@@ -1,0 +1,100 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"time"
+)
+
+// lineTable is 97 wide; its header is LineHeader.
+var lineTable = table{
+	{title: "time", width: 8},
+	{title: "threads", width: 7},
+	{title: "new", width: 6},
+	{title: "gone", width: 6},
+	{title: "clone", width: 8},
+	{title: "exit", width: 8},
+	{title: "SIGURG kernel", width: 13},
+	{title: "SIGURG/s", width: 8},
+	{title: "switch/s", width: 8},
+	{title: "migr/s", width: 7},
+	{title: "lost", width: 7},
+}
+
+// WriteLineHeader writes the titles of WriteLine's columns: clone, exit and SIGURG kernel are the medians that the specification is
+// held against, the last as lower–upper bound.
+func WriteLineHeader(w io.Writer) error {
+	return writeRow(w, lineTable.header())
+}
+
+// WriteLine writes the report of one interval as one line of at most 97 columns under WriteLineHeader's titles; lost counts all
+// records and program runs that were missed.
+func WriteLine(w io.Writer, r *Report) error {
+	c, s := r.Counts, r.Window.DurationS
+	cell := map[string]string{
+		"time":          lineTime(r.Window),
+		"threads":       count(c.Threads),
+		"new":           "+" + short(c.ThreadsCreated),
+		"gone":          "−" + short(c.ThreadsExited+c.ThreadsKilled),
+		"clone":         r.median("P-8", "clone_syscall", ""),
+		"exit":          r.median("P-9", "exit", ""),
+		"SIGURG kernel": r.kernelBounds(),
+		"SIGURG/s":      rate(c.SigurgGenerated, s),
+		"switch/s":      rate(c.Switches, s),
+		"migr/s":        rate(c.Migrations, s),
+		"lost":          short(r.Loss.Total + r.Loss.Late + r.Loss.RecursionMisses),
+	}
+	return writeRow(w, lineTable.cells(func(title string) span { return span{text: cell[title]} }))
+}
+
+func writeRow(w io.Writer, spans []span) error {
+	p := page{width: DefaultWidth}
+	p.line(spans...)
+	if _, err := io.WriteString(w, p.b.String()); err != nil {
+		return fmt.Errorf("write line: %w", err)
+	}
+	return nil
+}
+
+// lineTime is the wall clock at the window's end; seconds since boot where that is not known.
+func lineTime(w Window) string {
+	if w.WallEnd != nil {
+		if t, err := time.Parse(time.RFC3339Nano, *w.WallEnd); err == nil {
+			return t.Format(time.TimeOnly)
+		}
+	}
+	return fmt.Sprintf("%.1f", float64(w.EndNS)/1e9)
+}
+
+// median is the p50 of the first row of a phase with this bound.
+func (r *Report) median(id, phase, bound string) string {
+	if c := r.find(id, phase, bound); c != nil {
+		return ns(c.P50)
+	}
+	return none
+}
+
+// kernelBounds are the two medians that P-5 lies between.
+func (r *Report) kernelBounds() string {
+	lower, upper := r.find("P-5", "kernel", "lower"), r.find("P-5", "kernel", "upper")
+	if lower == nil || upper == nil || lower.P50 == nil || upper.P50 == nil {
+		return none
+	}
+	return durationRange(*lower.P50, *upper.P50)
+}
+
+func (r *Report) find(id, phase, bound string) *Cost {
+	for i := range r.Costs {
+		if c := &r.Costs[i]; c.ID == id && c.Phase == phase && or(c.Bound, "") == bound && c.Locked == "" && c.Cause == nil {
+			return c
+		}
+	}
+	return nil
+}
+
+func rate(n uint64, seconds float64) string {
+	if seconds <= 0 {
+		return none
+	}
+	return scaled(float64(n) / seconds)
+}

@@ -1,0 +1,196 @@
+package report
+
+import (
+	"cmp"
+	"math"
+	"time"
+
+	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/internal/host"
+)
+
+// Meta is what a report says beside the result: nothing in it comes from events.
+type Meta struct {
+	Version  string
+	End      time.Time // the window's end by the wall clock, to find it in other logs; zero = not known
+	Host     host.Info
+	Target   Target
+	Observer Observer
+	Warnings []string // come before the result's own
+}
+
+// histBars is how many stretches a cost's histogram is drawn with.
+const histBars = 10
+
+// New makes the report of one window. It keeps no reference to res that later events could change.
+func New(meta Meta, res *correlate.Result) *Report {
+	seconds := res.End.Sub(res.Start).Seconds()
+	r := &Report{
+		Schema:   SchemaID,
+		Pinwatch: Pinwatch{Version: meta.Version},
+		Host:     newHost(meta.Host),
+		Target:   meta.Target,
+		Window:   Window{StartNS: int64(res.Start), EndNS: int64(res.End), DurationS: seconds},
+		Loss: Loss{
+			Total:           res.Loss.Total(),
+			ByKind:          counts(res.Loss.ByKind),
+			Late:            res.Loss.Late,
+			RecursionMisses: res.Loss.RecursionMisses,
+			BrokenLinks:     res.Loss.BrokenLinks,
+		},
+		Observer: meta.Observer,
+		Counts:   newCounts(res.Counts),
+		Verdicts: newVerdicts(res),
+		Costs:    make([]Cost, 0, len(res.Costs)),
+		Moves: Moves{
+			ByWhy:           counts(res.Moves.ByWhy),
+			ByDistance:      counts(res.Moves.ByDistance),
+			PerSecond:       ratio(float64(res.Counts.Migrations), seconds),
+			PerKiloSwitches: ratio(1000*float64(res.Counts.Migrations), float64(res.Counts.Switches)),
+		},
+		Threads:  make([]Thread, 0, len(res.Threads)),
+		Causes:   unknownCauses(res.Counts),
+		Findings: []Finding{},
+		Warnings: append(append([]string{}, meta.Warnings...), res.Warnings...),
+	}
+	if !meta.End.IsZero() {
+		r.Window.WallEnd = ptr(meta.End.Format(time.RFC3339Nano))
+	}
+	for i := range res.Costs {
+		r.Costs = append(r.Costs, newCost(&res.Costs[i], res.Loss, meta.Observer.Programs))
+	}
+	for i := range res.Threads {
+		r.Threads = append(r.Threads, newThread(&res.Threads[i]))
+	}
+	return r
+}
+
+func newHost(h host.Info) Host {
+	return Host{
+		Kernel:         known(h.Kernel),
+		Arch:           h.Arch,
+		CPUs:           known(h.CPUs),
+		Virtualization: cmp.Or(h.Virtualization, "unknown"),
+		CPUModel:       known(h.CPUModel),
+		Clocksource:    known(h.Clocksource),
+		Mitigations:    h.Mitigations,
+	}
+}
+
+func newCounts(c correlate.Counts) Counts {
+	return Counts{
+		Threads:           c.Threads,
+		ThreadsCreated:    c.ThreadsCreated,
+		ThreadsExited:     c.ThreadsExited,
+		ThreadsKilled:     c.ThreadsKilled,
+		SigurgSent:        c.SigurgSent,
+		SigurgGenerated:   c.SigurgGenerated,
+		SigurgCoalesced:   c.SigurgCoalesced,
+		SigurgDelivered:   c.SigurgDelivered,
+		SigurgForeign:     c.SigurgForeign,
+		SigurgNotInjected: c.SigurgNotInjected,
+		Switches:          c.Switches,
+		Migrations:        c.Migrations,
+	}
+}
+
+// newVerdicts has one verdict per statement, in the specification's order of contract.Ranges, also for costs without a row.
+func newVerdicts(res *correlate.Result) []Verdict {
+	vs := make([]Verdict, 0, len(contract.Ranges))
+	for _, rg := range contract.Ranges {
+		v, lower, upper := contract.Verdict{Range: rg, Word: contract.TooFew}, contract.Verdict{}, contract.Verdict{}
+		for i := len(res.Costs) - 1; i >= 0; i-- { // backwards: the row over all samples comes first and so has the last word
+			c := &res.Costs[i]
+			if c.ID != rg.Statement || c.Phase != rg.Phase || c.Locked != "" || c.Cause != "" {
+				continue
+			}
+			switch j, _ := contract.Judge(c, res.Loss); c.Bound {
+			case "lower":
+				lower = j
+			case "upper":
+				upper = j
+			default:
+				v = j
+			}
+		}
+		if lower.Word != "" && upper.Word != "" {
+			v = contract.Between(lower, upper)
+		}
+		vs = append(vs, Verdict{
+			Statement: rg.Statement, Phase: rg.Phase, Claim: rg.Claim, RangeNS: [2]int64{rg.Lo, rg.Hi},
+			Verdict: string(v.Word), Holds: v.Holds(), N: v.N,
+		})
+	}
+	return vs
+}
+
+func newThread(t *correlate.Thread) Thread {
+	return Thread{
+		TID:        t.TID,
+		Name:       t.Name,
+		Role:       "unknown",
+		Lock:       "unknown",
+		CreatedBy:  known(t.CreatedBy),
+		StartNS:    known(int64(t.StartedAt)),
+		ExitNS:     known(int64(t.ExitedAt)),
+		Switches:   t.Switches,
+		Migrations: t.Migrations,
+		RunNS:      t.Run,
+		RunqNS:     t.Runq,
+		BlockedNS:  t.Blocked,
+		UnknownNS:  t.Unknown,
+		CPUs:       append([]int{}, t.CPUs...),
+	}
+}
+
+// unknownCauses counts everything that has a cause under "unknown", which is what it is without the creator's stack.
+func unknownCauses(c correlate.Counts) []Cause {
+	causes := []Cause{}
+	for _, e := range []struct {
+		what string
+		n    uint64
+	}{{"create", c.ThreadsCreated}, {"exit", c.ThreadsExited}, {"preempt", c.SigurgSent}} {
+		if e.n > 0 {
+			causes = append(causes, Cause{What: e.what, Cause: "unknown", N: e.n})
+		}
+	}
+	return causes
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// known is nil for the zero value, which stands for "not known" in what New is given.
+func known[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
+
+// ratio is a/b to six significant digits; nil where b is 0.
+func ratio(a, b float64) *float64 {
+	if b == 0 {
+		return nil
+	}
+	return ptr(round(a / b))
+}
+
+// round keeps six significant digits: no number here is known better.
+func round(v float64) float64 {
+	if v == 0 || math.IsInf(v, 0) || math.IsNaN(v) {
+		return 0
+	}
+	scale := math.Pow(10, 5-math.Floor(math.Log10(math.Abs(v))))
+	return math.Round(v*scale) / scale
+}
+
+// counts copies a map so that an empty one is {} in JSON.
+func counts(m map[string]uint64) map[string]uint64 {
+	out := make(map[string]uint64, len(m))
+	for k, v := range m {
+		out[k] = v
+	}
+	return out
+}

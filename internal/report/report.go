@@ -1,0 +1,127 @@
+// Package report turns a correlate.Result and what is known about its surroundings into the report that people and programs read:
+// text for eyes, one line per interval, and JSON whose keys keep their names and meaning for the life of pinwatch.report/v1
+// (report-v1.schema.json gives each key's meaning and unit).
+//
+// A value that is not known is null in JSON and a nil pointer or nil map here, never 0.
+package report
+
+import _ "embed"
+
+// SchemaID is the value of the key "schema".
+const SchemaID = "pinwatch.report/v1"
+
+// Schema is the JSON Schema (2020-12) that every report follows.
+//
+//go:embed report-v1.schema.json
+var Schema []byte
+
+// Report is the whole report. The schema says what each key means; comments here only say what the schema can't.
+type Report struct {
+	Schema   string    `json:"schema"`
+	Pinwatch Pinwatch  `json:"pinwatch"`
+	Host     Host      `json:"host"`
+	Target   Target    `json:"target"`
+	Window   Window    `json:"window"`
+	Loss     Loss      `json:"loss"`
+	Observer Observer  `json:"observer"`
+	Counts   Counts    `json:"counts"`
+	Verdicts []Verdict `json:"verdicts"`
+	Costs    []Cost    `json:"costs"`
+	Moves    Moves     `json:"moves"`
+	Threads  []Thread  `json:"threads"`
+	Causes   []Cause   `json:"causes"`
+	Findings []Finding `json:"findings"`
+	Warnings []string  `json:"warnings"`
+}
+
+// Pinwatch says which pinwatch wrote the report.
+type Pinwatch struct {
+	Version string `json:"version"`
+}
+
+// Host is host.Info with null for what is not known.
+type Host struct {
+	Kernel         *string           `json:"kernel"`
+	Arch           string            `json:"arch"`
+	CPUs           *int              `json:"cpus"`
+	Virtualization string            `json:"virtualization"`
+	CPUModel       *string           `json:"cpu_model"`
+	Clocksource    *string           `json:"clocksource"`
+	Mitigations    map[string]string `json:"mitigations"`
+}
+
+// Target is the observed process. Nil = not known.
+type Target struct {
+	PID        int     `json:"pid"` // in pinwatch's PID namespace
+	Exe        *string `json:"exe"` // base name of the executable
+	GoVersion  *string `json:"go_version"`
+	Cgo        *bool   `json:"cgo"`
+	PIE        *bool   `json:"pie"`
+	Stripped   *bool   `json:"stripped"`
+	Offsets    *string `json:"offsets"` // dwarf, table, none
+	GOMAXPROCS *int    `json:"gomaxprocs"`
+	Ended      *string `json:"ended"` // how it ended inside the window, in words; nil while it lives
+}
+
+// Window is the stretch of time the numbers are about.
+type Window struct {
+	StartNS   int64   `json:"start_ns"`
+	EndNS     int64   `json:"end_ns"`
+	DurationS float64 `json:"duration_s"`
+	WallEnd   *string `json:"wall_end"`
+}
+
+// Loss is what pinwatch did not see.
+type Loss struct {
+	Total           uint64            `json:"total"`
+	ByKind          map[string]uint64 `json:"by_kind"`
+	Late            uint64            `json:"late"`
+	RecursionMisses uint64            `json:"recursion_misses"`
+	BrokenLinks     uint64            `json:"broken_links"`
+}
+
+// Observer is what observing cost, and by which hooks it was done.
+type Observer struct {
+	// Hooks names for every hook how it is attached: "fentry", "tracepoint" (classic; on a system call it slows every system
+	// call of every process), "tp_btf", "raw_tracepoint", "iter", "off". Nil = not known.
+	Hooks         map[string]string `json:"hooks"`
+	Programs      []Program         `json:"programs"` // nil when the kernel refuses BPF statistics
+	CPUSeconds    *float64          `json:"cpu_s"`
+	CPUFraction   *float64          `json:"cpu_fraction"` // of one CPU
+	RSSAnonBytes  *uint64           `json:"rss_anon_bytes"`
+	StatsSampledS *float64          `json:"stats_sampled_s"` // how long BPF statistics were on; they cost time themselves
+}
+
+// Program is the cost of one of pinwatch's own kernel programs, from the kernel's BPF statistics.
+type Program struct {
+	Name     string   `json:"name"`
+	Runs     uint64   `json:"runs"`       // while statistics were on
+	NSPerRun *float64 `json:"ns_per_run"` // nil when it did not run then
+}
+
+// Counts are exact event counts of the window.
+type Counts struct {
+	Threads             uint64  `json:"threads"`
+	ThreadsCreated      uint64  `json:"threads_created"`
+	ThreadsExited       uint64  `json:"threads_exited"`
+	ThreadsKilled       uint64  `json:"threads_killed"`
+	ThreadsExitedLocked *uint64 `json:"threads_exited_locked"`
+	SigurgSent          uint64  `json:"sigurg_sent"`
+	SigurgGenerated     uint64  `json:"sigurg_generated"`
+	SigurgCoalesced     uint64  `json:"sigurg_coalesced"`
+	SigurgDelivered     uint64  `json:"sigurg_delivered"`
+	SigurgForeign       uint64  `json:"sigurg_foreign"`
+	SigurgNotInjected   *uint64 `json:"sigurg_not_injected"`
+	Switches            uint64  `json:"switches"`
+	Migrations          uint64  `json:"migrations"`
+	LockedThreads       *uint64 `json:"locked_threads"`
+	LockedThreadsMax    *uint64 `json:"locked_threads_max"`
+}
+
+// Moves splits the migrations.
+type Moves struct {
+	ByWhy           map[string]uint64 `json:"by_why"`
+	ByDistance      map[string]uint64 `json:"by_distance"`
+	PerSecond       *float64          `json:"per_s"`
+	PerKiloSwitches *float64          `json:"per_1000_switches"`
+}

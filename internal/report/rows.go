@@ -1,0 +1,118 @@
+package report
+
+import "encoding/json"
+
+// Verdict is what the window says about one cost the specification states, bounds joined.
+type Verdict struct {
+	Statement string   `json:"statement"`
+	Phase     string   `json:"phase"`
+	Claim     string   `json:"claim"`
+	RangeNS   [2]int64 `json:"range_ns"`
+	Verdict   string   `json:"verdict"` // a contract.Word
+	Holds     bool     `json:"holds"`
+	N         int64    `json:"n"`
+}
+
+// Cost is the distribution of one phase over one population. Statistics are nil when n is 0.
+type Cost struct {
+	ID     string   `json:"id"`
+	Phase  string   `json:"phase"`
+	Locked Ternary  `json:"locked"`
+	Cause  *string  `json:"cause"`
+	State  *string  `json:"state"`
+	Unit   string   `json:"unit"`
+	N      int64    `json:"n"`
+	Mean   *float64 `json:"mean"`
+	Min    *int64   `json:"min"`
+	P50    *int64   `json:"p50"`
+	P90    *int64   `json:"p90"`
+	P99    *int64   `json:"p99"`
+	P999   *int64   `json:"p999"`
+	Max    *int64   `json:"max"`
+	OffCPU *float64 `json:"offcpu_ns"`
+	Bias   *float64 `json:"bias_ns"`
+	Bound  *string  `json:"bound"`
+
+	Unfinished uint64     `json:"unfinished"`
+	Star       bool       `json:"star"`
+	RangeNS    *[2]int64  `json:"range_ns"`
+	Verdict    *string    `json:"verdict"`
+	Holds      *bool      `json:"verdict_holds"`
+	InRange    *float64   `json:"in_range_fraction"`
+	Hist       [][2]int64 `json:"hist"`
+	Warnings   []string   `json:"warnings"`
+}
+
+// Ternary is a population along a yes-or-no dimension: "true", "false", "unknown", or "" for all samples. JSON has true, false,
+// "unknown" and null for them.
+type Ternary string
+
+// MarshalJSON implements json.Marshaler.
+func (t Ternary) MarshalJSON() ([]byte, error) {
+	switch t {
+	case "":
+		return []byte("null"), nil
+	case "true", "false":
+		return []byte(t), nil
+	}
+	return json.Marshal(string(t))
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (t *Ternary) UnmarshalJSON(b []byte) error {
+	switch s := string(b); s {
+	case "null":
+		*t = ""
+	case "true", "false":
+		*t = Ternary(s)
+	default:
+		return json.Unmarshal(b, (*string)(t))
+	}
+	return nil
+}
+
+// Thread is one OS thread over the window.
+type Thread struct {
+	TID         int32    `json:"tid"`
+	M           *int64   `json:"m"`
+	Name        string   `json:"name"`
+	Role        string   `json:"role"`
+	Lock        string   `json:"lock"`
+	LockedExt   *uint32  `json:"locked_ext"`
+	LockedInt   *uint32  `json:"locked_int"`
+	GoID        *uint64  `json:"goid"`
+	LockHeldMin *float64 `json:"lock_held_min_s"`
+	LockHeldMax *float64 `json:"lock_held_max_s"`
+	LockSites   []string `json:"lock_sites"`
+	CreatedBy   *int32   `json:"created_by"`
+	Cause       *string  `json:"cause"`
+	StartNS     *int64   `json:"start_ns"`
+	ExitNS      *int64   `json:"exit_ns"`
+	Switches    uint64   `json:"switches"`
+	Migrations  uint64   `json:"migrations"`
+	RunNS       int64    `json:"run_ns"`
+	RunqNS      int64    `json:"runq_ns"`
+	BlockedNS   int64    `json:"blocked_ns"`
+	UnknownNS   int64    `json:"unknown_ns"`
+	CPUs        []int    `json:"cpus"`
+	Affinity    *string  `json:"affinity"`
+	Nice        *int     `json:"nice"`
+	Policy      *string  `json:"policy"`
+}
+
+// Cause counts what made threads begin, end or be preempted.
+type Cause struct {
+	What     string  `json:"what"`
+	Cause    string  `json:"cause"`
+	Function *string `json:"function"`
+	N        uint64  `json:"n"`
+}
+
+// Finding is something worth doing about.
+type Finding struct {
+	ID       string         `json:"id"`
+	Severity string         `json:"severity"`
+	Message  string         `json:"message"`
+	Advice   string         `json:"advice"`
+	Evidence map[string]any `json:"evidence"`
+}

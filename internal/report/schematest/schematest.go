@@ -1,0 +1,66 @@
+// Package schematest checks JSON reports against the schema of pinwatch.report/v1. It is for tests only and stands apart so that
+// no JSON Schema library ends up in the program.
+package schematest
+
+import (
+	"bytes"
+	"fmt"
+	"sync"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/pinwatch/pinwatch/internal/report"
+)
+
+// Check says where a report, one JSON object, departs from report.Schema. It is stricter than the schema in one thing: a key that
+// the schema does not describe is an error, for what we write we also document.
+func Check(doc []byte) error {
+	schema, err := compiled()
+	if err != nil {
+		return err
+	}
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(doc))
+	if err != nil {
+		return fmt.Errorf("read report: %w", err)
+	}
+	if err := schema.Validate(v); err != nil {
+		return fmt.Errorf("check report: %w", err)
+	}
+	return nil
+}
+
+var compiled = sync.OnceValues(func() (*jsonschema.Schema, error) {
+	const url = "report-v1.schema.json"
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(report.Schema))
+	if err != nil {
+		return nil, fmt.Errorf("read schema: %w", err)
+	}
+	closeObjects(v)
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource(url, v); err != nil {
+		return nil, fmt.Errorf("add schema: %w", err)
+	}
+	s, err := c.Compile(url)
+	if err != nil {
+		return nil, fmt.Errorf("compile schema: %w", err)
+	}
+	return s, nil
+})
+
+// closeObjects forbids further keys in every object whose keys the schema lists.
+func closeObjects(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		if _, ok := v["properties"].(map[string]any); ok {
+			v["additionalProperties"] = false
+		}
+		for _, sub := range v {
+			closeObjects(sub)
+		}
+	case []any:
+		for _, sub := range v {
+			closeObjects(sub)
+		}
+	}
+}

@@ -1,0 +1,276 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// DefaultWidth is the width of text reports where the caller gives none.
+const DefaultWidth = 100
+
+// TextOptions say how a text report looks.
+type TextOptions struct {
+	Width int  // columns no line exceeds; 0 = DefaultWidth. From 100 on nothing is left out
+	Color bool // ANSI colours, only where they repeat what words say
+}
+
+// WriteText writes the report for eyes: what was observed, losses if any, costs against the specification, event counts, the
+// busiest threads, what observing cost, and warnings.
+func WriteText(w io.Writer, r *Report, o TextOptions) error {
+	if o.Width <= 0 {
+		o.Width = DefaultWidth
+	}
+	p := &page{width: o.Width, color: o.Color}
+	p.heading(r)
+	p.summary(r)
+	p.lossBanner(r)
+	p.costs(r)
+	p.events(r)
+	p.threads(r)
+	p.observer(r)
+	p.warnings(r)
+	if _, err := io.WriteString(w, p.b.String()); err != nil {
+		return fmt.Errorf("write text report: %w", err)
+	}
+	return nil
+}
+
+// heading says in two lines which process, for how long, and on what machine.
+func (p *page) heading(r *Report) {
+	t, h := r.Target, r.Host
+	parts := []string{fmt.Sprintf("%s, pid %d", or(t.Exe, "?"), t.PID)}
+	if t.GoVersion != nil {
+		parts = append(parts, *t.GoVersion)
+	} else {
+		parts = append(parts, "no Go version found")
+	}
+	if t.GOMAXPROCS != nil {
+		parts = append(parts, fmt.Sprintf("GOMAXPROCS %d", *t.GOMAXPROCS))
+	}
+	if t.Cgo != nil && *t.Cgo {
+		parts = append(parts, "cgo")
+	}
+	if t.Stripped != nil && *t.Stripped {
+		parts = append(parts, "stripped")
+	}
+	parts = append(parts, "observed for "+duration(1e9*r.Window.DurationS))
+	p.field("target", plain, parts...)
+	if t.Ended != nil {
+		p.field("", notice, "the target ended in this window: "+*t.Ended)
+	}
+
+	parts = []string{strings.Join(strings.Fields("Linux "+or(h.Kernel, "")+" "+h.Arch), " ")}
+	if h.CPUs != nil {
+		parts = append(parts, fmt.Sprintf("%d × %s", *h.CPUs, or(h.CPUModel, "CPU")))
+	}
+	switch h.Virtualization {
+	case "none":
+		parts = append(parts, "bare metal")
+	case "unknown":
+	case "other":
+		parts = append(parts, "virtual machine")
+	default:
+		parts = append(parts, h.Virtualization+" guest")
+	}
+	if h.Clocksource != nil {
+		parts = append(parts, "clock "+*h.Clocksource)
+	}
+	p.field("host", plain, parts...)
+}
+
+// summary words every verdict in one line; nothing where nothing could be judged.
+func (p *page) summary(r *Report) {
+	var parts []string
+	st, sampled := good, false
+	for _, v := range r.Verdicts {
+		i := slices.IndexFunc(statements, func(s statement) bool { return s.id == v.Statement })
+		name := v.Statement
+		if i >= 0 {
+			name += " " + statements[i].title
+		}
+		parts = append(parts, name+" "+v.words(r.lossy()))
+		sampled = sampled || v.N > 0
+		switch {
+		case v.Verdict == "above" && v.Holds:
+			st = bad
+		case st == good && v.N > 0 && (v.Verdict != "in" || !v.Holds):
+			st = notice
+		}
+	}
+	if sampled {
+		p.field("verdict", st, parts...)
+	}
+}
+
+// words says a verdict in a sentence's words.
+func (v Verdict) words(lossy bool) string {
+	var word string
+	switch {
+	case v.N == 0:
+		return "none"
+	case v.Verdict == "too_few":
+		return "not judged, n = " + strconv.FormatInt(v.N, 10)
+	case v.Verdict == "open":
+		word = "left open"
+	case v.Verdict == "in":
+		word = "in range"
+	default:
+		word = v.Verdict + " range"
+	}
+	if lossy {
+		word += "?"
+	}
+	return word
+}
+
+// lossBanner stands above all numbers of a lossy run, because none of them can be believed as it stands.
+func (p *page) lossBanner(r *Report) {
+	if !r.lossy() {
+		return
+	}
+	p.line()
+	p.field("LOSSY RUN", bad, r.lossParts()...)
+	p.field("", bad, "Counts below are lower bounds, costs may miss samples, and no verdict holds: each carries a question mark.")
+}
+
+// lossy says whether anything was missed.
+func (r *Report) lossy() bool {
+	return r.Loss.Total+r.Loss.Late+r.Loss.RecursionMisses+r.Loss.BrokenLinks > 0
+}
+
+// lossParts words what was missed.
+func (r *Report) lossParts() (parts []string) {
+	l := r.Loss
+	if l.Total > 0 {
+		parts = append(parts, fmt.Sprintf("%s lost, the buffer was full (%s)", plural(l.Total, "record"), byCount(l.ByKind)))
+	}
+	if l.Late > 0 {
+		parts = append(parts, plural(l.Late, "record")+" too late to be put in order")
+	}
+	if l.RecursionMisses > 0 {
+		parts = append(parts, plural(l.RecursionMisses, "program run")+" skipped by the kernel")
+	}
+	if l.BrokenLinks > 0 {
+		parts = append(parts, plural(l.BrokenLinks, "place")+" where records do not join")
+	}
+	return parts
+}
+
+// events are the exact counts of the window.
+func (p *page) events(r *Report) {
+	c := r.Counts
+	p.line()
+	p.field("threads", plain, count(c.Threads)+" now", count(c.ThreadsCreated)+" created", count(c.ThreadsExited)+" exited",
+		count(c.ThreadsKilled)+" killed")
+	sigurg := []string{count(c.SigurgSent) + " sent", count(c.SigurgGenerated) + " generated", count(c.SigurgCoalesced) + " coalesced",
+		count(c.SigurgDelivered) + " delivered", count(c.SigurgForeign) + " from outside"}
+	if c.SigurgNotInjected != nil {
+		sigurg = append(sigurg, count(*c.SigurgNotInjected)+" injected nothing")
+	}
+	if c.SigurgSent+c.SigurgGenerated+c.SigurgDelivered == 0 {
+		sigurg = []string{"none in this window"}
+	}
+	p.field("SIGURG", plain, sigurg...)
+	p.field("switches", plain, count(c.Switches)+perSecond(c.Switches, r.Window.DurationS))
+
+	moves := []string{count(c.Migrations) + perSecond(c.Migrations, r.Window.DurationS)}
+	if c.Migrations > 0 {
+		if r.Moves.PerKiloSwitches != nil {
+			moves = append(moves, scaled(*r.Moves.PerKiloSwitches)+" per 1,000 switches")
+		}
+		moves = append(moves, "why: "+byCount(r.Moves.ByWhy), "how far: "+byCount(r.Moves.ByDistance))
+	}
+	p.field("migrations", plain, moves...)
+}
+
+// perSecond words the rate of n events; nothing where there is none.
+func perSecond(n uint64, seconds float64) string {
+	if n == 0 || seconds <= 0 {
+		return ""
+	}
+	return " (" + scaled(float64(n)/seconds) + " per s)"
+}
+
+// warnings come last: all of the report's, then the costs' own, each once with the phases it is about.
+func (p *page) warnings(r *Report) {
+	all := slices.Clone(r.Warnings)
+	seen := map[string]bool{}
+	for _, c := range r.Costs {
+		for _, w := range c.Warnings {
+			if !seen[w] {
+				seen[w] = true
+				all = append(all, warned(r.Costs, w)+": "+w)
+			}
+		}
+	}
+	if len(all) > 0 {
+		p.line()
+	}
+	label := "warnings"
+	for _, w := range all {
+		p.field(label, notice, w)
+		label = ""
+	}
+}
+
+// warned names the costs that carry a warning: "P-8 clone_syscall, spawn, P-9 exit".
+func warned(costs []Cost, warning string) string {
+	var names []string
+	id, phase := "", ""
+	for _, c := range costs {
+		if !slices.Contains(c.Warnings, warning) || c.ID == id && c.Phase == phase {
+			continue
+		}
+		name := c.Phase
+		if c.ID != id {
+			name = c.ID + " " + name
+		}
+		id, phase = c.ID, c.Phase
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// byCount words a map of counts, most first, without zeros: "wakeup 100, balance 20".
+func byCount(m map[string]uint64) string {
+	keys := slices.SortedFunc(maps.Keys(m), func(a, b string) int {
+		if m[a] != m[b] {
+			if m[a] > m[b] {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a, b)
+	})
+	var parts []string
+	for _, k := range keys {
+		if m[k] > 0 {
+			parts = append(parts, k+" "+count(m[k]))
+		}
+	}
+	if parts == nil {
+		return "not known"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func plural(n uint64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return count(n) + " " + what + "s"
+}
+
+// or is *s, or what stands for it when it is not known.
+func or(s *string, unknown string) string {
+	if s == nil {
+		return unknown
+	}
+	return *s
+}
+
+func itoa[T ~int | ~int32 | ~int64](v T) string { return strconv.FormatInt(int64(v), 10) }

@@ -1,0 +1,147 @@
+package report_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/internal/host"
+	"github.com/pinwatch/pinwatch/internal/report"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// reports are the windows that every format is tested on.
+func reports() map[string]*report.Report {
+	refused := meta()
+	refused.Observer = report.Observer{Hooks: map[string]string{"clone": "fentry", "tgkill": "fentry", "sched_switch": "tp_btf"}}
+	refused.Warnings = []string{"BPF statistics need CAP_SYS_ADMIN: the cost of observing is not known"}
+
+	bare := report.Meta{Version: "devel", Host: host.Info{Arch: "arm64", Virtualization: "unknown"}, Target: report.Target{PID: 1}}
+
+	dying := meta()
+	dying.Target.Ended = ptr("killed by signal 9")
+	dying.Target.Cgo = ptr(true)
+	dying.Observer.Hooks = nil
+	dying.Observer.Programs = []report.Program{{Name: "sched_switch"}}
+
+	return map[string]*report.Report{
+		"rich":    report.New(meta(), rich()),
+		"idle":    report.New(meta(), idle()),
+		"lossy":   report.New(meta(), lossy()),
+		"refused": report.New(refused, rich()),
+		"crowd":   report.New(dying, crowd()),
+		"empty":   report.New(bare, &correlate.Result{}),
+	}
+}
+
+func text(t *testing.T, r *report.Report, o report.TextOptions) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := report.WriteText(&b, r, o); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// golden compares with testdata/name.golden; -update rewrites it.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs (-update rewrites it); got:\n%s", path, got)
+	}
+}
+
+func TestTextGolden(t *testing.T) {
+	for name, r := range reports() {
+		t.Run(name, func(t *testing.T) { golden(t, name, text(t, r, report.TextOptions{})) })
+	}
+}
+
+func TestTextWidth(t *testing.T) {
+	for name, r := range reports() {
+		for _, width := range []int{1, 20, 40, 60, 80, 99, 100, 160} {
+			for l := range strings.Lines(text(t, r, report.TextOptions{Width: width})) {
+				if n := utf8.RuneCountInString(strings.TrimSuffix(l, "\n")); n > width {
+					t.Errorf("%s: %d columns in a page of %d: %q", name, n, width, l)
+				}
+			}
+		}
+	}
+}
+
+// TestTextIsWholeAt100: at the default width nothing is cut but what the target named.
+func TestTextIsWholeAt100(t *testing.T) {
+	for name, r := range reports() {
+		for l := range strings.Lines(text(t, r, report.TextOptions{})) {
+			if strings.HasSuffix(l, "…\n") && !strings.Contains(l, ",") {
+				t.Errorf("%s: cut line %q", name, l)
+			}
+		}
+	}
+}
+
+var escape = regexp.MustCompile("\x1b\\[[0-9]+m")
+
+// TestColor: colour adds escapes and nothing else, and there is none unless asked for.
+func TestColor(t *testing.T) {
+	for name, r := range reports() {
+		without := text(t, r, report.TextOptions{})
+		with := text(t, r, report.TextOptions{Color: true})
+		if strings.Contains(without, "\x1b") {
+			t.Errorf("%s: escape sequence in a report without colour", name)
+		}
+		if with == without {
+			t.Errorf("%s: colour changes nothing", name)
+		}
+		trim := regexp.MustCompile(`(?m) +$`)
+		if got := trim.ReplaceAllString(escape.ReplaceAllString(with, ""), ""); got != without {
+			t.Errorf("%s: without its escapes the coloured report differs:\n%s", name, got)
+		}
+	}
+}
+
+// TestLossyRunNeverPasses: no verdict of a lossy run stands in text without its question mark.
+func TestLossyRunNeverPasses(t *testing.T) {
+	got := text(t, report.New(meta(), lossy()), report.TextOptions{})
+	if !strings.Contains(got, "LOSSY RUN") || !strings.Contains(got, "13,026 records lost") {
+		t.Errorf("the losses are not said:\n%s", got)
+	}
+	if bad := regexp.MustCompile(`(?m)^★.*\b(in|above|below) +[0-9].*$`).FindAllString(got, -1); bad != nil {
+		t.Errorf("verdicts without a question mark: %q", bad)
+	}
+	for _, v := range report.New(meta(), lossy()).Verdicts {
+		if v.Holds {
+			t.Errorf("%s: verdict %q holds in a lossy run", v.Statement, v.Verdict)
+		}
+	}
+}
+
+func TestLine(t *testing.T) {
+	var b bytes.Buffer
+	if err := report.WriteLineHeader(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"rich", "idle", "lossy", "crowd", "empty"} {
+		if err := report.WriteLine(&b, reports()[name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	golden(t, "lines", b.String())
+}

@@ -1,0 +1,77 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// observer says what was lost and what observing cost, and whom.
+func (p *page) observer(r *Report) {
+	p.line()
+	if r.lossy() {
+		p.field("losses", bad, "see LOSSY RUN above")
+	} else {
+		p.field("losses", plain, "none")
+	}
+
+	o := r.Observer
+	parts := []string{"pinwatch " + r.Pinwatch.Version}
+	if o.CPUFraction != nil {
+		parts = append(parts, percent(*o.CPUFraction)+" of one CPU")
+	}
+	if o.CPUSeconds != nil {
+		parts = append(parts, duration(1e9**o.CPUSeconds)+" CPU time")
+	}
+	if o.RSSAnonBytes != nil {
+		parts = append(parts, bytesOf(*o.RSSAnonBytes)+" memory")
+	}
+	if len(parts) == 1 {
+		parts = append(parts, "cost of its process not known")
+	}
+	p.field("observer", plain, parts...)
+	p.field("", plain, programParts(o)...)
+	if taxing := taxingHooks(o.Hooks); len(taxing) > 0 {
+		p.field("", notice, fmt.Sprintf("While attached, every system call of every process is slower: %s use classic system-call tracepoints.",
+			strings.Join(taxing, ", ")))
+	}
+}
+
+// programParts word the run time of each kernel program, the dearest in sum first.
+func programParts(o Observer) []string {
+	if o.Programs == nil {
+		return []string{"run time of kernel programs not known: the kernel refuses BPF statistics"}
+	}
+	ps := slices.Clone(o.Programs)
+	ps = slices.DeleteFunc(ps, func(p Program) bool { return p.NSPerRun == nil || p.Runs == 0 })
+	slices.SortFunc(ps, func(a, b Program) int {
+		return cmp.Or(cmp.Compare(float64(b.Runs)**b.NSPerRun, float64(a.Runs)**a.NSPerRun), strings.Compare(a.Name, b.Name))
+	})
+	if len(ps) == 0 {
+		return []string{"no kernel program ran while BPF statistics were on"}
+	}
+	var parts []string
+	for _, p := range ps {
+		parts = append(parts, fmt.Sprintf("%s %s ×%s", p.Name, duration(*p.NSPerRun), short(p.Runs)))
+	}
+	parts[0] = "per run: " + parts[0]
+	if o.StatsSampledS != nil {
+		parts = append(parts, "sampled for "+duration(1e9**o.StatsSampledS))
+	}
+	return parts
+}
+
+// taxingHooks are the hooks that slow system calls of all processes: any classic tracepoint on one puts the kernel on its slow
+// path for every call (SYSCALL_WORK_SYSCALL_TRACEPOINT in include/linux/thread_info.h). Scheduler, signal and task events do not.
+func taxingHooks(hooks map[string]string) (names []string) {
+	for name, how := range hooks {
+		family, _, _ := strings.Cut(name, "_")
+		onSyscall := family != "sched" && family != "signal" && family != "task"
+		if onSyscall && (how == "tracepoint" || how == "raw_tracepoint") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,148 @@
+package stats
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+func TestEmpty(t *testing.T) {
+	var h Histogram
+	if h.N() != 0 || h.Sum() != 0 || h.Mean() != 0 || h.Min() != 0 || h.Max() != 0 || h.Quantile(0.5) != 0 {
+		t.Errorf("the zero histogram is not all zeros: %+v", h)
+	}
+	if bars := h.Bars(10); bars != nil {
+		t.Errorf("Bars of nothing = %v, want nil", bars)
+	}
+	if n := h.CountWithin(0, math.MaxInt64); n != 0 {
+		t.Errorf("CountWithin of nothing = %d", n)
+	}
+	h.Merge(new(Histogram))
+	if h.buckets != nil {
+		t.Error("merging nothing made buckets")
+	}
+}
+
+// TestQuantileError compares with exact order statistics over seven decades.
+func TestQuantileError(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	var h Histogram
+	values := make([]int64, 19_997) // prime: no quantile falls on a whole rank
+	var sum float64
+	for i := range values {
+		values[i] = int64(math.Exp(rng.Float64() * math.Log(10e9)))
+		sum += float64(values[i])
+		h.Add(values[i])
+	}
+	slices.Sort(values)
+	for _, q := range []float64{0.0001, 0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 0.999, 0.9999} {
+		exact := values[int(math.Ceil(q*float64(len(values))))-1]
+		got := h.Quantile(q)
+		if off := math.Abs(float64(got-exact)) / float64(exact); off >= 0.01 {
+			t.Errorf("Quantile(%g) = %d, exact %d: off by %.2f %%", q, got, exact, 100*off)
+		}
+	}
+	if h.Quantile(0) != values[0] || h.Quantile(1) != values[len(values)-1] {
+		t.Errorf("ends = %d, %d, want %d, %d", h.Quantile(0), h.Quantile(1), values[0], values[len(values)-1])
+	}
+	if h.Sum() != sum || h.Mean() != sum/float64(len(values)) {
+		t.Errorf("Sum, Mean = %g, %g, want %g, %g", h.Sum(), h.Mean(), sum, sum/float64(len(values)))
+	}
+}
+
+// TestQuantileOfFewValues: with few values the definition of the rank decides, not the width of a bucket.
+func TestQuantileOfFewValues(t *testing.T) {
+	for n := int64(1); n <= 60; n++ {
+		var h Histogram
+		for v := int64(1); v <= n; v++ {
+			h.Add(v)
+		}
+		for _, q := range []float64{0.5, 0.9, 0.99} {
+			if got, want := h.Quantile(q), int64(math.Ceil(q*float64(n))); got != want {
+				t.Errorf("Quantile(%g) of 1…%d = %d, want %d", q, n, got, want)
+			}
+		}
+	}
+}
+
+// TestQuantileStaysWithinTheData: a bucket's upper end lies above the only value in it.
+func TestQuantileStaysWithinTheData(t *testing.T) {
+	var h Histogram
+	h.Add(1_000_001)
+	for _, q := range []float64{-1, 0, 1e-9, 0.5, 0.999, 1, 2, math.NaN(), math.Inf(1)} {
+		if got := h.Quantile(q); got != 1_000_001 {
+			t.Errorf("Quantile(%g) = %d, want the only value", q, got)
+		}
+	}
+}
+
+func TestExtremes(t *testing.T) {
+	var h Histogram
+	h.Add(-5)
+	h.Add(7)
+	h.Add(math.MaxInt64)
+	if h.N() != 3 || h.Min() != 0 || h.Max() != math.MaxInt64 {
+		t.Errorf("n, min, max = %d, %d, %d", h.N(), h.Min(), h.Max())
+	}
+	if got := h.Quantile(0.5); got != 7 {
+		t.Errorf("median = %d, want 7", got)
+	}
+	if got := h.Quantile(0.99); got < maxValue {
+		t.Errorf("p99 = %d, want at least the largest value that has a bucket", got)
+	}
+	if h.Sum() != 7+float64(math.MaxInt64) {
+		t.Errorf("sum = %g", h.Sum())
+	}
+	checkBars(t, &h, 10)
+}
+
+func TestMerge(t *testing.T) {
+	var a, b, both Histogram
+	for v := int64(1); v < 1e9; v = v*3/2 + 1 {
+		a.Add(v)
+		b.Add(3 * v)
+		both.Add(v)
+		both.Add(3 * v)
+	}
+	n := b.N()
+	a.Merge(&b)
+	if b.N() != n {
+		t.Errorf("Merge changed its argument: n %d, was %d", b.N(), n)
+	}
+	if a.N() != both.N() || a.Sum() != both.Sum() || a.Min() != both.Min() || a.Max() != both.Max() {
+		t.Errorf("merged n, sum, min, max = %d, %g, %d, %d; want %d, %g, %d, %d",
+			a.N(), a.Sum(), a.Min(), a.Max(), both.N(), both.Sum(), both.Min(), both.Max())
+	}
+	for q := 0.0; q <= 1; q += 0.05 {
+		if a.Quantile(q) != both.Quantile(q) {
+			t.Errorf("Quantile(%.2f) = %d merged, %d together", q, a.Quantile(q), both.Quantile(q))
+		}
+	}
+
+	var empty Histogram
+	empty.Merge(&a)
+	if empty.Min() != a.Min() || empty.Max() != a.Max() || empty.N() != a.N() {
+		t.Errorf("merging into an empty histogram: min %d max %d n %d", empty.Min(), empty.Max(), empty.N())
+	}
+}
+
+func TestAddDoesNotAllocate(t *testing.T) {
+	var h Histogram
+	h.Add(1)
+	size := h.buckets.ByteSize()
+	v := int64(1)
+	if n := testing.AllocsPerRun(10_000, func() { h.Add(v); v = v*5/4 + 1 }); n != 0 {
+		t.Errorf("Add allocates %g times", n)
+	}
+	if got := h.buckets.ByteSize(); got != size || got > 40<<10 {
+		t.Errorf("buckets take %d bytes, %d after the first value", got, size)
+	}
+}
+
+func BenchmarkAdd(b *testing.B) {
+	var h Histogram
+	for i := int64(0); b.Loop(); i++ {
+		h.Add(i & 0xfffff)
+	}
+}

@@ -1,0 +1,126 @@
+package testenv
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+)
+
+// session is what lives as long as the tests of one package.
+var session struct {
+	sync.Mutex // for tests that run in parallel
+	running    bool
+	tempDir    string // "" until somebody wants it
+}
+
+// Main runs the tests of a package and returns the exit code for os.Exit. It fails the package when file descriptors
+// are open after the tests that were not before: a leaked one is often a BPF program that keeps running.
+func Main(m *testing.M) int { return run(m.Run, os.Stderr) }
+
+func run(tests func() int, stderr io.Writer) int {
+	if err := startPoller(); err != nil {
+		fmt.Fprintf(stderr, "testenv: start the poller: %v\n", err)
+		return 1
+	}
+	before, err := openFiles()
+	if err != nil {
+		fmt.Fprintf(stderr, "testenv: %v\n", err)
+		return 1
+	}
+	session.running = true
+	code := tests()
+	session.running = false
+	if dir := session.tempDir; dir != "" {
+		session.tempDir = ""
+		if err := os.RemoveAll(dir); err != nil {
+			fmt.Fprintf(stderr, "testenv: %v\n", err)
+			code = max(code, 1)
+		}
+	}
+	leaks, err := leakedFiles(before, time.Second)
+	if err != nil {
+		fmt.Fprintf(stderr, "testenv: %v\n", err)
+		return max(code, 1)
+	}
+	for _, leak := range leaks {
+		fmt.Fprintf(stderr, "testenv: leaked file descriptor %s\n", leak)
+		code = max(code, 1)
+	}
+	return code
+}
+
+// sessionDir is a directory that Main removes after the tests. The caller holds the lock of the session.
+func sessionDir(t testing.TB) string {
+	t.Helper()
+	if !session.running {
+		t.Fatal("this needs testenv.Main in TestMain")
+	}
+	if session.tempDir == "" {
+		dir, err := os.MkdirTemp("", "pinwatch-test-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		session.tempDir = dir
+	}
+	return session.tempDir
+}
+
+// startPoller makes the runtime open the descriptors of its network poller, which it never closes, by using a pipe.
+func startPoller() error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	if err := r.Close(); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+// leakedFiles lists the descriptors that are open now and were not before. Who closes late, in a goroutine that
+// is about to end, has the grace to do so.
+func leakedFiles(before map[int]string, grace time.Duration) ([]string, error) {
+	for deadline := time.Now().Add(grace); ; time.Sleep(10 * time.Millisecond) {
+		after, err := openFiles()
+		if err != nil {
+			return nil, err
+		}
+		var leaks []string
+		for fd, target := range after {
+			if before[fd] != target {
+				leaks = append(leaks, fmt.Sprintf("%d: %s", fd, target))
+			}
+		}
+		if len(leaks) == 0 || time.Now().After(deadline) {
+			slices.Sort(leaks)
+			return leaks, nil
+		}
+	}
+}
+
+// openFiles maps the descriptors of this process to what they are open on, such as "socket:[4711]" or a path.
+func openFiles() (map[int]string, error) {
+	const dir = "/proc/self/fd"
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("list open files: %w", err)
+	}
+	files := map[int]string{}
+	for _, e := range entries {
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil {
+			return nil, fmt.Errorf("list open files: %w", err)
+		}
+		target, err := os.Readlink(dir + "/" + e.Name())
+		if err != nil { // closed meanwhile, as the descriptor of the listing itself
+			continue
+		}
+		files[fd] = target
+	}
+	return files, nil
+}

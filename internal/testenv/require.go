@@ -1,0 +1,119 @@
+// Package testenv is what pinwatch's tests share: the one place where a test may be skipped, the check for leaked file
+// descriptors and kernel objects, golden files, running workloads, and two observers of the kernel that have nothing in
+// common with pinwatch: a trace buffer (StartTrace) and bpftrace (StartSwitches).
+//
+// A package whose tests use it has
+//
+//	func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
+package testenv
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
+)
+
+// Need is something of the machine that a test can't do without.
+type Need struct {
+	what string
+	how  string // to get it
+	try  func() error
+}
+
+// The needs a test can name. Each is tried for real, once per test process.
+var (
+	// BPF is a kernel with BTF and the privilege to load tracing programs.
+	BPF = need("BPF tracing programs", "run as root or with CAP_BPF and CAP_PERFMON, on Linux 5.10 or later with CONFIG_DEBUG_INFO_BTF", tryBPF)
+
+	// BPFAdmin is the privilege to list every BPF object and to switch run-time statistics on.
+	BPFAdmin = need("BPF object lists", "run as root or with CAP_SYS_ADMIN", tryBPFAdmin)
+
+	// Tracefs is a trace file system in which an instance can be made; StartTrace needs it.
+	Tracefs = need("tracefs instances", "run as root on a kernel with CONFIG_TRACING, not in lockdown=confidentiality", tryTracefs)
+
+	// Bpftrace is a bpftrace that attaches; StartSwitches needs it.
+	Bpftrace = need("bpftrace", "install bpftrace 0.17 or later and run as root", tryBpftrace)
+
+	// Toolchain is the go command; Workload needs it unless PINWATCH_WORKLOAD names a built program.
+	Toolchain = need("the go command", "put it on the PATH, or set PINWATCH_WORKLOAD to a built internal/workload/cmd/workload", tryToolchain)
+)
+
+func need(what, how string, try func() error) *Need {
+	return &Need{what: what, how: how, try: sync.OnceValue(try)}
+}
+
+// Require skips the test when the machine lacks one of the needs and says how to get it. With CI=true in the
+// environment the test fails instead: what continuous integration skips, nobody tests.
+func Require(t testing.TB, needs ...*Need) {
+	t.Helper()
+	for _, n := range needs {
+		err := n.try()
+		switch {
+		case err == nil:
+		case os.Getenv("CI") == "true":
+			t.Fatalf("needs %s: %v. To get it: %s", n.what, err, n.how)
+		default:
+			t.Skipf("SKIPPED (needs %s: %v). To get it: %s", n.what, err, n.how)
+		}
+	}
+}
+
+// tryBPF loads the least of all tracing programs.
+func tryBPF() error {
+	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
+		return fmt.Errorf("find the kernel's BTF: %w", err)
+	}
+	// Kernels before 5.11 charge maps and programs to this limit.
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return fmt.Errorf("lift the limit on locked memory: %w", err)
+	}
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Name: "testenv_probe", Type: ebpf.RawTracepoint, License: "GPL",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+	})
+	if err != nil {
+		return fmt.Errorf("load a program: %w", err)
+	}
+	return p.Close()
+}
+
+func tryBPFAdmin() error {
+	_, err := ebpf.ProgramGetNextID(0)
+	if errors.Is(err, os.ErrNotExist) { // there is none
+		return nil
+	}
+	return err
+}
+
+func tryTracefs() error {
+	dir, release, err := tracefs()
+	if err != nil {
+		return err
+	}
+	defer release()
+	return unix.Access(dir+"/instances", unix.W_OK)
+}
+
+func tryBpftrace() error {
+	out, err := exec.Command("bpftrace", "-e", "tracepoint:sched:sched_switch { exit(); }").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("attach to sched_switch: %w: %s", err, out)
+	}
+	return nil
+}
+
+func tryToolchain() error {
+	if os.Getenv("PINWATCH_WORKLOAD") != "" {
+		return nil
+	}
+	_, err := exec.LookPath("go")
+	return err
+}

@@ -1,0 +1,45 @@
+package testenv
+
+// SwitchCount is what a window of switches adds up to.
+type SwitchCount struct {
+	Switches   uint64 // switch-outs
+	Migrations uint64 // switch-ins on another CPU than the thread last ran on; a new thread's first is none
+}
+
+// CountSwitches counts the switches in [start, end), over all threads and by thread. events are all that Stop returned,
+// and lastCPU is where the threads that lived before them ran last: what lies before start says where threads ran, too.
+func CountSwitches(events []SwitchEvent, lastCPU map[int32]int, start, end int64) (SwitchCount, map[int32]SwitchCount) {
+	cpu := map[int32]int{}
+	for tid, c := range lastCPU {
+		cpu[tid] = c
+	}
+	var all SwitchCount
+	byThread := map[int32]SwitchCount{}
+	for _, e := range events {
+		if e.Time >= end {
+			break
+		}
+		var n SwitchCount
+		if !e.In {
+			n.Switches = 1
+		} else if last, known := cpu[e.TID]; known && last != e.CPU {
+			n.Migrations = 1
+		}
+		if cpu[e.TID] = e.CPU; e.Dead {
+			delete(cpu, e.TID) // another thread may get the id
+		}
+		if e.Time < start || n == (SwitchCount{}) {
+			continue
+		}
+		all.add(n)
+		of := byThread[e.TID]
+		of.add(n)
+		byThread[e.TID] = of
+	}
+	return all, byThread
+}
+
+func (c *SwitchCount) add(n SwitchCount) {
+	c.Switches += n.Switches
+	c.Migrations += n.Migrations
+}

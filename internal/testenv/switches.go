@@ -1,0 +1,175 @@
+package testenv
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// SwitchEvent is one side of a context switch of an observed thread.
+type SwitchEvent struct {
+	Time int64 // CLOCK_MONOTONIC in ns
+	TID  int32
+	CPU  int
+	In   bool // it came onto the CPU; else it left
+	Dead bool // it left for ever
+}
+
+// Switches is a bpftrace that reports the context switches of a process's threads.
+type Switches struct {
+	// LastCPU is where each thread that lived at the start ran last: what CountSwitches wants to know of them.
+	LastCPU map[int32]int
+
+	t      testing.TB
+	cmd    *exec.Cmd
+	canary *canary
+	stderr bytes.Buffer
+	read   chan error // gets the reader's one error, or nil, where bpftrace's output ends
+	events []SwitchEvent
+	ended  bool
+}
+
+// switchScript has the arguments canary's tid, pid and the statements that make the living threads known. A thread that
+// comes later becomes known when it first leaves a CPU, so its first switch-in, which is no migration, is not reported.
+// 0x30 is EXIT_DEAD | EXIT_ZOMBIE, which sched_switch shows only for a thread's last switch-out.
+const switchScript = `
+BEGIN { @known[%[1]d] = 1; %[3]s }
+tracepoint:sched:sched_switch {
+	if (pid == %[2]d || tid == %[1]d) {
+		if (args->prev_state & 0x30) {
+			printf("x %%lld %%d %%d\n", nsecs, tid, cpu);
+			delete(@known[tid]);
+		} else {
+			printf("o %%lld %%d %%d\n", nsecs, tid, cpu);
+			@known[tid] = 1;
+		}
+	}
+	if (@known[args->next_pid]) {
+		printf("i %%lld %%d %%d\n", nsecs, args->next_pid, cpu);
+	}
+}
+END { clear(@known); }
+`
+
+// StartSwitches reports every context switch of the process's threads from when it returns until Stop. Threads that
+// are born while it attaches would be met half-way, so it fails the test then: the process should be held or quiet.
+func StartSwitches(t testing.TB, pid int) *Switches {
+	t.Helper()
+	Require(t, Bpftrace)
+	living, err := threads(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var known strings.Builder
+	for _, tid := range living {
+		fmt.Fprintf(&known, "@known[%d] = 1; ", tid)
+	}
+	s := &Switches{t: t, canary: newCanary(), read: make(chan error, 1), LastCPU: map[int32]int{}}
+	t.Cleanup(s.kill)
+	s.cmd = exec.Command("bpftrace", "-B", "full", "-e", fmt.Sprintf(switchScript, s.canary.tid, pid, known.String()))
+	s.cmd.Env = append(os.Environ(), "BPFTRACE_PERF_RB_PAGES=2048")
+	s.cmd.Stderr = &s.stderr
+	stdout, err := s.cmd.StdoutPipe()
+	if err == nil {
+		err = s.cmd.Start()
+	}
+	if err != nil {
+		s.cmd = nil
+		t.Fatalf("start bpftrace: %v", err)
+	}
+	go func() {
+		err := s.collect(stdout)
+		s.canary.lost() // whoever waits for it, waits in vain
+		s.read <- err
+	}()
+	s.sing()
+
+	after, err := threads(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tid := range after {
+		if !slices.Contains(living, tid) {
+			t.Fatalf("thread %d was born while bpftrace attached: start the workload with -hold", tid)
+		}
+		if s.LastCPU[tid], err = lastCPU(pid, tid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// Stop ends the report and returns the events by time. The test fails when bpftrace lost any.
+func (s *Switches) Stop() []SwitchEvent {
+	s.t.Helper()
+	s.sing() // each CPU's buffer is read in order, so all that happened before has been read then
+	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
+		s.t.Fatalf("stop bpftrace: %v", err)
+	}
+	err := <-s.read
+	s.ended = true
+	if werr := s.cmd.Wait(); err == nil && werr != nil {
+		err = werr
+	}
+	s.canary.release()
+	if err == nil && strings.Contains(s.stderr.String(), "Lost") {
+		err = fmt.Errorf("events were lost")
+	}
+	if err != nil {
+		s.t.Fatalf("bpftrace: %v; stderr: %s", err, &s.stderr)
+	}
+	slices.SortStableFunc(s.events, func(a, b SwitchEvent) int { return int(a.Time - b.Time) })
+	return s.events
+}
+
+// sing waits until bpftrace has seen the canary on every CPU from now on.
+func (s *Switches) sing() {
+	s.t.Helper()
+	if err := s.canary.sing(patience); err != nil {
+		s.kill()
+		s.t.Fatalf("wait for bpftrace: %v; stderr: %s", err, &s.stderr)
+	}
+}
+
+func (s *Switches) kill() {
+	if s.ended {
+		return
+	}
+	s.ended = true
+	if s.cmd != nil {
+		s.cmd.Process.Kill() // an error means that it has ended by itself
+		<-s.read
+		s.cmd.Wait()
+	}
+	s.canary.release()
+}
+
+// collect reads bpftrace's output to its end.
+func (s *Switches) collect(r io.Reader) error {
+	sc := bufio.NewScanner(r)
+	for sc.Scan() {
+		line := sc.Text()
+		if line == "" || strings.HasPrefix(line, "Attaching ") {
+			continue
+		}
+		var kind string
+		var e SwitchEvent
+		if _, err := fmt.Sscanf(line, "%s %d %d %d", &kind, &e.Time, &e.TID, &e.CPU); err != nil || len(kind) != 1 {
+			io.Copy(io.Discard, r) // else bpftrace waits for us for ever
+			return fmt.Errorf("no switch: %q", line)
+		}
+		if e.TID == s.canary.tid {
+			s.canary.heard(e)
+			continue
+		}
+		e.In, e.Dead = kind == "i", kind == "x"
+		s.events = append(s.events, e)
+	}
+	return sc.Err()
+}

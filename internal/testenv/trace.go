@@ -1,0 +1,172 @@
+package testenv
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// traceBufferKiB is the size of the trace buffer of each CPU: room for some 200,000 events.
+const traceBufferKiB = 16 << 10
+
+// Trace is a trace buffer of its own (a tracefs instance) that records events of the whole machine.
+type Trace struct {
+	t       testing.TB
+	dir     string // of the instance; "" once it is removed
+	release func() // the file system it lies in
+}
+
+var instances atomic.Int64
+
+// StartTrace records the events, each named as "sched/sched_process_exit", from when it returns until Stop. When the
+// test ends, nothing of it is left in the kernel.
+//
+// It refuses sched/sched_switch: on some virtual machines the buffer silently drops what happens in the idle task's
+// context. StartSwitches sees all switches.
+func StartTrace(t testing.TB, events []string) *Trace {
+	t.Helper()
+	Require(t, Tracefs)
+	if slices.Contains(events, "sched/sched_switch") {
+		t.Fatal("a trace buffer may miss switches and not say so: use StartSwitches")
+	}
+	mount, release, err := tracefs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sweepInstances(mount)
+	tr := &Trace{t: t, release: release}
+	t.Cleanup(tr.remove)
+	dir := fmt.Sprintf("%s/instances/pinwatch-%d-%d", mount, os.Getpid(), instances.Add(1))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatalf("make a trace instance: %v", err)
+	}
+	tr.dir = dir
+	tr.set("tracing_on", "0")
+	tr.set("trace_clock", "mono")
+	tr.set("buffer_size_kb", strconv.Itoa(traceBufferKiB))
+	for _, e := range events {
+		tr.set("events/"+e+"/enable", "1")
+	}
+	tr.set("tracing_on", "1")
+	return tr
+}
+
+// Stop ends the recording, removes it from the kernel and returns the events by time. The test fails when one of them was lost.
+func (tr *Trace) Stop() []TraceEvent {
+	tr.t.Helper()
+	tr.set("tracing_on", "0")
+	if err := lossless(tr.dir); err != nil {
+		tr.t.Fatalf("the trace is not complete: %v", err)
+	}
+	f, err := os.Open(tr.dir + "/trace")
+	if err != nil {
+		tr.t.Fatalf("read the trace: %v", err)
+	}
+	defer tr.remove()
+	defer f.Close()
+	events, err := parseTrace(bufio.NewScanner(f))
+	if err != nil {
+		tr.t.Fatalf("read the trace: %v", err)
+	}
+	return events
+}
+
+func (tr *Trace) set(file, value string) {
+	tr.t.Helper()
+	if err := os.WriteFile(filepath.Join(tr.dir, file), []byte(value), 0); err != nil {
+		tr.t.Fatalf("set up the trace: %v", err)
+	}
+}
+
+func (tr *Trace) remove() {
+	if tr.release == nil {
+		return
+	}
+	if tr.dir != "" {
+		if err := unix.Rmdir(tr.dir); err != nil {
+			tr.t.Errorf("remove the trace instance %s: %v", tr.dir, err)
+		}
+	}
+	tr.release()
+	tr.dir, tr.release = "", nil
+}
+
+// lossless returns an error when a CPU's buffer of the instance has lost or overwritten an event.
+func lossless(dir string) error {
+	files, err := filepath.Glob(dir + "/per_cpu/cpu*/stats")
+	if err != nil || len(files) == 0 {
+		return fmt.Errorf("find the buffers' statistics: %w", errors.Join(err, fs.ErrNotExist))
+	}
+	for _, file := range files {
+		stats, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if err := losses(string(stats)); err != nil {
+			return fmt.Errorf("%s: %w", filepath.Base(filepath.Dir(file)), err)
+		}
+	}
+	return nil
+}
+
+// losses reads per_cpu/cpuN/stats and returns an error unless each of its counters of loss is there and 0.
+func losses(stats string) error {
+	left := map[string]bool{"overrun": true, "commit overrun": true, "dropped events": true}
+	for line := range strings.Lines(stats) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		if !left[name] {
+			continue
+		}
+		if value != "0" {
+			return fmt.Errorf("%s: %s", name, value)
+		}
+		delete(left, name)
+	}
+	if len(left) > 0 {
+		return fmt.Errorf("%d counters missing in %q", len(left), stats)
+	}
+	return nil
+}
+
+// tracefs finds the trace file system. Where nobody has mounted it, it is mounted on a new directory until release is called.
+func tracefs() (dir string, release func(), err error) {
+	for _, dir := range []string{"/sys/kernel/tracing", "/sys/kernel/debug/tracing"} {
+		var st unix.Statfs_t
+		if unix.Statfs(dir, &st) == nil && st.Type == unix.TRACEFS_MAGIC {
+			return dir, func() {}, nil
+		}
+	}
+	dir, err = os.MkdirTemp("", "pinwatch-tracefs-")
+	if err != nil {
+		return "", nil, fmt.Errorf("mount tracefs: %w", err)
+	}
+	if err := unix.Mount("tracefs", dir, "tracefs", 0, ""); err != nil {
+		os.Remove(dir)
+		return "", nil, fmt.Errorf("mount tracefs: %w", err)
+	}
+	return dir, func() {
+		unix.Unmount(dir, unix.MNT_DETACH)
+		os.Remove(dir)
+	}, nil
+}
+
+// sweepInstances removes the instances of test processes that were killed. What can't be removed is somebody's business.
+func sweepInstances(mount string) {
+	dirs, _ := filepath.Glob(mount + "/instances/pinwatch-*-*") // the pattern is well-formed
+	for _, dir := range dirs {
+		pid, err := strconv.Atoi(strings.Split(filepath.Base(dir), "-")[1])
+		if err == nil && errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+			unix.Rmdir(dir)
+		}
+	}
+}

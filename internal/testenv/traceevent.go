@@ -1,0 +1,175 @@
+package testenv
+
+import (
+	"bufio"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// TraceEvent is one line of a trace.
+type TraceEvent struct {
+	Time int64  // CLOCK_MONOTONIC in ns, rounded by the kernel to the nearest µs
+	CPU  int    // it happened on
+	TID  int32  // thread it happened on; 0 = idle
+	Name string // as "signal_generate", "sys_enter_clone", "sys_exit_clone"
+
+	// Args are the fields by name, as printed but for hexadecimal numbers, which always begin with 0x. The result of a
+	// system call is "ret".
+	Args map[string]string
+}
+
+// Int is the numeric argument of that name, and false if there is none. Numbers of 64 bits are signed: a ret of
+// 0xffffffffffffffea is -22.
+func (e TraceEvent) Int(name string) (int64, bool) {
+	s, ok := e.Args[name]
+	if !ok {
+		return 0, false
+	}
+	if v, err := strconv.ParseInt(s, 0, 64); err == nil {
+		return v, true
+	}
+	v, err := strconv.ParseUint(s, 0, 64)
+	return int64(v), err == nil
+}
+
+// is says whether the argument of that name is this number.
+func (e TraceEvent) is(name string, want int64) bool {
+	v, ok := e.Int(name)
+	return ok && v == want
+}
+
+const cloneThread = 0x10000 // CLONE_THREAD, include/uapi/linux/sched.h
+
+// OfThreads picks from a whole trace the events of one process: those on its threads, and the signals generated for
+// them by others. initial are the threads that lived when the trace began; the others become known by task_newtask,
+// and dead ones are forgotten at sched_process_exit, so a trace needs both events where threads come and go.
+func OfThreads(events []TraceEvent, initial []int32) []TraceEvent {
+	member := map[int32]bool{}
+	for _, tid := range initial {
+		member[tid] = true
+	}
+	var own []TraceEvent
+	for _, e := range events {
+		target, _ := e.Int("pid")
+		if !member[e.TID] && !(e.Name == "signal_generate" && member[int32(target)]) {
+			continue
+		}
+		own = append(own, e)
+		switch flags, _ := e.Int("clone_flags"); {
+		case e.Name == "task_newtask" && flags&cloneThread != 0:
+			member[int32(target)] = true
+		case e.Name == "sched_process_exit":
+			delete(member, e.TID)
+		}
+	}
+	return own
+}
+
+// CountEvents counts the events of that name in [start, end) for which every one of the arguments, given as name,
+// number, name, number, …, has that value.
+func CountEvents(events []TraceEvent, start, end int64, name string, args ...any) int {
+	n := 0
+next:
+	for _, e := range events {
+		if e.Name != name || e.Time < start || e.Time >= end {
+			continue
+		}
+		for i := 0; i < len(args); i += 2 {
+			if !e.is(args[i].(string), int64(args[i+1].(int))) {
+				continue next
+			}
+		}
+		n++
+	}
+	return n
+}
+
+// parseTrace reads the text of the file "trace" and returns its events by time.
+func parseTrace(sc *bufio.Scanner) ([]TraceEvent, error) {
+	var events []TraceEvent
+	for sc.Scan() {
+		if line := sc.Text(); line != "" && line[0] != '#' {
+			e, err := parseEvent(line)
+			if err != nil {
+				return nil, err
+			}
+			events = append(events, e)
+		}
+	}
+	slices.SortStableFunc(events, func(a, b TraceEvent) int { return int(a.Time - b.Time) })
+	return events, sc.Err()
+}
+
+var (
+	// comm-tid [cpu] flags seconds.micros: event. The name of the thread may hold anything.
+	traceLine = regexp.MustCompile(`^\s*.*?-(\d+)\s+\[(\d{3,})\]\s+\S+\s+(\d+)\.(\d{6}): (.*)$`)
+	// A system call is printed as a call or with its result (kernel/trace/trace_syscalls.c); the others as name: a=b c=d.
+	syscallEnter = regexp.MustCompile(`^sys_(\w+)\((.*)\)$`)
+	syscallExit  = regexp.MustCompile(`^sys_(\w+) -> (\w+)$`)
+	otherEvent   = regexp.MustCompile(`^(\w+): (.*)$`)
+	field        = regexp.MustCompile(`(\w+)=`)
+)
+
+// hexFields are the fields printed in hexadecimal without 0x (include/trace/events/{task,signal}.h).
+var hexFields = map[string]bool{"clone_flags": true, "sa_handler": true, "sa_flags": true}
+
+// parseEvent reads one line. A line that says events were lost is an error as any other that is no event.
+func parseEvent(line string) (TraceEvent, error) {
+	m := traceLine.FindStringSubmatch(line)
+	if m == nil {
+		return TraceEvent{}, fmt.Errorf("no event: %q", line)
+	}
+	var e TraceEvent
+	tid, err1 := strconv.ParseInt(m[1], 10, 32)
+	cpu, err2 := strconv.Atoi(m[2])
+	micros, err3 := strconv.ParseInt(m[3]+m[4], 10, 64)
+	if err1 != nil || err2 != nil || err3 != nil {
+		return TraceEvent{}, fmt.Errorf("number out of range: %q", line)
+	}
+	e.Time, e.CPU, e.TID, e.Args = micros*1000, cpu, int32(tid), map[string]string{}
+
+	text := m[5]
+	if m := syscallEnter.FindStringSubmatch(text); m != nil {
+		e.Name = "sys_enter_" + m[1]
+		for arg := range strings.SplitSeq(m[2], ", ") {
+			if name, value, ok := strings.Cut(arg, ": "); ok {
+				e.Args[name] = hex(value)
+			}
+		}
+		return e, nil
+	}
+	if m := syscallExit.FindStringSubmatch(text); m != nil {
+		e.Name = "sys_exit_" + m[1]
+		e.Args["ret"] = hex(m[2])
+		return e, nil
+	}
+	m = otherEvent.FindStringSubmatch(text)
+	if m == nil {
+		return TraceEvent{}, fmt.Errorf("no event: %q", line)
+	}
+	e.Name = m[1]
+	at := field.FindAllStringSubmatchIndex(m[2], -1)
+	for i, f := range at {
+		end := len(m[2])
+		if i+1 < len(at) {
+			end = at[i+1][0]
+		}
+		name, value := m[2][f[2]:f[3]], strings.TrimSpace(m[2][f[1]:end])
+		if hexFields[name] {
+			value = hex(value)
+		}
+		e.Args[name] = value
+	}
+	return e, nil
+}
+
+// hex marks a hexadecimal number as such; kernels before 6.x print the arguments of system calls without 0x.
+func hex(s string) string {
+	if strings.HasPrefix(s, "0x") {
+		return s
+	}
+	return "0x" + s
+}

@@ -1,0 +1,194 @@
+// Package workload holds Go programs whose truth is known: they pin goroutines, make threads die, hand off and spin,
+// keep exact accounts of it and print them as JSON, so that what an observer reports can be compared with what happened.
+//
+// It runs on Linux, needs nothing but the standard library and keeps to the language and library of Go 1.13, because
+// it is also compiled alone by every Go release that pinwatch supports.
+//
+// A workload talks over its standard streams. Its first line on stdout is a Ready, printed once its goroutines are
+// pinned and wait. It then starts (with -hold only when told to) and obeys these lines on stdin:
+//
+//	go       begin the activity; without -hold it has begun already
+//	quiesce  end the activity, print an Account, keep the threads and their locks as they are
+//	stop     as quiesce, then leave; the end of stdin means the same, so no workload outlives its parent
+//
+// Every Account is one line. The last thing a workload prints is the one of its end.
+package workload
+
+import (
+	"bufio"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// Ready is the first line of a workload's output.
+type Ready struct {
+	Ready bool   `json:"ready"` // always true
+	PID   int    `json:"pid"`   // in the workload's PID namespace, as every id it prints
+	Name  string `json:"name"`
+}
+
+// Info describes a workload.
+type Info struct {
+	Name  string
+	About string // one line
+}
+
+// program is a workload: build declares its flags and returns what sets it up once they are parsed.
+type program struct {
+	Info
+	build func(*flag.FlagSet) func(*stage) error
+}
+
+// programs lists the workloads in the order they are shown in.
+func programs() []program {
+	return []program{
+		{Info{"demo", "a bit of everything: locked hand-offs, a locked spinner, threads that die, garbage collection"}, demo},
+		{Info{"churn", "goroutines that exit while locked, each of which ends a thread"}, churn},
+		{Info{"pingpong", "pairs of locked goroutines that hand a token to and fro"}, pingpong},
+		{Info{"spinners", "locked tight loops that only a signal preempts, under garbage collection"}, spinners},
+		{Info{"threads", "many locked threads that take turns, so that all of them switch and migrate"}, threads},
+		{Info{"blocked", "locked threads in long system calls"}, blocked},
+		{Info{"burst", "many threads that begin at once and end at once, again and again"}, burst},
+		{Info{"idle", "nothing at all"}, idle},
+	}
+}
+
+// mistake is an error of the one who set the flags.
+type mistake string
+
+func (m mistake) Error() string { return string(m) }
+
+// Names lists every workload, in the order to show them in.
+func Names() []Info {
+	var infos []Info
+	for _, p := range programs() {
+		infos = append(infos, p.Info)
+	}
+	return infos
+}
+
+// Main runs the workload that args[0] names with the flags that follow it, and returns the exit code of the process:
+// 0 after a full account, 1 when its set-up or its output fails, 2 for a mistake in args. It is meant to be a whole
+// process: threads that die take their share of the runtime's threads with them.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		usage(stderr)
+		return 2
+	}
+	p, ok := find(args[0])
+	if !ok {
+		fmt.Fprintf(stderr, "no workload %q\n", args[0])
+		usage(stderr)
+		return 2
+	}
+	flags := flag.NewFlagSet(p.Name, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	hold := flags.Bool("hold", false, "wait for the line \"go\" before the activity begins")
+	limit := flags.Duration("d", 0, "stop this long after the activity began; 0 = when told to")
+	setup := p.build(flags)
+	switch err := flags.Parse(args[1:]); {
+	case err == flag.ErrHelp:
+		return 0
+	case err != nil:
+		return 2
+	case flags.NArg() > 0:
+		fmt.Fprintf(stderr, "%s takes no arguments, only flags: %q\n", p.Name, flags.Args())
+		return 2
+	case *limit < 0:
+		fmt.Fprintf(stderr, "-d %v: a duration must not be negative\n", *limit)
+		return 2
+	}
+
+	s := newStage(p.Name)
+	if err := setup(s); err != nil {
+		fmt.Fprintf(stderr, "set up %s: %v\n", p.Name, err)
+		if _, ok := err.(mistake); ok {
+			return 2
+		}
+		return 1
+	}
+	s.settled.Wait()
+	if err := converse(s, *hold, *limit, stdin, stdout, stderr); err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", p.Name, err)
+		return 1
+	}
+	return 0
+}
+
+// converse obeys stdin until the workload is told to stop, its time is up or nobody reads it any more.
+func converse(s *stage, hold bool, limit time.Duration, stdin io.Reader, stdout, stderr io.Writer) error {
+	defer s.leave()
+	out := json.NewEncoder(stdout)
+	if err := out.Encode(Ready{Ready: true, PID: os.Getpid(), Name: s.name}); err != nil {
+		return fmt.Errorf("print the ready line: %v", err)
+	}
+	var up <-chan time.Time
+	begin := func() {
+		if s.start() && limit > 0 {
+			up = time.After(limit)
+		}
+	}
+	if !hold {
+		begin()
+	}
+	commands := lines(stdin)
+	for {
+		var line string
+		select {
+		case line = <-commands: // "" once stdin has ended
+		case <-up:
+			line = "stop"
+		}
+		switch line {
+		case "go":
+			begin()
+		case "quiesce", "stop", "":
+			account, err := s.quiesce()
+			if err != nil {
+				return err
+			}
+			if err := out.Encode(account); err != nil {
+				return fmt.Errorf("print the account: %v", err)
+			}
+			if line != "quiesce" {
+				return nil
+			}
+		default:
+			fmt.Fprintf(stderr, "unknown command %q: want go, quiesce or stop\n", line)
+		}
+	}
+}
+
+// lines sends every line of r that is not empty and closes the channel where r ends.
+func lines(r io.Reader) <-chan string {
+	c := make(chan string)
+	go func() {
+		defer close(c)
+		for sc := bufio.NewScanner(r); sc.Scan(); {
+			if sc.Text() != "" {
+				c <- sc.Text()
+			}
+		}
+	}()
+	return c
+}
+
+func find(name string) (program, bool) {
+	for _, p := range programs() {
+		if p.Name == name {
+			return p, true
+		}
+	}
+	return program{}, false
+}
+
+func usage(w io.Writer) {
+	fmt.Fprintln(w, "usage: workload NAME [flags]; NAME -h lists the flags of one")
+	for _, i := range Names() {
+		fmt.Fprintf(w, "  %-9s %s\n", i.Name, i.About)
+	}
+}

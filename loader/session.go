@@ -1,0 +1,137 @@
+// Package loader brings the kernel side to life: it finds the process, loads and attaches the programs and hands back maps,
+// answers and counters. It knows when hooks fire but not what any event means.
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/bpf"
+)
+
+// Config of a session. The zero value is useful.
+type Config struct {
+	// RingBytes is the size of the ring buffer, rounded up to a power of two of at least a page; 0 means DefaultRingBytes.
+	RingBytes int
+	// HashState keeps per-thread state in a hash map even where task storage exists: what old kernels do, for tests.
+	HashState bool
+}
+
+// DefaultRingBytes holds about 280,000 switch records: half a second of a machine that does nothing but switch.
+const DefaultRingBytes = 16 << 20
+
+// Session is one process being observed. Everything it has in the kernel hangs on its file descriptors and goes with them,
+// however pinwatch ends.
+type Session struct {
+	Target *Target
+	Kernel Kernel
+
+	objs     bpf.PinwatchObjects
+	links    []link.Link
+	perfFDs  []int
+	snapshot *link.Iter
+	hooks    map[string]string
+}
+
+// Attach loads the programs and attaches them to target, which it takes over. On return all hooks are live.
+func Attach(target *Target, cfg Config) (*Session, error) {
+	kernel, err := ProbeKernel()
+	if err != nil {
+		return nil, err
+	}
+	kernel.TaskStorage = kernel.TaskStorage && !cfg.HashState
+	s := &Session{Target: target, Kernel: kernel, hooks: map[string]string{}}
+	if err := s.load(cfg); err != nil {
+		return nil, err
+	}
+	if err := s.attach(); err != nil {
+		return nil, errors.Join(err, s.detach())
+	}
+	return s, nil
+}
+
+func (s *Session) load(cfg Config) error {
+	// Before Linux 5.11 BPF memory counts against RLIMIT_MEMLOCK.
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return explainLoad("raise RLIMIT_MEMLOCK", err)
+	}
+	spec, err := bpf.LoadPinwatch()
+	if err != nil {
+		return fmt.Errorf("read embedded programs: %w", err)
+	}
+	for name, value := range map[string]any{
+		"target_tgid":      s.Target.TGID,
+		"ns_level":         s.Target.level,
+		"switch_has_state": s.Kernel.SwitchHasState,
+		"use_task_storage": s.Kernel.TaskStorage,
+	} {
+		if err := spec.Variables[name].Set(value); err != nil {
+			return fmt.Errorf("set %s: %w", name, err)
+		}
+	}
+	pruneMaps(spec, s.Kernel.TaskStorage)
+	spec.Maps["ring"].MaxEntries = ringSize(cfg.RingBytes)
+	if err := spec.LoadAndAssign(&s.objs, nil); err != nil {
+		return explainLoad("load BPF programs", err)
+	}
+	return nil
+}
+
+// pruneMaps leaves of the two homes of per-thread state only one at its size. The other one's code is dead
+// (use_task_storage), but its map must exist to be named.
+func pruneMaps(spec *ebpf.CollectionSpec, taskStorage bool) {
+	if taskStorage {
+		spec.Maps["thread_hash"].MaxEntries = 1
+		return
+	}
+	storage := spec.Maps["thread_storage"]
+	storage.Type, storage.MaxEntries, storage.Flags = ebpf.Hash, 1, 0
+}
+
+func ringSize(bytes int) uint32 {
+	if bytes <= 0 {
+		bytes = DefaultRingBytes
+	}
+	size := unix.Getpagesize()
+	for size < bytes {
+		size *= 2
+	}
+	return uint32(size)
+}
+
+// Ring is the ring buffer that the records arrive in.
+func (s *Session) Ring() *ebpf.Map { return s.objs.Ring }
+
+// Snapshot asks the kernel for the threads that live now: one record of kind thread each (bpf/event.h), back to back.
+func (s *Session) Snapshot() ([]byte, error) {
+	records, err := openIterator(s.snapshot)
+	if err != nil {
+		return nil, fmt.Errorf("list threads: %w", err)
+	}
+	return records, nil
+}
+
+// SnapshotRecord is the length of one record of a Snapshot in bytes.
+const SnapshotRecord = int(unsafe.Sizeof(bpf.PinwatchEventThread{}))
+
+// Lost reads how many records of each kind have found the ring buffer full since the session began; the index is the
+// kernel's event kind.
+func (s *Session) Lost() ([bpf.PinwatchEventKindKIND_COUNT]uint64, error) {
+	var lost [bpf.PinwatchEventKindKIND_COUNT]uint64
+	if err := s.objs.Lost.Get(&lost); err != nil {
+		return lost, fmt.Errorf("read loss counters: %w", err)
+	}
+	return lost, nil
+}
+
+// Hooks says for each family of hooks how it is attached: "tracepoint" or "off".
+func (s *Session) Hooks() map[string]string { return s.hooks }
+
+// Close takes everything out of the kernel and lets go of the process.
+func (s *Session) Close() error { return errors.Join(s.detach(), s.Target.Close()) }

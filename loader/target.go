@@ -1,0 +1,128 @@
+package loader
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/bpf"
+)
+
+// Target is one process, held by a pidfd: its PID cannot come to mean another process unnoticed.
+type Target struct {
+	PID   int    // in pinwatch's PID namespace
+	TGID  uint32 // in the initial one
+	level uint32 // depth of pinwatch's PID namespace
+	pidfd int
+	file  *os.File // the pidfd, readable when the process has ended
+}
+
+// Kernel flag of include/linux/sched.h.
+const pfKthread = 0x00200000
+
+// OpenTarget finds the process that has pid in the caller's PID namespace. It needs the right to load BPF programs:
+// only the kernel knows the process's PID in the initial namespace, by which it is filtered.
+func OpenTarget(pid int) (*Target, error) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	switch {
+	case errors.Is(err, unix.ESRCH):
+		return nil, fmt.Errorf("process %d: %w", pid, ErrNoProcess)
+	case err != nil && isThread(pid):
+		return nil, fmt.Errorf("process %d %w", pid, ErrThread)
+	case errors.Is(err, unix.ENOSYS):
+		return nil, &UnsupportedError{What: "pidfd_open", Min: "Linux 5.3", Err: err}
+	case err != nil:
+		return nil, fmt.Errorf("open process %d: %w", pid, err)
+	}
+	t := &Target{PID: pid, pidfd: fd, file: os.NewFile(uintptr(fd), "pidfd")}
+	if err := t.resolve(); err != nil {
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// isThread reports whether pid is a thread that does not lead its process: pidfd_open takes leaders only.
+func isThread(pid int) bool {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	return err == nil && !strings.Contains(string(status), fmt.Sprintf("\nTgid:\t%d\n", pid))
+}
+
+func (t *Target) resolve() error {
+	spec, err := bpf.LoadPinwatch()
+	if err != nil {
+		return fmt.Errorf("read embedded programs: %w", err)
+	}
+	if err := spec.Variables["wanted_pid"].Set(uint32(t.PID)); err != nil {
+		return fmt.Errorf("set wanted_pid: %w", err)
+	}
+	pruneMaps(spec, false)
+	var objs struct {
+		Resolve *ebpf.Program `ebpf:"pw_resolve"`
+	}
+	if err := spec.LoadAndAssign(&objs, nil); err != nil {
+		return explainLoad("resolve the process", err)
+	}
+	defer objs.Resolve.Close()
+	answer, err := readIterator(objs.Resolve)
+	if err != nil {
+		return explainLoad("resolve the process", err)
+	}
+	var r bpf.PinwatchResolved
+	if n, err := binary.Decode(answer, binary.NativeEndian, &r); err != nil || n == 0 {
+		return fmt.Errorf("process %d: %w", t.PID, ErrNoProcess)
+	}
+	// The pidfd was opened first. If its process is still there, the PID meant this process all the time.
+	if !t.Alive() {
+		return fmt.Errorf("process %d: %w", t.PID, ErrNoProcess)
+	}
+	if r.TaskFlags&pfKthread != 0 {
+		return fmt.Errorf("process %d %w: it runs no user code", t.PID, ErrKernelThread)
+	}
+	t.TGID, t.level = r.Tgid, r.Level
+	return nil
+}
+
+// Alive reports whether the process has not ended. A zombie has ended.
+func (t *Target) Alive() bool {
+	fds := []unix.PollFd{{Fd: int32(t.pidfd), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(fds, 0)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		return err == nil && n == 0
+	}
+}
+
+// Close lets go of the process.
+func (t *Target) Close() error { return t.file.Close() }
+
+func readIterator(prog *ebpf.Program) ([]byte, error) {
+	it, err := link.AttachIter(link.IterOptions{Program: prog})
+	if err != nil {
+		return nil, fmt.Errorf("attach iterator: %w", err)
+	}
+	defer it.Close()
+	return openIterator(it)
+}
+
+func openIterator(it *link.Iter) ([]byte, error) {
+	r, err := it.Open()
+	if err != nil {
+		return nil, fmt.Errorf("open iterator: %w", err)
+	}
+	defer r.Close()
+	answer, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("read iterator: %w", err)
+	}
+	return answer, nil
+}

@@ -1,0 +1,87 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+var tracefsMounts = []string{"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}
+
+// openTracefs opens the directory of tracefs, which holds the numbers of the system-call tracepoints. Where it is mounted
+// nowhere, it is mounted for this process alone: a detached mount that is gone with its descriptor.
+func openTracefs() (*os.File, error) {
+	for _, dir := range tracefsMounts {
+		f, err := os.Open(dir)
+		if err != nil {
+			continue
+		}
+		var st unix.Statfs_t
+		if unix.Fstatfs(int(f.Fd()), &st) == nil && st.Type == unix.TRACEFS_MAGIC {
+			return f, nil
+		}
+		f.Close()
+	}
+	return mountTracefs()
+}
+
+func mountTracefs() (*os.File, error) {
+	fsfd, err := unix.Fsopen("tracefs", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("open tracefs, which is mounted at neither %s: %w", strings.Join(tracefsMounts, " nor "), err)
+	}
+	defer unix.Close(fsfd)
+	if err := unix.FsconfigCreate(fsfd); err != nil {
+		return nil, fmt.Errorf("create tracefs: %w", err)
+	}
+	dir, err := unix.Fsmount(fsfd, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_RDONLY)
+	if err != nil {
+		return nil, fmt.Errorf("mount tracefs: %w", err)
+	}
+	return os.NewFile(uintptr(dir), "tracefs"), nil
+}
+
+// tracepointID reads the number of a system call's tracepoint. fs.ErrNotExist means that the kernel does not have it.
+func tracepointID(tracefs *os.File, name string) (uint64, error) {
+	path := "events/syscalls/" + name + "/id"
+	fd, err := unix.Openat(int(tracefs.Fd()), path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, &fs.PathError{Op: "open", Path: "tracefs/" + path, Err: err}
+	}
+	defer unix.Close(fd)
+	var buf [32]byte
+	n, err := unix.Read(fd, buf[:])
+	if err != nil {
+		return 0, &fs.PathError{Op: "read", Path: "tracefs/" + path, Err: err}
+	}
+	id, err := strconv.ParseUint(strings.TrimSpace(string(buf[:max(n, 0)])), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("tracepoint %s: %w", name, err)
+	}
+	return id, nil
+}
+
+// attachTracepoint runs prog at a classic tracepoint until the descriptor it returns is closed. perf events rather than BPF
+// links, because those need Linux 5.15.
+func attachTracepoint(id uint64, progFD int) (int, error) {
+	attr := unix.PerfEventAttr{Type: unix.PERF_TYPE_TRACEPOINT, Config: id, Sample_type: unix.PERF_SAMPLE_RAW, Sample: 1, Wakeup: 1}
+	attr.Size = uint32(perfAttrSize)
+	// A program on a system call's tracepoint runs on every CPU, whichever CPU the event is opened on
+	// (kernel/trace/trace_syscalls.c, perf_syscall_enter).
+	fd, err := unix.PerfEventOpen(&attr, -1, 0, -1, unix.PERF_FLAG_FD_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("perf_event_open: %w", err)
+	}
+	if err := unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_SET_BPF, progFD); err != nil {
+		return -1, errors.Join(fmt.Errorf("set program: %w", err), unix.Close(fd))
+	}
+	if err := unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_ENABLE, 0); err != nil {
+		return -1, errors.Join(fmt.Errorf("enable: %w", err), unix.Close(fd))
+	}
+	return fd, nil
+}

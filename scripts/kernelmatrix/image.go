@@ -1,0 +1,142 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pinwatch/pinwatch/scripts/kernelmatrix/plan"
+)
+
+// testPackages are the packages whose tests load BPF programs.
+const testPackages = "./loader ./cmd/pinwatch"
+
+const (
+	testTimeout = 60 * time.Second // for one package; guests are ten times slower than the machine they run on
+	toolTimeout = 20 * time.Second // for one pinwatch command
+)
+
+// guestFile is a file of the initramfs and where it comes from.
+type guestFile struct {
+	name string // in the guest, without leading slash
+	from string // on this machine
+}
+
+// build compiles one static binary into dir and returns it as bin/NAME; args are go's, up to the package.
+func build(dir, name string, args ...string) (guestFile, error) {
+	out := filepath.Join(dir, name)
+	cmd := exec.Command("go", append(append(args[:1:1], "-o", out), args[1:]...)...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		return guestFile{}, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, strings.TrimSpace(string(msg)))
+	}
+	// `go test -c` succeeds without writing anything when the package has no test files.
+	if _, err := os.Stat(out); err != nil {
+		return guestFile{}, fmt.Errorf("go %s: no binary: has the package tests?", strings.Join(args, " "))
+	}
+	return guestFile{"bin/" + name, out}, nil
+}
+
+// suite compiles everything the matrix runs by default: the packages' tests, then pinwatch as its users call it.
+func suite(dir string, packages []string) (files []guestFile, steps []plan.Step, err error) {
+	for _, p := range packages {
+		name := path.Base(p) + ".test"
+		f, err := build(dir, name, "test", "-c", p)
+		if err != nil {
+			return nil, nil, err
+		}
+		home := "src/" + strings.TrimPrefix(p, "./")
+		data, err := testdata(p, home)
+		if err != nil {
+			return nil, nil, err
+		}
+		files = append(append(files, f), data...)
+		steps = append(steps, plan.Step{
+			Name:    name,
+			Dir:     "/" + home,
+			Argv:    []string{name, "-test.v", "-test.timeout=" + (testTimeout - time.Second).String()},
+			Timeout: testTimeout,
+		})
+	}
+	for _, p := range []string{"./cmd/pinwatch", "./internal/workload/cmd/workload"} {
+		f, err := build(dir, path.Base(p), "build", p)
+		if err != nil {
+			return nil, nil, err
+		}
+		files = append(files, f)
+	}
+	steps = append(steps,
+		plan.Step{Name: stepDemo, Dir: "/tmp", Argv: []string{"pinwatch", "demo", "-d", "3s", "-o", "json"}, Timeout: toolTimeout, Document: true},
+		plan.Step{Name: stepDoctor, Dir: "/tmp", Argv: []string{"pinwatch", "doctor"}, Timeout: toolTimeout})
+	return files, steps, nil
+}
+
+// testdata lists a package's testdata folder for the guest; a package without one is fine.
+func testdata(pkg, home string) (files []guestFile, err error) {
+	root := filepath.Join(pkg, "testdata")
+	if _, err := os.Stat(root); err != nil {
+		return nil, nil
+	}
+	err = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			rel, _ := filepath.Rel(pkg, p)
+			files = append(files, guestFile{home + "/" + filepath.ToSlash(rel), p})
+		}
+		return err
+	})
+	return files, err
+}
+
+// single makes the plan of --run: one command, whose program is a file of this machine if there is one of that name, and
+// otherwise one of the suite's.
+func single(dir string, o options) (files []guestFile, steps []plan.Step, err error) {
+	argv := strings.Fields(o.run)
+	if len(argv) == 0 {
+		return nil, nil, errors.New("--run: no program")
+	}
+	if info, err := os.Stat(argv[0]); err == nil && info.Mode().IsRegular() {
+		name := filepath.Base(argv[0])
+		files = []guestFile{{"bin/" + name, argv[0]}}
+		argv[0] = name
+	} else if files, _, err = suite(dir, strings.Fields(o.packages)); err != nil {
+		return nil, nil, err
+	}
+	return files, []plan.Step{{Name: stepRun, Dir: "/tmp", Argv: argv, Timeout: o.timeout}}, nil
+}
+
+// writeInitramfs writes the guests' root file system to out.
+func writeInitramfs(out string, files []guestFile, steps []plan.Step) (err error) {
+	f, err := os.Create(out)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	a := newArchive(f)
+	for _, g := range files {
+		data, err := os.ReadFile(g.from)
+		if err != nil {
+			return err
+		}
+		a.file(g.name, data)
+	}
+	script, err := json.Marshal(steps)
+	if err != nil {
+		return err
+	}
+	a.file(strings.TrimPrefix(plan.Path, "/"), script)
+	for _, s := range steps {
+		a.folder(strings.TrimPrefix(s.Dir, "/"))
+	}
+	return a.close()
+}

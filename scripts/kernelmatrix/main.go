@@ -1,0 +1,141 @@
+// Kernelmatrix boots pinwatch's kernel tests, its demo and its doctor on several kernels under an emulator and prints one
+// row per kernel. Run it through scripts/kernel-matrix, from the top of the tree.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pinwatch/pinwatch/scripts/kernelmatrix/plan"
+)
+
+// guestsAtOnce guests keep two CPUs busy: each emulates its own two on one thread.
+const guestsAtOnce = 2
+
+// What the matrix keeps, relative to the top of the tree.
+const (
+	kernelDir = ".cache/kernels"
+	logDir    = ".cache/matrix"
+)
+
+func logPath(k kernel) string { return filepath.Join(logDir, k.name+".log") }
+
+type options struct {
+	kernels  string
+	all      bool
+	refresh  bool
+	cmdline  string
+	run      string
+	packages string
+	timeout  time.Duration
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.kernels, "kernel", "", "only kernels whose row name matches this regular expression")
+	flag.BoolVar(&o.all, "all", false, "also the kernels between the long-term ones")
+	flag.BoolVar(&o.refresh, "refresh", false, "fetch kernels again that are in the cache")
+	flag.StringVar(&o.cmdline, "cmdline", "", "added to the guests' kernel command line, e.g. lockdown=confidentiality")
+	flag.StringVar(&o.run, "run", "", "run this command instead, e.g. \"pinwatch doctor -o json\" or a static binary of this machine")
+	flag.StringVar(&o.packages, "packages", testPackages, "packages whose tests run")
+	flag.DurationVar(&o.timeout, "timeout", 2*time.Minute, "for one guest")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := matrix(ctx, o, os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "kernel-matrix:", err)
+		os.Exit(1)
+	}
+}
+
+// errFailed ends a matrix whose rows have already said what is wrong.
+var errFailed = errors.New("failed")
+
+// matrix runs the guests, prints their rows to stdout and the progress to stderr.
+func matrix(ctx context.Context, o options, stdout, stderr io.Writer) error {
+	picked, err := selectKernels(o.kernels, o.all)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(logDir, 0o755); err != nil {
+		return err
+	}
+	initramfs, err := prepareImage(o)
+	if err != nil {
+		return err
+	}
+
+	results := make([]result, len(picked))
+	errs := make([]error, len(picked))
+	slots := make(chan struct{}, guestsAtOnce)
+	var guests sync.WaitGroup
+	for i, k := range picked {
+		guests.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			start := time.Now()
+			results[i], errs[i] = runKernel(ctx, k, o, initramfs, logPath(k))
+			fmt.Fprintf(stderr, "%s: done in %.0f s\n", k.name, time.Since(start).Seconds())
+		})
+	}
+	guests.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	printRows(stdout, picked, results)
+	return verdict(stdout, picked, results, o)
+}
+
+// prepareImage builds what the guests run and returns the path of their root file system.
+func prepareImage(o options) (string, error) {
+	binaries, err := os.MkdirTemp("", "kernel-matrix-*")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(binaries)
+	initBinary, err := build(binaries, "init", "build", "./scripts/kernelmatrix/init")
+	if err != nil {
+		return "", err
+	}
+	initBinary.name = "init"
+	var files []guestFile
+	var steps []plan.Step
+	if o.run == "" {
+		files, steps, err = suite(binaries, strings.Fields(o.packages))
+	} else {
+		files, steps, err = single(binaries, o)
+	}
+	if err != nil {
+		return "", err
+	}
+	out := filepath.Join(logDir, "initramfs.cpio")
+	return out, writeInitramfs(out, append(files, initBinary), steps)
+}
+
+func runKernel(ctx context.Context, k kernel, o options, initramfs, log string) (result, error) {
+	image, err := k.fetch(o.refresh)
+	if err != nil {
+		return result{}, err
+	}
+	if err := boot(ctx, image, initramfs, o.cmdline, log, o.timeout); err != nil {
+		return result{}, err
+	}
+	text, err := os.ReadFile(log)
+	if err != nil {
+		return result{}, err
+	}
+	return parseLog(string(text)), nil
+}

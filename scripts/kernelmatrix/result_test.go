@@ -1,0 +1,112 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+const report = "reading build info\r\n" + `{ "counts": {"threads_created": 12, "threads_exited": 9}, "loss": {"total": 0} }` + "\r\n"
+
+// console joins what a guest prints the way its init does: protocol lines begin in the first column after an empty line.
+func console(lines ...string) string { return strings.Join(lines, "\r\n\r\n") + "\r\n" }
+
+func TestParseLog(t *testing.T) {
+	tests := []struct {
+		name string
+		log  string
+		want bool
+		demo string
+	}{
+		{"died before init", "BIOS\r\nKernel panic - not syncing", false, ""},
+		{"died in a step", console("KMATRIX kernel 6.1.0", "KMATRIX begin demo", "Kernel panic"), false, ""},
+		{"complete", console("KMATRIX kernel 6.1.0", "KMATRIX begin demo", report, "KMATRIX end demo exit=0", "KMATRIX exit=0"),
+			true, "12 created, 9 exited, 0 lost"},
+		{"every step ended but the guest did not", console("KMATRIX begin demo", report, "KMATRIX end demo exit=0"),
+			false, "12 created, 9 exited, 0 lost"},
+		{"a step failed", console("KMATRIX begin x", "KMATRIX end x exit=1", "KMATRIX exit=1"), false, ""},
+		{"a program prints the last line", console("KMATRIX begin x", "say KMATRIX exit=0"), false, ""},
+		{"demo saw nothing", console("KMATRIX begin demo", `{"counts": {}, "loss": {"total": 0}}`, "KMATRIX end demo exit=0", "KMATRIX exit=0"),
+			false, "0 created, 0 exited, 0 lost"},
+		{"demo without report", console("KMATRIX begin demo", "hello", "KMATRIX end demo exit=0", "KMATRIX exit=0"), false, "no report"},
+		{"demo failed", console("KMATRIX begin demo", "KMATRIX end demo exit=4", "KMATRIX exit=1"), false, "exit 4"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := parseLog(tt.log)
+			if r.ok != tt.want || r.demo != tt.demo {
+				t.Errorf("ok %v, demo %q; want %v, %q", r.ok, r.demo, tt.want, tt.demo)
+			}
+		})
+	}
+}
+
+func TestParseLogNamesTheStepThatDied(t *testing.T) {
+	r := parseLog(console("KMATRIX begin a", "KMATRIX end a exit=0", "KMATRIX begin b", "Kernel panic"))
+	if r.died != "b" {
+		t.Errorf("died in %q, want b", r.died)
+	}
+}
+
+func TestParseLogCountsTests(t *testing.T) {
+	r := parseLog(console("KMATRIX begin loader.test",
+		"=== RUN   TestA\r\n--- PASS: TestA (0.00s)\r\n    --- SKIP: TestA/cookie (0.00s)\r\n--- FAIL: TestB (0.01s)\r\n--- SKIP: TestC (0.00s)",
+		"KMATRIX end loader.test exit=1"))
+	if p, f, s := r.count(passed), r.count(failed), r.count(skipped); p != 1 || f != 1 || s != 1 {
+		t.Errorf("%d passed, %d failed, %d skipped; want one each", p, f, s)
+	}
+	if got := r.tests["loader.test TestA/cookie"]; got != skipped {
+		t.Errorf("subtest: %q, want %q", got, skipped)
+	}
+	if got := r.exit("loader.test"); got != "exit 1" {
+		t.Errorf("exit: %q", got)
+	}
+}
+
+func TestNeverRan(t *testing.T) {
+	old := result{tests: map[string]outcome{"x A": skipped, "x B": skipped, "x C": passed}}
+	recent := result{tests: map[string]outcome{"x A": failed, "x B": skipped, "x D": skipped}}
+	if got, want := neverRan([]result{old, recent}), []string{"x B", "x D"}; !slices.Equal(got, want) {
+		t.Errorf("never ran %q, want %q", got, want)
+	}
+}
+
+// A test that needs a program no guest has is this machine's to run, unlike one that no kernel supports.
+func TestNeverRanKnowsWhatOnlyTheHostHas(t *testing.T) {
+	r := parseLog(console("KMATRIX begin x",
+		"=== RUN   TestBpftrace\r\n    require.go:67: SKIPPED (needs bpftrace: not found). To get it: install it\r\n--- SKIP: TestBpftrace (0.00s)",
+		"=== RUN   TestCookie\r\n    require.go:67: SKIPPED (needs uprobe cookies: Linux 5.15). To get it: upgrade\r\n--- SKIP: TestCookie (0.00s)",
+		"KMATRIX end x exit=0", "KMATRIX exit=0"))
+	if got, want := neverRan([]result{r}), []string{"x TestCookie"}; !slices.Equal(got, want) {
+		t.Errorf("never ran %q, want %q", got, want)
+	}
+}
+
+func TestSelectKernels(t *testing.T) {
+	for _, tt := range []struct {
+		filter string
+		all    bool
+		want   string
+	}{
+		{"", false, "5.10 6.1 6.12 7.x"},
+		{"", true, "5.10 6.1 6.12 6.16 6.18 7.0 7.x"},
+		{`^6\.18$`, false, "6.18"},
+	} {
+		picked, err := selectKernels(tt.filter, tt.all)
+		if err != nil {
+			t.Errorf("%q: %v", tt.filter, err)
+		}
+		var names []string
+		for _, k := range picked {
+			names = append(names, k.name)
+		}
+		if got := strings.Join(names, " "); got != tt.want {
+			t.Errorf("%q, all %v: %q, want %q", tt.filter, tt.all, got, tt.want)
+		}
+	}
+	for _, bad := range []string{"(", "^9"} {
+		if _, err := selectKernels(bad, false); err == nil {
+			t.Errorf("%q: no error", bad)
+		}
+	}
+}
