@@ -113,7 +113,8 @@ struct event_sigreturn {
 };
 
 // One turn of a thread, sent when it leaves the CPU at h.time: it had left its CPU before, slept for blocked_ns, waited for a
-// CPU for runq_ns and ran for run_ns, so that it left before at h.time - run - runq - blocked.
+// CPU for runq_ns and ran for run_ns, so that it left before at h.time - run - runq - blocked. Without SWITCH_RUN the switch-in
+// was not seen: run_ns and runq_ns are 0, and what follows blocked_ns is not known.
 enum switch_flag {
 	SWITCH_RUN = 1,	     // run_ns is known: the switch-in was seen
 	SWITCH_OFF = 2,	     // blocked_ns + runq_ns is the whole time off the CPU: the switch-out before was seen

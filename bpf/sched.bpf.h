@@ -12,8 +12,11 @@ static __always_inline __u8 turn_split(struct event_switch *e, const struct thre
 	__u8 known = SWITCH_RUN;
 
 	e->run_ns = e->runq_ns = e->blocked_ns = 0;
-	if (slot->tid != e->h.tid)
-		return out ? SWITCH_OFF : 0; // ran before the programs were there, or the run's begin was missed
+	if (slot->tid != e->h.tid) { // ran before the programs were there, or its switch-in was not traced
+		if (out && wake > out)
+			e->blocked_ns = wake - out;
+		return out ? SWITCH_OFF : 0;
+	}
 	e->run_ns = now - in;
 	if (wake > out && wake <= in && !state->off_runnable)
 		known |= SWITCH_WAKE;

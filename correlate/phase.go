@@ -88,6 +88,7 @@ type sample struct {
 	anchor     events.Time // the event that a window counts the sample by; 0 = begin
 	off        int64       // ns off the CPU inside
 	outs       uint32      // switch-outs inside
+	vague      bool        // off is not known
 	clone3     bool
 }
 

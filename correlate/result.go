@@ -69,7 +69,7 @@ type Cost struct {
 	Bound      string          // "", "lower", "upper"
 	Hist       stats.Histogram // ns
 	Unfinished uint64          // intervals that began but did not end in the window
-	OffCPU     *float64        // mean ns per sample that the thread was not running inside the interval; nil where the interval is no single thread's time
+	OffCPU     *float64        // mean ns per sample that the thread was not running inside the interval, over the samples where it is known; nil where the interval is no single thread's time
 	Hooks      HookRuns        // program runs inside all samples together: what bias is computed from
 	Warnings   []string
 }

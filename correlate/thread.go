@@ -54,6 +54,7 @@ type span struct {
 	begin events.Time // 0 = none
 	off   int64       // ns off the CPU in it so far
 	outs  uint32      // switch-outs in it so far
+	vague bool        // it holds an absence of unknown length
 }
 
 type spanKind uint8
@@ -76,7 +77,7 @@ func (t *thread) open(k spanKind, at events.Time) { t.spans[k] = span{begin: at}
 func (t *thread) close(k spanKind, p phase, at events.Time) sample {
 	s := t.spans[k]
 	t.spans[k] = span{}
-	return sample{phase: p, begin: s.begin, end: at, off: s.off, outs: s.outs}
+	return sample{phase: p, begin: s.begin, end: at, off: s.off, outs: s.outs, vague: s.vague}
 }
 
 // finish records the sample, now or when the thread's present turn is known.
@@ -103,6 +104,17 @@ func (c *Correlator) offCPU(t *thread, from, to events.Time) {
 		c.record(s)
 	}
 	t.deferred = t.deferred[:0]
+}
+
+// offUnknown is offCPU for an absence that ended nobody knows when, but before to.
+func (c *Correlator) offUnknown(t *thread, to events.Time) {
+	for i := range t.spans {
+		t.spans[i].vague = true
+	}
+	for i := range t.deferred {
+		t.deferred[i].vague = true
+	}
+	c.offCPU(t, to, to)
 }
 
 // switchedOut tells a thread's open intervals that it has left its CPU.

@@ -26,11 +26,14 @@ func (c *Correlator) turn(e *events.Event) {
 		c.switchIn(t, e, in)
 		c.account(t, classRun, in, now)
 	case !e.Has(events.SwitchOff) && t.lastOut == 0:
+		c.ranOn(t, e.CPU, t.accounted, now)
 		c.account(t, classRun, t.accounted, now) // has run since before the programs did
-	default: // its switch-in was missed: how long it ran is not known
+	default: // its switch-in was not traced: when its wait ended and its run began is not known
 		c.brokenLink()
+		c.account(t, classBlocked, t.lastOut, t.lastOut+events.Time(e.Args[events.ArgBlockedNS]))
 		c.account(t, classUnknown, t.accounted, now)
-		c.offCPU(t, now, now)
+		c.offUnknown(t, now)
+		c.switchIn(t, e, now) // a run never changes its CPU, so where it began is known
 	}
 	c.runOn(e.CPU, in, now)
 	t.lastOut = now
@@ -97,6 +100,10 @@ func (c *Correlator) snapshotTurn(t *thread, e *events.Event) {
 		until = in
 	}
 	switch {
+	case out != 0 && !running && e.Has(events.ThreadOnCPU): // just being switched, or its switch-in was not traced
+		c.account(t, classBlocked, out, wake)
+		c.account(t, classUnknown, t.accounted, now)
+		c.offUnknown(t, now)
 	case out != 0 && e.Has(events.ThreadOffRunnable):
 		c.away(t, false, out, out, until)
 	case out != 0 && wake > out:

@@ -41,7 +41,8 @@ type costKey struct {
 
 type cost struct {
 	begun, n, outs, clone3 uint64
-	off                    float64
+	offN                   uint64  // samples whose off-CPU time is known
+	off                    float64 // its sum, ns
 	hist                   stats.Histogram
 }
 
@@ -136,7 +137,10 @@ func (k *cost) add(s *sample) {
 	if s.clone3 {
 		k.clone3++
 	}
-	k.off += float64(s.off)
+	if !s.vague {
+		k.offN++
+		k.off += float64(s.off)
+	}
 	k.hist.Add(int64(s.end - s.begin))
 }
 
@@ -235,7 +239,7 @@ func (c *Correlator) result(w *window) *Result {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%d records were lost: counts are lower bounds; use a larger --ring-size", n))
 	}
 	if w.loss.BrokenLinks > 0 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%d records of threads or CPUs do not join: thread time around them is unknown", w.loss.BrokenLinks))
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%d times a thread came onto a CPU unseen or its records do not join: its time there is counted as unknown", w.loss.BrokenLinks))
 	}
 	return r
 }
@@ -275,8 +279,8 @@ func (w *window) costRow(p phase, state string) Cost {
 	spec, k := &phases[p], w.cost(p, state)
 	row := Cost{ID: spec.id, Phase: spec.name, Bound: spec.bound, Hist: k.hist, Unfinished: k.begun - min(k.n, k.begun), Hooks: HookRuns{}}
 	row.State = state
-	if spec.oneThread && k.n > 0 {
-		off := k.off / float64(k.n)
+	if spec.oneThread && k.offN > 0 {
+		off := k.off / float64(k.offN)
 		row.OffCPU = &off
 	}
 	for _, name := range spec.programs {

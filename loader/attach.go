@@ -56,6 +56,7 @@ func (s *Session) attach() error {
 	defer tracefs.Close()
 	for _, h := range hooks(&s.objs.PinwatchPrograms) {
 		if h.syscall == "" {
+			s.hooks[h.family] = "tp_btf"
 			l, err := link.AttachTracing(link.TracingOptions{Program: h.prog})
 			if err != nil {
 				return explainAttach("attach "+h.family, err)
@@ -73,8 +74,8 @@ func (s *Session) attach() error {
 				return explainAttach("attach "+h.syscall, err)
 			}
 			s.perfFDs = append(s.perfFDs, fd)
+			s.hooks[h.family] = "tracepoint"
 		}
-		s.hooks[h.family] = "tracepoint"
 	}
 	s.snapshot, err = link.AttachIter(link.IterOptions{Program: s.objs.PwSnapshot})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // Needed are the capabilities that observing takes: BPF to load, PERFMON to trace.
-var Needed = []capability.Cap{capability.BPF, capability.PerfMon}
+var Needed = []capability.Cap{capability.BPF, capability.Perfmon}
 
 func explainLoad(op string, err error) error { return explain(op, err, Needed...) }
 

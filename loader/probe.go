@@ -22,9 +22,9 @@ type Kernel struct {
 // the caller may not do.
 func ProbeKernel() (Kernel, error) {
 	var k Kernel
-	types, err := btf.LoadKernelSpec()
+	types, err := kernelTypes()
 	if err != nil {
-		return k, btfError(err)
+		return k, err
 	}
 	if k.SwitchHasState, err = switchHasState(types); err != nil {
 		return k, err
@@ -36,6 +36,14 @@ func ProbeKernel() (Kernel, error) {
 	}
 	k.TaskStorage, err = haveTaskStorage()
 	return k, err
+}
+
+func kernelTypes() (*btf.Spec, error) {
+	types, err := btf.LoadKernelSpec()
+	if err != nil {
+		return nil, btfError(err)
+	}
+	return types, nil
 }
 
 func btfError(err error) error {
@@ -80,4 +88,3 @@ func haveTaskStorage() (bool, error) {
 	}
 	return true, nil
 }
-

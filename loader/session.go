@@ -130,7 +130,8 @@ func (s *Session) Lost() ([bpf.PinwatchEventKindKIND_COUNT]uint64, error) {
 	return lost, nil
 }
 
-// Hooks says for each family of hooks how it is attached: "tracepoint" or "off".
+// Hooks says for each family of hooks how it is attached: "tracepoint" for classic tracepoints of system calls, "tp_btf" for
+// the kernel's own.
 func (s *Session) Hooks() map[string]string { return s.hooks }
 
 // Close takes everything out of the kernel and lets go of the process.

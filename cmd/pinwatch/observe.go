@@ -31,7 +31,7 @@ type observer struct {
 	correlator *correlate.Correlator
 	stats      *loader.Stats
 	lost       [bpf.PinwatchEventKindKIND_COUNT]uint64 // already told to the correlator
-	seen       uint64 // events so far
+	seen       uint64                                  // events so far
 	onWindow   func(*correlate.Result) error
 	err        error // of onWindow
 }

@@ -35,23 +35,20 @@ func lookUp(img *image, s *space) (map[string]uint64, error) {
 
 // lookUpFuncs is lookUp in pclntab.
 func lookUpFuncs(img *image, s *space) (map[string]uint64, error) {
-	sec := img.section(".gopclntab", ".data.rel.ro.gopclntab")
-	if sec == nil {
-		if len(img.sections) == 0 {
-			return nil, errors.New("the file has no section headers to find .gopclntab by")
-		}
-		return nil, errors.New("the file has no section .gopclntab")
+	sec, err := pclntabSection(img)
+	if err != nil {
+		return nil, err
 	}
 	tab, err := openPclntab(img.contents(sec), sec.size, s.readerAt(sec.addr))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", sec.name, err)
+		return nil, fmt.Errorf("read pclntab: %w", err)
 	}
 	found, err := tab.find(fnAsyncPreempt, fnCrosscall2, fnRacecall, fnMain)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", sec.name, err)
+		return nil, fmt.Errorf("read pclntab: %w", err)
 	}
 	if _, ok := found[fnMain]; !ok {
-		return nil, fmt.Errorf("%s has no %s: forged, or of an unknown layout", sec.name, fnMain)
+		return nil, fmt.Errorf("pclntab has no %s: forged, or of an unknown layout", fnMain)
 	}
 	base := -s.bias // stored addresses to link-time addresses
 	if tab.layout.field == 4 {
@@ -60,15 +57,35 @@ func lookUpFuncs(img *image, s *space) (map[string]uint64, error) {
 		}
 	}
 	for name, entry := range found {
-		found[name] = base + entry
 		if tab.layout.field == 8 && entry == 0 {
 			return nil, fmt.Errorf("address of %s: %w", name, errUnrelocated)
 		}
 		if !img.executable(base + entry) {
 			return nil, fmt.Errorf("%s at %#x is not in an executable segment", name, base+entry)
 		}
+		found[name] = base + entry
 	}
 	return found, nil
+}
+
+// pclntabSection returns where pclntab is: a section of its own, which in a PIE that Go linked before 1.26 has another
+// name, and which GNU ld makes part of .data.rel.ro, so that only its header's first bytes tell its place.
+func pclntabSection(img *image) (*section, error) {
+	if sec := img.section(".gopclntab", ".data.rel.ro.gopclntab"); sec != nil {
+		return sec, nil
+	}
+	if len(img.sections) == 0 {
+		return nil, errors.New("the file has no section headers to find pclntab by")
+	}
+	rel := img.section(".data.rel.ro")
+	if rel == nil || img.typ != elf.ET_DYN {
+		return nil, errors.New("the file has no section .gopclntab")
+	}
+	off, err := findPclntab(img.contents(rel), rel.size)
+	if err != nil {
+		return nil, fmt.Errorf("search %s for pclntab: %w", rel.name, err)
+	}
+	return &section{name: rel.name, addr: rel.addr + uint64(off), off: rel.off + off, size: rel.size - off}, nil
 }
 
 // textStart returns the link-time address that function offsets count from, which is runtime.text and, where C code is

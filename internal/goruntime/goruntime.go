@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -123,6 +124,9 @@ func (info *Info) fill(p *process, exe *os.File) error {
 // bias returns the load bias of the program img that p runs.
 func (p *process) bias(img *image) (uint64, error) {
 	entry, err := p.entry()
+	if img.typ == elf.ET_EXEC && errors.Is(err, fs.ErrPermission) {
+		return 0, nil // such a program runs where it was linked or not at all
+	}
 	if err != nil {
 		return 0, err
 	}

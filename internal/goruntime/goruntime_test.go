@@ -16,25 +16,25 @@ import (
 // variants are the ways to build the test program, and what is true of it then.
 var variants = []struct {
 	name        string
+	ldflags     string
 	args        []string
 	cgo, race   bool
 	pie, static bool
 	stripped    bool
-	mode        string
 }{
-	{name: "plain", static: true, mode: "exe"},
-	{name: "stripped", args: []string{"-ldflags=-s -w"}, static: true, stripped: true, mode: "exe"},
-	{name: "pie", args: []string{"-buildmode=pie"}, pie: true, mode: "pie"},
-	{name: "pie stripped", args: []string{"-buildmode=pie", "-ldflags=-s -w"}, pie: true, stripped: true, mode: "pie"},
-	{name: "pie external", args: []string{"-buildmode=pie", "-ldflags=-linkmode=external"}, cgo: true, pie: true, mode: "pie"},
-	{name: "pie external stripped", args: []string{"-buildmode=pie", "-ldflags=-linkmode=external -s -w"}, cgo: true, pie: true, stripped: true, mode: "pie"},
-	{name: "cgo", args: []string{"-tags=withcgo"}, cgo: true, mode: "exe"},
-	{name: "cgo stripped", args: []string{"-tags=withcgo", "-ldflags=-s -w"}, cgo: true, stripped: true, mode: "exe"},
-	{name: "cgo external", args: []string{"-tags=withcgo", "-ldflags=-linkmode=external"}, cgo: true, mode: "exe"},
-	{name: "cgo external stripped", args: []string{"-tags=withcgo", "-ldflags=-linkmode=external -s -w"}, cgo: true, stripped: true, mode: "exe"},
-	{name: "cgo static", args: []string{"-tags=withcgo", "-ldflags=-linkmode=external -extldflags=-static"}, cgo: true, static: true, mode: "exe"},
-	{name: "race", args: []string{"-race"}, cgo: true, race: true, mode: "exe"},
-	{name: "race stripped", args: []string{"-race", "-ldflags=-s -w"}, cgo: true, race: true, stripped: true, mode: "exe"},
+	{name: "plain", static: true},
+	{name: "stripped", ldflags: "-s -w", static: true, stripped: true},
+	{name: "pie", args: []string{"-buildmode=pie"}, pie: true},
+	{name: "pie stripped", ldflags: "-s -w", args: []string{"-buildmode=pie"}, pie: true, stripped: true},
+	{name: "pie external", ldflags: "-linkmode=external", args: []string{"-buildmode=pie"}, pie: true},
+	{name: "pie external stripped", ldflags: "-linkmode=external -s -w", args: []string{"-buildmode=pie"}, pie: true, stripped: true},
+	{name: "cgo", args: []string{"-tags=withcgo"}},
+	{name: "cgo stripped", ldflags: "-s -w", args: []string{"-tags=withcgo"}, stripped: true},
+	{name: "cgo external", ldflags: "-linkmode=external", args: []string{"-tags=withcgo"}},
+	{name: "cgo external stripped", ldflags: "-linkmode=external -s -w", args: []string{"-tags=withcgo"}, stripped: true},
+	{name: "cgo static", ldflags: "-linkmode=external -extldflags=-static", args: []string{"-tags=withcgo"}, static: true},
+	{name: "race", args: []string{"-race"}, race: true},
+	{name: "race stripped", ldflags: "-s -w", args: []string{"-race"}, race: true, stripped: true},
 }
 
 func goroots() []string {
@@ -54,7 +54,7 @@ func TestRead(t *testing.T) {
 	for _, goroot := range goroots() {
 		for _, v := range variants {
 			t.Run(filepath.Base(goroot)+"/"+v.name, func(t *testing.T) {
-				exe := goBuild(t, goroot, v.args...)
+				exe := goBuild(t, goroot, v.ldflags, v.args...)
 				proc, want := startAccount(t, exe)
 				info, err := Read(proc.Pid)
 				if err != nil {
@@ -77,7 +77,7 @@ func TestRead(t *testing.T) {
 				if (info.GOMAXPROCS == 0) != (info.Unknown["GOMAXPROCS"] != nil) {
 					t.Errorf("GOMAXPROCS = %d, unknown because %v", info.GOMAXPROCS, info.Unknown["GOMAXPROCS"])
 				}
-				if info.CGO != v.cgo || info.Race != v.race || info.PIE != v.pie || info.Static != v.static || info.Stripped != v.stripped {
+				if info.CGO != want.CGO || info.Race != v.race || info.PIE != v.pie || info.Static != v.static || info.Stripped != v.stripped {
 					t.Errorf("got %+v, want %+v", *info, v)
 				}
 				if info.Exe != exe || info.Deleted || info.Module != exe || info.Arch != runtime.GOARCH {
@@ -132,20 +132,16 @@ func checkBias(t *testing.T, exe string, info *Info, want account) {
 func TestReadSharedLibrary(t *testing.T) {
 	goroot := goroots()[0]
 	host := gcc(t)
-	lib := goBuild(t, goroot, "-tags=withcgo", "-buildmode=c-shared")
-	for _, name := range []string{"plain", "stripped"} {
+	lib := goBuild(t, goroot, "", "-tags=withcgo", "-buildmode=c-shared")
+	for name, ldflags := range map[string]string{"plain": "", "stripped": "-s -w"} {
 		t.Run(name, func(t *testing.T) {
-			args := []string{"-tags=withcgo", "-buildmode=c-shared"}
-			if name == "stripped" {
-				args = append(args, "-ldflags=-s -w")
-			}
-			lib := goBuild(t, goroot, args...)
+			lib := goBuild(t, goroot, ldflags, "-tags=withcgo", "-buildmode=c-shared")
 			proc, want := startAccount(t, host, lib)
 			info, err := Read(proc.Pid)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if info.Exe != host || info.Module != lib || !info.CGO || info.AsyncPreempt != want.AsyncPreempt || info.GoVersion != want.Version {
+			if info.Exe != host || info.Module != lib || info.CGO != want.CGO || !want.CGO || info.AsyncPreempt != want.AsyncPreempt || info.GoVersion != want.Version {
 				t.Errorf("got %+v, want %+v", *info, want)
 			}
 		})
@@ -159,7 +155,7 @@ func TestReadSharedLibrary(t *testing.T) {
 }
 
 func TestReadReplacedExecutable(t *testing.T) {
-	exe := goBuild(t, goroots()[0])
+	exe := goBuild(t, goroots()[0], "")
 	proc, want := startAccount(t, exe)
 	for _, replace := range []func() error{
 		func() error { return os.Remove(exe) },
@@ -181,7 +177,7 @@ func TestReadReplacedExecutable(t *testing.T) {
 }
 
 func TestReadNameEndsInDeleted(t *testing.T) {
-	exe := goBuild(t, goroots()[0])
+	exe := goBuild(t, goroots()[0], "")
 	name := exe + " (deleted)"
 	if err := os.Rename(exe, name); err != nil {
 		t.Fatal(err)
@@ -194,7 +190,7 @@ func TestReadNameEndsInDeleted(t *testing.T) {
 
 // Without section headers the version can be found, as Go's own tools find it, but not the functions.
 func TestReadNoSectionHeaders(t *testing.T) {
-	exe := copyFile(t, goBuild(t, goroots()[0]), func(f *os.File) {
+	exe := copyFile(t, goBuild(t, goroots()[0], ""), func(f *os.File) {
 		zero := make([]byte, 8)
 		f.WriteAt(zero, 0x28)     // e_shoff
 		f.WriteAt(zero[:4], 0x3c) // e_shnum, e_shstrndx
@@ -211,13 +207,9 @@ func TestReadNoSectionHeaders(t *testing.T) {
 
 // A pclntab that is not what it was: no function is better than a wrong one.
 func TestReadForgedPclntab(t *testing.T) {
-	exe := copyFile(t, goBuild(t, goroots()[0], "-ldflags=-s -w"), func(f *os.File) {
-		file, err := elf.NewFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		huge := binary.LittleEndian.AppendUint64(nil, 1<<40)
-		f.WriteAt(huge, int64(file.Section(".gopclntab").Offset)+8) // the number of functions; the runtime takes it from moduledata
+	exe := copyFile(t, goBuild(t, goroots()[0], "-s -w"), func(f *os.File) {
+		// The runtime takes the number of functions from moduledata.
+		overwrite(t, f, ".gopclntab", 8, binary.LittleEndian.AppendUint64(nil, 1<<40))
 	})
 	proc, want := startAccount(t, exe)
 	info, err := Read(proc.Pid)

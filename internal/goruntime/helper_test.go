@@ -2,6 +2,7 @@ package goruntime
 
 import (
 	"bufio"
+	"debug/elf"
 	"encoding/json"
 	"io"
 	"os"
@@ -16,15 +17,22 @@ type account struct {
 	Version      string `json:"version"`
 	GOMAXPROCS   int    `json:"gomaxprocs"`
 	AsyncPreempt uint64 `json:"asyncPreempt"`
+	CGO          bool   `json:"cgo"`
 	Main         uint64 `json:"main"` // run-time address of main.main
 }
 
 // goBuild builds testdata/account with the Go installation at goroot and returns the file's path.
-func goBuild(t *testing.T, goroot string, args ...string) string {
+func goBuild(t *testing.T, goroot, ldflags string, args ...string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "account")
-	args = append(append([]string{"build", "-o", out}, args...), ".")
-	cmd := exec.Command(filepath.Join(goroot, "bin", "go"), args...)
+	goTool := filepath.Join(goroot, "bin", "go")
+	cmd := exec.Command(goTool, "tool", "link", "-h")
+	cmd.Env = goEnv(goroot)
+	if help, _ := cmd.CombinedOutput(); strings.Contains(string(help), "-checklinkname") {
+		ldflags += " -checklinkname=0" // since Go 1.27 it forbids assembly, too, to name what is the runtime's
+	}
+	args = append(append([]string{"build", "-o", out, "-ldflags=" + ldflags}, args...), ".")
+	cmd = exec.Command(goTool, args...)
 	cmd.Dir = sources(t)
 	cmd.Env = goEnv(goroot)
 	if msg, err := cmd.CombinedOutput(); err != nil {
@@ -119,4 +127,20 @@ func copyFile(t *testing.T, name string, edit func(f *os.File)) string {
 	}
 	edit(dst)
 	return out
+}
+
+// overwrite changes the bytes at off of a section of an executable.
+func overwrite(t *testing.T, f *os.File, section string, off int64, b []byte) {
+	t.Helper()
+	file, err := elf.NewFile(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := file.Section(section)
+	if s == nil {
+		t.Fatalf("no section %s", section)
+	}
+	if _, err := f.WriteAt(b, int64(s.Offset)+off); err != nil {
+		t.Fatal(err)
+	}
 }

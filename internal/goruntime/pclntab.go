@@ -81,6 +81,31 @@ func openPclntab(r io.ReaderAt, size int64, relocated io.ReaderAt) (*pclntab, er
 	return t, t.check()
 }
 
+// findPclntab returns the offset of the only table in the size bytes of r. Linkers align it to 32 bytes.
+func findPclntab(r io.ReaderAt, size int64) (int64, error) {
+	const align = 32
+	left := budget(readBudget)
+	w := newWindow(r, size, &left)
+	at := int64(-1)
+	for off := int64(0); off+pclntabPrefix <= size; off += align {
+		b, err := w.at(off, pclntabPrefix)
+		if err != nil {
+			return 0, err
+		}
+		if _, ok := layouts[binary.LittleEndian.Uint32(b)]; !ok || b[4] != 0 || b[5] != 0 || b[7] != 8 {
+			continue
+		}
+		if at >= 0 {
+			return 0, fmt.Errorf("found at %#x and at %#x", at, off)
+		}
+		at = off
+	}
+	if at < 0 {
+		return 0, errors.New("not found")
+	}
+	return at, nil
+}
+
 // check makes every later sum of an offset and a bounded count safe from overflow.
 func (t *pclntab) check() error {
 	if t.names < 0 || t.nameLen < 0 || t.names > t.size || t.nameLen > t.size-t.names {

@@ -16,19 +16,19 @@ type space struct {
 	bias uint64
 }
 
-// fileSpace reads what the file puts at an address.
+// fileSpace reads what a fresh process has at an address, before relocation: the file's bytes, then zeros where a
+// segment is larger in memory than in the file.
 func fileSpace(img *image) *space {
 	return &space{read: func(p []byte, addr uint64) error {
 		for _, s := range img.progs {
-			if elf.ProgType(s.Type) != elf.PT_LOAD || addr < s.Vaddr || addr-s.Vaddr >= s.Filesz || uint64(len(p)) > s.Filesz-(addr-s.Vaddr) {
+			at := addr - s.Vaddr
+			if elf.ProgType(s.Type) != elf.PT_LOAD || addr < s.Vaddr || at >= s.Memsz || uint64(len(p)) > s.Memsz-at {
 				continue
 			}
-			off := s.Off + (addr - s.Vaddr)
-			if off < s.Off || off > uint64(img.size) || uint64(len(p)) > uint64(img.size)-off {
-				break
-			}
-			if n, err := img.r.ReadAt(p, int64(off)); n < len(p) {
-				return err
+			clear(p)
+			if at < s.Filesz {
+				p = p[:min(uint64(len(p)), s.Filesz-at)]
+				return readFull(img, p, s.Off, at)
 			}
 			return nil
 		}
@@ -48,6 +48,17 @@ func memorySpace(mem io.ReaderAt, bias uint64) *space {
 		}
 		return nil
 	}}
+}
+
+// readFull fills p from offset at of the segment at off in the file.
+func readFull(img *image, p []byte, off, at uint64) error {
+	if off+at < off || off+at > uint64(img.size) || uint64(len(p)) > uint64(img.size)-off-at {
+		return fmt.Errorf("%d bytes at offset %#x lie outside the file", len(p), off+at)
+	}
+	if n, err := img.r.ReadAt(p, int64(off+at)); n < len(p) {
+		return err
+	}
+	return nil
 }
 
 // pointer reads the pointer at addr and returns it as a link-time address.

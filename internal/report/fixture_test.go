@@ -28,7 +28,7 @@ func meta() report.Meta {
 		End:     time.Date(2025, 3, 9, 3, 12, 45, 500e6, time.UTC),
 		Host: host.Info{Kernel: "6.12.9", Arch: "amd64", CPUs: 16, Virtualization: "none", CPUModel: "AMD EPYC 7313 16-Core Processor",
 			Clocksource: "tsc", Mitigations: map[string]string{"retbleed": "Mitigation: untrained return thunk"}},
-		Target: report.Target{PID: 4242, Exe: ptr("renderd"), GoVersion: ptr("go1.26.8"), Cgo: ptr(false), PIE: ptr(false), Stripped: ptr(true),
+		Target: report.Target{PID: 4242, Exe: ptr("/usr/local/bin/renderd"), GoVersion: ptr("go1.26.8"), Cgo: ptr(false), PIE: ptr(false), Stripped: ptr(true),
 			Offsets: ptr("table"), GOMAXPROCS: ptr(16)},
 		Observer: report.Observer{
 			Hooks: map[string]string{"clone": "tracepoint", "clone3": "off", "exit": "tracepoint", "tgkill": "tracepoint", "rt_sigprocmask": "tracepoint",
@@ -106,7 +106,8 @@ func lossy() *correlate.Result {
 	r.Loss = correlate.Loss{ByKind: map[string]uint64{"switch": 12_345, "wakeup": 678, "clone": 3}, Late: 4, RecursionMisses: 1, BrokenLinks: 911}
 	for i := range r.Costs {
 		if id := r.Costs[i].ID; id == "P-8" || id == "P-9" {
-			r.Costs[i].Warnings = append(r.Costs[i].Warnings, "records of this cost were lost: samples are missing")
+			r.Costs[i].Bound = "lower"
+			r.Costs[i].Warnings = append(r.Costs[i].Warnings, "678 wakeup records lost: samples are missing, n is a lower bound")
 		}
 	}
 	r.Warnings = []string{"the ring buffer was too small for this target: raise --ring"}

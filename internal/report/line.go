@@ -36,8 +36,8 @@ func WriteLine(w io.Writer, r *Report) error {
 		"threads":       count(c.Threads),
 		"new":           "+" + short(c.ThreadsCreated),
 		"gone":          "−" + short(c.ThreadsExited+c.ThreadsKilled),
-		"clone":         r.median("P-8", "clone_syscall", ""),
-		"exit":          r.median("P-9", "exit", ""),
+		"clone":         r.median("P-8", "clone_syscall"),
+		"exit":          r.median("P-9", "exit"),
 		"SIGURG kernel": r.kernelBounds(),
 		"SIGURG/s":      rate(c.SigurgGenerated, s),
 		"switch/s":      rate(c.Switches, s),
@@ -66,9 +66,12 @@ func lineTime(w Window) string {
 	return fmt.Sprintf("%.1f", float64(w.EndNS)/1e9)
 }
 
-// median is the p50 of the first row of a phase with this bound.
-func (r *Report) median(id, phase, bound string) string {
-	if c := r.find(id, phase, bound); c != nil {
+// median is the p50 of a phase; lost records make it a bound, which the column of losses tells.
+func (r *Report) median(id, phase string) string {
+	if c := r.find(id, phase, ""); c != nil {
+		return ns(c.P50)
+	}
+	if c := r.find(id, phase, "lower"); c != nil {
 		return ns(c.P50)
 	}
 	return none
@@ -83,6 +86,7 @@ func (r *Report) kernelBounds() string {
 	return durationRange(*lower.P50, *upper.P50)
 }
 
+// find is the first row of a phase with this bound, which is the one over all samples or, for bounds, over those that have it.
 func (r *Report) find(id, phase, bound string) *Cost {
 	for i := range r.Costs {
 		if c := &r.Costs[i]; c.ID == id && c.Phase == phase && or(c.Bound, "") == bound && c.Locked == "" && c.Cause == nil {

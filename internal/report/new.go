@@ -114,8 +114,13 @@ func newVerdicts(res *correlate.Result) []Verdict {
 				v = j
 			}
 		}
-		if lower.Word != "" && upper.Word != "" {
+		switch {
+		case lower.Word != "" && upper.Word != "":
 			v = contract.Between(lower, upper)
+		case lower.Word != "": // lost records make a cost a bound
+			v = lower
+		case upper.Word != "":
+			v = upper
 		}
 		vs = append(vs, Verdict{
 			Statement: rg.Statement, Phase: rg.Phase, Claim: rg.Claim, RangeNS: [2]int64{rg.Lo, rg.Hi},

@@ -114,6 +114,14 @@ func TestOnlyPartOfABound(t *testing.T) {
 	}
 }
 
+// TestLostRecordsMakeBounds: the correlator marks a cost whose records were lost as a lower bound; it is still found and counted.
+func TestLostRecordsMakeBounds(t *testing.T) {
+	r := report.New(meta(), lossy())
+	if v := r.Verdicts[0]; v.Verdict != "in" || v.Holds || v.N != 118 {
+		t.Errorf("%s: %s over %d, holds %t; want in over 118, not holding", v.Statement, v.Verdict, v.N, v.Holds)
+	}
+}
+
 func TestRates(t *testing.T) {
 	r := report.New(meta(), &correlate.Result{Start: 1e9, End: 3e9, Counts: correlate.Counts{Switches: 3000, Migrations: 7}})
 	if r.Moves.PerSecond == nil || *r.Moves.PerSecond != 3.5 || r.Moves.PerKiloSwitches == nil || math.Abs(*r.Moves.PerKiloSwitches-7.0/3) > 1e-5 {

@@ -53,7 +53,7 @@ type Host struct {
 // Target is the observed process. Nil = not known.
 type Target struct {
 	PID        int     `json:"pid"` // in pinwatch's PID namespace
-	Exe        *string `json:"exe"` // base name of the executable
+	Exe        *string `json:"exe"` // path of the executable in the target's mount namespace
 	GoVersion  *string `json:"go_version"`
 	Cgo        *bool   `json:"cgo"`
 	PIE        *bool   `json:"pie"`
@@ -85,7 +85,7 @@ type Observer struct {
 	// Hooks names for every hook how it is attached: "fentry", "tracepoint" (classic; on a system call it slows every system
 	// call of every process), "tp_btf", "raw_tracepoint", "iter", "off". Nil = not known.
 	Hooks         map[string]string `json:"hooks"`
-	Programs      []Program         `json:"programs"` // nil when the kernel refuses BPF statistics
+	Programs      []Program         `json:"programs"` // nil without BPF statistics: refused, or not asked for
 	CPUSeconds    *float64          `json:"cpu_s"`
 	CPUFraction   *float64          `json:"cpu_fraction"` // of one CPU
 	RSSAnonBytes  *uint64           `json:"rss_anon_bytes"`

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,7 +43,7 @@ func WriteText(w io.Writer, r *Report, o TextOptions) error {
 // heading says in two lines which process, for how long, and on what machine.
 func (p *page) heading(r *Report) {
 	t, h := r.Target, r.Host
-	parts := []string{fmt.Sprintf("%s, pid %d", or(t.Exe, "?"), t.PID)}
+	parts := []string{fmt.Sprintf("%s, pid %d", path.Base(or(t.Exe, "?")), t.PID)}
 	if t.GoVersion != nil {
 		parts = append(parts, *t.GoVersion)
 	} else {
@@ -90,7 +91,7 @@ func (p *page) summary(r *Report) {
 		i := slices.IndexFunc(statements, func(s statement) bool { return s.id == v.Statement })
 		name := v.Statement
 		if i >= 0 {
-			name += " " + statements[i].title
+			name = statements[i].title
 		}
 		parts = append(parts, name+" "+v.words(r.lossy()))
 		sampled = sampled || v.N > 0

@@ -2,9 +2,6 @@ package report_test
 
 import (
 	"bytes"
-	"flag"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,9 +10,8 @@ import (
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/internal/host"
 	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/testenv"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // reports are the windows that every format is tested on.
 func reports() map[string]*report.Report {
@@ -50,27 +46,11 @@ func text(t *testing.T, r *report.Report, o report.TextOptions) string {
 	return b.String()
 }
 
-// golden compares with testdata/name.golden; -update rewrites it.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name+".golden")
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs (-update rewrites it); got:\n%s", path, got)
-	}
-}
-
 func TestTextGolden(t *testing.T) {
 	for name, r := range reports() {
-		t.Run(name, func(t *testing.T) { golden(t, name, text(t, r, report.TextOptions{})) })
+		t.Run(name, func(t *testing.T) {
+			testenv.Golden(t, "testdata/"+name+".golden", []byte(text(t, r, report.TextOptions{})))
+		})
 	}
 }
 
@@ -143,5 +123,5 @@ func TestLine(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	golden(t, "lines", b.String())
+	testenv.Golden(t, "testdata/lines.golden", b.Bytes())
 }

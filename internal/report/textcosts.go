@@ -35,10 +35,10 @@ var phases = map[string]string{
 	"handoff":       "waking → first run",
 	"kernel lower":  "send alone",
 	"kernel upper":  "send and delivery",
-	"on_cpu":        "… target on a CPU",
-	"runnable":      "… target runnable",
-	"blocked":       "… target blocked",
-	"unknown":       "… target unknown",
+	"on_cpu":        "target on a CPU",
+	"runnable":      "target runnable",
+	"blocked":       "target blocked",
+	"unknown":       "target unknown",
 }
 
 // costTable is 98 wide, 100 with the star in front.
@@ -131,7 +131,7 @@ func (p *page) costGroup(t table, g group, lossy bool) {
 }
 
 // shown picks the rows of a statement that the text has room for: those over all samples, and their parts by the target's state
-// unless one part is the whole.
+// that have samples. A bound has but one state, which its words name.
 func shown(costs []Cost, id string) (rows []*Cost) {
 	whole := map[string]int64{}
 	for i := range costs {
@@ -142,7 +142,7 @@ func shown(costs []Cost, id string) (rows []*Cost) {
 		key := c.Phase + " " + or(c.Bound, "")
 		if c.State == nil {
 			whole[key] = c.N
-		} else if n, ok := whole[key]; ok && (c.N == n || c.N == 0) {
+		} else if n, ok := whole[key]; ok && (c.N == 0 || c.N == n && bracketed(c)) {
 			continue
 		}
 		rows = append(rows, c)
@@ -172,7 +172,7 @@ func costCell(c *Cost, title string, lossy bool) span {
 	case "":
 		return span{phaseWords(c), dim}
 	case "n":
-		return span{short(uint64(c.N)), plain}
+		return span{samples(c), plain}
 	case "p50":
 		return span{ns(c.P50), bold}
 	case "p90":
@@ -194,25 +194,44 @@ func ns(v *int64) string {
 	return duration(float64(*v))
 }
 
-// phaseName marks bounds: what is measured is not the cost itself.
+// bracketed says whether the phase is measured by a lower and an upper bound. Elsewhere a bound only tells of lost samples.
+func bracketed(c *Cost) bool {
+	return c.Bound != nil && phases[c.Phase+" "+*c.Bound] != ""
+}
+
+// phaseName marks bounds, where what is measured is not the cost itself, and names a part of the row above by its state.
 func phaseName(c *Cost) string {
-	switch or(c.Bound, "") {
-	case "lower":
+	switch {
+	case bracketed(c) && *c.Bound == "lower":
 		return c.Phase + " ≥"
-	case "upper":
+	case bracketed(c):
 		return c.Phase + " ≤"
+	case c.State != nil:
+		return "· " + *c.State
 	}
 	return c.Phase
 }
 
 func phaseWords(c *Cost) string {
-	if c.Bound != nil {
+	switch {
+	case bracketed(c):
 		return phases[c.Phase+" "+*c.Bound]
-	}
-	if c.State != nil {
+	case c.State != nil:
 		return phases[*c.State]
 	}
 	return phases[c.Phase]
+}
+
+// samples is n, marked where lost records make it a bound.
+func samples(c *Cost) string {
+	n := uint64(c.N)
+	switch {
+	case c.Bound == nil || bracketed(c):
+		return short(n)
+	case n < 10_000:
+		return "≥" + count(n)
+	}
+	return "≥" + scaled(float64(n))
 }
 
 // verdictCell is "in 10–50 µs"; a question mark where the run was lossy.
@@ -246,12 +265,12 @@ func (g group) notes() (notes []string) {
 		if !c.Star || c.N == 0 {
 			continue
 		}
-		switch or(c.Bound, "") {
-		case "lower":
-			lower = c
-			continue
-		case "upper":
-			upper = c
+		if bracketed(c) {
+			if *c.Bound == "lower" {
+				lower = c
+			} else {
+				upper = c
+			}
 			continue
 		}
 		if c.InRange != nil {

@@ -41,7 +41,7 @@ func (p *page) observer(r *Report) {
 // programParts word the run time of each kernel program, the dearest in sum first.
 func programParts(o Observer) []string {
 	if o.Programs == nil {
-		return []string{"run time of kernel programs not known: the kernel refuses BPF statistics"}
+		return []string{"run time of kernel programs not known: no BPF statistics, they need CAP_SYS_ADMIN"}
 	}
 	ps := slices.Clone(o.Programs)
 	ps = slices.DeleteFunc(ps, func(p Program) bool { return p.NSPerRun == nil || p.Runs == 0 })

@@ -13,15 +13,15 @@ const busiest = 10
 var threadTable = table{
 	{title: "tid", width: 8},
 	{title: "name", width: 15, left: true},
-	{title: "creator", width: 8, spare: 1},
-	{title: "life", width: 5, left: true, spare: 3},
+	{title: "creator", width: 8, spare: 3},
+	{title: "life", width: 5, left: true, spare: 5},
 	{title: "switches", width: 8},
 	{title: "migr", width: 6},
 	{title: "CPU", width: 6},
 	{title: "running", width: 7},
-	{title: "waiting", width: 7},
-	{title: "blocked", width: 7},
-	{title: "CPUs", width: 12, left: true, spare: 2},
+	{title: "waiting", width: 7, spare: 1},
+	{title: "blocked", width: 7, spare: 2},
+	{title: "CPUs", width: 12, left: true, spare: 4},
 }
 
 // threads lists the threads that used most CPU time.

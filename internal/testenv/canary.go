@@ -54,7 +54,7 @@ func (c *canary) lost() {
 	c.gone = true
 }
 
-// sing switches on each CPU until the observer has reported a switch there that happened after sing began.
+// sing switches on each CPU that the test may run on until the observer has reported a switch there that happened after sing began.
 func (c *canary) sing(patience time.Duration) error {
 	result := make(chan error)
 	c.jobs <- func() { result <- c.visit(Now(), time.Now().Add(patience)) }
@@ -66,6 +66,7 @@ func (c *canary) visit(since int64, deadline time.Time) error {
 	if err := unix.SchedGetaffinity(0, &home); err != nil {
 		return fmt.Errorf("read the affinity: %w", err)
 	}
+	defer unix.SchedSetaffinity(0, &home) // it was allowed before
 	for cpu := range len(home) * 64 {
 		if !home.IsSet(cpu) {
 			continue
@@ -85,9 +86,6 @@ func (c *canary) visit(since int64, deadline time.Time) error {
 			nap := unix.NsecToTimespec(100e3)
 			unix.Nanosleep(&nap, nil) // each is a switch; cut short by a signal, it still was one
 		}
-	}
-	if err := unix.SchedSetaffinity(0, &home); err != nil {
-		return fmt.Errorf("restore the affinity: %w", err)
 	}
 	return nil
 }

@@ -145,8 +145,8 @@ func mapsOf(id ebpf.ProgramID) []ebpf.MapID {
 	if err != nil {
 		return nil
 	}
-	maps, _ := info.MapIDs()
-	return maps
+	ids, _ := info.MapIDs()
+	return ids
 }
 
 // nameOf is what a message can add about an object: its name, "" if it has none or has gone.

@@ -20,32 +20,35 @@ var session struct {
 
 // Main runs the tests of a package and returns the exit code for os.Exit. It fails the package when file descriptors
 // are open after the tests that were not before: a leaked one is often a BPF program that keeps running.
-func Main(m *testing.M) int { return run(m.Run, os.Stderr) }
-
-func run(tests func() int, stderr io.Writer) int {
-	if err := startPoller(); err != nil {
-		fmt.Fprintf(stderr, "testenv: start the poller: %v\n", err)
-		return 1
-	}
-	before, err := openFiles()
-	if err != nil {
-		fmt.Fprintf(stderr, "testenv: %v\n", err)
-		return 1
-	}
-	session.running = true
-	code := tests()
-	session.running = false
-	if dir := session.tempDir; dir != "" {
-		session.tempDir = ""
-		if err := os.RemoveAll(dir); err != nil {
-			fmt.Fprintf(stderr, "testenv: %v\n", err)
+func Main(m *testing.M) int {
+	return leakCheck(os.Stderr, time.Second, func() int {
+		session.running = true
+		code := m.Run()
+		session.running = false
+		if err := os.RemoveAll(session.tempDir); err != nil { // of "", it does nothing
+			fmt.Fprintf(os.Stderr, "testenv: %v\n", err)
 			code = max(code, 1)
 		}
+		return code
+	})
+}
+
+// leakCheck runs tests and returns their exit code, or 1 for 0 when they leaked file descriptors.
+func leakCheck(stderr io.Writer, grace time.Duration, tests func() int) int {
+	err := startPoller()
+	var before map[int]string
+	if err == nil {
+		before, err = openFiles()
 	}
-	leaks, err := leakedFiles(before, time.Second)
 	if err != nil {
-		fmt.Fprintf(stderr, "testenv: %v\n", err)
-		return max(code, 1)
+		fmt.Fprintf(stderr, "testenv: look for leaks: %v\n", err)
+		return 1
+	}
+	code := tests()
+	leaks, err := leakedFiles(before, grace)
+	if err != nil {
+		fmt.Fprintf(stderr, "testenv: look for leaks: %v\n", err)
+		code = max(code, 1)
 	}
 	for _, leak := range leaks {
 		fmt.Fprintf(stderr, "testenv: leaked file descriptor %s\n", leak)

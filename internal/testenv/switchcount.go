@@ -4,6 +4,7 @@ package testenv
 type SwitchCount struct {
 	Switches   uint64 // switch-outs
 	Migrations uint64 // switch-ins on another CPU than the thread last ran on; a new thread's first is none
+	Unseen     uint64 // of the migrations, those whose switch-in was not reported; they count when the thread leaves that CPU
 }
 
 // CountSwitches counts the switches in [start, end), over all threads and by thread. events are all that Stop returned,
@@ -20,10 +21,16 @@ func CountSwitches(events []SwitchEvent, lastCPU map[int32]int, start, end int64
 			break
 		}
 		var n SwitchCount
+		last, known := cpu[e.TID]
+		moved := known && last != e.CPU
+		if moved {
+			n.Migrations = 1
+		}
 		if !e.In {
 			n.Switches = 1
-		} else if last, known := cpu[e.TID]; known && last != e.CPU {
-			n.Migrations = 1
+			if moved {
+				n.Unseen = 1
+			}
 		}
 		if cpu[e.TID] = e.CPU; e.Dead {
 			delete(cpu, e.TID) // another thread may get the id
@@ -42,4 +49,5 @@ func CountSwitches(events []SwitchEvent, lastCPU map[int32]int, start, end int64
 func (c *SwitchCount) add(n SwitchCount) {
 	c.Switches += n.Switches
 	c.Migrations += n.Migrations
+	c.Unseen += n.Unseen
 }

@@ -3,6 +3,7 @@ package testenv
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -57,8 +58,8 @@ tracepoint:sched:sched_switch {
 END { clear(@known); }
 `
 
-// StartSwitches reports every context switch of the process's threads from when it returns until Stop. Threads that
-// are born while it attaches would be met half-way, so it fails the test then: the process should be held or quiet.
+// StartSwitches reports every context switch of the process's threads from when it returns until Stop. The process
+// should be held or quiet while it attaches: LastCPU is right for threads that sleep meanwhile.
 func StartSwitches(t testing.TB, pid int) *Switches {
 	t.Helper()
 	Require(t, Bpftrace)
@@ -90,14 +91,10 @@ func StartSwitches(t testing.TB, pid int) *Switches {
 	}()
 	s.sing()
 
-	after, err := threads(pid)
-	if err != nil {
+	if living, err = threads(pid); err != nil {
 		t.Fatal(err)
 	}
-	for _, tid := range after {
-		if !slices.Contains(living, tid) {
-			t.Fatalf("thread %d was born while bpftrace attached: start the workload with -hold", tid)
-		}
+	for _, tid := range living {
 		if s.LastCPU[tid], err = lastCPU(pid, tid); err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +102,8 @@ func StartSwitches(t testing.TB, pid int) *Switches {
 	return s
 }
 
-// Stop ends the report and returns the events by time. The test fails when bpftrace lost any.
+// Stop ends the report and returns the events by time. The test fails when bpftrace lost any or when they do not join.
+// Every switch-out is among them; for a switch-in that is not, see CountSwitches.
 func (s *Switches) Stop() []SwitchEvent {
 	s.t.Helper()
 	s.sing() // each CPU's buffer is read in order, so all that happened before has been read then
@@ -124,7 +122,10 @@ func (s *Switches) Stop() []SwitchEvent {
 	if err != nil {
 		s.t.Fatalf("bpftrace: %v; stderr: %s", err, &s.stderr)
 	}
-	slices.SortStableFunc(s.events, func(a, b SwitchEvent) int { return int(a.Time - b.Time) })
+	slices.SortStableFunc(s.events, func(a, b SwitchEvent) int { return cmp.Compare(a.Time, b.Time) })
+	if err := joined(s.events); err != nil {
+		s.t.Fatalf("bpftrace: %v", err)
+	}
 	return s.events
 }
 
@@ -172,4 +173,19 @@ func (s *Switches) collect(r io.Reader) error {
 		s.events = append(s.events, e)
 	}
 	return sc.Err()
+}
+
+// joined returns an error when a thread's switch-out was missed: it came twice, or left another CPU than it came onto.
+// It takes events by time. A switch-in may be missing: the kernel does not run perf tracepoints, which bpftrace uses,
+// in the context of a thread whose recursion guard is stuck (kernel/events/internal.h, get_recursion_context), and a
+// switch-in is traced in the context of the thread that leaves. The next switch-out tells where it was.
+func joined(events []SwitchEvent) error {
+	last := map[int32]SwitchEvent{}
+	for _, e := range events {
+		if l := last[e.TID]; l.In && (e.In || l.CPU != e.CPU) {
+			return fmt.Errorf("switches do not join: %+v, then %+v", l, e)
+		}
+		last[e.TID] = e
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -44,8 +45,9 @@ func (e TraceEvent) is(name string, want int64) bool {
 const cloneThread = 0x10000 // CLONE_THREAD, include/uapi/linux/sched.h
 
 // OfThreads picks from a whole trace the events of one process: those on its threads, and the signals generated for
-// them by others. initial are the threads that lived when the trace began; the others become known by task_newtask,
-// and dead ones are forgotten at sched_process_exit, so a trace needs both events where threads come and go.
+// them by others. initial are its threads, listed after StartTrace returned, so that none is born in between, and
+// before any of them can die. The others become known by task_newtask and dead ones are forgotten at sched_process_exit:
+// a trace needs both events where threads come and go.
 func OfThreads(events []TraceEvent, initial []int32) []TraceEvent {
 	member := map[int32]bool{}
 	for _, tid := range initial {
@@ -99,7 +101,7 @@ func parseTrace(sc *bufio.Scanner) ([]TraceEvent, error) {
 			events = append(events, e)
 		}
 	}
-	slices.SortStableFunc(events, func(a, b TraceEvent) int { return int(a.Time - b.Time) })
+	slices.SortStableFunc(events, func(a, b TraceEvent) int { return cmp.Compare(a.Time, b.Time) })
 	return events, sc.Err()
 }
 

@@ -13,11 +13,15 @@ import (
 // asyncPreempt returns the address of runtime.asyncPreempt. Only assembly may name it.
 func asyncPreempt() uintptr
 
+// iscgo returns runtime.iscgo: whether runtime/cgo is linked in.
+func iscgo() bool
+
 func init() {
 	json.NewEncoder(os.Stdout).Encode(map[string]interface{}{
 		"version":      runtime.Version(),
 		"gomaxprocs":   runtime.GOMAXPROCS(0),
 		"asyncPreempt": asyncPreempt(),
+		"cgo":          iscgo(),
 		"main":         reflect.ValueOf(main).Pointer(),
 	})
 }

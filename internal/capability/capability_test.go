@@ -1,0 +1,131 @@
+package capability
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestParseStatus(t *testing.T) {
+	const status = "Name:\tx\nCapInh:\t0000000000000000\nCapPrm:\t000001ffffffffff\nCapEff:\t%\nCapBnd:\t000001ffffffffff\n"
+	for _, tt := range []struct {
+		eff     string
+		missing []Cap
+	}{
+		{"000001ffffffffff", nil},
+		{"0000000000000000", []Cap{BPF, Perfmon, SysAdmin, SysPtrace, DACReadSearch, SysResource}},
+		{"000000c000000000", []Cap{SysAdmin, SysPtrace, DACReadSearch, SysResource}}, // BPF and PERFMON
+		{"0000000000200000", []Cap{SysPtrace, DACReadSearch, SysResource}},           // SYS_ADMIN implies them
+		{"0000000000080004", []Cap{BPF, Perfmon, SysAdmin, SysResource}},             // SYS_PTRACE, DAC_READ_SEARCH
+		{"0000000001000000", []Cap{BPF, Perfmon, SysAdmin, SysPtrace, DACReadSearch}},
+	} {
+		set, err := parseStatus([]byte(strings.Replace(status, "%", tt.eff, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := set.Missing(BPF, Perfmon, SysAdmin, SysPtrace, DACReadSearch, SysResource); !slices.Equal(got, tt.missing) {
+			t.Errorf("CapEff %s: missing %v, want %v", tt.eff, got, tt.missing)
+		}
+	}
+	for _, bad := range []string{"", "CapPrm:\t00\n", "CapEff:\txyz\n", "CapEff:\t\n"} {
+		if set, err := parseStatus([]byte(bad)); err == nil || set != 0 {
+			t.Errorf("parseStatus(%q) = %#x, %v", bad, set, err)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	for c, want := range map[Cap]string{
+		unix.CAP_BPF: "CAP_BPF", unix.CAP_PERFMON: "CAP_PERFMON", unix.CAP_SYS_ADMIN: "CAP_SYS_ADMIN", unix.CAP_SYS_PTRACE: "CAP_SYS_PTRACE",
+		unix.CAP_DAC_READ_SEARCH: "CAP_DAC_READ_SEARCH", unix.CAP_SYS_RESOURCE: "CAP_SYS_RESOURCE", 63: "capability 63",
+	} {
+		if c.String() != want {
+			t.Errorf("%d is %s, want %s", uint(c), c, want)
+		}
+	}
+}
+
+// The kernel's own answer, capget(2), is the reference; also on a thread that has dropped what it had.
+func TestEffective(t *testing.T) {
+	compare := func() {
+		t.Helper()
+		var data [2]unix.CapUserData
+		if err := unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &data[0]); err != nil {
+			t.Fatal(err)
+		}
+		want := Set(data[1].Effective)<<32 | Set(data[0].Effective)
+		if got, err := Effective(); err != nil || got != want {
+			t.Errorf("Effective() = %#x, %v; capget has %#x", got, err, want)
+		}
+	}
+	done := make(chan struct{})
+	go func() { // its thread ends with it, dropped capabilities and all
+		defer close(done)
+		runtime.LockOSThread()
+		compare()
+		if err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &make([]unix.CapUserData, 2)[0]); err != nil {
+			t.Error(err)
+		}
+		compare()
+		if has, err := Has(BPF); has || err != nil {
+			t.Errorf("Has(BPF) = %t, %v after all were dropped", has, err)
+		}
+		if missing, err := Missing(BPF, SysPtrace); err != nil || !slices.Equal(missing, []Cap{BPF, SysPtrace}) {
+			t.Errorf("Missing = %v, %v after all were dropped", missing, err)
+		}
+	}()
+	<-done
+}
+
+func TestLockdown(t *testing.T) {
+	for _, tt := range []struct {
+		file, cmdline string // "-" = not there
+		want          string
+		err           error
+	}{
+		{"[none] integrity confidentiality\n", "lockdown=integrity", LockdownNone, nil},
+		{"none [integrity] confidentiality\n", "-", LockdownIntegrity, nil},
+		{"none integrity [confidentiality]\n", "", LockdownConfidentiality, nil},
+		{"-", "quiet lockdown=confidentiality -- x\n", LockdownConfidentiality, ErrFromCommandLine},
+		{"-", "lockdown=confidentiality lockdown=integrity\n", LockdownConfidentiality, ErrFromCommandLine},
+		{"-", "lockdown=integrity\n", LockdownIntegrity, ErrFromCommandLine},
+		{"-", "quiet -- lockdown=integrity\n", LockdownUnknown, fs.ErrNotExist},
+		{"-", "lockdown= nolockdown=integrity lockdown=x\n", LockdownUnknown, fs.ErrNotExist},
+		{"-", "lockdown\n", LockdownUnknown, fs.ErrNotExist},
+		{"-", "-", LockdownUnknown, fs.ErrNotExist},
+	} {
+		got, err := lockdown(func(name string) ([]byte, error) {
+			text := map[string]string{lockdownFile: tt.file, cmdlineFile: tt.cmdline}[name]
+			if text == "-" {
+				return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+			}
+			return []byte(text), nil
+		})
+		if got != tt.want || !errors.Is(err, tt.err) {
+			t.Errorf("%+v: got %s, %v", tt, got, err)
+		}
+	}
+	for _, bad := range []string{"", "none integrity", "[]", "[x]", "[none", "none]"} {
+		if level, err := parseLockdown(bad); level != LockdownUnknown || err == nil {
+			t.Errorf("parseLockdown(%q) = %s, %v", bad, level, err)
+		}
+	}
+}
+
+// What this kernel says is one of the four words, and unknown only with a reason.
+func TestLockdownHere(t *testing.T) {
+	level, err := Lockdown()
+	if !known(level) && (level != LockdownUnknown || err == nil) {
+		t.Errorf("Lockdown() = %q, %v", level, err)
+	}
+	if _, statErr := os.Stat(lockdownFile); statErr == nil && err != nil {
+		t.Errorf("Lockdown() = %q, %v though %s is there", level, err, lockdownFile)
+	}
+	t.Log(level, err)
+}

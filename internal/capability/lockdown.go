@@ -1,0 +1,90 @@
+package capability
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+// Lockdown levels as Lockdown names them (include/linux/security.h, enum lockdown_reason). Integrity refuses BPF programs
+// that write user memory; confidentiality refuses kprobes, tracefs and the helpers that read kernel memory too.
+const (
+	LockdownNone            = "none"
+	LockdownIntegrity       = "integrity"
+	LockdownConfidentiality = "confidentiality"
+	LockdownUnknown         = "unknown"
+)
+
+const (
+	lockdownFile = "/sys/kernel/security/lockdown"
+	cmdlineFile  = "/proc/cmdline"
+)
+
+// ErrFromCommandLine says that a lockdown level is what the kernel was started with, because the level in force could not
+// be read: it may have been raised since, or be built in.
+var ErrFromCommandLine = errors.New("from the kernel's command line")
+
+// Lockdown returns the kernel's lockdown level, one of the four words above. It reads /sys/kernel/security/lockdown.
+// When that is not there (no securityfs mounted, no lockdown in this kernel) or not readable, the level is that of
+// /proc/cmdline's lockdown= or LockdownUnknown, and the error says why; it wraps ErrFromCommandLine in the first case.
+func Lockdown() (string, error) {
+	return lockdown(os.ReadFile)
+}
+
+func lockdown(read func(name string) ([]byte, error)) (string, error) {
+	text, err := read(lockdownFile)
+	if err == nil {
+		return parseLockdown(string(text))
+	}
+	reason := fmt.Errorf("read lockdown level: %w", err)
+	if errors.Is(err, fs.ErrNotExist) {
+		reason = fmt.Errorf("no %s (securityfs not mounted, or a kernel without lockdown): %w", lockdownFile, err)
+	}
+	cmdline, err := read(cmdlineFile)
+	if err != nil {
+		return LockdownUnknown, errors.Join(reason, fmt.Errorf("read kernel command line: %w", err))
+	}
+	if level := cmdlineLockdown(string(cmdline)); level != LockdownUnknown {
+		return level, fmt.Errorf("%w: %w", ErrFromCommandLine, reason)
+	}
+	return LockdownUnknown, reason
+}
+
+// parseLockdown reads "none [integrity] confidentiality": the level in force stands in brackets.
+func parseLockdown(text string) (string, error) {
+	for _, word := range strings.Fields(text) {
+		if level, ok := strings.CutPrefix(word, "["); ok {
+			if level, ok = strings.CutSuffix(level, "]"); ok && known(level) {
+				return level, nil
+			}
+		}
+	}
+	return LockdownUnknown, fmt.Errorf("read lockdown level: %s holds %.80q", lockdownFile, text)
+}
+
+// cmdlineLockdown returns the highest level that a lockdown= parameter names: the kernel takes each as it comes and only
+// ever raises the level (security/lockdown/lockdown.c). What follows "--" is for init.
+func cmdlineLockdown(cmdline string) string {
+	level := LockdownUnknown
+	for _, word := range strings.Fields(cmdline) {
+		if word == "--" {
+			break
+		}
+		switch strings.TrimPrefix(word, "lockdown=") {
+		case word:
+		case LockdownConfidentiality:
+			level = LockdownConfidentiality
+		case LockdownIntegrity:
+			if level != LockdownConfidentiality {
+				level = LockdownIntegrity
+			}
+		}
+	}
+	return level
+}
+
+func known(level string) bool {
+	return level == LockdownNone || level == LockdownIntegrity || level == LockdownConfidentiality
+}

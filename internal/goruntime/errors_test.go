@@ -1,0 +1,191 @@
+package goruntime
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestReadNotGo(t *testing.T) {
+	host := gcc(t)
+	script := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\necho started\nread line\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	forged := copyFile(t, goBuild(t, goroots()[0], "-s -w"), func(f *os.File) {
+		overwrite(t, f, ".go.buildinfo", 33, []byte("\x1b[31mx")) // the version, behind the header and its length
+	})
+	for name, tt := range map[string]struct{ exe, reason string }{
+		"C program": {host, "neither the executable nor a library of it has Go build info"},
+		"script":    {script, "neither the executable nor a library of it has Go build info"},
+		"forged":    {forged, `its build info gives "\x1b[31mx`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			proc, lines := start(t, tt.exe)
+			if !lines.Scan() {
+				t.Fatal("nothing from the program")
+			}
+			_, err := Read(proc.Pid)
+			if !errors.Is(err, ErrNotGo) || !strings.Contains(err.Error(), tt.reason) {
+				t.Errorf("Read = %v, want %q", err, tt.reason)
+			}
+		})
+	}
+}
+
+func TestReadGone(t *testing.T) {
+	cmd := exec.Command("/bin/sh", "-c", "exit 0")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// WNOWAIT: it has ended, and stays a zombie.
+	if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+		t.Fatal(err)
+	}
+	p, err := openProcess(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	if _, err := Read(cmd.Process.Pid); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("zombie: Read = %v", err)
+	}
+	cmd.Wait()
+	if _, err := Read(cmd.Process.Pid); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no process: Read = %v", err)
+	}
+	for _, pid := range []int{0, -1, 1 << 30} {
+		if _, err := Read(pid); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("Read(%d) = %v", pid, err)
+		}
+	}
+	if _, err := p.exeLink(); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("ended while open: exeLink = %v", err)
+	}
+	if _, err := p.read("auxv"); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("ended while open: auxv = %v", err)
+	}
+}
+
+// asUser runs f on a thread with the user id nobody and, of all capabilities, the given ones; the thread ends with it.
+func asUser(t *testing.T, caps uint32, f func()) {
+	t.Helper()
+	const nobody = 65534
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		// The raw call changes this thread alone; the real user id stays, and with it the permitted capabilities.
+		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, ^uintptr(0), nobody, ^uintptr(0)); errno != 0 {
+			t.Error(errno)
+			return
+		}
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var data [2]unix.CapUserData
+		if err := unix.Capget(&header, &data[0]); err != nil {
+			t.Error(err)
+			return
+		}
+		data[0].Effective, data[1].Effective = caps, 0
+		if err := unix.Capset(&header, &data[0]); err != nil {
+			t.Error(err)
+			return
+		}
+		f()
+	}()
+	<-done
+}
+
+func TestReadPermission(t *testing.T) {
+	if os.Geteuid() != 0 { // then the first process is somebody else's
+		checkPermission(t, 1, "CAP_SYS_PTRACE", "exe")
+		return
+	}
+	exe := goBuild(t, goroots()[0], "")
+	if err := os.Chmod(exe, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	proc, want := startAccount(t, exe)
+	const ptrace = 1 << unix.CAP_SYS_PTRACE
+	asUser(t, 0, func() { checkPermission(t, proc.Pid, "CAP_SYS_PTRACE", "exe") })
+	asUser(t, ptrace, func() { checkPermission(t, proc.Pid, "CAP_DAC_READ_SEARCH", "exe") })
+
+	// The file may be read by all, memory and auxv by the owner only: all is known but what they would tell.
+	if err := os.Chmod(exe, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	asUser(t, ptrace, func() { checkPartial(t, proc.Pid, want, "GOMAXPROCS") })
+	pie, wantPIE := startAccount(t, goBuild(t, goroots()[0], "", "-buildmode=pie"))
+	wantPIE.AsyncPreempt = 0
+	asUser(t, ptrace, func() { checkPartial(t, pie.Pid, wantPIE, "LoadBias", "AsyncPreempt", "GOMAXPROCS") })
+	asUser(t, ptrace|1<<unix.CAP_DAC_READ_SEARCH, func() {
+		if info, err := Read(proc.Pid); err != nil || info.AsyncPreempt != want.AsyncPreempt || len(info.Unknown) != 0 {
+			t.Errorf("Read with both capabilities = %+v, %v", info, err)
+		}
+	})
+}
+
+// checkPartial reads a process whose memory is refused, and expects the fields unknown for that reason and no others.
+func checkPartial(t *testing.T, pid int, want account, fields ...string) {
+	t.Helper()
+	info, err := Read(pid)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if info.GoVersion != want.Version || info.AsyncPreempt != want.AsyncPreempt || info.GOMAXPROCS != 0 || info.Stripped || len(info.Unknown) != len(fields) {
+		t.Errorf("got %+v", *info)
+	}
+	for _, field := range fields {
+		var perm *PermissionError
+		if !errors.As(info.Unknown[field], &perm) || perm.Capability != "CAP_DAC_READ_SEARCH" {
+			t.Errorf("%s is unknown because: %v", field, info.Unknown[field])
+		}
+	}
+}
+
+func checkPermission(t *testing.T, pid int, capability, name string) {
+	t.Helper()
+	_, err := Read(pid)
+	var perm *PermissionError
+	if !errors.Is(err, fs.ErrPermission) || !errors.As(err, &perm) || perm.Capability != capability || filepath.Base(perm.Path) != name {
+		t.Errorf("Read = %v, want %s for %s", err, capability, name)
+	}
+}
+
+func TestParseStat(t *testing.T) {
+	for line, want := range map[string]struct {
+		state byte
+		flags uint64
+		ok    bool
+	}{
+		"2 (kthreadd) S 0 0 0 0 -1 2129984 0 0": {'S', 2129984, true},
+		"9 (a) Z 1 2 3) R 0 0 0 0 -1 64 0":      {'R', 64, true}, // a name may look like the rest
+		"9 (x) S 0 0":                           {},
+		"":                                      {},
+	} {
+		state, flags, err := parseStat([]byte(line))
+		if (err == nil) != want.ok || state != want.state || flags != want.flags {
+			t.Errorf("parseStat(%q) = %c, %d, %v", line, state, flags, err)
+		}
+	}
+}
+
+func TestParseMapping(t *testing.T) {
+	m, ok := parseMapping(`7f3c4a000000-7f3c4a021000 r-xp 00001000 fd:01 1234                       /a b/x\012.so (deleted)`)
+	if want := (mapping{0x7f3c4a000000, 0x7f3c4a021000, "r-xp", 0x1000, 1234, "/a b/x\n.so (deleted)"}); !ok || m != want {
+		t.Errorf("got %+v, %t", m, ok)
+	}
+	for _, line := range []string{"", "7f3c-7f3d rw-p 00000000 00:00 0 ", "7f3c-7f3d r-xp 00000000 00:00 0      [vdso]", "x-y r-xp 0 0:0 1 /x", "7f3c r-xp 0 0:0 1 /x"} {
+		if m, ok := parseMapping(line); ok {
+			t.Errorf("parseMapping(%q) = %+v", line, m)
+		}
+	}
+}

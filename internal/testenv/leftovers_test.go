@@ -1,0 +1,74 @@
+package testenv
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+func newMap(t *testing.T) *ebpf.Map {
+	t.Helper()
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Name: "left_behind", Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestNoKernelLeftovers(t *testing.T) {
+	Require(t, BPF, BPFAdmin)
+	r := record(func(tb testing.TB) {
+		NoKernelLeftovers(tb)
+		m := newMap(t)
+		tb.Cleanup(func() { m.Close() })
+	})
+	if len(r.errors) > 0 || r.fatal != "" {
+		t.Errorf("a map that a cleanup closes: %+v", r)
+	}
+}
+
+func TestLeftoverIsFound(t *testing.T) {
+	Require(t, BPF, BPFAdmin)
+	before, err := objects()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newMap(t)
+	left, err := leftovers(before, 0)
+	if err != nil || len(left) != 1 || left[0].kind != "map" || !strings.Contains(nameOf(left[0]), "left_behind") {
+		t.Errorf("left: %v, %v; want the map", left, err)
+	}
+
+	// In another process's hands it is not ours.
+	fd, err := unix.FcntlInt(uintptr(m.FD()), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := os.NewFile(uintptr(fd), "map")
+	other := exec.Command("cat")
+	other.ExtraFiles = []*os.File{copied}
+	stdin, err := other.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	copied.Close()
+	m.Close()
+	if left, err := leftovers(before, 0); err != nil || len(left) != 0 {
+		t.Errorf("left: %v, %v; want nothing, another process holds the map", left, err)
+	}
+	stdin.Close()
+	if err := other.Wait(); err != nil {
+		t.Error(err)
+	}
+	if left, err := leftovers(before, 5*time.Second); err != nil || len(left) != 0 {
+		t.Errorf("left: %v, %v; want nothing", left, err)
+	}
+}

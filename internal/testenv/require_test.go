@@ -1,0 +1,40 @@
+package testenv
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestRequire(t *testing.T) {
+	tries := 0
+	have := need("water", "look around", func() error { tries++; return nil })
+	lack := need("a unicorn", "believe", func() error { return errors.New("none here") })
+
+	t.Setenv("CI", "")
+	if r := record(func(t testing.TB) { Require(t, have, have) }); r.skipped != "" || r.fatal != "" {
+		t.Errorf("stopped by what is there: %+v", r)
+	}
+	if tries != 1 {
+		t.Errorf("tried %d times", tries)
+	}
+	const want = "a unicorn: none here"
+	r := record(func(t testing.TB) { Require(t, have, lack) })
+	if !strings.HasPrefix(r.skipped, "SKIPPED (needs "+want) || !strings.Contains(r.skipped, "believe") || strings.Contains(r.skipped, "\n") {
+		t.Errorf("skipped with %q", r.skipped)
+	}
+	t.Setenv("CI", "true")
+	r = record(func(t testing.TB) { Require(t, lack) })
+	if !strings.Contains(r.fatal, want) || r.skipped != "" {
+		t.Errorf("in CI: fatal %q, skipped %q", r.fatal, r.skipped)
+	}
+}
+
+// TestNeedsAnswer tries every need: where one is not met, the reason is an error of one line.
+func TestNeedsAnswer(t *testing.T) {
+	for _, n := range []*Need{BPF, BPFAdmin, Tracefs, Bpftrace, Toolchain} {
+		if err := n.try(); err != nil && strings.Contains(strings.TrimSpace(err.Error()), "\n") {
+			t.Errorf("%s: %q is no single line", n.what, err)
+		}
+	}
+}

@@ -1,0 +1,46 @@
+package testenv
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestWorkload(t *testing.T) {
+	p := Workload(t, "pingpong", "-hold")
+	if tids := p.Threads(); !slices.Contains(tids, int32(p.PID)) {
+		t.Errorf("threads %v of process %d", tids, p.PID)
+	}
+	p.Go()
+	a := p.Quiesce()
+	if a.PID != p.PID || a.Start == 0 || a.End <= a.Start || a.End > Now() || len(a.Pins) != 2 {
+		t.Errorf("account %+v", a)
+	}
+	for _, pin := range a.Pins {
+		if cpu, err := lastCPU(p.PID, int32(pin.TID)); err != nil || cpu < 0 || cpu >= 8192 {
+			t.Errorf("thread %d ran last on CPU %d, %v", pin.TID, cpu, err)
+		}
+	}
+	if last := p.Stop(); last.Ops != a.Ops || last.End != a.End {
+		t.Errorf("%+v at rest, %+v at the end", a, last)
+	}
+	if _, err := threads(p.PID); err == nil {
+		t.Error("the process lives after Stop")
+	}
+}
+
+func TestWorkloadThatFails(t *testing.T) {
+	r := record(func(t testing.TB) { Workload(t, "churn", "-rate", "none") })
+	if !strings.Contains(r.fatal, "invalid value") {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestWorkloadNeedsMain(t *testing.T) {
+	session.running = false
+	defer func() { session.running = true }()
+	t.Setenv("PINWATCH_WORKLOAD", "")
+	if r := record(func(t testing.TB) { Workload(t, "idle") }); !strings.Contains(r.fatal, "testenv.Main") {
+		t.Errorf("%+v", r)
+	}
+}
