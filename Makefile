@@ -14,8 +14,9 @@ build: ## build bin/pinwatch, static, with the committed BPF objects (no clang n
 
 install: build ## install pinwatch and its shell completion on sudo's path, below PREFIX (/usr/local)
 	install -D -m 755 bin/pinwatch $(DESTDIR)$(PREFIX)/bin/pinwatch
-	install -D -m 644 scripts/completion/pinwatch.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/pinwatch
-	install -D -m 644 scripts/completion/_pinwatch $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_pinwatch
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	bin/pinwatch completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/pinwatch
+	bin/pinwatch completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_pinwatch
 
 demo: build ## watch a built-in pinned workload for a few seconds
 	$(SUDO) bin/pinwatch demo

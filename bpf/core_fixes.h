@@ -13,7 +13,34 @@ struct task_struct___before_5_16 {
 	unsigned int cpu;
 };
 
+struct task_struct___before_7_3 {
+	int on_cpu;
+	int on_rq;
+};
+
+struct task_struct___since_7_3 {
+	__u8 on_cpu;
+	__u8 on_rq;
+};
+
 #pragma clang attribute pop
+
+// on_cpu and on_rq were ints until 7.3 made them bytes, some way into which an int-sized load is refused.
+#define task_flag(task, field)                                                                     \
+	(bpf_core_field_size((task)->field) == 1 ?                                                 \
+		 ((const struct task_struct___since_7_3 *)(task))->field :                         \
+		 ((const struct task_struct___before_7_3 *)(task))->field)
+
+// It runs on a CPU, or is just being switched to or from.
+static __always_inline bool task_on_cpu(const struct task_struct *task)
+{
+	return task_flag(task, on_cpu);
+}
+
+static __always_inline bool task_on_rq(const struct task_struct *task)
+{
+	return task_flag(task, on_rq);
+}
 
 // task_struct.state became __state in 5.14 (commit 2f064a59a11f).
 static __always_inline __u32 task_state(const struct task_struct *task)

@@ -21,9 +21,9 @@ int pw_tgkill_exit(struct syscall_exit *ctx)
 
 static __always_inline __u8 target_state(const struct task_struct *task)
 {
-	if (task->on_cpu)
+	if (task_on_cpu(task))
 		return TARGET_ON_CPU;
-	return task_state(task) == 0 || task->on_rq ? TARGET_RUNNABLE : TARGET_BLOCKED;
+	return task_state(task) == 0 || task_on_rq(task) ? TARGET_RUNNABLE : TARGET_BLOCKED;
 }
 
 // The siginfo argument is 0 (from the calling process), 1 (from the kernel) or a pointer; kernel-made ones have a positive

@@ -27,11 +27,11 @@ static __always_inline __u8 snapshot_flags(const struct task_struct *task, const
 {
 	__u8 flags = 0;
 
-	if (task->on_cpu)
+	if (task_on_cpu(task))
 		flags |= THREAD_ON_CPU;
 	else if (task->exit_state)
 		flags |= THREAD_EXITED;
-	else if (task_state(task) == 0 || task->on_rq)
+	else if (task_state(task) == 0 || task_on_rq(task))
 		flags |= THREAD_RUNNABLE;
 	if (state && state->off_runnable)
 		flags |= THREAD_OFF_RUNNABLE;

@@ -10,7 +10,7 @@ import (
 var completions = map[string]string{
 	"bash": `_pinwatch() {
 	local words=("${COMP_WORDS[@]:0:COMP_CWORD}") word="${COMP_WORDS[COMP_CWORD]}"
-	[[ "$word" == -* ]] && words+=("${word%-}")
+	[[ "$word" == -* ]] && words+=("${word/#--/-}")
 	COMPREPLY=($(compgen -W "$("${words[@]}" --generate-bash-completion 2>/dev/null | cut -d: -f1)" -- "$word"))
 }
 complete -o bashdefault -o default -F _pinwatch pinwatch

@@ -19,7 +19,7 @@ func TestReadNotGo(t *testing.T) {
 	if err := os.WriteFile(script, []byte("#!/bin/sh\necho started\nread line\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	forged := copyFile(t, goBuild(t, goroots()[0], "-s -w"), func(f *os.File) {
+	forged := copyFile(t, goBuild(t, goroots(t)[0], "-s -w"), func(f *os.File) {
 		overwrite(t, f, ".go.buildinfo", 33, []byte("\x1b[31mx")) // the version, behind the header and its length
 	})
 	for name, tt := range map[string]struct{ exe, reason string }{
@@ -108,7 +108,7 @@ func TestReadPermission(t *testing.T) {
 		checkPermission(t, 1, "CAP_SYS_PTRACE", "exe")
 		return
 	}
-	exe := goBuild(t, goroots()[0], "")
+	exe := goBuild(t, goroots(t)[0], "")
 	if err := os.Chmod(exe, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestReadPermission(t *testing.T) {
 		t.Fatal(err)
 	}
 	asUser(t, ptrace, func() { checkPartial(t, proc.Pid, want, "GOMAXPROCS") })
-	pie, wantPIE := startAccount(t, goBuild(t, goroots()[0], "", "-buildmode=pie"))
+	pie, wantPIE := startAccount(t, goBuild(t, goroots(t)[0], "", "-buildmode=pie"))
 	wantPIE.AsyncPreempt = 0
 	asUser(t, ptrace, func() { checkPartial(t, pie.Pid, wantPIE, "LoadBias", "AsyncPreempt", "GOMAXPROCS") })
 	asUser(t, ptrace|1<<unix.CAP_DAC_READ_SEARCH, func() {

@@ -18,7 +18,7 @@ var variants = []struct {
 	name        string
 	ldflags     string
 	args        []string
-	cgo, race   bool
+	race        bool
 	pie, static bool
 	stripped    bool
 }{
@@ -37,13 +37,15 @@ var variants = []struct {
 	{name: "race stripped", ldflags: "-s -w", args: []string{"-race"}, race: true, stripped: true},
 }
 
-func goroots() []string {
+// goroots are the Go installations to test with, the installed one first unless others are asked for.
+func goroots(t *testing.T) []string {
+	t.Helper()
 	if list := os.Getenv("PINWATCH_GOROOTS"); list != "" {
 		return filepath.SplitList(list)
 	}
 	out, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
-		return []string{runtime.GOROOT()}
+		t.Fatal(err)
 	}
 	return []string{strings.TrimSpace(string(out))}
 }
@@ -51,7 +53,7 @@ func goroots() []string {
 // TestRead compares what Read finds from outside with what each program says of itself. PINWATCH_GOROOTS, a list like
 // PATH, makes it do so with other releases of Go than the installed one.
 func TestRead(t *testing.T) {
-	for _, goroot := range goroots() {
+	for _, goroot := range goroots(t) {
 		for _, v := range variants {
 			t.Run(filepath.Base(goroot)+"/"+v.name, func(t *testing.T) {
 				exe := goBuild(t, goroot, v.ldflags, v.args...)
@@ -130,7 +132,7 @@ func checkBias(t *testing.T, exe string, info *Info, want account) {
 }
 
 func TestReadSharedLibrary(t *testing.T) {
-	goroot := goroots()[0]
+	goroot := goroots(t)[0]
 	host := gcc(t)
 	lib := goBuild(t, goroot, "", "-tags=withcgo", "-buildmode=c-shared")
 	for name, ldflags := range map[string]string{"plain": "", "stripped": "-s -w"} {
@@ -155,7 +157,7 @@ func TestReadSharedLibrary(t *testing.T) {
 }
 
 func TestReadReplacedExecutable(t *testing.T) {
-	exe := goBuild(t, goroots()[0], "")
+	exe := goBuild(t, goroots(t)[0], "")
 	proc, want := startAccount(t, exe)
 	for _, replace := range []func() error{
 		func() error { return os.Remove(exe) },
@@ -177,7 +179,7 @@ func TestReadReplacedExecutable(t *testing.T) {
 }
 
 func TestReadNameEndsInDeleted(t *testing.T) {
-	exe := goBuild(t, goroots()[0], "")
+	exe := goBuild(t, goroots(t)[0], "")
 	name := exe + " (deleted)"
 	if err := os.Rename(exe, name); err != nil {
 		t.Fatal(err)
@@ -190,7 +192,7 @@ func TestReadNameEndsInDeleted(t *testing.T) {
 
 // Without section headers the version can be found, as Go's own tools find it, but not the functions.
 func TestReadNoSectionHeaders(t *testing.T) {
-	exe := copyFile(t, goBuild(t, goroots()[0], ""), func(f *os.File) {
+	exe := copyFile(t, goBuild(t, goroots(t)[0], ""), func(f *os.File) {
 		zero := make([]byte, 8)
 		f.WriteAt(zero, 0x28)     // e_shoff
 		f.WriteAt(zero[:4], 0x3c) // e_shnum, e_shstrndx
@@ -207,7 +209,7 @@ func TestReadNoSectionHeaders(t *testing.T) {
 
 // A pclntab that is not what it was: no function is better than a wrong one.
 func TestReadForgedPclntab(t *testing.T) {
-	exe := copyFile(t, goBuild(t, goroots()[0], "-s -w"), func(f *os.File) {
+	exe := copyFile(t, goBuild(t, goroots(t)[0], "-s -w"), func(f *os.File) {
 		// The runtime takes the number of functions from moduledata.
 		overwrite(t, f, ".gopclntab", 8, binary.LittleEndian.AppendUint64(nil, 1<<40))
 	})

@@ -35,7 +35,8 @@ func meta() report.Meta {
 				"sched_switch": "tp_btf", "sched_waking": "tp_btf", "signal_generate": "tp_btf", "signal_deliver": "tp_btf"},
 			Programs: []report.Program{{Name: "sched_switch", Runs: 184_203, NSPerRun: ptr(231.0)}, {Name: "sched_waking", Runs: 40_112, NSPerRun: ptr(142.5)},
 				{Name: "sys_enter_tgkill", Runs: 612, NSPerRun: ptr(190.0)}, {Name: "sys_enter_clone", Runs: 118, NSPerRun: ptr(310.0)},
-				{Name: "sys_enter_clone3", Runs: 0}},
+				{Name: "signal_generate", Runs: 614, NSPerRun: ptr(168.0)}, {Name: "signal_deliver", Runs: 610, NSPerRun: ptr(155.0)},
+				{Name: "sys_enter_exit", Runs: 114, NSPerRun: ptr(258.0)}, {Name: "sys_enter_clone3", Runs: 0}},
 			CPUSeconds: ptr(0.0123), CPUFraction: ptr(0.00246), RSSAnonBytes: ptr(uint64(12_900_000)), StatsSampledS: ptr(0.5),
 		},
 	}

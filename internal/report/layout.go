@@ -76,27 +76,34 @@ func (p *page) note(st style, parts ...string) { p.wrap("  ", plain, "  ", st, p
 func (p *page) wrap(first string, firstStyle style, rest string, st style, parts []string) {
 	const sep = " · "
 	room := max(p.width-utf8.RuneCountInString(first), 1)
+	fits := func(line string, more bool) bool { // with the separator that ends a line when more parts follow
+		n := utf8.RuneCountInString(line)
+		if more {
+			n += utf8.RuneCountInString(" ·")
+		}
+		return n <= room
+	}
 	line := ""
 	flush := func() {
 		p.line(span{first, firstStyle}, span{line, st})
 		first, line = rest, ""
 	}
 	for i, part := range parts {
+		more := i < len(parts)-1
 		if i > 0 {
-			if utf8.RuneCountInString(line+sep+part) <= room {
+			if fits(line+sep+part, more) {
 				line += sep + part
 				continue
 			}
-			if utf8.RuneCountInString(line+" ·") <= room {
-				line += " ·"
-			}
+			line += " ·"
 			flush()
 		}
-		for _, word := range strings.Fields(part) {
+		words := strings.Fields(part)
+		for j, word := range words {
 			switch {
 			case line == "":
 				line = word
-			case utf8.RuneCountInString(line+" "+word) <= room:
+			case fits(line+" "+word, more && j == len(words)-1):
 				line += " " + word
 			default:
 				flush()

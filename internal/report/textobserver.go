@@ -38,6 +38,9 @@ func (p *page) observer(r *Report) {
 	}
 }
 
+// dearest is how many kernel programs the text lists; all are in JSON.
+const dearest = 5
+
 // programParts word the run time of each kernel program, the dearest in sum first.
 func programParts(o Observer) []string {
 	if o.Programs == nil {
@@ -52,8 +55,16 @@ func programParts(o Observer) []string {
 		return []string{"no kernel program ran while BPF statistics were on"}
 	}
 	var parts []string
-	for _, p := range ps {
+	var rest float64
+	for i, p := range ps {
+		if i >= dearest {
+			rest += float64(p.Runs) * *p.NSPerRun
+			continue
+		}
 		parts = append(parts, fmt.Sprintf("%s %s ×%s", p.Name, duration(*p.NSPerRun), short(p.Runs)))
+	}
+	if n := len(ps) - dearest; n > 0 {
+		parts = append(parts, fmt.Sprintf("%s, together %s", plural(uint64(n), "other program"), duration(rest)))
 	}
 	parts[0] = "per run: " + parts[0]
 	if o.StatsSampledS != nil {

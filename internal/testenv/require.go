@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"testing"
 
@@ -71,10 +72,8 @@ func tryBPF() error {
 	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
 		return fmt.Errorf("find the kernel's BTF: %w", err)
 	}
-	// Kernels before 5.11 charge maps and programs to this limit.
-	if err := rlimit.RemoveMemlock(); err != nil {
-		return fmt.Errorf("lift the limit on locked memory: %w", err)
-	}
+	// Kernels before 5.11 charge programs to this limit. Where it matters and can't be lifted, the load says so.
+	_ = rlimit.RemoveMemlock()
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Name: "testenv_probe", Type: ebpf.RawTracepoint, License: "GPL",
 		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
@@ -105,7 +104,7 @@ func tryTracefs() error {
 func tryBpftrace() error {
 	out, err := exec.Command("bpftrace", "-e", "tracepoint:sched:sched_switch { exit(); }").CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("attach to sched_switch: %w: %s", err, out)
+		return fmt.Errorf("attach to sched_switch: %w: %s", err, strings.Join(strings.Fields(string(out)), " "))
 	}
 	return nil
 }

@@ -176,9 +176,9 @@ func (s *Switches) collect(r io.Reader) error {
 }
 
 // joined returns an error when a thread's switch-out was missed: it came twice, or left another CPU than it came onto.
-// It takes events by time. A switch-in may be missing: the kernel does not run perf tracepoints, which bpftrace uses,
-// in the context of a thread whose recursion guard is stuck (kernel/events/internal.h, get_recursion_context), and a
-// switch-in is traced in the context of the thread that leaves. The next switch-out tells where it was.
+// It takes events by time. A switch-in may be missing: there are machines where perf tracepoints, which bpftrace uses,
+// never run in the context of certain threads of other processes, and a switch-in is traced in the context of the
+// thread that leaves. The next switch-out tells where it was.
 func joined(events []SwitchEvent) error {
 	last := map[int32]SwitchEvent{}
 	for _, e := range events {

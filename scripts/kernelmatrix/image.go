@@ -74,7 +74,7 @@ func suite(dir string, packages []string) (files []guestFile, steps []plan.Step,
 	}
 	steps = append(steps,
 		plan.Step{Name: stepDemo, Dir: "/tmp", Argv: []string{"pinwatch", "demo", "-d", "3s", "-o", "json"}, Timeout: toolTimeout, Document: true},
-		plan.Step{Name: stepDoctor, Dir: "/tmp", Argv: []string{"pinwatch", "doctor"}, Timeout: toolTimeout})
+		plan.Step{Name: stepDoctor, Dir: "/tmp", Argv: []string{"pinwatch", "doctor", "-o", "json"}, Timeout: toolTimeout, Document: true})
 	return files, steps, nil
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -26,8 +27,9 @@ type result struct {
 	host    map[string]bool    // the skipped tests that only this machine can run, named as in tests
 	died    string             // the step that began and did not end; empty when all did
 	demo    string             // what the demo saw, or what is wrong with it; empty when it did not end
+	doctor  string             // ok, or what is wrong with the doctor; empty when it did not end
 	printed string             // what the command of --run printed
-	ok      bool               // every step exited 0, the guest shut down cleanly, and the demo saw what it must
+	ok      bool               // every step exited 0, the guest shut down cleanly, and demo and doctor said what they must
 }
 
 // outcome of one test, in the word go test prints.
@@ -81,6 +83,11 @@ func parseLog(log string) result {
 		r.demo, sane = judgeDemo(exit, output[stepDemo])
 		r.ok = r.ok && sane
 	}
+	if exit, ended := r.exits[stepDoctor]; ended {
+		var sane bool
+		r.doctor, sane = judgeDoctor(exit, output[stepDoctor])
+		r.ok = r.ok && sane
+	}
 	return r
 }
 
@@ -100,8 +107,6 @@ func judgeDemo(exit int, output string) (verdict string, ok bool) {
 	if exit != 0 {
 		return fmt.Sprintf("exit %d", exit), false
 	}
-	// Standard error comes first, then the report in one piece.
-	_, document, found := strings.Cut("\n"+output, "\n{")
 	var report struct {
 		Counts struct {
 			Created int64 `json:"threads_created"`
@@ -111,15 +116,41 @@ func judgeDemo(exit int, output string) (verdict string, ok bool) {
 			Total int64 `json:"total"`
 		} `json:"loss"`
 	}
-	if !found {
-		return "no report", false
-	}
-	if err := json.NewDecoder(strings.NewReader("{" + document)).Decode(&report); err != nil {
-		return "report: " + err.Error(), false
+	if err := decodeDocument(output, &report); err != nil {
+		return err.Error(), false
 	}
 	c := report.Counts
 	verdict = fmt.Sprintf("%d created, %d exited, %d lost", c.Created, c.Exited, report.Loss.Total)
 	return verdict, c.Created > 0 && c.Exited > 0
+}
+
+// judgeDoctor says whether the doctor gave its findings. What they are differs from kernel to kernel; that there are some
+// is the point, since a program that only prints its help exits 0 as well.
+func judgeDoctor(exit int, output string) (verdict string, ok bool) {
+	if exit != 0 {
+		return fmt.Sprintf("exit %d", exit), false
+	}
+	var findings map[string]json.RawMessage
+	if err := decodeDocument(output, &findings); err != nil {
+		return err.Error(), false
+	}
+	if len(findings) == 0 {
+		return "no findings", false
+	}
+	return "ok", true
+}
+
+// decodeDocument reads into v the JSON object in a step's output, where standard error comes first and then the document
+// in one piece.
+func decodeDocument(output string, v any) error {
+	_, document, found := strings.Cut("\n"+output, "\n{")
+	if !found {
+		return errors.New("no report")
+	}
+	if err := json.NewDecoder(strings.NewReader("{" + document)).Decode(v); err != nil {
+		return fmt.Errorf("read report: %w", err)
+	}
+	return nil
 }
 
 // neverRan returns, sorted, the tests that every guest which reported them has skipped for a reason that lies in

@@ -41,6 +41,20 @@ func TestParseLog(t *testing.T) {
 	}
 }
 
+func TestParseLogJudgesDoctor(t *testing.T) {
+	for _, tt := range []struct{ output, end, want string }{
+		{"{\"rows\": []}", "0", "ok"},
+		{"NAME:\r\n   pinwatch doctor - what this machine allows", "0", "no report"},
+		{"{}", "0", "no findings"},
+		{"", "2", "exit 2"},
+	} {
+		r := parseLog(console("KMATRIX begin doctor", tt.output, "KMATRIX end doctor exit="+tt.end, "KMATRIX exit=0"))
+		if r.doctor != tt.want || r.ok != (tt.want == "ok") {
+			t.Errorf("%q: %q, ok %v; want %q", tt.output, r.doctor, r.ok, tt.want)
+		}
+	}
+}
+
 func TestParseLogNamesTheStepThatDied(t *testing.T) {
 	r := parseLog(console("KMATRIX begin a", "KMATRIX end a exit=0", "KMATRIX begin b", "Kernel panic"))
 	if r.died != "b" {
@@ -58,8 +72,8 @@ func TestParseLogCountsTests(t *testing.T) {
 	if got := r.tests["loader.test TestA/cookie"]; got != skipped {
 		t.Errorf("subtest: %q, want %q", got, skipped)
 	}
-	if got := r.exit("loader.test"); got != "exit 1" {
-		t.Errorf("exit: %q", got)
+	if got := r.exits["loader.test"]; got != 1 {
+		t.Errorf("exit %d, want 1", got)
 	}
 }
 

@@ -15,7 +15,7 @@ func printRows(w io.Writer, kernels []kernel, results []result) {
 	fmt.Fprintln(t, "KERNEL\tRELEASE\tPASSED\tFAILED\tSKIPPED\tDEMO\tDOCTOR\tRESULT")
 	for i, r := range results {
 		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t%s\n", kernels[i].name, orElse(r.release, "did not boot"),
-			r.count(passed), r.count(failed), r.count(skipped), orElse(r.demo, "-"), r.exit(stepDoctor), r.summary())
+			r.count(passed), r.count(failed), r.count(skipped), orElse(r.demo, "-"), orElse(r.doctor, "-"), r.summary())
 	}
 	t.Flush()
 }
@@ -25,18 +25,6 @@ func orElse(s, instead string) string {
 		return instead
 	}
 	return s
-}
-
-// exit is a step's exit code for a row: ok, its number, or - when it did not end.
-func (r result) exit(step string) string {
-	code, ended := r.exits[step]
-	switch {
-	case !ended:
-		return "-"
-	case code == 0:
-		return "ok"
-	}
-	return fmt.Sprint("exit ", code)
 }
 
 func (r result) summary() string {

@@ -1,0 +1,116 @@
+package loader
+
+import (
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/internal/testenv"
+)
+
+// What a switch costs with our program, against an empty program on the same tracepoint in the same run, by the kernel's own
+// BPF statistics, which charge both about 55 ns for their clock reads. Budgets: foreign ≤ 1.2, target ≤ 5 (target-hash 1.25 × that).
+func BenchmarkSwitch(b *testing.B) {
+	for _, bc := range []struct {
+		name    string
+		foreign bool
+		hash    bool
+	}{{"foreign", true, false}, {"target", false, false}, {"target-hash", false, true}} {
+		b.Run(bc.name, func(b *testing.B) {
+			testenv.Require(b, testenv.BPF, testenv.BPFAdmin)
+			busy := testenv.Workload(b, "pingpong", "-pairs", "2")
+			target := busy
+			if bc.foreign {
+				target = testenv.Workload(b, "idle")
+			}
+			s := attachTo(b, target.PID, Config{HashState: bc.hash})
+			empty := emptySwitchProgram(b)
+			on, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer on.Close()
+			var ours, floor ns
+			for b.Loop() {
+				ours.begin(b, s.objs.PwSwitch)
+				floor.begin(b, empty)
+				time.Sleep(200 * time.Millisecond)
+				floor.end(b, empty)
+				ours.end(b, s.objs.PwSwitch)
+				drain(b, s)
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(floor.perRun(), "ns/empty-run")
+			b.ReportMetric(ours.perRun(), "ns/run")
+			b.ReportMetric(ours.perRun()/floor.perRun(), "×empty")
+			b.ReportMetric(float64(ours.runs)/float64(b.N)*5, "runs/s")
+		})
+	}
+}
+
+// BenchmarkAttach is the time from a PID to live hooks, and back to nothing.
+func BenchmarkAttach(b *testing.B) {
+	testenv.Require(b, testenv.BPF)
+	p := testenv.Workload(b, "idle")
+	var closing time.Duration
+	for b.Loop() {
+		t, err := OpenTarget(p.PID)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s, err := Attach(t, Config{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := s.Snapshot(); err != nil {
+			b.Fatal(err)
+		}
+		began := time.Now()
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+		closing += time.Since(began)
+	}
+	b.ReportMetric(float64(closing.Milliseconds())/float64(b.N), "ms/detach")
+}
+
+// ns sums what one program took.
+type ns struct {
+	runs    uint64
+	runtime time.Duration
+}
+
+func (n *ns) begin(b *testing.B, p *ebpf.Program) { n.add(b, p, -1) }
+func (n *ns) end(b *testing.B, p *ebpf.Program)   { n.add(b, p, 1) }
+
+func (n *ns) add(b *testing.B, p *ebpf.Program, sign int64) {
+	st, err := p.Stats()
+	if err != nil {
+		b.Fatal(err)
+	}
+	n.runs += uint64(sign) * st.RunCount
+	n.runtime += time.Duration(sign) * st.Runtime
+}
+
+func (n *ns) perRun() float64 { return float64(n.runtime) / float64(n.runs) }
+
+func emptySwitchProgram(b *testing.B) *ebpf.Program {
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Name: "empty", Type: ebpf.Tracing, AttachType: ebpf.AttachTraceRawTp, AttachTo: "sched_switch", License: "GPL",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { p.Close() })
+	l, err := link.AttachTracing(link.TracingOptions{Program: p})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { l.Close() })
+	return p
+}

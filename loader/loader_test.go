@@ -1,0 +1,264 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/bpf"
+	"github.com/pinwatch/pinwatch/events"
+	"github.com/pinwatch/pinwatch/internal/testenv"
+)
+
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
+
+func attachTo(t testing.TB, pid int, cfg Config) *Session {
+	t.Helper()
+	target, err := OpenTarget(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Attach(target, cfg)
+	if err != nil {
+		target.Close()
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// drain returns all events that are in the ring buffer now.
+func drain(t testing.TB, s *Session) []events.Event {
+	t.Helper()
+	ring, err := events.NewRing(s.Ring())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ring.Close()
+	var all []events.Event
+	if err := ring.Drain(func(e *events.Event) { all = append(all, *e) }); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func snapshot(t testing.TB, s *Session) []events.Event {
+	t.Helper()
+	records, err := s.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []events.Event
+	for ; len(records) > 0; records = records[SnapshotRecord:] {
+		var e events.Event
+		if err := events.Decode(records, &e); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+// Both homes of per-thread state see every kind of event on a workload that has them all, lose nothing, and what the records
+// say of one thread joins to one line of time.
+func TestAllKindsArrive(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	kernel, err := ProbeKernel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, hash := range []bool{false, true} {
+		if !hash && !kernel.TaskStorage {
+			continue
+		}
+		t.Run(fmt.Sprintf("hash=%v", hash), func(t *testing.T) {
+			p := testenv.Workload(t, "demo", "-hold")
+			s := attachTo(t, p.PID, Config{HashState: hash})
+			p.Go()
+			seen := map[events.Kind]int{}
+			missing := func() (names []string) {
+				for _, k := range events.KernelKinds() {
+					if k != events.Thread && seen[k] == 0 {
+						names = append(names, k.String())
+					}
+				}
+				return names
+			}
+			for deadline := time.Now().Add(time.Minute); len(missing()) > 0 && time.Now().Before(deadline); {
+				for _, e := range drain(t, s) {
+					seen[e.Kind]++
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			if names := missing(); len(names) > 0 {
+				t.Errorf("no event of kind %s in %v", strings.Join(names, ", "), seen)
+			}
+			if lost, err := s.Lost(); err != nil || lost != [bpf.PinwatchEventKindKIND_COUNT]uint64{} {
+				t.Errorf("lost %v, %v", lost, err)
+			}
+		})
+	}
+}
+
+// The snapshot lists exactly the threads that /proc does, under the same names.
+func TestSnapshotIsProc(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	p := testenv.Workload(t, "threads", "-n", "50", "-hold")
+	s := attachTo(t, p.PID, Config{})
+	var got []int32
+	for _, e := range snapshot(t, s) {
+		got = append(got, int32(e.Args[events.ArgNSTID]))
+		comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/comm", p.PID, e.TID))
+		if err != nil || e.Name() != strings.TrimSpace(string(comm)) {
+			t.Errorf("thread %d is called %q, /proc says %q (%v)", e.TID, e.Name(), comm, err)
+		}
+	}
+	want := p.Threads()
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("threads %v\n/proc says %v", got, want)
+	}
+}
+
+// A full ring buffer loses records and counts each: received + lost is what a ring buffer with room receives. The churn
+// workload says how many threads it ended.
+func TestLossesAreCounted(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	p := testenv.Workload(t, "churn", "-hold")
+	s := attachTo(t, p.PID, Config{RingBytes: 1})
+	p.Go()
+	kind := events.ExitEnter
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		lost, err := s.Lost()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lost[kind] > 20 || time.Now().After(deadline) {
+			break
+		}
+	}
+	account := p.Stop()
+	lost, err := s.Lost()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var received uint64
+	for _, e := range drain(t, s) {
+		if e.Kind == kind {
+			received++
+		}
+	}
+	if lost[kind] == 0 || received+lost[kind] != uint64(account.LockedExits) {
+		t.Errorf("%d exits received and %d lost, the workload ended %d threads", received, lost[kind], account.LockedExits)
+	}
+}
+
+func TestNoSuchProcess(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	cmd := exec.Command("/proc/self/exe", "-test.run=^$")
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenTarget(cmd.Process.Pid); !errors.Is(err, ErrNoProcess) {
+		t.Errorf("a process that has ended: %v", err)
+	}
+}
+
+func TestKernelThread(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	if _, err := OpenTarget(2); !errors.Is(err, ErrKernelThread) {
+		t.Errorf("kthreadd: %v", err)
+	}
+}
+
+func TestThreadIsNoProcess(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	tids := make(chan int)
+	release := make(chan struct{})
+	defer close(release)
+	for range 2 { // one of them may be on the thread that leads the process
+		go func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			tids <- unix.Gettid()
+			<-release
+		}()
+	}
+	for range 2 {
+		tid := <-tids
+		if tid == os.Getpid() {
+			continue
+		}
+		if _, err := OpenTarget(tid); !errors.Is(err, ErrThread) {
+			t.Errorf("thread %d: %v", tid, err)
+		}
+	}
+}
+
+// A target that ends is noticed, and its PID is not taken for another process's.
+func TestTargetEnds(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	p := testenv.Workload(t, "idle")
+	s := attachTo(t, p.PID, Config{})
+	if !s.Target.Alive() {
+		t.Error("not alive while it runs")
+	}
+	p.Stop()
+	if s.Target.Alive() {
+		t.Error("alive after its end")
+	}
+	if left := snapshot(t, s); len(left) != 0 {
+		t.Errorf("%d threads after its end", len(left))
+	}
+}
+
+func TestNothingIsLeftInTheKernel(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	testenv.NoKernelLeftovers(t)
+	p := testenv.Workload(t, "idle")
+	target, err := OpenTarget(p.PID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Attach(target, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRingSize(t *testing.T) {
+	page := uint32(unix.Getpagesize())
+	for in, want := range map[int]uint32{0: DefaultRingBytes, -1: DefaultRingBytes, 1: page, int(page): page, int(page) + 1: 2 * page, 5 << 20: 8 << 20} {
+		if got := ringSize(in); got != want {
+			t.Errorf("ringSize(%d) = %d, want %d", in, got, want)
+		}
+	}
+}
+
+// Every check has a verdict, and one that isn't yes says what follows and what helps.
+func TestDiagnose(t *testing.T) {
+	for _, c := range Diagnose() {
+		if c.Name == "" || c.State == "" || c.Detail == "" {
+			t.Errorf("incomplete: %+v", c)
+		}
+		if (c.State == No || c.State == Without) != (c.Effect != "") {
+			t.Errorf("effect does not fit: %+v", c)
+		}
+	}
+}
