@@ -70,6 +70,17 @@ func (c *Correlator) Add(e *events.Event) []*Result {
 	return nil
 }
 
+// Living is how many threads have not left their CPUs for the last time, as far as events have come.
+func (c *Correlator) Living() int {
+	n := 0
+	for _, t := range c.threads {
+		if t.deadAt == 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // known returns the thread of an event. A thread nobody has announced lived before the programs did, or its birth was lost.
 func (c *Correlator) known(tid uint32) *thread {
 	t := c.threads[tid]

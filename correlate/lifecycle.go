@@ -113,7 +113,9 @@ func (c *Correlator) exitEnter(e *events.Event) {
 
 // processExit counts the threads that end without having asked to.
 func (c *Correlator) processExit(e *events.Event) {
-	if c.known(e.TID).exitEnter == 0 {
+	t := c.known(e.TID)
+	t.ending = e.Time
+	if t.exitEnter == 0 {
 		c.count(e.Time, func(w *window) *uint64 { return &w.counts.ThreadsKilled })
 	}
 }
@@ -132,10 +134,15 @@ func (c *Correlator) dead(t *thread, at events.Time) {
 
 func (c *Correlator) processFree(e *events.Event) {
 	t := c.threads[e.TID]
-	if t == nil || t.deadAt == 0 {
-		return // the tid is in use again, or the end was not seen
+	switch {
+	case t == nil || t.deadAt == 0 && t.ending == 0:
+		return // the tid is in use again
+	case t.deadAt == 0: // the record of its last switch-out was lost
+		c.brokenLink()
+		c.account(t, classUnknown, t.accounted, e.Time)
+		t.deadAt = e.Time
 	}
-	if t.exitEnter != 0 {
+	if t.exitEnter != 0 && t.deadAt != e.Time {
 		c.record(&sample{phase: phaseFree, begin: t.deadAt, end: e.Time, anchor: t.exitEnter})
 	}
 	delete(c.threads, e.TID)

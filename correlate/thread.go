@@ -19,6 +19,7 @@ type thread struct {
 
 	// Death.
 	maskedAt, mexit, exitEnter, deadAt events.Time
+	ending                             events.Time // sched_process_exit: soon after, the kernel lists it no more
 
 	// SIGURG under way to this thread, and in its handler.
 	pending, handling *signal
@@ -30,6 +31,7 @@ type thread struct {
 	lastOut   events.Time // the last switch-out known
 	offUntil  events.Time // absences up to here have been told to the spans
 	lastIn    events.Time // switch-ins up to here have been looked at for migration
+	preempted bool        // it was still runnable at lastOut
 	state     timeClass   // where a thread without history was when it was first seen
 	seedCPU   int         // and on which CPU; -1 = not known
 

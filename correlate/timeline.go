@@ -36,7 +36,7 @@ func (c *Correlator) turn(e *events.Event) {
 		c.switchIn(t, e, now) // a run never changes its CPU, so where it began is known
 	}
 	c.runOn(e.CPU, in, now)
-	t.lastOut = now
+	t.lastOut, t.preempted = now, e.Has(events.SwitchPreempted)
 	t.switchedOut()
 	c.countThread(t, now, func(s *share) *uint64 { return &s.switches })
 	c.ranOn(t, e.CPU, max(in, 1), now)
@@ -125,6 +125,22 @@ func (c *Correlator) snapshotTurn(t *thread, e *events.Event) {
 		c.switchIn(t, e, in)
 		c.ranOn(t, e.CPU, in, now)
 		c.account(t, classRun, in, now)
+	}
+}
+
+// unlisted accounts, up to the end of a window, the threads that live and that the snapshot after it did not find. One that is
+// past sched_process_exit has left the kernel's lists (release_task) but may be preempted once more before its last
+// switch-out; of any other, records were lost.
+func (c *Correlator) unlisted(end events.Time) {
+	for _, t := range c.threads {
+		if t.deadAt != 0 || t.accounted == 0 || t.accounted >= end {
+			continue
+		}
+		class := classUnknown
+		if t.preempted && t.ending != 0 && t.ending <= t.lastOut {
+			class = classRunq
+		}
+		c.account(t, class, t.accounted, end)
 	}
 }
 

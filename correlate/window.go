@@ -194,8 +194,11 @@ func (c *Correlator) loss(e *events.Event) {
 	}
 }
 
-// settle closes the windows that have ended: every thread's time is accounted past their end.
+// settle closes the windows that have ended: every thread has been looked at since, so its time is accounted past their end.
 func (c *Correlator) settle() []*Result {
+	for _, w := range c.windows {
+		c.unlisted(w.end)
+	}
 	var done []*Result
 	keep := c.windows[:0]
 	var whole *Result
@@ -237,9 +240,6 @@ func (c *Correlator) result(w *window) *Result {
 	r.Costs = w.costRows()
 	if n := w.loss.Total(); n > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%d records were lost: counts are lower bounds; use a larger --ring-size", n))
-	}
-	if w.loss.BrokenLinks > 0 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%d times a thread came onto a CPU unseen or its records do not join: its time there is counted as unknown", w.loss.BrokenLinks))
 	}
 	return r
 }

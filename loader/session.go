@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/bpf"
+	"github.com/pinwatch/pinwatch/internal/capability"
 )
 
 // Config of a session. The zero value is useful.
@@ -57,10 +58,6 @@ func Attach(target *Target, cfg Config) (*Session, error) {
 }
 
 func (s *Session) load(cfg Config) error {
-	// Before Linux 5.11 BPF memory counts against RLIMIT_MEMLOCK.
-	if err := rlimit.RemoveMemlock(); err != nil {
-		return explainLoad("raise RLIMIT_MEMLOCK", err)
-	}
 	spec, err := bpf.LoadPinwatch()
 	if err != nil {
 		return fmt.Errorf("read embedded programs: %w", err)
@@ -79,6 +76,14 @@ func (s *Session) load(cfg Config) error {
 	spec.Maps["ring"].MaxEntries = ringSize(cfg.RingBytes)
 	if err := spec.LoadAndAssign(&s.objs, nil); err != nil {
 		return explainLoad("load BPF programs", err)
+	}
+	return nil
+}
+
+// liftMemlock: before Linux 5.11 BPF memory counts against RLIMIT_MEMLOCK.
+func liftMemlock() error {
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return explain("raise RLIMIT_MEMLOCK", err, capability.SysResource)
 	}
 	return nil
 }

@@ -56,6 +56,9 @@ func isThread(pid int) bool {
 }
 
 func (t *Target) resolve() error {
+	if err := liftMemlock(); err != nil {
+		return err
+	}
 	spec, err := bpf.LoadPinwatch()
 	if err != nil {
 		return fmt.Errorf("read embedded programs: %w", err)

@@ -33,7 +33,7 @@ Examples:
 
 It needs CAP_BPF, CAP_PERFMON and CAP_DAC_READ_SEARCH, and CAP_SYS_PTRACE for other users' processes.`,
 		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "pid", Aliases: []string{"p"}, Usage: "`PID` of the process", Required: true},
+			&cli.StringFlag{Name: "pid", Aliases: []string{"p"}, Usage: "`PID` of the process"},
 			&cli.StringFlag{Name: "duration", Aliases: []string{"d"}, Usage: "observe for `TIME`, for instance 10s or 5m (default: until Ctrl-C)"},
 		}, observeFlags()...),
 		Before:       noArguments,
@@ -84,13 +84,13 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 	w.observer = ob
 	stop := startStats(ctx, ob.stats)
 	progress := newProgress(s, o)
-	ended, err := ob.run(ctx, plan{duration: o.duration, interval: o.interval, tick: progress.tick})
+	err = ob.run(ctx, plan{duration: o.duration, interval: o.interval, begun: o.announce, tick: progress.tick})
 	progress.done()
 	stats, statsErr := stop()
 	if err = errors.Join(err, statsErr); err != nil {
 		return err
 	}
-	return w.final(stats, ended)
+	return w.final(stats)
 }
 
 // describe collects what a report says beside the numbers, and warns of what is not to be had.
@@ -147,20 +147,25 @@ func (w *windows) settled(r *correlate.Result) error {
 		w.whole = r
 		return nil
 	}
-	meta := w.meta
-	meta.End = time.Now()
+	meta := w.about()
 	meta.Observer = observed(w.session, nil, 0, usage().since(w.last), r)
 	w.last = usage()
 	return w.out.interval(report.New(meta, r))
 }
 
-func (w *windows) final(stats *loader.Stats, ended bool) error {
+// about is the meta of a window that ends now.
+func (w *windows) about() report.Meta {
 	meta := w.meta
 	meta.End = time.Now()
-	if ended {
+	if w.observer.ended {
 		how := "ended while it was observed"
 		meta.Target.Ended = &how
 	}
+	return meta
+}
+
+func (w *windows) final(stats *loader.Stats) error {
+	meta := w.about()
 	var programs []loader.ProgramStats
 	var sampled time.Duration
 	if stats != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"syscall"
 
@@ -58,7 +59,11 @@ type builtin struct {
 }
 
 func startWorkload(args ...string) (*builtin, error) {
-	cmd := exec.Command("/proc/self/exe", append([]string{workloadCommand}, args...)...)
+	self, err := os.Executable() // not /proc/self/exe: its threads would be called "exe"
+	if err != nil {
+		return nil, fmt.Errorf("start workload: %w", err)
+	}
+	cmd := exec.Command(self, append([]string{workloadCommand}, args...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us alone
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

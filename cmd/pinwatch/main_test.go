@@ -80,13 +80,13 @@ func wrong(t *testing.T, wantCode int, words []string, args ...string) {
 
 func TestUsageErrors(t *testing.T) {
 	for _, c := range []struct{ args, words string }{
-		{"attach", "pid"},
-		{"attach -p", "pid|flag needs an argument"},
+		{"attach", "-p PID"},
+		{"attach -p", "needs an argument|-p"},
 		{"attach -p x", `"x"|number`},
 		{"attach -p 0", `"0"`},
 		{"attach -p -5", `-5`},
 		{"attach -p 99999999999", `"99999999999"`},
-		{"attach -p 1 -d 0", `-d 0|unit`},
+		{"attach -p 1 -d 0", `-d 0|more than zero`},
 		{"attach -p 1 -d 0s", `-d 0s|more than zero`},
 		{"attach -p 1 -d -3s", `-3s|more than zero`},
 		{"attach -p 1 -d soon", `"soon"|for instance 10s`},
@@ -246,14 +246,30 @@ func TestNotGo(t *testing.T) {
 	}
 }
 
+// onFirstWrite calls a function at the first write.
+type onFirstWrite struct {
+	text []byte
+	do   func()
+}
+
+func (w *onFirstWrite) Write(b []byte) (int, error) {
+	if w.text == nil {
+		w.do()
+	}
+	w.text = append(w.text, b...)
+	return len(b), nil
+}
+
 func TestTargetEndsMidWindow(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
-	p := testenv.Workload(t, "churn", "-d", "500ms")
-	code, stdout, stderr := pinwatch(t, "attach", "-p", strconv.Itoa(p.PID), "-o", "json")
+	p := testenv.Workload(t, "churn")
+	var out bytes.Buffer
+	errs := &onFirstWrite{do: func() { p.Stop() }} // at the first interval's line
+	code := run(t.Context(), []string{"pinwatch", "attach", "-p", strconv.Itoa(p.PID), "-i", "200ms", "-o", "json"}, strings.NewReader(""), &out, errs)
 	if code != exitOK {
-		t.Fatalf("exit code %d: %s", code, stderr)
+		t.Fatalf("exit code %d: %s", code, errs.text)
 	}
-	r := parse(t, stdout)
+	r := parse(t, out.String())
 	if r.Target.Ended == nil || r.Counts.Threads != 0 {
 		t.Errorf("ended %v, %d threads alive", r.Target.Ended, r.Counts.Threads)
 	}

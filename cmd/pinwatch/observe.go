@@ -21,6 +21,8 @@ const (
 	// slack is how long an event may take from its time stamp to the ring buffer. Normally that is nanoseconds, but a
 	// hypervisor can hold a CPU just there.
 	slack = 30 * time.Millisecond
+	// lastSteps is how long threads of a process that has ended may take to leave their CPUs. Normally that is microseconds.
+	lastSteps = time.Second
 )
 
 // observer drives one session: kernel → ring buffer → order → correlator.
@@ -33,12 +35,15 @@ type observer struct {
 	lost       [bpf.PinwatchEventKindKIND_COUNT]uint64 // already told to the correlator
 	seen       uint64                                  // events so far
 	onWindow   func(*correlate.Result) error
-	err        error // of onWindow
+	ended      bool        // the target has
+	endSeen    events.Time // when that was noticed
+	err        error       // of onWindow
 }
 
 // plan says how long and in which steps to observe.
 type plan struct {
 	duration, interval time.Duration // 0 = until the context or the target ends; no intervals
+	begun              func() error  // called once the window has begun
 	tick               func(elapsed time.Duration, seen uint64)
 }
 
@@ -52,19 +57,22 @@ func now() events.Time {
 }
 
 // run observes until the plan, the context or the target ends, and hands every settled window to onWindow, the whole
-// observation last. It reports whether the target ended.
-func (o *observer) run(ctx context.Context, p plan) (ended bool, err error) {
+// observation last.
+func (o *observer) run(ctx context.Context, p plan) (err error) {
 	if o.lost, err = o.session.Lost(); err != nil { // before the window: nobody's
-		return false, err
+		return err
 	}
 	if err := o.snapshot(); err != nil {
-		return false, err
+		return err
 	}
 	start := events.Event{Kind: events.WindowStart, Time: now()}
 	if p.interval > 0 {
 		start.Flags = events.WindowIntervals
 	}
 	o.order.Push(&start)
+	if err := p.begun(); err != nil {
+		return err
+	}
 
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
@@ -72,28 +80,37 @@ func (o *observer) run(ctx context.Context, p plan) (ended bool, err error) {
 	for {
 		select {
 		case <-ctx.Done():
-			return false, o.finish()
+			return o.finish()
 		case <-poll.C:
 		}
 		before := now()
 		if err := o.poll(before); err != nil {
-			return false, err
+			return err
 		}
 		if p.tick != nil {
 			p.tick(before.Sub(start.Time), o.seen)
 		}
 		switch {
-		case !o.session.Target.Alive():
-			return true, o.finish()
+		case o.dead(before):
+			return o.finish()
 		case p.duration > 0 && before >= end:
-			return false, o.finish()
+			return o.finish()
 		case p.interval > 0 && before >= cut:
 			cut += events.Time(p.interval)
 			if err := o.boundary(events.WindowCut); err != nil {
-				return false, err
+				return err
 			}
 		}
 	}
+}
+
+// dead reports whether the target has ended and all its threads have left their CPUs for the last time. The kernel calls a process
+// ended before that: a thread may be preempted in its last steps. Should the records of that be lost, they are not waited for.
+func (o *observer) dead(before events.Time) bool {
+	if !o.ended && !o.session.Target.Alive() {
+		o.ended, o.endSeen = true, before
+	}
+	return o.ended && (o.correlator.Living() == 0 || before.Sub(o.endSeen) > lastSteps)
 }
 
 // poll empties the ring buffer and passes on what can have nothing older behind it.

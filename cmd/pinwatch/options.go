@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"time"
 
@@ -14,6 +15,7 @@ type options struct {
 	duration, interval time.Duration // 0 = none
 	format             string        // text, json, ndjson
 	outFile            string        // "" = stdout
+	readyFile          string        // "" = none
 	ringBytes          int           // 0 = default
 	hashState          bool
 }
@@ -23,6 +25,7 @@ func observeFlags() []cli.Flag {
 		&cli.StringFlag{Name: "interval", Aliases: []string{"i"}, Usage: "print a line every `TIME` (ndjson: a report every TIME, default 1s)"},
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT` of the report: text, json or ndjson", Value: "text"},
 		&cli.StringFlag{Name: "out", Usage: "write the report to `FILE` instead of the terminal"},
+		&cli.StringFlag{Name: "ready-file", Usage: "make `FILE`, which must not exist, when the observation begins"},
 		&cli.StringFlag{Name: "ring-size", Usage: "`BYTES` of the kernel's buffer for events", DefaultText: "16M"},
 		&cli.BoolFlag{Name: "hash-state", Hidden: true, Usage: "keep thread state as kernels before 5.12 do"},
 	}
@@ -30,6 +33,7 @@ func observeFlags() []cli.Flag {
 
 func parseOptions(c *cli.Context, defaultDuration string) (o options, err error) {
 	o.format, o.outFile, o.hashState = c.String("output"), c.String("out"), c.Bool("hash-state")
+	o.readyFile = c.String("ready-file")
 	switch o.format {
 	case "text", "json", "ndjson":
 	default:
@@ -63,6 +67,22 @@ func parseOptions(c *cli.Context, defaultDuration string) (o options, err error)
 	return o, err
 }
 
+// announce tells whoever waits for the ready file that from now on everything is seen. A file that is there already would
+// have told them so before.
+func (o *options) announce() error {
+	if o.readyFile == "" {
+		return nil
+	}
+	f, err := os.OpenFile(o.readyFile, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("--ready-file: %w", err)
+	}
+	return nil
+}
+
 // minInterval leaves time to look at every thread between two cuts.
 const minInterval = 100 * time.Millisecond
 
@@ -86,6 +106,9 @@ func parseDuration(flag, value string, given bool) (time.Duration, error) {
 }
 
 func parsePID(value string) (int, error) {
+	if value == "" {
+		return 0, usagef("which process? name it with -p PID")
+	}
 	pid, err := strconv.ParseInt(value, 10, 32)
 	if err != nil || pid <= 0 {
 		return 0, usagef("-p %s: want the PID of a process, a number from 1 on", strconv.Quote(value))

@@ -140,7 +140,7 @@ func (p *page) lossBanner(r *Report) {
 
 // lossy says whether anything was missed.
 func (r *Report) lossy() bool {
-	return r.Loss.Total+r.Loss.Late+r.Loss.RecursionMisses+r.Loss.BrokenLinks > 0
+	return r.Loss.Total+r.Loss.Late+r.Loss.RecursionMisses > 0
 }
 
 // lossParts words what was missed.

@@ -12,6 +12,8 @@ func (p *page) observer(r *Report) {
 	p.line()
 	if r.lossy() {
 		p.field("losses", bad, "see LOSSY RUN above")
+	} else if r.Loss.BrokenLinks > 0 {
+		p.field("losses", plain, "none", fmt.Sprintf("%s in threads' time lines: %s of all thread time is unknown", plural(r.Loss.BrokenLinks, "gap"), percent(r.unknownShare())))
 	} else {
 		p.field("losses", plain, "none")
 	}
@@ -36,6 +38,16 @@ func (p *page) observer(r *Report) {
 		p.field("", notice, fmt.Sprintf("While attached, every system call of every process is slower: %s use classic system-call tracepoints.",
 			strings.Join(taxing, ", ")))
 	}
+}
+
+// unknownShare is the part of all listed threads' time that nothing is known of.
+func (r *Report) unknownShare() float64 {
+	var unknown, all int64
+	for _, t := range r.Threads {
+		unknown += t.UnknownNS
+		all += t.UnknownNS + t.RunNS + t.RunqNS + t.BlockedNS
+	}
+	return float64(unknown) / float64(max(all, 1))
 }
 
 // dearest is how many kernel programs the text lists; all are in JSON.

@@ -1,56 +1,11 @@
 package testenv
 
 import (
-	"bytes"
-	"fmt"
-	"maps"
-	"os"
 	"reflect"
 	"runtime"
-	"strconv"
 	"testing"
 	"time"
 )
-
-// contextSwitches is how often the kernel says each thread was switched out; it counts where sched_switch is traced.
-func contextSwitches(t *testing.T, p *Proc) map[int32]uint64 {
-	t.Helper()
-	counts := map[int32]uint64{}
-	for _, tid := range p.Threads() {
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", p.PID, tid))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range bytes.Lines(status) {
-			name, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(":\t"))
-			if bytes.HasSuffix(name, []byte("voluntary_ctxt_switches")) { // nonvoluntary, too
-				n, err := strconv.ParseUint(string(value), 10, 64)
-				if err != nil {
-					t.Fatal(err)
-				}
-				counts[tid] += n
-			}
-		}
-	}
-	return counts
-}
-
-// quiet waits until no thread of the process is switched any more and returns contextSwitches: a Go process needs a
-// moment until its last threads sleep.
-func quiet(t *testing.T, p *Proc) map[int32]uint64 {
-	t.Helper()
-	last := contextSwitches(t, p)
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		time.Sleep(50 * time.Millisecond)
-		now := contextSwitches(t, p)
-		if maps.Equal(now, last) {
-			return now
-		}
-		last = now
-	}
-	t.Fatal("the process does not come to rest")
-	return nil
-}
 
 // TestSwitchesAgreeWithTheKernel holds bpftrace's switches against the kernel's own counters, thread by thread.
 func TestSwitchesAgreeWithTheKernel(t *testing.T) {
@@ -58,13 +13,13 @@ func TestSwitchesAgreeWithTheKernel(t *testing.T) {
 	for _, args := range [][]string{{"threads", "-n", "100", "-hold"}, {"demo", "-hold"}} {
 		t.Run(args[0], func(t *testing.T) {
 			p := Workload(t, args...)
-			quiet(t, p)
+			p.quiet()
 			s := StartSwitches(t, p.PID)
-			before := quiet(t, p)
+			before := p.quiet()
 			p.Go()
 			time.Sleep(300 * time.Millisecond) // the length of the run
 			a := p.Quiesce()
-			after := quiet(t, p)
+			after := p.quiet()
 			events := s.Stop()
 
 			all, byThread := CountSwitches(events, s.LastCPU, 0, Now())

@@ -23,7 +23,7 @@ func boot(ctx context.Context, image, initramfs, cmdline, log string, timeout ti
 		// thread=single: with a host thread per CPU, attaching and detaching tracepoints crashes or hangs the guest.
 		"-M", "q35", "-accel", "tcg,thread=single", "-cpu", "max", "-smp", "2", "-m", "1024",
 		"-kernel", image, "-initrd", initramfs,
-		"-append", "console=ttyS0 quiet loglevel=4 panic=-1 "+cmdline)
+		"-append", "console=ttyS0 quiet loglevel=4 panic=-1 rcupdate.rcu_expedited=1 "+cmdline)
 	cmd.Stdout, cmd.Stderr = f, f
 	if err := cmd.Run(); ctx.Err() != nil {
 		fmt.Fprintf(f, "\nkilled after %v\n", timeout)

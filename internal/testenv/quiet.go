@@ -1,0 +1,63 @@
+package testenv
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Quiet waits until no thread of the process has been switched for a while: a Go process needs a moment until its last
+// threads sleep. What is begun or ended then, begins or ends between two events.
+func (p *Proc) Quiet() {
+	p.t.Helper()
+	p.quiet()
+}
+
+// quiet is Quiet and returns how often each thread has been switched out by then.
+func (p *Proc) quiet() map[int32]uint64 {
+	p.t.Helper()
+	last := p.contextSwitches()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		time.Sleep(50 * time.Millisecond)
+		now := p.contextSwitches()
+		if maps.Equal(now, last) {
+			return now
+		}
+		last = now
+	}
+	p.t.Fatal("the process does not come to rest")
+	return nil
+}
+
+// contextSwitches is how often the kernel says each thread was switched out; it counts where sched_switch is traced. A thread
+// that ends meanwhile is not in it.
+func (p *Proc) contextSwitches() map[int32]uint64 {
+	p.t.Helper()
+	counts := map[int32]uint64{}
+	for _, tid := range p.Threads() {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", p.PID, tid))
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+			continue
+		} else if err != nil {
+			p.t.Fatal(err)
+		}
+		for line := range bytes.Lines(status) {
+			name, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(":\t"))
+			if bytes.HasSuffix(name, []byte("voluntary_ctxt_switches")) { // nonvoluntary, too
+				n, err := strconv.ParseUint(string(value), 10, 64)
+				if err != nil {
+					p.t.Fatal(err)
+				}
+				counts[tid] += n
+			}
+		}
+	}
+	return counts
+}
