@@ -24,8 +24,8 @@ type Correlator struct {
 	threads map[uint32]*thread // by kernel tid, until the kernel frees them
 	windows []*window          // those that can still change: the whole observation first, then intervals
 	nextWin uint32
-	cpuFree map[uint16]events.Time // when the last known run on each CPU ended
-	seeded  bool                   // a window has begun: threads that appear without a birth are broken links
+	cpuFree []events.Time // when the last known run on each CPU ended
+	seeded  bool          // a window has begun: threads that appear without a birth are broken links
 }
 
 // New returns a correlator that has seen nothing.
@@ -33,7 +33,7 @@ func New(cfg Config) *Correlator {
 	if cfg.Distance == nil {
 		cfg.Distance = func(int, int) string { return "unknown" }
 	}
-	return &Correlator{cfg: cfg, threads: map[uint32]*thread{}, cpuFree: map[uint16]events.Time{}}
+	return &Correlator{cfg: cfg, threads: map[uint32]*thread{}}
 }
 
 var dispatch = [...]func(*Correlator, *events.Event){

@@ -185,6 +185,9 @@ var whyNames = [...]string{"unknown", "wakeup", "balance", "affinity"}
 
 // runOn checks that the CPU ran nothing else of the target meanwhile.
 func (c *Correlator) runOn(cpu uint16, from, to events.Time) {
+	if n := int(cpu) + 1 - len(c.cpuFree); n > 0 {
+		c.cpuFree = append(c.cpuFree, make([]events.Time, n)...)
+	}
 	if from < c.cpuFree[cpu] && from != to {
 		c.brokenLink()
 	}

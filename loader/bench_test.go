@@ -114,3 +114,27 @@ func emptySwitchProgram(b *testing.B) *ebpf.Program {
 	b.Cleanup(func() { l.Close() })
 	return p
 }
+
+// BenchmarkFirstEvent is the time from a PID to the first event in hand.
+func BenchmarkFirstEvent(b *testing.B) {
+	testenv.Require(b, testenv.BPF)
+	p := testenv.Workload(b, "pingpong")
+	for b.Loop() {
+		t, err := OpenTarget(p.PID)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s, err := Attach(t, Config{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for len(drain(b, s)) == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		b.StopTimer()
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+}
