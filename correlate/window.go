@@ -29,7 +29,6 @@ type window struct {
 	moves       Moves
 	costs       map[costKey]*cost
 	threads     []*thread // those with a share
-	ended       int       // of these, as far as counted
 	dropped     share     // sums over threads no longer listed
 	droppedN    uint64
 }

@@ -91,21 +91,36 @@ var traced = []string{
 	"task/task_newtask", "sched/sched_process_exit", "signal/signal_generate", "signal/signal_deliver",
 }
 
+// scene is what is to be watched.
+type scene struct {
+	args []string // of the workload
+	work time.Duration
+	ends bool // the workload ends within the window
+	// first has pinwatch attach before the others: who comes later to a tracepoint stamps it later, by what those before him take.
+	first bool
+}
+
 // witness has everybody watch a workload from its rest before the activity to its rest, or its end, after it. Nothing
 // happens while an observer begins or ends, so that it does not matter which of them stamps an event a microsecond earlier.
-func witness(t *testing.T, ends bool, work time.Duration, args ...string) truth {
+func (s scene) witness(t *testing.T) truth {
 	t.Helper()
 	testenv.Require(t, testenv.BPF, testenv.Tracefs, testenv.Bpftrace)
-	p := testenv.Workload(t, append(args, "-hold")...)
+	p := testenv.Workload(t, append(s.args, "-hold")...)
 	p.Quiet()
+	var pinwatch *attached
+	if s.first {
+		pinwatch = attachTo(t, p.PID)
+	}
 	trace := testenv.StartTrace(t, traced)
 	switches := testenv.StartSwitches(t, p.PID)
 	p.Quiet()
 	w := truth{before: p.Threads()}
-	pinwatch := attachTo(t, p.PID)
+	if !s.first {
+		pinwatch = attachTo(t, p.PID)
+	}
 	p.Go()
-	time.Sleep(work)
-	if ends {
+	time.Sleep(s.work)
+	if s.ends {
 		w.account = p.Stop()
 		w.report = pinwatch.report()
 	} else {
@@ -127,20 +142,20 @@ func witness(t *testing.T, ends bool, work time.Duration, args ...string) truth 
 const blur = int64(50 * time.Microsecond)
 
 // Everything that pinwatch counts, the kernel has counted, too: by its trace buffer and, for switches, by bpftrace, on a
-// workload with everything, on one that lets threads die and on one with 200 threads, of which one ends in its window.
+// workload with everything, on one that lets threads die, on one with 200 threads, and on one that ends in the window.
 func TestCountsAreTheKernels(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		ends bool
-		args []string
+		scene
 	}{
-		{"demo", false, []string{"demo"}},
-		{"churn", false, []string{"churn", "-rate", "300"}},
-		{"threads", false, []string{"threads", "-n", "200"}},
-		{"killed", true, []string{"demo"}},
+		{"demo", scene{args: []string{"demo"}}},
+		{"churn", scene{args: []string{"churn", "-rate", "300"}}},
+		{"threads", scene{args: []string{"threads", "-n", "200"}}},
+		{"killed", scene{args: []string{"demo"}, ends: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := witness(t, c.ends, 2*time.Second, c.args...)
+			c.work = 2 * time.Second
+			w := c.witness(t)
 			w.checkEvents(t)
 			w.checkSwitches(t)
 			w.checkThreads(t)

@@ -38,7 +38,7 @@ func makeELF(sections map[string][]byte) []byte {
 	p := elf.Prog64{Type: uint32(elf.PT_LOAD), Flags: 7, Vaddr: addr, Filesz: size, Memsz: size + 1<<20}
 	var buf bytes.Buffer
 	for _, v := range []any{h, p, body, headers} {
-		binary.Write(&buf, binary.LittleEndian, v)
+		_ = binary.Write(&buf, binary.LittleEndian, v)
 	}
 	return buf.Bytes()
 }
@@ -51,7 +51,7 @@ func sampleELF() []byte {
 		{}, {Name: 1, Shndx: 1, Value: 0x400100}, {Name: uint32(2 + len(fnMain)), Shndx: 1, Value: 0x400200},
 		{Name: uint32(2 + len(fnMain)), Shndx: 1, Value: 0x400300}, {Name: 1, Shndx: 0, Value: 0x400400},
 	} {
-		binary.Write(&symtab, binary.LittleEndian, s)
+		_ = binary.Write(&symtab, binary.LittleEndian, s)
 	}
 	info := append([]byte(buildInfoMagic), 8, 2)
 	info = append(info, make([]byte, 16)...)
@@ -138,8 +138,8 @@ func FuzzImage(f *testing.F) {
 		if version, _, err := readBuildInfo(img, s); err == nil && !printable(version) {
 			t.Errorf("version %q", version)
 		}
-		lookUp(img, s)
-		lookUpFuncs(img, s)
+		_, _ = lookUp(img, s)
+		_, _ = lookUpFuncs(img, s)
 		biasOf(img, mapping{})
 	})
 }

@@ -194,8 +194,8 @@ func TestReadNameEndsInDeleted(t *testing.T) {
 func TestReadNoSectionHeaders(t *testing.T) {
 	exe := copyFile(t, goBuild(t, goroots(t)[0], ""), func(f *os.File) {
 		zero := make([]byte, 8)
-		f.WriteAt(zero, 0x28)     // e_shoff
-		f.WriteAt(zero[:4], 0x3c) // e_shnum, e_shstrndx
+		_, _ = f.WriteAt(zero, 0x28)     // e_shoff
+		_, _ = f.WriteAt(zero[:4], 0x3c) // e_shnum, e_shstrndx
 	})
 	proc, want := startAccount(t, exe)
 	info, err := Read(proc.Pid)

@@ -189,7 +189,7 @@ func FuzzPclntab(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r := bytes.NewReader(data)
-		findPclntab(r, r.Size())
+		_, _ = findPclntab(r, r.Size())
 		tab, err := openPclntab(r, r.Size(), r)
 		if err != nil {
 			return
@@ -198,7 +198,7 @@ func FuzzPclntab(f *testing.F) {
 		if err != nil {
 			return
 		}
-		tab.textStart()
+		_, _ = tab.textStart()
 		for name := range found {
 			if !bytes.Contains(data, append([]byte(name), 0)) {
 				t.Errorf("found %s, which the table does not hold", name)

@@ -66,7 +66,7 @@ func (c *canary) visit(since int64, deadline time.Time) error {
 	if err := unix.SchedGetaffinity(0, &home); err != nil {
 		return fmt.Errorf("read the affinity: %w", err)
 	}
-	defer unix.SchedSetaffinity(0, &home) // it was allowed before
+	defer func() { _ = unix.SchedSetaffinity(0, &home) }() // it was allowed before
 	for cpu := range len(home) * 64 {
 		if !home.IsSet(cpu) {
 			continue
@@ -84,7 +84,7 @@ func (c *canary) visit(since int64, deadline time.Time) error {
 				return fmt.Errorf("it reports nothing on CPU %d", cpu)
 			}
 			nap := unix.NsecToTimespec(100e3)
-			unix.Nanosleep(&nap, nil) // each is a switch; cut short by a signal, it still was one
+			_ = unix.Nanosleep(&nap, nil) // each is a switch; cut short by a signal, it still was one
 		}
 	}
 	return nil

@@ -162,7 +162,7 @@ func (s *Switches) collect(r io.Reader) error {
 		var kind string
 		var e SwitchEvent
 		if _, err := fmt.Sscanf(line, "%s %d %d %d", &kind, &e.Time, &e.TID, &e.CPU); err != nil || len(kind) != 1 {
-			io.Copy(io.Discard, r) // else bpftrace waits for us for ever
+			_, _ = io.Copy(io.Discard, r) // else bpftrace waits for us for ever
 			return fmt.Errorf("no switch: %q", line)
 		}
 		if e.TID == s.canary.tid {

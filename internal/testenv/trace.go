@@ -155,7 +155,7 @@ func tracefs() (dir string, release func(), err error) {
 		return "", nil, fmt.Errorf("mount tracefs: %w", err)
 	}
 	return dir, func() {
-		unix.Unmount(dir, unix.MNT_DETACH)
+		_ = unix.Unmount(dir, unix.MNT_DETACH)
 		os.Remove(dir)
 	}, nil
 }
@@ -166,7 +166,7 @@ func sweepInstances(mount string) {
 	for _, dir := range dirs {
 		pid, err := strconv.Atoi(strings.Split(filepath.Base(dir), "-")[1])
 		if err == nil && errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
-			unix.Rmdir(dir)
+			_ = unix.Rmdir(dir)
 		}
 	}
 }

@@ -54,7 +54,7 @@ const maxTIDs = 4096
 func monotonic() int64 {
 	const clockMonotonic = 1 // include/uapi/linux/time.h
 	var ts syscall.Timespec
-	syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockMonotonic, uintptr(unsafe.Pointer(&ts)), 0) // cannot fail with these arguments
+	_, _, _ = syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockMonotonic, uintptr(unsafe.Pointer(&ts)), 0) // cannot fail with these arguments
 	return ts.Nano()
 }
 
