@@ -26,9 +26,9 @@ static __always_inline void emit_submit(void *record)
 }
 
 // A record that is its header.
-static __always_inline void emit_plain(enum event_kind kind, __u32 tid)
+static __always_inline void emit_plain(enum event_kind kind, __u32 tid, __u64 now)
 {
-	struct event_plain *e = emit_reserve(sizeof(*e), kind, tid, bpf_ktime_get_ns());
+	struct event_plain *e = emit_reserve(sizeof(*e), kind, tid, now);
 
 	if (e)
 		emit_submit(e);

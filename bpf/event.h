@@ -14,17 +14,18 @@ enum event_kind {
 	KIND_THREAD,	     // a thread that lives: answer of the snapshot iterator
 	KIND_NEWTASK,	     // task_newtask with CLONE_THREAD, in the parent
 	KIND_CLONE_ENTER,    // enter of clone or clone3 with CLONE_THREAD
-	KIND_CLONE_EXIT,     // exit of clone or clone3 in the parent
+	KIND_CLONE_EXIT,     // exit of that call in the parent
 	KIND_EXIT_ENTER,     // enter of exit(2)
 	KIND_PROCESS_EXIT,   // sched_process_exit of one thread
 	KIND_PROCESS_FREE,   // sched_process_free of one thread
 	KIND_SIGMASK,	     // enter of rt_sigprocmask(SIG_SETMASK, set)
 	KIND_SIGALTSTACK,    // enter of sigaltstack(ss)
 	KIND_TGKILL_ENTER,   // enter of tgkill(…, SIGURG)
-	KIND_TGKILL_EXIT,    // exit of tgkill
+	KIND_TGKILL_EXIT,    // exit of that call
 	KIND_SIGNAL_GENERATE, // SIGURG generated for a thread of the target
 	KIND_SIGNAL_DELIVER, // SIGURG delivered on a thread of the target
 	KIND_SIGRETURN,	     // enter of rt_sigreturn
+	KIND_EXEC,	     // the process executed another program; its one thread may have a new tid
 	KIND_SWITCH,	     // a thread left its CPU: one whole turn, see struct event_switch
 	KIND_COUNT,
 };
@@ -63,6 +64,7 @@ struct event_newtask {
 	__u32 parent;
 	__u32 ns_tid; // the child's in pinwatch's PID namespace
 	__u64 clone_flags;
+	__u64 enter; // when the parent entered clone; 0 = not seen
 };
 
 struct event_clone_enter {
@@ -70,10 +72,11 @@ struct event_clone_enter {
 	__u64 clone_flags;
 };
 
-// Exit of clone or tgkill.
+// Exit of a clone or tgkill whose enter was seen.
 struct event_return {
 	struct event_header h;
 	__s64 ret;
+	__u64 enter; // when
 };
 
 // Kinds that say it all by happening.
@@ -97,6 +100,7 @@ enum target_state {
 	TARGET_BLOCKED,
 	TARGET_RUNNABLE,
 	TARGET_ON_CPU,
+	TARGET_UNKNOWN, // just being switched out, or its switch-in was not traced
 };
 
 struct event_signal_generate {
@@ -105,11 +109,18 @@ struct event_signal_generate {
 	__u32 sender_tgid;
 	__u32 result; // enum of include/trace/events/signal.h: 0 delivered, 1 ignored, 2 already pending, …
 	__u32 group;  // 1 = for the process, not for this thread
+	__u64 enter;  // when the sender entered tgkill; 0 = it sent by other means
 };
 
 struct event_sigreturn {
 	struct event_header h;
 	__u64 pc; // where the interrupted code goes on, from the signal frame; 0 = not readable
+};
+
+struct event_exec {
+	struct event_header h; // tid is the new one: the process's
+	__u32 old_tid;
+	__u32 ns_tid;
 };
 
 // One turn of a thread, sent when it leaves the CPU at h.time: it had left its CPU before, slept for blocked_ns, waited for a
@@ -144,11 +155,9 @@ struct event_switch {
 
 // What the resolver iterator answers about one process.
 struct resolved {
-	__u64 start_time;
 	__u32 tgid; // in the initial PID namespace
 	__u32 level; // of pinwatch's PID namespace
 	__u32 task_flags;
-	__u32 unused;
 };
 
 union event {
@@ -162,6 +171,7 @@ union event {
 	struct event_sigaltstack sigaltstack;
 	struct event_signal_generate signal_generate;
 	struct event_sigreturn sigreturn;
+	struct event_exec exec;
 	struct event_switch turn;
 };
 

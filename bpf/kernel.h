@@ -22,7 +22,7 @@ typedef _Bool bool;
 
 // include/uapi/linux/bpf.h
 enum { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_RINGBUF = 27, BPF_MAP_TYPE_TASK_STORAGE = 29 };
-enum { BPF_NOEXIST = 1 };
+enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
 enum { BPF_F_NO_PREALLOC = 1 };
 enum { BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
 enum { BPF_RB_NO_WAKEUP = 1 };
@@ -72,7 +72,6 @@ struct task_struct {
 	__u32 tgid;
 	struct pid *thread_pid;
 	void *stack;
-	__u64 start_time;
 	char comm[16];
 };
 

@@ -4,14 +4,52 @@
 #ifndef PINWATCH_LIFECYCLE_BPF_H
 #define PINWATCH_LIFECYCLE_BPF_H
 
+// A call begins whose exit is wanted (now), or one of the same kind whose exit is not (0).
+static __always_inline void call_begin(__u64 now)
+{
+	struct thread_state *self = thread_self();
+
+	if (self)
+		self->call_time = now;
+}
+
+static __always_inline int call_end(enum event_kind kind, __s64 ret)
+{
+	__u64 now = bpf_ktime_get_ns(), enter;
+	__u32 tid = current_target_tid();
+	struct thread_state *self;
+	struct event_return *e;
+
+	if (!tid)
+		return 0;
+	self = thread_self();
+	if (!self || !self->call_time)
+		return 0;
+	enter = self->call_time;
+	self->call_time = 0;
+	e = emit_reserve(sizeof(*e), kind, tid, now);
+	if (!e)
+		return 0;
+	e->ret = ret;
+	e->enter = enter;
+	emit_submit(e);
+	return 0;
+}
+
 static __always_inline int clone_enter(__u64 clone_flags, __u8 clone3)
 {
+	__u64 now = bpf_ktime_get_ns();
 	__u32 tid = current_target_tid();
 	struct event_clone_enter *e;
 
-	if (!tid || !(clone_flags & CLONE_THREAD))
+	if (!tid)
 		return 0;
-	e = emit_reserve(sizeof(*e), KIND_CLONE_ENTER, tid, bpf_ktime_get_ns());
+	if (!(clone_flags & CLONE_THREAD)) {
+		call_begin(0);
+		return 0;
+	}
+	call_begin(now);
+	e = emit_reserve(sizeof(*e), KIND_CLONE_ENTER, tid, now);
 	if (!e)
 		return 0;
 	e->h.flags = clone3;
@@ -20,26 +58,10 @@ static __always_inline int clone_enter(__u64 clone_flags, __u8 clone3)
 	return 0;
 }
 
-static __always_inline int syscall_return(enum event_kind kind, __s64 ret)
-{
-	__u64 now = bpf_ktime_get_ns();
-	__u32 tid = current_target_tid();
-	struct event_return *e;
-
-	if (!tid)
-		return 0;
-	e = emit_reserve(sizeof(*e), kind, tid, now);
-	if (!e)
-		return 0;
-	e->ret = ret;
-	emit_submit(e);
-	return 0;
-}
-
 // The exit fires in the child too, with 0.
 static __always_inline int clone_exit(__s64 ret)
 {
-	return ret ? syscall_return(KIND_CLONE_EXIT, ret) : 0;
+	return ret ? call_end(KIND_CLONE_EXIT, ret) : 0;
 }
 
 SEC("tracepoint/syscalls/sys_enter_clone")
@@ -75,7 +97,7 @@ int pw_newtask(__u64 *ctx)
 {
 	struct task_struct *child = (void *)ctx[0];
 	__u64 now = bpf_ktime_get_ns();
-	struct thread_state *state;
+	struct thread_state *state, *self;
 	struct event_newtask *e;
 
 	if (!is_target(child))
@@ -95,6 +117,8 @@ int pw_newtask(__u64 *ctx)
 	e->parent = (__u32)bpf_get_current_pid_tgid();
 	e->ns_tid = thread_ns_tid(child);
 	e->clone_flags = ctx[1];
+	self = thread_self();
+	e->enter = self ? self->call_time : 0;
 	emit_submit(e);
 	return 0;
 }
@@ -143,7 +167,7 @@ int pw_exit_enter(void *ctx)
 	__u32 tid = current_target_tid();
 
 	if (tid)
-		emit_plain(KIND_EXIT_ENTER, tid);
+		emit_plain(KIND_EXIT_ENTER, tid, bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -153,7 +177,7 @@ int pw_process_exit(__u64 *ctx)
 	struct task_struct *task = (void *)ctx[0];
 
 	if (is_target(task))
-		emit_plain(KIND_PROCESS_EXIT, task->pid);
+		emit_plain(KIND_PROCESS_EXIT, task->pid, bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -163,7 +187,30 @@ int pw_process_free(__u64 *ctx)
 	struct task_struct *task = (void *)ctx[0];
 
 	if (is_target(task))
-		emit_plain(KIND_PROCESS_FREE, task->pid);
+		emit_plain(KIND_PROCESS_FREE, task->pid, bpf_ktime_get_ns());
+	return 0;
+}
+
+// exec ends all other threads, and gives the one that called it the tid of the process (fs/exec.c, de_thread).
+SEC("tp_btf/sched_process_exec")
+int pw_exec(__u64 *ctx)
+{
+	struct task_struct *task = (void *)ctx[0];
+	struct cpu_slot *slot = cpu_slot(bpf_get_smp_processor_id());
+	__u32 old_tid = ctx[1];
+	struct event_exec *e;
+
+	if (!is_target(task))
+		return 0;
+	thread_rename(old_tid, task->pid);
+	if (slot->tid == old_tid)
+		slot->tid = task->pid;
+	e = emit_reserve(sizeof(*e), KIND_EXEC, task->pid, bpf_ktime_get_ns());
+	if (!e)
+		return 0;
+	e->old_tid = old_tid;
+	e->ns_tid = thread_ns_tid(task);
+	emit_submit(e);
 	return 0;
 }
 

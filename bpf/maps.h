@@ -10,11 +10,13 @@ struct {
 	__type(value, union event);
 } ring SEC(".maps");
 
-// What must be remembered of a thread between two of its switches. Written under its run queue's lock (switch) or its
-// wake-up lock (waking, wakeup_new, migrate); all zero = nothing seen yet.
+// What must be remembered of a thread between two of its events. It is made at task_newtask, or before the scheduler's hooks are
+// attached for threads that live already (pw_prepare): the scheduler must not allocate. Written under its run queue's
+// lock (switch) or its wake-up lock (waking, wakeup_new, migrate), or by the thread itself; all zero = nothing seen yet.
 struct thread_state {
 	__u64 off_time;	   // when it last left its CPU, or task_newtask
-	__u64 wake_time;   // the waking of the current absence
+	__u64 wake_time;   // the last waking off the CPU; of the present absence when later than off_time
+	__u64 call_time;   // the thread is in a clone or tgkill that it entered then; 0 = in none that matters
 	__u32 waker;	   // who woke it
 	__u32 early_waker; // who woke it before it had left the CPU
 	__s16 last_cpu;	   // CPU + 1 of the last run; 0 = not known
@@ -32,7 +34,7 @@ struct {
 	__type(value, struct thread_state);
 } thread_storage SEC(".maps");
 
-// The same by tid where task storage does not exist. Preallocated, because the scheduler must not allocate.
+// The same by tid where task storage does not exist, preallocated.
 // Deleted at the thread's last switch-out.
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -32,6 +32,13 @@ type PinwatchEventCloneEnter struct {
 	CloneFlags uint64
 }
 
+type PinwatchEventExec struct {
+	_      structs.HostLayout
+	H      PinwatchEventHeader
+	OldTid uint32
+	NsTid  uint32
+}
+
 type PinwatchEventHeader struct {
 	_     structs.HostLayout
 	Time  uint64
@@ -59,8 +66,9 @@ const (
 	PinwatchEventKindKIND_SIGNAL_GENERATE PinwatchEventKind = 12
 	PinwatchEventKindKIND_SIGNAL_DELIVER  PinwatchEventKind = 13
 	PinwatchEventKindKIND_SIGRETURN       PinwatchEventKind = 14
-	PinwatchEventKindKIND_SWITCH          PinwatchEventKind = 15
-	PinwatchEventKindKIND_COUNT           PinwatchEventKind = 16
+	PinwatchEventKindKIND_EXEC            PinwatchEventKind = 15
+	PinwatchEventKindKIND_SWITCH          PinwatchEventKind = 16
+	PinwatchEventKindKIND_COUNT           PinwatchEventKind = 17
 )
 
 type PinwatchEventNewtask struct {
@@ -69,6 +77,7 @@ type PinwatchEventNewtask struct {
 	Parent     uint32
 	NsTid      uint32
 	CloneFlags uint64
+	Enter      uint64
 }
 
 type PinwatchEventPlain struct {
@@ -77,9 +86,10 @@ type PinwatchEventPlain struct {
 }
 
 type PinwatchEventReturn struct {
-	_   structs.HostLayout
-	H   PinwatchEventHeader
-	Ret int64
+	_     structs.HostLayout
+	H     PinwatchEventHeader
+	Ret   int64
+	Enter uint64
 }
 
 type PinwatchEventSigaltstack struct {
@@ -102,6 +112,7 @@ type PinwatchEventSignalGenerate struct {
 	SenderTgid uint32
 	Result     uint32
 	Group      uint32
+	Enter      uint64
 }
 
 type PinwatchEventSigreturn struct {
@@ -146,11 +157,9 @@ const (
 
 type PinwatchResolved struct {
 	_         structs.HostLayout
-	StartTime uint64
 	Tgid      uint32
 	Level     uint32
 	TaskFlags uint32
-	Unused    uint32
 }
 
 type PinwatchSwitchFlag uint32
@@ -170,6 +179,7 @@ const (
 	PinwatchTargetStateTARGET_BLOCKED  PinwatchTargetState = 0
 	PinwatchTargetStateTARGET_RUNNABLE PinwatchTargetState = 1
 	PinwatchTargetStateTARGET_ON_CPU   PinwatchTargetState = 2
+	PinwatchTargetStateTARGET_UNKNOWN  PinwatchTargetState = 3
 )
 
 type PinwatchThreadFlag uint32
@@ -186,6 +196,7 @@ type PinwatchThreadState struct {
 	_           structs.HostLayout
 	OffTime     uint64
 	WakeTime    uint64
+	CallTime    uint64
 	Waker       uint32
 	EarlyWaker  uint32
 	LastCpu     int16
@@ -207,10 +218,12 @@ const (
 	PinwatchProgPwCloneEnter    = "pw_clone_enter"
 	PinwatchProgPwCloneExit     = "pw_clone_exit"
 	PinwatchProgPwDeliver       = "pw_deliver"
+	PinwatchProgPwExec          = "pw_exec"
 	PinwatchProgPwExitEnter     = "pw_exit_enter"
 	PinwatchProgPwGenerate      = "pw_generate"
 	PinwatchProgPwMigrate       = "pw_migrate"
 	PinwatchProgPwNewtask       = "pw_newtask"
+	PinwatchProgPwPrepare       = "pw_prepare"
 	PinwatchProgPwProcessExit   = "pw_process_exit"
 	PinwatchProgPwProcessFree   = "pw_process_free"
 	PinwatchProgPwResolve       = "pw_resolve"
@@ -287,10 +300,12 @@ type PinwatchProgramSpecs struct {
 	PwCloneEnter  *ebpf.ProgramSpec `ebpf:"pw_clone_enter"`
 	PwCloneExit   *ebpf.ProgramSpec `ebpf:"pw_clone_exit"`
 	PwDeliver     *ebpf.ProgramSpec `ebpf:"pw_deliver"`
+	PwExec        *ebpf.ProgramSpec `ebpf:"pw_exec"`
 	PwExitEnter   *ebpf.ProgramSpec `ebpf:"pw_exit_enter"`
 	PwGenerate    *ebpf.ProgramSpec `ebpf:"pw_generate"`
 	PwMigrate     *ebpf.ProgramSpec `ebpf:"pw_migrate"`
 	PwNewtask     *ebpf.ProgramSpec `ebpf:"pw_newtask"`
+	PwPrepare     *ebpf.ProgramSpec `ebpf:"pw_prepare"`
 	PwProcessExit *ebpf.ProgramSpec `ebpf:"pw_process_exit"`
 	PwProcessFree *ebpf.ProgramSpec `ebpf:"pw_process_free"`
 	PwResolve     *ebpf.ProgramSpec `ebpf:"pw_resolve"`
@@ -398,10 +413,12 @@ type PinwatchPrograms struct {
 	PwCloneEnter  *ebpf.Program `ebpf:"pw_clone_enter"`
 	PwCloneExit   *ebpf.Program `ebpf:"pw_clone_exit"`
 	PwDeliver     *ebpf.Program `ebpf:"pw_deliver"`
+	PwExec        *ebpf.Program `ebpf:"pw_exec"`
 	PwExitEnter   *ebpf.Program `ebpf:"pw_exit_enter"`
 	PwGenerate    *ebpf.Program `ebpf:"pw_generate"`
 	PwMigrate     *ebpf.Program `ebpf:"pw_migrate"`
 	PwNewtask     *ebpf.Program `ebpf:"pw_newtask"`
+	PwPrepare     *ebpf.Program `ebpf:"pw_prepare"`
 	PwProcessExit *ebpf.Program `ebpf:"pw_process_exit"`
 	PwProcessFree *ebpf.Program `ebpf:"pw_process_free"`
 	PwResolve     *ebpf.Program `ebpf:"pw_resolve"`
@@ -423,10 +440,12 @@ func (p *PinwatchPrograms) Close() error {
 		p.PwCloneEnter,
 		p.PwCloneExit,
 		p.PwDeliver,
+		p.PwExec,
 		p.PwExitEnter,
 		p.PwGenerate,
 		p.PwMigrate,
 		p.PwNewtask,
+		p.PwPrepare,
 		p.PwProcessExit,
 		p.PwProcessFree,
 		p.PwResolve,

@@ -6,24 +6,53 @@
 SEC("tracepoint/syscalls/sys_enter_tgkill")
 int pw_tgkill_enter(struct syscall_enter *ctx)
 {
+	__u64 now = bpf_ktime_get_ns();
 	__u32 tid = current_target_tid();
 
-	if (tid && (__s32)ctx->args[2] == SIGURG)
-		emit_plain(KIND_TGKILL_ENTER, tid);
+	if (!tid)
+		return 0;
+	if ((__s32)ctx->args[2] != SIGURG) {
+		call_begin(0);
+		return 0;
+	}
+	call_begin(now);
+	emit_plain(KIND_TGKILL_ENTER, tid, now);
 	return 0;
 }
 
 SEC("tracepoint/syscalls/sys_exit_tgkill")
 int pw_tgkill_exit(struct syscall_exit *ctx)
 {
-	return syscall_return(KIND_TGKILL_EXIT, ctx->ret);
+	return call_end(KIND_TGKILL_EXIT, ctx->ret);
 }
 
-static __always_inline __u8 target_state(const struct task_struct *task)
+static __always_inline __u8 target_state_unseen(const struct task_struct *task)
 {
 	if (task_on_cpu(task))
 		return TARGET_ON_CPU;
 	return task_state(task) == 0 || task_on_rq(task) ? TARGET_RUNNABLE : TARGET_BLOCKED;
+}
+
+// Where a signal finds its target. The tracepoint comes after the wake-up (kernel/signal.c, complete_signal), so a thread that
+// the sender has woken in this very call was blocked. A task's on_cpu outlasts its switch-out; the slot does not.
+static __always_inline __u8 target_state(struct task_struct *task, __u32 sender, __u64 enter)
+{
+	const struct thread_state *state = thread_get(task, false);
+	bool woken, by_signal;
+
+	if (cpu_slot(task_cpu(task))->tid == task->pid)
+		return TARGET_ON_CPU;
+	if (!state)
+		return target_state_unseen(task);
+	woken = state->wake_time > state->off_time && !state->off_runnable;
+	by_signal = woken && enter && state->waker == sender && state->wake_time >= enter;
+	if (by_signal)
+		return TARGET_BLOCKED;
+	if (!state->off_time)
+		return target_state_unseen(task);
+	if (task_on_cpu(task))
+		return TARGET_UNKNOWN;
+	return woken || state->off_runnable ? TARGET_RUNNABLE : TARGET_BLOCKED;
 }
 
 // The siginfo argument is 0 (from the calling process), 1 (from the kernel) or a pointer; kernel-made ones have a positive
@@ -43,20 +72,27 @@ SEC("tp_btf/signal_generate")
 int pw_generate(__u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[2];
+	__u64 now = bpf_ktime_get_ns(), sender, enter = 0;
 	struct event_signal_generate *e;
-	__u64 sender;
+	struct thread_state *self;
 
 	if ((__s32)ctx[0] != SIGURG || !is_target(task))
 		return 0;
-	e = emit_reserve(sizeof(*e), KIND_SIGNAL_GENERATE, task->pid, bpf_ktime_get_ns());
+	sender = sent_by_kernel(ctx[1]) ? 0 : bpf_get_current_pid_tgid();
+	if (sender >> 32 == target_tgid) {
+		self = thread_self();
+		if (self)
+			enter = self->call_time;
+	}
+	e = emit_reserve(sizeof(*e), KIND_SIGNAL_GENERATE, task->pid, now);
 	if (!e)
 		return 0;
-	sender = sent_by_kernel(ctx[1]) ? 0 : bpf_get_current_pid_tgid();
-	e->h.flags = target_state(task);
+	e->h.flags = target_state(task, (__u32)sender, enter);
 	e->sender = (__u32)sender;
 	e->sender_tgid = sender >> 32;
 	e->group = (__u32)ctx[3];
 	e->result = (__u32)ctx[4];
+	e->enter = enter;
 	emit_submit(e);
 	return 0;
 }
@@ -70,7 +106,7 @@ int pw_deliver(__u64 *ctx)
 		return 0;
 	tid = current_target_tid();
 	if (tid)
-		emit_plain(KIND_SIGNAL_DELIVER, tid);
+		emit_plain(KIND_SIGNAL_DELIVER, tid, bpf_ktime_get_ns());
 	return 0;
 }
 

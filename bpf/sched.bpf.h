@@ -33,7 +33,7 @@ static __always_inline __u8 turn_split(struct event_switch *e, const struct thre
 
 static __always_inline void turn_end(struct task_struct *prev, struct cpu_slot *slot, __u64 now, bool runnable, bool dead)
 {
-	struct thread_state *state = thread_get(prev, true);
+	struct thread_state *state = thread_get(prev, false);
 	struct event_switch *e;
 
 	if (!state) {
@@ -55,7 +55,6 @@ static __always_inline void turn_end(struct task_struct *prev, struct cpu_slot *
 		return;
 	}
 	state->off_time = now;
-	state->wake_time = 0;
 	state->waker = runnable ? 0 : state->early_waker;
 	state->early_waker = 0;
 	state->last_cpu = bpf_get_smp_processor_id() + 1;
@@ -95,7 +94,7 @@ int pw_waking(__u64 *ctx)
 
 	if (!is_target(task))
 		return 0;
-	state = thread_get(task, true);
+	state = thread_get(task, false);
 	if (!state)
 		return 0;
 	if (cpu_slot(task_cpu(task))->tid == task->pid) {
@@ -115,7 +114,7 @@ int pw_wakeup_new(__u64 *ctx)
 
 	if (!is_target(task))
 		return 0;
-	state = thread_get(task, true);
+	state = thread_get(task, false);
 	if (!state)
 		return 0;
 	state->wake_time = bpf_ktime_get_ns();
@@ -139,7 +138,7 @@ int pw_migrate(__u64 *ctx)
 
 	if (!is_target(task))
 		return 0;
-	state = thread_get(task, true);
+	state = thread_get(task, false);
 	if (!state)
 		return 0;
 	if (!cpu_allowed(task, task_cpu(task)))

@@ -17,9 +17,19 @@ int pw_resolve(struct bpf_iter__task *ctx)
 	if (tid_at_level(task, r.level) != wanted_pid)
 		return 0;
 	r.tgid = task->tgid;
-	r.start_time = task->start_time;
 	r.task_flags = task->flags;
 	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
+	return 0;
+}
+
+// Makes room for the state of every thread that lives, so that no hook has to.
+SEC("iter/task")
+int pw_prepare(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+
+	if (task && is_target(task))
+		thread_get(task, true);
 	return 0;
 }
 

@@ -18,6 +18,31 @@ static __always_inline struct thread_state *thread_get(struct task_struct *task,
 	return bpf_map_lookup_elem(&thread_hash, &tid);
 }
 
+// The calling thread's, if it has one.
+static __always_inline struct thread_state *thread_self(void)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+
+	if (use_task_storage)
+		return bpf_task_storage_get(&thread_storage, bpf_get_current_task_btf(), NULL, 0);
+	return bpf_map_lookup_elem(&thread_hash, &tid);
+}
+
+// The thread goes on under another tid.
+static __always_inline void thread_rename(__u32 from, __u32 to)
+{
+	struct thread_state *state, copy;
+
+	if (use_task_storage || from == to)
+		return; // task storage goes with its task
+	state = bpf_map_lookup_elem(&thread_hash, &from);
+	if (!state)
+		return;
+	copy = *state;
+	bpf_map_update_elem(&thread_hash, &to, &copy, BPF_ANY);
+	bpf_map_delete_elem(&thread_hash, &from);
+}
+
 // Task storage goes with its task.
 static __always_inline void thread_forget(__u32 tid)
 {

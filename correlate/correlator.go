@@ -51,6 +51,7 @@ var dispatch = [...]func(*Correlator, *events.Event){
 	events.SignalGenerate: (*Correlator).signalGenerate,
 	events.SignalDeliver:  (*Correlator).signalDeliver,
 	events.Sigreturn:      (*Correlator).sigreturn,
+	events.Exec:           (*Correlator).exec,
 	events.Switch:         (*Correlator).turn,
 	events.WindowStart:    (*Correlator).windowStart,
 	events.WindowCut:      (*Correlator).windowCut,

@@ -68,13 +68,17 @@ func replay(t *testing.T, file string) []*Result {
 func dump(w *bytes.Buffer, r *Result) {
 	fmt.Fprintf(w, "window [%d, %d) interval=%v\n", r.Start, r.End, r.Interval)
 	c := r.Counts
+	var notInjected uint64
+	if c.SigurgNotInjected != nil {
+		notInjected = *c.SigurgNotInjected
+	}
 	for _, n := range []struct {
 		name string
 		v    uint64
 	}{
 		{"threads", c.Threads}, {"created", c.ThreadsCreated}, {"exited", c.ThreadsExited}, {"killed", c.ThreadsKilled},
 		{"sent", c.SigurgSent}, {"generated", c.SigurgGenerated}, {"coalesced", c.SigurgCoalesced}, {"delivered", c.SigurgDelivered},
-		{"foreign", c.SigurgForeign}, {"not_injected", *c.SigurgNotInjected}, {"switches", c.Switches}, {"migrations", c.Migrations},
+		{"foreign", c.SigurgForeign}, {"not_injected", notInjected}, {"switches", c.Switches}, {"migrations", c.Migrations},
 		{"broken", r.Loss.BrokenLinks}, {"lost", r.Loss.Total()}, {"omitted", r.ThreadsOmitted},
 	} {
 		if n.v != 0 {

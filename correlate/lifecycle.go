@@ -19,7 +19,7 @@ func (c *Correlator) newTask(e *events.Event) {
 	t := &thread{
 		tid: e.TID, nsTID: int32(e.Args[events.ArgChildNSTID]), name: parent.name, createdBy: parent.nsTID,
 		createdAt: e.Time, accounted: e.Time, seedCPU: -1,
-		cloneEnter: parent.spans[spanClone].begin, clone3: parent.clone3,
+		cloneEnter: events.Time(e.Args[events.ArgCloneEnter]), clone3: parent.clone3, byGo: parent.maskedAt != 0,
 	}
 	c.threads[e.TID] = t // a tid used again is a new thread
 	parent.child = t
@@ -34,8 +34,8 @@ func (c *Correlator) cloneExit(e *events.Event) {
 	child := t.child
 	t.child = nil
 	s := t.close(spanClone, phaseCloneSyscall, e.Time)
-	if s.begin == 0 || child == nil || int64(e.Args[events.ArgValue]) < 0 {
-		return // not a thread's clone, or it began before the programs were there, or it failed
+	if s.begin != events.Time(e.Args[events.ArgEnter]) || child == nil || int64(e.Args[events.ArgRet]) < 0 {
+		return // its enter was lost, or an earlier call's exit, or it failed
 	}
 	s.anchor, s.clone3 = child.createdAt, child.clone3
 	c.finish(t, s)
@@ -63,14 +63,15 @@ func (c *Correlator) born(t *thread, p phase, begin, end events.Time) {
 	}
 }
 
-// sigmask: a new thread that sets its mask after its signal stack is ready to run Go (runtime.minit); one that blocks
-// SIGURG may be about to end (runtime.mexit), or to create a thread (runtime.newosproc).
+// sigmask: a thread made by the runtime that sets its mask after its signal stack is ready to run Go (runtime.minit); one that
+// blocks SIGURG may be about to end (runtime.mexit), or to create a thread (runtime.newosproc). A thread that C code made calls
+// Go when it likes, or never.
 func (c *Correlator) sigmask(e *events.Event) {
 	t := c.known(e.TID)
-	if t.createdAt != 0 && t.altstack && t.ready == 0 {
+	if t.byGo && t.altstack && t.ready == 0 {
 		c.isReady(t, e.Time)
 	}
-	t.maskedAt = 0
+	t.maskedAt, t.mexit, t.spans[spanMexit] = 0, 0, span{} // whatever it was about to, it goes on
 	if e.Args[events.ArgValue]&sigurgBit != 0 {
 		t.maskedAt = e.Time
 		t.open(spanMexit, e.Time)
@@ -146,4 +147,27 @@ func (c *Correlator) processFree(e *events.Event) {
 		c.record(&sample{phase: phaseFree, begin: t.deadAt, end: e.Time, anchor: t.exitEnter})
 	}
 	delete(c.threads, e.TID)
+}
+
+// exec: all other threads have ended, and the one that called it goes on under the process's tid.
+func (c *Correlator) exec(e *events.Event) {
+	old := uint32(e.Args[events.ArgOldTID])
+	for _, w := range c.windows {
+		if w.contains(e.Time) {
+			w.execs++
+		}
+	}
+	c.cfg.AsyncPreempt = 0 // it was the old program's
+	t := c.threads[old]
+	if old == e.TID || t == nil {
+		return
+	}
+	delete(c.threads, old)
+	if now := c.threads[e.TID]; now != nil && now.deadAt == 0 {
+		t.deadAt = e.Time // it has been seen under its new tid already
+		c.account(t, classUnknown, t.accounted, e.Time)
+		return
+	}
+	t.tid, t.nsTID = e.TID, int32(e.Args[events.ArgExecNSTID])
+	c.threads[e.TID] = t
 }

@@ -42,10 +42,10 @@ var phases = [phaseCount]phaseSpec{
 		programs: []string{"sched_wakeup_new"},
 		needs:    []events.Kind{events.NewTask, events.Switch}},
 	phaseStart: {id: "P-8", name: "start", oneThread: true,
-		programs: []string{"sched_switch", "sys_enter_sigaltstack"},
+		programs: []string{"sched_switch", cloneExitProgram, "sys_enter_sigaltstack", "sys_enter_sigaltstack"},
 		needs:    []events.Kind{events.NewTask, events.Switch, events.Sigaltstack, events.Sigmask}},
 	phaseTotal: {id: "P-8", name: "total",
-		programs: []string{cloneProgram, "task_newtask", "sched_wakeup_new", "sched_switch", "sys_enter_sigaltstack"},
+		programs: []string{cloneProgram, "task_newtask", "sched_wakeup_new", "sched_switch", cloneExitProgram, "sys_enter_sigaltstack", "sys_enter_sigaltstack"},
 		needs:    []events.Kind{events.CloneEnter, events.NewTask, events.Sigaltstack, events.Sigmask}},
 	phaseRuntime: {id: "P-9", name: "runtime", oneThread: true,
 		programs: []string{"sys_enter_rt_sigprocmask", "sys_enter_sigaltstack"},
@@ -77,7 +77,11 @@ var phases = [phaseCount]phaseSpec{
 const unseenKernelTime = "tracepoints do not see the signal frame's set-up after delivery and the work of rt_sigreturn"
 
 // cloneProgram stands for the hook of whichever of clone and clone3 made the thread.
-const cloneProgram = "sys_enter_clone*"
+// The exit's runs in the child too.
+const (
+	cloneProgram     = "sys_enter_clone"
+	cloneExitProgram = "sys_exit_clone"
+)
 
 // sample is one interval that is complete.
 type sample struct {
@@ -88,6 +92,7 @@ type sample struct {
 	off        int64       // ns off the CPU inside
 	outs       uint32      // switch-outs inside
 	vague      bool        // off is not known
+	sending    *signal     // of a send: whose it is
 	clone3     bool
 }
 

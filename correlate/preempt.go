@@ -4,10 +4,12 @@ import "github.com/pinwatch/pinwatch/events"
 
 // signal is one SIGURG that the target sends to one of its threads.
 type signal struct {
-	enter, exit, generated, delivered events.Time
-	state                             string // where its target was when it was generated
-	send                              sample // the sender's side, complete once exit is known
-	done                              bool   // the kernel bounds have been recorded
+	enter                events.Time // of tgkill
+	generated, delivered events.Time
+	reached              bool   // it was generated for a thread of the target, delivered or not
+	state                string // where its target was when it was generated
+	send                 sample // the sender's side, complete once sent is set
+	sent                 bool
 }
 
 // Results of signal_generate: include/trace/events/signal.h.
@@ -16,7 +18,7 @@ const (
 	resultAlreadyPending = 2
 )
 
-var stateNames = [...]string{events.TargetBlocked: "blocked", events.TargetRunnable: "runnable", events.TargetOnCPU: "on_cpu"}
+var stateNames = [...]string{events.TargetBlocked: "blocked", events.TargetRunnable: "runnable", events.TargetOnCPU: "on_cpu", events.TargetUnknown: "unknown"}
 
 func (c *Correlator) tgkillEnter(e *events.Event) {
 	t := c.known(e.TID)
@@ -35,14 +37,18 @@ func (c *Correlator) signalGenerate(e *events.Event) {
 	}
 	if uint32(e.Args[events.ArgSenderTGID]) != c.cfg.TGID {
 		c.count(e.Time, func(w *window) *uint64 { return &w.counts.SigurgForeign })
-		if result == resultDelivered {
-			t.pending = nil
+		if result == resultDelivered && e.Args[events.ArgGroup] == 0 {
+			t.pending = nil // the process's pending signals are another queue
 		}
 		return
 	}
 	sig := c.known(uint32(e.Args[events.ArgSender])).sending
-	if sig == nil || e.Args[events.ArgGroup] != 0 || result != resultDelivered {
-		return // not by tgkill, or not sent after all
+	if sig == nil || sig.enter != events.Time(e.Args[events.ArgTgkillEnter]) || e.Args[events.ArgGroup] != 0 {
+		return // not by tgkill, or its enter was lost
+	}
+	sig.reached = true
+	if result != resultDelivered {
+		return // not sent after all
 	}
 	sig.generated = e.Time
 	sig.state = "unknown"
@@ -52,7 +58,7 @@ func (c *Correlator) signalGenerate(e *events.Event) {
 	t.pending = sig
 	t.open(spanDeliver, e.Time)
 	if e.Flags != events.TargetOnCPU {
-		t.spans[spanDeliver].outs = 1 // it is off its CPU already
+		t.spans[spanDeliver].outs = 1 // it is off its CPU already, or may be
 	} else {
 		c.begun(phaseKernelLower, "", sig.enter)
 		c.begun(phaseKernelUpper, "", sig.enter)
@@ -65,12 +71,11 @@ func (c *Correlator) tgkillExit(e *events.Event) {
 	sig := t.sending
 	t.sending = nil
 	s := t.close(spanTgkill, phaseSend, e.Time)
-	if sig == nil || int64(e.Args[events.ArgValue]) != 0 {
-		return
+	if sig == nil || !sig.reached || s.begin != events.Time(e.Args[events.ArgEnter]) || int64(e.Args[events.ArgRet]) != 0 {
+		return // to another process, or failed, or its enter or an earlier exit was lost
 	}
-	sig.exit, sig.send = e.Time, s
+	s.sending = sig
 	c.finish(t, s)
-	c.kernelBounds(sig)
 }
 
 func (c *Correlator) signalDeliver(e *events.Event) {
@@ -93,15 +98,15 @@ func (c *Correlator) signalDeliver(e *events.Event) {
 }
 
 // kernelBounds records, for a target on a CPU, what a preemption costs the kernel at least and at most: send and delivery
-// overlap, and the time to delivery is not all CPU time.
+// overlap, and the time to delivery is not all CPU time. It is called when the send is complete and when the signal is
+// delivered; the later one records.
 func (c *Correlator) kernelBounds(sig *signal) {
-	if sig.done || sig.exit == 0 || sig.delivered == 0 || sig.state != stateNames[events.TargetOnCPU] {
+	if !sig.sent || sig.delivered == 0 || sig.state != stateNames[events.TargetOnCPU] {
 		return
 	}
-	sig.done = true
 	lower, upper := sig.send, sig.send
 	lower.phase, upper.phase = phaseKernelLower, phaseKernelUpper
-	upper.end = max(sig.exit, sig.delivered)
+	upper.end = max(upper.end, sig.delivered)
 	lower.anchor, upper.anchor = sig.enter, sig.enter
 	c.record(&lower)
 	c.record(&upper)

@@ -13,6 +13,7 @@ type thread struct {
 	createdAt, cloneEnter, firstIn, ready events.Time
 	altstack                              bool // sigaltstack has been called since birth
 	clone3                                bool
+	byGo                                  bool // the runtime made it: its parent had SIGURG blocked (newosproc, _cgo_sys_thread_start)
 
 	// As a parent: the clone in progress.
 	child *thread
@@ -88,7 +89,16 @@ func (c *Correlator) finish(t *thread, s sample) {
 		t.deferred = append(t.deferred, s)
 		return
 	}
-	c.record(&s)
+	c.complete(&s)
+}
+
+// complete takes a sample that nothing can change any more.
+func (c *Correlator) complete(s *sample) {
+	c.record(s)
+	if s.sending != nil {
+		s.sending.send, s.sending.sent = *s, true
+		c.kernelBounds(s.sending)
+	}
 }
 
 // offCPU tells a thread's open and waiting intervals that it was off its CPU in [from, to).
@@ -103,7 +113,7 @@ func (c *Correlator) offCPU(t *thread, from, to events.Time) {
 	for i := range t.deferred {
 		s := &t.deferred[i]
 		s.off += overlap(from, to, s.begin, s.end)
-		c.record(s)
+		c.complete(s)
 	}
 	t.deferred = t.deferred[:0]
 }

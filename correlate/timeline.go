@@ -9,6 +9,11 @@ import (
 // turn handles a Switch: the thread leaves its CPU now; out, wake and in lie behind it.
 func (c *Correlator) turn(e *events.Event) {
 	t := c.known(e.TID)
+	if t.deadAt != 0 { // the leader has ended, and another thread executes a program under its tid
+		delete(c.threads, e.TID)
+		t = c.known(e.TID)
+		t.accounted = e.Time
+	}
 	now := e.Time
 	in := now - events.Time(e.Args[events.ArgRunNS])
 	wake := in - events.Time(e.Args[events.ArgRunqNS])
@@ -69,10 +74,12 @@ func (c *Correlator) thread(e *events.Event) {
 		return // looked at between its last switch-out and its end
 	}
 	if t == nil {
-		t = &thread{tid: e.TID, seedCPU: -1}
-		c.threads[e.TID] = t
+		t = c.known(e.TID)
 	}
-	if t.accounted == 0 { // first sight of a thread that lived before
+	if t.accounted == 0 { // first sight of a thread that lived before, or whose birth was lost
+		if c.seeded {
+			c.account(t, classUnknown, 0, e.Time)
+		}
 		t.accounted, t.state, t.seedCPU = e.Time, seenState(e), int(e.CPU)
 	}
 	t.nsTID = int32(e.Args[events.ArgNSTID])

@@ -16,12 +16,15 @@ const maxWindows = 3
 // MaxEndedThreads is how many ended threads a Result lists at least; of the others only the sums are kept.
 const MaxEndedThreads = 1000
 
+const forgetFrom = 4 * MaxEndedThreads
+
 // window collects what happens in [start, end).
 type window struct {
 	id         uint32
 	slot       int // in thread.shares
 	start, end events.Time
 	interval   bool
+	execs      uint64
 
 	counts      Counts
 	notInjected uint64
@@ -29,6 +32,7 @@ type window struct {
 	moves       Moves
 	costs       map[costKey]*cost
 	threads     []*thread // those with a share
+	forgetAt    int       // look for ended threads when there are more than this
 	dropped     share     // sums over threads no longer listed
 	droppedN    uint64
 }
@@ -74,8 +78,9 @@ func (w *window) share(t *thread) *share {
 	if s.window != w.id {
 		*s = share{window: w.id}
 		w.threads = append(w.threads, t)
-		if len(w.threads) > 4*MaxEndedThreads {
+		if len(w.threads) > w.forgetAt {
 			w.forgetEnded()
+			w.forgetAt = max(forgetFrom, 2*len(w.threads)) // many may live: a pass must pay
 		}
 	}
 	return s
@@ -154,7 +159,7 @@ func (c *Correlator) openWindow(start events.Time, interval bool) {
 	}
 	c.nextWin++
 	c.windows = append(c.windows, &window{
-		id: c.nextWin, slot: slot, start: start, interval: interval, costs: map[costKey]*cost{},
+		id: c.nextWin, slot: slot, start: start, interval: interval, costs: map[costKey]*cost{}, forgetAt: forgetFrom,
 		loss:  Loss{ByKind: map[string]uint64{}},
 		moves: Moves{ByWhy: map[string]uint64{}, ByDistance: map[string]uint64{}},
 	})
@@ -240,6 +245,9 @@ func (c *Correlator) result(w *window) *Result {
 	if n := w.loss.Total(); n > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%d records were lost: counts are lower bounds; use a larger --ring-size", n))
 	}
+	if w.execs > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the process executed another program (%d×) in the window: what is said of the program is true of the first", w.execs))
+	}
 	return r
 }
 
@@ -283,12 +291,11 @@ func (w *window) costRow(p phase, state string) Cost {
 		row.OffCPU = &off
 	}
 	for _, name := range spec.programs {
-		if name != cloneProgram {
-			row.Hooks[name] += k.n
-			continue
+		row.Hooks[name] += k.n
+		if name == cloneProgram || name == cloneExitProgram {
+			row.Hooks[name] -= k.clone3
+			row.Hooks[name+"3"] += k.clone3
 		}
-		row.Hooks["sys_enter_clone3"] += k.clone3
-		row.Hooks["sys_enter_clone"] += k.n - k.clone3
 	}
 	row.Hooks["sched_switch"] += 2 * k.outs
 	if spec.warning != "" && k.n > 0 {

@@ -56,12 +56,22 @@ func decodeThread(p unsafe.Pointer, e *Event) {
 
 func decodeNewTask(p unsafe.Pointer, e *Event) {
 	r := (*bpf.PinwatchEventNewtask)(p)
-	e.Args = [8]uint64{uint64(r.Parent), uint64(r.NsTid), r.CloneFlags}
+	e.Args = [8]uint64{uint64(r.Parent), uint64(r.NsTid), r.CloneFlags, r.Enter}
 }
 
 func decodeSignalGenerate(p unsafe.Pointer, e *Event) {
 	r := (*bpf.PinwatchEventSignalGenerate)(p)
-	e.Args = [8]uint64{uint64(r.Sender), uint64(r.SenderTgid), uint64(r.Result), uint64(r.Group)}
+	e.Args = [8]uint64{uint64(r.Sender), uint64(r.SenderTgid), uint64(r.Result), uint64(r.Group), r.Enter}
+}
+
+func decodeReturn(p unsafe.Pointer, e *Event) {
+	r := (*bpf.PinwatchEventReturn)(p)
+	e.Args = [8]uint64{uint64(r.Ret), r.Enter}
+}
+
+func decodeExec(p unsafe.Pointer, e *Event) {
+	r := (*bpf.PinwatchEventExec)(p)
+	e.Args = [8]uint64{uint64(r.OldTid), uint64(r.NsTid)}
 }
 
 func decodeSwitch(p unsafe.Pointer, e *Event) {

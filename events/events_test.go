@@ -23,7 +23,7 @@ func TestRecordsMatchBTF(t *testing.T) {
 		"event_header": bpf.PinwatchEventHeader{}, "event_thread": bpf.PinwatchEventThread{}, "event_newtask": bpf.PinwatchEventNewtask{},
 		"event_clone_enter": bpf.PinwatchEventCloneEnter{}, "event_return": bpf.PinwatchEventReturn{}, "event_plain": bpf.PinwatchEventPlain{},
 		"event_sigmask": bpf.PinwatchEventSigmask{}, "event_sigaltstack": bpf.PinwatchEventSigaltstack{},
-		"event_signal_generate": bpf.PinwatchEventSignalGenerate{}, "event_sigreturn": bpf.PinwatchEventSigreturn{},
+		"event_signal_generate": bpf.PinwatchEventSignalGenerate{}, "event_sigreturn": bpf.PinwatchEventSigreturn{}, "event_exec": bpf.PinwatchEventExec{},
 		"event_switch": bpf.PinwatchEventSwitch{}, "resolved": bpf.PinwatchResolved{},
 	} {
 		var c *btf.Struct

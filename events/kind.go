@@ -26,6 +26,7 @@ const (
 	SignalGenerate = Kind(bpf.PinwatchEventKindKIND_SIGNAL_GENERATE)
 	SignalDeliver  = Kind(bpf.PinwatchEventKindKIND_SIGNAL_DELIVER)
 	Sigreturn      = Kind(bpf.PinwatchEventKindKIND_SIGRETURN)
+	Exec           = Kind(bpf.PinwatchEventKindKIND_EXEC)
 	Switch         = Kind(bpf.PinwatchEventKindKIND_SWITCH)
 
 	kernelKinds = Kind(bpf.PinwatchEventKindKIND_COUNT)
@@ -52,6 +53,7 @@ const (
 	TargetBlocked  = uint8(bpf.PinwatchTargetStateTARGET_BLOCKED)
 	TargetRunnable = uint8(bpf.PinwatchTargetStateTARGET_RUNNABLE)
 	TargetOnCPU    = uint8(bpf.PinwatchTargetStateTARGET_ON_CPU)
+	TargetUnknown  = uint8(bpf.PinwatchTargetStateTARGET_UNKNOWN)
 
 	WindowIntervals = uint8(1) // WindowStart: the window will be cut
 
@@ -66,9 +68,11 @@ const (
 // Positions in Event.Args, by kind. The text form prints arguments under the names in specs.
 const (
 	ArgOff, ArgWake, ArgRun, ArgNSTID, ArgLastCPU, ArgWhy, ArgComm = 0, 1, 2, 3, 4, 5, 6 // Thread (ArgComm takes two)
-	ArgParent, ArgChildNSTID, ArgCloneFlags                        = 0, 1, 2             // NewTask
+	ArgParent, ArgChildNSTID, ArgCloneFlags, ArgCloneEnter         = 0, 1, 2, 3          // NewTask
+	ArgRet, ArgEnter                                               = 0, 1                // CloneExit, TgkillExit
+	ArgOldTID, ArgExecNSTID                                        = 0, 1                // Exec
 	ArgValue                                                       = 0                   // the kinds with one argument
-	ArgSender, ArgSenderTGID, ArgResult, ArgGroup                  = 0, 1, 2, 3          // SignalGenerate
+	ArgSender, ArgSenderTGID, ArgResult, ArgGroup, ArgTgkillEnter  = 0, 1, 2, 3, 4       // SignalGenerate
 	ArgRunNS, ArgRunqNS, ArgBlockedNS, ArgWaker                    = 0, 1, 2, 3          // Switch, with ArgLastCPU, ArgWhy
 	ArgLostKind, ArgLostCount                                      = 0, 1                // Loss
 )
@@ -87,19 +91,20 @@ var plainSize = unsafe.Sizeof(bpf.PinwatchEventPlain{})
 var specs = [kindCount]spec{
 	Thread: {"thread", []string{"off", "wake", "run", "ns_tid", "last_cpu", "why", "comm", "comm2"},
 		[]string{"on_cpu", "runnable", "exited", "off_runnable", "new"}, unsafe.Sizeof(bpf.PinwatchEventThread{}), decodeThread},
-	NewTask:        {"newtask", []string{"parent", "ns_tid", "clone_flags"}, nil, unsafe.Sizeof(bpf.PinwatchEventNewtask{}), decodeNewTask},
+	NewTask:        {"newtask", []string{"parent", "ns_tid", "clone_flags", "enter"}, nil, unsafe.Sizeof(bpf.PinwatchEventNewtask{}), decodeNewTask},
 	CloneEnter:     {"clone_enter", []string{"clone_flags"}, []string{"clone3"}, unsafe.Sizeof(bpf.PinwatchEventCloneEnter{}), decodeValue},
-	CloneExit:      {"clone_exit", []string{"ret"}, nil, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeValue},
+	CloneExit:      {"clone_exit", []string{"ret", "enter"}, nil, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
 	ExitEnter:      {"exit_enter", nil, nil, plainSize, decodePlain},
 	ProcessExit:    {"process_exit", nil, nil, plainSize, decodePlain},
 	ProcessFree:    {"process_free", nil, nil, plainSize, decodePlain},
 	Sigmask:        {"sigmask", []string{"set"}, nil, unsafe.Sizeof(bpf.PinwatchEventSigmask{}), decodeValue},
 	Sigaltstack:    {"sigaltstack", []string{"ss_flags"}, nil, unsafe.Sizeof(bpf.PinwatchEventSigaltstack{}), decodeSigaltstack},
 	TgkillEnter:    {"tgkill_enter", nil, nil, plainSize, decodePlain},
-	TgkillExit:     {"tgkill_exit", []string{"ret"}, nil, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeValue},
-	SignalGenerate: {"signal_generate", []string{"sender", "sender_tgid", "result", "group"}, []string{"=", "blocked", "runnable", "on_cpu"}, unsafe.Sizeof(bpf.PinwatchEventSignalGenerate{}), decodeSignalGenerate},
+	TgkillExit:     {"tgkill_exit", []string{"ret", "enter"}, nil, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
+	SignalGenerate: {"signal_generate", []string{"sender", "sender_tgid", "result", "group", "enter"}, []string{"=", "blocked", "runnable", "on_cpu", "unknown"}, unsafe.Sizeof(bpf.PinwatchEventSignalGenerate{}), decodeSignalGenerate},
 	SignalDeliver:  {"signal_deliver", nil, nil, plainSize, decodePlain},
 	Sigreturn:      {"sigreturn", []string{"pc"}, nil, unsafe.Sizeof(bpf.PinwatchEventSigreturn{}), decodeValue},
+	Exec:           {"exec", []string{"old_tid", "ns_tid"}, nil, unsafe.Sizeof(bpf.PinwatchEventExec{}), decodeExec},
 	Switch: {"switch", []string{"run", "runq", "blocked", "waker", "last_cpu", "why"},
 		[]string{"run", "off", "wake", "first", "preempted", "dead"}, unsafe.Sizeof(bpf.PinwatchEventSwitch{}), decodeSwitch},
 

@@ -25,23 +25,28 @@ func NewRing(m *ebpf.Map) (*Ring, error) {
 	return &Ring{r: r}, nil
 }
 
-// Drain hands every record that is in the buffer now to out, and returns without waiting. The event is only valid during the call.
-func (r *Ring) Drain(out func(*Event)) error {
+// Batch is how many records Drain reads at most.
+const Batch = MaxHeld / 2
+
+// Drain hands the records in the buffer to out, Batch of them at most, and returns without waiting: a target can fill the buffer
+// faster than it is read. more says that there are more. The event is only valid during the call.
+func (r *Ring) Drain(out func(*Event)) (more bool, err error) {
 	r.r.SetDeadline(time.Unix(1, 0))
 	var e Event
-	for {
+	for range Batch {
 		err := r.r.ReadInto(&r.rec)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil
+			return false, nil
+		}
+		if err == nil {
+			err = Decode(r.rec.RawSample, &e)
 		}
 		if err != nil {
-			return fmt.Errorf("read ring buffer: %w", err)
-		}
-		if err := Decode(r.rec.RawSample, &e); err != nil {
-			return fmt.Errorf("read ring buffer: %w", err)
+			return false, fmt.Errorf("read ring buffer: %w", err)
 		}
 		out(&e)
 	}
+	return true, nil
 }
 
 // Close unmaps the ring buffer.

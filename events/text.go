@@ -12,6 +12,16 @@ func itoa(v uint64) string { return strconv.FormatUint(v, 10) }
 // Signed arguments are kept as the wire's 16 bits.
 const argSigned = "last_cpu"
 
+// The kind of a Loss is written by its name.
+const argKind = "kind"
+
+func kindText(v uint64) string {
+	if v < uint64(kindCount) {
+		return specs[v].name
+	}
+	return itoa(v)
+}
+
 // AppendText appends the event as one line of its text twin, without a newline:
 //
 //	TIME KIND tid=N cpu=N [flags=A|B] [name=value …]
@@ -51,6 +61,8 @@ func (e *Event) AppendText(b []byte) []byte {
 			b = strconv.AppendQuote(b, string(bytes.TrimRight(name[:], "\x00")))
 		case argSigned:
 			b = strconv.AppendInt(b, int64(int16(v)), 10)
+		case argKind:
+			b = append(b, kindText(v)...)
 		default:
 			b = strconv.AppendUint(b, v, 10)
 		}
@@ -138,6 +150,13 @@ func parseField(s *spec, e *Event, name, value string) error {
 
 func parseArg(e *Event, i int, name, value string) error {
 	switch name {
+	case argKind:
+		for k := range specs {
+			if specs[k].name == value && value != "" {
+				e.Args[i] = uint64(k)
+				return nil
+			}
+		}
 	case "comm":
 		comm, err := strconv.Unquote(value)
 		if err != nil || len(comm) > 16 {

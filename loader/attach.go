@@ -26,13 +26,14 @@ type hook struct {
 
 func hooks(p *bpf.PinwatchPrograms) []hook {
 	return []hook{
+		{"task_newtask", p.PwNewtask, ""}, // first, see attach
 		{"sched_switch", p.PwSwitch, ""},
 		{"sched_waking", p.PwWaking, ""},
 		{"sched_wakeup_new", p.PwWakeupNew, ""},
 		{"sched_migrate_task", p.PwMigrate, ""},
-		{"task_newtask", p.PwNewtask, ""},
 		{"sched_process_exit", p.PwProcessExit, ""},
 		{"sched_process_free", p.PwProcessFree, ""},
+		{"sched_process_exec", p.PwExec, ""},
 		{"signal_generate", p.PwGenerate, ""},
 		{"signal_deliver", p.PwDeliver, ""},
 		{"clone", p.PwCloneEnter, "sys_enter_clone"},
@@ -54,7 +55,12 @@ func (s *Session) attach() error {
 		return explainAttach("find the system calls' tracepoints", err)
 	}
 	defer tracefs.Close()
-	for _, h := range hooks(&s.objs.PinwatchPrograms) {
+	for i, h := range hooks(&s.objs.PinwatchPrograms) {
+		if i == 1 { // threads to come get their state at task_newtask; those that live get it now
+			if _, err := readIterator(s.objs.PwPrepare); err != nil {
+				return explainAttach("prepare the threads' state", err)
+			}
+		}
 		if h.syscall == "" {
 			s.hooks[h.family] = "tp_btf"
 			l, err := link.AttachTracing(link.TracingOptions{Program: h.prog})

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -28,8 +30,10 @@ type ProgramStats struct {
 // Stats collects program statistics in slices.
 type Stats struct {
 	programs []namedProgram
-	sum      []ProgramStats
-	sampled  time.Duration
+
+	mu      sync.Mutex
+	sum     []ProgramStats
+	sampled time.Duration
 }
 
 type namedProgram struct {
@@ -85,6 +89,8 @@ func (st *Stats) slice(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
 	st.sampled += time.Since(began)
 	for i := range st.sum {
 		st.sum[i].Runs += after[i].Runs - before[i].Runs
@@ -105,8 +111,12 @@ func (st *Stats) read() ([]ProgramStats, error) {
 	return now, nil
 }
 
-// Sum returns the figures so far and the time that they were measured in. Not to be called while Run runs.
-func (st *Stats) Sum() ([]ProgramStats, time.Duration) { return st.sum, st.sampled }
+// Sum returns the figures so far and the time that they were measured in, 0 when there are none yet.
+func (st *Stats) Sum() ([]ProgramStats, time.Duration) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return slices.Clone(st.sum), st.sampled
+}
 
 // Missed is how many program runs the kernel has skipped since attach; 0 on kernels before 5.12, which do not count them.
 func (st *Stats) Missed() (uint64, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -63,7 +64,10 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	meta, asyncPreempt := describe(s, o, target.PID)
+	meta, asyncPreempt, err := describe(s, target.PID)
+	if err != nil {
+		return errors.Join(err, target.Close())
+	}
 	session, err := loader.Attach(target, loader.Config{RingBytes: o.ringBytes, HashState: o.hashState})
 	if err != nil {
 		return errors.Join(err, target.Close())
@@ -76,46 +80,53 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 	defer ring.Close()
 
 	topology := host.ReadTopology(os.DirFS("/"))
-	w := &windows{out: out, meta: meta, session: session, usage: usage(), last: usage()}
+	w := &windows{out: out, meta: meta, session: session}
 	ob := &observer{
 		session: session, ring: ring, stats: session.NewStats(), onWindow: w.settled,
 		correlator: correlate.New(correlate.Config{TGID: target.TGID, Distance: topology.Distance, AsyncPreempt: asyncPreempt}),
 	}
 	w.observer = ob
+	if w.begin, err = w.spent(); err != nil {
+		return err
+	}
+	w.last = w.begin
 	stop := startStats(ctx, ob.stats)
 	progress := newProgress(s, o)
 	err = ob.run(ctx, plan{duration: o.duration, interval: o.interval, begun: o.announce, tick: progress.tick})
 	progress.done()
-	stats, statsErr := stop()
-	if err = errors.Join(err, statsErr); err != nil {
+	statsErr := stop()
+	if err != nil {
 		return err
 	}
-	return w.final(stats)
+	return w.final(statsErr)
 }
 
 // describe collects what a report says beside the numbers, and warns of what is not to be had.
-func describe(s streams, o options, pid int) (report.Meta, uint64) {
+// The error says that pinwatch would report falsehoods of this process.
+func describe(s streams, pid int) (report.Meta, uint64, error) {
 	meta := report.Meta{Version: versionString(), Host: host.Read(os.DirFS("/")), Target: report.Target{PID: pid}}
 	info, err := goruntime.Read(pid)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, os.ErrProcessDone):
-		return meta, 0 // it has just ended; the report will say so
+		return meta, 0, nil // it has just ended; the report will say so
+	case errors.Is(err, goruntime.Err32Bit):
+		return meta, 0, fmt.Errorf("process %d is %w: it can't be observed", pid, goruntime.Err32Bit)
 	case err != nil:
 		meta.Warnings = append(meta.Warnings, fmt.Sprintf("kernel side only: %v", err))
 		fmt.Fprintf(s.err, "pinwatch: process %d: %s: observing the kernel side only\n", pid, oneLine(err))
-		return meta, 0
+		return meta, 0, nil
 	}
 	meta.Target = targetOf(pid, info)
 	if why := info.Unknown["AsyncPreempt"]; why != nil {
 		meta.Warnings = append(meta.Warnings, fmt.Sprintf("injected preemptions are not told from others: %v", why))
 	}
-	return meta, info.AsyncPreempt
+	return meta, info.AsyncPreempt, nil
 }
 
 func targetOf(pid int, info *goruntime.Info) report.Target {
-	none := "none"
+	none, exe := "none", filepath.Base(info.Exe)
 	t := report.Target{
-		PID: pid, Exe: &info.Exe, GoVersion: &info.GoVersion, Cgo: &info.CGO, PIE: &info.PIE, Stripped: &info.Stripped, Offsets: &none,
+		PID: pid, Exe: &exe, GoVersion: &info.GoVersion, Cgo: &info.CGO, PIE: &info.PIE, Stripped: &info.Stripped, Offsets: &none,
 	}
 	if info.GOMAXPROCS > 0 {
 		t.GOMAXPROCS = &info.GOMAXPROCS
@@ -129,17 +140,33 @@ type windows struct {
 	meta     report.Meta
 	session  *loader.Session
 	observer *observer
-	usage    cpuUsage // at the start of the observation
-	last     cpuUsage // at the start of the interval
+	begin    spent // at the start of the observation
+	last     spent // at the start of the interval
 	whole    *correlate.Result
+}
+
+// spent is what pinwatch has used up and missed at one moment, since attach.
+type spent struct {
+	cpu          cpuUsage
+	missed, late uint64
+}
+
+func (w *windows) spent() (spent, error) {
+	missed, err := w.observer.stats.Missed()
+	return spent{cpu: usage(), missed: missed, late: w.observer.order.Late()}, err
 }
 
 // settled takes one window. The whole observation is kept until the observer's own cost is known.
 func (w *windows) settled(r *correlate.Result) error {
-	if missed, err := w.observer.stats.Missed(); err == nil {
-		r.Loss.RecursionMisses = missed
+	now, err := w.spent()
+	if err != nil {
+		return err
 	}
-	r.Loss.Late = w.observer.order.Late()
+	since := w.begin
+	if r.Interval {
+		since, w.last = w.last, now
+	}
+	r.Loss.RecursionMisses, r.Loss.Late = now.missed-since.missed, now.late-since.late
 	if err := correlate.Validate(r); err != nil {
 		r.Warnings = append(r.Warnings, "the numbers contradict each other, which is a defect of pinwatch: "+oneLine(err))
 	}
@@ -148,9 +175,12 @@ func (w *windows) settled(r *correlate.Result) error {
 		return nil
 	}
 	meta := w.about()
-	meta.Observer = observed(w.session, nil, 0, usage().since(w.last), r)
-	w.last = usage()
-	return w.out.interval(report.New(meta, r))
+	programs, sampled := w.observer.stats.Sum()
+	if sampled == 0 {
+		programs = nil // refused, or not yet
+	}
+	meta.Observer = observed(w.session, programs, sampled, now.cpu.since(since.cpu), r)
+	return w.out.interval(w.report(meta, r))
 }
 
 // about is the meta of a window that ends now.
@@ -164,15 +194,28 @@ func (w *windows) about() report.Meta {
 	return meta
 }
 
-func (w *windows) final(stats *loader.Stats) error {
+func (w *windows) final(statsErr error) error {
 	meta := w.about()
-	var programs []loader.ProgramStats
-	var sampled time.Duration
-	if stats != nil {
-		programs, sampled = stats.Sum()
-	} else {
+	programs, sampled := w.observer.stats.Sum()
+	switch {
+	case errors.Is(statsErr, fs.ErrPermission):
+		programs = nil
 		meta.Warnings = append(meta.Warnings, "the kernel gives its BPF statistics only with CAP_SYS_ADMIN: what the programs cost is not known")
+	case statsErr != nil:
+		programs = nil
+		meta.Warnings = append(meta.Warnings, fmt.Sprintf("what the programs cost is not known: %s", oneLine(statsErr)))
 	}
-	meta.Observer = observed(w.session, programs, sampled, usage().since(w.usage), w.whole)
-	return w.out.final(report.New(meta, w.whole))
+	meta.Observer = observed(w.session, programs, sampled, usage().since(w.begin.cpu), w.whole)
+	return w.out.final(w.report(meta, w.whole))
+}
+
+// report adds what the kernel says now of how each living thread is scheduled.
+func (w *windows) report(meta report.Meta, r *correlate.Result) *report.Report {
+	rep := report.New(meta, r)
+	for i := range rep.Threads {
+		if t := &rep.Threads[i]; t.ExitNS == nil {
+			t.Affinity, t.Nice, t.Policy = scheduling(w.session.Target.PID, t.TID)
+		}
+	}
+	return rep
 }

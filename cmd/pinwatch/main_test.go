@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -25,10 +26,32 @@ import (
 const asPinwatch = "PINWATCH_TEST_AS_PINWATCH"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asExecutor) != "" {
+		executeAnother()
+	}
 	if len(os.Args) > 1 && os.Args[1] == workloadCommand || os.Getenv(asPinwatch) != "" {
 		main()
 	}
 	os.Exit(testenv.Main(m))
+}
+
+// asExecutor makes the test binary wait for a byte and then, on a thread that does not lead the process, execute the workload
+// "pingpong".
+const asExecutor = "PINWATCH_TEST_AS_EXECUTOR"
+
+func executeAnother() {
+	runtime.LockOSThread() // main's thread, which leads the process
+	failed := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
+			failed <- err
+		}
+		os.Unsetenv(asExecutor)
+		failed <- syscall.Exec("/proc/self/exe", []string{"pinwatch", workloadCommand, "pingpong"}, os.Environ())
+	}()
+	panic(<-failed)
 }
 
 // pinwatch runs the program in this process.
@@ -272,6 +295,47 @@ func TestTargetEndsMidWindow(t *testing.T) {
 	r := parse(t, out.String())
 	if r.Target.Ended == nil || r.Counts.Threads != 0 {
 		t.Errorf("ended %v, %d threads alive", r.Target.Ended, r.Counts.Threads)
+	}
+}
+
+// A process that executes another program goes on under its PID, whichever of its threads did it.
+func TestExec(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	for _, mode := range []string{"", "--hash-state"} {
+		cmd := exec.Command("/proc/self/exe")
+		cmd.Env = append(os.Environ(), asExecutor+"=1")
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+		var out bytes.Buffer
+		errs := &onFirstWrite{do: func() { _, _ = stdin.Write([]byte("x")) }}
+		args := strings.Fields("pinwatch attach -d 1500ms -i 300ms -o json -p " + strconv.Itoa(cmd.Process.Pid) + " " + mode)
+		if code := run(t.Context(), args, strings.NewReader(""), &out, errs); code != exitOK {
+			t.Fatalf("%s: exit code %d: %s", mode, code, errs.text)
+		}
+		r := parse(t, out.String())
+		warnings := strings.Join(r.Warnings, "; ")
+		if !strings.Contains(warnings, "executed another program") || strings.Contains(warnings, "contradict") {
+			t.Errorf("%s: warnings: %s", mode, warnings)
+		}
+		alive := 0
+		for _, th := range r.Threads {
+			if th.ExitNS != nil {
+				continue
+			}
+			alive++
+			if th.TID == int32(cmd.Process.Pid) && th.Switches == 0 {
+				t.Errorf("%s: the thread that executes does nothing: %+v", mode, th)
+			}
+		}
+		if alive < 2 || uint64(alive) != r.Counts.Threads {
+			t.Errorf("%s: %d threads live, %d counted", mode, alive, r.Counts.Threads)
+		}
 	}
 }
 

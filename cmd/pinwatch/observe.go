@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -35,6 +33,9 @@ type observer struct {
 	lost       [bpf.PinwatchEventKindKIND_COUNT]uint64 // already told to the correlator
 	seen       uint64                                  // events so far
 	onWindow   func(*correlate.Result) error
+	behind     bool        // there was more in the ring buffer than one batch
+	settled    events.Time // the last boundary's
+	done       bool        // the whole observation is settled
 	ended      bool        // the target has
 	endSeen    events.Time // when that was noticed
 	err        error       // of onWindow
@@ -78,10 +79,16 @@ func (o *observer) run(ctx context.Context, p plan) (err error) {
 	defer poll.Stop()
 	cut, end := start.Time+events.Time(p.interval), start.Time+events.Time(p.duration)
 	for {
-		select {
-		case <-ctx.Done():
-			return o.finish()
-		case <-poll.C:
+		if o.behind { // the next batch is there already
+			if ctx.Err() != nil {
+				return o.finish()
+			}
+		} else {
+			select {
+			case <-ctx.Done():
+				return o.finish()
+			case <-poll.C:
+			}
 		}
 		before := now()
 		if err := o.poll(before); err != nil {
@@ -113,12 +120,20 @@ func (o *observer) dead(before events.Time) bool {
 	return o.ended && (o.correlator.Living() == 0 || before.Sub(o.endSeen) > lastSteps)
 }
 
-// poll empties the ring buffer and passes on what can have nothing older behind it.
-func (o *observer) poll(before events.Time) error {
-	if err := o.ring.Drain(func(e *events.Event) { o.order.Push(e) }); err != nil {
+// poll takes one batch from the ring buffer and passes on what can have nothing older behind it.
+func (o *observer) poll(before events.Time) (err error) {
+	last := before
+	o.behind, err = o.ring.Drain(func(e *events.Event) {
+		o.order.Push(e)
+		last = e.Time
+	})
+	if err != nil {
 		return err
 	}
-	if err := o.tellLosses(); err != nil {
+	if o.behind { // what is still in the buffer follows the last event taken
+		before = min(before, last)
+	}
+	if err := o.tellLosses(now()); err != nil {
 		return err
 	}
 	o.release(before - events.Time(slack))
@@ -129,6 +144,7 @@ func (o *observer) release(until events.Time) {
 	o.order.Release(until, func(e *events.Event) {
 		o.seen++
 		for _, r := range o.correlator.Add(e) {
+			o.done = o.done || !r.Interval
 			if o.err == nil {
 				o.err = o.onWindow(r)
 			}
@@ -136,25 +152,34 @@ func (o *observer) release(until events.Time) {
 	})
 }
 
-// boundary ends a window now and has every thread looked at, so that its time is known up to here.
+// boundary ends a window now and has every thread looked at, so that its time is known up to here. Losses up to now are the
+// window's.
 func (o *observer) boundary(kind events.Kind) error {
-	o.order.Push(&events.Event{Kind: kind, Time: now()})
+	at := now()
+	if err := o.tellLosses(at - 1); err != nil {
+		return err
+	}
+	o.order.Push(&events.Event{Kind: kind, Time: at})
 	if err := o.snapshot(); err != nil {
 		return err
 	}
-	o.order.Push(&events.Event{Kind: events.WindowSettled, Time: now()})
+	o.settled = now()
+	o.order.Push(&events.Event{Kind: events.WindowSettled, Time: o.settled})
 	return nil
 }
 
+// finish ends the observation. All that was stamped before its end is waited for, and no more: the target may go on as it likes.
 func (o *observer) finish() error {
 	if err := o.boundary(events.WindowEnd); err != nil {
 		return err
 	}
-	time.Sleep(slack) // what was stamped before the boundary is in the ring buffer by then
-	if err := o.poll(now()); err != nil {
-		return err
+	time.Sleep(slack)
+	for o.behind = true; o.behind && !o.done; {
+		if err := o.poll(now()); err != nil {
+			return err
+		}
 	}
-	o.release(now())
+	o.release(o.settled + 1)
 	return o.err
 }
 
@@ -173,33 +198,28 @@ func (o *observer) snapshot() error {
 	return nil
 }
 
-func (o *observer) tellLosses() error {
+func (o *observer) tellLosses(at events.Time) error {
 	lost, err := o.session.Lost()
 	if err != nil {
 		return err
 	}
 	for kind, n := range lost {
 		if n != o.lost[kind] {
-			o.order.Push(&events.Event{Kind: events.Loss, Time: now(), Args: [8]uint64{uint64(kind), n - o.lost[kind]}})
+			o.order.Push(&events.Event{Kind: events.Loss, Time: at, Args: [8]uint64{uint64(kind), n - o.lost[kind]}})
 		}
 	}
 	o.lost = lost
 	return nil
 }
 
-// startStats has the kernel account for our programs while the observation runs. stop ends that and returns nil where the
-// kernel does not let us.
-func startStats(ctx context.Context, st *loader.Stats) (stop func() (*loader.Stats, error)) {
+// startStats has the kernel account for our programs while the observation runs. stop ends that; fs.ErrPermission means that
+// the kernel does not let us.
+func startStats(ctx context.Context, st *loader.Stats) (stop func() error) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- st.Run(ctx) }()
-	return func() (*loader.Stats, error) {
+	return func() error {
 		cancel()
-		if err := <-done; errors.Is(err, fs.ErrPermission) {
-			return nil, nil
-		} else if err != nil {
-			return nil, err
-		}
-		return st, nil
+		return <-done
 	}
 }

@@ -243,7 +243,9 @@ func (w *truth) checkSwitches(t *testing.T) {
 		of[th.TID] = sums{s.switches + th.Switches, s.migrations + th.Migrations}
 	}
 	for tid := range mostOf {
-		of[tid] = of[tid] // one that pinwatch has not seen at all
+		if _, seen := of[tid]; !seen {
+			of[tid] = sums{}
+		}
 	}
 	for tid, s := range of {
 		check("thread "+strconv.Itoa(int(tid)), s.switches, s.migrations, leastOf[tid], mostOf[tid])
@@ -280,5 +282,21 @@ func (w *truth) checkAccount(t *testing.T) {
 	}
 	if w.report.Counts.Switches < a.Handoffs/2 {
 		t.Errorf("%d switches in %d hand-offs", w.report.Counts.Switches, a.Handoffs)
+	}
+}
+
+// The built-in workload is observed without a loss of any kind, and no number contradicts another.
+func TestZeroLossOnBuiltin(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	code, stdout, stderr := pinwatch(t, "demo", "-d", "3s", "-o", "json")
+	if code != exitOK {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	r := truthful(t, stdout)
+	if l := r.Loss; l.Total != 0 || len(l.ByKind) != 0 || l.Late != 0 || l.RecursionMisses != 0 {
+		t.Errorf("lost %+v", l)
+	}
+	if c := r.Counts; c.Switches < 1000 || c.ThreadsExited < 100 {
+		t.Errorf("the workload hardly worked: %+v", c)
 	}
 }

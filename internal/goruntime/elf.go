@@ -48,6 +48,9 @@ func readImage(r io.ReaderAt, size int64) (*image, error) {
 	if !bytes.HasPrefix(ident[:], []byte(elf.ELFMAG)) {
 		return nil, notGo("the executable is not an ELF file")
 	}
+	if elf.Class(ident[elf.EI_CLASS]) == elf.ELFCLASS32 {
+		return nil, Err32Bit
+	}
 	if elf.Class(ident[elf.EI_CLASS]) != elf.ELFCLASS64 || elf.Data(ident[elf.EI_DATA]) != elf.ELFDATA2LSB {
 		return nil, notGo("only 64-bit little-endian programs are supported")
 	}

@@ -11,6 +11,10 @@ import (
 // script, a kernel thread, a Go program older than 1.13. The error that wraps it gives the reason.
 var ErrNotGo = errors.New("not a Go program")
 
+// Err32Bit says that a process runs a 32-bit program. The kernel does not trace its system calls as it does others
+// (kernel/trace/trace_syscalls.c: compat calls have no tracepoints on x86), so what they do could not be counted.
+var Err32Bit = errors.New("a 32-bit program, whose system calls the kernel does not trace")
+
 // errLimit says that a file or a process asks for more work than any real program needs.
 var errLimit = errors.New("beyond the limits of what pinwatch reads")
 

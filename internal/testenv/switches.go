@@ -145,7 +145,7 @@ func (s *Switches) kill() {
 	s.ended = true
 	if s.cmd != nil {
 		s.cmd.Process.Kill() // an error means that it has ended by itself
-		<-s.read
+		_ = <-s.read
 		s.cmd.Wait()
 	}
 	s.canary.release()

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Scheduling policies of include/uapi/linux/sched.h.
+var policies = map[int]string{0: "SCHED_OTHER", 1: "SCHED_FIFO", 2: "SCHED_RR", 3: "SCHED_BATCH", 5: "SCHED_IDLE", 6: "SCHED_DEADLINE", 7: "SCHED_EXT"}
+
+// scheduling is how the kernel schedules one thread now: the CPUs it may run on, its nice value and its policy; nil what is not
+// to be had, as after its end.
+func scheduling(pid int, tid int32) (affinity *string, nice *int, policy *string) {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(int(tid), &set); err == nil {
+		list := cpuList(&set)
+		affinity = &list
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/stat", pid, tid))
+	if err != nil {
+		return affinity, nil, nil
+	}
+	// The name, in parentheses, may hold anything; what follows begins with field 3 of proc_pid_stat(5).
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	const niceField, policyField = 19 - 3, 41 - 3
+	if len(fields) <= policyField {
+		return affinity, nil, nil
+	}
+	if n, err := strconv.Atoi(fields[niceField]); err == nil {
+		nice = &n
+	}
+	if p, err := strconv.Atoi(fields[policyField]); err == nil {
+		name, ok := policies[p]
+		if !ok {
+			name = strconv.Itoa(p)
+		}
+		policy = &name
+	}
+	return affinity, nice, policy
+}
+
+// cpuList writes a set as the kernel does: 0-3,8.
+func cpuList(set *unix.CPUSet) string {
+	var parts []string
+	for cpu := 0; cpu < len(set)*64; cpu++ {
+		if !set.IsSet(cpu) {
+			continue
+		}
+		first := cpu
+		for set.IsSet(cpu + 1) {
+			cpu++
+		}
+		part := strconv.Itoa(first)
+		if cpu > first {
+			part += "-" + strconv.Itoa(cpu)
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ",")
+}

@@ -1,0 +1,195 @@
+package correlate
+
+import (
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/pinwatch/pinwatch/events"
+)
+
+// Memory does not grow with what is observed: ten million events of threads that switch, come with ever new ids and go, and send
+// each other signals, through the reorder window, cut into intervals, leave less than 64 MiB, and no more than the first
+// million did.
+func TestMemoryDoesNotGrow(t *testing.T) {
+	const total, allowed, growth = 10_000_000, 64 << 20, 8 << 20
+	s := newStream()
+	for s.sent < total/10 {
+		s.step()
+	}
+	early := rssAnon(t)
+	for s.sent < total {
+		s.step()
+	}
+	late := rssAnon(t)
+	s.finish()
+	if late > allowed || late > early+growth {
+		t.Errorf("%d MiB after %d events, %d MiB at the end", early>>20, total/10, late>>20)
+	}
+	r := s.whole
+	if r == nil || s.invalid != nil {
+		t.Fatalf("whole observation: %v, invalid: %v", r != nil, s.invalid)
+	}
+	if r.Counts.ThreadsCreated != s.born || r.Counts.ThreadsExited != s.born || r.Counts.Switches != s.switches || r.Counts.SigurgDelivered != s.signals {
+		t.Errorf("%+v, want %d threads born and dead, %d switches, %d signals", r.Counts, s.born, s.switches, s.signals)
+	}
+	if len(r.Threads) > 4*MaxEndedThreads+lasting+1 || r.ThreadsOmitted == 0 || s.intervals < 10 {
+		t.Errorf("%d threads listed and %d not, %d intervals", len(r.Threads), r.ThreadsOmitted, s.intervals)
+	}
+	t.Logf("%d MiB after %d events, %d MiB at the end; %d threads came and went", early>>20, total/10, late>>20, s.born)
+}
+
+// rssAnon is this process's anonymous memory in bytes, the garbage collected but not given back.
+func rssAnon(t *testing.T) uint64 {
+	t.Helper()
+	runtime.GC()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "RssAnon:")
+	kib, err := strconv.ParseUint(strings.Fields(rest + " 0")[0], 10, 64)
+	if err != nil || kib == 0 {
+		t.Fatalf("RssAnon: %d, %v", kib, err)
+	}
+	return kib << 10
+}
+
+// lasting threads live all the time, besides the target's first.
+const lasting = 300
+
+// stream makes the events of a busy process and has them correlated.
+type stream struct {
+	order      events.Reorder
+	correlator *Correlator
+	now        events.Time
+	left       [lasting + 1]events.Time // when each lasting thread left its CPU
+	turnOf     uint32
+	nextTID    uint32
+	nextCut    events.Time
+	sent       int
+	born       uint64
+	switches   uint64
+	signals    uint64
+	intervals  int
+	whole      *Result
+	invalid    error
+}
+
+const (
+	firstTID = 100 // the target; the lasting threads follow it
+	cutEvery = events.Time(1e9)
+)
+
+func newStream() *stream {
+	s := &stream{correlator: New(Config{TGID: firstTID, AsyncPreempt: 4096}), now: 1e9, nextTID: firstTID + lasting + 1}
+	for i := range s.left {
+		s.left[i] = s.now
+	}
+	s.look()
+	s.push(&events.Event{Kind: events.WindowStart, Flags: events.WindowIntervals})
+	s.nextCut = s.now + cutEvery
+	return s
+}
+
+// push sends an event that happens a microsecond after the one before.
+func (s *stream) push(e *events.Event) {
+	s.now += 1000
+	e.Time = s.now
+	s.order.Push(e)
+	s.sent++
+}
+
+// look is a snapshot: every lasting thread sleeps since its last turn.
+func (s *stream) look() {
+	for i, left := range s.left {
+		tid := uint32(firstTID + i)
+		s.push(&events.Event{Kind: events.Thread, TID: tid, Args: [8]uint64{events.ArgOff: uint64(left), events.ArgNSTID: uint64(tid)}})
+	}
+}
+
+// step is turns of ten lasting threads, of which one preempts the next, and the life of a new one.
+func (s *stream) step() {
+	for range 10 {
+		s.turnOf = (s.turnOf + 1) % uint32(len(s.left))
+		s.turn(s.turnOf)
+	}
+	s.preempt(firstTID+s.turnOf, firstTID+(s.turnOf+1)%uint32(len(s.left)))
+	s.life(firstTID + s.turnOf)
+	if s.now >= s.nextCut {
+		s.nextCut += cutEvery
+		s.push(&events.Event{Kind: events.WindowCut})
+		s.look()
+		s.push(&events.Event{Kind: events.WindowSettled})
+	}
+	s.release(s.now - 30e6)
+}
+
+// turn has a lasting thread wake, wait for 2 µs and run for 1.
+func (s *stream) turn(i uint32) {
+	out := s.left[i]
+	s.now += 5000
+	s.left[i] = s.now + 1000
+	s.push(&events.Event{Kind: events.Switch, TID: firstTID + i, Flags: events.SwitchRun | events.SwitchOff | events.SwitchWake, Args: [8]uint64{
+		events.ArgRunNS: 1000, events.ArgRunqNS: 2000, events.ArgBlockedNS: uint64(s.left[i]-out) - 3000,
+	}})
+	s.switches++
+}
+
+// preempt has one thread send another a SIGURG.
+func (s *stream) preempt(from, to uint32) {
+	s.push(&events.Event{Kind: events.TgkillEnter, TID: from})
+	s.push(&events.Event{Kind: events.SignalGenerate, TID: to, Flags: events.TargetOnCPU, Args: [8]uint64{
+		events.ArgSender: uint64(from), events.ArgSenderTGID: firstTID,
+	}})
+	s.push(&events.Event{Kind: events.TgkillExit, TID: from})
+	s.push(&events.Event{Kind: events.SignalDeliver, TID: to})
+	s.push(&events.Event{Kind: events.Sigreturn, TID: to, Args: [8]uint64{4096}})
+	s.signals++
+}
+
+// life is a thread from clone to its last trace, in one turn.
+func (s *stream) life(parent uint32) {
+	tid := s.nextTID
+	s.nextTID++
+	s.push(&events.Event{Kind: events.CloneEnter, TID: parent})
+	s.push(&events.Event{Kind: events.NewTask, TID: tid, Args: [8]uint64{events.ArgParent: uint64(parent), events.ArgChildNSTID: uint64(tid)}})
+	created := s.now
+	s.push(&events.Event{Kind: events.CloneExit, TID: parent, Args: [8]uint64{uint64(tid)}})
+	s.push(&events.Event{Kind: events.Sigaltstack, TID: tid, CPU: 1})
+	s.push(&events.Event{Kind: events.Sigmask, TID: tid, CPU: 1})
+	s.push(&events.Event{Kind: events.ExitEnter, TID: tid, CPU: 1})
+	s.push(&events.Event{Kind: events.ProcessExit, TID: tid, CPU: 1})
+	run := uint64(4500)
+	s.push(&events.Event{Kind: events.Switch, TID: tid, CPU: 1,
+		Flags: events.SwitchRun | events.SwitchOff | events.SwitchWake | events.SwitchFirst | events.SwitchDead,
+		Args: [8]uint64{events.ArgRunNS: run, events.ArgRunqNS: 100, events.ArgBlockedNS: uint64(s.now-created) + 1000 - run - 100,
+			events.ArgLastCPU: 0xffff}})
+	s.push(&events.Event{Kind: events.ProcessFree, TID: tid})
+	s.born++
+	s.switches++
+}
+
+func (s *stream) release(until events.Time) {
+	s.order.Release(until, func(e *events.Event) {
+		for _, r := range s.correlator.Add(e) {
+			if err := Validate(r); err != nil {
+				s.invalid = err
+			}
+			if r.Interval {
+				s.intervals++
+			} else {
+				s.whole = r
+			}
+		}
+	})
+}
+
+func (s *stream) finish() {
+	s.push(&events.Event{Kind: events.WindowEnd})
+	s.look()
+	s.push(&events.Event{Kind: events.WindowSettled})
+	s.release(s.now + 1)
+}
