@@ -4,14 +4,41 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"slices"
+	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/rlimit"
 
 	"github.com/pinwatch/pinwatch/internal/capability"
 )
 
 // Needed are the capabilities that observing takes: BPF to load, PERFMON to trace.
 var Needed = []capability.Cap{capability.BPF, capability.Perfmon}
+
+// checkPrivileges names all that is missing at once, before the kernel refuses things one by one. It also lifts
+// RLIMIT_MEMLOCK, which BPF memory counts against before Linux 5.11; where that is refused and matters, loading will be too.
+func checkPrivileges() error {
+	missing, err := capability.Missing(append([]capability.Cap{capability.DACReadSearch}, Needed...)...)
+	if err != nil {
+		return nil // the kernel will tell
+	}
+	for _, c := range Needed {
+		if slices.Contains(missing, c) {
+			return &PermissionError{Op: "observing a process", Missing: capNames(missing), Err: fs.ErrPermission}
+		}
+	}
+	_ = rlimit.RemoveMemlock()
+	return nil
+}
+
+func capNames(caps []capability.Cap) (names []string) {
+	for _, c := range caps {
+		names = append(names, c.String())
+	}
+	return names
+}
 
 func explainLoad(op string, err error) error { return explain(op, err, Needed...) }
 
@@ -23,21 +50,31 @@ func explainAttach(op string, err error) error {
 // explain turns a refusal of the kernel into what was refused, why, and what helps.
 func explain(op string, err error, need ...capability.Cap) error {
 	if errors.Is(err, ebpf.ErrNotSupported) {
-		return &UnsupportedError{What: op, Min: "Linux 5.10", Err: err}
+		return &UnsupportedError{What: "way to " + op, Min: "Linux 5.10", Err: err}
 	}
 	if !errors.Is(err, fs.ErrPermission) { // EPERM and EACCES
 		return fmt.Errorf("%s: %w", op, err)
 	}
-	refused := &PermissionError{Op: op, Err: err}
+	refused := &PermissionError{Op: "to " + op, Err: err}
 	if missing, capErr := capability.Missing(need...); capErr == nil {
-		for _, c := range missing {
-			refused.Missing = append(refused.Missing, c.String())
-		}
+		refused.Missing = capNames(missing)
 	}
 	if len(refused.Missing) == 0 {
-		if mode, _ := capability.Lockdown(); mode == "confidentiality" {
-			refused.Why = "the kernel runs with lockdown=confidentiality, which forbids tracing; boot it with lockdown=integrity or less"
-		}
+		refused.Why = whyRefused()
 	}
 	return refused
+}
+
+// whyRefused looks for what else than capabilities can forbid BPF; "" when nothing is found.
+func whyRefused() string {
+	if mode, _ := capability.Lockdown(); mode == capability.LockdownConfidentiality {
+		return "the kernel runs with lockdown=confidentiality, which forbids tracing; boot it with lockdown=integrity or less"
+	}
+	if ids, err := os.ReadFile("/proc/self/uid_map"); err == nil && len(strings.Fields(string(ids))) == 3 && strings.Fields(string(ids))[2] != "4294967295" {
+		return "the capabilities are those of a user namespace, which do not reach the kernel; run it outside, as root"
+	}
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return "RLIMIT_MEMLOCK may be too low and could not be raised, which takes CAP_SYS_RESOURCE"
+	}
+	return ""
 }

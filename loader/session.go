@@ -9,11 +9,9 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
-	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/bpf"
-	"github.com/pinwatch/pinwatch/internal/capability"
 )
 
 // Config of a session. The zero value is useful.
@@ -76,14 +74,6 @@ func (s *Session) load(cfg Config) error {
 	spec.Maps["ring"].MaxEntries = ringSize(cfg.RingBytes)
 	if err := spec.LoadAndAssign(&s.objs, nil); err != nil {
 		return explainLoad("load BPF programs", err)
-	}
-	return nil
-}
-
-// liftMemlock: before Linux 5.11 BPF memory counts against RLIMIT_MEMLOCK.
-func liftMemlock() error {
-	if err := rlimit.RemoveMemlock(); err != nil {
-		return explain("raise RLIMIT_MEMLOCK", err, capability.SysResource)
 	}
 	return nil
 }

@@ -30,6 +30,12 @@ const pfKthread = 0x00200000
 // OpenTarget finds the process that has pid in the caller's PID namespace. It needs the right to load BPF programs:
 // only the kernel knows the process's PID in the initial namespace, by which it is filtered.
 func OpenTarget(pid int) (*Target, error) {
+	if err := checkPrivileges(); err != nil {
+		return nil, err
+	}
+	if _, err := kernelTypes(); err != nil {
+		return nil, err
+	}
 	fd, err := unix.PidfdOpen(pid, 0)
 	switch {
 	case errors.Is(err, unix.ESRCH):
@@ -56,9 +62,6 @@ func isThread(pid int) bool {
 }
 
 func (t *Target) resolve() error {
-	if err := liftMemlock(); err != nil {
-		return err
-	}
 	spec, err := bpf.LoadPinwatch()
 	if err != nil {
 		return fmt.Errorf("read embedded programs: %w", err)
@@ -79,12 +82,13 @@ func (t *Target) resolve() error {
 		return explainLoad("resolve the process", err)
 	}
 	var r bpf.PinwatchResolved
-	if n, err := binary.Decode(answer, binary.NativeEndian, &r); err != nil || n == 0 {
-		return fmt.Errorf("process %d: %w", t.PID, ErrNoProcess)
-	}
+	n, err := binary.Decode(answer, binary.NativeEndian, &r)
 	// The pidfd was opened first. If its process is still there, the PID meant this process all the time.
 	if !t.Alive() {
 		return fmt.Errorf("process %d: %w", t.PID, ErrNoProcess)
+	}
+	if err != nil || n == 0 {
+		return fmt.Errorf("process %d is not in the kernel's list of tasks: this machine hides it from BPF programs", t.PID)
 	}
 	if r.TaskFlags&pfKthread != 0 {
 		return fmt.Errorf("process %d %w: it runs no user code", t.PID, ErrKernelThread)

@@ -80,6 +80,7 @@ func newApp(s streams) *cli.App {
 		HideVersion:          true,
 		EnableBashCompletion: true,
 		Suggest:              true,
+		HideHelpCommand:      true,
 		Reader:               s.in,
 		Writer:               s.out,
 		ErrWriter:            s.err,
@@ -93,6 +94,9 @@ func newApp(s streams) *cli.App {
   sudo pinwatch attach -p 4242 -i 1s           a line per second until Ctrl-C, then the report
   sudo pinwatch attach -p 4242 -d 1m -o json --out report.json
   pinwatch doctor                              what this machine allows
+
+P-8, P-9 and P-5 are statements of the LockOSThread performance specification: what creating a thread, destroying one and
+preempting one by SIGURG cost. Rows marked with a star are held against it. The README says how to read each number.
 
 Exit codes: 0 done, 1 error, 2 usage.`,
 		Commands: []*cli.Command{

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -37,8 +39,14 @@ It needs CAP_BPF, CAP_PERFMON and CAP_DAC_READ_SEARCH, and CAP_SYS_PTRACE for ot
 			&cli.StringFlag{Name: "pid", Aliases: []string{"p"}, Usage: "`PID` of the process"},
 			&cli.StringFlag{Name: "duration", Aliases: []string{"d"}, Usage: "observe for `TIME`, for instance 10s or 5m (default: until Ctrl-C)"},
 		}, observeFlags()...),
-		Before:       noArguments,
-		OnUsageError: onUsageError,
+		Before: func(c *cli.Context) error {
+			if pid := c.String("pid"); strings.HasPrefix(pid, "-") { // before its leftovers are complained of
+				return usagef("-p %s: want a PID; does pidof find the process?", pid)
+			}
+			return noArguments(c)
+		},
+		OnUsageError:    onUsageError,
+		HideHelpCommand: true,
 		Action: func(c *cli.Context) error {
 			o, err := parseOptions(c, "")
 			if err != nil {
@@ -105,6 +113,15 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 // The error says that pinwatch would report falsehoods of this process.
 func describe(s streams, pid int) (report.Meta, uint64, error) {
 	meta := report.Meta{Version: versionString(), Host: host.Read(os.DirFS("/")), Target: report.Target{PID: pid}}
+	if !procIsOurs() {
+		meta.Warnings = append(meta.Warnings, "kernel side only: /proc is not of this PID namespace, so nothing can be read of the program")
+		return meta, 0, nil
+	}
+	meta.Warnings = condition(pid)
+	if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil {
+		exe = filepath.Base(exe)
+		meta.Target.Exe = &exe
+	}
 	info, err := goruntime.Read(pid)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, os.ErrProcessDone):
@@ -113,7 +130,7 @@ func describe(s streams, pid int) (report.Meta, uint64, error) {
 		return meta, 0, fmt.Errorf("process %d is %w: it can't be observed", pid, goruntime.Err32Bit)
 	case err != nil:
 		meta.Warnings = append(meta.Warnings, fmt.Sprintf("kernel side only: %v", err))
-		fmt.Fprintf(s.err, "pinwatch: process %d: %s: observing the kernel side only\n", pid, oneLine(err))
+		fmt.Fprintf(s.err, "pinwatch: %s: observing the kernel side only\n", oneLine(err))
 		return meta, 0, nil
 	}
 	meta.Target = targetOf(pid, info)
@@ -121,6 +138,31 @@ func describe(s streams, pid int) (report.Meta, uint64, error) {
 		meta.Warnings = append(meta.Warnings, fmt.Sprintf("injected preemptions are not told from others: %v", why))
 	}
 	return meta, info.AsyncPreempt, nil
+}
+
+// condition warns of what makes a process's threads behave unlike themselves.
+func condition(pid int) []string {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return nil
+	}
+	var warnings []string
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":\t")
+		switch {
+		case name == "State" && strings.HasPrefix(value, "T"):
+			warnings = append(warnings, "the process was stopped (SIGSTOP) when the observation began")
+		case name == "TracerPid" && value != "0":
+			warnings = append(warnings, "the process is traced (ptrace) by process "+value+": its signals and exits wait for the tracer")
+		}
+	}
+	return warnings
+}
+
+// procIsOurs says whether /proc shows the PID namespace that this process is in.
+func procIsOurs() bool {
+	self, err := os.Readlink("/proc/self")
+	return err == nil && self == strconv.Itoa(os.Getpid())
 }
 
 func targetOf(pid int, info *goruntime.Info) report.Target {
@@ -213,7 +255,7 @@ func (w *windows) final(statsErr error) error {
 func (w *windows) report(meta report.Meta, r *correlate.Result) *report.Report {
 	rep := report.New(meta, r)
 	for i := range rep.Threads {
-		if t := &rep.Threads[i]; t.ExitNS == nil {
+		if t := &rep.Threads[i]; t.ExitNS == nil && procIsOurs() {
 			t.Affinity, t.Nice, t.Policy = scheduling(w.session.Target.PID, t.TID)
 		}
 	}

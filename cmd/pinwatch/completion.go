@@ -18,7 +18,7 @@ complete -o bashdefault -o default -F _pinwatch pinwatch
 	"zsh": `#compdef pinwatch
 _pinwatch() {
 	local -a words_now=("${words[@]:0:$((CURRENT-1))}") options
-	[[ "${words[CURRENT]}" == -* ]] && words_now+=("${words[CURRENT]}")
+	[[ "${words[CURRENT]}" == -* ]] && words_now+=("${words[CURRENT]/#--/-}")
 	options=("${(@f)$(_CLI_ZSH_AUTOCOMPLETE_HACK=1 "${words_now[@]}" --generate-bash-completion 2>/dev/null)}")
 	if [[ -n "${options[1]}" ]]; then
 		_describe 'pinwatch' options
@@ -39,7 +39,8 @@ func completionCommand(s streams) *cli.Command {
 		Description: `Examples:
   source <(pinwatch completion bash)
   source <(pinwatch completion zsh)`,
-		OnUsageError: onUsageError,
+		OnUsageError:    onUsageError,
+		HideHelpCommand: true,
 		Action: func(c *cli.Context) error {
 			script, ok := completions[c.Args().First()]
 			if !ok || c.NArg() != 1 {

@@ -29,8 +29,9 @@ Example:
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "duration", Aliases: []string{"d"}, Usage: "observe for `TIME`", DefaultText: "5s"},
 		}, observeFlags()...),
-		Before:       noArguments,
-		OnUsageError: onUsageError,
+		Before:          noArguments,
+		OnUsageError:    onUsageError,
+		HideHelpCommand: true,
 		Action: func(c *cli.Context) error {
 			o, err := parseOptions(c, "5s")
 			if err != nil {

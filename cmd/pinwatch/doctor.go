@@ -24,8 +24,9 @@ Example:
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT`: text or json", Value: "text"},
 		},
-		Before:       noArguments,
-		OnUsageError: onUsageError,
+		Before:          noArguments,
+		OnUsageError:    onUsageError,
+		HideHelpCommand: true,
 		Action: func(c *cli.Context) error {
 			format := c.String("output")
 			if format != "text" && format != "json" {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -98,7 +99,7 @@ func parseDuration(flag, value string, given bool) (time.Duration, error) {
 	case err != nil:
 		return 0, usagef("%s %s: want a time with its unit, for instance 10s, 500ms or 5m", flag, strconv.Quote(value))
 	case d <= 0:
-		return 0, usagef("%s %s: must be more than zero; without %s there is no limit", flag, value, flag)
+		return 0, usagef("%s %s: must be more than zero", flag, value)
 	case d > maxDuration:
 		return 0, usagef("%s %s: longer than ten years", flag, value)
 	}
@@ -126,7 +127,7 @@ func parseSize(value string) (int, error) {
 			return 0, usagef("--ring-size %s: want bytes, for instance 4M", strconv.Quote(value))
 		}
 	}
-	shift, ok := map[string]uint{"": 0, "K": 10, "M": 20, "G": 30}[unit]
+	shift, ok := map[string]uint{"": 0, "K": 10, "M": 20, "G": 30}[strings.TrimSuffix(strings.ToUpper(unit), "B")]
 	if !ok || n < 0 || n > most || n<<shift < least || n<<shift > most {
 		return 0, usagef("--ring-size %s: want between 4K and 1G", strconv.Quote(value))
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"syscall"
 
@@ -18,8 +19,10 @@ type output struct {
 	report io.Writer // the final report, or every ndjson object
 	lines  io.Writer // a line per interval
 	text   report.TextOptions
-	file   *os.File // to close; nil for the standard streams
-	header bool     // the lines' header has been printed
+	header bool // the lines' header has been printed
+
+	file    *truncateFirst // nil for the standard streams
+	created bool           // the file was not there before
 }
 
 // openOutput opens --out before anything is attached, so that an observation is not made for nothing. An existing file keeps
@@ -33,11 +36,18 @@ func openOutput(s streams, o options) (*output, error) {
 	if o.outFile == "" {
 		return out, nil
 	}
-	f, err := os.OpenFile(o.outFile, os.O_WRONLY|os.O_CREATE, 0o644)
+	// O_NONBLOCK: a FIFO that nobody reads is an error, not a wait.
+	const flags = os.O_WRONLY | syscall.O_NONBLOCK
+	f, err := os.OpenFile(o.outFile, flags|os.O_CREATE|os.O_EXCL, 0o644)
+	out.created = err == nil
+	if errors.Is(err, fs.ErrExist) {
+		f, err = os.OpenFile(o.outFile, flags, 0)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("--out: %w", err)
 	}
-	out.file, out.report, out.text = f, &truncateFirst{f: f}, report.TextOptions{}
+	out.file = &truncateFirst{f: f}
+	out.report, out.text = out.file, report.TextOptions{}
 	return out, nil
 }
 
@@ -107,7 +117,11 @@ func (o *output) close() error {
 	if o.file == nil {
 		return nil
 	}
-	if err := o.file.Close(); err != nil {
+	err := o.file.f.Close()
+	if o.created && !o.file.done { // nothing came to be reported
+		err = errors.Join(err, os.Remove(o.file.f.Name()))
+	}
+	if err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
 	return nil

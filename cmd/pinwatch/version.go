@@ -17,6 +17,7 @@ func versionCommand(s streams) *cli.Command {
 			_, err := fmt.Fprintf(s.out, "pinwatch %s %s %s/%s\n", versionString(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
-		OnUsageError: onUsageError,
+		OnUsageError:    onUsageError,
+		HideHelpCommand: true,
 	}
 }

@@ -4,13 +4,16 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // SwitchEvent is one side of a context switch of an observed thread.
@@ -107,10 +110,7 @@ func StartSwitches(t testing.TB, pid int) *Switches {
 func (s *Switches) Stop() []SwitchEvent {
 	s.t.Helper()
 	s.sing() // each CPU's buffer is read in order, so all that happened before has been read then
-	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
-		s.t.Fatalf("stop bpftrace: %v", err)
-	}
-	err := <-s.read
+	err := s.interrupt()
 	s.ended = true
 	if werr := s.cmd.Wait(); err == nil && werr != nil {
 		err = werr
@@ -127,6 +127,36 @@ func (s *Switches) Stop() []SwitchEvent {
 		s.t.Fatalf("bpftrace: %v", err)
 	}
 	return s.events
+}
+
+// interrupt asks bpftrace to end, again and again until it does, and returns the reader's error.
+func (s *Switches) interrupt() error {
+	s.t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		if err := s.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			s.t.Fatalf("stop bpftrace: %v", err)
+		}
+		select {
+		case err := <-s.read:
+			return err
+		case <-time.After(5 * time.Second):
+			s.t.Logf("bpftrace was told to end and has not yet; it waits in %s", s.waitsIn())
+		}
+	}
+	s.kill()
+	s.t.Fatalf("stop bpftrace: it does not end; stderr: %s", &s.stderr)
+	return nil
+}
+
+// waitsIn names the kernel functions that bpftrace's threads wait in.
+func (s *Switches) waitsIn() string {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/wchan", s.cmd.Process.Pid)) // the pattern is well-formed
+	var names []string
+	for _, file := range files {
+		name, _ := os.ReadFile(file) // one that has gone waits no more
+		names = append(names, string(name))
+	}
+	return strings.Join(names, ", ")
 }
 
 // sing waits until bpftrace has seen the canary on every CPU from now on.
