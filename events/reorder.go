@@ -23,7 +23,7 @@ type Reorder struct {
 const nearby = 64
 
 // MaxHeld is how many events Reorder holds back at most (80 bytes each).
-const MaxHeld = 1 << 17
+const MaxHeld = 1 << 16
 
 // Push takes an event. Nearly sorted input costs O(1).
 func (r *Reorder) Push(e *Event) {

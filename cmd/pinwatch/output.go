@@ -15,11 +15,11 @@ import (
 
 // output is where one observation's reports go.
 type output struct {
-	format string
-	report io.Writer // the final report, or every ndjson object
-	lines  io.Writer // a line per interval
-	text   report.TextOptions
-	header bool // the lines' header has been printed
+	format  string
+	report  io.Writer // the final report, or every ndjson object
+	lines   io.Writer // a line per interval
+	text    report.TextOptions
+	printed int // lines so far
 
 	file    *truncateFirst // nil for the standard streams
 	created bool           // the file was not there before
@@ -86,14 +86,17 @@ func (o *output) interval(r *report.Report) error {
 	if o.format == "ndjson" {
 		return explainWrite(report.WriteNDJSON(o.report, r))
 	}
-	if !o.header {
-		o.header = true
+	if o.printed%headerEvery == 0 {
 		if err := report.WriteLineHeader(o.lines); err != nil {
 			return explainWrite(err)
 		}
 	}
+	o.printed++
 	return explainWrite(report.WriteLine(o.lines, r))
 }
+
+// headerEvery is how many lines stand under one header, so that it does not scroll out of sight.
+const headerEvery = 20
 
 // final writes the report over the whole observation. In ndjson the last interval has been that already.
 func (o *output) final(r *report.Report) error {

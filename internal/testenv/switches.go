@@ -175,7 +175,7 @@ func (s *Switches) kill() {
 	s.ended = true
 	if s.cmd != nil {
 		s.cmd.Process.Kill() // an error means that it has ended by itself
-		_ = <-s.read
+		<-s.read             //nolint:errcheck // what a killed bpftrace said last matters to nobody
 		s.cmd.Wait()
 	}
 	s.canary.release()
