@@ -196,15 +196,12 @@ SEC("tp_btf/sched_process_exec")
 int pw_exec(__u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[0];
-	struct cpu_slot *slot = cpu_slot(bpf_get_smp_processor_id());
 	__u32 old_tid = ctx[1];
 	struct event_exec *e;
 
 	if (!is_target(task))
 		return 0;
 	thread_rename(old_tid, task->pid);
-	if (slot->tid == old_tid)
-		slot->tid = task->pid;
 	e = emit_reserve(sizeof(*e), KIND_EXEC, task->pid, bpf_ktime_get_ns());
 	if (!e)
 		return 0;

@@ -44,12 +44,13 @@ struct {
 } thread_hash SEC(".maps");
 
 // Which thread of the target runs on a CPU, and since when. A run never changes its CPU, so this may be kept by CPU; it is an
-// array of its own cache lines, because wakers and the snapshot look at other CPUs' slots. tid 0 = none of the target's.
+// array of its own cache lines, because wakers and the snapshot look at other CPUs' slots. The thread is named by the
+// address of its task, which exec does not change; 0 = none of the target's.
 #define MAX_CPUS 4096
 struct cpu_slot {
 	__u64 since;
-	__u32 tid;
-	__u32 unused[13];
+	__u64 task;
+	__u64 unused[6];
 };
 struct cpu_slot cpu_slots[MAX_CPUS];
 

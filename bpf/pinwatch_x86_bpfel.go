@@ -16,8 +16,8 @@ import (
 type PinwatchCpuSlot struct {
 	_      structs.HostLayout
 	Since  uint64
-	Tid    uint32
-	Unused [13]uint32
+	Task   uint64
+	Unused [6]uint64
 }
 
 type PinwatchEvent struct {

@@ -40,7 +40,7 @@ static __always_inline __u8 target_state(struct task_struct *task, __u32 sender,
 	const struct thread_state *state = thread_get(task, false);
 	bool woken, by_signal;
 
-	if (cpu_slot(task_cpu(task))->tid == task->pid)
+	if (slot_holds(cpu_slot(task_cpu(task)), task))
 		return TARGET_ON_CPU;
 	if (!state)
 		return target_state_unseen(task);

@@ -5,14 +5,14 @@
 #define PINWATCH_SCHED_BPF_H
 
 // Splits the turn that ends now: away since state->off_time, back since slot->since.
-static __always_inline __u8 turn_split(struct event_switch *e, const struct thread_state *state,
+static __always_inline __u8 turn_split(struct event_switch *e, const struct task_struct *prev, const struct thread_state *state,
 				       const struct cpu_slot *slot, __u64 now)
 {
 	__u64 in = slot->since, out = state->off_time, wake = state->wake_time;
 	__u8 known = SWITCH_RUN;
 
 	e->run_ns = e->runq_ns = e->blocked_ns = 0;
-	if (slot->tid != e->h.tid) { // ran before the programs were there, or its switch-in was not traced
+	if (!slot_holds(slot, prev)) { // ran before the programs were there, or its switch-in was not traced
 		if (out && wake > out)
 			e->blocked_ns = wake - out;
 		return out ? SWITCH_OFF : 0;
@@ -42,7 +42,7 @@ static __always_inline void turn_end(struct task_struct *prev, struct cpu_slot *
 	}
 	e = emit_reserve(sizeof(*e), KIND_SWITCH, prev->pid, now);
 	if (e) {
-		e->h.flags = turn_split(e, state, slot, now) | (state->fresh ? SWITCH_FIRST : 0) |
+		e->h.flags = turn_split(e, prev, state, slot, now) | (state->fresh ? SWITCH_FIRST : 0) |
 			     (runnable ? SWITCH_PREEMPTED : 0) | (dead ? SWITCH_DEAD : 0);
 		e->waker = state->waker;
 		e->last_cpu = state->last_cpu - 1;
@@ -81,7 +81,7 @@ int pw_switch(__u64 *ctx)
 		turn_end(prev, slot, now, ctx[0] || !state, state & TASK_DEAD);
 	}
 	slot->since = now;
-	slot->tid = in ? next->pid : 0;
+	slot->task = in ? (__u64)next : 0;
 	return 0;
 }
 
@@ -97,7 +97,7 @@ int pw_waking(__u64 *ctx)
 	state = thread_get(task, false);
 	if (!state)
 		return 0;
-	if (cpu_slot(task_cpu(task))->tid == task->pid) {
+	if (slot_holds(cpu_slot(task_cpu(task)), task)) {
 		state->early_waker = current_target_tid();
 		return 0;
 	}

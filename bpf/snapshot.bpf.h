@@ -76,7 +76,7 @@ int pw_snapshot(struct bpf_iter__task *ctx)
 		e.why = state->why;
 	}
 	slot = cpu_slot(e.h.cpu);
-	if (slot->tid == e.h.tid)
+	if (slot_holds(slot, task))
 		e.run_time = slot->since;
 	bpf_probe_read_kernel(e.comm, sizeof(e.comm), task->comm);
 	bpf_seq_write(ctx->meta->seq, &e, sizeof(e));

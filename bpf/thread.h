@@ -55,6 +55,11 @@ static __always_inline struct cpu_slot *cpu_slot(__u32 cpu)
 	return &cpu_slots[cpu & (MAX_CPUS - 1)];
 }
 
+static __always_inline bool slot_holds(const struct cpu_slot *slot, const struct task_struct *task)
+{
+	return slot->task == (__u64)task;
+}
+
 // A thread's tid in the PID namespace of the given depth; 0 when it is not visible there.
 static __always_inline __u32 tid_at_level(const struct task_struct *task, __u32 level)
 {

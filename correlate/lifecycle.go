@@ -164,10 +164,27 @@ func (c *Correlator) exec(e *events.Event) {
 	}
 	delete(c.threads, old)
 	if now := c.threads[e.TID]; now != nil && now.deadAt == 0 {
-		t.deadAt = e.Time // it has been seen under its new tid already
+		t.deadAt = e.Time // it has been seen under its new tid already, and not been recognized
 		c.account(t, classUnknown, t.accounted, e.Time)
 		return
 	}
 	t.tid, t.nsTID = e.TID, int32(e.Args[events.ArgExecNSTID])
 	c.threads[e.TID] = t
+}
+
+// takeOver finds the thread that goes on under the tid of a leader that has ended: it is executing a program, and the
+// event that says so comes later. It is the one that last left its CPU when this turn says.
+func (c *Correlator) takeOver(leader *thread, out events.Time) *thread {
+	for tid, t := range c.threads {
+		if t.deadAt == 0 && t.lastOut == out && out != 0 {
+			delete(c.threads, tid)
+			t.tid, t.nsTID = leader.tid, leader.nsTID
+			c.threads[t.tid] = t
+			return t
+		}
+	}
+	c.brokenLink()
+	t := &thread{tid: leader.tid, nsTID: leader.nsTID, name: leader.name, createdAt: out, accounted: out, seedCPU: -1}
+	c.threads[t.tid] = t
+	return t
 }

@@ -9,15 +9,13 @@ import (
 // turn handles a Switch: the thread leaves its CPU now; out, wake and in lie behind it.
 func (c *Correlator) turn(e *events.Event) {
 	t := c.known(e.TID)
-	if t.deadAt != 0 { // the leader has ended, and another thread executes a program under its tid
-		delete(c.threads, e.TID)
-		t = c.known(e.TID)
-		t.accounted = e.Time
-	}
 	now := e.Time
 	in := now - events.Time(e.Args[events.ArgRunNS])
 	wake := in - events.Time(e.Args[events.ArgRunqNS])
 	out := wake - events.Time(e.Args[events.ArgBlockedNS])
+	if t.deadAt != 0 {
+		t = c.takeOver(t, out)
+	}
 
 	switch {
 	case e.Has(events.SwitchRun | events.SwitchOff):
