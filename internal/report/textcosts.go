@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/contract"
 )
 
 // statement is a group of costs and its name in words.
@@ -273,7 +275,7 @@ func (g group) notes() (notes []string) {
 			}
 			continue
 		}
-		if c.InRange != nil {
+		if c.InRange != nil && c.N >= contract.MinSamples {
 			notes = append(notes, fmt.Sprintf("★ %s of samples in range", percent(*c.InRange)))
 		}
 		if c.OffCPU != nil {
