@@ -95,6 +95,7 @@ func (st *Stats) slice(ctx context.Context) error {
 	for i := range st.sum {
 		st.sum[i].Runs += after[i].Runs - before[i].Runs
 		st.sum[i].Runtime += after[i].Runtime - before[i].Runtime
+		st.sum[i].Missed = after[i].Missed
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func observed(s *loader.Session, programs []loader.ProgramStats, sampled, own ti
 	if programs != nil {
 		o.Programs = []report.Program{}
 		for _, p := range programs {
-			row := report.Program{Name: p.Name, Runs: p.Runs}
+			row := report.Program{Name: p.Name, Runs: p.Runs, Missed: p.Missed}
 			if p.Runs > 0 {
 				ns := float64(p.Runtime) / float64(p.Runs)
 				row.NSPerRun = &ns

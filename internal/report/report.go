@@ -97,6 +97,7 @@ type Program struct {
 	Name     string   `json:"name"`
 	Runs     uint64   `json:"runs"`       // while statistics were on
 	NSPerRun *float64 `json:"ns_per_run"` // nil when it did not run then
+	Missed   uint64   `json:"missed"`     // runs the kernel skipped since attach; they are in loss.recursion_misses
 }
 
 // Counts are exact event counts of the window.
