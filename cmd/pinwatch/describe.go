@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/goruntime"
+	"github.com/pinwatch/pinwatch/internal/host"
+	"github.com/pinwatch/pinwatch/internal/report"
+)
+
+// describe collects what a report says beside the numbers, and warns of what is not to be had.
+// The error says that pinwatch would report falsehoods of this process.
+func describe(s streams, pid int) (report.Meta, uint64, error) {
+	meta := report.Meta{Version: versionString(), Host: host.Read(os.DirFS("/")), Target: report.Target{PID: pid}}
+	if !procIsOurs() {
+		meta.Warnings = append(meta.Warnings, "kernel side only: /proc is not of this PID namespace, so nothing can be read of the program")
+		return meta, 0, nil
+	}
+	meta.Warnings = condition(pid)
+	if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil {
+		exe = filepath.Base(exe)
+		meta.Target.Exe = &exe
+	}
+	info, err := goruntime.Read(pid)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, os.ErrProcessDone):
+		return meta, 0, nil // it has just ended; the report will say so
+	case errors.Is(err, goruntime.Err32Bit):
+		return meta, 0, fmt.Errorf("process %d is %w: it can't be observed", pid, goruntime.Err32Bit)
+	case err != nil:
+		meta.Warnings = append(meta.Warnings, fmt.Sprintf("kernel side only: %v", err))
+		fmt.Fprintf(s.err, "pinwatch: %s: observing the kernel side only\n", oneLine(err))
+		return meta, 0, nil
+	}
+	meta.Target = targetOf(pid, info)
+	if why := info.Unknown["AsyncPreempt"]; why != nil {
+		meta.Warnings = append(meta.Warnings, fmt.Sprintf("injected preemptions are not told from others: %v", why))
+	}
+	return meta, info.AsyncPreempt, nil
+}
+
+// condition warns of what makes a process's threads behave unlike themselves.
+func condition(pid int) []string {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return nil
+	}
+	var warnings []string
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":\t")
+		switch {
+		case name == "State" && strings.HasPrefix(value, "T"):
+			warnings = append(warnings, "the process was stopped (SIGSTOP) when the observation began")
+		case name == "TracerPid" && value != "0":
+			warnings = append(warnings, "the process is traced (ptrace) by process "+value+": its signals and exits wait for the tracer")
+		}
+	}
+	return warnings
+}
+
+// procIsOurs says whether /proc shows the PID namespace that this process is in.
+func procIsOurs() bool {
+	self, err := os.Readlink("/proc/self")
+	return err == nil && self == strconv.Itoa(os.Getpid())
+}
+
+func targetOf(pid int, info *goruntime.Info) report.Target {
+	none, exe := "none", filepath.Base(info.Exe)
+	t := report.Target{
+		PID: pid, Exe: &exe, GoVersion: &info.GoVersion, Cgo: &info.CGO, PIE: &info.PIE, Stripped: &info.Stripped, Offsets: &none,
+	}
+	if info.GOMAXPROCS > 0 {
+		t.GOMAXPROCS = &info.GOMAXPROCS
+	}
+	return t
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/loader"
+)
+
+// windows writes the windows of one observation as they settle.
+type windows struct {
+	out      *output
+	meta     report.Meta
+	session  *loader.Session
+	observer *observer
+	begin    spent // at the start of the observation
+	last     spent // at the start of the interval
+	whole    *correlate.Result
+}
+
+// spent is what pinwatch has used up and missed at one moment, since attach.
+type spent struct {
+	cpu          cpuUsage
+	missed, late uint64
+}
+
+func (w *windows) spent() (spent, error) {
+	missed, err := w.observer.stats.Missed()
+	return spent{cpu: usage(), missed: missed, late: w.observer.order.Late()}, err
+}
+
+// settled takes one window. The whole observation is kept until the observer's own cost is known.
+func (w *windows) settled(r *correlate.Result) error {
+	now, err := w.spent()
+	if err != nil {
+		return err
+	}
+	since := w.begin
+	if r.Interval {
+		since, w.last = w.last, now
+	}
+	r.Loss.RecursionMisses, r.Loss.Late = now.missed-since.missed, now.late-since.late
+	if err := correlate.Validate(r); err != nil {
+		r.Warnings = append(r.Warnings, "the numbers contradict each other, which is a defect of pinwatch: "+oneLine(err))
+	}
+	if !r.Interval {
+		w.whole = r
+		return nil
+	}
+	meta := w.about()
+	programs, sampled := w.observer.stats.Sum()
+	if sampled == 0 {
+		programs = nil // refused, or not yet
+	}
+	meta.Observer = observed(w.session, programs, sampled, now.cpu.since(since.cpu), r)
+	return w.out.interval(w.report(meta, r))
+}
+
+// about is the meta of a window that ends now.
+func (w *windows) about() report.Meta {
+	meta := w.meta
+	meta.End = time.Now()
+	if w.observer.ended {
+		how := "ended while it was observed"
+		meta.Target.Ended = &how
+	}
+	return meta
+}
+
+func (w *windows) final(statsErr error) error {
+	meta := w.about()
+	programs, sampled := w.observer.stats.Sum()
+	switch {
+	case errors.Is(statsErr, fs.ErrPermission):
+		programs = nil
+		meta.Warnings = append(meta.Warnings, "the kernel gives its BPF statistics only with CAP_SYS_ADMIN: what the programs cost is not known")
+	case statsErr != nil:
+		programs = nil
+		meta.Warnings = append(meta.Warnings, fmt.Sprintf("what the programs cost is not known: %s", oneLine(statsErr)))
+	}
+	meta.Observer = observed(w.session, programs, sampled, usage().since(w.begin.cpu), w.whole)
+	return w.out.final(w.report(meta, w.whole))
+}
+
+// report adds what the kernel says now of how each living thread is scheduled.
+func (w *windows) report(meta report.Meta, r *correlate.Result) *report.Report {
+	rep := report.New(meta, r)
+	for i := range rep.Threads {
+		if t := &rep.Threads[i]; t.ExitNS == nil && procIsOurs() {
+			t.Affinity, t.Nice, t.Policy = scheduling(w.session.Target.PID, t.TID)
+		}
+	}
+	return rep
+}
