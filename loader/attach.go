@@ -70,7 +70,7 @@ func (s *Session) attach() error {
 			s.links = append(s.links, l)
 		} else {
 			id, err := tracepointID(tracefs, h.syscall)
-			if errors.Is(err, fs.ErrNotExist) {
+			if errors.Is(err, fs.ErrNotExist) && !locked() {
 				return &UnsupportedError{What: "tracepoint syscalls/" + h.syscall, Min: "CONFIG_FTRACE_SYSCALLS=y", Err: err}
 			} else if err != nil {
 				return explainAttach("attach "+h.syscall, err)

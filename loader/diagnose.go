@@ -152,6 +152,8 @@ func checkTracefs() Check {
 	c = fromError(c, "", err, No)
 	if err == nil {
 		c.Detail = "in tracefs, " + dir.Name()
+	} else if locked() {
+		c.Remedy = "boot with lockdown=integrity or without lockdown"
 	} else if errors.Is(err, fs.ErrNotExist) {
 		c.Remedy = "a kernel built with CONFIG_FTRACE_SYSCALLS=y"
 	}

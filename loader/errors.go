@@ -43,11 +43,11 @@ type PermissionError struct {
 func (e *PermissionError) Error() string {
 	switch {
 	case len(e.Missing) > 0:
-		return fmt.Sprintf("%s needs %s: run it with sudo, or give the binary these capabilities with setcap", e.Op, strings.Join(e.Missing, " and "))
+		return fmt.Sprintf("%s: needs %s: run it with sudo, or give the binary these capabilities with setcap", e.Op, strings.Join(e.Missing, " and "))
 	case e.Why != "":
-		return fmt.Sprintf("%s is refused: %s", e.Op, e.Why)
+		return fmt.Sprintf("%s: refused: %s", e.Op, e.Why)
 	}
-	return fmt.Sprintf("%s is refused: %v", e.Op, e.Err)
+	return fmt.Sprintf("%s: refused: %v", e.Op, e.Err)
 }
 
 func (e *PermissionError) Unwrap() error { return e.Err }

@@ -26,7 +26,7 @@ func checkPrivileges() error {
 	}
 	for _, c := range Needed {
 		if slices.Contains(missing, c) {
-			return &PermissionError{Op: "observing a process", Missing: capNames(missing), Err: fs.ErrPermission}
+			return &PermissionError{Op: "observe a process", Missing: capNames(missing), Err: fs.ErrPermission}
 		}
 	}
 	_ = rlimit.RemoveMemlock()
@@ -49,13 +49,16 @@ func explainAttach(op string, err error) error {
 
 // explain turns a refusal of the kernel into what was refused, why, and what helps.
 func explain(op string, err error, need ...capability.Cap) error {
+	if locked() { // it shows in many ways: EPERM, helpers that programs may not use, an empty tracefs
+		return &PermissionError{Op: op, Why: lockedDown, Err: err}
+	}
 	if errors.Is(err, ebpf.ErrNotSupported) {
 		return &UnsupportedError{What: "way to " + op, Min: "Linux 5.10", Err: err}
 	}
 	if !errors.Is(err, fs.ErrPermission) { // EPERM and EACCES
 		return fmt.Errorf("%s: %w", op, err)
 	}
-	refused := &PermissionError{Op: "to " + op, Err: err}
+	refused := &PermissionError{Op: op, Err: err}
 	if missing, capErr := capability.Missing(need...); capErr == nil {
 		refused.Missing = capNames(missing)
 	}
@@ -65,11 +68,15 @@ func explain(op string, err error, need ...capability.Cap) error {
 	return refused
 }
 
+const lockedDown = "the kernel runs with lockdown=confidentiality, which forbids tracing; boot it with lockdown=integrity or less"
+
+func locked() bool {
+	mode, _ := capability.Lockdown()
+	return mode == capability.LockdownConfidentiality
+}
+
 // whyRefused looks for what else than capabilities can forbid BPF; "" when nothing is found.
 func whyRefused() string {
-	if mode, _ := capability.Lockdown(); mode == capability.LockdownConfidentiality {
-		return "the kernel runs with lockdown=confidentiality, which forbids tracing; boot it with lockdown=integrity or less"
-	}
 	if ids, err := os.ReadFile("/proc/self/uid_map"); err == nil && len(strings.Fields(string(ids))) == 3 && strings.Fields(string(ids))[2] != "4294967295" {
 		return "the capabilities are those of a user namespace, which do not reach the kernel; run it outside, as root"
 	}

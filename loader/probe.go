@@ -48,7 +48,7 @@ func kernelTypes() (*btf.Spec, error) {
 
 func btfError(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return &PermissionError{Op: "reading the kernel's type information (/sys/kernel/btf/vmlinux)", Err: err}
+		return &PermissionError{Op: "read the kernel's type information (/sys/kernel/btf/vmlinux)", Err: err}
 	}
 	if _, statErr := os.Stat("/sys/kernel/btf/vmlinux"); statErr != nil {
 		return &UnsupportedError{What: "BTF type information (/sys/kernel/btf/vmlinux)", Min: "Linux 5.5 built with CONFIG_DEBUG_INFO_BTF=y"}
