@@ -57,7 +57,7 @@ var phases = [phaseCount]phaseSpec{
 		needs: []events.Kind{events.ExitEnter, events.Switch, events.ProcessFree}},
 	phaseSend: {id: "P-5", name: "send", oneThread: true,
 		programs: []string{"sys_enter_tgkill", "signal_generate"},
-		needs:    []events.Kind{events.TgkillEnter, events.TgkillExit}},
+		needs:    []events.Kind{events.TgkillEnter, events.SignalGenerate, events.TgkillExit}},
 	phaseDeliver: {id: "P-5", name: "deliver", oneThread: true,
 		programs: []string{"signal_generate"},
 		needs:    []events.Kind{events.TgkillEnter, events.SignalGenerate, events.SignalDeliver}},

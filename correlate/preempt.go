@@ -25,7 +25,6 @@ func (c *Correlator) tgkillEnter(e *events.Event) {
 	t.open(spanTgkill, e.Time)
 	t.sending = &signal{enter: e.Time}
 	c.count(e.Time, func(w *window) *uint64 { return &w.counts.SigurgSent })
-	c.begun(phaseSend, "", e.Time)
 }
 
 func (c *Correlator) signalGenerate(e *events.Event) {
@@ -46,7 +45,10 @@ func (c *Correlator) signalGenerate(e *events.Event) {
 	if sig == nil || sig.enter != events.Time(e.Args[events.ArgTgkillEnter]) || e.Args[events.ArgGroup] != 0 {
 		return // not by tgkill, or its enter was lost
 	}
-	sig.reached = true
+	if !sig.reached { // it is for a thread of the target, not for another process
+		sig.reached = true
+		c.begun(phaseSend, "", sig.enter)
+	}
 	if result != resultDelivered {
 		return // not sent after all
 	}

@@ -103,9 +103,11 @@ func (o *observer) run(ctx context.Context, p plan) (err error) {
 		case p.duration > 0 && before >= end:
 			return o.finish()
 		case p.interval > 0 && before >= cut:
-			cut += events.Time(p.interval)
 			if err := o.boundary(events.WindowCut); err != nil {
 				return err
+			}
+			for cut <= now() { // one longer interval rather than several late ones
+				cut += events.Time(p.interval)
 			}
 		}
 	}

@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/loader"
 )
@@ -26,10 +25,10 @@ func usage() cpuUsage {
 
 func (u cpuUsage) since(earlier cpuUsage) time.Duration { return time.Duration(u - earlier) }
 
-// observed is what the observation cost: own is our process's CPU time, programs and sampled what the kernel said of our
-// programs in the time that it was asked to (nil: it refused), which is scaled to the whole window.
-func observed(s *loader.Session, programs []loader.ProgramStats, sampled, own time.Duration, r *correlate.Result) report.Observer {
-	window := r.End.Sub(r.Start)
+// observed is what observing cost in the elapsed time, which begins with the window and ends a little after it: own is our
+// process's CPU time, programs and sampled what the kernel has said of our programs since attach in the time that it was asked
+// to (nil: it refused), which is scaled.
+func observed(s *loader.Session, programs []loader.ProgramStats, sampled, own, elapsed time.Duration) report.Observer {
 	o := report.Observer{Hooks: s.Hooks(), RSSAnonBytes: rssAnon()}
 	cpu := own.Seconds()
 	if programs != nil {
@@ -42,15 +41,15 @@ func observed(s *loader.Session, programs []loader.ProgramStats, sampled, own ti
 			}
 			o.Programs = append(o.Programs, row)
 			if sampled > 0 {
-				cpu += p.Runtime.Seconds() * window.Seconds() / sampled.Seconds()
+				cpu += p.Runtime.Seconds() * elapsed.Seconds() / sampled.Seconds()
 			}
 		}
 		seconds := sampled.Seconds()
 		o.StatsSampledS = &seconds
 	}
 	o.CPUSeconds = &cpu
-	if window > 0 {
-		fraction := cpu / window.Seconds()
+	if elapsed > 0 {
+		fraction := cpu / elapsed.Seconds()
 		o.CPUFraction = &fraction
 	}
 	return o

@@ -24,13 +24,14 @@ type windows struct {
 
 // spent is what pinwatch has used up and missed at one moment, since attach.
 type spent struct {
+	at           time.Time
 	cpu          cpuUsage
 	missed, late uint64
 }
 
 func (w *windows) spent() (spent, error) {
 	missed, err := w.observer.stats.Missed()
-	return spent{cpu: usage(), missed: missed, late: w.observer.order.Late()}, err
+	return spent{at: time.Now(), cpu: usage(), missed: missed, late: w.observer.order.Late()}, err
 }
 
 // settled takes one window. The whole observation is kept until the observer's own cost is known.
@@ -56,7 +57,7 @@ func (w *windows) settled(r *correlate.Result) error {
 	if sampled == 0 {
 		programs = nil // refused, or not yet
 	}
-	meta.Observer = observed(w.session, programs, sampled, now.cpu.since(since.cpu), r)
+	meta.Observer = observed(w.session, programs, sampled, now.cpu.since(since.cpu), now.at.Sub(since.at))
 	return w.out.interval(w.report(meta, r))
 }
 
@@ -82,7 +83,7 @@ func (w *windows) final(statsErr error) error {
 		programs = nil
 		meta.Warnings = append(meta.Warnings, fmt.Sprintf("what the programs cost is not known: %s", oneLine(statsErr)))
 	}
-	meta.Observer = observed(w.session, programs, sampled, usage().since(w.begin.cpu), w.whole)
+	meta.Observer = observed(w.session, programs, sampled, usage().since(w.begin.cpu), time.Since(w.begin.at))
 	return w.out.final(w.report(meta, w.whole))
 }
 
