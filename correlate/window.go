@@ -182,7 +182,15 @@ func (c *Correlator) windowCut(e *events.Event) {
 	c.openWindow(e.Time, true)
 }
 
+// windowEnd: where the target has ended, a thread whose last switch-out has not been seen lives no more all the same.
 func (c *Correlator) windowEnd(e *events.Event) {
+	for _, t := range c.threads {
+		if e.Flags&events.WindowTargetEnded != 0 && t.deadAt == 0 {
+			c.brokenLink()
+			t.deadAt = e.Time - 1
+			c.account(t, classUnknown, t.accounted, t.deadAt)
+		}
+	}
 	for _, w := range c.windows {
 		if w.end == 0 {
 			w.end = e.Time

@@ -55,7 +55,8 @@ const (
 	TargetOnCPU    = uint8(bpf.PinwatchTargetStateTARGET_ON_CPU)
 	TargetUnknown  = uint8(bpf.PinwatchTargetStateTARGET_UNKNOWN)
 
-	WindowIntervals = uint8(1) // WindowStart: the window will be cut
+	WindowIntervals   = uint8(1) // WindowStart: the window will be cut
+	WindowTargetEnded = uint8(1) // WindowEnd: the kernel says that the target has ended
 
 	SwitchRun       = uint8(bpf.PinwatchSwitchFlagSWITCH_RUN)
 	SwitchOff       = uint8(bpf.PinwatchSwitchFlagSWITCH_OFF)
@@ -110,7 +111,7 @@ var specs = [kindCount]spec{
 
 	WindowStart:   {name: "window_start", flags: []string{"intervals"}},
 	WindowCut:     {name: "window_cut"},
-	WindowEnd:     {name: "window_end"},
+	WindowEnd:     {name: "window_end", flags: []string{"target_ended"}},
 	WindowSettled: {name: "window_settled"},
 	Loss:          {name: "loss", args: []string{"kind", "count"}},
 }

@@ -161,7 +161,11 @@ func (o *observer) boundary(kind events.Kind) error {
 	if err := o.tellLosses(at - 1); err != nil {
 		return err
 	}
-	o.order.Push(&events.Event{Kind: kind, Time: at})
+	e := events.Event{Kind: kind, Time: at}
+	if kind == events.WindowEnd && o.ended {
+		e.Flags = events.WindowTargetEnded
+	}
+	o.order.Push(&e)
 	if err := o.snapshot(); err != nil {
 		return err
 	}
