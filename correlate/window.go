@@ -105,9 +105,6 @@ func (w *window) forgetEnded() {
 		s := &t.shares[w.slot]
 		w.dropped.switches += s.switches
 		w.dropped.migrations += s.migrations
-		for i, ns := range s.time {
-			w.dropped.time[i] += ns
-		}
 		w.droppedN++
 	}
 	w.threads = append(alive, ended[:keep]...)

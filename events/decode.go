@@ -34,9 +34,6 @@ func Decode(raw []byte, e *Event) error {
 	return nil
 }
 
-// Size is the length in bytes of a record of kind k; 0 for user space's kinds.
-func (k Kind) Size() int { return int(specs[k].size) }
-
 func decodePlain(unsafe.Pointer, *Event) {}
 
 // decodeValue serves the kinds whose one argument is the 8 bytes after the header.

@@ -44,9 +44,6 @@ func (r *Reorder) Push(e *Event) {
 	r.held[i] = *e
 }
 
-// Held is how many events wait.
-func (r *Reorder) Held() int { return len(r.held) - r.head }
-
 // Release hands out, oldest first, the events older than until, and as many more as MaxHeld asks for. The event is only
 // valid during the call.
 func (r *Reorder) Release(until Time, out func(*Event)) {

@@ -58,14 +58,7 @@ func BenchmarkAttach(b *testing.B) {
 	p := testenv.Workload(b, "idle")
 	var closing time.Duration
 	for b.Loop() {
-		t, err := OpenTarget(p.PID)
-		if err != nil {
-			b.Fatal(err)
-		}
-		s, err := Attach(t, Config{})
-		if err != nil {
-			b.Fatal(err)
-		}
+		s := open(b, p.PID, Config{})
 		if _, err := s.Snapshot(); err != nil {
 			b.Fatal(err)
 		}
@@ -120,14 +113,7 @@ func BenchmarkFirstEvent(b *testing.B) {
 	testenv.Require(b, testenv.BPF)
 	p := testenv.Workload(b, "pingpong")
 	for b.Loop() {
-		t, err := OpenTarget(p.PID)
-		if err != nil {
-			b.Fatal(err)
-		}
-		s, err := Attach(t, Config{})
-		if err != nil {
-			b.Fatal(err)
-		}
+		s := open(b, p.PID, Config{})
 		for len(drain(b, s)) == 0 {
 			time.Sleep(time.Millisecond)
 		}

@@ -22,7 +22,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
 
-func attachTo(t testing.TB, pid int, cfg Config) *Session {
+// open attaches to a process; the caller closes.
+func open(t testing.TB, pid int, cfg Config) *Session {
 	t.Helper()
 	target, err := OpenTarget(pid)
 	if err != nil {
@@ -33,6 +34,12 @@ func attachTo(t testing.TB, pid int, cfg Config) *Session {
 		target.Close()
 		t.Fatal(err)
 	}
+	return s
+}
+
+func attachTo(t testing.TB, pid int, cfg Config) *Session {
+	t.Helper()
+	s := open(t, pid, cfg)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
@@ -243,14 +250,7 @@ func TestNothingIsLeftInTheKernel(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	testenv.NoKernelLeftovers(t)
 	p := testenv.Workload(t, "idle")
-	target, err := OpenTarget(p.PID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := Attach(target, Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := open(t, p.PID, Config{})
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,10 @@ func (h *Histogram) Add(v int64) {
 	if v < 0 {
 		v = 0
 	}
-	h.init()
+	if h.buckets == nil { // a cost that never happens costs no memory
+		h.buckets = hdrhistogram.New(1, maxValue, significantDigits)
+		h.min = math.MaxInt64
+	}
 	h.n++
 	h.sum += float64(v)
 	h.min = min(h.min, v)
@@ -38,32 +41,8 @@ func (h *Histogram) Add(v int64) {
 	_ = h.buckets.RecordValue(min(v, maxValue)) // cannot fail: the value is within the range given to New
 }
 
-// init makes the buckets on first use, so that a cost which never happens costs no memory.
-func (h *Histogram) init() {
-	if h.buckets == nil {
-		h.buckets = hdrhistogram.New(1, maxValue, significantDigits)
-		h.min = math.MaxInt64
-	}
-}
-
-// Merge adds every value of o to h; o stays as it is. Both have the same buckets, so nothing is rounded twice.
-func (h *Histogram) Merge(o *Histogram) {
-	if o.n == 0 {
-		return
-	}
-	h.init()
-	h.n += o.n
-	h.sum += o.sum
-	h.min = min(h.min, o.min)
-	h.max = max(h.max, o.max)
-	h.buckets.Merge(o.buckets) // drops nothing: same range
-}
-
 // N is the number of values recorded.
 func (h *Histogram) N() int64 { return h.n }
-
-// Sum is the sum of the values recorded.
-func (h *Histogram) Sum() float64 { return h.sum }
 
 // Min is the smallest value recorded, exactly; 0 when there is none.
 func (h *Histogram) Min() int64 { return h.min }
