@@ -42,6 +42,18 @@ type Info struct {
 	LoadBias     uint64 // run-time minus link-time addresses of Module; 0 is right for programs that are not PIE
 	AsyncPreempt uint64 // run-time address of runtime.asyncPreempt, what a preempted goroutine resumes at
 
+	Offsets     *Offsets // nil when they are not known
+	OffsetsFrom string   // "dwarf", "table", "file" (the user's), "none"
+	GSlot       *GSlot   // nil when it is not known
+
+	// Run-time addresses; 0 = not known.
+	LockOSThread       uint64 // the function runtime.LockOSThread
+	Sysmon             uint64 // runtime.sysmon
+	TemplateThread     uint64 // runtime.templateThread
+	AllM               uint64 // the variable runtime.allm; only programs with .symtab or DWARF tell
+	M0                 uint64 // the variable runtime.m0; the same
+	TextStart, TextEnd uint64 // the Go code: runtime.text to runtime.etext
+
 	Unknown map[string]error // by field name of Info: why it is zero though the program may have a value
 }
 
