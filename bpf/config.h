@@ -17,6 +17,41 @@ const volatile bool switch_has_state = false;
 // Linux 5.12 (commit a10787e6d58c).
 const volatile bool use_task_storage = false;
 
+// Where the target's Go runtime keeps what is read of it; internal/goruntime finds out. Without runtime_known nothing is read.
+const volatile bool runtime_known = false;
+
+// Ms of C threads exist (runtime/cgo is linked in): they go from thread to thread.
+const volatile bool runtime_cgo = false;
+
+// A thread's g: at its thread pointer plus this, or in a register.
+const volatile __s64 g_tls_offset = 0;
+const volatile bool g_in_register = false;
+
+// Offsets into runtime.g and runtime.m of what is read once per thread, or on a change.
+const volatile __u32 off_g_m = 0;
+const volatile __u32 off_g_goid = 0;
+const volatile __u32 off_g_startpc = 0;
+const volatile __u32 off_m_procid = 0;
+const volatile __u32 off_m_id = 0;
+const volatile __u32 off_m_mstartfn = 0;
+const volatile __u32 off_m_isextra = 0; // 0 = the release has none
+
+// What is read at every look is read in one piece: lockedg, lockedExt and lockedInt of the m, then goid, status and lockedm of the
+// locked g. Where each piece begins, how long it is, and where in it the fields are.
+const volatile __u32 m_piece = 0;
+const volatile __u32 m_piece_size = 0;
+const volatile __u32 in_m_lockedg = 0;
+const volatile __u32 in_m_ext = 0;
+const volatile __u32 in_m_int = 0;
+const volatile __u32 g_piece = 0;
+const volatile __u32 g_piece_size = 0;
+const volatile __u32 in_g_goid = 0;
+const volatile __u32 in_g_status = 0;
+const volatile __u32 in_g_lockedm = 0;
+
+// Address of runtime.asyncPreempt; 0 = not known.
+const volatile __u64 async_preempt = 0;
+
 // The resolver's question: a PID in pinwatch's PID namespace.
 const volatile __u32 wanted_pid = 0;
 

@@ -71,22 +71,40 @@ static __always_inline __u32 switch_prev_state(const __u64 *ctx, const struct ta
 	return task_state(prev);
 }
 
-// User-space stack pointer of the calling thread. bpf_task_pt_regs is there since 5.15 (commit dd6e10fbd9fb); before, the
-// registers are the last thing on a kernel stack of 16 KiB (x86-64, and arm64 with 4 KiB pages).
+// The calling thread. bpf_get_current_task_btf is there since 5.11 (commit 3ca1032ab7ab), bpf_task_pt_regs since 5.15
+// (commit dd6e10fbd9fb): kernels that have the second have both.
+#define HAS_TASK_PT_REGS bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)
+static __always_inline struct task_struct *current_task(void)
+{
+	return HAS_TASK_PT_REGS ? bpf_get_current_task_btf() : (void *)bpf_get_current_task();
+}
+
+// User-space registers of a thread that is in the kernel. Before bpf_task_pt_regs they are the last thing on a kernel
+// stack of 16 KiB (x86-64, and arm64 with 4 KiB pages).
 #define THREAD_SIZE_BEFORE_5_15 (16 * 1024)
+static __always_inline const struct pt_regs *user_registers(struct task_struct *task)
+{
+	if (HAS_TASK_PT_REGS)
+		return (void *)bpf_task_pt_regs(task);
+	return BPF_CORE_READ(task, stack) + THREAD_SIZE_BEFORE_5_15 - bpf_core_type_size(struct pt_regs);
+}
+
 static __always_inline __u64 user_stack_pointer(void)
 {
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
-		struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	return BPF_CORE_READ(user_registers(current_task()), sp);
+}
 
-		return regs->sp;
-	} else {
-		struct task_struct *task = (void *)bpf_get_current_task();
-		struct pt_regs *regs = BPF_CORE_READ(task, stack) + THREAD_SIZE_BEFORE_5_15 -
-				       bpf_core_type_size(struct pt_regs);
-
-		return BPF_CORE_READ(regs, sp);
-	}
+// What a thread's g is found by: its thread pointer, or the register itself. The thread pointer is the one that the kernel saved at
+// the last switch-out, or that clone set: libraries and runtimes set it once.
+static __always_inline __u64 thread_g_base(struct task_struct *task)
+{
+#if defined(__TARGET_ARCH_x86)
+	return BPF_CORE_READ(task, thread.fsbase);
+#else
+	if (g_in_register)
+		return BPF_CORE_READ(user_registers(task), regs[28]);
+	return BPF_CORE_READ(task, thread.uw.tp_value);
+#endif
 }
 
 #endif

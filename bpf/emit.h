@@ -34,6 +34,31 @@ static __always_inline void emit_plain(enum event_kind kind, __u32 tid, __u64 no
 		emit_submit(e);
 }
 
+// The calling thread's user stack.
+static __always_inline void emit_stack(void *ctx, struct user_stack *stack)
+{
+	long n = bpf_get_stack(ctx, stack->pcs, sizeof(stack->pcs), BPF_F_USER_STACK);
+
+	stack->depth = n > 0 ? n / sizeof(stack->pcs[0]) : 0;
+	stack->unused = 0;
+}
+
+// A record that is its header and the stack. Its time is when the stack has been taken: what begins there does not hold that.
+// Returns the time; 0 when there was no room.
+static __always_inline __u64 emit_stacked(void *ctx, enum event_kind kind, __u32 tid)
+{
+	struct event_stacked *e = emit_reserve(sizeof(*e), kind, tid, 0);
+	__u64 now;
+
+	if (!e)
+		return 0;
+	emit_stack(ctx, &e->stack);
+	now = bpf_ktime_get_ns();
+	e->h.time = now;
+	emit_submit(e);
+	return now;
+}
+
 // The calling thread's tid when it belongs to the target, else 0.
 static __always_inline __u32 current_target_tid(void)
 {

@@ -7,7 +7,7 @@
 #define PINWATCH_EVENT_H
 
 // Bumped when a record changes its meaning or its layout.
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 
 enum event_kind {
 	KIND_NONE,
@@ -27,6 +27,10 @@ enum event_kind {
 	KIND_SIGRETURN,	     // enter of rt_sigreturn
 	KIND_EXEC,	     // the process executed another program; its one thread may have a new tid
 	KIND_SWITCH,	     // a thread left its CPU: one whole turn, see struct event_switch
+	KIND_THREAD_M,	     // a thread and its M have found each other
+	KIND_LOCK,	     // the lock of a thread's M is another than last told
+	KIND_PARK,	     // a locked goroutine's first voluntary switch-out since it was preempted by injection
+	KIND_PIN,	     // enter of runtime.LockOSThread
 	KIND_COUNT,
 };
 
@@ -36,6 +40,25 @@ struct event_header {
 	__u16 cpu;
 	__u8 kind;
 	__u8 flags; // by kind
+};
+
+// The user stack, by frame pointers: the interrupted or calling instruction first, then return addresses.
+#define MAX_FRAMES 64
+struct user_stack {
+	__u32 depth; // 0 = not to be had
+	__u32 unused;
+	__u64 pcs[MAX_FRAMES];
+};
+
+// What the runtime's memory says of a thread's lock.
+enum lock_kind {
+	LOCK_UNREAD,  // not read: the offsets are not known, or the program is another one by now
+	LOCK_UNKNOWN, // read, and what was read does not pass the self-check
+	LOCK_FOREIGN, // the thread has no g: the runtime does not know it
+	LOCK_NONE,
+	LOCK_USER,    // lockedExt > 0
+	LOCK_RUNTIME, // only lockedInt > 0
+	LOCK_ORPHAN,  // lockedExt > 0 and no goroutine: it exited while locked; the M ends, or, m0, is parked for ever
 };
 
 // A thread as the snapshot iterator finds it. Times are 0 when the programs have not seen it leave, wake or run.
@@ -57,6 +80,10 @@ struct event_thread {
 	__u8 why;
 	__u8 unused;
 	char comm[16];
+	__u64 g_base;  // thread pointer; where g is kept in a register, that register
+	__u64 m;       // its runtime.m; 0 = not known, or not for good
+	__u32 own_tid; // in the target's own PID namespace
+	__u32 unused2;
 };
 
 struct event_newtask {
@@ -70,6 +97,7 @@ struct event_newtask {
 struct event_clone_enter {
 	struct event_header h; // flags: 1 = clone3
 	__u64 clone_flags;
+	struct user_stack stack;
 };
 
 // Exit of a clone or tgkill whose enter was seen.
@@ -82,6 +110,12 @@ struct event_return {
 // Kinds that say it all by happening.
 struct event_plain {
 	struct event_header h;
+};
+
+// Kinds that say it all by happening there.
+struct event_stacked {
+	struct event_header h;
+	struct user_stack stack;
 };
 
 struct event_sigmask {
@@ -108,7 +142,9 @@ struct event_signal_generate {
 	__u32 sender; // tid; 0 = the kernel itself
 	__u32 sender_tgid;
 	__u32 result; // enum of include/trace/events/signal.h: 0 delivered, 1 ignored, 2 already pending, …
-	__u32 group;  // 1 = for the process, not for this thread
+	__u16 group;  // 1 = for the process, not for this thread
+	__u8 lock;    // enum lock_kind of the target thread, as the sender sees it
+	__u8 unused;
 	__u64 enter;  // when the sender entered tgkill; 0 = it sent by other means
 };
 
@@ -133,6 +169,7 @@ enum switch_flag {
 	SWITCH_FIRST = 8,    // the thread's first turn; "left before" is task_newtask
 	SWITCH_PREEMPTED = 16, // leaves while still runnable
 	SWITCH_DEAD = 32,    // leaves for ever
+	SWITCH_PARKED = 64,  // its locked goroutine does not run: the thread waits for it in the runtime's scheduler
 };
 
 enum migrate_why {
@@ -150,7 +187,32 @@ struct event_switch {
 	__u32 waker; // tid of the target's thread that woke it; 0 = somebody else
 	__s16 last_cpu; // where it ran before; -1 = not known
 	__u8 why;
-	__u8 unused;
+	__u8 lock; // enum lock_kind
+};
+
+struct event_thread_m {
+	struct event_header h;
+	__u64 m;     // address
+	__u64 id;    // m.id
+	__u64 start; // address of the function the M began with (m.mstartfn); 0 = none
+	__u64 extra; // 1 = an extra M, lent to a thread of C code
+};
+
+struct event_lock {
+	struct event_header h; // flags: enum lock_kind
+	__u64 goid;	       // of the locked goroutine; 0 = none
+	__u64 entry;	       // address of the function it began with
+	__u32 ext;	       // m.lockedExt
+	__u32 internal;	       // m.lockedInt
+	__u64 parked;	       // 1 = that goroutine does not run
+};
+
+struct event_pin {
+	struct event_header h;
+	__u64 goid;   // who calls; 0 = not readable
+	__u64 caller; // where it returns to
+	__u64 ext;    // lockedExt before; ~0 = not known
+	struct user_stack stack;
 };
 
 // What the resolver iterator answers about one process.
@@ -173,6 +235,10 @@ union event {
 	struct event_sigreturn sigreturn;
 	struct event_exec exec;
 	struct event_switch turn;
+	struct event_stacked stacked;
+	struct event_thread_m thread_m;
+	struct event_lock lock;
+	struct event_pin pin;
 };
 
 #endif

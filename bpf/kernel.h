@@ -26,6 +26,7 @@ enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
 enum { BPF_F_NO_PREALLOC = 1 };
 enum { BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
 enum { BPF_RB_NO_WAKEUP = 1 };
+enum { BPF_F_USER_STACK = 1 << 8 };
 
 // include/uapi/linux/sched.h, signal.h; include/linux/sched.h; arch-independent on the architectures Go supports
 #define CLONE_THREAD 0x00010000ULL
@@ -34,7 +35,7 @@ enum { BPF_RB_NO_WAKEUP = 1 };
 #define TASK_WAKING 0x0200
 #define SIGURG 23
 #define SIG_SETMASK 2
-#define SI_TKILL (-6)
+#define SS_DISABLE 2
 
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wpadded" // these are no records of ours
@@ -60,8 +61,23 @@ struct cpumask {
 	unsigned long bits[1];
 };
 
+#if defined(__TARGET_ARCH_x86)
+struct thread_struct {
+	unsigned long fsbase;
+};
+#else
+struct user_words {
+	unsigned long tp_value;
+};
+
+struct thread_struct {
+	struct user_words uw;
+};
+#endif
+
 struct task_struct {
 	struct thread_info thread_info;
+	struct thread_struct thread;
 	int on_cpu;
 	int on_rq;
 	const struct cpumask *cpus_ptr;
@@ -84,6 +100,7 @@ struct pt_regs {
 	unsigned long sp;
 #else
 	__u64 sp;
+	__u64 regs[31];
 #endif
 };
 

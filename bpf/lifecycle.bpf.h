@@ -36,11 +36,12 @@ static __always_inline int call_end(enum event_kind kind, __s64 ret)
 	return 0;
 }
 
-static __always_inline int clone_enter(__u64 clone_flags, __u8 clone3)
+// The call's time begins when all this is done, so that it is not in it.
+static __always_inline int clone_enter(void *ctx, __u64 clone_flags, __u8 clone3)
 {
-	__u64 now = bpf_ktime_get_ns();
 	__u32 tid = current_target_tid();
 	struct event_clone_enter *e;
+	__u64 now;
 
 	if (!tid)
 		return 0;
@@ -48,13 +49,19 @@ static __always_inline int clone_enter(__u64 clone_flags, __u8 clone3)
 		call_begin(0);
 		return 0;
 	}
-	call_begin(now);
-	e = emit_reserve(sizeof(*e), KIND_CLONE_ENTER, tid, now);
-	if (!e)
+	lock_look_self(tid, bpf_ktime_get_ns(), false);
+	e = emit_reserve(sizeof(*e), KIND_CLONE_ENTER, tid, 0);
+	if (!e) {
+		call_begin(bpf_ktime_get_ns());
 		return 0;
+	}
 	e->h.flags = clone3;
 	e->clone_flags = clone_flags;
+	emit_stack(ctx, &e->stack);
+	now = bpf_ktime_get_ns();
+	e->h.time = now;
 	emit_submit(e);
+	call_begin(now);
 	return 0;
 }
 
@@ -67,7 +74,7 @@ static __always_inline int clone_exit(__s64 ret)
 SEC("tracepoint/syscalls/sys_enter_clone")
 int pw_clone_enter(struct syscall_enter *ctx)
 {
-	return clone_enter(ctx->args[0], 0);
+	return clone_enter(ctx, ctx->args[0], 0);
 }
 
 SEC("tracepoint/syscalls/sys_exit_clone")
@@ -83,7 +90,7 @@ int pw_clone3_enter(struct syscall_enter *ctx)
 
 	if (!current_target_tid() || bpf_probe_read_user(&clone_flags, sizeof(clone_flags), (void *)ctx->args[0]))
 		return 0;
-	return clone_enter(clone_flags, 1);
+	return clone_enter(ctx, clone_flags, 1);
 }
 
 SEC("tracepoint/syscalls/sys_exit_clone3")
@@ -123,20 +130,30 @@ int pw_newtask(__u64 *ctx)
 	return 0;
 }
 
-// A Go thread's last step to "ready" (minit) and its first step to its end (mexit) is rt_sigprocmask(SIG_SETMASK).
+// A Go thread's last step to "ready" (minit) and its first step to its end (mexit) is rt_sigprocmask(SIG_SETMASK). At both its lock
+// is what it will be known by.
 SEC("tracepoint/syscalls/sys_enter_rt_sigprocmask")
 int pw_sigmask(struct syscall_enter *ctx)
 {
 	__u32 tid = current_target_tid();
+	struct thread_state *self;
 	struct event_sigmask *e;
-	__u64 set = 0;
+	__u64 set = 0, now;
 
 	if (!tid || (__s32)ctx->args[0] != SIG_SETMASK || !ctx->args[1])
 		return 0;
-	e = emit_reserve(sizeof(*e), KIND_SIGMASK, tid, bpf_ktime_get_ns());
+	now = bpf_ktime_get_ns();
+	bpf_probe_read_user(&set, sizeof(set), (void *)ctx->args[1]);
+	self = thread_self();
+	if (self) {
+		self->masked = set >> (SIGURG - 1) & 1;
+		if (!self->masked)
+			self->leaving = 0; // it was the end of a C thread's call, not of the thread (runtime.dropm)
+		lock_look(self, tid, now, false);
+	}
+	e = emit_reserve(sizeof(*e), KIND_SIGMASK, tid, now);
 	if (!e)
 		return 0;
-	bpf_probe_read_user(&set, sizeof(set), (void *)ctx->args[1]);
 	e->set = set;
 	emit_submit(e);
 	return 0;
@@ -147,18 +164,31 @@ int pw_sigaltstack(struct syscall_enter *ctx)
 {
 	__u32 tid = current_target_tid();
 	struct event_sigaltstack *e;
+	struct thread_state *self;
 	__u32 flags = 0;
 
 	if (!tid || !ctx->args[0])
 		return 0;
+	bpf_probe_read_user(&flags, sizeof(flags), (void *)(ctx->args[0] + 8)); // stack_t.ss_flags
+	self = thread_self();
+	if (self && self->masked && flags & SS_DISABLE)
+		self->leaving = 1;
 	e = emit_reserve(sizeof(*e), KIND_SIGALTSTACK, tid, bpf_ktime_get_ns());
 	if (!e)
 		return 0;
-	bpf_probe_read_user(&flags, sizeof(flags), (void *)(ctx->args[0] + 8)); // stack_t.ss_flags
 	e->ss_flags = flags;
 	e->unused = 0;
 	emit_submit(e);
 	return 0;
+}
+
+// The calling thread ends: its memory says nothing of it any more.
+static __always_inline void thread_leaves(void)
+{
+	struct thread_state *self = thread_self();
+
+	if (self)
+		self->leaving = 1;
 }
 
 SEC("tracepoint/syscalls/sys_enter_exit")
@@ -166,8 +196,10 @@ int pw_exit_enter(void *ctx)
 {
 	__u32 tid = current_target_tid();
 
-	if (tid)
-		emit_plain(KIND_EXIT_ENTER, tid, bpf_ktime_get_ns());
+	if (!tid)
+		return 0;
+	thread_leaves();
+	emit_stacked(ctx, KIND_EXIT_ENTER, tid);
 	return 0;
 }
 
@@ -176,8 +208,10 @@ int pw_process_exit(__u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[0];
 
-	if (is_target(task))
-		emit_plain(KIND_PROCESS_EXIT, task->pid, bpf_ktime_get_ns());
+	if (!is_target(task))
+		return 0;
+	thread_leaves();
+	emit_plain(KIND_PROCESS_EXIT, task->pid, bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -201,6 +235,7 @@ int pw_exec(__u64 *ctx)
 
 	if (!is_target(task))
 		return 0;
+	runtime_gone = 1;
 	thread_rename(old_tid, task->pid);
 	e = emit_reserve(sizeof(*e), KIND_EXEC, task->pid, bpf_ktime_get_ns());
 	if (!e)

@@ -17,13 +17,22 @@ struct thread_state {
 	__u64 off_time;	   // when it last left its CPU, or task_newtask
 	__u64 wake_time;   // the last waking off the CPU; of the present absence when later than off_time
 	__u64 call_time;   // the thread is in a clone or tgkill that it entered then; 0 = in none that matters
+	__u64 m;	   // its runtime.m; 0 = not known, or not for good
+	__u64 told_m;	   // the one user space has been told of
+	__u64 goid;	   // the lock as user space has been told of it
+	__u32 ext;
+	__u32 internal;
 	__u32 waker;	   // who woke it
 	__u32 early_waker; // who woke it before it had left the CPU
 	__s16 last_cpu;	   // CPU + 1 of the last run; 0 = not known
 	__u8 why;	   // enum migrate_why of the current absence
 	__u8 off_runnable; // it left while runnable: the whole absence is waiting
 	__u8 fresh;	   // has not run since task_newtask
-	__u8 unused[3];
+	__u8 lock;	   // enum lock_kind, as user space has been told
+	__u8 masked;	   // it has blocked SIGURG
+	__u8 leaving;	   // it is in runtime.mexit or beyond: its m is not its own for long, so its lock stays as it is
+	__u8 injected;	   // it was preempted by injection, and has not left its CPU by itself since
+	__u8 unused[7];
 };
 
 // Deleted by the kernel together with the task.
@@ -60,5 +69,8 @@ __u64 lost[KIND_COUNT];
 
 // Set when the target's tgid is given to a new process: from then on nothing is observed.
 __u32 target_gone;
+
+// Set when the target has executed another program: the offsets are the old one's.
+__u32 runtime_gone;
 
 #endif

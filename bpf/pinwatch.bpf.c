@@ -12,10 +12,12 @@
 #include "core_fixes.h"
 #include "thread.h"
 #include "emit.h"
+#include "goruntime.h" // what the runtime says of a thread
 
 #include "lifecycle.bpf.h" // threads come and go
 #include "preempt.bpf.h"   // a SIGURG on its way
 #include "sched.bpf.h"	   // on and off the CPUs
+#include "lock.bpf.h"	   // who asks to be locked
 #include "snapshot.bpf.h"  // who lives now
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -23,6 +25,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 // Types that only user space uses by name reach BTF, and so Go, through these.
 const enum event_kind *in_btf_kind __attribute__((unused));
 const enum thread_flag *in_btf_thread_flag __attribute__((unused));
+const enum lock_kind *in_btf_lock_kind __attribute__((unused));
 const enum target_state *in_btf_target_state __attribute__((unused));
 const enum switch_flag *in_btf_switch_flag __attribute__((unused));
 const enum migrate_why *in_btf_migrate_why __attribute__((unused));

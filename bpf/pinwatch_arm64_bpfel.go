@@ -23,13 +23,14 @@ type PinwatchCpuSlot struct {
 type PinwatchEvent struct {
 	_      structs.HostLayout
 	Header PinwatchEventHeader
-	_      [48]byte
+	_      [544]byte
 }
 
 type PinwatchEventCloneEnter struct {
 	_          structs.HostLayout
 	H          PinwatchEventHeader
 	CloneFlags uint64
+	Stack      PinwatchUserStack
 }
 
 type PinwatchEventExec struct {
@@ -68,8 +69,22 @@ const (
 	PinwatchEventKindKIND_SIGRETURN       PinwatchEventKind = 14
 	PinwatchEventKindKIND_EXEC            PinwatchEventKind = 15
 	PinwatchEventKindKIND_SWITCH          PinwatchEventKind = 16
-	PinwatchEventKindKIND_COUNT           PinwatchEventKind = 17
+	PinwatchEventKindKIND_THREAD_M        PinwatchEventKind = 17
+	PinwatchEventKindKIND_LOCK            PinwatchEventKind = 18
+	PinwatchEventKindKIND_PARK            PinwatchEventKind = 19
+	PinwatchEventKindKIND_PIN             PinwatchEventKind = 20
+	PinwatchEventKindKIND_COUNT           PinwatchEventKind = 21
 )
+
+type PinwatchEventLock struct {
+	_        structs.HostLayout
+	H        PinwatchEventHeader
+	Goid     uint64
+	Entry    uint64
+	Ext      uint32
+	Internal uint32
+	Parked   uint64
+}
 
 type PinwatchEventNewtask struct {
 	_          structs.HostLayout
@@ -78,6 +93,15 @@ type PinwatchEventNewtask struct {
 	NsTid      uint32
 	CloneFlags uint64
 	Enter      uint64
+}
+
+type PinwatchEventPin struct {
+	_      structs.HostLayout
+	H      PinwatchEventHeader
+	Goid   uint64
+	Caller uint64
+	Ext    uint64
+	Stack  PinwatchUserStack
 }
 
 type PinwatchEventPlain struct {
@@ -111,7 +135,9 @@ type PinwatchEventSignalGenerate struct {
 	Sender     uint32
 	SenderTgid uint32
 	Result     uint32
-	Group      uint32
+	Group      uint16
+	Lock       uint8
+	Unused     uint8
 	Enter      uint64
 }
 
@@ -119,6 +145,12 @@ type PinwatchEventSigreturn struct {
 	_  structs.HostLayout
 	H  PinwatchEventHeader
 	Pc uint64
+}
+
+type PinwatchEventStacked struct {
+	_     structs.HostLayout
+	H     PinwatchEventHeader
+	Stack PinwatchUserStack
 }
 
 type PinwatchEventSwitch struct {
@@ -130,7 +162,7 @@ type PinwatchEventSwitch struct {
 	Waker     uint32
 	LastCpu   int16
 	Why       uint8
-	Unused    uint8
+	Lock      uint8
 }
 
 type PinwatchEventThread struct {
@@ -144,7 +176,32 @@ type PinwatchEventThread struct {
 	Why      uint8
 	Unused   uint8
 	Comm     [16]int8
+	G_base   uint64
+	M        uint64
+	OwnTid   uint32
+	Unused2  uint32
 }
+
+type PinwatchEventThreadM struct {
+	_     structs.HostLayout
+	H     PinwatchEventHeader
+	M     uint64
+	Id    uint64
+	Start uint64
+	Extra uint64
+}
+
+type PinwatchLockKind uint32
+
+const (
+	PinwatchLockKindLOCK_UNREAD  PinwatchLockKind = 0
+	PinwatchLockKindLOCK_UNKNOWN PinwatchLockKind = 1
+	PinwatchLockKindLOCK_FOREIGN PinwatchLockKind = 2
+	PinwatchLockKindLOCK_NONE    PinwatchLockKind = 3
+	PinwatchLockKindLOCK_USER    PinwatchLockKind = 4
+	PinwatchLockKindLOCK_RUNTIME PinwatchLockKind = 5
+	PinwatchLockKindLOCK_ORPHAN  PinwatchLockKind = 6
+)
 
 type PinwatchMigrateWhy uint32
 
@@ -171,6 +228,7 @@ const (
 	PinwatchSwitchFlagSWITCH_FIRST     PinwatchSwitchFlag = 8
 	PinwatchSwitchFlagSWITCH_PREEMPTED PinwatchSwitchFlag = 16
 	PinwatchSwitchFlagSWITCH_DEAD      PinwatchSwitchFlag = 32
+	PinwatchSwitchFlagSWITCH_PARKED    PinwatchSwitchFlag = 64
 )
 
 type PinwatchTargetState uint32
@@ -197,13 +255,29 @@ type PinwatchThreadState struct {
 	OffTime     uint64
 	WakeTime    uint64
 	CallTime    uint64
+	M           uint64
+	ToldM       uint64
+	Goid        uint64
+	Ext         uint32
+	Internal    uint32
 	Waker       uint32
 	EarlyWaker  uint32
 	LastCpu     int16
 	Why         uint8
 	OffRunnable uint8
 	Fresh       uint8
-	Unused      [3]uint8
+	Lock        uint8
+	Masked      uint8
+	Leaving     uint8
+	Injected    uint8
+	Unused      [7]uint8
+}
+
+type PinwatchUserStack struct {
+	_      structs.HostLayout
+	Depth  uint32
+	Unused uint32
+	Pcs    [64]uint64
 }
 
 // Names of all BPF objects in the ELF.
@@ -223,6 +297,7 @@ const (
 	PinwatchProgPwGenerate      = "pw_generate"
 	PinwatchProgPwMigrate       = "pw_migrate"
 	PinwatchProgPwNewtask       = "pw_newtask"
+	PinwatchProgPwPin           = "pw_pin"
 	PinwatchProgPwPrepare       = "pw_prepare"
 	PinwatchProgPwProcessExit   = "pw_process_exit"
 	PinwatchProgPwProcessFree   = "pw_process_free"
@@ -236,16 +311,40 @@ const (
 	PinwatchProgPwTgkillExit    = "pw_tgkill_exit"
 	PinwatchProgPwWakeupNew     = "pw_wakeup_new"
 	PinwatchProgPwWaking        = "pw_waking"
+	PinwatchVarAsyncPreempt     = "async_preempt"
 	PinwatchVarCpuSlots         = "cpu_slots"
+	PinwatchVarG_inRegister     = "g_in_register"
+	PinwatchVarG_piece          = "g_piece"
+	PinwatchVarG_pieceSize      = "g_piece_size"
+	PinwatchVarG_tlsOffset      = "g_tls_offset"
 	PinwatchVarInBtfCpuSlot     = "in_btf_cpu_slot"
 	PinwatchVarInBtfKind        = "in_btf_kind"
+	PinwatchVarInBtfLockKind    = "in_btf_lock_kind"
 	PinwatchVarInBtfMigrateWhy  = "in_btf_migrate_why"
 	PinwatchVarInBtfResolved    = "in_btf_resolved"
 	PinwatchVarInBtfSwitchFlag  = "in_btf_switch_flag"
 	PinwatchVarInBtfTargetState = "in_btf_target_state"
 	PinwatchVarInBtfThreadFlag  = "in_btf_thread_flag"
+	PinwatchVarInG_goid         = "in_g_goid"
+	PinwatchVarInG_lockedm      = "in_g_lockedm"
+	PinwatchVarInG_status       = "in_g_status"
+	PinwatchVarInM_ext          = "in_m_ext"
+	PinwatchVarInM_int          = "in_m_int"
+	PinwatchVarInM_lockedg      = "in_m_lockedg"
 	PinwatchVarLost             = "lost"
+	PinwatchVarM_piece          = "m_piece"
+	PinwatchVarM_pieceSize      = "m_piece_size"
 	PinwatchVarNsLevel          = "ns_level"
+	PinwatchVarOffG_goid        = "off_g_goid"
+	PinwatchVarOffG_m           = "off_g_m"
+	PinwatchVarOffG_startpc     = "off_g_startpc"
+	PinwatchVarOffM_id          = "off_m_id"
+	PinwatchVarOffM_isextra     = "off_m_isextra"
+	PinwatchVarOffM_mstartfn    = "off_m_mstartfn"
+	PinwatchVarOffM_procid      = "off_m_procid"
+	PinwatchVarRuntimeCgo       = "runtime_cgo"
+	PinwatchVarRuntimeGone      = "runtime_gone"
+	PinwatchVarRuntimeKnown     = "runtime_known"
 	PinwatchVarSwitchHasState   = "switch_has_state"
 	PinwatchVarTargetGone       = "target_gone"
 	PinwatchVarTargetTgid       = "target_tgid"
@@ -305,6 +404,7 @@ type PinwatchProgramSpecs struct {
 	PwGenerate    *ebpf.ProgramSpec `ebpf:"pw_generate"`
 	PwMigrate     *ebpf.ProgramSpec `ebpf:"pw_migrate"`
 	PwNewtask     *ebpf.ProgramSpec `ebpf:"pw_newtask"`
+	PwPin         *ebpf.ProgramSpec `ebpf:"pw_pin"`
 	PwPrepare     *ebpf.ProgramSpec `ebpf:"pw_prepare"`
 	PwProcessExit *ebpf.ProgramSpec `ebpf:"pw_process_exit"`
 	PwProcessFree *ebpf.ProgramSpec `ebpf:"pw_process_free"`
@@ -333,16 +433,40 @@ type PinwatchMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type PinwatchVariableSpecs struct {
+	AsyncPreempt     *ebpf.VariableSpec `ebpf:"async_preempt"`
 	CpuSlots         *ebpf.VariableSpec `ebpf:"cpu_slots"`
+	G_inRegister     *ebpf.VariableSpec `ebpf:"g_in_register"`
+	G_piece          *ebpf.VariableSpec `ebpf:"g_piece"`
+	G_pieceSize      *ebpf.VariableSpec `ebpf:"g_piece_size"`
+	G_tlsOffset      *ebpf.VariableSpec `ebpf:"g_tls_offset"`
 	InBtfCpuSlot     *ebpf.VariableSpec `ebpf:"in_btf_cpu_slot"`
 	InBtfKind        *ebpf.VariableSpec `ebpf:"in_btf_kind"`
+	InBtfLockKind    *ebpf.VariableSpec `ebpf:"in_btf_lock_kind"`
 	InBtfMigrateWhy  *ebpf.VariableSpec `ebpf:"in_btf_migrate_why"`
 	InBtfResolved    *ebpf.VariableSpec `ebpf:"in_btf_resolved"`
 	InBtfSwitchFlag  *ebpf.VariableSpec `ebpf:"in_btf_switch_flag"`
 	InBtfTargetState *ebpf.VariableSpec `ebpf:"in_btf_target_state"`
 	InBtfThreadFlag  *ebpf.VariableSpec `ebpf:"in_btf_thread_flag"`
+	InG_goid         *ebpf.VariableSpec `ebpf:"in_g_goid"`
+	InG_lockedm      *ebpf.VariableSpec `ebpf:"in_g_lockedm"`
+	InG_status       *ebpf.VariableSpec `ebpf:"in_g_status"`
+	InM_ext          *ebpf.VariableSpec `ebpf:"in_m_ext"`
+	InM_int          *ebpf.VariableSpec `ebpf:"in_m_int"`
+	InM_lockedg      *ebpf.VariableSpec `ebpf:"in_m_lockedg"`
 	Lost             *ebpf.VariableSpec `ebpf:"lost"`
+	M_piece          *ebpf.VariableSpec `ebpf:"m_piece"`
+	M_pieceSize      *ebpf.VariableSpec `ebpf:"m_piece_size"`
 	NsLevel          *ebpf.VariableSpec `ebpf:"ns_level"`
+	OffG_goid        *ebpf.VariableSpec `ebpf:"off_g_goid"`
+	OffG_m           *ebpf.VariableSpec `ebpf:"off_g_m"`
+	OffG_startpc     *ebpf.VariableSpec `ebpf:"off_g_startpc"`
+	OffM_id          *ebpf.VariableSpec `ebpf:"off_m_id"`
+	OffM_isextra     *ebpf.VariableSpec `ebpf:"off_m_isextra"`
+	OffM_mstartfn    *ebpf.VariableSpec `ebpf:"off_m_mstartfn"`
+	OffM_procid      *ebpf.VariableSpec `ebpf:"off_m_procid"`
+	RuntimeCgo       *ebpf.VariableSpec `ebpf:"runtime_cgo"`
+	RuntimeGone      *ebpf.VariableSpec `ebpf:"runtime_gone"`
+	RuntimeKnown     *ebpf.VariableSpec `ebpf:"runtime_known"`
 	SwitchHasState   *ebpf.VariableSpec `ebpf:"switch_has_state"`
 	TargetGone       *ebpf.VariableSpec `ebpf:"target_gone"`
 	TargetTgid       *ebpf.VariableSpec `ebpf:"target_tgid"`
@@ -387,16 +511,40 @@ func (m *PinwatchMaps) Close() error {
 //
 // It can be passed to LoadPinwatchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PinwatchVariables struct {
+	AsyncPreempt     *ebpf.Variable `ebpf:"async_preempt"`
 	CpuSlots         *ebpf.Variable `ebpf:"cpu_slots"`
+	G_inRegister     *ebpf.Variable `ebpf:"g_in_register"`
+	G_piece          *ebpf.Variable `ebpf:"g_piece"`
+	G_pieceSize      *ebpf.Variable `ebpf:"g_piece_size"`
+	G_tlsOffset      *ebpf.Variable `ebpf:"g_tls_offset"`
 	InBtfCpuSlot     *ebpf.Variable `ebpf:"in_btf_cpu_slot"`
 	InBtfKind        *ebpf.Variable `ebpf:"in_btf_kind"`
+	InBtfLockKind    *ebpf.Variable `ebpf:"in_btf_lock_kind"`
 	InBtfMigrateWhy  *ebpf.Variable `ebpf:"in_btf_migrate_why"`
 	InBtfResolved    *ebpf.Variable `ebpf:"in_btf_resolved"`
 	InBtfSwitchFlag  *ebpf.Variable `ebpf:"in_btf_switch_flag"`
 	InBtfTargetState *ebpf.Variable `ebpf:"in_btf_target_state"`
 	InBtfThreadFlag  *ebpf.Variable `ebpf:"in_btf_thread_flag"`
+	InG_goid         *ebpf.Variable `ebpf:"in_g_goid"`
+	InG_lockedm      *ebpf.Variable `ebpf:"in_g_lockedm"`
+	InG_status       *ebpf.Variable `ebpf:"in_g_status"`
+	InM_ext          *ebpf.Variable `ebpf:"in_m_ext"`
+	InM_int          *ebpf.Variable `ebpf:"in_m_int"`
+	InM_lockedg      *ebpf.Variable `ebpf:"in_m_lockedg"`
 	Lost             *ebpf.Variable `ebpf:"lost"`
+	M_piece          *ebpf.Variable `ebpf:"m_piece"`
+	M_pieceSize      *ebpf.Variable `ebpf:"m_piece_size"`
 	NsLevel          *ebpf.Variable `ebpf:"ns_level"`
+	OffG_goid        *ebpf.Variable `ebpf:"off_g_goid"`
+	OffG_m           *ebpf.Variable `ebpf:"off_g_m"`
+	OffG_startpc     *ebpf.Variable `ebpf:"off_g_startpc"`
+	OffM_id          *ebpf.Variable `ebpf:"off_m_id"`
+	OffM_isextra     *ebpf.Variable `ebpf:"off_m_isextra"`
+	OffM_mstartfn    *ebpf.Variable `ebpf:"off_m_mstartfn"`
+	OffM_procid      *ebpf.Variable `ebpf:"off_m_procid"`
+	RuntimeCgo       *ebpf.Variable `ebpf:"runtime_cgo"`
+	RuntimeGone      *ebpf.Variable `ebpf:"runtime_gone"`
+	RuntimeKnown     *ebpf.Variable `ebpf:"runtime_known"`
 	SwitchHasState   *ebpf.Variable `ebpf:"switch_has_state"`
 	TargetGone       *ebpf.Variable `ebpf:"target_gone"`
 	TargetTgid       *ebpf.Variable `ebpf:"target_tgid"`
@@ -418,6 +566,7 @@ type PinwatchPrograms struct {
 	PwGenerate    *ebpf.Program `ebpf:"pw_generate"`
 	PwMigrate     *ebpf.Program `ebpf:"pw_migrate"`
 	PwNewtask     *ebpf.Program `ebpf:"pw_newtask"`
+	PwPin         *ebpf.Program `ebpf:"pw_pin"`
 	PwPrepare     *ebpf.Program `ebpf:"pw_prepare"`
 	PwProcessExit *ebpf.Program `ebpf:"pw_process_exit"`
 	PwProcessFree *ebpf.Program `ebpf:"pw_process_free"`
@@ -445,6 +594,7 @@ func (p *PinwatchPrograms) Close() error {
 		p.PwGenerate,
 		p.PwMigrate,
 		p.PwNewtask,
+		p.PwPin,
 		p.PwPrepare,
 		p.PwProcessExit,
 		p.PwProcessFree,

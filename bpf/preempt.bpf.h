@@ -6,8 +6,8 @@
 SEC("tracepoint/syscalls/sys_enter_tgkill")
 int pw_tgkill_enter(struct syscall_enter *ctx)
 {
-	__u64 now = bpf_ktime_get_ns();
 	__u32 tid = current_target_tid();
+	__u64 now;
 
 	if (!tid)
 		return 0;
@@ -15,8 +15,8 @@ int pw_tgkill_enter(struct syscall_enter *ctx)
 		call_begin(0);
 		return 0;
 	}
-	call_begin(now);
-	emit_plain(KIND_TGKILL_ENTER, tid, now);
+	now = emit_stacked(ctx, KIND_TGKILL_ENTER, tid);
+	call_begin(now ? now : bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -75,6 +75,7 @@ int pw_generate(__u64 *ctx)
 	__u64 now = bpf_ktime_get_ns(), sender, enter = 0;
 	struct event_signal_generate *e;
 	struct thread_state *self;
+	__u8 lock = LOCK_UNREAD;
 
 	if ((__s32)ctx[0] != SIGURG || !is_target(task))
 		return 0;
@@ -83,6 +84,7 @@ int pw_generate(__u64 *ctx)
 		self = thread_self();
 		if (self)
 			enter = self->call_time;
+		lock = lock_peek(thread_get(task, false));
 	}
 	e = emit_reserve(sizeof(*e), KIND_SIGNAL_GENERATE, task->pid, now);
 	if (!e)
@@ -90,7 +92,9 @@ int pw_generate(__u64 *ctx)
 	e->h.flags = target_state(task, (__u32)sender, enter);
 	e->sender = (__u32)sender;
 	e->sender_tgid = sender >> 32;
-	e->group = (__u32)ctx[3];
+	e->group = (__u16)ctx[3];
+	e->lock = lock;
+	e->unused = 0;
 	e->result = (__u32)ctx[4];
 	e->enter = enter;
 	emit_submit(e);
@@ -100,13 +104,16 @@ int pw_generate(__u64 *ctx)
 SEC("tp_btf/signal_deliver")
 int pw_deliver(__u64 *ctx)
 {
+	__u64 now = bpf_ktime_get_ns();
 	__u32 tid;
 
 	if ((__s32)ctx[0] != SIGURG)
 		return 0;
 	tid = current_target_tid();
-	if (tid)
-		emit_plain(KIND_SIGNAL_DELIVER, tid, bpf_ktime_get_ns());
+	if (!tid)
+		return 0;
+	lock_look_self(tid, now, true);
+	emit_plain(KIND_SIGNAL_DELIVER, tid, now);
 	return 0;
 }
 
@@ -127,14 +134,18 @@ int pw_sigreturn(void *ctx)
 	__u64 now = bpf_ktime_get_ns();
 	__u32 tid = current_target_tid();
 	struct event_sigreturn *e;
+	struct thread_state *self;
 	__u64 pc = 0;
 
 	if (!tid)
 		return 0;
+	bpf_probe_read_user(&pc, sizeof(pc), (void *)(user_stack_pointer() + SIGFRAME_PC));
+	self = runtime_known ? thread_self() : NULL;
+	if (self && async_preempt && pc == async_preempt && self->lock == LOCK_USER)
+		self->injected = 1;
 	e = emit_reserve(sizeof(*e), KIND_SIGRETURN, tid, now);
 	if (!e)
 		return 0;
-	bpf_probe_read_user(&pc, sizeof(pc), (void *)(user_stack_pointer() + SIGFRAME_PC));
 	e->pc = pc;
 	emit_submit(e);
 	return 0;

@@ -31,23 +31,36 @@ static __always_inline __u8 turn_split(struct event_switch *e, const struct task
 	return known;
 }
 
-static __always_inline void turn_end(struct task_struct *prev, struct cpu_slot *slot, __u64 now, bool runnable, bool dead)
+// A locked goroutine that was preempted waits in the scheduler for its own thread, if the stack says so (runtime.stoplockedm).
+static __always_inline void turn_park(void *ctx, struct thread_state *state, __u32 tid)
+{
+	state->injected = 0;
+	emit_stacked(ctx, KIND_PARK, tid);
+}
+
+static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct cpu_slot *slot, __u64 now, bool runnable, bool dead)
 {
 	struct thread_state *state = thread_get(prev, false);
+	struct lock_seen lock = {};
 	struct event_switch *e;
 
 	if (!state) {
 		__sync_fetch_and_add(&lost[KIND_SWITCH], 1);
 		return;
 	}
+	if (!dead)
+		lock = lock_look(state, prev->pid, now, runnable);
+	if (state->injected && !runnable)
+		turn_park(ctx, state, prev->pid);
 	e = emit_reserve(sizeof(*e), KIND_SWITCH, prev->pid, now);
 	if (e) {
 		e->h.flags = turn_split(e, prev, state, slot, now) | (state->fresh ? SWITCH_FIRST : 0) |
-			     (runnable ? SWITCH_PREEMPTED : 0) | (dead ? SWITCH_DEAD : 0);
+			     (runnable ? SWITCH_PREEMPTED : 0) | (dead ? SWITCH_DEAD : 0) |
+			     (lock.parked ? SWITCH_PARKED : 0);
 		e->waker = state->waker;
 		e->last_cpu = state->last_cpu - 1;
 		e->why = state->why;
-		e->unused = 0;
+		e->lock = dead ? state->lock : lock.kind;
 		emit_submit(e);
 	}
 	if (dead) {
@@ -78,7 +91,7 @@ int pw_switch(__u64 *ctx)
 	if (out) {
 		__u32 state = switch_prev_state(ctx, prev);
 
-		turn_end(prev, slot, now, ctx[0] || !state, state & TASK_DEAD);
+		turn_end(ctx, prev, slot, now, ctx[0] || !state, state & TASK_DEAD);
 	}
 	slot->since = now;
 	slot->task = in ? (__u64)next : 0;

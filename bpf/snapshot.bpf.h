@@ -74,7 +74,10 @@ int pw_snapshot(struct bpf_iter__task *ctx)
 		e.wake_time = state->wake_time;
 		e.last_cpu = state->last_cpu - 1;
 		e.why = state->why;
+		e.m = state->m;
 	}
+	e.g_base = thread_g_base(task);
+	e.own_tid = thread_own_tid(task);
 	slot = cpu_slot(e.h.cpu);
 	if (slot_holds(slot, task))
 		e.run_time = slot->since;

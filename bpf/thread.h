@@ -63,7 +63,7 @@ static __always_inline bool slot_holds(const struct cpu_slot *slot, const struct
 // A thread's tid in the PID namespace of the given depth; 0 when it is not visible there.
 static __always_inline __u32 tid_at_level(const struct task_struct *task, __u32 level)
 {
-	const struct pid *pid = task->thread_pid;
+	const struct pid *pid = BPF_CORE_READ(task, thread_pid);
 	const struct upid *numbers;
 	__u32 nr = 0;
 
@@ -72,6 +72,12 @@ static __always_inline __u32 tid_at_level(const struct task_struct *task, __u32 
 	numbers = (const void *)pid + bpf_core_field_offset(pid->numbers) + level * bpf_core_type_size(struct upid);
 	bpf_probe_read_kernel(&nr, sizeof(nr), &numbers->nr);
 	return nr;
+}
+
+// A thread's tid in its own PID namespace: what gettid returns to it.
+static __always_inline __u32 thread_own_tid(const struct task_struct *task)
+{
+	return tid_at_level(task, BPF_CORE_READ(task, thread_pid, level));
 }
 
 static __always_inline __u32 thread_ns_tid(const struct task_struct *task)

@@ -14,8 +14,18 @@ type Config struct {
 	// Distance names how far two CPUs are apart: smt, llc, node, remote or unknown. nil means always unknown.
 	Distance func(a, b int) string
 
-	// AsyncPreempt is the address of runtime.asyncPreempt in the target; 0 when not known.
-	AsyncPreempt uint64
+	// Addresses of functions of the target's runtime; 0 when not known.
+	AsyncPreempt, Sysmon, TemplateThread uint64
+
+	// Locks says that lock state is read from the runtime's memory.
+	Locks bool
+
+	// Stack is the user stack of that number, innermost function first; nil when there is none, or no function of it is known.
+	// nil means always nil.
+	Stack func(id uint64) []Frame
+
+	// Func names the function that begins at an address; "" when not known. nil means never known.
+	Func func(pc uint64) string
 }
 
 // Correlator takes events in the order of their times.
@@ -26,6 +36,8 @@ type Correlator struct {
 	nextWin uint32
 	cpuFree []events.Time // when the last known run on each CPU ended
 	seeded  bool          // a window has begun: threads that appear without a birth are broken links
+	classes map[classKey]class
+	locked  uint64 // threads locked by the user now
 }
 
 // New returns a correlator that has seen nothing.
@@ -33,7 +45,13 @@ func New(cfg Config) *Correlator {
 	if cfg.Distance == nil {
 		cfg.Distance = func(int, int) string { return "unknown" }
 	}
-	return &Correlator{cfg: cfg, threads: map[uint32]*thread{}}
+	if cfg.Stack == nil {
+		cfg.Stack = func(uint64) []Frame { return nil }
+	}
+	if cfg.Func == nil {
+		cfg.Func = func(uint64) string { return "" }
+	}
+	return &Correlator{cfg: cfg, threads: map[uint32]*thread{}, classes: map[classKey]class{}}
 }
 
 var dispatch = [...]func(*Correlator, *events.Event){
@@ -53,6 +71,10 @@ var dispatch = [...]func(*Correlator, *events.Event){
 	events.Sigreturn:      (*Correlator).sigreturn,
 	events.Exec:           (*Correlator).exec,
 	events.Switch:         (*Correlator).turn,
+	events.ThreadM:        (*Correlator).threadM,
+	events.Lock:           (*Correlator).lockEvent,
+	events.Park:           (*Correlator).park,
+	events.Pin:            (*Correlator).pin,
 	events.WindowStart:    (*Correlator).windowStart,
 	events.WindowCut:      (*Correlator).windowCut,
 	events.WindowEnd:      (*Correlator).windowEnd,

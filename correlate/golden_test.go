@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -13,7 +14,9 @@ import (
 )
 
 // Every file testdata/SCENARIO.txt is a stream in the text form of events; what it adds up to is SCENARIO.golden.
-// In the files target 100 is observed, CPUs 0 and 1 are siblings, and asyncPreempt is at 4096.
+// In the files target 100 is observed, CPUs 0 and 1 are siblings, asyncPreempt is at 4096, sysmon at 8192, templateThread at
+// 12288 and main.worker at 16384. A line "stack N FUNCTION…", innermost first, says what stack N is; a function may be written
+// function@file:line. With a line "locks" lock state is read.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -40,16 +43,28 @@ func replay(t *testing.T, file string) []*Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := New(Config{TGID: 100, AsyncPreempt: 4096, Distance: func(a, b int) string {
-		if a/2 == b/2 {
-			return "smt"
-		}
-		return "llc"
-	}})
+	stacks := map[uint64][]Frame{}
+	cfg := Config{TGID: 100, AsyncPreempt: 4096, Sysmon: 8192, TemplateThread: 12288,
+		Distance: func(a, b int) string {
+			if a/2 == b/2 {
+				return "smt"
+			}
+			return "llc"
+		},
+		Stack: func(id uint64) []Frame { return stacks[id] },
+		Func:  func(pc uint64) string { return map[uint64]string{16384: "main.worker"}[pc] },
+		Locks: bytes.HasPrefix(text, []byte("locks\n")) || bytes.Contains(text, []byte("\nlocks\n")),
+	}
+	c := New(cfg)
 	var results []*Result
 	for line := range strings.Lines(string(text)) {
 		line, _, _ = strings.Cut(strings.TrimSpace(line), " #")
-		if line == "" || line[0] == '#' {
+		if line == "" || line[0] == '#' || line == "locks" {
+			continue
+		}
+		if rest, ok := strings.CutPrefix(line, "stack "); ok {
+			id, frames := parseStack(t, rest)
+			stacks[id] = frames
 			continue
 		}
 		e, err := events.ParseText(line)
@@ -64,7 +79,54 @@ func replay(t *testing.T, file string) []*Result {
 	return results
 }
 
-// dump prints all of a result that is not zero.
+// dumpLock prints what is known of a thread's M and its lock.
+func dumpLock(w *bytes.Buffer, t *Thread) {
+	l, h := &t.Lock, &t.Handoff
+	if t.Role == "unknown" && l.State == "unknown" && l.MaxExt == 0 {
+		return
+	}
+	fmt.Fprintf(w, "    role=%s lock=%s", t.Role, l.State)
+	if t.M != nil {
+		fmt.Fprintf(w, " m=%d", *t.M)
+	}
+	if l.Ext+l.Int+l.MaxExt > 0 {
+		fmt.Fprintf(w, " ext=%d int=%d max=%d goid=%d entry=%q parked=%v holds=%d held=%d", l.Ext, l.Int, l.MaxExt, l.GoID, l.Entry, l.Parked, l.Holds, l.HeldMin)
+		if l.HeldMax != nil {
+			fmt.Fprintf(w, "-%d", *l.HeldMax)
+		}
+	}
+	if h.N > 0 {
+		fmt.Fprintf(w, " handoffs=%d wake=%d cpu=%d", h.N, h.WakeNS, h.CPUNS)
+	}
+	if len(l.Sites) > 0 {
+		fmt.Fprintf(w, " sites=%q", l.Sites)
+	}
+	if t.Cause != "" && t.Cause != "unknown" {
+		fmt.Fprintf(w, " cause=%s by %q", t.Cause, t.CauseFunction)
+	}
+	fmt.Fprintln(w)
+}
+
+func parseStack(t *testing.T, line string) (id uint64, frames []Frame) {
+	t.Helper()
+	fields := strings.Fields(line)
+	id, err := strconv.ParseUint(fields[0], 10, 64)
+	if err != nil {
+		t.Fatalf("stack %s: %v", line, err)
+	}
+	for _, field := range fields[1:] {
+		name, place, _ := strings.Cut(field, "@")
+		file, number, _ := strings.Cut(place, ":")
+		n, _ := strconv.Atoi(number)
+		frames = append(frames, Frame{Func: strings.TrimPrefix(name, "C:"), File: file, Line: n})
+		if strings.HasPrefix(name, "C:") {
+			frames[len(frames)-1].Func = ""
+		}
+	}
+	return id, frames
+}
+
+// dump prints all of a result that is not zero, and of what is not known only the whole.
 func dump(w *bytes.Buffer, r *Result) {
 	fmt.Fprintf(w, "window [%d, %d) interval=%v\n", r.Start, r.End, r.Interval)
 	c := r.Counts
@@ -90,11 +152,14 @@ func dump(w *bytes.Buffer, r *Result) {
 		fmt.Fprintf(w, "  moves %v %v\n", r.Moves.ByWhy, r.Moves.ByDistance)
 	}
 	for _, k := range r.Costs {
-		if k.Hist.N() == 0 && k.Unfinished == 0 {
+		if k.Hist.N() == 0 && k.Unfinished == 0 || k.Locked == "unknown" || k.Cause == "unknown" {
 			continue
 		}
 		fmt.Fprintf(w, "  %s %s", k.ID, k.Phase)
-		for _, s := range []string{k.Bound, k.State} {
+		if k.Locked != "" {
+			fmt.Fprintf(w, " locked=%s", k.Locked)
+		}
+		for _, s := range []string{k.Bound, k.Cause, k.State} {
 			if s != "" {
 				fmt.Fprintf(w, " %s", s)
 			}
@@ -114,6 +179,26 @@ func dump(w *bytes.Buffer, r *Result) {
 	for _, t := range r.Threads {
 		fmt.Fprintf(w, "  thread %d %q by=%d start=%d exit=%d switches=%d migrations=%d run=%d runq=%d blocked=%d unknown=%d cpus=%v\n",
 			t.TID, t.Name, t.CreatedBy, t.StartedAt, t.ExitedAt, t.Switches, t.Migrations, t.Run, t.Runq, t.Blocked, t.Unknown, t.CPUs)
+		dumpLock(w, &t)
+	}
+	if r.Locks.Observations > 0 {
+		fmt.Fprintf(w, "  locks observations=%d unknown=%d", r.Locks.Observations, r.Locks.Unknown)
+		if c.LockedThreads != nil {
+			fmt.Fprintf(w, " now=%d max=%d exited=%d", *c.LockedThreads, *c.LockedThreadsMax, *c.ThreadsExitedLocked)
+		}
+		fmt.Fprintln(w)
+	}
+	for _, k := range r.Causes {
+		if k.Cause != "unknown" {
+			fmt.Fprintf(w, "  cause %s %s %q %q: %d\n", k.What, k.Cause, k.Reason, k.Function, k.N)
+		}
+	}
+	for _, s := range r.Unclassified {
+		fmt.Fprintf(w, "  unclassified %s %q: %d\n", s.What, s.Frames, s.N)
+	}
+	for _, s := range r.Sites {
+		fmt.Fprintf(w, "  site %s %s:%d calls=%d outer=%d released=%d held=%d for %d to %d from %q\n",
+			s.Function, s.File, s.Line, s.Calls, s.Outer, s.Released, s.Held, s.HeldMin, s.HeldMax, s.Stack)
 	}
 	for _, warning := range r.Warnings {
 		fmt.Fprintln(w, "  warning:", warning)

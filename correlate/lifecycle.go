@@ -12,6 +12,8 @@ func (c *Correlator) cloneEnter(e *events.Event) {
 	t.open(spanClone, e.Time)
 	t.child = nil
 	t.clone3 = e.Flags != 0
+	t.clonedFrom = e.Args[events.ArgCloneStack]
+	c.observed(t, e.Time)
 }
 
 func (c *Correlator) newTask(e *events.Event) {
@@ -21,11 +23,16 @@ func (c *Correlator) newTask(e *events.Event) {
 		createdAt: e.Time, accounted: e.Time, seedCPU: -1,
 		cloneEnter: events.Time(e.Args[events.ArgCloneEnter]), clone3: parent.clone3, byGo: parent.maskedAt != 0,
 	}
+	if old := c.threads[e.TID]; old != nil {
+		c.unlocked(old, e.Time)
+	}
 	c.threads[e.TID] = t // a tid used again is a new thread
 	parent.child = t
+	t.lock.notBefore = e.Time // nobody holds a thread that is not there
+	c.countCreation(t, parent, e.Time)
 	c.count(e.Time, func(w *window) *uint64 { return &w.counts.ThreadsCreated })
 	for _, p := range [...]phase{phaseCloneSyscall, phaseSpawn, phaseRunqWait, phaseStart, phaseTotal} {
-		c.begun(p, "", e.Time)
+		c.begun(p, t.born, e.Time)
 	}
 }
 
@@ -37,7 +44,7 @@ func (c *Correlator) cloneExit(e *events.Event) {
 	if s.begin != events.Time(e.Args[events.ArgEnter]) || child == nil || int64(e.Args[events.ArgRet]) < 0 {
 		return // its enter was lost, or an earlier call's exit, or it failed
 	}
-	s.anchor, s.clone3 = child.createdAt, child.clone3
+	s.anchor, s.clone3, s.Population = child.createdAt, child.clone3, child.born
 	c.finish(t, s)
 }
 
@@ -47,19 +54,19 @@ func (c *Correlator) firstRun(t *thread, wake, in events.Time) {
 		return
 	}
 	t.firstIn = in
-	c.born(t, phaseSpawn, t.cloneEnter, in)
-	c.born(t, phaseRunqWait, wake, in)
+	c.birth(t, phaseSpawn, t.cloneEnter, in)
+	c.birth(t, phaseRunqWait, wake, in)
 	if t.ready == 0 {
 		t.open(spanStart, in)
 		return
 	}
-	c.born(t, phaseStart, in, t.ready) // it got ready in this very turn, without leaving the CPU
+	c.birth(t, phaseStart, in, t.ready) // it got ready in this very turn, without leaving the CPU
 }
 
-// born records an interval of a thread's birth that is no single thread's time on a CPU, or had no switch-out.
-func (c *Correlator) born(t *thread, p phase, begin, end events.Time) {
+// birth records an interval of a thread's birth that is no single thread's time on a CPU, or had no switch-out.
+func (c *Correlator) birth(t *thread, p phase, begin, end events.Time) {
 	if begin != 0 && end != 0 {
-		c.record(&sample{phase: p, begin: begin, end: end, anchor: t.createdAt, clone3: t.clone3})
+		c.record(&sample{phase: p, Population: t.born, begin: begin, end: end, anchor: t.createdAt, clone3: t.clone3})
 	}
 }
 
@@ -68,6 +75,7 @@ func (c *Correlator) born(t *thread, p phase, begin, end events.Time) {
 // Go when it likes, or never.
 func (c *Correlator) sigmask(e *events.Event) {
 	t := c.known(e.TID)
+	c.observed(t, e.Time)
 	if t.byGo && t.altstack && t.ready == 0 {
 		c.isReady(t, e.Time)
 	}
@@ -80,10 +88,10 @@ func (c *Correlator) sigmask(e *events.Event) {
 
 func (c *Correlator) isReady(t *thread, at events.Time) {
 	t.ready = at
-	c.born(t, phaseTotal, t.cloneEnter, at)
+	c.birth(t, phaseTotal, t.cloneEnter, at)
 	if t.spans[spanStart].begin != 0 {
 		s := t.close(spanStart, phaseStart, at)
-		s.anchor = t.createdAt
+		s.anchor, s.Population = t.createdAt, t.born
 		c.finish(t, s)
 	}
 }
@@ -102,12 +110,13 @@ func (c *Correlator) exitEnter(e *events.Event) {
 	t.exitEnter = e.Time
 	t.open(spanExit, e.Time)
 	c.count(e.Time, func(w *window) *uint64 { return &w.counts.ThreadsExited })
+	c.countExit(t, e.Args[events.ArgStack], e.Time)
 	for _, p := range [...]phase{phaseRuntime, phaseExit, phaseFree} {
-		c.begun(p, "", e.Time)
+		c.begun(p, t.end, e.Time)
 	}
 	if t.mexit != 0 && t.spans[spanMexit].begin == t.mexit {
 		s := t.close(spanMexit, phaseRuntime, e.Time)
-		s.anchor = e.Time
+		s.anchor, s.Population = e.Time, t.end
 		c.finish(t, s)
 	}
 }
@@ -124,11 +133,12 @@ func (c *Correlator) processExit(e *events.Event) {
 // dead is a thread's last switch-out.
 func (c *Correlator) dead(t *thread, at events.Time) {
 	t.deadAt = at
+	c.unlocked(t, at)
 	if t.exitEnter == 0 {
 		return
 	}
 	s := t.close(spanExit, phaseExit, at)
-	s.anchor = t.exitEnter
+	s.anchor, s.Population = t.exitEnter, t.end
 	s.outs-- // the last one ends the interval
 	c.finish(t, s)
 }
@@ -142,9 +152,10 @@ func (c *Correlator) processFree(e *events.Event) {
 		c.brokenLink()
 		c.account(t, classUnknown, t.accounted, e.Time)
 		t.deadAt = e.Time
+		c.unlocked(t, e.Time)
 	}
 	if t.exitEnter != 0 && t.deadAt != e.Time {
-		c.record(&sample{phase: phaseFree, begin: t.deadAt, end: e.Time, anchor: t.exitEnter})
+		c.record(&sample{phase: phaseFree, Population: t.end, begin: t.deadAt, end: e.Time, anchor: t.exitEnter})
 	}
 	delete(c.threads, e.TID)
 }
@@ -157,7 +168,8 @@ func (c *Correlator) exec(e *events.Event) {
 			w.execs++
 		}
 	}
-	c.cfg.AsyncPreempt = 0 // it was the old program's
+	c.cfg.AsyncPreempt = 0 // it was the old program's, as all that is known of a runtime
+	c.forgetLocks(e.Time)
 	t := c.threads[old]
 	if old == e.TID || t == nil {
 		return

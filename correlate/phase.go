@@ -19,6 +19,9 @@ const (
 	phaseHandler
 	phaseKernelLower
 	phaseKernelUpper
+	phaseResume
+	phaseHandoffWake
+	phaseHandoffCPU
 	phaseCount
 )
 
@@ -72,6 +75,15 @@ var phases = [phaseCount]phaseSpec{
 		programs: []string{"sys_enter_tgkill", "signal_generate"},
 		needs:    []events.Kind{events.TgkillEnter, events.SignalGenerate, events.TgkillExit, events.SignalDeliver},
 		warning:  unseenKernelTime},
+	phaseResume: {id: "P-6", name: "resume", oneThread: true,
+		programs: []string{"sys_enter_rt_sigreturn"},
+		needs:    []events.Kind{events.Sigreturn, events.Park, events.Switch}},
+	phaseHandoffWake: {id: "X-handoff", name: "wake",
+		programs: []string{"sched_waking"},
+		needs:    []events.Kind{events.Switch}},
+	phaseHandoffCPU: {id: "X-handoff", name: "cpu", bound: "lower",
+		programs: []string{"sched_waking"},
+		needs:    []events.Kind{events.Switch}},
 }
 
 const unseenKernelTime = "tracepoints do not see the signal frame's set-up after delivery and the work of rt_sigreturn"
@@ -85,8 +97,8 @@ const (
 
 // sample is one interval that is complete.
 type sample struct {
-	phase      phase
-	state      string // population
+	phase phase
+	Population
 	begin, end events.Time
 	anchor     events.Time // the event that a window counts the sample by; 0 = begin
 	off        int64       // ns off the CPU inside
@@ -106,10 +118,10 @@ func (c *Correlator) record(s *sample) {
 }
 
 // begun counts an interval that begins, so that those which never end are known.
-func (c *Correlator) begun(p phase, state string, at events.Time) {
+func (c *Correlator) begun(p phase, of Population, at events.Time) {
 	for _, w := range c.windows {
 		if w.contains(at) {
-			w.begin(p, state)
+			w.begin(p, of)
 		}
 	}
 }

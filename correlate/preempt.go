@@ -1,15 +1,27 @@
 package correlate
 
-import "github.com/pinwatch/pinwatch/events"
+import (
+	"cmp"
+
+	"github.com/pinwatch/pinwatch/events"
+)
 
 // signal is one SIGURG that the target sends to one of its threads.
 type signal struct {
 	enter                events.Time // of tgkill
 	generated, delivered events.Time
-	reached              bool   // it was generated for a thread of the target, delivered or not
-	state                string // where its target was when it was generated
-	send                 sample // the sender's side, complete once sent is set
+	reached              bool       // it was generated for a thread of the target, delivered or not
+	of                   Population // the target's lock and the sender's cause
+	state                string     // where its target was when it was generated
+	send                 sample     // the sender's side, complete once sent is set
 	sent                 bool
+}
+
+// inState is the population that tells where the target was, too.
+func (s *signal) inState() Population {
+	of := s.of
+	of.State = s.state
+	return of
 }
 
 // Results of signal_generate: include/trace/events/signal.h.
@@ -23,7 +35,9 @@ var stateNames = [...]string{events.TargetBlocked: "blocked", events.TargetRunna
 func (c *Correlator) tgkillEnter(e *events.Event) {
 	t := c.known(e.TID)
 	t.open(spanTgkill, e.Time)
-	t.sending = &signal{enter: e.Time}
+	k := c.class(whatPreempt, e.Args[events.ArgStack])
+	t.sending = &signal{enter: e.Time, of: Population{Locked: lockedUnknown, Cause: k.cause}}
+	c.countCause(whatPreempt, k, e.Args[events.ArgStack], e.Time)
 	c.count(e.Time, func(w *window) *uint64 { return &w.counts.SigurgSent })
 }
 
@@ -47,7 +61,8 @@ func (c *Correlator) signalGenerate(e *events.Event) {
 	}
 	if !sig.reached { // it is for a thread of the target, not for another process
 		sig.reached = true
-		c.begun(phaseSend, "", sig.enter)
+		sig.of.Locked = lockedWord(uint8(e.Args[events.ArgTargetLock]))
+		c.begun(phaseSend, sig.of, sig.enter)
 	}
 	if result != resultDelivered {
 		return // not sent after all
@@ -62,10 +77,10 @@ func (c *Correlator) signalGenerate(e *events.Event) {
 	if e.Flags != events.TargetOnCPU {
 		t.spans[spanDeliver].outs = 1 // it is off its CPU already, or may be
 	} else {
-		c.begun(phaseKernelLower, "", sig.enter)
-		c.begun(phaseKernelUpper, "", sig.enter)
+		c.begun(phaseKernelLower, sig.of, sig.enter)
+		c.begun(phaseKernelUpper, sig.of, sig.enter)
 	}
-	c.begun(phaseDeliver, sig.state, e.Time)
+	c.begun(phaseDeliver, sig.inState(), e.Time)
 }
 
 func (c *Correlator) tgkillExit(e *events.Event) {
@@ -76,13 +91,14 @@ func (c *Correlator) tgkillExit(e *events.Event) {
 	if sig == nil || !sig.reached || s.begin != events.Time(e.Args[events.ArgEnter]) || int64(e.Args[events.ArgRet]) != 0 {
 		return // to another process, or failed, or its enter or an earlier exit was lost
 	}
-	s.sending = sig
+	s.sending, s.Population = sig, sig.of
 	c.finish(t, s)
 }
 
 func (c *Correlator) signalDeliver(e *events.Event) {
 	t := c.known(e.TID)
 	c.count(e.Time, func(w *window) *uint64 { return &w.counts.SigurgDelivered })
+	c.observed(t, e.Time)
 	sig := t.pending
 	t.pending = nil
 	t.open(spanHandler, e.Time)
@@ -93,9 +109,9 @@ func (c *Correlator) signalDeliver(e *events.Event) {
 	t.handling = sig
 	sig.delivered = e.Time
 	s := t.close(spanDeliver, phaseDeliver, e.Time)
-	s.state = sig.state
+	s.Population = sig.inState()
 	c.finish(t, s)
-	c.begun(phaseHandler, "", e.Time)
+	c.begun(phaseHandler, sig.of, e.Time)
 	c.kernelBounds(sig)
 }
 
@@ -122,8 +138,15 @@ func (c *Correlator) sigreturn(e *events.Event) {
 	}
 	t.handling = nil
 	s := t.close(spanHandler, phaseHandler, e.Time)
-	if pc := e.Args[events.ArgValue]; pc != 0 && c.cfg.AsyncPreempt != 0 && pc != c.cfg.AsyncPreempt {
+	s.Population = sig.of
+	t.spans[spanResume], t.parkedAt = span{}, 0
+	switch pc := e.Args[events.ArgValue]; {
+	case pc == 0 || c.cfg.AsyncPreempt == 0:
+	case pc != c.cfg.AsyncPreempt:
 		c.count(e.Time, func(w *window) *uint64 { return &w.notInjected })
+	case lockedWord(t.lock.kind) == lockedTrue:
+		t.open(spanResume, e.Time)
+		t.resumes = Population{Locked: lockedTrue, Cause: cmp.Or(sig.of.Cause, causeUnknown)}
 	}
 	if sig.generated != 0 {
 		c.finish(t, s)

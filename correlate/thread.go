@@ -22,6 +22,23 @@ type thread struct {
 	maskedAt, mexit, exitEnter, deadAt events.Time
 	ending                             events.Time // sched_process_exit: soon after, the kernel lists it no more
 
+	// The M, its lock and who is behind the thread's birth and end.
+	m          mIdentity
+	lock       lock
+	told       lock       // as the thread itself told last
+	counted    bool       // in Correlator.locked
+	born       Population // of what its creation cost
+	createdFor class
+	clonedFrom uint64     // as a parent: the stack of the clone in progress
+	end        Population // of what its end costs
+
+	// The locked goroutine was preempted by injection, and its thread has not run since it waited for it in the scheduler.
+	parkedAt events.Time
+	resumes  Population
+	parked   bool   // its goroutine did not run at lastOut
+	runs     [8]run // its last ones
+	runsNext uint8
+
 	// SIGURG under way to this thread, and in its handler.
 	pending, handling *signal
 	// SIGURG this thread is sending.
@@ -70,6 +87,7 @@ const (
 	spanTgkill
 	spanDeliver
 	spanHandler
+	spanResume
 	spanCount
 )
 

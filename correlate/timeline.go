@@ -38,6 +38,16 @@ func (c *Correlator) turn(e *events.Event) {
 		c.offUnknown(t, now)
 		c.switchIn(t, e, now) // a run never changes its CPU, so where it began is known
 	}
+	if e.Has(events.SwitchRun) {
+		c.resumed(t, in)
+		if e.Has(events.SwitchOff) {
+			c.handoff(t, uint32(e.Args[events.ArgWaker]), wake, in)
+		}
+		t.ran(in, now, e.Has(events.SwitchPreempted))
+	}
+	c.observedAs(t, uint8(e.Args[events.ArgLock]), now)
+	t.parked = e.Has(events.SwitchParked) && !e.Has(events.SwitchPreempted)
+	t.lock.parked = t.parked
 	c.runOn(e.CPU, in, now)
 	t.lastOut, t.preempted = now, e.Has(events.SwitchPreempted)
 	t.switchedOut()

@@ -17,6 +17,7 @@ func Validate(r *Result) error {
 	}
 	validateThreads(r, broken)
 	validateCosts(r, broken)
+	validateCauses(r, broken)
 	c := r.Counts
 	if c.SigurgCoalesced+c.SigurgForeign > 2*c.SigurgGenerated {
 		broken("%d coalesced and %d foreign of %d SIGURGs", c.SigurgCoalesced, c.SigurgForeign, c.SigurgGenerated)
@@ -70,16 +71,23 @@ func validateThreads(r *Result, broken func(string, ...any)) {
 
 func validateCosts(r *Result, broken func(string, ...any)) {
 	wholes := map[string]uint64{"P-8": r.Counts.ThreadsCreated, "P-9": r.Counts.ThreadsExited}
-	states := map[string]uint64{}
+	parts := map[string]uint64{} // by row and dimension
 	all := map[string]uint64{}
 	for _, c := range r.Costs {
 		row := c.ID + " " + c.Phase + " " + c.Bound
 		n := uint64(c.Hist.N())
-		if c.State != "" {
-			states[row] += n
+		switch {
+		case c.Locked != "":
+			parts[row+" by locked"] += n
+			continue
+		case c.Cause != "":
+			parts[row+" by cause"] += n
+			continue
+		case c.State != "":
+			parts[row+" by state"] += n
 			continue
 		}
-		all[row] = n
+		all[row+" by locked"], all[row+" by cause"], all[row+" by state"] = n, n, n
 		if whole, ok := wholes[c.ID]; ok && n+c.Unfinished != whole {
 			broken("%s: n %d + unfinished %d, want %d", row, n, c.Unfinished, whole)
 		}
@@ -87,9 +95,40 @@ func validateCosts(r *Result, broken func(string, ...any)) {
 			broken("%s: off the CPU for %g ns of at most %d", row, *c.OffCPU, c.Hist.Max())
 		}
 	}
-	for row, n := range states {
+	for row, n := range parts {
 		if n != all[row] {
-			broken("%s: rows by state have %d samples, all %d", row, n, all[row])
+			broken("%s: %d samples, all %d", row, n, all[row])
+		}
+	}
+}
+
+// validateCauses: everything that has a cause has one.
+func validateCauses(r *Result, broken func(string, ...any)) {
+	n := map[string]uint64{}
+	var exitedLocked uint64
+	for _, k := range r.Causes {
+		n[k.What] += k.N
+		if k.What == "exit" && k.Cause == "locked" {
+			exitedLocked += k.N
+		}
+	}
+	for what, want := range map[string]uint64{"create": r.Counts.ThreadsCreated, "exit": r.Counts.ThreadsExited, "preempt": r.Counts.SigurgSent} {
+		if n[what] != want {
+			broken("causes of %s sum to %d, want %d", what, n[what], want)
+		}
+	}
+	if p := r.Counts.ThreadsExitedLocked; p != nil && *p != exitedLocked {
+		broken("%d threads exited locked, by their causes %d", *p, exitedLocked)
+	}
+	if now, most := r.Counts.LockedThreads, r.Counts.LockedThreadsMax; now != nil && *now > *most {
+		broken("%d threads locked at the end, at most %d", *now, *most)
+	}
+	if r.Locks.Unknown > r.Locks.Observations {
+		broken("%d of %d observations unknown", r.Locks.Unknown, r.Locks.Observations)
+	}
+	for _, t := range r.Threads {
+		if l := t.Lock; l.HeldMin < 0 || l.HeldMax != nil && *l.HeldMax < l.HeldMin {
+			broken("thread %d: lock held for at least %d ns and at most %d", t.TID, l.HeldMin, *l.HeldMax)
 		}
 	}
 }

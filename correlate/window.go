@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -26,20 +27,42 @@ type window struct {
 	interval   bool
 	execs      uint64
 
-	counts      Counts
-	notInjected uint64
-	loss        Loss
-	moves       Moves
-	costs       map[costKey]*cost
-	threads     []*thread // those with a share
-	forgetAt    int       // look for ended threads when there are more than this
-	dropped     share     // sums over threads no longer listed
-	droppedN    uint64
+	counts       Counts
+	notInjected  uint64
+	loss         Loss
+	moves        Moves
+	costs        map[costKey]*cost
+	locks        LockView
+	lockedMax    uint64
+	exitedLocked uint64
+	causes       map[causeKey]uint64
+	others       map[classKey]uint64
+	sites        map[uint64]*site // by stack
+	threads      []*thread        // those with a share
+	forgetAt     int              // look for ended threads when there are more than this
+	dropped      share            // sums over threads no longer listed
+	droppedN     uint64
 }
 
+// costKey is one row: of the population at most one field is set.
 type costKey struct {
 	phase phase
-	state string
+	Population
+}
+
+// rows are the populations that a sample belongs to: all, and one along each dimension.
+func (p Population) rows() []Population {
+	rows := append(make([]Population, 0, 4), Population{})
+	if p.Locked != "" {
+		rows = append(rows, Population{Locked: p.Locked})
+	}
+	if p.Cause != "" {
+		rows = append(rows, Population{Cause: p.Cause})
+	}
+	if p.State != "" {
+		rows = append(rows, Population{State: p.State})
+	}
+	return rows
 }
 
 type cost struct {
@@ -56,6 +79,10 @@ type share struct {
 	migrations uint64
 	time       [4]int64 // by timeClass, ns
 	cpus       []uint16
+
+	maxExt                  uint32
+	holds, handoffs         uint64
+	handoffWake, handoffCPU int64
 }
 
 func (s *share) ranOn(cpu uint16) {
@@ -110,25 +137,23 @@ func (w *window) forgetEnded() {
 	w.threads = append(alive, ended[:keep]...)
 }
 
-func (w *window) cost(p phase, state string) *cost {
-	k := costKey{p, state}
+func (w *window) cost(p phase, of Population) *cost {
+	k := costKey{p, of}
 	if w.costs[k] == nil {
 		w.costs[k] = &cost{}
 	}
 	return w.costs[k]
 }
 
-func (w *window) begin(p phase, state string) {
-	w.cost(p, "").begun++
-	if state != "" {
-		w.cost(p, state).begun++
+func (w *window) begin(p phase, of Population) {
+	for _, row := range of.rows() {
+		w.cost(p, row).begun++
 	}
 }
 
 func (w *window) add(s *sample) {
-	w.cost(s.phase, "").add(s)
-	if s.state != "" {
-		w.cost(s.phase, s.state).add(s)
+	for _, row := range s.rows() {
+		w.cost(s.phase, row).add(s)
 	}
 }
 
@@ -157,6 +182,7 @@ func (c *Correlator) openWindow(start events.Time, interval bool) {
 	c.nextWin++
 	c.windows = append(c.windows, &window{
 		id: c.nextWin, slot: slot, start: start, interval: interval, costs: map[costKey]*cost{}, forgetAt: forgetFrom,
+		lockedMax: c.locked, causes: map[causeKey]uint64{}, others: map[classKey]uint64{}, sites: map[uint64]*site{},
 		loss:  Loss{ByKind: map[string]uint64{}},
 		moves: Moves{ByWhy: map[string]uint64{}, ByDistance: map[string]uint64{}},
 	})
@@ -186,6 +212,7 @@ func (c *Correlator) windowEnd(e *events.Event) {
 			c.brokenLink()
 			t.deadAt = e.Time - 1
 			c.account(t, classUnknown, t.accounted, t.deadAt)
+			c.unlocked(t, t.deadAt)
 		}
 	}
 	for _, w := range c.windows {
@@ -229,18 +256,30 @@ func (c *Correlator) settle() []*Result {
 }
 
 func (c *Correlator) result(w *window) *Result {
-	r := &Result{Start: w.start, End: w.end, Interval: w.interval, Counts: w.counts, Loss: w.loss, Moves: w.moves}
+	r := &Result{Start: w.start, End: w.end, Interval: w.interval, Counts: w.counts, Loss: w.loss, Moves: w.moves, Locks: w.locks}
+	r.Causes, r.Unclassified = c.causeRows(w)
+	r.Sites = c.siteRows(w)
+	var locked uint64
 	if c.cfg.AsyncPreempt != 0 {
 		r.Counts.SigurgNotInjected = &w.notInjected
 	}
 	for _, t := range w.threads {
 		s := &t.shares[w.slot]
-		r.Threads = append(r.Threads, threadResult(t, s, w))
+		row := c.threadResult(t, s, w)
+		if row.Lock.State == "user" && row.ExitedAt == 0 {
+			locked++
+		}
+		r.Threads = append(r.Threads, row)
 		r.Counts.Switches += s.switches
 		r.Counts.Migrations += s.migrations
 		if t.deadAt == 0 || t.deadAt >= w.end {
 			r.Counts.Threads++
 		}
+	}
+	if c.cfg.Locks {
+		r.Counts.LockedThreads, r.Counts.LockedThreadsMax = &locked, &w.lockedMax
+		r.Counts.ThreadsExitedLocked = &w.exitedLocked
+		w.lockedMax = max(w.lockedMax, locked)
 	}
 	r.Counts.Switches += w.dropped.switches
 	r.Counts.Migrations += w.dropped.migrations
@@ -256,13 +295,20 @@ func (c *Correlator) result(w *window) *Result {
 	return r
 }
 
-func threadResult(t *thread, s *share, w *window) Thread {
+func (c *Correlator) threadResult(t *thread, s *share, w *window) Thread {
 	r := Thread{
 		TID: t.nsTID, Name: t.name, CreatedBy: t.createdBy, Switches: s.switches, Migrations: s.migrations,
 		Run: s.time[classRun], Runq: s.time[classRunq], Blocked: s.time[classBlocked], Unknown: s.time[classUnknown],
 	}
+	r.Role, r.Lock = c.role(t), c.threadLock(t, s, w)
+	r.Handoff = Handoff{N: s.handoffs, WakeNS: s.handoffWake, CPUNS: s.handoffCPU}
+	if t.m.known {
+		id := t.m.id
+		r.M = &id
+	}
 	if w.contains(t.createdAt) {
 		r.StartedAt = t.createdAt
+		r.Cause, r.CauseFunction = t.createdFor.cause, t.createdFor.function
 	}
 	if t.deadAt != 0 && w.contains(t.deadAt) {
 		r.ExitedAt = t.deadAt
@@ -273,24 +319,49 @@ func threadResult(t *thread, s *share, w *window) Thread {
 	return r
 }
 
-// costRows lists every phase, the row over all samples first and then its parts by state.
+// costRows lists every phase, the row over all samples first and then its parts along each dimension.
 func (w *window) costRows() []Cost {
+	parts := map[phase][]Population{}
+	for k := range w.costs {
+		if k.Population != (Population{}) {
+			parts[k.phase] = append(parts[k.phase], k.Population)
+		}
+	}
 	var rows []Cost
 	for p := range phaseCount {
-		rows = append(rows, w.costRow(p, ""))
-		for _, state := range [...]string{"on_cpu", "runnable", "blocked", "unknown"} {
-			if w.costs[costKey{p, state}] != nil {
-				rows = append(rows, w.costRow(p, state))
-			}
+		rows = append(rows, w.costRow(p, Population{}))
+		slices.SortFunc(parts[p], comparePopulations)
+		for _, of := range parts[p] {
+			rows = append(rows, w.costRow(p, of))
 		}
 	}
 	return rows
 }
 
-func (w *window) costRow(p phase, state string) Cost {
-	spec, k := &phases[p], w.cost(p, state)
+// comparePopulations orders by dimension, locked first, then by word; what is not known comes last.
+func comparePopulations(a, b Population) int {
+	return cmp.Or(cmp.Compare(dimension(a), dimension(b)), cmp.Compare(wordRank(a), wordRank(b)),
+		cmp.Compare(a.Locked+a.Cause+a.State, b.Locked+b.Cause+b.State))
+}
+
+func dimension(p Population) int {
+	switch {
+	case p.Locked != "":
+		return 0
+	case p.Cause != "":
+		return 1
+	}
+	return 2
+}
+
+func wordRank(p Population) int {
+	return slices.Index([]string{"true", "false", "on_cpu", "runnable", "blocked", causeOther, "unknown"}, p.Locked+p.Cause+p.State)
+}
+
+func (w *window) costRow(p phase, of Population) Cost {
+	spec, k := &phases[p], w.cost(p, of)
 	row := Cost{ID: spec.id, Phase: spec.name, Bound: spec.bound, Hist: k.hist, Unfinished: k.begun - min(k.n, k.begun), Hooks: HookRuns{}}
-	row.State = state
+	row.Population = of
 	if spec.oneThread && k.offN > 0 {
 		off := k.off / float64(k.offN)
 		row.OffCPU = &off

@@ -14,8 +14,8 @@ var ErrRecord = errors.New("malformed record")
 const headerSize = unsafe.Sizeof(bpf.PinwatchEventHeader{})
 
 // Decode turns one record of the ring buffer or of the snapshot iterator into an event. It allocates nothing.
-// The record may be longer than its kind needs, never shorter.
-func Decode(raw []byte, e *Event) error {
+// The record may be longer than its kind needs, never shorter. Its stack goes to stacks, which may be nil.
+func Decode(raw []byte, e *Event, stacks *Stacks) error {
 	if uintptr(len(raw)) < headerSize {
 		return fmt.Errorf("%w: %d bytes, a header has %d", ErrRecord, len(raw), headerSize)
 	}
@@ -30,20 +30,48 @@ func Decode(raw []byte, e *Event) error {
 		return fmt.Errorf("%w: %s has %d bytes, want %d", ErrRecord, s.name, len(raw), s.size)
 	}
 	*e = Event{Time: Time(h.Time), TID: h.Tid, CPU: h.Cpu, Kind: kind, Flags: h.Flags}
-	s.decode(p, e)
+	s.decode(p, e, stacks)
 	return nil
 }
 
-func decodePlain(unsafe.Pointer, *Event) {}
+func decodePlain(unsafe.Pointer, *Event, *Stacks) {}
 
 // decodeValue serves the kinds whose one argument is the 8 bytes after the header.
-func decodeValue(p unsafe.Pointer, e *Event) { e.Args[ArgValue] = (*bpf.PinwatchEventSigmask)(p).Set }
+func decodeValue(p unsafe.Pointer, e *Event, _ *Stacks) {
+	e.Args[ArgValue] = (*bpf.PinwatchEventSigmask)(p).Set
+}
 
-func decodeSigaltstack(p unsafe.Pointer, e *Event) {
+func decodeSigaltstack(p unsafe.Pointer, e *Event, _ *Stacks) {
 	e.Args[ArgValue] = uint64((*bpf.PinwatchEventSigaltstack)(p).SsFlags)
 }
 
-func decodeThread(p unsafe.Pointer, e *Event) {
+func decodeCloneEnter(p unsafe.Pointer, e *Event, stacks *Stacks) {
+	r := (*bpf.PinwatchEventCloneEnter)(p)
+	e.Args = [8]uint64{r.CloneFlags, stacks.add(r.Stack.Depth, &r.Stack.Pcs)}
+}
+
+func decodeStacked(p unsafe.Pointer, e *Event, stacks *Stacks) {
+	r := (*bpf.PinwatchEventStacked)(p)
+	e.Args[ArgStack] = stacks.add(r.Stack.Depth, &r.Stack.Pcs)
+}
+
+func decodeThreadM(p unsafe.Pointer, e *Event, _ *Stacks) {
+	r := (*bpf.PinwatchEventThreadM)(p)
+	e.Args = [8]uint64{r.M, r.Id, r.Start, r.Extra}
+}
+
+func decodeLock(p unsafe.Pointer, e *Event, _ *Stacks) {
+	r := (*bpf.PinwatchEventLock)(p)
+	e.Args = [8]uint64{r.Goid, r.Entry, uint64(r.Ext), uint64(r.Internal), r.Parked}
+}
+
+// decodePin: the function entered is the innermost frame, and its caller, which has no frame pointer to it yet, comes between.
+func decodePin(p unsafe.Pointer, e *Event, stacks *Stacks) {
+	r := (*bpf.PinwatchEventPin)(p)
+	e.Args = [8]uint64{r.Goid, r.Ext, stacks.addCalled(r.Caller, r.Stack.Depth, &r.Stack.Pcs)}
+}
+
+func decodeThread(p unsafe.Pointer, e *Event, _ *Stacks) {
 	r := (*bpf.PinwatchEventThread)(p)
 	e.Args = [8]uint64{r.OffTime, r.WakeTime, r.RunTime, uint64(r.NsTid), uint64(uint16(r.LastCpu)), uint64(r.Why)}
 	for i, c := range r.Comm {
@@ -51,27 +79,27 @@ func decodeThread(p unsafe.Pointer, e *Event) {
 	}
 }
 
-func decodeNewTask(p unsafe.Pointer, e *Event) {
+func decodeNewTask(p unsafe.Pointer, e *Event, _ *Stacks) {
 	r := (*bpf.PinwatchEventNewtask)(p)
 	e.Args = [8]uint64{uint64(r.Parent), uint64(r.NsTid), r.CloneFlags, r.Enter}
 }
 
-func decodeSignalGenerate(p unsafe.Pointer, e *Event) {
+func decodeSignalGenerate(p unsafe.Pointer, e *Event, _ *Stacks) {
 	r := (*bpf.PinwatchEventSignalGenerate)(p)
-	e.Args = [8]uint64{uint64(r.Sender), uint64(r.SenderTgid), uint64(r.Result), uint64(r.Group), r.Enter}
+	e.Args = [8]uint64{uint64(r.Sender), uint64(r.SenderTgid), uint64(r.Result), uint64(r.Group), r.Enter, uint64(r.Lock)}
 }
 
-func decodeReturn(p unsafe.Pointer, e *Event) {
+func decodeReturn(p unsafe.Pointer, e *Event, _ *Stacks) {
 	r := (*bpf.PinwatchEventReturn)(p)
 	e.Args = [8]uint64{uint64(r.Ret), r.Enter}
 }
 
-func decodeExec(p unsafe.Pointer, e *Event) {
+func decodeExec(p unsafe.Pointer, e *Event, _ *Stacks) {
 	r := (*bpf.PinwatchEventExec)(p)
 	e.Args = [8]uint64{uint64(r.OldTid), uint64(r.NsTid)}
 }
 
-func decodeSwitch(p unsafe.Pointer, e *Event) {
+func decodeSwitch(p unsafe.Pointer, e *Event, _ *Stacks) {
 	r := (*bpf.PinwatchEventSwitch)(p)
-	e.Args = [8]uint64{r.RunNs, r.RunqNs, r.BlockedNs, uint64(r.Waker), uint64(uint16(r.LastCpu)), uint64(r.Why)}
+	e.Args = [8]uint64{r.RunNs, r.RunqNs, r.BlockedNs, uint64(r.Waker), uint64(uint16(r.LastCpu)), uint64(r.Why), uint64(r.Lock)}
 }

@@ -71,7 +71,7 @@ func TestDecodeSwitch(t *testing.T) {
 		RunNs: 1, RunqNs: 2, BlockedNs: 3, Waker: 4, LastCpu: -1, Why: 2,
 	}
 	var e Event
-	if err := Decode(bytesOf(&r), &e); err != nil {
+	if err := Decode(bytesOf(&r), &e, nil); err != nil {
 		t.Fatal(err)
 	}
 	if e.Time != 77 || e.TID != 5 || e.CPU != 3 || e.LastCPU() != -1 || !e.Has(SwitchRun|SwitchOff) || e.Has(SwitchDead) {
@@ -80,7 +80,7 @@ func TestDecodeSwitch(t *testing.T) {
 	if want := "77 switch tid=5 cpu=3 flags=run|off run=1 runq=2 blocked=3 waker=4 last_cpu=-1 why=2"; string(e.AppendText(nil)) != want {
 		t.Errorf("text\n got %s\nwant %s", e.AppendText(nil), want)
 	}
-	if n := testing.AllocsPerRun(100, func() { _ = Decode(bytesOf(&r), &e) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _ = Decode(bytesOf(&r), &e, nil) }); n != 0 {
 		t.Errorf("decoding allocates %g times", n)
 	}
 }
@@ -95,7 +95,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"user space's kind": bytesOf(&bpf.PinwatchEventHeader{Kind: uint8(WindowStart)}),
 	} {
 		var e Event
-		if err := Decode(raw, &e); !errors.Is(err, ErrRecord) {
+		if err := Decode(raw, &e, nil); !errors.Is(err, ErrRecord) {
 			t.Errorf("%s: %v, want ErrRecord", name, err)
 		}
 	}
@@ -220,7 +220,7 @@ func BenchmarkDecode(b *testing.B) {
 	raw := bytesOf(&r)
 	var e Event
 	for b.Loop() {
-		_ = Decode(raw, &e)
+		_ = Decode(raw, &e, nil)
 	}
 }
 

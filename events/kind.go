@@ -28,6 +28,10 @@ const (
 	Sigreturn      = Kind(bpf.PinwatchEventKindKIND_SIGRETURN)
 	Exec           = Kind(bpf.PinwatchEventKindKIND_EXEC)
 	Switch         = Kind(bpf.PinwatchEventKindKIND_SWITCH)
+	ThreadM        = Kind(bpf.PinwatchEventKindKIND_THREAD_M)
+	Lock           = Kind(bpf.PinwatchEventKindKIND_LOCK)
+	Park           = Kind(bpf.PinwatchEventKindKIND_PARK)
+	Pin            = Kind(bpf.PinwatchEventKindKIND_PIN)
 
 	kernelKinds = Kind(bpf.PinwatchEventKindKIND_COUNT)
 )
@@ -55,6 +59,14 @@ const (
 	TargetOnCPU    = uint8(bpf.PinwatchTargetStateTARGET_ON_CPU)
 	TargetUnknown  = uint8(bpf.PinwatchTargetStateTARGET_UNKNOWN)
 
+	LockUnread  = uint8(bpf.PinwatchLockKindLOCK_UNREAD)
+	LockUnknown = uint8(bpf.PinwatchLockKindLOCK_UNKNOWN)
+	LockForeign = uint8(bpf.PinwatchLockKindLOCK_FOREIGN)
+	LockNone    = uint8(bpf.PinwatchLockKindLOCK_NONE)
+	LockUser    = uint8(bpf.PinwatchLockKindLOCK_USER)
+	LockRuntime = uint8(bpf.PinwatchLockKindLOCK_RUNTIME)
+	LockOrphan  = uint8(bpf.PinwatchLockKindLOCK_ORPHAN)
+
 	WindowIntervals   = uint8(1) // WindowStart: the window will be cut
 	WindowTargetEnded = uint8(1) // WindowEnd: the kernel says that the target has ended
 
@@ -64,17 +76,25 @@ const (
 	SwitchFirst     = uint8(bpf.PinwatchSwitchFlagSWITCH_FIRST)
 	SwitchPreempted = uint8(bpf.PinwatchSwitchFlagSWITCH_PREEMPTED)
 	SwitchDead      = uint8(bpf.PinwatchSwitchFlagSWITCH_DEAD)
+	SwitchParked    = uint8(bpf.PinwatchSwitchFlagSWITCH_PARKED)
 )
 
 // Positions in Event.Args, by kind. The text form prints arguments under the names in specs.
 const (
 	ArgOff, ArgWake, ArgRun, ArgNSTID, ArgLastCPU, ArgWhy, ArgComm = 0, 1, 2, 3, 4, 5, 6 // Thread (ArgComm takes two)
 	ArgParent, ArgChildNSTID, ArgCloneFlags, ArgCloneEnter         = 0, 1, 2, 3          // NewTask
+	ArgFlags, ArgCloneStack                                        = 0, 1                // CloneEnter
 	ArgRet, ArgEnter                                               = 0, 1                // CloneExit, TgkillExit
 	ArgOldTID, ArgExecNSTID                                        = 0, 1                // Exec
 	ArgValue                                                       = 0                   // the kinds with one argument
+	ArgStack                                                       = 0                   // ExitEnter, TgkillEnter, Park: of Stacks
 	ArgSender, ArgSenderTGID, ArgResult, ArgGroup, ArgTgkillEnter  = 0, 1, 2, 3, 4       // SignalGenerate
+	ArgTargetLock                                                  = 5                   // SignalGenerate
 	ArgRunNS, ArgRunqNS, ArgBlockedNS, ArgWaker                    = 0, 1, 2, 3          // Switch, with ArgLastCPU, ArgWhy
+	ArgLock                                                        = 6                   // Switch
+	ArgM, ArgMID, ArgMStart, ArgExtra                              = 0, 1, 2, 3          // ThreadM
+	ArgGoID, ArgEntry, ArgExt, ArgInt, ArgParked, ArgRead          = 0, 1, 2, 3, 4, 5    // Lock; read by us, not told by the thread
+	ArgPinGoID, ArgPinExt, ArgPinStack                             = 0, 1, 2             // Pin; ext before, or -1
 	ArgLostKind, ArgLostCount                                      = 0, 1                // Loss
 )
 
@@ -84,8 +104,13 @@ type spec struct {
 	args   []string
 	flags  []string // names of the bits of Flags, lowest first; one "=" first means Flags is a number and these are its values
 	size   uintptr
-	decode func(raw unsafe.Pointer, e *Event)
+	decode func(raw unsafe.Pointer, e *Event, stacks *Stacks)
 }
+
+// Names of enum lock_kind.
+var lockFlags = []string{"=", "unread", "unknown", "foreign", "none", "user", "runtime", "orphan"}
+
+var stackedSize = unsafe.Sizeof(bpf.PinwatchEventStacked{})
 
 var plainSize = unsafe.Sizeof(bpf.PinwatchEventPlain{})
 
@@ -93,21 +118,25 @@ var specs = [kindCount]spec{
 	Thread: {"thread", []string{"off", "wake", "run", "ns_tid", "last_cpu", "why", "comm", "comm2"},
 		[]string{"on_cpu", "runnable", "exited", "off_runnable", "new"}, unsafe.Sizeof(bpf.PinwatchEventThread{}), decodeThread},
 	NewTask:        {"newtask", []string{"parent", "ns_tid", "clone_flags", "enter"}, nil, unsafe.Sizeof(bpf.PinwatchEventNewtask{}), decodeNewTask},
-	CloneEnter:     {"clone_enter", []string{"clone_flags"}, []string{"clone3"}, unsafe.Sizeof(bpf.PinwatchEventCloneEnter{}), decodeValue},
+	CloneEnter:     {"clone_enter", []string{"clone_flags", "stack"}, []string{"clone3"}, unsafe.Sizeof(bpf.PinwatchEventCloneEnter{}), decodeCloneEnter},
 	CloneExit:      {"clone_exit", []string{"ret", "enter"}, nil, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
-	ExitEnter:      {"exit_enter", nil, nil, plainSize, decodePlain},
+	ExitEnter:      {"exit_enter", []string{"stack"}, nil, stackedSize, decodeStacked},
 	ProcessExit:    {"process_exit", nil, nil, plainSize, decodePlain},
 	ProcessFree:    {"process_free", nil, nil, plainSize, decodePlain},
 	Sigmask:        {"sigmask", []string{"set"}, nil, unsafe.Sizeof(bpf.PinwatchEventSigmask{}), decodeValue},
 	Sigaltstack:    {"sigaltstack", []string{"ss_flags"}, nil, unsafe.Sizeof(bpf.PinwatchEventSigaltstack{}), decodeSigaltstack},
-	TgkillEnter:    {"tgkill_enter", nil, nil, plainSize, decodePlain},
+	TgkillEnter:    {"tgkill_enter", []string{"stack"}, nil, stackedSize, decodeStacked},
 	TgkillExit:     {"tgkill_exit", []string{"ret", "enter"}, nil, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
-	SignalGenerate: {"signal_generate", []string{"sender", "sender_tgid", "result", "group", "enter"}, []string{"=", "blocked", "runnable", "on_cpu", "unknown"}, unsafe.Sizeof(bpf.PinwatchEventSignalGenerate{}), decodeSignalGenerate},
+	SignalGenerate: {"signal_generate", []string{"sender", "sender_tgid", "result", "group", "enter", "lock"}, []string{"=", "blocked", "runnable", "on_cpu", "unknown"}, unsafe.Sizeof(bpf.PinwatchEventSignalGenerate{}), decodeSignalGenerate},
 	SignalDeliver:  {"signal_deliver", nil, nil, plainSize, decodePlain},
 	Sigreturn:      {"sigreturn", []string{"pc"}, nil, unsafe.Sizeof(bpf.PinwatchEventSigreturn{}), decodeValue},
 	Exec:           {"exec", []string{"old_tid", "ns_tid"}, nil, unsafe.Sizeof(bpf.PinwatchEventExec{}), decodeExec},
-	Switch: {"switch", []string{"run", "runq", "blocked", "waker", "last_cpu", "why"},
-		[]string{"run", "off", "wake", "first", "preempted", "dead"}, unsafe.Sizeof(bpf.PinwatchEventSwitch{}), decodeSwitch},
+	Switch: {"switch", []string{"run", "runq", "blocked", "waker", "last_cpu", "why", "lock"},
+		[]string{"run", "off", "wake", "first", "preempted", "dead", "parked"}, unsafe.Sizeof(bpf.PinwatchEventSwitch{}), decodeSwitch},
+	ThreadM: {"thread_m", []string{"m", "id", "start", "extra"}, nil, unsafe.Sizeof(bpf.PinwatchEventThreadM{}), decodeThreadM},
+	Lock:    {"lock", []string{"goid", "entry", "ext", "int", "parked", "read"}, lockFlags, unsafe.Sizeof(bpf.PinwatchEventLock{}), decodeLock},
+	Park:    {"park", []string{"stack"}, nil, stackedSize, decodeStacked},
+	Pin:     {"pin", []string{"goid", "ext", "stack"}, nil, unsafe.Sizeof(bpf.PinwatchEventPin{}), decodePin},
 
 	WindowStart:   {name: "window_start", flags: []string{"intervals"}},
 	WindowCut:     {name: "window_cut"},

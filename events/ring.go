@@ -12,6 +12,8 @@ import (
 
 // Ring reads the kernel's ring buffer. The kernel side never wakes a reader (bpf/emit.h), so it is polled.
 type Ring struct {
+	Stacks Stacks // those of the records read
+
 	r   *ringbuf.Reader
 	rec ringbuf.Record
 }
@@ -39,7 +41,7 @@ func (r *Ring) Drain(out func(*Event)) (more bool, err error) {
 			return false, nil
 		}
 		if err == nil {
-			err = Decode(r.rec.RawSample, &e)
+			err = Decode(r.rec.RawSample, &e, &r.Stacks)
 		}
 		if err != nil {
 			return false, fmt.Errorf("read ring buffer: %w", err)

@@ -74,7 +74,7 @@ func snapshot(t testing.TB, s *Session) []events.Event {
 	var all []events.Event
 	for ; len(records) > 0; records = records[SnapshotRecord:] {
 		var e events.Event
-		if err := events.Decode(records, &e); err != nil {
+		if err := events.Decode(records, &e, nil); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, e)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/bpf"
+	"github.com/pinwatch/pinwatch/internal/goruntime"
 )
 
 // Config of a session. The zero value is useful.
@@ -20,6 +21,8 @@ type Config struct {
 	RingBytes int
 	// HashState keeps per-thread state in a hash map even where task storage exists: what old kernels do, for tests.
 	HashState bool
+	// Runtime says where the target's Go runtime keeps what is read of it; nil: nothing is read.
+	Runtime *goruntime.Info
 }
 
 // DefaultRingBytes holds about 280,000 switch records: half a second of a machine that does nothing but switch.
@@ -60,12 +63,15 @@ func (s *Session) load(cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("read embedded programs: %w", err)
 	}
-	for name, value := range map[string]any{
-		"target_tgid":      s.Target.TGID,
-		"ns_level":         s.Target.level,
-		"switch_has_state": s.Kernel.SwitchHasState,
-		"use_task_storage": s.Kernel.TaskStorage,
-	} {
+	variables, err := runtimeVariables(cfg.Runtime)
+	if err != nil {
+		return err
+	}
+	variables["target_tgid"] = s.Target.TGID
+	variables["ns_level"] = s.Target.level
+	variables["switch_has_state"] = s.Kernel.SwitchHasState
+	variables["use_task_storage"] = s.Kernel.TaskStorage
+	for name, value := range variables {
 		if err := spec.Variables[name].Set(value); err != nil {
 			return fmt.Errorf("set %s: %w", name, err)
 		}

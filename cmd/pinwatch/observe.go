@@ -196,7 +196,7 @@ func (o *observer) snapshot() error {
 	}
 	var e events.Event
 	for ; len(records) >= loader.SnapshotRecord; records = records[loader.SnapshotRecord:] {
-		if err := events.Decode(records, &e); err != nil {
+		if err := events.Decode(records, &e, nil); err != nil {
 			return fmt.Errorf("list threads: %w", err)
 		}
 		o.order.Push(&e)

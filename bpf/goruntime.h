@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+// goruntime.h: what the Go runtime's memory says of the calling thread: which M it is, and whether that is locked to a goroutine.
+// Only the calling thread looks at itself, so that nobody writes meanwhile, and nothing read is believed unless it agrees with
+// itself: m.procid is the thread's tid, lockedg.lockedm is the m. The names are those of runtime/runtime2.go.
+#ifndef PINWATCH_GORUNTIME_H
+#define PINWATCH_GORUNTIME_H
+
+// Room for either piece; the loader refuses offsets that need more.
+#define PIECE_MAX 288
+
+// Status of a g, without the collector's bit: runtime/runtime2.go _Grunning, _Gsyscall, _Gscan.
+#define G_RUNNING 2
+#define G_SYSCALL 3
+#define G_SCAN 0x1000
+
+struct lock_seen {
+	__u64 m;
+	__u64 lockedg;
+	__u64 goid;
+	__u32 ext;
+	__u32 internal;
+	__u32 kind; // enum lock_kind
+	__u32 parked;
+};
+
+static __always_inline __u64 user_word(__u64 address)
+{
+	__u64 value = 0;
+
+	bpf_probe_read_user(&value, sizeof(value), (void *)address);
+	return value;
+}
+
+// The calling thread's g; 0 = it has none. *failed is set when that can't be read.
+static __always_inline __u64 g_of(struct task_struct *task, bool *failed)
+{
+	__u64 base = thread_g_base(task), g = 0;
+
+	if (g_in_register)
+		return base;
+	if (bpf_probe_read_user(&g, sizeof(g), (void *)(base + g_tls_offset)))
+		*failed = true;
+	return g;
+}
+
+// The calling thread's m, by way of its g.
+static __always_inline __u32 m_find(struct lock_seen *seen)
+{
+	struct task_struct *task = current_task();
+	bool failed = false;
+	__u64 g = g_of(task, &failed);
+
+	if (failed)
+		return LOCK_UNKNOWN;
+	if (!g)
+		return LOCK_FOREIGN;
+	seen->m = user_word(g + off_g_m);
+	if (!seen->m || (__u32)user_word(seen->m + off_m_procid) != thread_own_tid(task)) {
+		seen->m = 0;
+		return LOCK_UNKNOWN;
+	}
+	return LOCK_NONE;
+}
+
+// Reads the lock of seen->m. The thread may be in the middle of LockOSThread, which counts first and then names the goroutine:
+// where it was interrupted (async), a lock without a goroutine proves nothing.
+static __always_inline __u32 lock_read(struct lock_seen *seen, bool async)
+{
+	__u8 piece[PIECE_MAX] __attribute__((aligned(8)));
+	__u32 status;
+
+	if (bpf_probe_read_user(piece, m_piece_size, (void *)(seen->m + m_piece)))
+		return LOCK_UNKNOWN;
+	seen->ext = *(__u32 *)(piece + in_m_ext);
+	seen->internal = *(__u32 *)(piece + in_m_int);
+	if (!seen->ext && !seen->internal)
+		return LOCK_NONE;
+	seen->lockedg = *(__u64 *)(piece + in_m_lockedg);
+	if (!seen->lockedg)
+		return seen->ext && !async ? LOCK_ORPHAN : LOCK_UNKNOWN;
+	if (bpf_probe_read_user(piece, g_piece_size, (void *)(seen->lockedg + g_piece)) ||
+	    *(__u64 *)(piece + in_g_lockedm) != seen->m)
+		return LOCK_UNKNOWN;
+	seen->goid = *(__u64 *)(piece + in_g_goid);
+	status = *(__u32 *)(piece + in_g_status) & ~G_SCAN;
+	seen->parked = status != G_RUNNING && status != G_SYSCALL;
+	return seen->ext ? LOCK_USER : LOCK_RUNTIME;
+}
+
+// An M belongs to one thread for life, except those lent to threads of C code, which are locked by the runtime for as long as they
+// are lent (runtime/proc.go, oneNewExtraM).
+static __always_inline bool m_is_for_life(const struct lock_seen *seen)
+{
+	return !runtime_cgo || (seen->kind >= LOCK_NONE && !seen->internal);
+}
+
+// Before releases had m.isextra: the runtime's lock, and that of the call under way (cgocallbackg).
+static __always_inline bool m_is_extra(const struct lock_seen *seen)
+{
+	__u8 extra = 0;
+
+	if (!off_m_isextra)
+		return seen->internal >= 2;
+	bpf_probe_read_user(&extra, sizeof(extra), (void *)(seen->m + off_m_isextra));
+	return extra;
+}
+
+static __always_inline void m_tell(struct thread_state *state, const struct lock_seen *seen, __u32 tid, __u64 now)
+{
+	struct event_thread_m *e = emit_reserve(sizeof(*e), KIND_THREAD_M, tid, now);
+	__u64 start;
+
+	if (!e)
+		return;
+	e->m = seen->m;
+	e->id = user_word(seen->m + off_m_id);
+	start = user_word(seen->m + off_m_mstartfn);
+	e->start = start ? user_word(start) : 0;
+	e->extra = m_is_extra(seen);
+	emit_submit(e);
+	state->told_m = seen->m;
+}
+
+static __always_inline void lock_tell(struct thread_state *state, const struct lock_seen *seen, __u32 tid, __u64 now)
+{
+	struct event_lock *e = emit_reserve(sizeof(*e), KIND_LOCK, tid, now);
+
+	if (!e)
+		return;
+	e->h.flags = seen->kind;
+	e->goid = seen->goid;
+	e->entry = seen->lockedg ? user_word(seen->lockedg + off_g_startpc) : 0;
+	e->ext = seen->ext;
+	e->internal = seen->internal;
+	e->parked = seen->parked;
+	emit_submit(e);
+	state->lock = seen->kind;
+	state->goid = seen->goid;
+	state->ext = seen->ext;
+	state->internal = seen->internal;
+}
+
+// Looks at the calling thread's lock and tells user space when it has changed. It costs one or two reads of user memory for a thread
+// whose m is known for life.
+static __always_inline struct lock_seen lock_look(struct thread_state *state, __u32 tid, __u64 now, bool async)
+{
+	struct lock_seen seen = {};
+
+	if (!runtime_known || runtime_gone)
+		return seen;
+	if (state->leaving) {
+		seen.kind = state->lock;
+		return seen;
+	}
+	seen.m = state->m;
+	seen.kind = seen.m ? LOCK_NONE : m_find(&seen);
+	if (seen.kind == LOCK_NONE)
+		seen.kind = lock_read(&seen, async);
+	if (seen.m && seen.m != state->told_m)
+		m_tell(state, &seen, tid, now);
+	if (!state->m && seen.m && m_is_for_life(&seen))
+		state->m = seen.m;
+	if (seen.kind != state->lock || seen.goid != state->goid || seen.ext != state->ext || seen.internal != state->internal)
+		lock_tell(state, &seen, tid, now);
+	return seen;
+}
+
+// The same where the calling thread's state is not at hand.
+static __always_inline void lock_look_self(__u32 tid, __u64 now, bool async)
+{
+	struct thread_state *self = runtime_known ? thread_self() : NULL;
+
+	if (self)
+		lock_look(self, tid, now, async);
+}
+
+// The lock of another thread of the target, which may run meanwhile; its memory is the caller's too.
+static __always_inline __u8 lock_peek(const struct thread_state *state)
+{
+	struct lock_seen seen = {};
+
+	if (!runtime_known || runtime_gone || !state)
+		return LOCK_UNREAD;
+	if (state->leaving)
+		return state->lock;
+	seen.m = state->m;
+	if (seen.m)
+		return lock_read(&seen, true);
+	return state->lock == LOCK_FOREIGN ? LOCK_FOREIGN : LOCK_UNKNOWN;
+}
+
+#endif

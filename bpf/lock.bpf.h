@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+// lock.bpf.h: who calls runtime.LockOSThread, and from where. Attached on request only: the breakpoint costs a microsecond or two.
+#ifndef PINWATCH_LOCK_BPF_H
+#define PINWATCH_LOCK_BPF_H
+
+// Where a function that has just been entered returns to: on top of the stack, or in the link register.
+static __always_inline __u64 return_address(struct pt_regs *regs)
+{
+#if defined(__TARGET_ARCH_x86)
+	return user_word(BPF_CORE_READ(regs, sp));
+#else
+	return BPF_CORE_READ(regs, regs[30]);
+#endif
+}
+
+// By frame pointers alone the caller is missing: the function entered has no frame yet.
+SEC("uprobe")
+int pw_pin(struct pt_regs *ctx)
+{
+	__u64 now = bpf_ktime_get_ns();
+	__u32 tid = current_target_tid();
+	struct thread_state *self;
+	bool failed = false;
+	struct event_pin *e;
+	__u64 g;
+
+	if (!tid)
+		return 0;
+	self = thread_self();
+	if (self)
+		lock_look(self, tid, now, false);
+	e = emit_reserve(sizeof(*e), KIND_PIN, tid, now);
+	if (!e)
+		return 0;
+	g = runtime_known && !runtime_gone ? g_of(current_task(), &failed) : 0;
+	e->goid = g ? user_word(g + off_g_goid) : 0;
+	e->caller = return_address(ctx);
+	e->ext = self && self->lock >= LOCK_NONE ? self->ext : ~0ULL;
+	emit_stack(ctx, &e->stack);
+	emit_submit(e);
+	return 0;
+}
+
+#endif
