@@ -155,7 +155,7 @@ static __always_inline struct lock_seen lock_look(struct thread_state *state, __
 	seen.m = state->m;
 	seen.kind = seen.m ? LOCK_NONE : m_find(&seen);
 	if (seen.kind == LOCK_NONE)
-		seen.kind = lock_read(&seen, async);
+		seen.kind = lock_read(&seen, async && !state->masked); // nobody calls LockOSThread with signals blocked
 	if (seen.m && seen.m != state->told_m)
 		m_tell(state, &seen, tid, now);
 	if (!state->m && seen.m && m_is_for_life(&seen))

@@ -53,13 +53,10 @@ var createRules = []rule{
 	{"locked_exit", []string{"mexit"}},                   // an M ends and gives its P away
 	{"sysmon_handoff", []string{"handoffp", "retake"}},   // sysmon takes the P of an M in a long system call
 	{"syscall_handoff", []string{"entersyscallblock"}},   // an M gives its P away before it blocks
-	{"syscall_handoff", []string{"entersyscallblock_handoff"}},
 	{"for_each_p", []string{"handoffp", "forEachP"}}, // a P of an M in a system call has to do something
-	{"for_each_p", []string{"handoffp", "forEachPInternal"}},
 	{"gc_worker", []string{"gcBgMarkStartWorkers"}},
 	{"gc_worker", []string{"gcStart"}},
 	{"gc_worker", []string{"gcMarkDone"}},
-	{"gc_worker", []string{"gcBgMarkWorker", "gcMarkTermination"}},
 	{"scheduler_enable", []string{"schedEnableUser"}}, // user goroutines may run again
 	{"inject", []string{"injectglist"}},               // goroutines that network or timers made runnable
 	{"spinning_wake", []string{"wakep"}},              // more to run than Ms that look for it
@@ -73,7 +70,6 @@ var createRules = []rule{
 // Why the runtime sends SIGURG: the callers of preemptone, preemptall and suspendG.
 var preemptRules = []rule{
 	{"for_each_p", []string{"forEachP"}},
-	{"for_each_p", []string{"forEachPInternal"}},
 	{"stop_the_world", []string{"stopTheWorldWithSema"}},
 	{"stop_the_world", []string{"freezetheworld"}},
 	{"sysmon_retake", []string{"retake"}},
@@ -151,7 +147,9 @@ func (c *Correlator) countExit(t *thread, stack uint64, at events.Time) {
 	switch {
 	case t.lock.kind == events.LockOrphan:
 		k = class{cause: causeLocked}
-		if t.lock.lastEntry != 0 {
+		if t.lastPin != 0 {
+			k.function = userFunction(c.callers(t.lastPin))
+		} else if t.lock.lastEntry != 0 {
 			k.function = c.cfg.Func(t.lock.lastEntry)
 		}
 		c.count(at, func(w *window) *uint64 { return &w.exitedLocked })

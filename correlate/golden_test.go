@@ -118,8 +118,8 @@ func parseStack(t *testing.T, line string) (id uint64, frames []Frame) {
 		name, place, _ := strings.Cut(field, "@")
 		file, number, _ := strings.Cut(place, ":")
 		n, _ := strconv.Atoi(number)
-		frames = append(frames, Frame{Func: strings.TrimPrefix(name, "C:"), File: file, Line: n})
-		if strings.HasPrefix(name, "C:") {
+		frames = append(frames, Frame{Func: name, File: file, Line: n})
+		if name == "C:" { // not the Go program's
 			frames[len(frames)-1].Func = ""
 		}
 	}

@@ -85,28 +85,36 @@ func (c *Correlator) setLock(t *thread, now lock, at events.Time) {
 		}
 	case heldByUser(was.kind) && was.goid == now.goid:
 		now.since, now.pins = was.since, was.pins
+	case len(was.pins) > 0 && was.pins[0].goid == now.goid: // the probe saw it begin
+		now.pins, now.since, now.notBefore = was.pins, was.pins[0].at, was.pins[0].at
+		c.held(t, now.since)
 	default:
 		c.unlocked(t, at)
-		now.since, now.pins = at, t.lock.pins
-		if n := len(now.pins); n > 0 && now.pins[0].goid == now.goid && !now.pins[0].released {
-			now.since, now.notBefore = now.pins[0].at, now.pins[0].at // the probe saw it begin
-		} else if heldByUser(was.kind) {
+		now.since = at
+		if heldByUser(was.kind) {
 			now.notBefore = was.seen
 		}
-		c.locked++
-		t.counted = true
-		for _, w := range c.windows {
-			w.lockedMax = max(w.lockedMax, c.locked)
-			if w.contains(now.since) {
-				w.share(t).holds++
-			}
-		}
+		c.held(t, at)
 	}
 	if now.entry != 0 {
 		now.lastEntry = now.entry
 	}
 	t.lock = now
 	c.deepest(t, at)
+}
+
+// held counts a hold by the user that has been seen to begin.
+func (c *Correlator) held(t *thread, since events.Time) {
+	if !t.counted {
+		t.counted = true
+		c.locked++
+	}
+	for _, w := range c.windows {
+		w.lockedMax = max(w.lockedMax, c.locked)
+		if w.contains(since) {
+			w.share(t).holds++
+		}
+	}
 }
 
 func (c *Correlator) deepest(t *thread, at events.Time) {
@@ -220,7 +228,7 @@ func lockState(t *thread) string {
 // threadLock is the lock as last observed before the window's end.
 func (c *Correlator) threadLock(t *thread, s *share, w *window) ThreadLock {
 	l := &t.lock
-	r := ThreadLock{State: lockState(t), Ext: l.ext, Int: l.internal, MaxExt: s.maxExt, GoID: l.goid, Parked: l.parked, Holds: s.holds}
+	r := ThreadLock{State: lockState(t), Ext: l.ext, Int: l.internal, MaxExt: max(s.maxExt, l.ext), GoID: l.goid, Parked: l.parked, Holds: s.holds}
 	if r.State == "unknown" {
 		return ThreadLock{State: r.State, MaxExt: s.maxExt, Holds: s.holds}
 	}

@@ -13,7 +13,6 @@ import (
 type pinned struct {
 	stack, goid uint64
 	at          events.Time
-	released    bool
 }
 
 // maxPins is how many nested calls are remembered by their sites.
@@ -32,7 +31,7 @@ func (c *Correlator) pin(e *events.Event) {
 	outer := e.Args[events.ArgPinExt] == 0
 	if outer {
 		c.release(t, e.Time) // whatever was held has been let go unseen
-		t.lock.pins = t.lock.pins[:0]
+		t.lastPin = p.stack
 	}
 	if len(t.lock.pins) < maxPins {
 		t.lock.pins = append(t.lock.pins, p)
@@ -52,11 +51,11 @@ func (c *Correlator) pin(e *events.Event) {
 // release ends the outermost pin that the probe saw: at this moment its lock is not held. It was let go after the last
 // observation that found it held.
 func (c *Correlator) release(t *thread, at events.Time) {
-	if len(t.lock.pins) == 0 || t.lock.pins[0].released || t.lock.pins[0].at >= at {
+	if len(t.lock.pins) == 0 || t.lock.pins[0].at >= at {
 		return
 	}
-	p := &t.lock.pins[0]
-	p.released = true
+	p := t.lock.pins[0]
+	t.lock.pins = nil
 	least := int64(0)
 	if heldByUser(t.lock.kind) && t.lock.since == p.at {
 		least = int64(t.lock.seen - p.at)
@@ -69,7 +68,6 @@ func (c *Correlator) release(t *thread, at events.Time) {
 			s.heldMax += int64(at - p.at)
 		}
 	}
-	t.lock.pins = t.lock.pins[:0]
 }
 
 func (w *window) site(stack uint64) *site {

@@ -26,6 +26,7 @@ type thread struct {
 	m          mIdentity
 	lock       lock
 	told       lock       // as the thread itself told last
+	lastPin    uint64     // stack of the last call of LockOSThread that was not nested
 	counted    bool       // in Correlator.locked
 	born       Population // of what its creation cost
 	createdFor class

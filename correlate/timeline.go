@@ -30,6 +30,7 @@ func (c *Correlator) turn(e *events.Event) {
 		c.account(t, classRun, in, now)
 	case !e.Has(events.SwitchOff) && t.lastOut == 0:
 		c.ranOn(t, e.CPU, t.accounted, now)
+		t.ran(t.accounted, now, e.Has(events.SwitchPreempted))
 		c.account(t, classRun, t.accounted, now) // has run since before the programs did
 	default: // its switch-in was not traced: when its wait ended and its run began is not known
 		c.brokenLink()

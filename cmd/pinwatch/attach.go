@@ -31,6 +31,7 @@ It needs CAP_BPF, CAP_PERFMON and CAP_DAC_READ_SEARCH, and CAP_SYS_PTRACE for ot
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "pid", Aliases: []string{"p"}, Usage: "`PID` of the process"},
 			&cli.StringFlag{Name: "duration", Aliases: []string{"d"}, Usage: "observe for `TIME`, for instance 10s or 5m (default: until Ctrl-C)"},
+			offsetsFlag(),
 		}, observeFlags()...),
 		Before: func(c *cli.Context) error {
 			if pid := c.String("pid"); strings.HasPrefix(pid, "-") { // before its leftovers are complained of
@@ -65,11 +66,12 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	meta, asyncPreempt, err := describe(s, target.PID)
+	meta, program, err := describe(s, target.PID, o.offsets)
 	if err != nil {
 		return errors.Join(err, target.Close())
 	}
-	session, err := loader.Attach(target, loader.Config{RingBytes: o.ringBytes, HashState: o.hashState})
+	defer func() { err = errors.Join(err, program.close()) }()
+	session, err := loader.Attach(target, loader.Config{RingBytes: o.ringBytes, HashState: o.hashState, Runtime: program.info})
 	if err != nil {
 		return errors.Join(err, target.Close())
 	}
@@ -82,9 +84,11 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 
 	topology := host.ReadTopology(os.DirFS("/"))
 	w := &windows{out: out, meta: meta, session: session}
+	cfg := program.correlation(&ring.Stacks)
+	cfg.TGID, cfg.Distance = target.TGID, topology.Distance
 	ob := &observer{
-		session: session, ring: ring, stats: session.NewStats(), onWindow: w.settled,
-		correlator: correlate.New(correlate.Config{TGID: target.TGID, Distance: topology.Distance, AsyncPreempt: asyncPreempt}),
+		session: session, ring: ring, stats: session.NewStats(), program: program, onWindow: w.settled,
+		correlator: correlate.New(cfg),
 	}
 	w.observer = ob
 	if w.begin, err = w.spent(); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,33 +17,36 @@ import (
 
 // describe collects what a report says beside the numbers, and warns of what is not to be had.
 // The error says that pinwatch would report falsehoods of this process.
-func describe(s streams, pid int) (report.Meta, uint64, error) {
+func describe(s streams, pid int, offsets string) (report.Meta, *program, error) {
 	meta := report.Meta{Version: versionString(), Host: host.Read(os.DirFS("/")), Target: report.Target{PID: pid}}
 	if !procIsOurs() {
 		meta.Warnings = append(meta.Warnings, "kernel side only: /proc is not of this PID namespace, so nothing can be read of the program")
-		return meta, 0, nil
+		return meta, &program{}, nil
 	}
 	meta.Warnings = condition(pid)
 	if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil {
 		exe = filepath.Base(exe)
 		meta.Target.Exe = &exe
 	}
-	info, err := goruntime.Read(pid)
+	p, err := openProgram(pid, offsets)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, os.ErrProcessDone):
-		return meta, 0, nil // it has just ended; the report will say so
+		return meta, p, nil // it has just ended; the report will say so
 	case errors.Is(err, goruntime.Err32Bit):
-		return meta, 0, fmt.Errorf("process %d is %w: it can't be observed", pid, goruntime.Err32Bit)
-	case err != nil:
+		return meta, nil, fmt.Errorf("process %d is %w: it can't be observed", pid, goruntime.Err32Bit)
+	case p.info == nil:
 		meta.Warnings = append(meta.Warnings, fmt.Sprintf("kernel side only: %v", err))
 		fmt.Fprintf(s.err, "pinwatch: %s: observing the kernel side only\n", oneLine(err))
-		return meta, 0, nil
+		return meta, p, nil
+	case err != nil:
+		meta.Warnings = append(meta.Warnings, oneLine(err))
 	}
+	info := p.info
 	meta.Target = targetOf(pid, info)
 	if why := info.Unknown["AsyncPreempt"]; why != nil {
 		meta.Warnings = append(meta.Warnings, fmt.Sprintf("injected preemptions are not told from others: %v", why))
 	}
-	return meta, info.AsyncPreempt, nil
+	return meta, p, nil
 }
 
 // condition warns of what makes a process's threads behave unlike themselves.
@@ -71,9 +75,9 @@ func procIsOurs() bool {
 }
 
 func targetOf(pid int, info *goruntime.Info) report.Target {
-	none, exe := "none", filepath.Base(info.Exe)
+	offsets, exe := cmp.Or(info.OffsetsFrom, "none"), filepath.Base(info.Exe)
 	t := report.Target{
-		PID: pid, Exe: &exe, GoVersion: &info.GoVersion, Cgo: &info.CGO, PIE: &info.PIE, Stripped: &info.Stripped, Offsets: &none,
+		PID: pid, Exe: &exe, GoVersion: &info.GoVersion, Cgo: &info.CGO, PIE: &info.PIE, Stripped: &info.Stripped, Offsets: &offsets,
 	}
 	if info.GOMAXPROCS > 0 {
 		t.GOMAXPROCS = &info.GOMAXPROCS

@@ -32,6 +32,7 @@ type observer struct {
 	stats      *loader.Stats
 	lost       [bpf.PinwatchEventKindKIND_COUNT]uint64 // already told to the correlator
 	seen       uint64                                  // events so far
+	program    *program
 	onWindow   func(*correlate.Result) error
 	behind     bool        // there was more in the ring buffer than one batch
 	settled    events.Time // the last boundary's
@@ -194,6 +195,7 @@ func (o *observer) snapshot() error {
 	if err != nil {
 		return err
 	}
+	threads := loader.ThreadInfos(records)
 	var e events.Event
 	for ; len(records) >= loader.SnapshotRecord; records = records[loader.SnapshotRecord:] {
 		if err := events.Decode(records, &e, nil); err != nil {
@@ -201,6 +203,7 @@ func (o *observer) snapshot() error {
 		}
 		o.order.Push(&e)
 	}
+	o.program.ms(threads, o.order.Push)
 	return nil
 }
 

@@ -19,6 +19,8 @@ type options struct {
 	readyFile          string        // "" = none
 	ringBytes          int           // 0 = default
 	hashState          bool
+	offsets            string // file of the user's own offsets; "" = none
+	verbose            bool
 }
 
 func observeFlags() []cli.Flag {
@@ -26,15 +28,20 @@ func observeFlags() []cli.Flag {
 		&cli.StringFlag{Name: "interval", Aliases: []string{"i"}, Usage: "print a line every `TIME` (ndjson: a report every TIME, default 1s)"},
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT` of the report: text, json or ndjson", Value: "text"},
 		&cli.StringFlag{Name: "out", Usage: "write the report to `FILE` instead of the terminal"},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "text: every population, cause, locked thread and site"},
 		&cli.StringFlag{Name: "ready-file", Usage: "make `FILE`, which must not exist, when the observation begins"},
 		&cli.StringFlag{Name: "ring-size", Usage: "`BYTES` of the kernel's buffer for events", DefaultText: "16M"},
 		&cli.BoolFlag{Name: "hash-state", Hidden: true, Usage: "keep thread state as kernels before 5.12 do"},
 	}
 }
 
+func offsetsFlag() cli.Flag {
+	return &cli.StringFlag{Name: "offsets", Usage: "read where the Go runtime keeps its fields from `FILE`, for releases pinwatch does not know"}
+}
+
 func parseOptions(c *cli.Context, defaultDuration string) (o options, err error) {
 	o.format, o.outFile, o.hashState = c.String("output"), c.String("out"), c.Bool("hash-state")
-	o.readyFile = c.String("ready-file")
+	o.readyFile, o.offsets, o.verbose = c.String("ready-file"), c.String("offsets"), c.Bool("verbose")
 	switch o.format {
 	case "text", "json", "ndjson":
 	default:

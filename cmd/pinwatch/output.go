@@ -33,6 +33,7 @@ func openOutput(s streams, o options) (*output, error) {
 		out.lines = s.err // stdout is one object
 	}
 	out.text = textOptions(s.out)
+	out.text.Verbose = o.verbose
 	if o.outFile == "" {
 		return out, nil
 	}
@@ -47,7 +48,7 @@ func openOutput(s streams, o options) (*output, error) {
 		return nil, fmt.Errorf("--out: %w", err)
 	}
 	out.file = &truncateFirst{f: f}
-	out.report, out.text = out.file, report.TextOptions{}
+	out.report, out.text = out.file, report.TextOptions{Verbose: o.verbose}
 	return out, nil
 }
 

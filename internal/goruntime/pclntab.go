@@ -20,9 +20,13 @@ type pclntab struct {
 	relocated io.ReaderAt // the table as the program sees it, or r when there is no better
 
 	layout  layout
+	quantum uint32 // bytes that program counters count in: 1 on amd64, 4 on arm64
 	nfunc   int64
 	names   int64 // start of the names
 	nameLen int64 // length of the names, as far as it is known
+	units   int64 // start of the compilation units' lists of files; before Go 1.16 there are none
+	files   int64 // start of the file names; before Go 1.16 of the list of them
+	pcs     int64 // start of the tables by program counter
 	functab int64 // nfunc rows of (entry, offset of the func), and one entry more: the end of the last
 	funcs   int64 // what the func offsets count from
 }
@@ -32,14 +36,15 @@ type layout struct {
 	headerWords int   // of 8 bytes, after the 8 bytes of magic and sizes
 	textStart   bool  // the header has a word for the address that entries count from (zero since Go 1.26)
 	field       int64 // size of a row's field and of a func's entry: 8 = an address, 4 = an offset from the text start
+	startLine   bool  // funcs and inlined calls tell the line their function starts at
 }
 
-// layouts by magic number; Go 1.2, 1.16, 1.18 and 1.20 introduced them. 1.20 changed names only.
+// layouts by magic number; Go 1.2, 1.16, 1.18 and 1.20 introduced them.
 var layouts = map[uint32]layout{
 	0xfffffffb: {headerWords: 1, field: 8},
 	0xfffffffa: {headerWords: 7, field: 8},
 	0xfffffff0: {headerWords: 8, field: 4, textStart: true},
-	0xfffffff1: {headerWords: 8, field: 4, textStart: true},
+	0xfffffff1: {headerWords: 8, field: 4, textStart: true, startLine: true},
 }
 
 const pclntabPrefix = 8 // magic, two zeros, instruction quantum, pointer size
@@ -69,13 +74,14 @@ func openPclntab(r io.ReaderAt, size int64, relocated io.ReaderAt) (*pclntab, er
 	for i := range words {
 		words[i] = int64(binary.LittleEndian.Uint64(header[8*i:]))
 	}
-	t.layout, t.nfunc = l, words[0]
+	t.layout, t.quantum, t.nfunc = l, uint32(quantum), words[0]
 	if l.headerWords == 1 {
 		// One table: names, rows and funcs all count from its start, names stand anywhere in it.
 		t.functab, t.nameLen = pclntabPrefix+8, size
 	} else {
 		offsets := words[l.headerWords-5:] // of names, compilation units, files, pc tables, functab and funcs
 		t.names, t.nameLen = offsets[0], offsets[1]-offsets[0]
+		t.units, t.files, t.pcs = offsets[1], offsets[2], offsets[3]
 		t.functab, t.funcs = offsets[4], offsets[4]
 	}
 	return t, t.check()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/internal/findings"
 	"github.com/pinwatch/pinwatch/internal/host"
 	"github.com/pinwatch/pinwatch/internal/report"
 )
@@ -30,6 +31,12 @@ func meta() report.Meta {
 			Clocksource: "tsc", Mitigations: map[string]string{"retbleed": "Mitigation: untrained return thunk"}},
 		Target: report.Target{PID: 4242, Exe: ptr("/usr/local/bin/renderd"), GoVersion: ptr("go1.26.8"), Cgo: ptr(false), PIE: ptr(false), Stripped: ptr(true),
 			Offsets: ptr("table"), GOMAXPROCS: ptr(16)},
+		Findings: []findings.Finding{
+			{ID: "exit-while-locked-churn", Severity: "warn", Message: "22 threads/s were destroyed because their goroutine ended while locked",
+				Advice: "call runtime.UnlockOSThread before main.render returns", Evidence: map[string]any{"threads_exited_locked": 110, "destroyed_per_s": 22.0,
+					"each_ns": 184_000.0, "cost_cpu_s_per_hour": 14.6, "share_fraction": 0.004, "tids": []int{4247, 4249}, "function": nil}},
+			{ID: "wedged-m0", Severity: "error", Message: "the main thread is parked for ever", Advice: "unlock it", Evidence: map[string]any{"tid": 4242}},
+		},
 		Observer: report.Observer{
 			Hooks: map[string]string{"clone": "tracepoint", "clone3": "off", "exit": "tracepoint", "tgkill": "tracepoint", "rt_sigprocmask": "tracepoint",
 				"sched_switch": "tp_btf", "sched_waking": "tp_btf", "signal_generate": "tp_btf", "signal_deliver": "tp_btf"},
@@ -45,10 +52,12 @@ func meta() report.Meta {
 // rich is a busy window: every statement has samples, one is above its range, bounds disagree on another.
 func rich() *correlate.Result {
 	bounds := []string{"the signal frame and sigreturn are invisible to tracepoints: true costs are higher"}
+	locked, unlocked := correlate.Population{Locked: "true"}, correlate.Population{Locked: "false"}
 	r := &correlate.Result{
 		Start: 1_000e9, End: 1_005e9,
 		Counts: correlate.Counts{Threads: 23, ThreadsCreated: 118, ThreadsExited: 114, ThreadsKilled: 0, SigurgSent: 612, SigurgGenerated: 614,
-			SigurgCoalesced: 1, SigurgDelivered: 610, SigurgForeign: 2, SigurgNotInjected: ptr(uint64(35)), Switches: 184_203, Migrations: 1834},
+			SigurgCoalesced: 1, SigurgDelivered: 610, SigurgForeign: 2, SigurgNotInjected: ptr(uint64(35)),
+			ThreadsExitedLocked: ptr(uint64(110)), LockedThreads: ptr(uint64(4)), LockedThreadsMax: ptr(uint64(9)), Switches: 184_203, Migrations: 1834},
 		Loss: correlate.Loss{ByKind: map[string]uint64{"switch": 0, "clone": 0}},
 		Costs: []correlate.Cost{
 			around(correlate.Cost{ID: "P-5", Phase: "send", OffCPU: ptr(12.0), Hooks: correlate.HookRuns{"sys_enter_tgkill": 612}}, 612, 1_400, 0.3),
@@ -56,22 +65,38 @@ func rich() *correlate.Result {
 			around(correlate.Cost{ID: "P-5", Phase: "deliver", Population: correlate.Population{State: "on_cpu"}}, 330, 2_100, 0.4),
 			around(correlate.Cost{ID: "P-5", Phase: "deliver", Population: correlate.Population{State: "runnable"}}, 271, 1.2e6, 0.9),
 			around(correlate.Cost{ID: "P-5", Phase: "deliver", Population: correlate.Population{State: "blocked"}}, 9, 41_000, 0.3),
+			around(correlate.Cost{ID: "P-5", Phase: "deliver", Population: locked}, 41, 9_000, 1.8),
+			around(correlate.Cost{ID: "P-5", Phase: "deliver", Population: unlocked}, 560, 8_000, 1.8),
+			around(correlate.Cost{ID: "P-5", Phase: "deliver", Population: correlate.Population{Locked: "unknown"}}, 9, 8_000, 1.8),
 			around(correlate.Cost{ID: "P-5", Phase: "handler"}, 610, 3_900, 0.35),
 			around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "lower", Warnings: bounds}, 612, 1_400, 0.3),
 			around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "upper", Warnings: bounds}, 330, 3_300, 0.4),
+			around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "upper", Population: locked}, 30, 4_100, 0.4),
+			around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "upper", Population: unlocked}, 300, 3_200, 0.4),
 			around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "upper", Population: correlate.Population{State: "on_cpu"}}, 330, 3_300, 0.4),
-			{ID: "P-5", Phase: "resume"},
+			around(correlate.Cost{ID: "P-6", Phase: "resume"}, 41, 24_000, 0.7),
+			around(correlate.Cost{ID: "P-6", Phase: "resume", Population: locked}, 41, 24_000, 0.7),
+			around(correlate.Cost{ID: "P-6", Phase: "resume", Population: correlate.Population{Cause: "sysmon_retake"}}, 30, 25_000, 0.7),
+			around(correlate.Cost{ID: "P-6", Phase: "resume", Population: correlate.Population{Cause: "gc_stack_scan"}}, 11, 22_000, 0.7),
 			around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", OffCPU: ptr(820.0),
 				Hooks: correlate.HookRuns{"sys_enter_clone": 118, "sched_switch": 9}}, 118, 31_000, 0.45),
-			around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", Population: correlate.Population{Cause: "unknown"}}, 118, 31_000, 0.45),
+			around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", Population: correlate.Population{Cause: "locked_park"}}, 96, 33_000, 0.45),
+			around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", Population: correlate.Population{Cause: "spinning_wake"}}, 3, 30_000, 0.45),
+			around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", Population: correlate.Population{Cause: "start_the_world"}}, 14, 29_000, 0.45),
+			around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", Population: correlate.Population{Cause: "syscall_handoff"}}, 4, 30_000, 0.45),
+			around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", Population: correlate.Population{Cause: "unknown"}}, 1, 31_000, 0.45),
+			around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", Population: unlocked}, 118, 31_000, 0.45),
 			around(correlate.Cost{ID: "P-8", Phase: "spawn"}, 118, 74_000, 0.8),
 			around(correlate.Cost{ID: "P-8", Phase: "runq_wait"}, 118, 39_000, 1.1),
 			around(correlate.Cost{ID: "P-8", Phase: "start"}, 117, 21_000, 0.4),
 			around(correlate.Cost{ID: "P-8", Phase: "total", Unfinished: 1}, 117, 103_000, 0.7),
 			around(correlate.Cost{ID: "P-9", Phase: "runtime"}, 114, 6_200, 0.5),
 			around(correlate.Cost{ID: "P-9", Phase: "exit", OffCPU: ptr(0.0)}, 114, 43_000, 0.5),
+			around(correlate.Cost{ID: "P-9", Phase: "exit", Population: correlate.Population{Cause: "locked"}}, 110, 44_000, 0.5),
+			around(correlate.Cost{ID: "P-9", Phase: "exit", Population: correlate.Population{Cause: "other"}}, 4, 21_000, 0.5),
 			around(correlate.Cost{ID: "P-9", Phase: "free", Unfinished: 6}, 108, 17e6, 0.4),
-			around(correlate.Cost{ID: "X-handoff", Phase: "handoff"}, 40_112, 5_200, 0.6),
+			around(correlate.Cost{ID: "X-handoff", Phase: "wake"}, 40_112, 5_200, 0.6),
+			around(correlate.Cost{ID: "X-handoff", Phase: "cpu", Bound: "lower"}, 40_100, 3_400, 0.4),
 		},
 		Moves: correlate.Moves{ByWhy: map[string]uint64{"wakeup": 1702, "balance": 132, "affinity": 0},
 			ByDistance: map[string]uint64{"smt": 211, "llc": 1400, "node": 180, "remote": 43}},
@@ -86,17 +111,66 @@ func rich() *correlate.Result {
 	r.Threads[5].ExitedAt = 1_002e9
 	r.Threads[7].StartedAt, r.Threads[7].ExitedAt = 1_001e9, 1_002e9
 	r.Threads[0].CPUs = []int{0, 1, 2, 3, 7, 8, 9, 12, 13, 15}
+	pinned(r)
 	return r
+}
+
+// pinned adds what the runtime's memory says: roles, locks of every state, causes, sites.
+func pinned(r *correlate.Result) {
+	for i := range r.Threads {
+		t := &r.Threads[i]
+		t.Role, t.M, t.Lock = "worker", ptr(int64(i)), correlate.ThreadLock{State: "none"}
+	}
+	t := r.Threads
+	t[0].Role = "main"
+	t[0].Lock = correlate.ThreadLock{State: "wedged", Ext: 1, MaxExt: 1, HeldMin: 5e9}
+	t[1].Role, t[2].Role = "sysmon", "template"
+	t[3].Cause, t[3].CauseFunction = "locked_park", "example.com/render/worker.(*Pool).run"
+	t[3].Lock = correlate.ThreadLock{State: "user", Ext: 2, MaxExt: 3, GoID: 34, Entry: "example.com/render/worker.(*Pool).run.func1", Parked: true,
+		HeldMin: 3.9e9, HeldMax: ptr(int64(4e9)), Holds: 1, Sites: []string{"worker.(*Pool).run (/src/render/worker/pool.go:41)"}}
+	t[3].Handoff = correlate.Handoff{N: 30_000, WakeNS: 30_000 * 5_100, CPUNS: 30_000 * 3_300}
+	t[4].Lock = correlate.ThreadLock{State: "user", Ext: 1, MaxExt: 1, GoID: 1_234_567, Entry: "example.com/render/db.Map[go.shape.struct { a/b.C }].loop",
+		HeldMin: 5e9}
+	t[4].Handoff = correlate.Handoff{N: 10_112, WakeNS: 10_112 * 5_500, CPUNS: 10_112 * 3_700}
+	t[5].Lock = correlate.ThreadLock{State: "exiting", Ext: 1, MaxExt: 1, Entry: "main.render.gowrap1", HeldMin: 2e6, HeldMax: ptr(int64(3e6))}
+	t[6].Lock = correlate.ThreadLock{State: "runtime", Int: 1, GoID: 3}
+	t[7].Lock = correlate.ThreadLock{State: "unknown"}
+	t[8].Role, t[8].M, t[8].Lock = "foreign", nil, correlate.ThreadLock{State: "unknown"}
+	r.Locks = correlate.LockView{Observations: 369_204, Unknown: 511}
+	r.Causes = []correlate.Cause{
+		{What: "create", Cause: "locked_park", Function: "example.com/render/worker.(*Pool).run", N: 90},
+		{What: "create", Cause: "locked_park", Function: "main.init.0", N: 4},
+		{What: "create", Cause: "locked_park", Function: "main.render", N: 2},
+		{What: "create", Cause: "start_the_world", Reason: "GC mark termination", Function: "main.render", N: 14},
+		{What: "create", Cause: "syscall_handoff", N: 4},
+		{What: "create", Cause: "spinning_wake", N: 3},
+		{What: "create", Cause: "unknown", N: 1},
+		{What: "exit", Cause: "locked", N: 110},
+		{What: "exit", Cause: "other", N: 4},
+		{What: "preempt", Cause: "gc_stack_scan", Function: "main.render", N: 390},
+		{What: "preempt", Cause: "sysmon_retake", N: 200},
+		{What: "preempt", Cause: "stop_the_world", Reason: "GC mark termination", N: 19},
+		{What: "preempt", Cause: "other", N: 3},
+	}
+	r.Unclassified = []correlate.Stack{{What: "preempt", N: 3, Frames: []string{"runtime.tgkill", "runtime.signalM", "main.strange"}}}
+	r.Sites = []correlate.Site{
+		{Function: "example.com/render/worker.(*Pool).run", File: "/src/render/worker/pool.go", Line: 41,
+			Stack: []string{"worker.(*Pool).run (/src/render/worker/pool.go:41)", "runtime.goexit (/go/src/runtime/asm_amd64.s:1700)"},
+			Calls: 112, Outer: 110, Released: 109, Held: 1, HeldMin: 109 * 1.9e6, HeldMax: 109 * 2.1e6},
+		{Function: "main.init.0", File: "/src/render/main.go", Line: 9, Calls: 1, Outer: 1, Held: 1},
+	}
 }
 
 // idle is a window in which the target slept.
 func idle() *correlate.Result {
-	r := &correlate.Result{Start: 50e9, End: 55e9, Counts: correlate.Counts{Threads: 2}}
+	r := &correlate.Result{Start: 50e9, End: 55e9, Counts: correlate.Counts{Threads: 2, ThreadsExitedLocked: ptr(uint64(0)), LockedThreads: ptr(uint64(0)), LockedThreadsMax: ptr(uint64(0))},
+		Locks: correlate.LockView{Observations: 2}}
 	for _, c := range rich().Costs {
 		r.Costs = append(r.Costs, correlate.Cost{ID: c.ID, Phase: c.Phase, Population: c.Population, Bound: c.Bound})
 	}
 	for i := range 2 {
-		r.Threads = append(r.Threads, correlate.Thread{TID: int32(77 + i), Name: "sleeper", Blocked: 5e9})
+		r.Threads = append(r.Threads, correlate.Thread{TID: int32(77 + i), Name: "sleeper", Blocked: 5e9, Role: "worker",
+			M: ptr(int64(i)), Lock: correlate.ThreadLock{State: "none"}})
 	}
 	return r
 }
@@ -120,6 +194,7 @@ func crowd() *correlate.Result {
 	r := &correlate.Result{Start: 9e9, End: 10.5e9,
 		Counts: correlate.Counts{Threads: 0, ThreadsCreated: 3, ThreadsExited: 2, ThreadsKilled: 301, Switches: 1_234_567, Migrations: 98_765},
 		Moves:  correlate.Moves{ByWhy: map[string]uint64{"wakeup": 98_765}, ByDistance: map[string]uint64{"unknown": 98_765}},
+		Causes: []correlate.Cause{{What: "create", Cause: "unknown", N: 3}, {What: "exit", Cause: "unknown", N: 2}},
 		Costs: []correlate.Cost{
 			around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", Unfinished: 0}, 3, 30_000, 0.1),
 			around(correlate.Cost{ID: "P-9", Phase: "exit", Unfinished: 1}, 1, 20_000, 0.1),

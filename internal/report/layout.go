@@ -63,10 +63,14 @@ func printable(r rune) rune {
 	return '?'
 }
 
+// labelWidth is the room of a label in front of its text.
+const labelWidth = 12
+
+var labelIndent = strings.Repeat(" ", labelWidth)
+
 // field adds a label and parts joined by " · ", broken between parts where possible; further lines are indented to the first's text.
 func (p *page) field(label string, st style, parts ...string) {
-	const indent = 12
-	p.wrap(pad(label, indent), bold, strings.Repeat(" ", indent), st, parts)
+	p.wrap(pad(label, labelWidth), bold, labelIndent, st, parts)
 }
 
 // note adds an indented remark that wraps like a field.
@@ -140,6 +144,16 @@ func (t table) fit(width int) table {
 		t = append(append(table{}, t[:worst]...), t[worst+1:]...)
 	}
 	return t
+}
+
+// join gives the room of the second column to the first where it has no title, and so only explains the first.
+func (t table) join() table {
+	if len(t) < 2 || t[1].title != "" {
+		return t
+	}
+	joined := append(table{}, t[0])
+	joined[0].width += 1 + t[1].width
+	return append(joined, t[2:]...)
 }
 
 func (t table) width() (n int) {

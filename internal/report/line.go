@@ -6,28 +6,29 @@ import (
 	"time"
 )
 
-// lineTable is 97 wide; its header is LineHeader.
+// lineTable is 100 wide; its header is LineHeader.
 var lineTable = table{
 	{title: "time", width: 8},
 	{title: "threads", width: 7},
 	{title: "new", width: 6},
 	{title: "gone", width: 6},
-	{title: "clone", width: 8},
-	{title: "exit", width: 8},
+	{title: "locked", width: 6},
+	{title: "clone", width: 7},
+	{title: "exit", width: 7},
 	{title: "SIGURG kernel", width: 13},
 	{title: "SIGURG/s", width: 8},
 	{title: "switch/s", width: 8},
-	{title: "migr/s", width: 7},
-	{title: "lost", width: 7},
+	{title: "migr/s", width: 6},
+	{title: "lost", width: 6},
 }
 
 // WriteLineHeader writes the titles of WriteLine's columns: clone, exit and SIGURG kernel are the medians that the specification is
-// held against, the last as lower–upper bound.
+// held against, the last as lower–upper bound; locked is the threads locked by the program at the interval's end.
 func WriteLineHeader(w io.Writer) error {
 	return writeRow(w, lineTable.header())
 }
 
-// WriteLine writes the report of one interval as one line of at most 97 columns under WriteLineHeader's titles; lost counts all
+// WriteLine writes the report of one interval as one line of at most 100 columns under WriteLineHeader's titles; lost counts all
 // records and program runs that were missed.
 func WriteLine(w io.Writer, r *Report) error {
 	c, s := r.Counts, r.Window.DurationS
@@ -36,6 +37,7 @@ func WriteLine(w io.Writer, r *Report) error {
 		"threads":       count(c.Threads),
 		"new":           "+" + short(c.ThreadsCreated),
 		"gone":          "−" + short(c.ThreadsExited+c.ThreadsKilled),
+		"locked":        none,
 		"clone":         r.median("P-8", "clone_syscall"),
 		"exit":          r.median("P-9", "exit"),
 		"SIGURG kernel": r.kernelBounds(),
@@ -43,6 +45,9 @@ func WriteLine(w io.Writer, r *Report) error {
 		"switch/s":      rate(c.Switches, s),
 		"migr/s":        rate(c.Migrations, s),
 		"lost":          short(r.Loss.Total + r.Loss.Late + r.Loss.RecursionMisses),
+	}
+	if c.LockedThreads != nil {
+		cell["locked"] = short(*c.LockedThreads)
 	}
 	return writeRow(w, lineTable.cells(func(title string) span { return span{text: cell[title]} }))
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/internal/findings"
 	"github.com/pinwatch/pinwatch/internal/host"
 )
 
@@ -17,6 +18,7 @@ type Meta struct {
 	Host     host.Info
 	Target   Target
 	Observer Observer
+	Findings []findings.Finding
 	Warnings []string // come before the result's own
 }
 
@@ -49,10 +51,13 @@ func New(meta Meta, res *correlate.Result) *Report {
 			PerSecond:       ratio(float64(res.Counts.Migrations), seconds),
 			PerKiloSwitches: ratio(1000*float64(res.Counts.Migrations), float64(res.Counts.Switches)),
 		},
-		Threads:  make([]Thread, 0, len(res.Threads)),
-		Causes:   unknownCauses(res.Counts),
-		Findings: []Finding{},
-		Warnings: append(append([]string{}, meta.Warnings...), res.Warnings...),
+		Threads:      make([]Thread, 0, len(res.Threads)),
+		Locks:        Locks(res.Locks),
+		Sites:        newSites(res.Sites, seconds),
+		Causes:       make([]Cause, 0, len(res.Causes)),
+		Unclassified: make([]Stack, 0, len(res.Unclassified)),
+		Findings:     make([]Finding, 0, len(meta.Findings)),
+		Warnings:     append(append([]string{}, meta.Warnings...), res.Warnings...),
 	}
 	if !meta.End.IsZero() {
 		r.Window.WallEnd = ptr(meta.End.Format(time.RFC3339Nano))
@@ -61,7 +66,16 @@ func New(meta Meta, res *correlate.Result) *Report {
 		r.Costs = append(r.Costs, newCost(&res.Costs[i], res.Loss, meta.Observer.Programs))
 	}
 	for i := range res.Threads {
-		r.Threads = append(r.Threads, newThread(&res.Threads[i]))
+		r.Threads = append(r.Threads, newThread(&res.Threads[i], seconds))
+	}
+	for _, c := range res.Causes {
+		r.Causes = append(r.Causes, Cause{What: c.What, Cause: c.Cause, Reason: known(c.Reason), Function: known(c.Function), N: c.N})
+	}
+	for _, s := range res.Unclassified {
+		r.Unclassified = append(r.Unclassified, Stack{What: s.What, Frames: append([]string{}, s.Frames...), N: s.N})
+	}
+	for _, f := range meta.Findings {
+		r.Findings = append(r.Findings, Finding(f))
 	}
 	return r
 }
@@ -80,18 +94,21 @@ func newHost(h host.Info) Host {
 
 func newCounts(c correlate.Counts) Counts {
 	return Counts{
-		Threads:           c.Threads,
-		ThreadsCreated:    c.ThreadsCreated,
-		ThreadsExited:     c.ThreadsExited,
-		ThreadsKilled:     c.ThreadsKilled,
-		SigurgSent:        c.SigurgSent,
-		SigurgGenerated:   c.SigurgGenerated,
-		SigurgCoalesced:   c.SigurgCoalesced,
-		SigurgDelivered:   c.SigurgDelivered,
-		SigurgForeign:     c.SigurgForeign,
-		SigurgNotInjected: c.SigurgNotInjected,
-		Switches:          c.Switches,
-		Migrations:        c.Migrations,
+		Threads:             c.Threads,
+		ThreadsCreated:      c.ThreadsCreated,
+		ThreadsExited:       c.ThreadsExited,
+		ThreadsKilled:       c.ThreadsKilled,
+		ThreadsExitedLocked: clone(c.ThreadsExitedLocked),
+		LockedThreads:       clone(c.LockedThreads),
+		LockedThreadsMax:    clone(c.LockedThreadsMax),
+		SigurgSent:          c.SigurgSent,
+		SigurgGenerated:     c.SigurgGenerated,
+		SigurgCoalesced:     c.SigurgCoalesced,
+		SigurgDelivered:     c.SigurgDelivered,
+		SigurgForeign:       c.SigurgForeign,
+		SigurgNotInjected:   clone(c.SigurgNotInjected),
+		Switches:            c.Switches,
+		Migrations:          c.Migrations,
 	}
 }
 
@@ -130,40 +147,15 @@ func newVerdicts(res *correlate.Result) []Verdict {
 	return vs
 }
 
-func newThread(t *correlate.Thread) Thread {
-	return Thread{
-		TID:        t.TID,
-		Name:       t.Name,
-		Role:       "unknown",
-		Lock:       "unknown",
-		CreatedBy:  known(t.CreatedBy),
-		StartNS:    known(int64(t.StartedAt)),
-		ExitNS:     known(int64(t.ExitedAt)),
-		Switches:   t.Switches,
-		Migrations: t.Migrations,
-		RunNS:      t.Run,
-		RunqNS:     t.Runq,
-		BlockedNS:  t.Blocked,
-		UnknownNS:  t.Unknown,
-		CPUs:       append([]int{}, t.CPUs...),
-	}
-}
-
-// unknownCauses counts everything that has a cause under "unknown", which is what it is without the creator's stack.
-func unknownCauses(c correlate.Counts) []Cause {
-	causes := []Cause{}
-	for _, e := range []struct {
-		what string
-		n    uint64
-	}{{"create", c.ThreadsCreated}, {"exit", c.ThreadsExited}, {"preempt", c.SigurgSent}} {
-		if e.n > 0 {
-			causes = append(causes, Cause{What: e.what, Cause: "unknown", N: e.n})
-		}
-	}
-	return causes
-}
-
 func ptr[T any](v T) *T { return &v }
+
+// clone is a pointer to a copy; nil for nil.
+func clone[T any](v *T) *T {
+	if v == nil {
+		return nil
+	}
+	return ptr(*v)
+}
 
 // known is nil for the zero value, which stands for "not known" in what New is given.
 func known[T comparable](v T) *T {

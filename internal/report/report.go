@@ -17,21 +17,24 @@ var Schema []byte
 
 // Report is the whole report. The schema says what each key means; comments here only say what the schema can't.
 type Report struct {
-	Schema   string    `json:"schema"`
-	Pinwatch Pinwatch  `json:"pinwatch"`
-	Host     Host      `json:"host"`
-	Target   Target    `json:"target"`
-	Window   Window    `json:"window"`
-	Loss     Loss      `json:"loss"`
-	Observer Observer  `json:"observer"`
-	Counts   Counts    `json:"counts"`
-	Verdicts []Verdict `json:"verdicts"`
-	Costs    []Cost    `json:"costs"`
-	Moves    Moves     `json:"moves"`
-	Threads  []Thread  `json:"threads"`
-	Causes   []Cause   `json:"causes"`
-	Findings []Finding `json:"findings"`
-	Warnings []string  `json:"warnings"`
+	Schema       string    `json:"schema"`
+	Pinwatch     Pinwatch  `json:"pinwatch"`
+	Host         Host      `json:"host"`
+	Target       Target    `json:"target"`
+	Window       Window    `json:"window"`
+	Loss         Loss      `json:"loss"`
+	Observer     Observer  `json:"observer"`
+	Counts       Counts    `json:"counts"`
+	Verdicts     []Verdict `json:"verdicts"`
+	Costs        []Cost    `json:"costs"`
+	Moves        Moves     `json:"moves"`
+	Threads      []Thread  `json:"threads"`
+	Locks        Locks     `json:"locks"`
+	Sites        []Site    `json:"sites"` // nil without the probe on LockOSThread
+	Causes       []Cause   `json:"causes"`
+	Unclassified []Stack   `json:"unclassified"`
+	Findings     []Finding `json:"findings"`
+	Warnings     []string  `json:"warnings"`
 }
 
 // Pinwatch says which pinwatch wrote the report.

@@ -17,10 +17,12 @@ const DefaultWidth = 100
 type TextOptions struct {
 	Width int  // columns no line exceeds; 0 = DefaultWidth. From 100 on nothing is left out
 	Color bool // ANSI colours, only where they repeat what words say
+	// Verbose shows every population, cause, locked thread and site, and the stacks in no class of causes.
+	Verbose bool
 }
 
-// WriteText writes the report for eyes: what was observed, losses if any, costs against the specification, event counts, the
-// busiest threads, what observing cost, and warnings.
+// WriteText writes the report for eyes, what is needed first on top: what was observed, losses if any, what to do about it, costs
+// against the specification, event counts and their causes, locked threads, the busiest threads, what observing cost, and warnings.
 func WriteText(w io.Writer, r *Report, o TextOptions) error {
 	if o.Width <= 0 {
 		o.Width = DefaultWidth
@@ -29,8 +31,12 @@ func WriteText(w io.Writer, r *Report, o TextOptions) error {
 	p.heading(r)
 	p.summary(r)
 	p.lossBanner(r)
-	p.costs(r)
+	p.findings(r)
+	p.costs(r, o.Verbose)
 	p.events(r)
+	p.causes(r, o.Verbose)
+	p.locked(r, o.Verbose)
+	p.sites(r, o.Verbose)
 	p.threads(r)
 	p.observer(r)
 	p.warnings(r)
@@ -165,8 +171,19 @@ func (r *Report) lossParts() (parts []string) {
 func (p *page) events(r *Report) {
 	c := r.Counts
 	p.line()
-	p.field("threads", plain, count(c.Threads)+" now", count(c.ThreadsCreated)+" created", count(c.ThreadsExited)+" exited",
-		count(c.ThreadsKilled)+" killed")
+	exited := count(c.ThreadsExited) + " exited"
+	if c.ThreadsExitedLocked != nil && c.ThreadsExited > 0 {
+		exited += " (" + count(*c.ThreadsExitedLocked) + " locked)"
+	}
+	threads := []string{count(c.Threads) + " now", count(c.ThreadsCreated) + " created", exited, count(c.ThreadsKilled) + " killed"}
+	if c.LockedThreads != nil {
+		locked := count(*c.LockedThreads) + " locked now"
+		if c.LockedThreadsMax != nil {
+			locked += ", " + count(*c.LockedThreadsMax) + " at most"
+		}
+		threads = append(threads, locked)
+	}
+	p.field("threads", plain, threads...)
 	sigurg := []string{count(c.SigurgSent) + " sent", count(c.SigurgGenerated) + " generated", count(c.SigurgCoalesced) + " coalesced",
 		count(c.SigurgDelivered) + " delivered", count(c.SigurgForeign) + " from outside"}
 	if c.SigurgNotInjected != nil {

@@ -16,12 +16,17 @@ import (
 // reports are the windows that every format is tested on.
 func reports() map[string]*report.Report {
 	refused := meta()
+	refused.Findings = nil
 	refused.Observer = report.Observer{Hooks: map[string]string{"clone": "fentry", "tgkill": "fentry", "sched_switch": "tp_btf"}}
 	refused.Warnings = []string{"BPF statistics need CAP_SYS_ADMIN: the cost of observing is not known"}
+
+	quiet := meta()
+	quiet.Findings = nil
 
 	bare := report.Meta{Version: "devel", Host: host.Info{Arch: "arm64", Virtualization: "unknown"}, Target: report.Target{PID: 1}}
 
 	dying := meta()
+	dying.Findings = nil
 	dying.Target.Ended = ptr("killed by signal 9")
 	dying.Target.Cgo = ptr(true)
 	dying.Observer.Hooks = nil
@@ -29,9 +34,10 @@ func reports() map[string]*report.Report {
 
 	return map[string]*report.Report{
 		"rich":    report.New(meta(), rich()),
-		"idle":    report.New(meta(), idle()),
+		"idle":    report.New(quiet, idle()),
 		"lossy":   report.New(meta(), lossy()),
 		"refused": report.New(refused, rich()),
+		"calm":    report.New(quiet, lossy()),
 		"crowd":   report.New(dying, crowd()),
 		"empty":   report.New(bare, &correlate.Result{}),
 	}
@@ -52,6 +58,11 @@ func TestTextGolden(t *testing.T) {
 			testenv.Golden(t, "testdata/"+name+".golden", []byte(text(t, r, report.TextOptions{})))
 		})
 	}
+}
+
+// TestVerboseGolden: --verbose shows every population and every stack that is in no class.
+func TestVerboseGolden(t *testing.T) {
+	testenv.Golden(t, "testdata/verbose.golden", []byte(text(t, reports()["rich"], report.TextOptions{Verbose: true})))
 }
 
 func TestTextWidth(t *testing.T) {
@@ -124,4 +135,24 @@ func TestLine(t *testing.T) {
 		}
 	}
 	testenv.Golden(t, "testdata/lines.golden", b.Bytes())
+}
+
+// TestManyLockedThreads: the text lists the most often woken and says how many more there are; --verbose lists all.
+func TestManyLockedThreads(t *testing.T) {
+	res := &correlate.Result{Start: 0, End: 1e9}
+	for i := range 50 {
+		res.Threads = append(res.Threads, correlate.Thread{TID: int32(1000 + i), Handoff: correlate.Handoff{N: uint64(i), WakeNS: int64(i), CPUNS: int64(i)},
+			Lock: correlate.ThreadLock{State: "user", Ext: 1, MaxExt: 1, GoID: uint64(i + 1), Sites: []string{"main.f (f.go:1)"}}})
+		res.Sites = append(res.Sites, correlate.Site{Function: "main.f", File: "/f.go", Line: 1, Calls: 1})
+	}
+	r := report.New(report.Meta{}, res)
+	short, long := text(t, r, report.TextOptions{}), text(t, r, report.TextOptions{Verbose: true})
+	for _, want := range []string{"30 more locked threads: --verbose lists all", "40 more sites: --verbose lists all", "\n    1049    –      50 "} {
+		if !strings.Contains(short, want) {
+			t.Errorf("no %q in\n%s", want, short)
+		}
+	}
+	if got := strings.Count(long, "at main.f (f.go:1)"); got != 50 || strings.Contains(long, "--verbose") {
+		t.Errorf("--verbose lists %d of 50 locked threads", got)
+	}
 }

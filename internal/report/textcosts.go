@@ -16,6 +16,7 @@ var statements = []statement{
 	{"P-8", "M creation"},
 	{"P-9", "M destruction"},
 	{"P-5", "SIGURG preemption"},
+	{"P-6", "resuming a locked goroutine"},
 	{"X-handoff", "hand-off to a locked M"},
 }
 
@@ -32,15 +33,19 @@ var phases = map[string]string{
 	"send":          "tgkill call",
 	"deliver":       "raised → delivered",
 	"handler":       "delivered → return",
-	"resume":        "return → locked G",
+	"resume":        "return → running",
 	"not_injected":  "nothing injected",
-	"handoff":       "waking → first run",
+	"wake":          "waking → running",
+	"cpu lower":     "in the waker alone",
 	"kernel lower":  "send alone",
 	"kernel upper":  "send and delivery",
 	"on_cpu":        "target on a CPU",
 	"runnable":      "target runnable",
 	"blocked":       "target blocked",
 	"unknown":       "target unknown",
+	"locked":        "on a locked M",
+	"unlocked":      "on other Ms",
+	"lock ?":        "lock not known",
 }
 
 // costTable is 98 wide, 100 with the star in front.
@@ -58,7 +63,7 @@ var costTable = table{
 
 // costs is the table of costs, a group per statement of the specification. Groups stand apart, but what did not happen is listed
 // line by line, and without any sample there is nothing to head or explain.
-func (p *page) costs(r *Report) {
+func (p *page) costs(r *Report, verbose bool) {
 	t := costTable.fit(p.width - 1)
 	sampled := slices.ContainsFunc(r.Costs, func(c Cost) bool { return c.N > 0 })
 	p.line()
@@ -66,7 +71,7 @@ func (p *page) costs(r *Report) {
 		p.line(append([]span{{" ", plain}}, t.header()...)...)
 	}
 	apart := sampled
-	for _, g := range groups(r) {
+	for _, g := range groups(r, verbose) {
 		if g.sampled() || apart {
 			p.line()
 		}
@@ -82,16 +87,16 @@ func (p *page) costs(r *Report) {
 // group is what the table shows of one statement.
 type group struct {
 	title   string
-	rows    []*Cost
+	rows    []costRow
 	verdict *Verdict // nil where the specification states no range
 }
 
 func (g group) sampled() bool {
-	return slices.ContainsFunc(g.rows, func(c *Cost) bool { return c.N > 0 })
+	return slices.ContainsFunc(g.rows, func(c costRow) bool { return c.N > 0 })
 }
 
 // groups are the statements in the order of statements, then costs that are not prepared for, in their own order.
-func groups(r *Report) (gs []group) {
+func groups(r *Report, verbose bool) (gs []group) {
 	order := slices.Clone(statements)
 	for _, c := range r.Costs {
 		if !slices.ContainsFunc(order, func(s statement) bool { return s.id == c.ID }) {
@@ -99,7 +104,7 @@ func groups(r *Report) (gs []group) {
 		}
 	}
 	for _, s := range order {
-		g := group{title: strings.TrimSpace(s.id + "  " + s.title), rows: shown(r.Costs, s.id)}
+		g := group{title: strings.TrimSpace(s.id + "  " + s.title), rows: shown(r.Costs, s.id, verbose)}
 		if i := slices.IndexFunc(r.Verdicts, func(v Verdict) bool { return v.Statement == s.id }); i >= 0 {
 			g.verdict = &r.Verdicts[i]
 		}
@@ -132,49 +137,32 @@ func (p *page) costGroup(t table, g group, lossy bool) {
 	}
 }
 
-// shown picks the rows of a statement that the text has room for: those over all samples, and their parts by the target's state
-// that have samples. A bound has but one state, which its words name.
-func shown(costs []Cost, id string) (rows []*Cost) {
-	whole := map[string]int64{}
-	for i := range costs {
-		c := &costs[i]
-		if c.ID != id || c.Locked != "" || c.Cause != nil {
-			continue
-		}
-		key := c.Phase + " " + or(c.Bound, "")
-		if c.State == nil {
-			whole[key] = c.N
-		} else if n, ok := whole[key]; ok && (c.N == 0 || c.N == n && bracketed(c)) {
-			continue
-		}
-		rows = append(rows, c)
-	}
-	return rows
-}
-
 // cost writes one row.
-func (p *page) cost(t table, c *Cost, lossy bool) {
+func (p *page) cost(t table, c costRow, lossy bool) {
 	star := span{" ", plain}
-	if c.Star {
+	if c.starred() {
 		star = span{"★", bold}
 	}
 	if c.N == 0 {
-		name := table{t[0]}.cells(func(string) span { return span{phaseName(c), plain} })
+		name := table{t[0]}.cells(func(string) span { return span{c.name(), plain} })
 		p.line(star, name[0], span{" none in this window", dim})
 		return
+	}
+	if c.part && c.Cause != nil { // its name takes the room of the words
+		t = t.join()
 	}
 	cells := t.cells(func(title string) span { return costCell(c, title, lossy) })
 	p.line(append([]span{star}, cells...)...)
 }
 
-func costCell(c *Cost, title string, lossy bool) span {
+func costCell(c costRow, title string, lossy bool) span {
 	switch title {
 	case "phase":
-		return span{phaseName(c), plain}
+		return span{c.name(), plain}
 	case "":
-		return span{phaseWords(c), dim}
+		return span{c.words(), dim}
 	case "n":
-		return span{samples(c), plain}
+		return span{c.samples(), plain}
 	case "p50":
 		return span{ns(c.P50), bold}
 	case "p90":
@@ -186,7 +174,10 @@ func costCell(c *Cost, title string, lossy bool) span {
 	case "shape":
 		return span{sparkline(c.Hist), plain}
 	}
-	return verdictCell(c, lossy)
+	if c.part && c.Locked == "" { // only which thread it hits is part of what the specification states
+		return span{}
+	}
+	return verdictCell(c.Cost, lossy)
 }
 
 func ns(v *int64) string {
@@ -194,46 +185,6 @@ func ns(v *int64) string {
 		return none
 	}
 	return duration(float64(*v))
-}
-
-// bracketed says whether the phase is measured by a lower and an upper bound. Elsewhere a bound only tells of lost samples.
-func bracketed(c *Cost) bool {
-	return c.Bound != nil && phases[c.Phase+" "+*c.Bound] != ""
-}
-
-// phaseName marks bounds, where what is measured is not the cost itself, and names a part of the row above by its state.
-func phaseName(c *Cost) string {
-	switch {
-	case bracketed(c) && *c.Bound == "lower":
-		return c.Phase + " ≥"
-	case bracketed(c):
-		return c.Phase + " ≤"
-	case c.State != nil:
-		return "· " + *c.State
-	}
-	return c.Phase
-}
-
-func phaseWords(c *Cost) string {
-	switch {
-	case bracketed(c):
-		return phases[c.Phase+" "+*c.Bound]
-	case c.State != nil:
-		return phases[*c.State]
-	}
-	return phases[c.Phase]
-}
-
-// samples is n, marked where lost records make it a bound.
-func samples(c *Cost) string {
-	n := uint64(c.N)
-	switch {
-	case c.Bound == nil || bracketed(c):
-		return short(n)
-	case n < 10_000:
-		return "≥" + count(n)
-	}
-	return "≥" + scaled(float64(n))
 }
 
 // verdictCell is "in 10–50 µs"; a question mark where the run was lossy.
@@ -264,14 +215,14 @@ func verdictWord(v string) (string, style) {
 func (g group) notes() (notes []string) {
 	var lower, upper *Cost
 	for _, c := range g.rows {
-		if !c.Star || c.N == 0 {
+		if !c.starred() || c.N == 0 {
 			continue
 		}
-		if bracketed(c) {
+		if bracketed(c.Cost) {
 			if *c.Bound == "lower" {
-				lower = c
+				lower = c.Cost
 			} else {
-				upper = c
+				upper = c.Cost
 			}
 			continue
 		}
@@ -307,10 +258,10 @@ func boundsNote(v *Verdict, lower, upper *Cost) string {
 }
 
 // unfinished words the intervals the window's end cut off.
-func unfinished(rows []*Cost) string {
+func unfinished(rows []costRow) string {
 	var parts []string
 	for _, c := range rows {
-		if c.Unfinished > 0 && c.State == nil {
+		if c.Unfinished > 0 && !c.part {
 			parts = append(parts, c.Phase+" "+count(c.Unfinished))
 		}
 	}

@@ -9,19 +9,21 @@ import (
 // busiest is how many threads the text lists; the others are in JSON.
 const busiest = 10
 
-// threadTable is 100 wide.
+// threadTable is 100 wide. What it leaves out (creator, time running and blocked) is in JSON.
 var threadTable = table{
-	{title: "tid", width: 8},
-	{title: "name", width: 15, left: true},
-	{title: "creator", width: 8, spare: 3},
+	{title: "tid", width: 7},
+	{title: "name", width: 10, left: true, spare: 1},
+	{title: "role", width: 9, left: true},
+	{title: "m", width: 4},
+	{title: "lock", width: 8, left: true},
+	{title: "goid", width: 7, spare: 2},
 	{title: "life", width: 5, left: true, spare: 5},
-	{title: "switches", width: 8},
-	{title: "migr", width: 6},
+	{title: "switch", width: 6, spare: 3},
+	{title: "migr", width: 6, spare: 6},
 	{title: "CPU", width: 6},
-	{title: "running", width: 7},
-	{title: "waiting", width: 7, spare: 1},
-	{title: "blocked", width: 7, spare: 2},
-	{title: "CPUs", width: 12, left: true, spare: 4},
+	{title: "waiting", width: 7},
+	{title: "woken/s", width: 7, spare: 4},
+	{title: "CPUs", width: 5, left: true, spare: 7},
 }
 
 // threads lists the threads that used most CPU time.
@@ -55,14 +57,17 @@ func threadRow(t table, th *Thread, window float64) []span {
 			return span{itoa(th.TID), plain}
 		case "name":
 			return span{th.Name, plain}
-		case "creator":
-			if th.CreatedBy == nil {
-				return span{none, dim}
-			}
-			return span{itoa(*th.CreatedBy), plain}
+		case "role":
+			return span{th.Role, plain}
+		case "m":
+			return span{number(th.M), plain}
+		case "lock":
+			return span{lockWord(th), plain}
+		case "goid":
+			return span{number(th.GoID), plain}
 		case "life":
 			return span{life(th), plain}
-		case "switches":
+		case "switch":
 			return span{short(th.Switches), plain}
 		case "migr":
 			return span{short(th.Migrations), plain}
@@ -71,15 +76,27 @@ func threadRow(t table, th *Thread, window float64) []span {
 				return span{none, dim}
 			}
 			return span{percent(float64(th.RunNS) / window), bold}
-		case "running":
-			return span{duration(float64(th.RunNS)), plain}
 		case "waiting":
 			return span{duration(float64(th.RunqNS)), plain}
-		case "blocked":
-			return span{duration(float64(th.BlockedNS)), plain}
+		case "woken/s":
+			if th.handoffs() == 0 {
+				return span{none, dim}
+			}
+			return span{wakeRate(th), plain}
 		}
 		return span{cpuRange(th.CPUs), plain}
 	})
+}
+
+// lockWord is the lock with its depth where that is more than one: "user×2"; nothing where there is none.
+func lockWord(th *Thread) string {
+	switch {
+	case th.Lock == "none":
+		return ""
+	case th.Lock == "user" && th.LockedExt != nil && *th.LockedExt > 1:
+		return th.Lock + "×" + short(uint64(*th.LockedExt))
+	}
+	return th.Lock
 }
 
 // life says whether the thread began or ended in the window.

@@ -138,6 +138,12 @@ func cpuRange(cpus []int) string {
 	return strings.Join(parts, ",")
 }
 
+// function leaves out the directories of a function's import path: "worker.(*Pool).run". Type arguments have slashes of their own.
+func function(name string) string {
+	head, _, _ := strings.Cut(name, "[")
+	return name[strings.LastIndexByte(head, '/')+1:]
+}
+
 // blocks are a bar's heights, lowest first.
 var blocks = []rune("▁▂▃▄▅▆▇█")
 

@@ -15,7 +15,7 @@ import (
 // activity and the moment the last of its goroutines rested; both are 0 when the activity never began.
 type Account struct {
 	Name       string `json:"name"`
-	PID        int    `json:"pid"` // as every id here: in the workload's PID namespace
+	PID        int    `json:"pid"` // as every id here: in the workload's PID namespace; also the main thread's id
 	GoVersion  string `json:"go_version"`
 	GoMaxProcs int    `json:"gomaxprocs"`
 
@@ -26,6 +26,7 @@ type Account struct {
 	Handoffs uint64 `json:"handoffs"`  // of these, wake-ups of one locked goroutine by another
 	GCs      uint64 `json:"gcs"`       // collections that ended, whoever asked for them
 	ForcedGC uint64 `json:"gc_forced"` // runtime.GC calls; no more than GCs
+	Stops    uint64 `json:"stops"`     // runtime.ReadMemStats calls, each of which stops the world once
 
 	// LockedExits is the number of goroutines that exited while locked to a thread other than the main one. Each ended
 	// its thread with exit(2) and every one of these threads had left /proc/self/task when this was counted; the
@@ -34,21 +35,34 @@ type Account struct {
 	LockedExits    uint64 `json:"locked_exits"`
 	LockedExitTIDs []int  `json:"locked_exit_tids"` // the first 4096 of them, in the order they died; ids may repeat
 
+	// WedgedTID is the main thread, once a goroutine has exited while locked to it: it is parked for ever. 0 = it is not.
+	WedgedTID int `json:"wedged_tid"`
+
+	Sites []Site `json:"sites"` // where LockOSThread was called from Start on, by function
+	Locks []Lock `json:"locks"` // stretches of a constant depth that have ended, the first 4096; only of who says so
+
 	Pins    []Pin `json:"pins"`    // goroutines that hold a thread now, by TID
 	Threads []int `json:"threads"` // /proc/self/task, ascending, read after End
+
+	Foreign []int `json:"foreign"` // threads that C code made and that never call Go
+	Extra   []int `json:"extra"`   // threads that C code made and that call Go
 }
 
 // Pin is a goroutine locked to its thread from before the Ready line until after the last Account.
 type Pin struct {
 	TID   int    `json:"tid"`
 	GoID  int64  `json:"goid"`
-	Depth int    `json:"depth"` // LockOSThread calls that wait for their UnlockOSThread, 1 or more
-	Role  string `json:"role"`  // what it does: ping, pong, spin, turn, read
-	Ops   uint64 `json:"ops"`   // its part of Account.Ops and, for the passive end of a pair, the hand-offs it answered
+	Depth int    `json:"depth"`          // LockOSThread calls that wait for their UnlockOSThread, 1 or more
+	Role  string `json:"role"`           // what it does: ping, pong, spin, turn, read, wait, …
+	Entry string `json:"entry"`          // full name of the function that the go statement started
+	CPUs  []int  `json:"cpus,omitempty"` // what it confined its thread to; none = nothing
+	Ops   uint64 `json:"ops"`            // its part of Account.Ops and, for the passive end of a pair, the hand-offs it answered
+
+	since int64 // CLOCK_MONOTONIC: it has had this Depth at least from then on
 }
 
-// maxTIDs bounds Account.LockedExitTIDs: a workload that runs for hours must not grow.
-const maxTIDs = 4096
+// maxKept bounds the lists of an Account: a workload that runs for hours must not grow.
+const maxKept = 4096
 
 // monotonic is CLOCK_MONOTONIC in nanoseconds, the clock of bpf_ktime_get_ns. The runtime's own reading of it is not exported.
 func monotonic() int64 {

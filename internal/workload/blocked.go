@@ -14,7 +14,7 @@ func blocked(flags *flag.FlagSet) func(*stage) error {
 	pace := flags.Duration("pace", 50*time.Millisecond, "how long each waits in one read, more than 0")
 	return func(s *stage) error {
 		if *n < 1 || *pace <= 0 {
-			return mistake("-n must be 1 or more and -pace more than 0")
+			return Mistake("-n must be 1 or more and -pace more than 0")
 		}
 		writers := make([]int, *n)
 		for i := range writers {

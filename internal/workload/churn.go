@@ -12,26 +12,33 @@ func churn(flags *flag.FlagSet) func(*stage) error {
 	rate := flags.Float64("rate", 150, "threads to end a second, above 0 and at most 10000; what the machine can't do is left out")
 	return func(s *stage) error {
 		if !(*rate > 0 && *rate <= 10000) {
-			return mistake("-rate must be above 0 and at most 10000")
+			return Mistake("-rate must be above 0 and at most 10000")
 		}
 		s.churn(time.Duration(float64(time.Second) / *rate))
 		return nil
 	}
 }
 
-// churn sets up a goroutine that ends one thread an interval. A dead thread is one operation. The beats it misses
-// are not made up for, lest a stall turn into a burst.
+// churn sets up a goroutine that ends one thread an interval. A dead thread is one operation.
 func (s *stage) churn(interval time.Duration) {
 	s.run(func() {
-		next := time.Now()
-		for s.pause(time.Until(next)) {
+		s.beat(interval, func() {
 			s.endThread(nil)
 			atomic.AddUint64(&s.ops, 1)
-			if next = next.Add(interval); time.Until(next) < 0 {
-				next = time.Now()
-			}
-		}
+		})
 	})
+}
+
+// beat calls f once an interval until the activity is to end. The beats it misses are not made up for, lest a stall turn
+// into a burst.
+func (s *stage) beat(interval time.Duration, f func()) {
+	next := time.Now()
+	for s.pause(time.Until(next)) {
+		f()
+		if next = next.Add(interval); time.Until(next) < 0 {
+			next = time.Now()
+		}
+	}
 }
 
 // burst has many threads at once, all at work, which then all end.
@@ -40,7 +47,7 @@ func burst(flags *flag.FlagSet) func(*stage) error {
 	every := flags.Duration("every", 100*time.Millisecond, "pause between two bursts")
 	return func(s *stage) error {
 		if *n < 1 || *every < 0 {
-			return mistake("-n must be 1 or more and -every must not be negative")
+			return Mistake("-n must be 1 or more and -every must not be negative")
 		}
 		s.run(func() {
 			for ok := true; ok; ok = s.pause(*every) {

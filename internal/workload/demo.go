@@ -12,7 +12,7 @@ func demo(flags *flag.FlagSet) func(*stage) error {
 	rate := flags.Float64("rate", 150, "threads to end a second, above 0 and at most 10000")
 	return func(s *stage) error {
 		if !(*rate > 0 && *rate <= 10000) {
-			return mistake("-rate must be above 0 and at most 10000")
+			return Mistake("-rate must be above 0 and at most 10000")
 		}
 		s.pair(5, 2*time.Millisecond)
 		s.pair(5, 3*time.Millisecond)
@@ -47,9 +47,4 @@ func (s *stage) allocator(size int, pace time.Duration) {
 			atomic.AddUint64(&s.ops, 1)
 		}
 	})
-}
-
-// idle does nothing: what an observer sees is the runtime's own.
-func idle(*flag.FlagSet) func(*stage) error {
-	return func(*stage) error { return nil }
 }

@@ -13,7 +13,7 @@ func pingpong(flags *flag.FlagSet) func(*stage) error {
 	pace := flags.Duration("pace", 0, "pause of a pair after each batch; 0 = none")
 	return func(s *stage) error {
 		if *pairs < 1 || *batch < 1 || *pace < 0 {
-			return mistake("-pairs and -batch must be 1 or more and -pace must not be negative")
+			return Mistake("-pairs and -batch must be 1 or more and -pace must not be negative")
 		}
 		for i := 0; i < *pairs; i++ {
 			s.pair(*batch, *pace)
@@ -54,7 +54,7 @@ func threads(flags *flag.FlagSet) func(*stage) error {
 	pace := flags.Duration("pace", 500*time.Microsecond, "sleep of each thread in its turn")
 	return func(s *stage) error {
 		if *n < 1 || *tokens < 1 || *pace < 0 {
-			return mistake("-n and -tokens must be 1 or more and -pace must not be negative")
+			return Mistake("-n and -tokens must be 1 or more and -pace must not be negative")
 		}
 		s.ring(*n, *tokens, *pace)
 		return nil

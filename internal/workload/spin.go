@@ -14,7 +14,7 @@ func spinners(flags *flag.FlagSet) func(*stage) error {
 	gc := flags.Duration("gc", 20*time.Millisecond, "pause between two garbage collections, more than 0")
 	return func(s *stage) error {
 		if *n < 1 || *gc <= 0 {
-			return mistake("-n must be 1 or more and -gc more than 0")
+			return Mistake("-n must be 1 or more and -gc more than 0")
 		}
 		for i := 0; i < *n; i++ {
 			s.spinner(time.Hour, 0, nil)
@@ -30,8 +30,8 @@ func spinners(flags *flag.FlagSet) func(*stage) error {
 
 // spinner sets up a locked goroutine that spins for busy, pauses for rest and starts again; a spin is one operation.
 // Before each spin it knocks, unless knock is nil or full.
-func (s *stage) spinner(busy, rest time.Duration, knock chan<- struct{}) {
-	s.pin("spin", 1, func(p *Pin) {
+func (s *stage) spinner(busy, rest time.Duration, knock chan<- struct{}) *Pin {
+	return s.pin("spin", 1, func(p *Pin) {
 		for s.pause(rest) {
 			select {
 			case knock <- struct{}{}:

@@ -12,9 +12,10 @@ import (
 // stage is what a running workload stands on: its goroutines wait on it for the beginning, ask it whether to go on,
 // and rest on it, still locked, when they are done.
 type stage struct {
-	ops      uint64 // atomic, as the two below; first, so that they are aligned on 32-bit machines too
+	ops      uint64 // atomic, as the three below; first, so that they are aligned on 32-bit machines too
 	handoffs uint64
 	forcedGC uint64
+	stops    uint64
 
 	name string
 
@@ -26,9 +27,16 @@ type stage struct {
 
 	pins []*Pin // written by pin; the Ops of each belong to its goroutine until active is through
 
-	mu      sync.Mutex
+	step func() // does what the line "step" asks for; nil = there are no steps
+
+	mu      sync.Mutex // guards what follows, and the pins of a workload that has steps
 	exits   uint64
 	exitIDs []int
+	wedged  int
+	sites   []Site
+	locks   []Lock
+	foreign []int
+	extra   []int
 
 	began, ended int64 // CLOCK_MONOTONIC; 0 = not yet
 	gcs          uint64
@@ -39,8 +47,9 @@ func newStage(name string) *stage {
 }
 
 // pin starts a goroutine that locks itself to a thread depth times, waits for the beginning, runs body and then rests
-// with its locks held until the workload ends. It returns when the goroutine is locked.
-func (s *stage) pin(role string, depth int, body func(*Pin)) {
+// with its locks held until the workload ends. It returns when the goroutine is locked; what it returns is body's from
+// the beginning on.
+func (s *stage) pin(role string, depth int, body func(*Pin)) *Pin {
 	p := &Pin{Depth: depth, Role: role}
 	s.pins = append(s.pins, p)
 	locked := make(chan struct{})
@@ -48,16 +57,24 @@ func (s *stage) pin(role string, depth int, body func(*Pin)) {
 	go func() {
 		for i := 0; i < depth; i++ {
 			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
 		}
-		p.TID, p.GoID = syscall.Gettid(), goid()
+		p.identify()
 		close(locked)
 		<-s.begun
 		body(p)
 		s.active.Done()
 		<-s.left
+		for i := 0; i < p.Depth; i++ {
+			runtime.UnlockOSThread() // to exit while locked would end a thread that no account tells of
+		}
 	}()
 	<-locked
+	return p
+}
+
+// identify notes who and where the calling goroutine is, which has just locked itself.
+func (p *Pin) identify() {
+	p.TID, p.GoID, p.Entry, p.since = syscall.Gettid(), goid(), entry(), monotonic()
 }
 
 // run starts a goroutine that is not locked, waits for the beginning and runs body.
@@ -107,14 +124,14 @@ func (s *stage) collect() {
 // the thread has left the process. atEnd, unless nil, runs on the thread just before.
 func (s *stage) endThread(atEnd func()) {
 	ids := make(chan int)
-	go exitLocked(ids, atEnd)
+	go s.exitLocked(ids, atEnd)
 	id := <-ids
 	for taskAlive(id) {
 		time.Sleep(50 * time.Microsecond)
 	}
 	s.mu.Lock()
 	s.exits++
-	if len(s.exitIDs) < maxTIDs {
+	if len(s.exitIDs) < maxKept {
 		s.exitIDs = append(s.exitIDs, id)
 	}
 	s.mu.Unlock()
@@ -123,13 +140,14 @@ func (s *stage) endThread(atEnd func()) {
 // exitLocked exits while locked and sends the id of the thread that dies of it. The main thread would not die but be
 // parked for ever (runtime.mexit); where it lands there, it holds it while another goroutine, which cannot land there
 // then, takes its place.
-func exitLocked(ids chan<- int, atEnd func()) {
+func (s *stage) exitLocked(ids chan<- int, atEnd func()) {
+	s.locking()
 	runtime.LockOSThread()
 	id := syscall.Gettid()
 	if id == syscall.Getpid() {
 		defer runtime.UnlockOSThread()
 		inner := make(chan int)
-		go exitLocked(inner, atEnd)
+		go s.exitLocked(inner, atEnd)
 		ids <- <-inner
 		return
 	}
@@ -173,16 +191,23 @@ func (s *stage) account() (*Account, error) {
 		return nil, err
 	}
 	sort.Ints(tids)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	a := &Account{
 		Name: s.name, PID: syscall.Getpid(), GoVersion: runtime.Version(), GoMaxProcs: runtime.GOMAXPROCS(0),
 		Start: s.began, End: s.ended,
-		Ops: s.ops, Handoffs: s.handoffs, GCs: s.gcs, ForcedGC: s.forcedGC,
+		Ops: atomic.LoadUint64(&s.ops), Handoffs: atomic.LoadUint64(&s.handoffs),
+		GCs: s.gcs, ForcedGC: atomic.LoadUint64(&s.forcedGC), Stops: atomic.LoadUint64(&s.stops),
 		LockedExits: s.exits, LockedExitTIDs: append([]int{}, s.exitIDs...),
+		WedgedTID: s.wedged,
+		Sites:     append([]Site{}, s.sites...), Locks: append([]Lock{}, s.locks...),
 		Pins: []Pin{}, Threads: tids,
+		Foreign: append([]int{}, s.foreign...), Extra: append([]int{}, s.extra...),
 	}
 	for _, p := range s.pins {
 		a.Pins = append(a.Pins, *p)
 	}
+	sort.Slice(a.Sites, func(i, j int) bool { return a.Sites[i].Function < a.Sites[j].Function })
 	sort.Slice(a.Pins, func(i, j int) bool { return a.Pins[i].TID < a.Pins[j].TID })
 	return a, nil
 }

@@ -9,6 +9,7 @@
 //
 //	go       begin the activity; without -hold it has begun already
 //	quiesce  end the activity, print an Account, keep the threads and their locks as they are
+//	step     do the workload's next step, if it has steps, and print an Account; the activity goes on
 //	stop     as quiesce, then leave; the end of stdin means the same, so no workload outlives its parent
 //
 // Every Account is one line. The last thing a workload prints is the one of its end.
@@ -53,14 +54,23 @@ func programs() []program {
 		{Info{"threads", "many locked threads that take turns, so that all of them switch and migrate"}, threads},
 		{Info{"blocked", "locked threads in long system calls"}, blocked},
 		{Info{"burst", "many threads that begin at once and end at once, again and again"}, burst},
+		{Info{"leak", "locked goroutines that nobody wakes"}, leak},
+		{Info{"wedged", "a goroutine that exits while locked to the main thread, which stays parked for ever"}, wedged},
+		{Info{"perrequest", "goroutines that lock themselves for one request each"}, perrequest},
+		{Info{"storm", "stops of the world that interrupt tight loops by SIGURG, very often"}, storm},
+		{Info{"sharedcore", "a locked thread confined to a CPU where the runtime's other threads run too"}, sharedcore},
+		{Info{"surplus", "a burst of blocking system calls that leaves idle threads behind"}, surplus},
+		{Info{"depth", "goroutines locked at depths 1 to 5, which change by step"}, depth},
+		{Info{"dance", "short-lived goroutines that are locked to the same threads in turn"}, dance},
+		{Info{"matrix", "every state a thread's lock can be in, to be checked thread by thread"}, matrix},
 		{Info{"idle", "nothing at all"}, idle},
 	}
 }
 
-// mistake is an error of the one who set the flags.
-type mistake string
+// Mistake is an error of the one who set the flags: Main returns 2 for it.
+type Mistake string
 
-func (m mistake) Error() string { return string(m) }
+func (m Mistake) Error() string { return string(m) }
 
 // Names lists every workload, in the order to show them in.
 func Names() []Info {
@@ -73,16 +83,20 @@ func Names() []Info {
 
 // Main runs the workload that args[0] names with the flags that follow it, and returns the exit code of the process:
 // 0 after a full account, 1 when its set-up or its output fails, 2 for a mistake in args. It is meant to be a whole
-// process: threads that die take their share of the runtime's threads with them.
-func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+// process: threads that die take their share of the runtime's threads with them. more are workloads that the caller adds.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, more ...Program) int {
+	known := programs()
+	for _, p := range more {
+		known = append(known, p.inner())
+	}
 	if len(args) == 0 {
-		usage(stderr)
+		usage(stderr, known)
 		return 2
 	}
-	p, ok := find(args[0])
+	p, ok := find(known, args[0])
 	if !ok {
 		fmt.Fprintf(stderr, "no workload %q\n", args[0])
-		usage(stderr)
+		usage(stderr, known)
 		return 2
 	}
 	flags := flag.NewFlagSet(p.Name, flag.ContinueOnError)
@@ -106,7 +120,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	s := newStage(p.Name)
 	if err := setup(s); err != nil {
 		fmt.Fprintf(stderr, "set up %s: %v\n", p.Name, err)
-		if _, ok := err.(mistake); ok {
+		if _, ok := err.(Mistake); ok {
 			return 2
 		}
 		return 1
@@ -125,6 +139,15 @@ func converse(s *stage, hold bool, limit time.Duration, stdin io.Reader, stdout,
 	out := json.NewEncoder(stdout)
 	if err := out.Encode(Ready{Ready: true, PID: os.Getpid(), Name: s.name}); err != nil {
 		return fmt.Errorf("print the ready line: %v", err)
+	}
+	print := func(account *Account, err error) error {
+		if err == nil {
+			err = out.Encode(account)
+		}
+		if err != nil {
+			return fmt.Errorf("print the account: %v", err)
+		}
+		return nil
 	}
 	var up <-chan time.Time
 	begin := func() {
@@ -146,19 +169,21 @@ func converse(s *stage, hold bool, limit time.Duration, stdin io.Reader, stdout,
 		switch line {
 		case "go":
 			begin()
-		case "quiesce", "stop", "":
-			account, err := s.quiesce()
-			if err != nil {
+		case "step":
+			if s.step == nil || s.began == 0 || s.over() {
+				fmt.Fprintf(stderr, "%s has no step to do now\n", s.name)
+				continue
+			}
+			s.step()
+			if err := print(s.account()); err != nil {
 				return err
 			}
-			if err := out.Encode(account); err != nil {
-				return fmt.Errorf("print the account: %v", err)
-			}
-			if line != "quiesce" {
-				return nil
+		case "quiesce", "stop", "":
+			if err := print(s.quiesce()); err != nil || line != "quiesce" {
+				return err
 			}
 		default:
-			fmt.Fprintf(stderr, "unknown command %q: want go, quiesce or stop\n", line)
+			fmt.Fprintf(stderr, "unknown command %q: want go, step, quiesce or stop\n", line)
 		}
 	}
 }
@@ -177,8 +202,8 @@ func lines(r io.Reader) <-chan string {
 	return c
 }
 
-func find(name string) (program, bool) {
-	for _, p := range programs() {
+func find(known []program, name string) (program, bool) {
+	for _, p := range known {
 		if p.Name == name {
 			return p, true
 		}
@@ -186,9 +211,9 @@ func find(name string) (program, bool) {
 	return program{}, false
 }
 
-func usage(w io.Writer) {
+func usage(w io.Writer, known []program) {
 	fmt.Fprintln(w, "usage: workload NAME [flags]; NAME -h lists the flags of one")
-	for _, i := range Names() {
-		fmt.Fprintf(w, "  %-9s %s\n", i.Name, i.About)
+	for _, p := range known {
+		fmt.Fprintf(w, "  %-10s %s\n", p.Name, p.About)
 	}
 }

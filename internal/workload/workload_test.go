@@ -39,7 +39,7 @@ type child struct {
 func start(t *testing.T, args ...string) *child {
 	t.Helper()
 	c := &child{t: t, cmd: exec.Command(os.Args[0], args...)}
-	c.cmd.Env = append(os.Environ(), childEnv+"=1")
+	c.cmd.Env = append(os.Environ(), childEnv+"=1", "GORACE=atexit_sleep_ms=0") // children are many; a race they find fails them all the same
 	c.cmd.Stderr = &c.stderr
 	var err error
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
@@ -118,17 +118,26 @@ func (c *child) tasks() []int {
 // slept is how often the kernel saw the thread give up its CPU by itself.
 func (c *child) slept(tid int) uint64 {
 	c.t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", c.ready.PID, tid))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	_, after, _ := strings.Cut(string(status), "\nvoluntary_ctxt_switches:")
-	line, _, _ := strings.Cut(after, "\n")
-	n, err := strconv.ParseUint(strings.TrimSpace(line), 10, 64)
+	n, err := strconv.ParseUint(taskStatus(c.t, c.ready.PID, tid, "voluntary_ctxt_switches"), 10, 64)
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	return n
+}
+
+// taskStatus is a line of what the kernel says of a thread.
+func taskStatus(t *testing.T, pid, tid int, key string) string {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", pid, tid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, ok := strings.Cut(string(status), "\n"+key+":")
+	if !ok {
+		t.Fatalf("the kernel says no %s of thread %d", key, tid)
+	}
+	line, _, _ := strings.Cut(after, "\n")
+	return strings.TrimSpace(line)
 }
 
 // TestAccountsAddUp runs every workload for 300 ms and holds its account against the kernel's view and against itself.
@@ -173,6 +182,67 @@ func TestAccountsAddUp(t *testing.T) {
 				t.Errorf("%d locked exits in %d operations: want whole bursts of 32", a.LockedExits, a.Ops)
 			}
 		}},
+		"leak": {[]string{"-n", "2"}, func(t *testing.T, a Account) {
+			if roles(a) != "wait wait" || a.Ops != 0 {
+				t.Errorf("pins %q, %d operations: want two that nobody wakes", roles(a), a.Ops)
+			}
+		}},
+		"wedged": {nil, func(t *testing.T, a Account) {
+			if a.WedgedTID != a.PID || len(a.Pins) != 0 || a.LockedExits != 0 || a.Ops == 0 {
+				t.Errorf("wedged %d, %d pins, %d locked exits, %d operations: want the main thread wedged and life going on",
+					a.WedgedTID, len(a.Pins), a.LockedExits, a.Ops)
+			}
+			if state := taskStatus(t, a.PID, a.PID, "State"); !strings.HasPrefix(state, "S") {
+				t.Errorf("the main thread is in state %s, want asleep", state)
+			}
+		}},
+		"perrequest": {nil, func(t *testing.T, a Account) {
+			if len(a.Pins) != 0 || a.Ops < 5 {
+				t.Errorf("%d pins, %d operations: want none and some", len(a.Pins), a.Ops)
+			}
+			checkSite(t, a, "(*stage).handle", a.Ops)
+		}},
+		"storm": {nil, func(t *testing.T, a Account) {
+			if a.Stops == 0 || a.Ops < a.Stops || len(a.Pins) != 0 {
+				t.Errorf("%d stops of the world, %d operations, %d pins", a.Stops, a.Ops, len(a.Pins))
+			}
+		}},
+		"sharedcore": {nil, func(t *testing.T, a Account) {
+			if len(a.Pins) != 1 || len(a.Pins[0].CPUs) != 1 || a.Ops == 0 {
+				t.Fatalf("pins %+v, %d operations: want one pin on one CPU", a.Pins, a.Ops)
+			}
+			cpu := strconv.Itoa(a.Pins[0].CPUs[0])
+			for _, tid := range a.Threads {
+				list := taskStatus(t, a.PID, tid, "Cpus_allowed_list")
+				if pinned := tid == a.Pins[0].TID; (list == cpu) != pinned {
+					t.Errorf("thread %d may run on %s; pinned to %s: %t", tid, list, cpu, pinned)
+				}
+			}
+		}},
+		"surplus": {[]string{"-n", "10"}, func(t *testing.T, a Account) {
+			if len(a.Threads) <= 10 || a.Ops != 10 || len(a.Pins) != 0 {
+				t.Errorf("%d threads, %d operations, %d pins: want a thread for each of 10 operations", len(a.Threads), a.Ops, len(a.Pins))
+			}
+		}},
+		"depth": {nil, func(t *testing.T, a Account) {
+			checkOps(t, a, "depth", 5)
+			checkLocks(t, a, 5, maxDepth)
+		}},
+		"dance": {nil, func(t *testing.T, a Account) {
+			checkLocks(t, a, a.Ops, 3)
+			var deep uint64
+			for _, l := range a.Locks {
+				deep += uint64(l.Depth)
+			}
+			checkSite(t, a, "(*stage).dancer", deep)
+		}},
+		"matrix": {nil, func(t *testing.T, a Account) {
+			checkPairs(t, a, 1)
+			if roles(a) != "ping pong spin wait wait wait wait wait" || a.LockedExits == 0 {
+				t.Errorf("pins %q, %d locked exits", roles(a), a.LockedExits)
+			}
+			checkSite(t, a, "(*stage).exitLocked", a.LockedExits)
+		}},
 		"idle": {nil, func(t *testing.T, a Account) {
 			if a.Ops != 0 || a.LockedExits != 0 || len(a.Pins) != 0 {
 				t.Errorf("did something: %+v", a)
@@ -186,6 +256,7 @@ func TestAccountsAddUp(t *testing.T) {
 			continue
 		}
 		t.Run(info.Name, func(t *testing.T) {
+			needCPUs(t, info.Name)
 			before := monotonic()
 			p := start(t, append([]string{info.Name, "-hold"}, c.args...)...)
 			p.tell("go")
@@ -215,13 +286,23 @@ func checkAccount(t *testing.T, p *child, a Account, before int64) {
 	if a.Start <= before || a.End-a.Start < 250e6 || a.End > monotonic() {
 		t.Errorf("window [%d, %d): want some 300 ms of [%d, %d)", a.Start, a.End, before, monotonic())
 	}
-	if tasks := p.tasks(); !slices.Equal(a.Threads, tasks) {
-		t.Errorf("threads %v, the kernel has %v", a.Threads, tasks)
+	tasks, again := p.tasks(), a
+	for i := 0; i < 10 && !slices.Equal(again.Threads, tasks); i++ { // the runtime may have started one since
+		p.tell("quiesce")
+		again = Account{}
+		p.read(&again)
+		tasks = p.tasks()
+	}
+	if !slices.Equal(again.Threads, tasks) {
+		t.Errorf("threads %v, the kernel has %v", again.Threads, tasks)
 	}
 	goroutines := map[int64]bool{}
 	for i, pin := range a.Pins {
 		if !slices.Contains(a.Threads, pin.TID) || pin.Depth < 1 || pin.GoID <= 0 || goroutines[pin.GoID] {
 			t.Errorf("pin %+v: no such thread, not locked or a goroutine met before", pin)
+		}
+		if !strings.HasPrefix(pin.Entry, "github.com/pinwatch/pinwatch/internal/workload.(*stage).") {
+			t.Errorf("pin %+v: its goroutine began in %q", pin, pin.Entry)
 		}
 		if i > 0 && a.Pins[i-1].TID >= pin.TID {
 			t.Errorf("pins are not in the order of their threads or share one: %+v", a.Pins)
@@ -232,7 +313,7 @@ func checkAccount(t *testing.T, p *child, a Account, before int64) {
 			t.Errorf("thread %d slept %d times in %d operations of role %s", pin.TID, p.slept(pin.TID), pin.Ops, pin.Role)
 		}
 	}
-	if uint64(len(a.LockedExitTIDs)) != min(a.LockedExits, maxTIDs) {
+	if uint64(len(a.LockedExitTIDs)) != min(a.LockedExits, maxKept) {
 		t.Errorf("%d ids of %d threads that exited", len(a.LockedExitTIDs), a.LockedExits)
 	}
 	for _, tid := range a.LockedExitTIDs {
@@ -281,11 +362,15 @@ func checkPairs(t *testing.T, a Account, pairs int) {
 
 func TestHeldWorkloadDoesNothing(t *testing.T) {
 	for _, info := range Names() {
-		p := start(t, info.Name, "-hold")
-		p.tell("stop")
-		if a := p.end(); a.Start != 0 || a.End != 0 || a.Ops != 0 || a.Handoffs != 0 || a.LockedExits != 0 || a.ForcedGC != 0 {
-			t.Errorf("%s did something before it was told to: %+v", info.Name, a)
-		}
+		t.Run(info.Name, func(t *testing.T) {
+			needCPUs(t, info.Name)
+			p := start(t, info.Name, "-hold")
+			p.tell("stop")
+			if a := p.end(); a.Start != 0 || a.End != 0 || a.Ops != 0 || a.Handoffs != 0 || a.LockedExits != 0 || a.ForcedGC != 0 ||
+				a.Stops != 0 || a.WedgedTID != 0 || len(a.Sites) != 0 {
+				t.Errorf("did something before it was told to: %+v", a)
+			}
+		})
 	}
 }
 
@@ -308,9 +393,10 @@ func TestEndsByItself(t *testing.T) {
 func TestUnknownCommandChangesNothing(t *testing.T) {
 	p := start(t, "idle")
 	p.tell("dance")
+	p.tell("step")
 	p.tell("stop")
 	p.end()
-	if got := p.stderr.String(); !strings.Contains(got, `unknown command "dance"`) {
+	if got := p.stderr.String(); !strings.Contains(got, `unknown command "dance"`) || !strings.Contains(got, "idle has no step") {
 		t.Errorf("stderr: %q", got)
 	}
 }
@@ -333,6 +419,12 @@ func TestMistakes(t *testing.T) {
 		{"threads -tokens 0", 2, "-n and -tokens"},
 		{"blocked -pace 0", 2, "-pace more than 0"},
 		{"burst -n 0", 2, "-n must be 1 or more"},
+		{"leak -n 0", 2, "-n must be 1 or more"},
+		{"perrequest -rate 0", 2, "-rate must be above 0"},
+		{"storm -every -1s", 2, "-every must not be negative"},
+		{"surplus -n -1", 2, "-n must not be negative"},
+		{"depth -pace 0", 2, "-pace must be more than 0"},
+		{"dance -held 0", 2, "-held more than 0"},
 		{"idle -d -1s", 2, "must not be negative"},
 		{"idle now", 2, "takes no arguments"},
 	} {

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/events"
+	"github.com/pinwatch/pinwatch/internal/goruntime"
+	"github.com/pinwatch/pinwatch/loader"
+)
+
+// program is the Go program in the target, as far as it can be read. Its zero value is one of which nothing can.
+type program struct {
+	runtime *goruntime.Runtime
+	symbols *goruntime.Symbols
+	info    *goruntime.Info // nil: no Go program, or nothing could be read of it
+}
+
+func (p *program) close() error {
+	if p.runtime == nil {
+		return nil
+	}
+	return p.runtime.Close()
+}
+
+// locks says whether the Ms' locks can be read.
+func (p *program) locks() bool {
+	return p.info != nil && p.info.Offsets != nil && p.info.GSlot != nil
+}
+
+// correlation is what the correlator has to know of the program.
+func (p *program) correlation(stacks *events.Stacks) correlate.Config {
+	cfg := correlate.Config{Locks: p.locks()}
+	if p.info != nil {
+		cfg.AsyncPreempt, cfg.Sysmon, cfg.TemplateThread = p.info.AsyncPreempt, p.info.Sysmon, p.info.TemplateThread
+	}
+	if p.symbols != nil {
+		cfg.Stack = func(id uint64) []correlate.Frame { return p.frames(stacks.PCs(id)) }
+		cfg.Func = p.symbols.Name
+	}
+	return cfg
+}
+
+// frames names the functions of a stack, inlined ones too. Of code that is not the Go program's, the place is kept, without a
+// name. All but the first are return addresses: the call lies before them.
+func (p *program) frames(pcs []uint64) []correlate.Frame {
+	var frames []correlate.Frame
+	for i, pc := range pcs {
+		if i > 0 {
+			pc--
+		}
+		named := p.symbols.Frames(pc)
+		if named == nil {
+			frames = append(frames, correlate.Frame{})
+		}
+		for _, f := range named {
+			frames = append(frames, correlate.Frame(f))
+		}
+	}
+	return frames
+}
+
+// ms reads from the process's memory which M each thread is and what holds it, for threads that have not said so themselves.
+// What can't be read, or contradicts itself since the thread runs meanwhile, is left out.
+func (p *program) ms(threads []loader.ThreadInfo, out func(*events.Event)) {
+	if !p.locks() {
+		return
+	}
+	for _, t := range threads {
+		at := now()
+		m, err := p.m(t)
+		switch {
+		case errors.Is(err, goruntime.ErrForeign):
+			out(&events.Event{Time: at, TID: t.KernelTID, Kind: events.Lock, Flags: events.LockForeign, Args: readLock(goruntime.M{})})
+			continue
+		case err != nil:
+			continue
+		}
+		if e, ok := p.threadM(at, t.KernelTID, m); ok {
+			out(&e)
+		}
+		if kind, ok := lockKinds[m.Lock]; ok {
+			out(&events.Event{Time: at, TID: t.KernelTID, Kind: events.Lock, Flags: kind, Args: readLock(m)})
+		}
+	}
+}
+
+func (p *program) m(t loader.ThreadInfo) (goruntime.M, error) {
+	if t.M != 0 {
+		return p.runtime.MAt(t.M, t.OwnTID)
+	}
+	return p.runtime.ThreadM(t.GBase, t.OwnTID)
+}
+
+// threadM is the event that says which M a thread is.
+func (p *program) threadM(at events.Time, tid uint32, m goruntime.M) (events.Event, bool) {
+	e := events.Event{Time: at, TID: tid, Kind: events.ThreadM}
+	e.Args[events.ArgM], e.Args[events.ArgMID] = m.Addr, uint64(m.ID)
+	switch m.Role {
+	case goruntime.RoleSysmon:
+		e.Args[events.ArgMStart] = p.info.Sysmon
+	case goruntime.RoleTemplate:
+		e.Args[events.ArgMStart] = p.info.TemplateThread
+	case goruntime.RoleCgoExtra:
+		e.Args[events.ArgExtra] = 1
+	case goruntime.RoleUnknown:
+		return e, false
+	}
+	return e, true
+}
+
+var lockKinds = map[string]uint8{
+	goruntime.LockNone:    events.LockNone,
+	goruntime.LockUser:    events.LockUser,
+	goruntime.LockRuntime: events.LockRuntime,
+	goruntime.LockExiting: events.LockOrphan,
+	goruntime.LockWedged:  events.LockOrphan,
+}
+
+func readLock(m goruntime.M) (args [8]uint64) {
+	args[events.ArgGoID], args[events.ArgEntry] = m.GoID, m.EntryPC
+	args[events.ArgExt], args[events.ArgInt] = uint64(m.Ext), uint64(m.Int)
+	if m.Parked {
+		args[events.ArgParked] = 1
+	}
+	args[events.ArgRead] = 1
+	return args
+}
+
+// openProgram reads what the process runs. The error says why little or nothing can be read; the program holds the rest.
+func openProgram(pid int, offsets string) (*program, error) {
+	p := &program{}
+	rt, err := goruntime.Open(pid, goruntime.Options{Offsets: offsets})
+	if err != nil {
+		return p, err
+	}
+	p.runtime, p.info = rt, rt.Info
+	if p.symbols, err = rt.Symbols(); err != nil {
+		err = fmt.Errorf("functions have no names: %w", err)
+	}
+	return p, err
+}

@@ -1,0 +1,115 @@
+package findings
+
+import (
+	"fmt"
+
+	"github.com/pinwatch/pinwatch/correlate"
+)
+
+// wedged finds a main thread that is parked for ever: a goroutine that was locked to it ended, and the runtime, which would destroy any
+// other thread, can't let this one go (runtime.mexit). The self-check leaves no other reading of that state, so a moment suffices.
+func wedged(w *window) (fs []Finding) {
+	for i := range w.Threads {
+		t := &w.Threads[i]
+		if t.Lock.State != "wedged" || t.ExitedAt != 0 {
+			continue
+		}
+		fs = append(fs, Finding{
+			ID: "wedged-m0", Severity: warn,
+			Message: fmt.Sprintf("the main thread (tid %d) is parked for ever: a goroutine locked to it ended without UnlockOSThread, %s or longer ago",
+				t.TID, duration(float64(t.Lock.HeldMin))),
+			Advice: fmt.Sprintf("in %s, put defer runtime.UnlockOSThread() right after LockOSThread; what has to run on the main thread "+
+				"(a GUI, some C libraries) no longer can", function(t.Lock.Entry)),
+			Evidence: map[string]any{"tid": t.TID, "function": known(t.Lock.Entry), "held_min_s": rounded(float64(t.Lock.HeldMin) / 1e9)},
+		})
+	}
+	return fs
+}
+
+// lockDepth is more LockOSThread calls on one goroutine than libraries ever nest: each level is a function on the stack that
+// pins for its own sake.
+const lockDepth = 16
+
+// unbalanced finds goroutines that lock more often than they unlock (E-1): the pin can never be undone as its author thinks.
+func unbalanced(w *window) (fs []Finding) {
+	for i := range w.Threads {
+		t := &w.Threads[i]
+		if l := &t.Lock; l.State == "user" && t.ExitedAt == 0 && l.Ext >= lockDepth {
+			fs = append(fs, Finding{
+				ID: "unbalanced-lock", Severity: warn,
+				Message: fmt.Sprintf("%s has called LockOSThread %d times more often than UnlockOSThread (tid %d, goroutine %d)",
+					goroutineOf(l.Entry), l.Ext, t.TID, l.GoID),
+				Advice: fmt.Sprintf("in what %s calls, put defer runtime.UnlockOSThread() right after every LockOSThread: as it is, no single unlock "+
+					"sets the thread free", function(l.Entry)),
+				Evidence: map[string]any{"tid": t.TID, "goid": knownID(l.GoID), "function": known(l.Entry), "lock_depth": l.Ext, "lock_depth_max": l.MaxExt},
+			})
+		}
+	}
+	return fs
+}
+
+const (
+	// leakWindow is how long a pin must have been idle to be worth a word, ns. A worker that gets something to do now and
+	// then looks the same for as long as it waits.
+	leakWindow = 10e9
+	// leakWarnWindow is the same for a warning, ns, given leakWarnThreads.
+	leakWarnWindow = 60e9
+	// leakWarnThreads idle pins (or GOMAXPROCS, where that is more) may be a pool of workers at a quiet hour, because a pool is made to
+	// keep the CPUs busy. More than that were hardly meant.
+	leakWarnThreads = 8
+)
+
+// leaked finds pins nobody uses: the goroutine waits in the scheduler, and no one woke it all along. One in a system call or in C
+// is not parked: it may be doing its work. Whether a pin is leaked or waits for work that will come can't be seen from outside,
+// and a few idle ones cost no more than their threads; so it is a remark, and a warning only when they are many for long.
+func leaked(w *window) (fs []Finding) {
+	if w.ns < leakWindow {
+		return nil
+	}
+	var idle []*correlate.Thread
+	for i := range w.Threads {
+		t := &w.Threads[i]
+		if t.Lock.State == "user" && t.Lock.Parked && t.Handoff.N == 0 && w.slept(t) {
+			idle = append(idle, t)
+		}
+	}
+	for _, group := range byEntry(idle) {
+		entry := group[0].Lock.Entry
+		f := Finding{ID: "leaked-pin", Severity: info,
+			Message: fmt.Sprintf("%s kept for %s: locked and parked, and nobody woke it in these %s", plural(len(group), "thread"),
+				goroutineOf(entry), duration(float64(w.ns))),
+			Advice: fmt.Sprintf("if no more work will come, let %s return or call runtime.UnlockOSThread before it waits; "+
+				"if it will, this is the price of keeping its thread", function(entry)),
+			Evidence: map[string]any{"threads": len(group), "tids": tids(group), "goids": goids(group), "function": known(entry),
+				"window_s": rounded(w.seconds), "held_min_s": rounded(float64(leastHeld(group)) / 1e9)},
+		}
+		if w.ns >= leakWarnWindow && w.GOMAXPROCS > 0 && len(group) > max(leakWarnThreads, w.GOMAXPROCS) {
+			f.Severity = warn
+		}
+		fs = append(fs, f)
+	}
+	return fs
+}
+
+func leastHeld(ts []*correlate.Thread) int64 {
+	least := ts[0].Lock.HeldMin
+	for _, t := range ts {
+		least = min(least, t.Lock.HeldMin)
+	}
+	return least
+}
+
+func goids(ts []*correlate.Thread) []uint64 {
+	ids := make([]uint64, 0, min(len(ts), mostTIDs))
+	for _, t := range ts[:min(len(ts), mostTIDs)] {
+		ids = append(ids, t.Lock.GoID)
+	}
+	return ids
+}
+
+func knownID(goid uint64) any {
+	if goid == 0 {
+		return nil
+	}
+	return goid
+}

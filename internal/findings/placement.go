@@ -1,0 +1,94 @@
+package findings
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/pinwatch/pinwatch/correlate"
+)
+
+const (
+	// sharedWait is the part of the window that a thread must have waited for a CPU.
+	sharedWait = 0.01
+	// sharedShare is the same as a part of the time it was ready to run.
+	sharedShare = 0.05
+	// sharedMeanWait is the least mean wait per turn, ns. Any wake-up takes some 10 µs to a running thread, also on a CPU of its own.
+	sharedMeanWait = 50e3
+	// sharedWarn is the part of the time it was ready from which on its own CPU is lost.
+	sharedWarn = 0.20
+)
+
+// sharedCores finds locked threads that were given CPUs and did not get them for themselves: LockOSThread sets no affinity (N-1), and
+// affinity reserves nothing.
+func sharedCores(w *window) (fs []Finding) {
+	all := w.everyCPU()
+	for i := range w.Threads {
+		t := &w.Threads[i]
+		own := w.Affinity[t.TID]
+		if t.Lock.State != "user" || t.ExitedAt != 0 || len(own) == 0 || len(own) >= len(all) || t.Switches == 0 {
+			continue
+		}
+		share := float64(t.Runq) / float64(max(t.Run+t.Runq, 1))
+		if float64(t.Runq) < sharedWait*float64(w.ns) || share < sharedShare || float64(t.Runq)/float64(t.Switches) < sharedMeanWait {
+			continue
+		}
+		rivals, busiest, run := w.rivals(t, own)
+		if run < t.Runq { // they can't be why it waited
+			continue
+		}
+		f := Finding{ID: "pinned-thread-shares-core", Severity: info,
+			Message: fmt.Sprintf("thread %d of %s may run on CPU %s only, where %s of the program ran too (most of all tid %d, %s): "+
+				"it waited %s for a CPU, %s of the time it was ready", t.TID, goroutineOf(t.Lock.Entry), cpuList(own), plural(rivals, "other thread"), busiest.TID,
+				busiest.Role, duration(float64(t.Runq)), percent(share)),
+			Advice: fmt.Sprintf("keep the rest of the program off CPU %s: start it with taskset or a cpuset without that CPU and widen only this thread's "+
+				"affinity to it (sched_setaffinity right after LockOSThread in %s), and set GOMAXPROCS to the CPUs that are left",
+				cpuList(own), function(t.Lock.Entry)),
+			Evidence: map[string]any{"tid": t.TID, "function": known(t.Lock.Entry), "cpus": own, "other_threads": rivals, "busiest_other_tid": busiest.TID,
+				"busiest_other_role": known(busiest.Role), "runq_ns": t.Runq, "runq_fraction": rounded(share), "lossy": !w.complete},
+		}
+		if share >= sharedWarn {
+			f.Severity = warn
+		}
+		fs = append(fs, f)
+	}
+	return fs
+}
+
+// everyCPU is the CPUs that any thread may run on. A thread narrowed to fewer was narrowed by someone; a process that is confined as
+// a whole has no such thread.
+func (w *window) everyCPU() map[int]bool {
+	all := map[int]bool{}
+	for _, cpus := range w.Affinity {
+		for _, cpu := range cpus {
+			all[cpu] = true
+		}
+	}
+	return all
+}
+
+// rivals are the other threads that ran on any of these CPUs: how many, the busiest, and the time they ran in sum, there or elsewhere.
+func (w *window) rivals(t *correlate.Thread, cpus []int) (n int, busiest *correlate.Thread, run int64) {
+	for i := range w.Threads {
+		other := &w.Threads[i]
+		if other.TID == t.TID || !slices.ContainsFunc(other.CPUs, func(cpu int) bool { return slices.Contains(cpus, cpu) }) {
+			continue
+		}
+		n++
+		run += other.Run
+		if busiest == nil || other.Run > busiest.Run {
+			busiest = other
+		}
+	}
+	return n, busiest, run
+}
+
+func cpuList(cpus []int) string {
+	list := ""
+	for i, cpu := range cpus {
+		if i > 0 {
+			list += ","
+		}
+		list += fmt.Sprint(cpu)
+	}
+	return list
+}

@@ -1,0 +1,95 @@
+package report
+
+import (
+	"cmp"
+
+	"github.com/pinwatch/pinwatch/correlate"
+)
+
+const unknown = "unknown"
+
+// newThread is the row of one thread; seconds are the window's.
+func newThread(t *correlate.Thread, seconds float64) Thread {
+	row := Thread{
+		TID:           t.TID,
+		M:             clone(t.M),
+		Name:          t.Name,
+		Role:          cmp.Or(t.Role, unknown),
+		Lock:          cmp.Or(t.Lock.State, unknown),
+		CreatedBy:     known(t.CreatedBy),
+		Cause:         known(t.Cause),
+		CauseFunction: known(t.CauseFunction),
+		StartNS:       known(int64(t.StartedAt)),
+		ExitNS:        known(int64(t.ExitedAt)),
+		Switches:      t.Switches,
+		Migrations:    t.Migrations,
+		RunNS:         t.Run,
+		RunqNS:        t.Runq,
+		BlockedNS:     t.Blocked,
+		UnknownNS:     t.Unknown,
+		CPUs:          append([]int{}, t.CPUs...),
+	}
+	row.lock(&t.Lock)
+	if row.Lock != unknown || t.Handoff.N > 0 {
+		row.Handoff = newHandoff(t.Handoff, seconds)
+	}
+	return row
+}
+
+// lock fills in what is known of the lock: nothing where its state is not, and of a thread without lock only that there is none.
+func (t *Thread) lock(l *correlate.ThreadLock) {
+	if t.Lock == unknown {
+		return
+	}
+	t.LockedExt, t.LockedInt = ptr(l.Ext), ptr(l.Int)
+	t.LockDepthMax, t.LockHolds = ptr(l.MaxExt), ptr(l.Holds)
+	if l.Sites != nil {
+		t.LockSites = append([]string{}, l.Sites...)
+	}
+	if t.Lock == "none" {
+		return
+	}
+	t.GoID, t.LockEntry = known(l.GoID), known(l.Entry)
+	t.LockHeldMin = ptr(inSeconds(l.HeldMin))
+	if l.HeldMax != nil {
+		t.LockHeldMax = ptr(inSeconds(*l.HeldMax))
+	}
+	if l.GoID != 0 { // without its goroutine nothing can be said of what that does
+		t.Parked = ptr(l.Parked)
+	}
+}
+
+func newHandoff(h correlate.Handoff, seconds float64) *Handoff {
+	return &Handoff{
+		N:      h.N,
+		PerS:   ratio(float64(h.N), seconds),
+		WakeNS: ratio(float64(h.WakeNS), float64(h.N)),
+		CPUNS:  ratio(float64(h.CPUNS), float64(h.N)),
+	}
+}
+
+// newSites is nil where the probe was not on.
+func newSites(sites []correlate.Site, seconds float64) []Site {
+	if sites == nil {
+		return nil
+	}
+	rows := make([]Site, 0, len(sites))
+	for _, s := range sites {
+		rows = append(rows, Site{
+			Function:    s.Function,
+			File:        s.File,
+			Line:        s.Line,
+			Stack:       append([]string{}, s.Stack...),
+			Calls:       s.Calls,
+			PerS:        ratio(float64(s.Calls), seconds),
+			Outer:       s.Outer,
+			Released:    s.Released,
+			Held:        s.Held,
+			HeldMeanMin: ratio(float64(s.HeldMin), float64(s.Released)),
+			HeldMeanMax: ratio(float64(s.HeldMax), float64(s.Released)),
+		})
+	}
+	return rows
+}
+
+func inSeconds(ns int64) float64 { return float64(ns) / 1e9 }

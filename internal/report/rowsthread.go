@@ -1,0 +1,90 @@
+package report
+
+// Thread is one OS thread over the window. What the lock's keys say is nil where the lock is not known.
+type Thread struct {
+	TID           int32    `json:"tid"`
+	M             *int64   `json:"m"`
+	Name          string   `json:"name"`
+	Role          string   `json:"role"`
+	Lock          string   `json:"lock"`
+	LockedExt     *uint32  `json:"locked_ext"`
+	LockedInt     *uint32  `json:"locked_int"`
+	LockDepthMax  *uint32  `json:"lock_depth_max"`
+	LockHolds     *uint64  `json:"lock_holds"`
+	GoID          *uint64  `json:"goid"`
+	LockEntry     *string  `json:"lock_entry"`
+	Parked        *bool    `json:"parked"`
+	LockHeldMin   *float64 `json:"lock_held_min_s"`
+	LockHeldMax   *float64 `json:"lock_held_max_s"`
+	LockSites     []string `json:"lock_sites"` // nil without the probe
+	Handoff       *Handoff `json:"handoff"`
+	CreatedBy     *int32   `json:"created_by"`
+	Cause         *string  `json:"cause"`
+	CauseFunction *string  `json:"cause_function"`
+	StartNS       *int64   `json:"start_ns"`
+	ExitNS        *int64   `json:"exit_ns"`
+	Switches      uint64   `json:"switches"`
+	Migrations    uint64   `json:"migrations"`
+	RunNS         int64    `json:"run_ns"`
+	RunqNS        int64    `json:"runq_ns"`
+	BlockedNS     int64    `json:"blocked_ns"`
+	UnknownNS     int64    `json:"unknown_ns"`
+	CPUs          []int    `json:"cpus"`
+	Affinity      *string  `json:"affinity"`
+	Nice          *int     `json:"nice"`
+	Policy        *string  `json:"policy"`
+}
+
+// Handoff is what waking a locked thread for its goroutine cost.
+type Handoff struct {
+	N      uint64   `json:"n"`
+	PerS   *float64 `json:"per_s"`
+	WakeNS *float64 `json:"wake_ns"` // nil when n is 0
+	CPUNS  *float64 `json:"cpu_ns"`  // the same
+}
+
+// Locks says how well lock state was seen.
+type Locks struct {
+	Observations uint64 `json:"observations"`
+	Unknown      uint64 `json:"unknown"`
+}
+
+// Site is one place that LockOSThread was called from.
+type Site struct {
+	Function    string   `json:"function"`
+	File        string   `json:"file"`
+	Line        int      `json:"line"`
+	Stack       []string `json:"stack"`
+	Calls       uint64   `json:"calls"`
+	PerS        *float64 `json:"per_s"`
+	Outer       uint64   `json:"outer"`
+	Released    uint64   `json:"released"`
+	Held        uint64   `json:"held"`
+	HeldMeanMin *float64 `json:"held_mean_min_ns"` // nil when nothing was released
+	HeldMeanMax *float64 `json:"held_mean_max_ns"` // the same
+}
+
+// Cause counts what made threads begin, end or be preempted.
+type Cause struct {
+	What     string  `json:"what"`
+	Cause    string  `json:"cause"`
+	Reason   *string `json:"reason"`
+	Function *string `json:"function"`
+	N        uint64  `json:"n"`
+}
+
+// Stack is a stack that is in no class of causes.
+type Stack struct {
+	What   string   `json:"what"`
+	Frames []string `json:"frames"`
+	N      uint64   `json:"n"`
+}
+
+// Finding is something worth doing about.
+type Finding struct {
+	ID       string         `json:"id"`
+	Severity string         `json:"severity"`
+	Message  string         `json:"message"`
+	Advice   string         `json:"advice"`
+	Evidence map[string]any `json:"evidence"`
+}

@@ -1,0 +1,83 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// causeLabels are the things that have causes, in the order of the text.
+var causeLabels = []struct{ what, label string }{
+	{"create", "why created"},
+	{"exit", "why exited"},
+	{"preempt", "why SIGURG"},
+}
+
+// whoShown is how many functions or reasons the text names per cause.
+const whoShown = 2
+
+// causes say why threads began and ended and SIGURGs were sent, most frequent first, with the functions that led to it.
+func (p *page) causes(r *Report, verbose bool) {
+	for _, l := range causeLabels {
+		if parts := causeParts(r.Causes, l.what, verbose); len(parts) > 0 {
+			p.field(l.label, plain, parts...)
+		}
+	}
+	if !verbose {
+		return
+	}
+	for _, s := range r.Unclassified {
+		p.field("no class", dim, s.What+" "+count(s.N)+": "+strings.Join(s.Frames, " < "))
+	}
+}
+
+// causeParts word the causes of one thing: "locked_park 12 (main.worker 9, main.init 3)".
+func causeParts(causes []Cause, what string, verbose bool) (parts []string) {
+	total, who := map[string]uint64{}, map[string][]Cause{}
+	var words []string
+	for _, c := range causes {
+		if c.What != what || c.N == 0 {
+			continue
+		}
+		if total[c.Cause] == 0 {
+			words = append(words, c.Cause)
+		}
+		total[c.Cause] += c.N
+		if c.Reason != nil || c.Function != nil {
+			who[c.Cause] = append(who[c.Cause], c)
+		}
+	}
+	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(total[b], total[a]) })
+	for _, w := range words {
+		part := w + " " + count(total[w])
+		if names := whoParts(who[w], verbose); names != "" {
+			part += " (" + names + ")"
+		}
+		parts = append(parts, part)
+	}
+	return parts
+}
+
+// whoParts word the reasons and functions of one cause, most frequent first.
+func whoParts(causes []Cause, verbose bool) string {
+	slices.SortStableFunc(causes, func(a, b Cause) int { return cmp.Compare(b.N, a.N) })
+	shown := causes
+	if !verbose {
+		shown = causes[:min(len(causes), whoShown)]
+	}
+	var names []string
+	for _, c := range shown {
+		name := or(c.Reason, "")
+		if c.Function != nil {
+			if name != "" {
+				name += " by "
+			}
+			name += function(*c.Function)
+		}
+		names = append(names, name+" "+count(c.N))
+	}
+	if n := len(causes) - len(shown); n > 0 {
+		names = append(names, count(uint64(n))+" more")
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,93 @@
+package report
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// findings are what is worth doing about, the numbers of each on a line of their own. Without any it is said that there are none,
+// but only where the runtime's state was to be had: most findings rest on it.
+func (p *page) findings(r *Report) {
+	if len(r.Findings) == 0 {
+		switch {
+		case r.Counts.LockedThreads == nil:
+		case r.lossy():
+			p.field("findings", notice, "none that a lossy run can prove")
+		default:
+			p.field("findings", plain, "none")
+		}
+		return
+	}
+	for _, f := range r.Findings {
+		p.line()
+		p.wrap(pad(strings.ToUpper(f.Severity), labelWidth), severity(f.Severity), labelIndent, bold, []string{f.Message})
+		p.wrap(labelIndent+"→ ", plain, labelIndent+"  ", plain, []string{f.Advice})
+		p.field("", dim, append([]string{f.ID}, evidence(f.Evidence)...)...)
+	}
+}
+
+func severity(word string) style {
+	switch word {
+	case "error":
+		return bad
+	case "warn":
+		return notice
+	}
+	return bold
+}
+
+// evidence words the numbers of a finding by the names they have in JSON, with the unit from the name's end.
+func evidence(e map[string]any) (parts []string) {
+	for _, key := range slices.Sorted(maps.Keys(e)) {
+		if v := e[key]; v != nil {
+			parts = append(parts, quantity(key, v))
+		}
+	}
+	return parts
+}
+
+// units are the ends of keys that say what a number is, and how it is written. The first that fits counts.
+var units = []struct {
+	suffix string
+	write  func(v float64) string
+}{
+	{"_per_s", func(v float64) string { return scaled(v) + " per s" }},
+	{"_cpu_s_per_hour", func(v float64) string { return scaled(v) + " s of CPU per hour" }},
+	{"_fraction", percent},
+	{"_ns", duration},
+	{"_s", func(v float64) string { return duration(1e9 * v) }},
+}
+
+func quantity(key string, v any) string {
+	number, ok := toFloat(v)
+	if !ok {
+		return key + " " + strings.Trim(fmt.Sprint(v), "[]")
+	}
+	for _, u := range units {
+		if name, found := strings.CutSuffix(key, u.suffix); found {
+			return name + " " + u.write(number)
+		}
+	}
+	if number == math.Trunc(number) {
+		return key + " " + strconv.FormatFloat(number, 'f', 0, 64)
+	}
+	return key + " " + scaled(number)
+}
+
+func toFloat(v any) (float64, bool) {
+	switch v := v.(type) {
+	case float64:
+		return v, true
+	case int:
+		return float64(v), true
+	case int64:
+		return float64(v), true
+	case uint64:
+		return float64(v), true
+	}
+	return 0, false
+}

@@ -1,0 +1,67 @@
+package report
+
+import (
+	"path"
+	"strconv"
+)
+
+// sitesShown is how many call sites the text lists without --verbose.
+const sitesShown = 10
+
+// siteTable is 97 wide.
+var siteTable = table{
+	{title: "LockOSThread called by", width: 34, left: true},
+	{title: "at", width: 19, left: true, spare: 2},
+	{title: "calls", width: 7},
+	{title: "per s", width: 6},
+	{title: "mean held", width: 15, left: true, spare: 1},
+	{title: "still held", width: 10},
+}
+
+// sites lists the places that called LockOSThread, in the order of the report: most frequent first.
+func (p *page) sites(r *Report, verbose bool) {
+	if len(r.Sites) == 0 {
+		return
+	}
+	shown := r.Sites
+	if !verbose {
+		shown = shown[:min(len(shown), sitesShown)]
+	}
+	t := siteTable.fit(p.width)
+	p.line()
+	p.line(t.header()...)
+	for i := range shown {
+		s := &shown[i]
+		p.line(t.cells(func(title string) span { return siteCell(s, title) })...)
+		if verbose {
+			for _, frame := range s.Stack {
+				p.line(span{"   " + frame, dim})
+			}
+		}
+	}
+	if n := len(r.Sites) - len(shown); n > 0 {
+		p.note(dim, plural(uint64(n), "more site")+": --verbose lists all")
+	}
+}
+
+func siteCell(s *Site, title string) span {
+	switch title {
+	case "LockOSThread called by":
+		return span{function(s.Function), bold}
+	case "at":
+		return span{path.Base(s.File) + ":" + strconv.Itoa(s.Line), plain}
+	case "calls":
+		return span{short(s.Calls), plain}
+	case "per s":
+		if s.PerS == nil {
+			return span{none, dim}
+		}
+		return span{scaled(*s.PerS), plain}
+	case "mean held":
+		if s.HeldMeanMin == nil || s.HeldMeanMax == nil {
+			return span{none, dim}
+		}
+		return span{durationRange(int64(*s.HeldMeanMin), int64(*s.HeldMeanMax)), plain}
+	}
+	return span{short(s.Held), plain}
+}

@@ -1,0 +1,77 @@
+// Command cgoworkload is the command workload linked with C, which changes how the runtime makes threads, and with one more
+// workload: cgo, whose threads are partly C's own.
+package main
+
+// #cgo LDFLAGS: -lpthread
+// #include "threads.h"
+import "C"
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/pinwatch/pinwatch/internal/workload"
+)
+
+func main() {
+	os.Exit(workload.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, workload.Program{
+		Info:  workload.Info{Name: "cgo", About: "threads made by C, some of which call Go, and locked goroutines that call C"},
+		Build: build,
+	}))
+}
+
+// calls counts the calls from C.
+var calls uint64
+
+//export called
+func called() { atomic.AddUint64(&calls, 1) }
+
+func build(flags *flag.FlagSet) func(workload.Stage) error {
+	foreign := flags.Int("foreign", 2, "threads that never call Go, 0 or more")
+	extra := flags.Int("extra", 2, "threads that call Go every millisecond, 0 or more")
+	pins := flags.Int("pins", 2, "locked goroutines that call C, 0 or more")
+	return func(s workload.Stage) error {
+		if *foreign < 0 || *extra < 0 || *pins < 0 {
+			return workload.Mistake("-foreign, -extra and -pins must not be negative")
+		}
+		if err := start(*foreign, 0, s.Foreign); err != nil {
+			return err
+		}
+		if err := start(*extra, 1, s.Extra); err != nil {
+			return err
+		}
+		for i := 0; i < *pins; i++ {
+			s.Pin("c", 1, func(p *workload.Pin) {
+				for s.Pause(time.Millisecond) {
+					C.doze(2000)
+					p.Ops++
+					s.Op(1)
+				}
+			})
+		}
+		s.Run(func() {
+			C.work(1)
+			for s.Pause(time.Hour) {
+			}
+			C.work(0)
+			s.Op(atomic.LoadUint64(&calls))
+		})
+		return nil
+	}
+}
+
+// start makes n threads of C's.
+func start(n int, calls C.int, note func(tid int)) error {
+	for i := 0; i < n; i++ {
+		tid := C.start_thread(calls)
+		if tid < 0 {
+			return fmt.Errorf("start a thread: %v", syscall.Errno(-tid))
+		}
+		note(int(tid))
+	}
+	return nil
+}
