@@ -36,13 +36,10 @@ const volatile __u32 off_m_id = 0;
 const volatile __u32 off_m_mstartfn = 0;
 const volatile __u32 off_m_isextra = 0; // 0 = the release has none
 
-// What is read at every look is read in one piece: lockedg, lockedExt and lockedInt of the m, then goid, status and lockedm of the
-// locked g. Where each piece begins, how long it is, and where in it the fields are.
-const volatile __u32 m_piece = 0;
-const volatile __u32 m_piece_size = 0;
-const volatile __u32 in_m_lockedg = 0;
-const volatile __u32 in_m_ext = 0;
-const volatile __u32 in_m_int = 0;
+const volatile __u32 off_m_lockedg = 0;
+const volatile __u32 off_m_lockedext = 0; // and lockedInt behind it
+
+// Status, goid and lockedm of a g are read in one piece: where it begins, how long it is, and where in it they are.
 const volatile __u32 g_piece = 0;
 const volatile __u32 g_piece_size = 0;
 const volatile __u32 in_g_goid = 0;

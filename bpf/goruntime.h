@@ -5,8 +5,8 @@
 #ifndef PINWATCH_GORUNTIME_H
 #define PINWATCH_GORUNTIME_H
 
-// Room for either piece; the loader refuses offsets that need more.
-#define PIECE_MAX 288
+// Room for the piece of a g that is read at once; the loader refuses offsets that need more.
+#define G_PIECE_MAX 128
 
 // Status of a g, without the collector's bit: runtime/runtime2.go _Grunning, _Gsyscall, _Gscan.
 #define G_RUNNING 2
@@ -62,28 +62,41 @@ static __always_inline __u32 m_find(struct lock_seen *seen)
 	return LOCK_NONE;
 }
 
-// Reads the lock of seen->m. The thread may be in the middle of LockOSThread, which counts first and then names the goroutine:
-// where it was interrupted (async), a lock without a goroutine proves nothing.
-static __always_inline __u32 lock_read(struct lock_seen *seen, bool async)
+// Reads the goroutine that seen->m would be locked to; false when it says otherwise.
+static __always_inline bool g_read(struct lock_seen *seen, __u64 g)
 {
-	__u8 piece[PIECE_MAX] __attribute__((aligned(8)));
+	__u8 piece[G_PIECE_MAX] __attribute__((aligned(8)));
 	__u32 status;
 
-	if (bpf_probe_read_user(piece, m_piece_size, (void *)(seen->m + m_piece)))
-		return LOCK_UNKNOWN;
-	seen->ext = *(__u32 *)(piece + in_m_ext);
-	seen->internal = *(__u32 *)(piece + in_m_int);
-	if (!seen->ext && !seen->internal)
-		return LOCK_NONE;
-	seen->lockedg = *(__u64 *)(piece + in_m_lockedg);
-	if (!seen->lockedg)
-		return seen->ext && !async ? LOCK_ORPHAN : LOCK_UNKNOWN;
-	if (bpf_probe_read_user(piece, g_piece_size, (void *)(seen->lockedg + g_piece)) ||
-	    *(__u64 *)(piece + in_g_lockedm) != seen->m)
-		return LOCK_UNKNOWN;
+	if (bpf_probe_read_user(piece, g_piece_size, (void *)(g + g_piece)) || *(__u64 *)(piece + in_g_lockedm) != seen->m)
+		return false;
+	seen->lockedg = g;
 	seen->goid = *(__u64 *)(piece + in_g_goid);
 	status = *(__u32 *)(piece + in_g_status) & ~G_SCAN;
 	seen->parked = status != G_RUNNING && status != G_SYSCALL;
+	return true;
+}
+
+// Reads the lock of seen->m, whose goroutine is most likely the one of last time: when that says so itself, m.lockedg says the same.
+// The thread may be in the middle of LockOSThread, which counts first and then names the goroutine: where it was interrupted (async),
+// a lock without a goroutine proves nothing.
+static __always_inline __u32 lock_read(struct lock_seen *seen, __u64 lockedg, bool async)
+{
+	__u32 counts[2]; // lockedExt, lockedInt
+
+	if (bpf_probe_read_user(counts, sizeof(counts), (void *)(seen->m + off_m_lockedext)))
+		return LOCK_UNKNOWN;
+	seen->ext = counts[0];
+	seen->internal = counts[1];
+	if (!seen->ext && !seen->internal)
+		return LOCK_NONE;
+	if (!lockedg || !g_read(seen, lockedg)) {
+		lockedg = user_word(seen->m + off_m_lockedg);
+		if (!lockedg)
+			return seen->ext && !async ? LOCK_ORPHAN : LOCK_UNKNOWN;
+		if (!g_read(seen, lockedg))
+			return LOCK_UNKNOWN;
+	}
 	return seen->ext ? LOCK_USER : LOCK_RUNTIME;
 }
 
@@ -135,13 +148,14 @@ static __always_inline void lock_tell(struct thread_state *state, const struct l
 	e->parked = seen->parked;
 	emit_submit(e);
 	state->lock = seen->kind;
+	state->lockedg = seen->lockedg;
 	state->goid = seen->goid;
 	state->ext = seen->ext;
 	state->internal = seen->internal;
 }
 
-// Looks at the calling thread's lock and tells user space when it has changed. It costs one or two reads of user memory for a thread
-// whose m is known for life.
+// Looks at the calling thread's lock and tells user space when it has changed. It costs one read of user memory for a thread whose m
+// is known for life, two when it is locked.
 static __always_inline struct lock_seen lock_look(struct thread_state *state, __u32 tid, __u64 now, bool async)
 {
 	struct lock_seen seen = {};
@@ -155,7 +169,7 @@ static __always_inline struct lock_seen lock_look(struct thread_state *state, __
 	seen.m = state->m;
 	seen.kind = seen.m ? LOCK_NONE : m_find(&seen);
 	if (seen.kind == LOCK_NONE)
-		seen.kind = lock_read(&seen, async && !state->masked); // nobody calls LockOSThread with signals blocked
+		seen.kind = lock_read(&seen, state->lockedg, async && !state->masked); // nobody calls LockOSThread with signals blocked
 	if (seen.m && seen.m != state->told_m)
 		m_tell(state, &seen, tid, now);
 	if (!state->m && seen.m && m_is_for_life(&seen))
@@ -185,7 +199,7 @@ static __always_inline __u8 lock_peek(const struct thread_state *state)
 		return state->lock;
 	seen.m = state->m;
 	if (seen.m)
-		return lock_read(&seen, true);
+		return lock_read(&seen, state->lockedg, true);
 	return state->lock == LOCK_FOREIGN ? LOCK_FOREIGN : LOCK_UNKNOWN;
 }
 

@@ -41,4 +41,11 @@ int pw_pin(struct pt_regs *ctx)
 	return 0;
 }
 
+// What a breakpoint costs by itself.
+SEC("uprobe")
+int pw_nothing(void *ctx)
+{
+	return 0;
+}
+
 #endif

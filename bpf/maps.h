@@ -20,6 +20,7 @@ struct thread_state {
 	__u64 m;	   // its runtime.m; 0 = not known, or not for good
 	__u64 told_m;	   // the one user space has been told of
 	__u64 goid;	   // the lock as user space has been told of it
+	__u64 lockedg;
 	__u32 ext;
 	__u32 internal;
 	__u32 waker;	   // who woke it

@@ -258,6 +258,7 @@ type PinwatchThreadState struct {
 	M           uint64
 	ToldM       uint64
 	Goid        uint64
+	Lockedg     uint64
 	Ext         uint32
 	Internal    uint32
 	Waker       uint32
@@ -297,6 +298,7 @@ const (
 	PinwatchProgPwGenerate      = "pw_generate"
 	PinwatchProgPwMigrate       = "pw_migrate"
 	PinwatchProgPwNewtask       = "pw_newtask"
+	PinwatchProgPwNothing       = "pw_nothing"
 	PinwatchProgPwPin           = "pw_pin"
 	PinwatchProgPwPrepare       = "pw_prepare"
 	PinwatchProgPwProcessExit   = "pw_process_exit"
@@ -328,18 +330,15 @@ const (
 	PinwatchVarInG_goid         = "in_g_goid"
 	PinwatchVarInG_lockedm      = "in_g_lockedm"
 	PinwatchVarInG_status       = "in_g_status"
-	PinwatchVarInM_ext          = "in_m_ext"
-	PinwatchVarInM_int          = "in_m_int"
-	PinwatchVarInM_lockedg      = "in_m_lockedg"
 	PinwatchVarLost             = "lost"
-	PinwatchVarM_piece          = "m_piece"
-	PinwatchVarM_pieceSize      = "m_piece_size"
 	PinwatchVarNsLevel          = "ns_level"
 	PinwatchVarOffG_goid        = "off_g_goid"
 	PinwatchVarOffG_m           = "off_g_m"
 	PinwatchVarOffG_startpc     = "off_g_startpc"
 	PinwatchVarOffM_id          = "off_m_id"
 	PinwatchVarOffM_isextra     = "off_m_isextra"
+	PinwatchVarOffM_lockedext   = "off_m_lockedext"
+	PinwatchVarOffM_lockedg     = "off_m_lockedg"
 	PinwatchVarOffM_mstartfn    = "off_m_mstartfn"
 	PinwatchVarOffM_procid      = "off_m_procid"
 	PinwatchVarRuntimeCgo       = "runtime_cgo"
@@ -404,6 +403,7 @@ type PinwatchProgramSpecs struct {
 	PwGenerate    *ebpf.ProgramSpec `ebpf:"pw_generate"`
 	PwMigrate     *ebpf.ProgramSpec `ebpf:"pw_migrate"`
 	PwNewtask     *ebpf.ProgramSpec `ebpf:"pw_newtask"`
+	PwNothing     *ebpf.ProgramSpec `ebpf:"pw_nothing"`
 	PwPin         *ebpf.ProgramSpec `ebpf:"pw_pin"`
 	PwPrepare     *ebpf.ProgramSpec `ebpf:"pw_prepare"`
 	PwProcessExit *ebpf.ProgramSpec `ebpf:"pw_process_exit"`
@@ -450,18 +450,15 @@ type PinwatchVariableSpecs struct {
 	InG_goid         *ebpf.VariableSpec `ebpf:"in_g_goid"`
 	InG_lockedm      *ebpf.VariableSpec `ebpf:"in_g_lockedm"`
 	InG_status       *ebpf.VariableSpec `ebpf:"in_g_status"`
-	InM_ext          *ebpf.VariableSpec `ebpf:"in_m_ext"`
-	InM_int          *ebpf.VariableSpec `ebpf:"in_m_int"`
-	InM_lockedg      *ebpf.VariableSpec `ebpf:"in_m_lockedg"`
 	Lost             *ebpf.VariableSpec `ebpf:"lost"`
-	M_piece          *ebpf.VariableSpec `ebpf:"m_piece"`
-	M_pieceSize      *ebpf.VariableSpec `ebpf:"m_piece_size"`
 	NsLevel          *ebpf.VariableSpec `ebpf:"ns_level"`
 	OffG_goid        *ebpf.VariableSpec `ebpf:"off_g_goid"`
 	OffG_m           *ebpf.VariableSpec `ebpf:"off_g_m"`
 	OffG_startpc     *ebpf.VariableSpec `ebpf:"off_g_startpc"`
 	OffM_id          *ebpf.VariableSpec `ebpf:"off_m_id"`
 	OffM_isextra     *ebpf.VariableSpec `ebpf:"off_m_isextra"`
+	OffM_lockedext   *ebpf.VariableSpec `ebpf:"off_m_lockedext"`
+	OffM_lockedg     *ebpf.VariableSpec `ebpf:"off_m_lockedg"`
 	OffM_mstartfn    *ebpf.VariableSpec `ebpf:"off_m_mstartfn"`
 	OffM_procid      *ebpf.VariableSpec `ebpf:"off_m_procid"`
 	RuntimeCgo       *ebpf.VariableSpec `ebpf:"runtime_cgo"`
@@ -528,18 +525,15 @@ type PinwatchVariables struct {
 	InG_goid         *ebpf.Variable `ebpf:"in_g_goid"`
 	InG_lockedm      *ebpf.Variable `ebpf:"in_g_lockedm"`
 	InG_status       *ebpf.Variable `ebpf:"in_g_status"`
-	InM_ext          *ebpf.Variable `ebpf:"in_m_ext"`
-	InM_int          *ebpf.Variable `ebpf:"in_m_int"`
-	InM_lockedg      *ebpf.Variable `ebpf:"in_m_lockedg"`
 	Lost             *ebpf.Variable `ebpf:"lost"`
-	M_piece          *ebpf.Variable `ebpf:"m_piece"`
-	M_pieceSize      *ebpf.Variable `ebpf:"m_piece_size"`
 	NsLevel          *ebpf.Variable `ebpf:"ns_level"`
 	OffG_goid        *ebpf.Variable `ebpf:"off_g_goid"`
 	OffG_m           *ebpf.Variable `ebpf:"off_g_m"`
 	OffG_startpc     *ebpf.Variable `ebpf:"off_g_startpc"`
 	OffM_id          *ebpf.Variable `ebpf:"off_m_id"`
 	OffM_isextra     *ebpf.Variable `ebpf:"off_m_isextra"`
+	OffM_lockedext   *ebpf.Variable `ebpf:"off_m_lockedext"`
+	OffM_lockedg     *ebpf.Variable `ebpf:"off_m_lockedg"`
 	OffM_mstartfn    *ebpf.Variable `ebpf:"off_m_mstartfn"`
 	OffM_procid      *ebpf.Variable `ebpf:"off_m_procid"`
 	RuntimeCgo       *ebpf.Variable `ebpf:"runtime_cgo"`
@@ -566,6 +560,7 @@ type PinwatchPrograms struct {
 	PwGenerate    *ebpf.Program `ebpf:"pw_generate"`
 	PwMigrate     *ebpf.Program `ebpf:"pw_migrate"`
 	PwNewtask     *ebpf.Program `ebpf:"pw_newtask"`
+	PwNothing     *ebpf.Program `ebpf:"pw_nothing"`
 	PwPin         *ebpf.Program `ebpf:"pw_pin"`
 	PwPrepare     *ebpf.Program `ebpf:"pw_prepare"`
 	PwProcessExit *ebpf.Program `ebpf:"pw_process_exit"`
@@ -594,6 +589,7 @@ func (p *PinwatchPrograms) Close() error {
 		p.PwGenerate,
 		p.PwMigrate,
 		p.PwNewtask,
+		p.PwNothing,
 		p.PwPin,
 		p.PwPrepare,
 		p.PwProcessExit,

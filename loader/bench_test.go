@@ -9,17 +9,23 @@ import (
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
+	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
 // What a switch costs with our program, against an empty program on the same tracepoint in the same run, by the kernel's own
-// BPF statistics, which charge both about 55 ns for their clock reads. Budgets: foreign ≤ 1.2, target ≤ 5 (target-hash 1.25 × that).
+// BPF statistics, which charge both about 55 ns for their clock reads. Budgets: foreign ≤ 1.2, target without its locks ≤ 5, with them
+// ≤ 8 (target-hash 1.25 × that).
 func BenchmarkSwitch(b *testing.B) {
 	for _, bc := range []struct {
 		name    string
 		foreign bool
 		hash    bool
-	}{{"foreign", true, false}, {"target", false, false}, {"target-hash", false, true}} {
+		locks   bool
+	}{
+		{"foreign", true, false, true},
+		{"target-kernel-only", false, false, false}, {"target", false, false, true}, {"target-hash", false, true, true},
+	} {
 		b.Run(bc.name, func(b *testing.B) {
 			testenv.Require(b, testenv.BPF, testenv.BPFAdmin)
 			busy := testenv.Workload(b, "pingpong", "-pairs", "2")
@@ -27,7 +33,16 @@ func BenchmarkSwitch(b *testing.B) {
 			if bc.foreign {
 				target = testenv.Workload(b, "idle")
 			}
-			s := attachTo(b, target.PID, Config{HashState: bc.hash})
+			cfg := Config{HashState: bc.hash}
+			if bc.locks {
+				rt, err := goruntime.Open(target.PID, goruntime.Options{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer rt.Close()
+				cfg.Runtime = &rt.Info
+			}
+			s := attachTo(b, target.PID, cfg)
 			empty := emptySwitchProgram(b)
 			on, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
 			if err != nil {

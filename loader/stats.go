@@ -52,6 +52,10 @@ func (s *Session) NewStats() *Stats {
 		st.programs = append(st.programs, namedProgram{name, h.prog})
 		st.sum = append(st.sum, ProgramStats{Name: name})
 	}
+	if s.hooks[pinFamily] != "" {
+		st.programs = append(st.programs, namedProgram{pinFamily, s.objs.PwPin})
+		st.sum = append(st.sum, ProgramStats{Name: pinFamily})
+	}
 	return st
 }
 

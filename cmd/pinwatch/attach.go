@@ -70,7 +70,7 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 	if err != nil {
 		return errors.Join(err, target.Close())
 	}
-	defer func() { err = errors.Join(err, program.close()) }()
+	defer program.close()
 	session, err := loader.Attach(target, loader.Config{RingBytes: o.ringBytes, HashState: o.hashState, Runtime: program.info})
 	if err != nil {
 		return errors.Join(err, target.Close())

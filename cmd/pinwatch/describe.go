@@ -46,6 +46,11 @@ func describe(s streams, pid int, offsets string) (report.Meta, *program, error)
 	if why := info.Unknown["AsyncPreempt"]; why != nil {
 		meta.Warnings = append(meta.Warnings, fmt.Sprintf("injected preemptions are not told from others: %v", why))
 	}
+	if !p.locks() {
+		why := cmp.Or(info.Unknown["Offsets"], info.Unknown["GSlot"])
+		meta.Warnings = append(meta.Warnings, fmt.Sprintf("locks and roles are not known: %v", why))
+		fmt.Fprintf(s.err, "pinwatch: locks and roles are not known: %s\n", oneLine(why))
+	}
 	return meta, p, nil
 }
 

@@ -17,11 +17,10 @@ type program struct {
 	info    *goruntime.Info // nil: no Go program, or nothing could be read of it
 }
 
-func (p *program) close() error {
-	if p.runtime == nil {
-		return nil
+func (p *program) close() {
+	if p.runtime != nil {
+		p.runtime.Close()
 	}
-	return p.runtime.Close()
 }
 
 // locks says whether the Ms' locks can be read.
@@ -135,7 +134,7 @@ func openProgram(pid int, offsets string) (*program, error) {
 	if err != nil {
 		return p, err
 	}
-	p.runtime, p.info = rt, rt.Info
+	p.runtime, p.info = rt, &rt.Info
 	if p.symbols, err = rt.Symbols(); err != nil {
 		err = fmt.Errorf("functions have no names: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Limits on headers. Real programs have some ten segments and fifty sections. debug/elf knows no such limits: it copies
@@ -26,6 +27,7 @@ type section struct {
 	off, size      int64  // in the file, inside it unless typ is SHT_NOBITS
 	link           uint32
 	hasNoFileBytes bool
+	compressed     bool // SHF_COMPRESSED: the file has a header and a compressed stream in its place
 }
 
 // An image is a 64-bit little-endian ELF program or shared object: headers in memory, contents read when asked for.
@@ -99,22 +101,27 @@ func (img *image) nameSections(headers []elf.Section64, strndx int) error {
 				s.name = string(name[:end])
 			}
 		}
-		// A section with contents we cannot read as they stand is as good as one without.
-		s.hasNoFileBytes = s.typ == elf.SHT_NOBITS || elf.SectionFlag(h.Flags)&elf.SHF_COMPRESSED != 0 ||
-			h.Off > uint64(img.size) || h.Size > uint64(img.size)-h.Off
+		s.hasNoFileBytes = s.typ == elf.SHT_NOBITS || h.Off > uint64(img.size) || h.Size > uint64(img.size)-h.Off
+		s.compressed = elf.SectionFlag(h.Flags)&elf.SHF_COMPRESSED != 0
 		img.sections = append(img.sections, s)
 	}
 	return nil
 }
 
-// section returns the first section with one of the names whose contents are in the file, or nil.
+// section returns the first section with one of the names whose contents stand in the file as they are, or nil.
 func (img *image) section(names ...string) *section {
+	if s := img.fileSection(names...); s != nil && !s.compressed {
+		return s
+	}
+	return nil
+}
+
+// fileSection is section, and returns compressed sections too.
+func (img *image) fileSection(names ...string) *section {
 	for i := range img.sections {
 		s := &img.sections[i]
-		for _, name := range names {
-			if s.name == name && !s.hasNoFileBytes {
-				return s
-			}
+		if !s.hasNoFileBytes && slices.Contains(names, s.name) {
+			return s
 		}
 	}
 	return nil

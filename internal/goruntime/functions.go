@@ -4,24 +4,44 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+	"slices"
 )
 
-// What Read looks up. Assembly functions appear in .symtab with the suffix .abi0 when the linker had to tell them from
-// their wrappers, in pclntab never.
+// What Open looks up, besides what finds g (gslot.go). Assembly functions appear in .symtab with the suffix .abi0 when the
+// linker had to tell them from their wrappers, in pclntab never.
 const (
-	fnAsyncPreempt = "runtime.asyncPreempt"
-	fnCrosscall2   = "crosscall2"       // runtime/cgo's way from C into Go: linked in if and only if runtime/cgo is
-	fnRacecall     = "runtime.racecall" // assembly that race-enabled runtimes alone have
-	fnMain         = "runtime.main"     // in every program: a table without it is not the whole table
-	varGomaxprocs  = "runtime.gomaxprocs"
-	abi0           = ".abi0"
+	fnAsyncPreempt   = "runtime.asyncPreempt"
+	fnCrosscall2     = "crosscall2"       // runtime/cgo's way from C into Go: linked in if and only if runtime/cgo is
+	fnRacecall       = "runtime.racecall" // assembly that race-enabled runtimes alone have
+	fnMain           = "runtime.main"     // in every program: a table without it is not the whole table
+	fnLockOSThread   = "runtime.LockOSThread"
+	fnSysmon         = "runtime.sysmon"
+	fnTemplateThread = "runtime.templateThread"
+	abi0             = ".abi0"
+
+	// Only .symtab has these, but for the last two.
+	varGomaxprocs = "runtime.gomaxprocs"
+	varAllM       = "runtime.allm"
+	varM0         = "runtime.m0"
+	symText       = "runtime.text"
+	symEtext      = "runtime.etext"
 )
 
-// lookUp returns the link-time addresses of what Read wants to know, from .symtab when it has them, else from pclntab.
+var (
+	goFunctions  = []string{fnCrosscall2, fnMain, fnLockOSThread, fnSysmon, fnTemplateThread}
+	asmFunctions = []string{fnAsyncPreempt, fnRacecall, fnMorestack, fnStackcheck, fnSystemstack, fnLoadG}
+	variables    = []string{varGomaxprocs, varAllM, varM0, symText, symEtext, symTLSAMD64, symTLSARM64}
+)
+
+// lookUp returns the link-time addresses of what Open wants to know, from .symtab when it has them, else from pclntab.
 // A name that is absent from the result is absent from the program.
 func lookUp(img *image, s *space) (map[string]uint64, error) {
-	syms, symErr := img.symbols(fnAsyncPreempt, fnAsyncPreempt+abi0, fnCrosscall2, fnRacecall, fnRacecall+abi0, fnMain, varGomaxprocs)
-	for _, name := range []string{fnAsyncPreempt, fnRacecall} {
+	names := slices.Concat(goFunctions, asmFunctions, variables)
+	for _, name := range asmFunctions {
+		names = append(names, name+abi0)
+	}
+	syms, symErr := img.symbols(names...)
+	for _, name := range asmFunctions {
 		if addr, ok := syms[name+abi0]; ok {
 			syms[name] = addr
 		}
@@ -43,7 +63,7 @@ func lookUpFuncs(img *image, s *space) (map[string]uint64, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read pclntab: %w", err)
 	}
-	found, err := tab.find(fnAsyncPreempt, fnCrosscall2, fnRacecall, fnMain)
+	found, err := tab.find(slices.Concat(goFunctions, asmFunctions)...)
 	if err != nil {
 		return nil, fmt.Errorf("read pclntab: %w", err)
 	}
@@ -65,6 +85,11 @@ func lookUpFuncs(img *image, s *space) (map[string]uint64, error) {
 		}
 		found[name] = base + entry
 	}
+	first, last, err := tab.bounds()
+	if err != nil {
+		return nil, fmt.Errorf("read pclntab: %w", err)
+	}
+	found[symText], found[symEtext] = base+first, base+last
 	return found, nil
 }
 

@@ -6,19 +6,11 @@
 package goruntime
 
 import (
-	"cmp"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"runtime/debug"
-	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // Info is what is known about the Go program in a process. Fields that could not be read are zero, and Unknown says why.
@@ -50,108 +42,16 @@ type Info struct {
 	LockOSThread       uint64 // the function runtime.LockOSThread
 	Sysmon             uint64 // runtime.sysmon
 	TemplateThread     uint64 // runtime.templateThread
-	AllM               uint64 // the variable runtime.allm; only programs with .symtab or DWARF tell
+	AllM               uint64 // the variable runtime.allm; only programs with .symtab tell
 	M0                 uint64 // the variable runtime.m0; the same
 	TextStart, TextEnd uint64 // the Go code: runtime.text to runtime.etext
 
 	Unknown map[string]error // by field name of Info: why it is zero though the program may have a value
 }
 
-// Read reads the Go runtime of process pid, a number in pinwatch's PID namespace. Errors satisfy errors.Is with ErrNotGo; with
-// fs.ErrPermission, as a PermissionError; with fs.ErrNotExist when there is no such process and os.ErrProcessDone when
-// it ended meanwhile. Reading memory can be refused where reading the rest is not: that is no error but in Info.Unknown.
-func Read(pid int) (*Info, error) {
-	const attempts = 3 // a process may execute another program while it is read, which is rarely done twice
-	for i := 1; ; i++ {
-		info, err := read(pid)
-		if i == attempts || !errors.Is(err, errExec) {
-			return info, err
-		}
-	}
-}
-
-var errExec = errors.New("the process executed another program meanwhile")
-
-func read(pid int) (*Info, error) {
-	p, err := openProcess(pid)
-	if err != nil {
-		return nil, err
-	}
-	defer p.close()
-	link, err := p.exeLink()
-	if err != nil {
-		return nil, err
-	}
-	exe, err := p.open("exe")
-	if err != nil {
-		return nil, err
-	}
-	defer exe.Close()
-
-	info := &Info{Exe: link, Unknown: make(map[string]error)}
-	if path, ok := strings.CutSuffix(link, " (deleted)"); ok && !p.same(filepath.Join("root", link), exe) {
-		info.Exe, info.Deleted = path, true
-	}
-	err = info.fill(p, exe)
-	if !p.same("exe", exe) {
-		// What was read may be of two programs, or of a process that ended on the way.
-		if _, gone := p.exeLink(); gone != nil {
-			return nil, gone
-		}
-		return nil, fmt.Errorf("process %d: %w", pid, errExec)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("process %d (%q): %w", pid, info.Exe, err)
-	}
-	return info, nil
-}
-
-// same reports whether the name, in the directory of the process, is the open file.
-func (p *process) same(name string, file *os.File) bool {
-	var a, b unix.Stat_t
-	return unix.Fstatat(int(p.dir.Fd()), name, &a, 0) == nil && unix.Fstat(int(file.Fd()), &b) == nil && a.Dev == b.Dev && a.Ino == b.Ino
-}
-
-// fill reads the program, or the library of it, that has the Go runtime.
-func (info *Info) fill(p *process, exe *os.File) error {
-	img, err := fileImage(exe)
-	if err != nil {
-		return fmt.Errorf("read executable: %w", err)
-	}
-	obj := &object{path: info.Exe, file: exe, img: img}
-	if _, err := findBuildInfo(img); errors.Is(err, ErrNotGo) {
-		if obj, err = p.goObject(); err != nil {
-			return err
-		}
-		defer obj.file.Close()
-	} else if err != nil {
-		return err
-	} else if obj.bias, err = p.bias(img); err != nil {
-		info.unknown(err, "LoadBias")
-	}
-	info.Module, info.LoadBias = obj.path, obj.bias
-	return info.describe(p, obj)
-}
-
-// bias returns the load bias of the program img that p runs.
-func (p *process) bias(img *image) (uint64, error) {
-	entry, err := p.entry()
-	if img.typ == elf.ET_EXEC && errors.Is(err, fs.ErrPermission) {
-		return 0, nil // such a program runs where it was linked or not at all
-	}
-	if err != nil {
-		return 0, err
-	}
-	bias := entry - img.entry
-	if bias%4096 != 0 || img.typ == elf.ET_EXEC && bias != 0 {
-		return 0, fmt.Errorf("the program was started at %#x, its file says %#x", entry, img.entry)
-	}
-	return bias, nil
-}
-
 // describe fills in what the Go object tells.
-func (info *Info) describe(p *process, obj *object) error {
-	img := obj.img
+func (r *Runtime) describe(o Options) error {
+	info, img := &r.Info, r.obj.img
 	switch img.machine {
 	case elf.EM_X86_64:
 		info.Arch = "amd64"
@@ -162,14 +62,9 @@ func (info *Info) describe(p *process, obj *object) error {
 	}
 	info.PIE, info.Static, info.Stripped = img.typ == elf.ET_DYN, !img.has(elf.PT_INTERP), img.symtab() == nil
 
-	placed := info.Unknown["LoadBias"] // nil: run-time addresses can be told
 	s := fileSpace(img)
-	mem, memErr := p.open("mem")
-	if memErr == nil {
-		defer mem.Close()
-		if info.PIE && placed == nil {
-			s = memorySpace(mem, obj.bias)
-		}
+	if mem, err := r.space(); err == nil && info.PIE {
+		s = mem
 	}
 	version, build, err := readBuildInfo(img, s)
 	if err != nil {
@@ -179,7 +74,7 @@ func (info *Info) describe(p *process, obj *object) error {
 
 	addrs, err := lookUp(img, s)
 	if err != nil {
-		info.unknown(errors.Join(err, memErr), "CGO", "Race", "AsyncPreempt")
+		info.unknown(errors.Join(err, r.memErr), "CGO", "Race", "AsyncPreempt", "GSlot", "LockOSThread", "Sysmon", "TemplateThread", "TextStart", "TextEnd")
 	}
 	_, info.CGO = addrs[fnCrosscall2]
 	_, info.Race = addrs[fnRacecall]
@@ -190,39 +85,74 @@ func (info *Info) describe(p *process, obj *object) error {
 		delete(info.Unknown, "Race")
 	}
 	if err == nil {
-		if info.AsyncPreempt, err = asyncPreempt(addrs[fnAsyncPreempt], img, obj.bias, placed); err != nil {
-			info.unknown(err, "AsyncPreempt")
+		r.place(addrs)
+		if info.GSlot, err = r.gSlot(addrs); err != nil {
+			info.unknown(err, "GSlot")
 		}
 	}
-	if info.GOMAXPROCS, err = gomaxprocs(addrs[varGomaxprocs], obj.bias, mem, cmp.Or(placed, memErr)); err != nil {
+	if info.GOMAXPROCS, err = r.gomaxprocs(addrs[varGomaxprocs]); err != nil {
 		info.unknown(err, "GOMAXPROCS")
 	}
-	return nil
+	return r.readOffsets(o)
 }
 
-// asyncPreempt returns the run-time address of the function at the link-time address addr. unplaced says why the bias is not known.
-func asyncPreempt(addr uint64, img *image, bias uint64, unplaced error) (uint64, error) {
-	switch {
-	case addr == 0:
-		return 0, fmt.Errorf("the program has no function %s, which came with Go 1.14", fnAsyncPreempt)
-	case !img.executable(addr):
-		return 0, fmt.Errorf("%s at %#x is not in an executable segment", fnAsyncPreempt, addr)
-	case unplaced != nil:
-		return 0, unplaced
+// place fills in the run-time addresses of functions and variables that stand at the link-time addresses addrs.
+func (r *Runtime) place(addrs map[string]uint64) {
+	info := &r.Info
+	for _, sym := range []struct {
+		to          *uint64
+		field, name string
+		code        bool
+		absent      string // why a program may be without it
+	}{
+		{&info.AsyncPreempt, "AsyncPreempt", fnAsyncPreempt, true, "the program has no function " + fnAsyncPreempt + ", which came with Go 1.14"},
+		{&info.LockOSThread, "LockOSThread", fnLockOSThread, true, ""}, // linked in where it is called
+		{&info.Sysmon, "Sysmon", fnSysmon, true, "the program has no function " + fnSysmon},
+		{&info.TemplateThread, "TemplateThread", fnTemplateThread, true, "the program has no function " + fnTemplateThread},
+		{&info.TextStart, "TextStart", symText, true, "the program does not tell where its code starts"},
+		{&info.TextEnd, "TextEnd", symEtext, false, "the program does not tell where its code ends"},
+		{&info.AllM, "AllM", varAllM, false, "the program has no symbol " + varAllM},
+		{&info.M0, "M0", varM0, false, "the program has no symbol " + varM0},
+	} {
+		addr, ok := addrs[sym.name]
+		switch {
+		case !ok && sym.absent == "":
+		case !ok:
+			info.unknown(errors.New(sym.absent), sym.field)
+		case sym.code && !r.obj.img.executable(addr):
+			info.unknown(fmt.Errorf("%s at %#x is not in an executable segment", sym.name, addr), sym.field)
+		case r.placed != nil:
+			info.unknown(r.placed, sym.field)
+		default:
+			*sym.to = addr + r.obj.bias
+		}
 	}
-	return addr + bias, nil
 }
 
-// gomaxprocs reads runtime.gomaxprocs, an int32 at the link-time address addr. refused says why memory can't be read.
-func gomaxprocs(addr, bias uint64, mem io.ReaderAt, refused error) (int, error) {
+// gSlot finds the TLS slot of g.
+func (r *Runtime) gSlot(addrs map[string]uint64) (*GSlot, error) {
+	slots := &slotReader{img: r.obj.img, addrs: addrs, code: fileSpace(r.obj.img), main: r.Module == r.Exe, got: func(addr uint64) (int64, error) {
+		s, err := r.space()
+		if err != nil {
+			return 0, err
+		}
+		word, err := s.word(addr)
+		return int64(word), err
+	}}
+	return slots.find(r.CGO)
+}
+
+// gomaxprocs reads runtime.gomaxprocs, an int32 at the link-time address addr.
+func (r *Runtime) gomaxprocs(addr uint64) (int, error) {
 	if addr == 0 {
 		return 0, fmt.Errorf("the program has no symbol %s", varGomaxprocs)
 	}
-	if refused != nil {
-		return 0, refused
+	s, err := r.space()
+	if err != nil {
+		return 0, err
 	}
 	var buf [4]byte
-	if err := memorySpace(mem, bias).read(buf[:], addr); err != nil {
+	if err := s.read(buf[:], addr); err != nil {
 		return 0, err
 	}
 	const limit = 1 << 20 // far above the CPUs of any machine

@@ -60,7 +60,7 @@ func (r *Runtime) reader() (*msReader, error) {
 			return nil, err
 		}
 	}
-	return &msReader{mem: r.mem, o: o, info: r.Info, mSpan: m, gSpan: g, starts: make(map[uint64]uint64)}, nil
+	return &msReader{mem: r.mem, o: o, info: &r.Info, mSpan: m, gSpan: g, starts: make(map[uint64]uint64)}, nil
 }
 
 // rawM are the fields of one runtime.m as one read found them.

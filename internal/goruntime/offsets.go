@@ -1,5 +1,7 @@
 package goruntime
 
+import "fmt"
+
 // Offsets are the places, in bytes, of the fields of the runtime's structs that pinwatch reads (runtime/runtime2.go). Absent
 // marks a field that the release does not have.
 type Offsets struct {
@@ -22,7 +24,7 @@ type Offsets struct {
 	MLockedExt uint32 // lockedExt, 4 bytes
 	MLockedInt uint32 // lockedInt, 4 bytes
 	MAllLink   uint32 // alllink
-	MIsExtra   uint32 // isextra, 1 byte; Absent before it existed
+	MIsExtra   uint32 // isextra, 1 byte; Absent before Go 1.20
 
 	// runtime.p
 	PID uint32 // id, 4 bytes
@@ -31,8 +33,56 @@ type Offsets struct {
 // Absent is the offset of a field that does not exist.
 const Absent = ^uint32(0)
 
-// GSlot says where a thread keeps the pointer to the g that runs on it.
-type GSlot struct {
-	Register bool  // arm64 without cgo: in x28, and nowhere in memory
-	TLS      int64 // otherwise at the thread pointer (amd64: FS base, arm64: TPIDR_EL0) plus this
+// maxOffset bounds an offset: a real g has some 450 bytes, a real m 2 KiB, and p.id comes first in its 10 KiB.
+const maxOffset = 8 << 10
+
+// A field is one field of the runtime's structs, in the order in which tables of offsets name them.
+type field struct {
+	owner, name string // "g", "goid"
+	size        uint32 // in bytes; its alignment too
+	optional    bool   // some supported releases do not have it
+	in          func(*Offsets) *uint32
+}
+
+func (f field) column() string { return f.owner + "." + f.name }
+
+var fields = []field{
+	{"g", "m", 8, false, func(o *Offsets) *uint32 { return &o.GM }},
+	{"g", "atomicstatus", 4, false, func(o *Offsets) *uint32 { return &o.GStatus }},
+	{"g", "goid", 8, false, func(o *Offsets) *uint32 { return &o.GGoid }},
+	{"g", "lockedm", 8, false, func(o *Offsets) *uint32 { return &o.GLockedM }},
+	{"g", "startpc", 8, false, func(o *Offsets) *uint32 { return &o.GStartPC }},
+	{"g", "waitreason", 1, false, func(o *Offsets) *uint32 { return &o.GWaitReason }},
+	{"m", "g0", 8, false, func(o *Offsets) *uint32 { return &o.MG0 }},
+	{"m", "procid", 8, false, func(o *Offsets) *uint32 { return &o.MProcID }},
+	{"m", "mstartfn", 8, false, func(o *Offsets) *uint32 { return &o.MStartFn }},
+	{"m", "curg", 8, false, func(o *Offsets) *uint32 { return &o.MCurG }},
+	{"m", "p", 8, false, func(o *Offsets) *uint32 { return &o.MP }},
+	{"m", "id", 8, false, func(o *Offsets) *uint32 { return &o.MID }},
+	{"m", "lockedg", 8, false, func(o *Offsets) *uint32 { return &o.MLockedG }},
+	{"m", "lockedExt", 4, false, func(o *Offsets) *uint32 { return &o.MLockedExt }},
+	{"m", "lockedInt", 4, false, func(o *Offsets) *uint32 { return &o.MLockedInt }},
+	{"m", "alllink", 8, false, func(o *Offsets) *uint32 { return &o.MAllLink }},
+	{"m", "isextra", 1, true, func(o *Offsets) *uint32 { return &o.MIsExtra }},
+	{"p", "id", 4, false, func(o *Offsets) *uint32 { return &o.PID }},
+}
+
+// check reports what no struct of the runtime can look like: a field far out, misaligned, or inside another one.
+func (o *Offsets) check() error {
+	for i, f := range fields {
+		at := *f.in(o)
+		if at == Absent && f.optional {
+			continue
+		}
+		if at > maxOffset-f.size || at%f.size != 0 {
+			return fmt.Errorf("%s at %d can't be: %d bytes, aligned, below %d", f.column(), at, f.size, maxOffset)
+		}
+		for _, other := range fields[:i] {
+			from := *other.in(o)
+			if other.owner == f.owner && from != Absent && from < at+f.size && at < from+other.size {
+				return fmt.Errorf("%s at %d lies inside %s at %d", f.column(), at, other.column(), from)
+			}
+		}
+	}
+	return nil
 }

@@ -172,6 +172,15 @@ func (t *pclntab) find(names ...string) (map[string]uint64, error) {
 	return found, nil
 }
 
+// bounds returns where the first function starts and the last ends, stored as what find returns is.
+func (t *pclntab) bounds() (first, last uint64, err error) {
+	if first, err = t.entry(t.functab); err != nil {
+		return 0, 0, err
+	}
+	last, err = t.entry(t.functab + t.nfunc*2*t.layout.field)
+	return first, last, err
+}
+
 // funcOff returns the offset in the table of function i, read through w.
 func (t *pclntab) funcOff(w *window, i int64) (int64, error) {
 	b, err := w.at(t.functab+i*2*t.layout.field+t.layout.field, int(t.layout.field))
@@ -188,7 +197,7 @@ func (t *pclntab) funcOff(w *window, i int64) (int64, error) {
 	return t.funcs + int64(off), nil
 }
 
-// entry returns the entry of the func at fn.
+// entry returns the address that the func, or the row, at fn starts with.
 func (t *pclntab) entry(fn int64) (uint64, error) {
 	if t.layout.field == 8 {
 		return t.word(fn)

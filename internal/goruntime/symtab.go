@@ -22,7 +22,7 @@ func (img *image) symbols(names ...string) (map[string]uint64, error) {
 	if tab == nil {
 		return nil, nil
 	}
-	if int64(tab.link) >= int64(len(img.sections)) || img.sections[tab.link].hasNoFileBytes {
+	if int64(tab.link) >= int64(len(img.sections)) || img.sections[tab.link].hasNoFileBytes || img.sections[tab.link].compressed {
 		return nil, fmt.Errorf("symbols have no names: section %d of %d should hold them", tab.link, len(img.sections))
 	}
 	str := &img.sections[tab.link]

@@ -1,0 +1,261 @@
+package goruntime
+
+import (
+	"bufio"
+	"debug/dwarf"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// Limits on DWARF. The types of the runtime stand within the first few MB of .debug_info in programs since Go 1.22, and anywhere
+// in older ones, of which the largest known have some 60 MB. What lies beyond is not looked for: the table of offsets is as good.
+const (
+	maxDebugInfo = 256 << 20 // bytes of .debug_info, decompressed: about a second
+	maxUnit      = 64 << 20  // bytes of one unit, held in memory
+	maxAbbrev    = 16 << 20  // bytes of .debug_abbrev: C++ libraries linked in can bring a few 100 KB
+	maxAbbrevs   = 64 << 10  // bytes of one unit's part of it: Go's has less than 1 KB
+	maxDebugAddr = 32 << 20  // bytes of .debug_addr
+	maxRoot      = 4 << 10   // bytes that hold a unit's first entry, which names it
+	maxSteps     = 32 << 20  // entries and attributes decoded: a forged entry of one byte may have thousands
+)
+
+// errNoDWARF says that the program was linked with -w or -s, or stripped.
+var errNoDWARF = errors.New("the program has no DWARF")
+
+// dwarfOffsets returns the offsets that the program's DWARF tells. It reads the units of package runtime alone, one at
+// a time, and stops when it has seen the three structs.
+func dwarfOffsets(img *image) (*Offsets, error) {
+	info, err := img.debugSection("info")
+	if err != nil {
+		return nil, err
+	}
+	d := &dwarfReader{info: bufio.NewReaderSize(info, 64<<10), left: maxDebugInfo, steps: maxSteps, structs: make(map[string]*structOffsets)}
+	if d.abbrev, err = img.debugBytes("abbrev", maxAbbrev); err != nil {
+		return nil, err
+	}
+	// DWARF 5, which Go writes since 1.25, keeps addresses there. Without them not even an entry's name can be read.
+	if d.addr, err = img.debugBytes("addr", maxDebugAddr); err != nil && !errors.Is(err, errNoDWARF) {
+		return nil, err
+	}
+	for len(d.structs) < len(structNames) {
+		if err := d.unit(); errors.Is(err, io.EOF) {
+			return nil, errors.New("DWARF does not tell of runtime.g, runtime.m and runtime.p")
+		} else if err != nil {
+			return nil, fmt.Errorf("read DWARF: %w", err)
+		}
+	}
+	o, err := d.offsets()
+	if err != nil {
+		return nil, fmt.Errorf("DWARF: %w", err)
+	}
+	return o, nil
+}
+
+// DWARFOffsets returns the offsets that the DWARF of an executable file tells.
+func DWARFOffsets(path string) (*Offsets, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	img, err := fileImage(f)
+	if err != nil {
+		return nil, err
+	}
+	return dwarfOffsets(img)
+}
+
+// structNames are the structs that offsets are of, by their names in DWARF.
+var structNames = map[string]string{"runtime.g": "g", "runtime.m": "m", "runtime.p": "p"}
+
+type structOffsets struct {
+	size   int64
+	member map[string]int64
+}
+
+type dwarfReader struct {
+	info         *bufio.Reader
+	left         int64 // of .debug_info that may still be read
+	steps        int   // that may still be taken
+	abbrev, addr []byte
+	structs      map[string]*structOffsets // by owner as in fields
+}
+
+// unit reads the next unit; io.EOF stands behind the last.
+func (d *dwarfReader) unit() error {
+	head, err := d.info.Peek(4)
+	if len(head) == 0 {
+		return err
+	}
+	if len(head) < 4 {
+		return io.ErrUnexpectedEOF
+	}
+	size := int64(binary.LittleEndian.Uint32(head))
+	if size >= 0xfffffff0 {
+		return errors.New("64-bit units, which Go does not write") // nor do linkers: where the next one starts would be a guess
+	}
+	size += 4
+	if d.left -= size; d.left < 0 {
+		return fmt.Errorf("more than %d MiB: %w", maxDebugInfo>>20, errLimit)
+	}
+	root, err := d.info.Peek(int(min(size, maxRoot)))
+	if err != nil {
+		return err
+	}
+	if data, err := d.decode(root); err != nil || !isRuntime(data) {
+		// A unit that cannot be read is C's, whose attributes refer to sections that are of no interest.
+		_, err := io.CopyN(io.Discard, d.info, size)
+		return err
+	}
+	if size > maxUnit {
+		return fmt.Errorf("a unit of %d MiB: %w", size>>20, errLimit)
+	}
+	whole, err := io.ReadAll(io.LimitReader(d.info, size)) // grows with what is really there
+	if err != nil {
+		return err
+	}
+	data, err := d.decode(whole)
+	if err != nil {
+		return err
+	}
+	return d.walk(data)
+}
+
+// decode prepares the decoding of one unit, or of its first bytes, whatever length its header gives. It gives the decoder that unit's part of the
+// abbreviations only, so that an entry has a bounded number of attributes.
+func (d *dwarfReader) decode(unit []byte) (data *dwarf.Data, err error) {
+	defer recovered(&err)
+	const header4, header5 = 11, 12
+	if len(unit) < header5 {
+		return nil, io.ErrUnexpectedEOF
+	}
+	version, abbrevAt := binary.LittleEndian.Uint16(unit[4:]), 6
+	if version >= 5 {
+		abbrevAt = 8
+	}
+	off := int64(binary.LittleEndian.Uint32(unit[abbrevAt:]))
+	if off > int64(len(d.abbrev)) {
+		return nil, fmt.Errorf("abbreviations at %#x of %#x", off, len(d.abbrev))
+	}
+	abbrev := d.abbrev[off:min(off+maxAbbrevs, int64(len(d.abbrev)))]
+	unit = append([]byte(nil), unit...)
+	binary.LittleEndian.PutUint32(unit, uint32(len(unit)-4))
+	binary.LittleEndian.PutUint32(unit[abbrevAt:], 0)
+	data, err = dwarf.New(abbrev, nil, nil, unit, nil, nil, nil, nil)
+	if err == nil && d.addr != nil {
+		err = data.AddSection(".debug_addr", d.addr)
+	}
+	return data, err
+}
+
+// isRuntime reports whether a unit is of Go's package runtime.
+func isRuntime(data *dwarf.Data) (is bool) {
+	var err error
+	defer recovered(&err)
+	e, err := data.Reader().Next()
+	if err != nil || e == nil || e.Tag != dwarf.TagCompileUnit {
+		return false
+	}
+	const langGo = 0x16 // DW_LANG_Go
+	lang, _ := e.Val(dwarf.AttrLanguage).(int64)
+	return lang == langGo && e.Val(dwarf.AttrName) == "runtime"
+}
+
+// walk collects the structs of interest from a unit. Not with Reader.SkipChildren, which recurses as deep as a forged
+// unit tells it to.
+func (d *dwarfReader) walk(data *dwarf.Data) (err error) {
+	defer recovered(&err)
+	r := data.Reader()
+	var current *structOffsets // the struct whose members are being read
+	for depth := 0; ; {
+		e, err := r.Next()
+		if err != nil {
+			return err
+		}
+		if e == nil {
+			return nil
+		}
+		if d.steps -= 1 + len(e.Field); d.steps < 0 {
+			return fmt.Errorf("more than %d entries: %w", maxSteps, errLimit)
+		}
+		switch {
+		case e.Tag == 0:
+			if depth--; depth <= 1 {
+				if current = nil; len(d.structs) == len(structNames) {
+					return nil
+				}
+			}
+			continue
+		case depth == 1 && e.Tag == dwarf.TagStructType && e.Children:
+			if current, err = d.open(e); err != nil {
+				return err
+			}
+		case depth == 2 && e.Tag == dwarf.TagMember && current != nil:
+			if err := current.add(e); err != nil {
+				return err
+			}
+		}
+		if e.Children {
+			depth++
+		}
+	}
+}
+
+// open starts a struct of interest; nil for others.
+func (d *dwarfReader) open(e *dwarf.Entry) (*structOffsets, error) {
+	name, _ := e.Val(dwarf.AttrName).(string)
+	owner, ok := structNames[name]
+	if !ok {
+		return nil, nil
+	}
+	if d.structs[owner] != nil {
+		return nil, fmt.Errorf("%s is there twice", name)
+	}
+	size, _ := e.Val(dwarf.AttrByteSize).(int64)
+	s := &structOffsets{size: size, member: make(map[string]int64)}
+	d.structs[owner] = s
+	return s, nil
+}
+
+func (s *structOffsets) add(e *dwarf.Entry) error {
+	name, _ := e.Val(dwarf.AttrName).(string)
+	at, ok := e.Val(dwarf.AttrDataMemberLoc).(int64)
+	if !ok {
+		return fmt.Errorf("member %.40q has no plain offset", name)
+	}
+	if _, twice := s.member[name]; twice && name != "_" {
+		return fmt.Errorf("member %.40q is there twice", name)
+	}
+	s.member[name] = at
+	return nil
+}
+
+// offsets turns what was read into Offsets.
+func (d *dwarfReader) offsets() (*Offsets, error) {
+	var o Offsets
+	for _, f := range fields {
+		s := d.structs[f.owner]
+		at, ok := s.member[f.name]
+		switch {
+		case !ok && f.optional:
+			*f.in(&o) = Absent
+		case !ok:
+			return nil, fmt.Errorf("runtime.%s has no member %s", f.owner, f.name)
+		case at < 0 || at > s.size-int64(f.size) || at > maxOffset:
+			return nil, fmt.Errorf("%s at %d lies outside a struct of %d bytes", f.column(), at, s.size)
+		default:
+			*f.in(&o) = uint32(at)
+		}
+	}
+	return &o, o.check()
+}
+
+// recovered turns a panic of the decoder, which is made for files one trusts, into an error.
+func recovered(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("decode: %v", r)
+	}
+}

@@ -1,0 +1,71 @@
+package goruntime
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Where offsets come from, as Info.OffsetsFrom says it.
+const (
+	OffsetsFile  = "file"  // the user's table
+	OffsetsDWARF = "dwarf" // the program's own DWARF
+	OffsetsTable = "table" // the table that is built in
+	OffsetsNone  = "none"
+)
+
+// An UnknownOffsetsError says that nothing tells where the fields of a program's runtime are: its release is in no table
+// and it has no DWARF that can be believed.
+type UnknownOffsetsError struct {
+	GoVersion string // as in Info
+	Arch      string
+	DWARF     error // why the program's DWARF did not help
+}
+
+func (e *UnknownOffsetsError) Error() string {
+	return fmt.Sprintf("no offsets known for %s on %s (%v): kernel side only; give them with --offsets FILE", e.GoVersion, e.Arch, e.DWARF)
+}
+
+// Unwrap gives the reason why DWARF did not help.
+func (e *UnknownOffsetsError) Unwrap() error { return e.DWARF }
+
+// readOffsets fills in Offsets: from the user's file if there is one, else from DWARF, else from the built-in table.
+// Only the user's file can make it fail: it was asked for, so passing it over in silence would be wrong.
+func (r *Runtime) readOffsets(o Options) error {
+	info := &r.Info
+	if o.Offsets != "" {
+		t, err := readTable(o.Offsets)
+		if err != nil {
+			return err
+		}
+		release, ok := ParseRelease(info.GoVersion)
+		if info.Offsets = t.Find(release, info.Arch); !ok || info.Offsets == nil {
+			info.Offsets, info.OffsetsFrom = nil, OffsetsNone
+			return &TableError{File: o.Offsets, Err: fmt.Errorf("no row for %s on %s", info.GoVersion, info.Arch)}
+		}
+		info.OffsetsFrom = OffsetsFile
+		return nil
+	}
+	info.Offsets, info.OffsetsFrom = nil, OffsetsNone
+	dwarfErr := errors.New("DWARF not read")
+	if !o.NoDWARF {
+		info.Offsets, dwarfErr = dwarfOffsets(r.obj.img)
+	}
+	if dwarfErr == nil {
+		info.OffsetsFrom = OffsetsDWARF
+		return nil
+	}
+	builtin, err := BuiltinTable()
+	if err != nil {
+		return err
+	}
+	if release, ok := ParseRelease(info.GoVersion); ok {
+		info.Offsets = builtin.Find(release, info.Arch)
+	}
+	if info.Offsets == nil {
+		info.unknown(&UnknownOffsetsError{GoVersion: strings.TrimSpace(info.GoVersion), Arch: info.Arch, DWARF: dwarfErr}, "Offsets")
+		return nil
+	}
+	info.OffsetsFrom = OffsetsTable
+	return nil
+}

@@ -1,0 +1,35 @@
+package goruntime
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+)
+
+// A Release is a release of Go 1, the unit in which offsets change: mostly from minor to minor, but a patch release may move
+// a field too (m.lockedg did in Go 1.23 and 1.24).
+type Release struct{ Minor, Patch int }
+
+// String writes a release as Go's own version strings do; the first of a minor release has no patch number, whether or not Go gave it one.
+func (r Release) String() string {
+	if r.Patch == 0 {
+		return fmt.Sprintf("go1.%d", r.Minor)
+	}
+	return fmt.Sprintf("go1.%d.%d", r.Minor, r.Patch)
+}
+
+// versionPattern finds the release at the start of what runtime.Version says: "go1.26.8", "go1.27rc1", "go1.26.8 X:synctest",
+// "go1.21.5-custom", "devel go1.28-2f4b6ba". Behind it may stand anything but a further number.
+var versionPattern = regexp.MustCompile(`^(?:devel )?go1\.([0-9]{1,3})(?:\.([0-9]{1,3}))?(?:[^0-9.].*)?$`)
+
+// ParseRelease returns the release that version is or was made from. Release candidates, development versions and vendors'
+// names without a patch number count as the minor release. Version strings of Go before 1.17 may name a bare commit, which tells nothing.
+func ParseRelease(version string) (Release, bool) {
+	m := versionPattern.FindStringSubmatch(version)
+	if m == nil {
+		return Release{}, false
+	}
+	minor, _ := strconv.Atoi(m[1])
+	patch, _ := strconv.Atoi(m[2]) // 0 for ""
+	return Release{minor, patch}, true
+}
