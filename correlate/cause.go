@@ -53,7 +53,7 @@ var createRules = []rule{
 	{"locked_exit", []string{"mexit"}},                   // an M ends and gives its P away
 	{"sysmon_handoff", []string{"handoffp", "retake"}},   // sysmon takes the P of an M in a long system call
 	{"syscall_handoff", []string{"entersyscallblock"}},   // an M gives its P away before it blocks
-	{"for_each_p", []string{"handoffp", "forEachP"}}, // a P of an M in a system call has to do something
+	{"for_each_p", []string{"handoffp", "forEachP"}},     // a P of an M in a system call has to do something
 	{"gc_worker", []string{"gcBgMarkStartWorkers"}},
 	{"gc_worker", []string{"gcStart"}},
 	{"gc_worker", []string{"gcMarkDone"}},

@@ -52,9 +52,9 @@ func (s *Session) NewStats() *Stats {
 		st.programs = append(st.programs, namedProgram{name, h.prog})
 		st.sum = append(st.sum, ProgramStats{Name: name})
 	}
-	if s.hooks[pinFamily] != "" {
-		st.programs = append(st.programs, namedProgram{pinFamily, s.objs.PwPin})
-		st.sum = append(st.sum, ProgramStats{Name: pinFamily})
+	if s.hooks[PinProbe] != "" {
+		st.programs = append(st.programs, namedProgram{PinProbe, s.objs.PwPin})
+		st.sum = append(st.sum, ProgramStats{Name: PinProbe})
 	}
 	return st
 }

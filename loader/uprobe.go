@@ -17,8 +17,8 @@ type Place struct {
 	Offset uint64
 }
 
-// pinFamily is the name of the probe on runtime.LockOSThread in hooks and statistics.
-const pinFamily = "LockOSThread"
+// PinProbe is the name of the probe on runtime.LockOSThread in hooks and statistics.
+const PinProbe = "LockOSThread"
 
 // ProbePins puts a breakpoint on the target's runtime.LockOSThread. From now on its calls are told of.
 func (s *Session) ProbePins(at Place) error {
@@ -27,7 +27,7 @@ func (s *Session) ProbePins(at Place) error {
 		return explainAttach("probe runtime.LockOSThread", err)
 	}
 	s.links = append(s.links, l)
-	s.hooks[pinFamily] = "uprobe"
+	s.hooks[PinProbe] = "uprobe"
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -76,6 +77,14 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 		return errors.Join(err, target.Close())
 	}
 	defer func() { err = errors.Join(err, session.Close()) }()
+	var probe *time.Duration
+	if o.sites {
+		cost, err := program.probePins(session)
+		if err != nil {
+			return err
+		}
+		probe = &cost
+	}
 	ring, err := events.NewRing(session.Ring())
 	if err != nil {
 		return err
@@ -83,7 +92,7 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 	defer ring.Close()
 
 	topology := host.ReadTopology(os.DirFS("/"))
-	w := &windows{out: out, meta: meta, session: session}
+	w := &windows{out: out, meta: meta, session: session, probe: probe}
 	cfg := program.correlation(&ring.Stacks)
 	cfg.TGID, cfg.Distance = target.TGID, topology.Distance
 	ob := &observer{

@@ -21,6 +21,7 @@ type options struct {
 	hashState          bool
 	offsets            string // file of the user's own offsets; "" = none
 	verbose            bool
+	sites              bool
 }
 
 func observeFlags() []cli.Flag {
@@ -29,6 +30,7 @@ func observeFlags() []cli.Flag {
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT` of the report: text, json or ndjson", Value: "text"},
 		&cli.StringFlag{Name: "out", Usage: "write the report to `FILE` instead of the terminal"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "text: every population, cause, locked thread and site"},
+		&cli.BoolFlag{Name: "sites", Usage: "put a breakpoint on runtime.LockOSThread: who pins, from where, how often, for how long"},
 		&cli.StringFlag{Name: "ready-file", Usage: "make `FILE`, which must not exist, when the observation begins"},
 		&cli.StringFlag{Name: "ring-size", Usage: "`BYTES` of the kernel's buffer for events", DefaultText: "16M"},
 		&cli.BoolFlag{Name: "hash-state", Hidden: true, Usage: "keep thread state as kernels before 5.12 do"},
@@ -42,6 +44,7 @@ func offsetsFlag() cli.Flag {
 func parseOptions(c *cli.Context, defaultDuration string) (o options, err error) {
 	o.format, o.outFile, o.hashState = c.String("output"), c.String("out"), c.Bool("hash-state")
 	o.readyFile, o.offsets, o.verbose = c.String("ready-file"), c.String("offsets"), c.Bool("verbose")
+	o.sites = c.Bool("sites")
 	switch o.format {
 	case "text", "json", "ndjson":
 	default:

@@ -12,35 +12,51 @@ import (
 // Scheduling policies of include/uapi/linux/sched.h.
 var policies = map[int]string{0: "SCHED_OTHER", 1: "SCHED_FIFO", 2: "SCHED_RR", 3: "SCHED_BATCH", 5: "SCHED_IDLE", 6: "SCHED_DEADLINE", 7: "SCHED_EXT"}
 
-// scheduling is how the kernel schedules one thread now: the CPUs it may run on, its nice value and its policy; nil what is not
-// to be had, as after its end.
-func scheduling(pid int, tid int32) (affinity *string, nice *int, policy *string) {
+// schedule is how the kernel schedules one thread; nil what is not to be had, as after its end.
+type schedule struct {
+	affinity *string // the CPUs it may run on, as the kernel writes them
+	cpus     []int   // the same
+	nice     *int
+	policy   *string
+}
+
+// scheduling asks the kernel how it schedules a thread now.
+func scheduling(pid int, tid int32) (s schedule) {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(int(tid), &set); err == nil {
 		list := cpuList(&set)
-		affinity = &list
+		s.affinity, s.cpus = &list, cpuNumbers(&set)
 	}
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/stat", pid, tid))
 	if err != nil {
-		return affinity, nil, nil
+		return s
 	}
 	// The name, in parentheses, may hold anything; what follows begins with field 3 of proc_pid_stat(5).
 	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 	const niceField, policyField = 19 - 3, 41 - 3
 	if len(fields) <= policyField {
-		return affinity, nil, nil
+		return s
 	}
 	if n, err := strconv.Atoi(fields[niceField]); err == nil {
-		nice = &n
+		s.nice = &n
 	}
 	if p, err := strconv.Atoi(fields[policyField]); err == nil {
 		name, ok := policies[p]
 		if !ok {
 			name = strconv.Itoa(p)
 		}
-		policy = &name
+		s.policy = &name
 	}
-	return affinity, nice, policy
+	return s
+}
+
+func cpuNumbers(set *unix.CPUSet) (cpus []int) {
+	for cpu := range len(set) * 64 {
+		if set.IsSet(cpu) {
+			cpus = append(cpus, cpu)
+		}
+	}
+	return cpus
 }
 
 // cpuList writes a set as the kernel does: 0-3,8.

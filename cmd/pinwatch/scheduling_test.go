@@ -21,7 +21,8 @@ func TestCPUList(t *testing.T) {
 }
 
 func TestScheduling(t *testing.T) {
-	affinity, nice, policy := scheduling(os.Getpid(), int32(os.Getpid()))
+	s := scheduling(os.Getpid(), int32(os.Getpid()))
+	affinity, nice, policy := s.affinity, s.nice, s.policy
 	want, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +30,7 @@ func TestScheduling(t *testing.T) {
 	if affinity == nil || *affinity == "" || nice == nil || *nice != 20-want || policy == nil || *policy != "SCHED_OTHER" {
 		t.Errorf("affinity %v, nice %v, policy %v", affinity, nice, policy)
 	}
-	if affinity, nice, policy := scheduling(os.Getpid(), 1<<30); affinity != nil || nice != nil || policy != nil {
+	if s := scheduling(os.Getpid(), 1<<30); s.affinity != nil || s.cpus != nil || s.nice != nil || s.policy != nil {
 		t.Error("a thread that does not exist has a schedule")
 	}
 }

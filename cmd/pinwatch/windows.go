@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/internal/findings"
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/loader"
 )
@@ -20,6 +21,7 @@ type windows struct {
 	begin    spent // at the start of the observation
 	last     spent // at the start of the interval
 	whole    *correlate.Result
+	probe    *time.Duration // what a breakpoint costs here; nil without the probe on LockOSThread
 }
 
 // spent is what pinwatch has used up and missed at one moment, since attach.
@@ -58,6 +60,7 @@ func (w *windows) settled(r *correlate.Result) error {
 		programs = nil // refused, or not yet
 	}
 	meta.Observer = observed(w.session, programs, sampled, now.cpu.since(since.cpu), now.at.Sub(since.at))
+	meta.Observer.Probe = w.probed(programs, r)
 	return w.out.interval(w.report(meta, r))
 }
 
@@ -84,16 +87,50 @@ func (w *windows) final(statsErr error) error {
 		meta.Warnings = append(meta.Warnings, fmt.Sprintf("what the programs cost is not known: %s", oneLine(statsErr)))
 	}
 	meta.Observer = observed(w.session, programs, sampled, usage().since(w.begin.cpu), time.Since(w.begin.at))
+	meta.Observer.Probe = w.probed(programs, w.whole)
 	return w.out.final(w.report(meta, w.whole))
 }
 
-// report adds what the kernel says now of how each living thread is scheduled.
+// probed is what the probe on LockOSThread cost: the breakpoint and, where the kernel has told, the program behind it.
+func (w *windows) probed(programs []loader.ProgramStats, r *correlate.Result) *report.Probe {
+	if w.probe == nil {
+		return nil
+	}
+	p := &report.Probe{}
+	for _, s := range r.Sites {
+		p.Hits += s.Calls
+	}
+	for _, s := range programs {
+		if s.Name == loader.PinProbe && s.Runs > 0 {
+			ns := float64(w.probe.Nanoseconds()) + float64(s.Runtime)/float64(s.Runs)
+			p.HitNS = &ns
+		}
+	}
+	return p
+}
+
+// report adds what the kernel says now of how each living thread is scheduled, and what is worth doing about it all.
 func (w *windows) report(meta report.Meta, r *correlate.Result) *report.Report {
+	about := findings.About{Affinity: map[int32][]int{}}
+	if n := meta.Target.GOMAXPROCS; n != nil {
+		about.GOMAXPROCS = *n
+	}
+	schedules := map[int32]schedule{}
+	for i := range r.Threads {
+		if t := &r.Threads[i]; t.ExitedAt == 0 && procIsOurs() {
+			s := scheduling(w.session.Target.PID, t.TID)
+			schedules[t.TID] = s
+			if s.cpus != nil {
+				about.Affinity[t.TID] = s.cpus
+			}
+		}
+	}
+	meta.Findings = findings.Find(r, about)
 	rep := report.New(meta, r)
 	for i := range rep.Threads {
-		if t := &rep.Threads[i]; t.ExitNS == nil && procIsOurs() {
-			t.Affinity, t.Nice, t.Policy = scheduling(w.session.Target.PID, t.TID)
-		}
+		t := &rep.Threads[i]
+		s := schedules[t.TID]
+		t.Affinity, t.Nice, t.Policy = s.affinity, s.nice, s.policy
 	}
 	return rep
 }

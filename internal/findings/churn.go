@@ -35,13 +35,15 @@ func churn(w *window) []Finding {
 	if perSecond >= churnWarnPerSecond {
 		f.Severity = warn
 	}
-	entry := w.exitedEntry()
+	entry, known := w.exitedEntry()
 	f.Message = fmt.Sprintf("%s%s threads/s were destroyed because their goroutine ended while locked to them (%d in %s)",
 		w.atLeast(), digits(perSecond), n, duration(float64(w.ns)))
-	f.Evidence = map[string]any{"threads_exited_locked": n, "destroyed_per_s": rounded(perSecond), "threads_created": w.Counts.ThreadsCreated,
-		"function": known(entry), "cpu_each_ns": nil, "cpu_s_per_hour": nil, "lossy": !w.complete}
+	f.Evidence = map[string]any{"threads_exited_locked": n, "destroyed_per_s": rounded(perSecond),
+		"threads_created": w.Counts.ThreadsCreated, "function": orNil(entry), "function_threads": nil, "cpu_each_ns": nil,
+		"cpu_s_per_hour": nil, "lossy": !w.complete}
 	if entry != "" {
-		f.Message += ", most of them in " + shorten(entry)
+		f.Message += fmt.Sprintf(", %d of them known to be of %s", known, shorten(entry))
+		f.Evidence["function_threads"] = known
 	}
 	if each, ok := w.churnCPU(n); ok {
 		perHour := perSecond * each / 1e9 * 3600
@@ -73,21 +75,22 @@ func (w *window) churnCPU(exited uint64) (ns float64, ok bool) {
 	return ns, true
 }
 
-// exitedEntry is the function that most goroutines which ended while locked began with; "" when none has more than half.
-func (w *window) exitedEntry() string {
-	n, all := map[string]int{}, 0
-	for i := range w.Threads {
-		if t := &w.Threads[i]; t.ExitedAt != 0 && t.Lock.State == "exiting" {
-			n[t.Lock.Entry]++
-			all++
+// exitedEntry is the function that most of the goroutines which ended while locked began with, of those for which it is known, and
+// how many of them did; "" when none has more than half.
+func (w *window) exitedEntry() (entry string, n uint64) {
+	by, all := map[string]uint64{}, uint64(0)
+	for _, c := range w.Causes {
+		if c.What == "exit" && c.Cause == "locked" && c.Function != "" {
+			by[c.Function] += c.N
+			all += c.N
 		}
 	}
-	for entry, k := range n {
+	for f, k := range by {
 		if 2*k > all {
-			return entry
+			return f, k
 		}
 	}
-	return ""
+	return "", 0
 }
 
 const (
@@ -121,7 +124,7 @@ func perRequest(w *window) []Finding {
 	}
 	f.Message = fmt.Sprintf("goroutines were pinned and unpinned at least %s times per s (%d in %s)", digits(perSecond), ended, duration(float64(w.ns)))
 	f.Advice = "find the call with --sites; " + f.Advice
-	f.Evidence = map[string]any{"pins": ended, "pins_per_s": rounded(perSecond), "site": nil, "function": known(entry), "lossy": !w.complete}
+	f.Evidence = map[string]any{"pins": ended, "pins_per_s": rounded(perSecond), "site": nil, "function": orNil(entry), "lossy": !w.complete}
 	return []Finding{f}
 }
 

@@ -3,6 +3,7 @@ package findings
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/pinwatch/pinwatch/correlate"
@@ -48,7 +49,7 @@ func hotSpots(w *window) (fs []Finding) {
 				duration(wake), duration(waker), percent(cpu), percent(delay)),
 			Advice: fmt.Sprintf("hand %s more work at a time (a slice per channel operation, or a buffered channel drained in a loop), let it do the whole job "+
 				"without asking others, or unpin what does not depend on the thread", function(entry)),
-			Evidence: map[string]any{"threads": len(group), "tids": tids(group), "function": known(entry), "handoffs_per_s": rounded(perSecond),
+			Evidence: map[string]any{"threads": len(group), "tids": tids(group), "function": orNil(entry), "handoffs_per_s": rounded(perSecond),
 				"wake_mean_ns": rounded(wake), "waker_cpu_mean_ns": rounded(waker), "cpu_min_fraction": rounded(cpu), "delay_fraction": rounded(delay),
 				"lossy": !w.complete},
 		}
@@ -92,8 +93,8 @@ func storm(w *window) []Finding {
 		Message: fmt.Sprintf("%s%s SIGURG per s reached the program's threads, more than %g per s for each of GOMAXPROCS %d", w.atLeast(), digits(perSecond),
 			stormPerProc, w.GOMAXPROCS),
 		Advice: cmp.Or(stormAdvice[cause], "see why they are sent under causes, with --verbose"),
-		Evidence: map[string]any{"sigurg_per_s": rounded(perSecond), "gomaxprocs": w.GOMAXPROCS, "cause": known(cause), "cause_fraction": nil,
-			"function": known(who), "cpu_fraction": nil, "lossy": !w.complete},
+		Evidence: map[string]any{"sigurg_per_s": rounded(perSecond), "gomaxprocs": w.GOMAXPROCS, "cause": orNil(cause), "cause_fraction": nil,
+			"function": orNil(who), "cpu_fraction": nil, "lossy": !w.complete},
 	}
 	if cause != "" {
 		f.Message += fmt.Sprintf("; %s of them for %s", percent(share), cause)
@@ -124,8 +125,8 @@ func (w *window) stormCause() (cause, function string, share float64) {
 			n[c.Cause] += c.N
 		}
 	}
-	for word, k := range n {
-		if word != "unknown" && word != "other" && 2*k > w.Counts.SigurgGenerated {
+	for _, word := range slices.Sorted(maps.Keys(n)) {
+		if k := n[word]; word != "unknown" && word != "other" && 2*k > w.Counts.SigurgGenerated {
 			cause, share = word, min(1, float64(k)/float64(w.Counts.SigurgGenerated))
 		}
 	}

@@ -2,6 +2,7 @@ package findings
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/pinwatch/pinwatch/correlate"
 )
@@ -16,11 +17,10 @@ func wedged(w *window) (fs []Finding) {
 		}
 		fs = append(fs, Finding{
 			ID: "wedged-m0", Severity: warn,
-			Message: fmt.Sprintf("the main thread (tid %d) is parked for ever: a goroutine locked to it ended without UnlockOSThread, %s or longer ago",
-				t.TID, duration(float64(t.Lock.HeldMin))),
+			Message: fmt.Sprintf("the main thread (tid %d) is parked for ever: a goroutine locked to it ended without UnlockOSThread", t.TID),
 			Advice: fmt.Sprintf("in %s, put defer runtime.UnlockOSThread() right after LockOSThread; what has to run on the main thread "+
 				"(a GUI, some C libraries) no longer can", function(t.Lock.Entry)),
-			Evidence: map[string]any{"tid": t.TID, "function": known(t.Lock.Entry), "held_min_s": rounded(float64(t.Lock.HeldMin) / 1e9)},
+			Evidence: map[string]any{"tid": t.TID, "function": orNil(t.Lock.Entry)},
 		})
 	}
 	return fs
@@ -41,7 +41,7 @@ func unbalanced(w *window) (fs []Finding) {
 					goroutineOf(l.Entry), l.Ext, t.TID, l.GoID),
 				Advice: fmt.Sprintf("in what %s calls, put defer runtime.UnlockOSThread() right after every LockOSThread: as it is, no single unlock "+
 					"sets the thread free", function(l.Entry)),
-				Evidence: map[string]any{"tid": t.TID, "goid": knownID(l.GoID), "function": known(l.Entry), "lock_depth": l.Ext, "lock_depth_max": l.MaxExt},
+				Evidence: map[string]any{"tid": t.TID, "goid": knownID(l.GoID), "function": orNil(l.Entry), "lock_depth": l.Ext, "lock_depth_max": l.MaxExt},
 			})
 		}
 	}
@@ -69,7 +69,7 @@ func leaked(w *window) (fs []Finding) {
 	var idle []*correlate.Thread
 	for i := range w.Threads {
 		t := &w.Threads[i]
-		if t.Lock.State == "user" && t.Lock.Parked && t.Handoff.N == 0 && w.slept(t) {
+		if t.Lock.State == "user" && t.Lock.Parked && t.Handoff.N == 0 && w.slept(t) && !ofRuntime(t.Lock.Entry) {
 			idle = append(idle, t)
 		}
 	}
@@ -80,8 +80,11 @@ func leaked(w *window) (fs []Finding) {
 				goroutineOf(entry), duration(float64(w.ns))),
 			Advice: fmt.Sprintf("if no more work will come, let %s return or call runtime.UnlockOSThread before it waits; "+
 				"if it will, this is the price of keeping its thread", function(entry)),
-			Evidence: map[string]any{"threads": len(group), "tids": tids(group), "goids": goids(group), "function": known(entry),
+			Evidence: map[string]any{"threads": len(group), "tids": tids(group), "goids": goids(group), "function": orNil(entry),
 				"window_s": rounded(w.seconds), "held_min_s": rounded(float64(leastHeld(group)) / 1e9)},
+		}
+		if entry == mainGoroutine {
+			f.Advice = "if nothing needs the main thread (a GUI, some C libraries), take LockOSThread out of main.main and of every init function"
 		}
 		if w.ns >= leakWarnWindow && w.GOMAXPROCS > 0 && len(group) > max(leakWarnThreads, w.GOMAXPROCS) {
 			f.Severity = warn
@@ -90,6 +93,10 @@ func leaked(w *window) (fs []Finding) {
 	}
 	return fs
 }
+
+// ofRuntime says whether the runtime started that goroutine for itself. It has one that is pinned for good and rightly so in every program
+// that uses os/signal: ensureSigM in runtime/signal_unix.go.
+func ofRuntime(entry string) bool { return strings.HasPrefix(entry, "runtime.") && entry != mainGoroutine }
 
 func leastHeld(ts []*correlate.Thread) int64 {
 	least := ts[0].Lock.HeldMin

@@ -43,8 +43,8 @@ func sharedCores(w *window) (fs []Finding) {
 			Advice: fmt.Sprintf("keep the rest of the program off CPU %s: start it with taskset or a cpuset without that CPU and widen only this thread's "+
 				"affinity to it (sched_setaffinity right after LockOSThread in %s), and set GOMAXPROCS to the CPUs that are left",
 				cpuList(own), function(t.Lock.Entry)),
-			Evidence: map[string]any{"tid": t.TID, "function": known(t.Lock.Entry), "cpus": own, "other_threads": rivals, "busiest_other_tid": busiest.TID,
-				"busiest_other_role": known(busiest.Role), "runq_ns": t.Runq, "runq_fraction": rounded(share), "lossy": !w.complete},
+			Evidence: map[string]any{"tid": t.TID, "function": orNil(t.Lock.Entry), "cpus": own, "other_threads": rivals, "busiest_other_tid": busiest.TID,
+				"busiest_other_role": orNil(busiest.Role), "runq_ns": t.Runq, "runq_fraction": rounded(share), "lossy": !w.complete},
 		}
 		if share >= sharedWarn {
 			f.Severity = warn

@@ -41,18 +41,27 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
+// mainGoroutine is the function of the goroutine that runs the init functions and main.main.
+const mainGoroutine = "runtime.main"
+
 // goroutineOf names a goroutine by the function it began with.
 func goroutineOf(entry string) string {
-	if entry == "" {
+	switch entry {
+	case "":
 		return "a goroutine whose function is not known"
+	case mainGoroutine:
+		return "the main goroutine"
 	}
 	return shorten(entry)
 }
 
 // function names the code to change in advice.
 func function(name string) string {
-	if name == "" {
+	switch name {
+	case "":
 		return "the goroutine's function"
+	case mainGoroutine:
+		return "main.main or an init function"
 	}
 	return shorten(name)
 }
@@ -63,8 +72,8 @@ func shorten(name string) string {
 	return name[strings.LastIndexByte(head, '/')+1:]
 }
 
-// known is s for evidence; nil when empty.
-func known(s string) any {
+// orNil is s for evidence; nil when empty.
+func orNil(s string) any {
 	if s == "" {
 		return nil
 	}

@@ -93,6 +93,13 @@ type Observer struct {
 	CPUFraction   *float64          `json:"cpu_fraction"` // of one CPU
 	RSSAnonBytes  *uint64           `json:"rss_anon_bytes"`
 	StatsSampledS *float64          `json:"stats_sampled_s"` // how long BPF statistics were on; they cost time themselves
+	Probe         *Probe            `json:"probe"`           // nil without the probe on LockOSThread
+}
+
+// Probe is the cost of the breakpoint on runtime.LockOSThread, which the calling goroutine pays.
+type Probe struct {
+	Hits  uint64   `json:"hits"`   // in the window
+	HitNS *float64 `json:"hit_ns"` // of one: the breakpoint, measured on this machine with an empty program, and ours
 }
 
 // Program is the cost of one of pinwatch's own kernel programs, from the kernel's BPF statistics.

@@ -34,6 +34,13 @@ func (p *page) observer(r *Report) {
 	}
 	p.field("observer", plain, parts...)
 	p.field("", plain, programParts(o)...)
+	if o.Probe != nil {
+		cost := "cost not known"
+		if o.Probe.HitNS != nil {
+			cost = duration(*o.Probe.HitNS) + " each, measured here"
+		}
+		p.field("", notice, "probe on LockOSThread: "+plural(o.Probe.Hits, "hit"), cost)
+	}
 	if taxing := taxingHooks(o.Hooks); len(taxing) > 0 {
 		p.field("", notice, fmt.Sprintf("While attached, every system call of every process is slower: %s use classic system-call tracepoints.",
 			strings.Join(taxing, ", ")))

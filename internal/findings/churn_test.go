@@ -1,0 +1,139 @@
+package findings
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/pinwatch/pinwatch/correlate"
+)
+
+func exitedLocked(n uint64) func(*correlate.Result, *About) {
+	return func(r *correlate.Result, _ *About) { r.Counts.ThreadsExitedLocked = &n }
+}
+
+func TestChurn(t *testing.T) {
+	run(t, []scenario{
+		{"too few", 5, exitedLocked(churnCount - 1), nil},
+		{"few but fast enough", 5, exitedLocked(churnCount), []string{"exit-while-locked-churn info"}},
+		{"too slow", 60, exitedLocked(59), nil},
+		{"just fast enough", 60, exitedLocked(60), []string{"exit-while-locked-churn info"}},
+		{"below a warning", 10, exitedLocked(99), []string{"exit-while-locked-churn info"}},
+		{"warning", 10, exitedLocked(100), []string{"exit-while-locked-churn warn"}},
+		{"unlocked exits", 10, func(r *correlate.Result, _ *About) { r.Counts.ThreadsExited = 1000 }, nil},
+		{"a lower bound is enough", 10, func(r *correlate.Result, a *About) { exitedLocked(100)(r, a); lose(r) }, []string{"exit-while-locked-churn warn"}},
+	})
+}
+
+// TestChurnCost: 1,000 threads in 10 s at 30 + 20 µs to end (of which 5 off the CPU) and, for half of them, 60 + 40 µs to be replaced.
+func TestChurnCost(t *testing.T) {
+	r := healthy(10)
+	r.Counts.ThreadsExitedLocked, r.Counts.ThreadsExited, r.Counts.ThreadsCreated = ptr(uint64(1000)), 1000, 500
+	r.Costs = []correlate.Cost{
+		samples("P-8", "clone_syscall", "", 500, 60_000), samples("P-8", "start", "", 500, 40_000),
+		samples("P-9", "runtime", "", 1000, 30_000),
+		samples("P-9", "exit", "", 1000, 90_000), samples("P-9", "exit", "locked", 990, 25_000), samples("P-9", "exit", "other", 10, 6e6),
+	}
+	r.Costs[4].OffCPU = ptr(5_000.0)
+	r.Causes = append(r.Causes,
+		correlate.Cause{What: "exit", Cause: "locked", Function: "a/b.f", N: 21},
+		correlate.Cause{What: "exit", Cause: "locked", Function: "main.g", N: 20},
+		correlate.Cause{What: "exit", Cause: "locked", N: 959},
+		correlate.Cause{What: "exit", Cause: "other", Function: "main.g", N: 900},
+		correlate.Cause{What: "create", Cause: "locked", Function: "main.g", N: 900})
+	fs := Find(r, about)
+	if len(fs) != 1 || fs[0].Evidence["cpu_each_ns"] != 100_000.0 || fs[0].Evidence["cpu_s_per_hour"] != 36.0 || fs[0].Evidence["function"] != "a/b.f" {
+		t.Fatalf("%+v", fs)
+	}
+	const want = "100 threads/s were destroyed because their goroutine ended while locked to them (1000 in 10 s), 21 of them known to be of b.f: " +
+		"100 µs of CPU each with the thread that replaces it, 36 s of CPU per hour"
+	if fs[0].Message != want || !strings.HasPrefix(fs[0].Advice, "in b.f, put defer runtime.UnlockOSThread()") {
+		t.Errorf("%s\n%s", fs[0].Message, fs[0].Advice)
+	}
+	r.Counts.ThreadsCreated = 0 // nothing was replaced, so creation's costs are neither charged nor missed
+	r.Costs = append(r.Costs, samples("P-9", "exit", "locked", minSamples-1, 6e6), samples("P-9", "exit", "", 50, 6e6), samples("P-9", "exit", "", 50, 6e6))
+	r.Costs[len(r.Costs)-2].State, r.Costs[len(r.Costs)-1].Locked = "on_cpu", "true" // parts of another kind say nothing here
+	r.Costs = r.Costs[2:]
+	if fs = Find(r, about); fs[0].Evidence["cpu_each_ns"] != 50_000.0 {
+		t.Errorf("each takes %v ns, want 50,000", fs[0].Evidence["cpu_each_ns"])
+	}
+	r.Costs = r.Costs[:1] // no sample of the exit
+	if fs = Find(r, about); fs[0].Evidence["cpu_each_ns"] != nil || strings.Contains(fs[0].Message, "CPU") {
+		t.Errorf("a cost out of nothing: %+v", fs)
+	}
+}
+
+// TestNoMostFrequentFunction: half is not most.
+func TestNoMostFrequentFunction(t *testing.T) {
+	r := healthy(10)
+	r.Counts.ThreadsExitedLocked = ptr(uint64(1000))
+	r.Causes = append(r.Causes, correlate.Cause{What: "exit", Cause: "locked", Function: "main.f", N: 500},
+		correlate.Cause{What: "exit", Cause: "locked", Function: "main.g", N: 500})
+	if f := Find(r, about)[0]; f.Evidence["function"] != nil || strings.Contains(f.Message, "main.") {
+		t.Errorf("%+v", f)
+	}
+}
+
+// holds gives four threads of a pool n locks that began in sum, of which held are still held.
+func holds(n, held uint64) func(*correlate.Result, *About) {
+	return func(r *correlate.Result, _ *About) {
+		for i := range uint64(4) {
+			l := &r.Threads[3+i].Lock
+			l.Holds, l.MaxExt, l.Entry = n/4, 1, "net/http.(*conn).serve"
+			if i < held {
+				l.State, l.Ext = "user", 1
+			}
+		}
+	}
+}
+
+func TestPerRequestPinning(t *testing.T) {
+	released := func(n uint64) func(*correlate.Result, *About) {
+		return func(r *correlate.Result, _ *About) {
+			r.Sites = []correlate.Site{{Function: "example.com/app/api.handle", File: "/src/api.go", Line: 7, Calls: 2 * n, Outer: 2 * n, Released: n, Held: n,
+				HeldMin: int64(n) * 1e6, HeldMax: int64(n) * 3e6}}
+		}
+	}
+	run(t, []scenario{
+		{"too few", 5, holds(pinCount-4, 0), nil},
+		{"enough", 5, holds(pinCount, 0), []string{"per-request-pinning info"}},
+		{"those still held do not count", 5, holds(pinCount, 1), nil},
+		{"too slow", 60, holds(596, 0), nil},
+		{"just fast enough", 60, holds(600, 0), []string{"per-request-pinning info"}},
+		{"warning", 10, holds(1000, 0), []string{"per-request-pinning warn"}},
+		{"the runtime's own locks", 10, func(r *correlate.Result, a *About) {
+			holds(1000, 0)(r, a)
+			for i := range r.Threads {
+				r.Threads[i].Lock.MaxExt = 0
+			}
+		}, nil},
+		{"a lower bound is enough", 10, func(r *correlate.Result, a *About) { holds(1000, 0)(r, a); lose(r) }, []string{"per-request-pinning warn"}},
+		{"site: too few", 5, released(pinCount - 1), nil},
+		{"site: enough", 5, released(pinCount), []string{"per-request-pinning info"}},
+		{"site: too slow", 60, released(599), nil},
+		{"site: just fast enough", 60, released(600), []string{"per-request-pinning info"}},
+		{"site: warning", 5, released(500), []string{"per-request-pinning warn"}},
+		{"a pool that starts", 5, func(r *correlate.Result, _ *About) {
+			r.Sites = []correlate.Site{{Function: "main.worker", Calls: 500, Outer: 500, Held: 500}}
+		}, nil},
+		{"the probe knows better", 10, func(r *correlate.Result, a *About) { holds(1000, 0)(r, a); r.Sites = []correlate.Site{} }, nil},
+	})
+
+	r := healthy(5)
+	released(500)(r, nil)
+	f := Find(r, about)[0]
+	if want := "api.handle (api.go:7) pins its goroutine 100 times per s and unpins it after 1 ms to 3 ms in the mean"; f.Message != want {
+		t.Errorf("%s", f.Message)
+	}
+	if f.Evidence["pins_per_s"] != 100.0 || math.Abs(f.Evidence["held_mean_max_ns"].(float64)-3e6) > 1 {
+		t.Errorf("%v", f.Evidence)
+	}
+	r = healthy(10)
+	holds(1000, 0)(r, nil)
+	r.Threads[4].Lock.Entry, r.Threads[5].Lock.Entry = "", "main.rare"
+	r.Threads[5].Lock.Holds--
+	r.Threads[6].Lock.Holds += 2
+	if f = Find(r, about)[0]; f.Evidence["function"] != "net/http.(*conn).serve" || !strings.Contains(f.Advice, "--sites") {
+		t.Errorf("%+v", f)
+	}
+}

@@ -1,0 +1,115 @@
+package findings
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/pinwatch/pinwatch/correlate"
+)
+
+// handed gives the pinned thread n hand-offs of wake and cpu ns each.
+func handed(n, wake, cpu int64) func(*correlate.Result, *About) {
+	return func(r *correlate.Result, _ *About) {
+		r.Threads[8].Handoff = correlate.Handoff{N: uint64(n), WakeNS: n * wake, CPUNS: n * cpu}
+	}
+}
+
+func TestHandoffHotSpot(t *testing.T) {
+	info, warn := []string{"pinned-handoff-hot-spot info"}, []string{"pinned-handoff-hot-spot warn"}
+	run(t, []scenario{
+		{"the waker's time", 10, handed(50_000, 10_000, 4_000), info},
+		{"just below", 10, handed(49_990, 10_000, 4_000), nil},
+		{"the goroutine's time", 10, handed(20_000, 50_000, 1_000), info},
+		{"just below that", 10, handed(20_000, 49_990, 1_000), nil},
+		{"slow wake-ups, but few: the CPUs are busy", 10, handed(9_999, 1_000_000, 4_000), nil},
+		{"the same, many", 10, handed(10_000, 1_000_000, 4_000), info},
+		{"just below a warning", 10, handed(249_990, 10_000, 4_000), info},
+		{"warning", 10, handed(250_000, 10_000, 4_000), warn},
+		{"a lower bound is enough", 10, func(r *correlate.Result, a *About) { handed(250_000, 10_000, 4_000)(r, a); lose(r) }, warn},
+		{"threads of one function add up", 10, func(r *correlate.Result, a *About) {
+			handed(30_000, 10_000, 4_000)(r, a)
+			r.Threads[7].Lock, r.Threads[7].Handoff = r.Threads[8].Lock, r.Threads[8].Handoff
+		}, info},
+		{"threads of two functions do not", 10, func(r *correlate.Result, a *About) {
+			handed(30_000, 10_000, 4_000)(r, a)
+			r.Threads[7].Lock, r.Threads[7].Handoff = r.Threads[8].Lock, r.Threads[8].Handoff
+			r.Threads[7].Lock.Entry = "main.other"
+		}, nil},
+		{"nor of two that are not known", 10, func(r *correlate.Result, a *About) {
+			handed(30_000, 10_000, 4_000)(r, a)
+			r.Threads[8].Lock.Entry = ""
+			r.Threads[7].Lock, r.Threads[7].Handoff = r.Threads[8].Lock, r.Threads[8].Handoff
+		}, nil},
+	})
+	r := healthy(10)
+	handed(250_000, 10_000, 4_000)(r, nil)
+	const want = "gl.(*Loop).run is pinned and was handed work 25000 times per s on 1 thread: 10 µs until its thread runs, " +
+		"and 4 µs or more of CPU in the waker each, together ≥ 10 % of one CPU and 25 % of its time"
+	if f := Find(r, about)[0]; f.Message != want {
+		t.Errorf("%s", f.Message)
+	}
+}
+
+// sigurg makes n signals per second of a 10 s window, a part of them for one cause.
+func sigurg(perSecond, ofCause uint64, cause, function string) func(*correlate.Result, *About) {
+	return func(r *correlate.Result, _ *About) {
+		c := &r.Counts
+		c.SigurgSent, c.SigurgGenerated, c.SigurgDelivered = 10*perSecond, 10*perSecond, 10*perSecond
+		r.Causes = []correlate.Cause{{What: "create", Cause: "spinning_wake", N: 1e6}, {What: "preempt", Cause: cause, Function: function, N: 10 * ofCause},
+			{What: "preempt", Cause: "unknown", N: 10 * (perSecond - ofCause)}}
+	}
+}
+
+func TestSigurgStorm(t *testing.T) {
+	info, warn := []string{"sigurg-storm info"}, []string{"sigurg-storm warn"}
+	timed := func(send, handler int64) func(*correlate.Result, *About) {
+		return func(r *correlate.Result, a *About) {
+			sigurg(1000, 600, "gc_stack_scan", "main.g")(r, a)
+			r.Costs = []correlate.Cost{samples("P-5", "send", "", minSamples, send), samples("P-5", "handler", "", minSamples, handler)}
+		}
+	}
+	run(t, []scenario{
+		{"storm", 10, sigurg(800, 500, "gc_stack_scan", ""), info},
+		{"all Ps compute", 10, sigurg(799, 500, "sysmon_retake", ""), nil},
+		{"GOMAXPROCS not known", 10, func(r *correlate.Result, a *About) { sigurg(8000, 0, "other", "")(r, a); a.GOMAXPROCS = 0 }, nil},
+		{"more Ps", 10, func(r *correlate.Result, a *About) { sigurg(800, 500, "other", "")(r, a); a.GOMAXPROCS = 8 }, nil},
+		{"a burst of one collection", 10, func(r *correlate.Result, a *About) {
+			sigurg(800, 500, "gc_stack_scan", "")(r, a)
+			r.End = r.Start + 5e8
+		}, nil},
+		{"cheap", 10, timed(20_000, 29_900), info},
+		{"only sending is timed", 10, func(r *correlate.Result, a *About) {
+			timed(900_000, 0)(r, a)
+			r.Costs = r.Costs[:1]
+		}, info},
+		{"a second is enough", 1, func(r *correlate.Result, a *About) { sigurg(80, 50, "gc_stack_scan", "")(r, a) }, info},
+		{"dear", 10, timed(20_000, 30_000), warn},
+		{"a lower bound is enough", 10, func(r *correlate.Result, a *About) { sigurg(800, 500, "gc_stack_scan", "")(r, a); lose(r) }, info},
+	})
+	for name, tt := range map[string]struct {
+		edit            func(*correlate.Result, *About)
+		message, advice string
+		cause           any
+	}{
+		"dominant":    {sigurg(1000, 600, "gc_stack_scan", "a/b.churn"), "; 60 % of them for gc_stack_scan in b.churn", "GOGC", "gc_stack_scan"},
+		"half is no ": {sigurg(1000, 500, "gc_stack_scan", "a/b.churn"), "GOMAXPROCS 4", "under causes", nil},
+		"half of them from there": {func(r *correlate.Result, a *About) {
+			sigurg(1000, 600, "stop_the_world", "main.gc")(r, a)
+			r.Causes[1].N /= 2
+			r.Causes = append(r.Causes, r.Causes[1])
+			r.Causes[3].Function = "main.other"
+		}, "; 60 % of them for stop_the_world", "runtime/metrics", "stop_the_world"},
+		"no known cause": {sigurg(1000, 0, "gc_stack_scan", ""), "GOMAXPROCS 4", "under causes", nil},
+		"from outside": {func(r *correlate.Result, a *About) {
+			sigurg(1000, 0, "gc_stack_scan", "")(r, a)
+			r.Counts.SigurgForeign = 9000
+		}, "; 90 % of them for foreign", "another process", "foreign"},
+	} {
+		r := healthy(10)
+		tt.edit(r, nil)
+		fs := Find(r, about)
+		if len(fs) != 1 || !strings.HasSuffix(fs[0].Message, tt.message) || !strings.Contains(fs[0].Advice, tt.advice) || fs[0].Evidence["cause"] != tt.cause {
+			t.Errorf("%s: %+v", name, fs)
+		}
+	}
+}

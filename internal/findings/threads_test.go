@@ -1,0 +1,131 @@
+package findings
+
+import (
+	"testing"
+
+	"github.com/pinwatch/pinwatch/correlate"
+)
+
+// shared gives the pinned thread CPU 3, where others run too, and lets it wait for ns in 10 s, over some turns.
+func shared(wait int64, turns uint64) func(*correlate.Result, *About) {
+	return func(r *correlate.Result, a *About) {
+		a.Affinity = map[int32][]int{}
+		for i := range r.Threads {
+			a.Affinity[r.Threads[i].TID] = []int{0, 1, 2, 3}
+		}
+		t := &r.Threads[8]
+		a.Affinity[t.TID] = []int{3}
+		t.CPUs, t.Runq, t.Run, t.Switches = []int{3}, wait, second, turns
+	}
+}
+
+func TestPinnedThreadSharesCore(t *testing.T) {
+	info, warn := []string{"pinned-thread-shares-core info"}, []string{"pinned-thread-shares-core warn"}
+	but := func(edit func(r *correlate.Result, a *About)) func(*correlate.Result, *About) {
+		return func(r *correlate.Result, a *About) { shared(2*second/10, 100)(r, a); edit(r, a) }
+	}
+	run(t, []scenario{
+		{"waits", 10, shared(second/10, 100), info},
+		{"waits less than 1 % of the window", 10, shared(second/10-1, 100), nil},
+		{"waits less than 5 % of the time it is ready", 10, but(func(r *correlate.Result, _ *About) { r.Threads[8].Run = 39 * second / 10 }), nil},
+		{"just 5 %", 10, but(func(r *correlate.Result, _ *About) { r.Threads[8].Run = 38 * second / 10 }), info},
+		{"many wake-ups that are quick", 10, shared(second/10, 2001), nil},
+		{"just not quick", 10, shared(second/10, 2000), info},
+		{"others ran just as long", 10, but(func(r *correlate.Result, _ *About) {
+			for i := range r.Threads[:8] {
+				r.Threads[i].Run = 2 * second / 10 / 8
+			}
+		}), info},
+		{"a fifth of the time it is ready", 10, shared(second/4, 100), warn},
+		{"affinity not known", 10, but(func(_ *correlate.Result, a *About) { a.Affinity = nil }), nil},
+		{"no affinity set", 10, but(func(r *correlate.Result, a *About) { a.Affinity[r.Threads[8].TID] = []int{0, 1, 2, 3} }), nil},
+		{"the whole process is confined", 10, but(func(r *correlate.Result, a *About) {
+			for tid := range a.Affinity {
+				a.Affinity[tid] = []int{3}
+			}
+		}), nil},
+		{"has it for itself", 10, but(func(r *correlate.Result, _ *About) {
+			for i := range r.Threads[:8] {
+				r.Threads[i].CPUs = []int{0, 1, 2}
+			}
+		}), nil},
+		{"others ran too little to be the reason", 10, but(func(r *correlate.Result, _ *About) {
+			for i := range r.Threads[:8] {
+				r.Threads[i].Run = second / 100
+			}
+		}), nil},
+		{"not locked", 10, but(func(r *correlate.Result, _ *About) { r.Threads[8].Lock.State = "none" }), nil},
+		{"ended", 10, but(func(r *correlate.Result, _ *About) { r.Threads[8].ExitedAt = 6e9 }), nil},
+	})
+	r, a := healthy(10), about
+	shared(second/4, 100)(r, &a)
+	r.Threads[1].Run = 9 * second
+	f := Find(r, a)[0]
+	const want = "thread 108 of gl.(*Loop).run may run on CPU 3 only, where 8 other threads of the program ran too (most of all tid 101, sysmon): " +
+		"it waited 250 ms for a CPU, 20 % of the time it was ready"
+	if f.Message != want || f.Evidence["busiest_other_tid"] != int32(101) || f.Evidence["runq_fraction"] != 0.2 {
+		t.Errorf("%s\n%v", f.Message, f.Evidence)
+	}
+}
+
+// sleepers adds n threads that did nothing.
+func sleepers(n int, role, lock string, seconds int64) func(*correlate.Result, *About) {
+	return func(r *correlate.Result, _ *About) {
+		r.Counts.Threads += uint64(n)
+		for i := range n {
+			r.Threads = append(r.Threads, asleep(int32(1000+i), role, lock, seconds))
+		}
+	}
+}
+
+func TestThreadSurplus(t *testing.T) {
+	info, warn := []string{"thread-surplus info"}, []string{"thread-surplus warn"}
+	but := func(edit func(r *correlate.Result, a *About)) func(*correlate.Result, *About) {
+		return func(r *correlate.Result, a *About) { sleepers(40, "worker", "none", 60)(r, a); edit(r, a) }
+	}
+	asleepNow := func(r *correlate.Result, _ *About) { // no worker of the healthy six has anything to do
+		for i := range r.Threads[:8] {
+			r.Threads[i] = asleep(r.Threads[i].TID, r.Threads[i].Role, "none", 60)
+		}
+	}
+	run(t, []scenario{
+		{"surplus", 60, sleepers(9, "worker", "none", 60), info},
+		{"after a burst a few are normal", 60, sleepers(8, "worker", "none", 60), nil},
+		{"an idle program keeps GOMAXPROCS", 60, func(r *correlate.Result, a *About) { asleepNow(r, a); sleepers(6, "worker", "none", 60)(r, a) }, nil},
+		{"and no more", 60, func(r *correlate.Result, a *About) { asleepNow(r, a); sleepers(7, "worker", "none", 60)(r, a) }, info},
+		{"more Ps", 60, func(r *correlate.Result, a *About) { sleepers(20, "worker", "none", 60)(r, a); a.GOMAXPROCS = 16 }, nil},
+		{"not watched for long enough", 9, sleepers(40, "worker", "none", 9), nil},
+		{"just long enough", 10, sleepers(40, "worker", "none", 10), info},
+		{"not near the limit", 60, sleepers(surplusWarn-10, "worker", "none", 60), info},
+		{"near the limit", 60, sleepers(surplusWarn-9, "worker", "none", 60), warn},
+		{"GOMAXPROCS not known", 60, but(func(_ *correlate.Result, a *About) { a.GOMAXPROCS = 0 }), nil},
+		{"what they did is not known", 60, but(func(r *correlate.Result, _ *About) { lose(r) }), nil},
+		{"in system calls now and then", 60, but(func(r *correlate.Result, _ *About) {
+			for i := range r.Threads {
+				r.Threads[i].Switches++
+			}
+		}), nil},
+		{"new", 60, but(func(r *correlate.Result, _ *About) {
+			for i := range r.Threads[9:] {
+				r.Threads[9+i].StartedAt = 6e9
+			}
+		}), nil},
+		{"ended", 60, but(func(r *correlate.Result, _ *About) {
+			for i := range r.Threads[9:] {
+				r.Threads[9+i].ExitedAt = 6e9
+			}
+		}), nil},
+		{"pinned, one for each goroutine", 60, sleepers(40, "worker", "user", 60), nil},
+		{"lock not known", 60, sleepers(40, "worker", "unknown", 60), nil},
+		{"a C library's", 60, sleepers(40, "foreign", "none", 60), nil},
+		{"lent to C", 60, sleepers(40, "cgo_extra", "none", 60), nil},
+		{"role not known", 60, sleepers(40, "unknown", "none", 60), nil},
+	})
+	r := healthy(60)
+	sleepers(20, "worker", "none", 60)(r, nil)
+	f := Find(r, about)[0]
+	const want = "20 of 29 threads are more than the program needed: it ran on 6 in these 60 s (GOMAXPROCS 4), and 20 slept all along without being locked"
+	if f.Message != want || f.Evidence["locked_threads"] != uint64(1) {
+		t.Errorf("%s\n%v", f.Message, f.Evidence)
+	}
+}
