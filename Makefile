@@ -4,10 +4,10 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := $(if $(VERSION),-X main.version=$(VERSION))
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help build install demo test generate lint bench matrix clean
+.PHONY: help build install demo test generate lint bench matrix go-matrix clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' Makefile
 
 build: ## build bin/pinwatch, static, with the committed BPF objects (no clang needed)
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/pinwatch ./cmd/pinwatch
@@ -38,6 +38,9 @@ bench: ## run the benchmarks, one package at a time
 
 matrix: ## boot tests and demo on kernels from 5.10 to the newest, under QEMU
 	@scripts/kernel-matrix
+
+go-matrix: ## observe one workload built by Go 1.13 to the newest, and hold each report against the workload's account
+	@scripts/go-matrix
 
 clean: ## remove what was built or fetched
 	rm -rf bin .cache

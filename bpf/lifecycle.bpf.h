@@ -65,10 +65,15 @@ static __always_inline int clone_enter(void *ctx, __u64 clone_flags, __u8 clone3
 	return 0;
 }
 
-// The exit fires in the child too, with 0.
+// The exit fires in the child too, with 0. Its state is made at task_newtask, but the kernel refuses to where it interrupted another
+// program that was making one on the same CPU (kernel/bpf/bpf_task_storage.c, bpf_task_storage_trylock).
 static __always_inline int clone_exit(__s64 ret)
 {
-	return ret ? call_end(KIND_CLONE_EXIT, ret) : 0;
+	if (ret)
+		return call_end(KIND_CLONE_EXIT, ret);
+	if (current_target_tid() && !thread_self())
+		thread_get(current_task(), true);
+	return 0;
 }
 
 SEC("tracepoint/syscalls/sys_enter_clone")

@@ -20,6 +20,9 @@ type Config struct {
 	// Locks says that lock state is read from the runtime's memory.
 	Locks bool
 
+	// Sites says that the calls of LockOSThread are told of.
+	Sites bool
+
 	// Stack is the user stack of that number, innermost function first; nil when there is none, or no function of it is known.
 	// nil means always nil.
 	Stack func(id uint64) []Frame

@@ -53,6 +53,7 @@ func replay(t *testing.T, file string) []*Result {
 		},
 		Stack: func(id uint64) []Frame { return stacks[id] },
 		Func:  func(pc uint64) string { return map[uint64]string{16384: "main.worker"}[pc] },
+		Sites: true,
 		Locks: bytes.HasPrefix(text, []byte("locks\n")) || bytes.Contains(text, []byte("\nlocks\n")),
 	}
 	c := New(cfg)

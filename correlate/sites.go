@@ -130,7 +130,10 @@ func (c *Correlator) siteRows(w *window) []Site {
 		row.HeldMin += s.heldMin
 		row.HeldMax += s.heldMax
 	}
-	var list []Site
+	list := []Site{}
+	if !c.cfg.Sites {
+		return nil
+	}
 	for _, row := range rows {
 		list = append(list, *row)
 	}

@@ -28,7 +28,7 @@ func (c *Correlator) turn(e *events.Event) {
 		c.account(t, classRunq, wake, in)
 		c.switchIn(t, e, in)
 		c.account(t, classRun, in, now)
-	case !e.Has(events.SwitchOff) && t.lastOut == 0:
+	case !e.Has(events.SwitchOff) && t.lastOut == 0 && t.createdAt == 0:
 		c.ranOn(t, e.CPU, t.accounted, now)
 		t.ran(t.accounted, now, e.Has(events.SwitchPreempted))
 		c.account(t, classRun, t.accounted, now) // has run since before the programs did

@@ -94,7 +94,7 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 	topology := host.ReadTopology(os.DirFS("/"))
 	w := &windows{out: out, meta: meta, session: session, probe: probe}
 	cfg := program.correlation(&ring.Stacks)
-	cfg.TGID, cfg.Distance = target.TGID, topology.Distance
+	cfg.TGID, cfg.Distance, cfg.Sites = target.TGID, topology.Distance, o.sites
 	ob := &observer{
 		session: session, ring: ring, stats: session.NewStats(), program: program, onWindow: w.settled,
 		correlator: correlate.New(cfg),

@@ -42,7 +42,7 @@ func churn(w *window) []Finding {
 		"threads_created": w.Counts.ThreadsCreated, "function": orNil(entry), "function_threads": nil, "cpu_each_ns": nil,
 		"cpu_s_per_hour": nil, "lossy": !w.complete}
 	if entry != "" {
-		f.Message += fmt.Sprintf(", %d of them known to be of %s", known, shorten(entry))
+		f.Message += fmt.Sprintf(", %d of them known to be of %s", known, goroutineOf(entry))
 		f.Evidence["function_threads"] = known
 	}
 	if each, ok := w.churnCPU(n); ok {
@@ -50,8 +50,9 @@ func churn(w *window) []Finding {
 		f.Message += fmt.Sprintf(": %s of CPU each with the thread that replaces it, %s s of CPU per hour", duration(each), digits(perHour))
 		f.Evidence["cpu_each_ns"], f.Evidence["cpu_s_per_hour"] = rounded(each), rounded(perHour)
 	}
-	f.Advice = fmt.Sprintf("in %s, put defer runtime.UnlockOSThread() right after LockOSThread; or start a fixed number of goroutines that stay locked "+
-		"and send them the work. Only a thread whose state can't be restored (namespaces, credentials) has to be thrown away", function(entry))
+	f.Advice = fmt.Sprintf("in %s, put defer runtime.UnlockOSThread() right after LockOSThread; or start a fixed number of goroutines that "+
+		"stay locked and send them the work. Only a thread whose state can't be restored (namespaces, credentials) has to be thrown away",
+		function(entry))
 	return []Finding{f}
 }
 
@@ -122,9 +123,11 @@ func perRequest(w *window) []Finding {
 			entry = name
 		}
 	}
-	f.Message = fmt.Sprintf("goroutines were pinned and unpinned at least %s times per s (%d in %s)", digits(perSecond), ended, duration(float64(w.ns)))
+	f.Message = fmt.Sprintf("goroutines were pinned and unpinned at least %s times per s (%d in %s)",
+		digits(perSecond), ended, duration(float64(w.ns)))
 	f.Advice = "find the call with --sites; " + f.Advice
-	f.Evidence = map[string]any{"pins": ended, "pins_per_s": rounded(perSecond), "site": nil, "function": orNil(entry), "lossy": !w.complete}
+	f.Evidence = map[string]any{"pins": ended, "pins_per_s": rounded(perSecond), "site": nil, "function": orNil(entry),
+		"lossy": !w.complete}
 	return []Finding{f}
 }
 
@@ -170,7 +173,7 @@ func pinFinding(perSecond float64) Finding {
 	if perSecond >= pinWarnPerSecond {
 		f.Severity = warn
 	}
-	f.Advice = "move what needs the thread into a few goroutines that lock once and stay, and have the callers send them the work over a channel; " +
-		"or, if nothing there depends on the thread, drop the pin"
+	f.Advice = "move what needs the thread into a few goroutines that lock once and stay, and have the callers send them the work " +
+		"over a channel; or, if nothing there depends on the thread, drop the pin"
 	return f
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/pinwatch/pinwatch/correlate"
 )
 
-// wedged finds a main thread that is parked for ever: a goroutine that was locked to it ended, and the runtime, which would destroy any
-// other thread, can't let this one go (runtime.mexit). The self-check leaves no other reading of that state, so a moment suffices.
+// wedged finds a main thread that is parked for ever: a goroutine that was locked to it ended, and the runtime, which would destroy
+// any other thread, can't let this one go (runtime.mexit). The self-check leaves no other reading of that state: a moment suffices.
 func wedged(w *window) (fs []Finding) {
 	for i := range w.Threads {
 		t := &w.Threads[i]
@@ -39,9 +39,10 @@ func unbalanced(w *window) (fs []Finding) {
 				ID: "unbalanced-lock", Severity: warn,
 				Message: fmt.Sprintf("%s has called LockOSThread %d times more often than UnlockOSThread (tid %d, goroutine %d)",
 					goroutineOf(l.Entry), l.Ext, t.TID, l.GoID),
-				Advice: fmt.Sprintf("in what %s calls, put defer runtime.UnlockOSThread() right after every LockOSThread: as it is, no single unlock "+
-					"sets the thread free", function(l.Entry)),
-				Evidence: map[string]any{"tid": t.TID, "goid": knownID(l.GoID), "function": orNil(l.Entry), "lock_depth": l.Ext, "lock_depth_max": l.MaxExt},
+				Advice: fmt.Sprintf("in what %s calls, put defer runtime.UnlockOSThread() right after every LockOSThread: "+
+					"as it is, no single unlock sets the thread free", function(l.Entry)),
+				Evidence: map[string]any{"tid": t.TID, "goid": knownID(l.GoID), "function": orNil(l.Entry), "lock_depth": l.Ext,
+					"lock_depth_max": l.MaxExt},
 			})
 		}
 	}
@@ -54,8 +55,8 @@ const (
 	leakWindow = 10e9
 	// leakWarnWindow is the same for a warning, ns, given leakWarnThreads.
 	leakWarnWindow = 60e9
-	// leakWarnThreads idle pins (or GOMAXPROCS, where that is more) may be a pool of workers at a quiet hour, because a pool is made to
-	// keep the CPUs busy. More than that were hardly meant.
+	// leakWarnThreads idle pins (or GOMAXPROCS, where that is more) may be a pool of workers at a quiet hour, because a pool is made
+	// to keep the CPUs busy. More than that were hardly meant.
 	leakWarnThreads = 8
 )
 
@@ -94,9 +95,11 @@ func leaked(w *window) (fs []Finding) {
 	return fs
 }
 
-// ofRuntime says whether the runtime started that goroutine for itself. It has one that is pinned for good and rightly so in every program
-// that uses os/signal: ensureSigM in runtime/signal_unix.go.
-func ofRuntime(entry string) bool { return strings.HasPrefix(entry, "runtime.") && entry != mainGoroutine }
+// ofRuntime says whether the runtime started that goroutine for itself. It has one that is pinned for good, and rightly so, in every
+// program that uses os/signal: ensureSigM in runtime/signal_unix.go.
+func ofRuntime(entry string) bool {
+	return strings.HasPrefix(entry, "runtime.") && entry != mainGoroutine
+}
 
 func leastHeld(ts []*correlate.Thread) int64 {
 	least := ts[0].Lock.HeldMin

@@ -12,14 +12,14 @@ const (
 	sharedWait = 0.01
 	// sharedShare is the same as a part of the time it was ready to run.
 	sharedShare = 0.05
-	// sharedMeanWait is the least mean wait per turn, ns. Any wake-up takes some 10 µs to a running thread, also on a CPU of its own.
+	// sharedMeanWait is the least mean wait per turn, ns. From a waking to the running thread takes some 10 µs on any CPU.
 	sharedMeanWait = 50e3
 	// sharedWarn is the part of the time it was ready from which on its own CPU is lost.
 	sharedWarn = 0.20
 )
 
-// sharedCores finds locked threads that were given CPUs and did not get them for themselves: LockOSThread sets no affinity (N-1), and
-// affinity reserves nothing.
+// sharedCores finds locked threads that were given CPUs and did not get them for themselves: LockOSThread sets no affinity (N-1),
+// and affinity reserves nothing.
 func sharedCores(w *window) (fs []Finding) {
 	all := w.everyCPU()
 	for i := range w.Threads {
@@ -38,13 +38,14 @@ func sharedCores(w *window) (fs []Finding) {
 		}
 		f := Finding{ID: "pinned-thread-shares-core", Severity: info,
 			Message: fmt.Sprintf("thread %d of %s may run on CPU %s only, where %s of the program ran too (most of all tid %d, %s): "+
-				"it waited %s for a CPU, %s of the time it was ready", t.TID, goroutineOf(t.Lock.Entry), cpuList(own), plural(rivals, "other thread"), busiest.TID,
-				busiest.Role, duration(float64(t.Runq)), percent(share)),
+				"it waited %s for a CPU, %s of the time it was ready", t.TID, goroutineOf(t.Lock.Entry), cpuList(own),
+				plural(rivals, "other thread"), busiest.TID, busiest.Role, duration(float64(t.Runq)), percent(share)),
 			Advice: fmt.Sprintf("keep the rest of the program off CPU %s: start it with taskset or a cpuset without that CPU and widen only this thread's "+
 				"affinity to it (sched_setaffinity right after LockOSThread in %s), and set GOMAXPROCS to the CPUs that are left",
 				cpuList(own), function(t.Lock.Entry)),
-			Evidence: map[string]any{"tid": t.TID, "function": orNil(t.Lock.Entry), "cpus": own, "other_threads": rivals, "busiest_other_tid": busiest.TID,
-				"busiest_other_role": orNil(busiest.Role), "runq_ns": t.Runq, "runq_fraction": rounded(share), "lossy": !w.complete},
+			Evidence: map[string]any{"tid": t.TID, "function": orNil(t.Lock.Entry), "cpus": slices.Clone(own), "other_threads": rivals,
+				"busiest_other_tid": busiest.TID, "busiest_other_role": orNil(busiest.Role), "runq_ns": t.Runq,
+				"waiting_when_ready_fraction": rounded(share), "lossy": !w.complete},
 		}
 		if share >= sharedWarn {
 			f.Severity = warn
@@ -66,7 +67,8 @@ func (w *window) everyCPU() map[int]bool {
 	return all
 }
 
-// rivals are the other threads that ran on any of these CPUs: how many, the busiest, and the time they ran in sum, there or elsewhere.
+// rivals are the other threads that ran on any of these CPUs: how many, the busiest, and the time they ran in sum, there or
+// elsewhere.
 func (w *window) rivals(t *correlate.Thread, cpus []int) (n int, busiest *correlate.Thread, run int64) {
 	for i := range w.Threads {
 		other := &w.Threads[i]

@@ -13,11 +13,11 @@ const (
 	surplusWarn = 5000
 )
 
-// surplus finds more threads than the program's work accounts for. A healthy Go program has, beside sysmon, the template thread, threads of
-// C code and one per pinned goroutine, a thread for each of GOMAXPROCS Ps and one for each goroutine in a system call or in C. The
-// runtime never ends a thread it once made (but for exit while locked), so the number is that of the worst moment so far. Needed
-// are, of the threads that belong to no one, those that ran in the window, or GOMAXPROCS where that is more; what slept all along
-// beyond that is left from a burst, or in calls longer than the window, which look the same from here.
+// surplus finds more threads than the program's work accounts for. A healthy Go program has, beside sysmon, the template thread,
+// threads of C code and one per pinned goroutine, a thread for each of GOMAXPROCS Ps and one for each goroutine in a system call
+// or in C. The runtime never ends a thread it once made (but for exit while locked), so the number is that of the worst moment so
+// far. Needed are, of the threads that are nobody's own, those that ran in the window, or GOMAXPROCS where that is more; what slept
+// all along beyond that is left from a burst, or in calls longer than the window, which look the same from here.
 func surplus(w *window) []Finding {
 	if w.GOMAXPROCS <= 0 || w.ns < surplusWindow || !w.complete {
 		return nil
@@ -39,10 +39,11 @@ func surplus(w *window) []Finding {
 		return nil
 	}
 	f := Finding{ID: "thread-surplus", Severity: info,
-		Message: fmt.Sprintf("%d of %d threads are more than the program needed: it ran on %d in these %s (GOMAXPROCS %d), and %d slept all along without being locked",
+		Message: fmt.Sprintf("%d of %d threads are more than the program needed: it ran on %d in these %s (GOMAXPROCS %d), "+
+			"and %d slept all along without being locked",
 			extra, w.Counts.Threads, awake, duration(float64(w.ns)), w.GOMAXPROCS, workers-awake),
-		Advice: "limit how many goroutines are in blocking system calls, in C or pinned at once (a semaphore, a pool of workers): each needs a thread " +
-			"then, and the runtime keeps idle threads for ever; see why threads are created under causes while it grows",
+		Advice: "limit how many goroutines are in blocking system calls, in C or pinned at once (a semaphore, a pool of workers): each needs " +
+			"a thread then, and the runtime keeps idle threads for ever; see why threads are created under causes while it grows",
 		Evidence: map[string]any{"threads": w.Counts.Threads, "surplus_threads": extra, "workers": workers, "workers_awake": awake,
 			"workers_needed": needed, "gomaxprocs": w.GOMAXPROCS, "locked_threads": nil, "window_s": rounded(w.seconds)},
 	}

@@ -63,7 +63,7 @@ func TestPinnedThreadSharesCore(t *testing.T) {
 	f := Find(r, a)[0]
 	const want = "thread 108 of gl.(*Loop).run may run on CPU 3 only, where 8 other threads of the program ran too (most of all tid 101, sysmon): " +
 		"it waited 250 ms for a CPU, 20 % of the time it was ready"
-	if f.Message != want || f.Evidence["busiest_other_tid"] != int32(101) || f.Evidence["runq_fraction"] != 0.2 {
+	if f.Message != want || f.Evidence["busiest_other_tid"] != int32(101) || f.Evidence["waiting_when_ready_fraction"] != 0.2 {
 		t.Errorf("%s\n%v", f.Message, f.Evidence)
 	}
 }

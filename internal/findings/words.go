@@ -46,24 +46,39 @@ const mainGoroutine = "runtime.main"
 
 // goroutineOf names a goroutine by the function it began with.
 func goroutineOf(entry string) string {
-	switch entry {
-	case "":
+	switch starter, wrapped := starterOf(entry); {
+	case entry == "":
 		return "a goroutine whose function is not known"
-	case mainGoroutine:
+	case entry == mainGoroutine:
 		return "the main goroutine"
+	case wrapped:
+		return "a goroutine that " + shorten(starter) + " starts"
 	}
 	return shorten(entry)
 }
 
 // function names the code to change in advice.
-func function(name string) string {
-	switch name {
-	case "":
+func function(entry string) string {
+	switch starter, wrapped := starterOf(entry); {
+	case entry == "":
 		return "the goroutine's function"
-	case mainGoroutine:
+	case entry == mainGoroutine:
 		return "main.main or an init function"
+	case wrapped:
+		return "the goroutine that " + shorten(starter) + " starts"
 	}
-	return shorten(name)
+	return shorten(entry)
+}
+
+// starterOf is the function with the go statement where a goroutine began with the wrapper that the compiler makes for a call with
+// arguments: "f.gowrap1" since Go 1.21, "f·dwrap·1" before.
+func starterOf(entry string) (starter string, wrapped bool) {
+	for _, mark := range []string{".gowrap", "·dwrap·"} {
+		if i := strings.LastIndex(entry, mark); i >= 0 {
+			return entry[:i], true
+		}
+	}
+	return "", false
 }
 
 // shorten leaves out the directories of a function's import path. Type arguments have slashes of their own.

@@ -43,7 +43,7 @@ func severity(word string) style {
 // evidence words the numbers of a finding by the names they have in JSON, with the unit from the name's end.
 func evidence(e map[string]any) (parts []string) {
 	for _, key := range slices.Sorted(maps.Keys(e)) {
-		if v := e[key]; v != nil {
+		if v := e[key]; v != nil && v != false {
 			parts = append(parts, quantity(key, v))
 		}
 	}

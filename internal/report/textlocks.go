@@ -10,12 +10,15 @@ import (
 // lockedShown is how many locked threads the text lists without --verbose.
 const lockedShown = 20
 
+// entryWidth is the room of the function that a goroutine began with.
+const entryWidth = 23
+
 // lockTable is 100 wide.
 var lockTable = table{
 	{title: "locked", width: 7},
 	{title: "m", width: 4},
 	{title: "goid", width: 7},
-	{title: "goroutine began with", width: 23, left: true},
+	{title: "goroutine began with", width: entryWidth, left: true},
 	{title: "held", width: 14, left: true, spare: 2},
 	{title: "depth", width: 5, spare: 3},
 	{title: "goroutine", width: 9, left: true},
@@ -86,7 +89,7 @@ func lockCell(t *Thread, title string) span {
 		if t.LockEntry == nil {
 			return span{none, dim}
 		}
-		return span{function(*t.LockEntry), plain}
+		return span{ending(function(*t.LockEntry), entryWidth), plain}
 	case "held":
 		return span{held(t), plain}
 	case "depth":
@@ -139,7 +142,7 @@ func wakeRate(t *Thread) string {
 }
 
 // number writes an identifier, without separators.
-func number[T int64 | uint64 | uint32](v *T) string {
+func number[T int32 | int64 | uint64 | uint32](v *T) string {
 	if v == nil {
 		return none
 	}

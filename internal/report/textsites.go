@@ -8,9 +8,12 @@ import (
 // sitesShown is how many call sites the text lists without --verbose.
 const sitesShown = 10
 
+// siteWidth is the room of the calling function.
+const siteWidth = 34
+
 // siteTable is 97 wide.
 var siteTable = table{
-	{title: "LockOSThread called by", width: 34, left: true},
+	{title: "LockOSThread called by", width: siteWidth, left: true},
 	{title: "at", width: 19, left: true, spare: 2},
 	{title: "calls", width: 7},
 	{title: "per s", width: 6},
@@ -47,7 +50,7 @@ func (p *page) sites(r *Report, verbose bool) {
 func siteCell(s *Site, title string) span {
 	switch title {
 	case "LockOSThread called by":
-		return span{function(s.Function), bold}
+		return span{ending(function(s.Function), siteWidth), bold}
 	case "at":
 		return span{path.Base(s.File) + ":" + strconv.Itoa(s.Line), plain}
 	case "calls":

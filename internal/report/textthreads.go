@@ -9,7 +9,7 @@ import (
 // busiest is how many threads the text lists; the others are in JSON.
 const busiest = 10
 
-// threadTable is 100 wide. What it leaves out (creator, time running and blocked) is in JSON.
+// threadTable is 100 wide. Creator and time blocked, which it leaves out, are in JSON.
 var threadTable = table{
 	{title: "tid", width: 7},
 	{title: "name", width: 10, left: true, spare: 1},
@@ -26,6 +26,21 @@ var threadTable = table{
 	{title: "CPUs", width: 5, left: true, spare: 7},
 }
 
+// kernelThreadTable is 100 wide; it stands for threadTable where nothing could be read of the runtime.
+var kernelThreadTable = table{
+	{title: "tid", width: 8},
+	{title: "name", width: 15, left: true},
+	{title: "creator", width: 8, spare: 3},
+	{title: "life", width: 5, left: true, spare: 5},
+	{title: "switch", width: 8},
+	{title: "migr", width: 6},
+	{title: "CPU", width: 6},
+	{title: "running", width: 7},
+	{title: "waiting", width: 7, spare: 1},
+	{title: "blocked", width: 7, spare: 2},
+	{title: "CPUs", width: 12, left: true, spare: 4},
+}
+
 // threads lists the threads that used most CPU time.
 func (p *page) threads(r *Report) {
 	if len(r.Threads) == 0 {
@@ -35,7 +50,11 @@ func (p *page) threads(r *Report) {
 	slices.SortFunc(ts, func(a, b Thread) int {
 		return cmp.Or(cmp.Compare(b.RunNS, a.RunNS), cmp.Compare(b.Switches, a.Switches), cmp.Compare(a.TID, b.TID))
 	})
-	t := threadTable.fit(p.width)
+	t := threadTable
+	if !slices.ContainsFunc(ts, func(th Thread) bool { return th.Role != unknown || th.Lock != unknown }) {
+		t = kernelThreadTable
+	}
+	t = t.fit(p.width)
 	p.line()
 	p.line(t.header()...)
 	for i := range ts[:min(len(ts), busiest)] {
@@ -65,6 +84,8 @@ func threadRow(t table, th *Thread, window float64) []span {
 			return span{lockWord(th), plain}
 		case "goid":
 			return span{number(th.GoID), plain}
+		case "creator":
+			return span{number(th.CreatedBy), plain}
 		case "life":
 			return span{life(th), plain}
 		case "switch":
@@ -76,6 +97,10 @@ func threadRow(t table, th *Thread, window float64) []span {
 				return span{none, dim}
 			}
 			return span{percent(float64(th.RunNS) / window), bold}
+		case "running":
+			return span{duration(float64(th.RunNS)), plain}
+		case "blocked":
+			return span{duration(float64(th.BlockedNS)), plain}
 		case "waiting":
 			return span{duration(float64(th.RunqNS)), plain}
 		case "woken/s":

@@ -144,6 +144,14 @@ func function(name string) string {
 	return name[strings.LastIndexByte(head, '/')+1:]
 }
 
+// ending cuts a function's name to width runes and keeps its end, which tells it from others of its package.
+func ending(name string, width int) string {
+	if runes := []rune(name); len(runes) > width {
+		return "…" + string(runes[len(runes)-width+1:])
+	}
+	return name
+}
+
 // blocks are a bar's heights, lowest first.
 var blocks = []rune("▁▂▃▄▅▆▇█")
 

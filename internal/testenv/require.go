@@ -45,6 +45,9 @@ var (
 
 	// Toolchain is the go command; Workload needs it unless PINWATCH_WORKLOAD names a built program.
 	Toolchain = need("the go command", "put it on the PATH, or set PINWATCH_WORKLOAD to a built internal/workload/cmd/workload", tryToolchain)
+
+	// CCompiler is a C compiler that cgo can use; CgoWorkload needs it.
+	CCompiler = need("a C compiler", "install gcc", tryCCompiler)
 )
 
 func need(what, how string, try func() error) *Need {
@@ -114,5 +117,15 @@ func tryToolchain() error {
 		return nil
 	}
 	_, err := exec.LookPath("go")
+	return err
+}
+
+func tryCCompiler() error {
+	cc, err := exec.Command("go", "env", "CC").Output()
+	if err != nil {
+		return fmt.Errorf("ask the go command for one: %w", err)
+	}
+	name, _, _ := strings.Cut(strings.TrimSpace(string(cc)), " ") // flags may follow
+	_, err = exec.LookPath(name)
 	return err
 }

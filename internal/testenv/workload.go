@@ -35,7 +35,19 @@ type Proc struct {
 // already, or with -hold waiting for Go. The program is built once per test process, or taken from where PINWATCH_WORKLOAD says.
 func Workload(t testing.TB, args ...string) *Proc {
 	t.Helper()
-	p := &Proc{t: t, cmd: exec.Command(workloadProgram(t), args...)}
+	return launch(t, workloadProgram(t), args)
+}
+
+// CgoWorkload is Workload with a program that is linked with C: pthread_create makes its threads. It has one more workload, cgo.
+func CgoWorkload(t testing.TB, args ...string) *Proc {
+	t.Helper()
+	Require(t, Toolchain, CCompiler)
+	return launch(t, built(t, "cgoworkload", "CGO_ENABLED=1"), args)
+}
+
+func launch(t testing.TB, program string, args []string) *Proc {
+	t.Helper()
+	p := &Proc{t: t, cmd: exec.Command(program, args...)}
 	p.cmd.Stderr = &p.stderr
 	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
@@ -148,17 +160,23 @@ func workloadProgram(t testing.TB) string {
 	if path := os.Getenv("PINWATCH_WORKLOAD"); path != "" {
 		return path
 	}
+	return built(t, "workload", "CGO_ENABLED=0")
+}
+
+// built is the path of one of the commands of package workload, which is built once per test process.
+func built(t testing.TB, name, env string) string {
+	t.Helper()
 	session.Lock()
 	defer session.Unlock()
-	path := filepath.Join(sessionDir(t), "workload")
+	path := filepath.Join(sessionDir(t), name)
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
 	Require(t, Toolchain)
-	build := exec.Command("go", "build", "-o", path, "github.com/pinwatch/pinwatch/internal/workload/cmd/workload")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build := exec.Command("go", "build", "-o", path, "github.com/pinwatch/pinwatch/internal/workload/cmd/"+name)
+	build.Env = append(os.Environ(), env)
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the workload: %v\n%s", err, out)
+		t.Fatalf("build %s: %v\n%s", name, err, out)
 	}
 	return path
 }

@@ -56,7 +56,7 @@ type Pin struct {
 	Role  string `json:"role"`           // what it does: ping, pong, spin, turn, read, wait, …
 	Entry string `json:"entry"`          // full name of the function that the go statement started
 	CPUs  []int  `json:"cpus,omitempty"` // what it confined its thread to; none = nothing
-	Ops   uint64 `json:"ops"`            // its part of Account.Ops and, for the passive end of a pair, the hand-offs it answered
+	Ops   uint64 `json:"ops"`            // its part of Account.Ops; for the passive end of a pair, the hand-offs it answered
 
 	since int64 // CLOCK_MONOTONIC: it has had this Depth at least from then on
 }

@@ -58,7 +58,7 @@ func (s *stage) serve(calls chan<- struct{}, pace time.Duration) {
 
 // idle does nothing: what an observer sees is the runtime's own.
 func idle(flags *flag.FlagSet) func(*stage) error {
-	notify := flags.Bool("notify", false, "listen for SIGWINCH, for which os/signal keeps a goroutine of the runtime's locked (runtime.ensureSigM)")
+	notify := flags.Bool("notify", false, "listen for SIGWINCH, for which the runtime locks a goroutine (runtime.ensureSigM)")
 	return func(*stage) error {
 		if *notify {
 			signal.Notify(make(chan os.Signal, 1), syscall.SIGWINCH)

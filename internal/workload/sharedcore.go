@@ -84,14 +84,16 @@ func keepApart(except int, cpus *cpuSet) error {
 // affinity is the set of CPUs that the calling thread may use.
 func affinity() (*cpuSet, error) {
 	var c cpuSet
-	if _, _, errno := syscall.RawSyscall(syscall.SYS_SCHED_GETAFFINITY, 0, unsafe.Sizeof(c), uintptr(unsafe.Pointer(&c))); errno != 0 {
+	_, _, errno := syscall.RawSyscall(syscall.SYS_SCHED_GETAFFINITY, 0, unsafe.Sizeof(c), uintptr(unsafe.Pointer(&c)))
+	if errno != 0 {
 		return nil, fmt.Errorf("get affinity: %v", errno)
 	}
 	return &c, nil
 }
 
 func setAffinity(tid int, c *cpuSet) error {
-	if _, _, errno := syscall.RawSyscall(syscall.SYS_SCHED_SETAFFINITY, uintptr(tid), unsafe.Sizeof(*c), uintptr(unsafe.Pointer(c))); errno != 0 {
+	_, _, errno := syscall.RawSyscall(syscall.SYS_SCHED_SETAFFINITY, uintptr(tid), unsafe.Sizeof(*c), uintptr(unsafe.Pointer(c)))
+	if errno != 0 {
 		return fmt.Errorf("set affinity of thread %d: %v", tid, errno)
 	}
 	return nil

@@ -47,7 +47,8 @@ func checkSite(t *testing.T, a Account, function string, pins uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lines := strings.Split(string(source), "\n"); s.Line > len(lines) || strings.TrimSpace(lines[s.Line-1]) != "runtime.LockOSThread()" {
+	lines := strings.Split(string(source), "\n")
+	if s.Line > len(lines) || strings.TrimSpace(lines[s.Line-1]) != "runtime.LockOSThread()" {
 		t.Errorf("%s:%d does not lock", s.File, s.Line)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/ioutil"
+	"os"
 	"runtime"
 	"strconv"
 	"sync/atomic"
@@ -129,10 +129,17 @@ func (s *stage) noteWedged() {
 
 // taskState is the kernel's letter for what a thread of this process does: R, S, D, … (Documentation/filesystems/proc.rst).
 func taskState(tid int) (byte, error) {
-	stat, err := ioutil.ReadFile("/proc/self/task/" + strconv.Itoa(tid) + "/stat")
+	f, err := os.Open("/proc/self/task/" + strconv.Itoa(tid) + "/stat")
 	if err != nil {
 		return 0, fmt.Errorf("read a thread's state: %v", err)
 	}
+	defer f.Close()
+	var buf [128]byte // the state is the third field
+	n, err := f.Read(buf[:])
+	if err != nil {
+		return 0, fmt.Errorf("read a thread's state: %v", err)
+	}
+	stat := buf[:n]
 	after := bytes.LastIndexByte(stat, ')') // the name before may hold anything
 	if after < 0 || after+2 >= len(stat) {
 		return 0, errors.New("read a thread's state: no such field")

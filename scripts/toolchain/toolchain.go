@@ -1,0 +1,113 @@
+// Package toolchain brings Go releases to this machine. They are modules, so the go command fetches, verifies and keeps them as
+// it does every other module: from GOPROXY, into GOMODCACHE.
+package toolchain
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// Fetch returns the GOROOT of a release, such as 1.21.13, for this machine's system and architecture. It is the installed one,
+// if that is the same release.
+func Fetch(release string) (goroot string, err error) {
+	if goroot, err = installed(release); goroot != "" || err != nil {
+		return goroot, err
+	}
+	if goroot, err = download(release); err != nil {
+		return "", fmt.Errorf("fetch Go %s: %w", release, err)
+	}
+	if err := executable(goroot); err != nil {
+		return "", fmt.Errorf("fetch Go %s: %w", release, err)
+	}
+	return goroot, nil
+}
+
+// installed is the GOROOT of the go command on the path, if it is the release, and "" otherwise.
+func installed(release string) (string, error) {
+	out, err := exec.Command("go", "env", "GOVERSION", "GOROOT").Output()
+	if err != nil {
+		return "", fmt.Errorf("ask the go command for its release: %w", explained(err))
+	}
+	version, goroot, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	if version != "go"+release {
+		return "", nil
+	}
+	return goroot, nil
+}
+
+func download(release string) (string, error) {
+	outside, err := os.MkdirTemp("", "toolchain-*") // of every module: a download must not change its go.sum
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(outside)
+	module := fmt.Sprintf("golang.org/toolchain@v0.0.1-go%s.%s-%s", release, runtime.GOOS, runtime.GOARCH)
+	cmd := exec.Command("go", "mod", "download", "-json", module)
+	cmd.Dir = outside
+	cmd.Env = append(os.Environ(), "GO111MODULE=on", "GOWORK=off")
+	out, err := cmd.Output()
+	var got struct{ Dir, Error string }
+	if jsonErr := json.Unmarshal(out, &got); jsonErr == nil && got.Error != "" {
+		return "", errors.New(got.Error) // says more than the exit status
+	}
+	switch {
+	case err != nil:
+		return "", explained(err)
+	case got.Dir == "":
+		return "", fmt.Errorf("%s: the go command does not say where it is", module)
+	}
+	return got.Dir, nil
+}
+
+// executable sets the run bits of a release's programs, which modules have not.
+func executable(goroot string) error {
+	for _, dir := range []string{"bin", "pkg/tool"} {
+		err := filepath.WalkDir(filepath.Join(goroot, dir), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() {
+				return err
+			}
+			info, err := d.Info()
+			if err != nil || info.Mode()&0o111 != 0 {
+				return err
+			}
+			return os.Chmod(path, info.Mode()|0o111)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Go is the path of the go command of a GOROOT.
+func Go(goroot string) string { return filepath.Join(goroot, "bin", "go") }
+
+// Env is the environment for the go command of a GOROOT: this process's without what steers another release of it, and without
+// the network. Whether modules are on is left to where it runs.
+func Env(goroot string) []string {
+	var env []string
+	for _, v := range os.Environ() {
+		switch name, _, _ := strings.Cut(v, "="); name {
+		case "GOROOT", "GOTOOLDIR", "GOTOOLCHAIN", "GOENV", "GOFLAGS", "GOPROXY", "GOWORK", "GO111MODULE", "GOEXPERIMENT":
+		default:
+			env = append(env, v)
+		}
+	}
+	return append(env, "GOROOT="+goroot, "GOTOOLCHAIN=local", "GOENV=off", "GOFLAGS=", "GOPROXY=off", "GOWORK=off")
+}
+
+// explained adds what a program that failed said last.
+func explained(err error) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
+		return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(exit.Stderr)))
+	}
+	return err
+}
