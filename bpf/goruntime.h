@@ -47,18 +47,22 @@ static __always_inline __u64 g_of(struct task_struct *task, bool *failed)
 static __always_inline __u32 m_find(struct lock_seen *seen)
 {
 	struct task_struct *task = current_task();
+	__u64 g, m, procid = 0;
 	bool failed = false;
-	__u64 g = g_of(task, &failed);
 
+	g = g_of(task, &failed);
 	if (failed)
 		return LOCK_UNKNOWN;
 	if (!g)
 		return LOCK_FOREIGN;
-	seen->m = user_word(g + off_g_m);
-	if (!seen->m || (__u32)user_word(seen->m + off_m_procid) != thread_own_tid(task)) {
-		seen->m = 0;
+	m = user_word(g + off_g_m);
+	if (!m || bpf_probe_read_user(&procid, sizeof(procid), (void *)(m + off_m_procid)))
 		return LOCK_UNKNOWN;
-	}
+	if (!procid)
+		return LOCK_UNREAD; // the thread has just begun: runtime.minit writes it last
+	if (procid != thread_own_tid(task))
+		return LOCK_UNKNOWN;
+	seen->m = m;
 	return LOCK_NONE;
 }
 

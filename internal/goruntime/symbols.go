@@ -3,12 +3,13 @@ package goruntime
 import (
 	"fmt"
 	"sync"
+	"unsafe"
 )
 
 // Limits on what Symbols remembers. A real stack's frames take some hundred bytes a program counter.
 const (
 	maxRemembered      = 4096    // program counters
-	maxRememberedBytes = 1 << 20 // of names of functions and files
+	maxRememberedBytes = 1 << 20 // of frames and the names in them
 )
 
 // A Frame is one call on a stack.
@@ -21,8 +22,8 @@ type Frame struct {
 	Line int // from 1
 }
 
-// Symbols names the code of a Go program, stripped or not, by its pclntab. It reads the table when asked and keeps at most 3 MiB,
-// however large the table. What one call reads is bounded, too.
+// Symbols names the code of a Go program, stripped or not, by its pclntab. It reads the table when asked and keeps less
+// than 4 MiB, however large the table. What one call reads is bounded, too.
 //
 // Names are the program's own words: what cannot be printed is replaced and what is longer than 1 KiB is cut.
 //
@@ -38,7 +39,7 @@ type Symbols struct {
 	table      *funcTable
 	trees      *inlineTrees
 	remembered map[uint64][]Frame
-	bytes      int // of the strings in remembered
+	bytes      int // of remembered, but for the map itself
 }
 
 // openSymbols opens the pclntab of img. s reads what relocations change, and bias is the load bias of img.
@@ -104,7 +105,7 @@ func (s *Symbols) Frames(pc uint64) []Frame {
 	}
 	size := 0
 	for _, f := range frames {
-		size += len(f.Func) + len(f.File)
+		size += int(unsafe.Sizeof(f)) + len(f.Func) + len(f.File)
 	}
 	if len(s.remembered) == maxRemembered || s.bytes+size > maxRememberedBytes {
 		clear(s.remembered)

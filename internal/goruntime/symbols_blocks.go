@@ -11,7 +11,8 @@ const (
 	blockSize  = 4 << 10
 	blockSlots = 256 // blocks kept: 1 MiB
 
-	// lookUpBudget is how many bytes one look-up may read or step over. The dearest one of programs of 100 MB needs a tenth.
+	// lookUpBudget is how many bytes one look-up may read or step over, some 10 ms of work. The dearest seen, in an init
+	// function of a program with a table of 20 MB, needs a fifth.
 	lookUpBudget = 4 << 20
 )
 

@@ -110,8 +110,9 @@ func (m *module) verify(addr uint64) (uint64, error) {
 	}
 	var found []uint64
 	for _, place := range modPlaces[m.tab.layout.startLine] {
-		if word(place.textsectmap+1) == word(place.textsectmap+2) && m.isTextMap(pointer(place.textsectmap), word(place.textsectmap+1)) {
-			found = append(found, pointer(place.textsectmap-place.back))
+		at := place.textsectmap
+		if word(at+1) == word(at+2) && m.isTextMap(pointer(at), word(at+1)) {
+			found = append(found, pointer(at-place.back))
 		}
 	}
 	if len(found) != 1 {

@@ -2,6 +2,7 @@ package goruntime
 
 import (
 	"bufio"
+	"debug/gosym"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -33,7 +34,7 @@ func (f toldFrame) frame() Frame {
 type teller struct {
 	pid    int
 	stacks [][]toldFrame
-	stdin  io.Writer
+	stdin  io.WriteCloser
 	lines  *bufio.Reader
 }
 
@@ -252,4 +253,115 @@ func compareFrames(t *testing.T, s *Symbols, pc uint64, got []Frame, told []told
 	if entry, ok := s.Entry(pc); !ok || entry != last.Entry {
 		t.Errorf("pc %#x: Entry = %#x, %t, want %#x", pc, entry, ok, last.Entry)
 	}
+}
+
+// fileSymbols opens the symbols of a program that is not PIE, which needs no process.
+func fileSymbols(t *testing.T, exe string) (*Symbols, *image) {
+	t.Helper()
+	f, err := os.Open(exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	img, err := fileImage(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := openSymbols(img, fileSpace(img), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, img
+}
+
+// On the other architecture, Go's own reader tells where functions and lines are; it knows nothing of inlined calls.
+func TestSymbolsOtherArchitectures(t *testing.T) {
+	for _, goroot := range goroots(t) {
+		for _, arch := range []string{"amd64", "arm64"} {
+			t.Run(filepath.Base(goroot)+"/"+arch, func(t *testing.T) {
+				t.Setenv("GOARCH", arch)
+				s, img := fileSymbols(t, buildSymbols(t, goroot, "-s -w"))
+				sec, err := pclntabSection(img)
+				if err != nil {
+					t.Fatal(err)
+				}
+				data := make([]byte, sec.size)
+				if _, err := img.contents(sec).ReadAt(data, 0); err != nil {
+					t.Fatal(err)
+				}
+				start, end := s.Text()
+				table, err := gosym.NewTable(nil, gosym.NewLineTable(data, start))
+				if err != nil {
+					t.Fatal(err)
+				}
+				inlined := 0
+				for pc := start; pc < end; pc += 64 {
+					got := s.Frames(pc)
+					file, line, fn := table.PCToLine(pc)
+					if len(got) == 0 || fn == nil {
+						t.Fatalf("pc %#x: got %+v, want %+v", pc, got, fn)
+					}
+					inlined += len(got) - 1
+					last := got[len(got)-1]
+					if line <= 0 {
+						file, line = "", 0
+					}
+					if elide(last.Func) != clean(elide(fn.Name)) || got[0].File != file || got[0].Line != line {
+						t.Errorf("pc %#x: got %+v, want %s, %s:%d", pc, got, fn.Name, file, line)
+					}
+					if entry, ok := s.Entry(pc); !ok || entry != fn.Entry {
+						t.Errorf("pc %#x: Entry = %#x, %t, want %#x", pc, entry, ok, fn.Entry)
+					}
+				}
+				if inlined < 100 {
+					t.Errorf("%d inlined calls", inlined)
+				}
+			})
+		}
+	}
+}
+
+// moduledata is found without the section that tells its place since Go 1.26, and only that.
+func TestModuleSearch(t *testing.T) {
+	t.Setenv("PINWATCH_GOROOTS", "")
+	exe := buildSymbols(t, goroots(t)[0], "-s -w")
+	s, img := fileSymbols(t, exe)
+	sec, mod := s.trees.addr, img.section(".go.module")
+	if mod == nil || s.Inlining() != nil {
+		t.Fatalf("no section .go.module, or %v", s.Inlining())
+	}
+	m := module{img: img, s: fileSpace(img), tab: s.table.pclntab, addr: sec, start: s.start, end: s.end, text: s.table.base}
+	places, err := m.search()
+	if err != nil || !slices.Contains(places, mod.addr) {
+		t.Fatalf("search = %#x, %v, want %#x", places, err, mod.addr)
+	}
+	for _, addr := range places {
+		if gofunc, err := m.verify(addr); (err == nil) != (addr == mod.addr) || err == nil && gofunc != s.trees.gofunc {
+			t.Errorf("verify(%#x) = %#x, %v", addr, gofunc, err)
+		}
+	}
+	// Whatever word of it is another one, it is not believed: with no inlined calls rather than wrong ones.
+	for _, word := range []int64{modTab + 1, modMinPC, modMaxPC, modNames + 3*5 + 1, modNames + 3*3} {
+		forged := copyFile(t, exe, func(f *os.File) { overwrite(t, f, ".go.module", 8*word, []byte{0xff, 0xff}) })
+		s, _ := fileSymbols(t, forged)
+		if s.Inlining() == nil {
+			t.Errorf("word %d forged: believed", word)
+		}
+		start, _ := s.Text()
+		if got := s.Frames(start); len(got) != 1 {
+			t.Errorf("word %d forged: %+v", word, got)
+		}
+	}
+}
+
+// Since Go 1.18 the file tells all that look-ups need, also of a PIE whose process has ended.
+func TestSymbolsAfterExit(t *testing.T) {
+	t.Setenv("PINWATCH_GOROOTS", "")
+	told := startTeller(t, buildSymbols(t, goroots(t)[0], "", "-buildmode=pie"))
+	s := processSymbols(t, told.pid)
+	told.stdin.Close()
+	if _, err := told.lines.ReadBytes('\n'); err != io.EOF {
+		t.Fatal(err)
+	}
+	compareStacks(t, s, told.stacks)
 }

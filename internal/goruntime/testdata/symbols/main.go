@@ -110,7 +110,8 @@ func main() {
 		}
 		result := []frame{}
 		// A return address is behind its call, so that the runtime steps back by one: not into another function.
-		if f := runtime.FuncForPC(uintptr(pc)); f != nil && runtime.FuncForPC(uintptr(pc)+1) != nil && runtime.FuncForPC(uintptr(pc)+1).Entry() == f.Entry() {
+		f, next := runtime.FuncForPC(uintptr(pc)), runtime.FuncForPC(uintptr(pc)+1)
+		if f != nil && next != nil && f.Entry() == next.Entry() {
 			result = expand(uintptr(pc) + 1)
 		}
 		out.Encode(result)
