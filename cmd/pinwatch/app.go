@@ -93,6 +93,7 @@ func newApp(s streams) *cli.App {
   sudo pinwatch attach -p 4242 -d 10s          observe process 4242 for ten seconds
   sudo pinwatch attach -p 4242 -i 1s           a line per second until Ctrl-C, then the report
   sudo pinwatch attach -p 4242 -d 1m -o json --out report.json
+  pinwatch threads -p 4242                     its threads now: roles, locks, goroutines
   pinwatch doctor                              what this machine allows
 
 P-8, P-9 and P-5 are statements of the LockOSThread performance specification: what creating a thread, destroying one and
@@ -101,6 +102,7 @@ preempting one by SIGURG cost. Rows marked with a star are held against it. The 
 Exit codes: 0 done, 1 error, 2 usage.`,
 		Commands: []*cli.Command{
 			attachCommand(s),
+			threadsCommand(s),
 			demoCommand(s),
 			doctorCommand(s),
 			versionCommand(s),
@@ -126,4 +128,12 @@ func noArguments(c *cli.Context) error {
 		return usagef("%s takes no arguments, only flags: %q", c.Command.Name, c.Args().Slice())
 	}
 	return nil
+}
+
+// onlyFlagsAndPID is noArguments where a missing -p value made a flag of the next: pidof found nothing.
+func onlyFlagsAndPID(c *cli.Context) error {
+	if pid := c.String("pid"); strings.HasPrefix(pid, "-") { // before its leftovers are complained of
+		return usagef("-p %s: want a PID; does pidof find the process?", pid)
+	}
+	return noArguments(c)
 }

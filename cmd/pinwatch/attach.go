@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -34,12 +33,7 @@ It needs CAP_BPF, CAP_PERFMON and CAP_DAC_READ_SEARCH, and CAP_SYS_PTRACE for ot
 			&cli.StringFlag{Name: "duration", Aliases: []string{"d"}, Usage: "observe for `TIME`, for instance 10s or 5m (default: until Ctrl-C)"},
 			offsetsFlag(),
 		}, observeFlags()...),
-		Before: func(c *cli.Context) error {
-			if pid := c.String("pid"); strings.HasPrefix(pid, "-") { // before its leftovers are complained of
-				return usagef("-p %s: want a PID; does pidof find the process?", pid)
-			}
-			return noArguments(c)
-		},
+		Before:          onlyFlagsAndPID,
 		OnUsageError:    onUsageError,
 		HideHelpCommand: true,
 		Action: func(c *cli.Context) error {

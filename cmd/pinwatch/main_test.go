@@ -142,7 +142,7 @@ func TestUsageErrors(t *testing.T) {
 
 func TestHelpNamesEverything(t *testing.T) {
 	code, stdout, _ := pinwatch(t, "--help")
-	for _, word := range []string{"attach", "demo", "doctor", "version", "completion", "Exit codes", "sudo pinwatch attach -p"} {
+	for _, word := range []string{"attach", "threads", "demo", "doctor", "version", "completion", "Exit codes", "sudo pinwatch attach -p"} {
 		if code != exitOK || !strings.Contains(stdout, word) {
 			t.Errorf("exit code %d, help without %q", code, word)
 		}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"os"
 	"strconv"
 	"strings"
 
@@ -22,32 +20,11 @@ type schedule struct {
 
 // scheduling asks the kernel how it schedules a thread now.
 func scheduling(pid int, tid int32) (s schedule) {
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(int(tid), &set); err == nil {
-		list := cpuList(&set)
-		s.affinity, s.cpus = &list, cpuNumbers(&set)
-	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/stat", pid, tid))
-	if err != nil {
+	stat, ok := parseTaskStat(taskFile(pid, tid, "stat"))
+	if !ok {
 		return s
 	}
-	// The name, in parentheses, may hold anything; what follows begins with field 3 of proc_pid_stat(5).
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	const niceField, policyField = 19 - 3, 41 - 3
-	if len(fields) <= policyField {
-		return s
-	}
-	if n, err := strconv.Atoi(fields[niceField]); err == nil {
-		s.nice = &n
-	}
-	if p, err := strconv.Atoi(fields[policyField]); err == nil {
-		name, ok := policies[p]
-		if !ok {
-			name = strconv.Itoa(p)
-		}
-		s.policy = &name
-	}
-	return s
+	return stat.schedule(tid)
 }
 
 func cpuNumbers(set *unix.CPUSet) (cpus []int) {

@@ -77,12 +77,12 @@ func (r *Runtime) Ms() ([]M, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.Info.AllM == 0 {
+	if r.AllM == 0 {
 		return nil, ErrNoAllM
 	}
 	deadline := time.Now().Add(walkTime)
 	for i := 1; ; i++ {
-		ms, err := rd.walk(r.Info.AllM, deadline)
+		ms, err := rd.walk(r.AllM, deadline)
 		if err == nil || i == walkTries || errors.Is(err, errLimit) {
 			return disown(ms), err
 		}
@@ -139,7 +139,7 @@ func (r *Runtime) ThreadM(base uint64, tid int32) (M, error) {
 	if err != nil {
 		return M{}, err
 	}
-	slot := r.Info.GSlot
+	slot := r.GSlot
 	if slot == nil {
 		return M{}, fmt.Errorf("find g: %w", ErrNoOffsets)
 	}

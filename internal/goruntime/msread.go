@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	attempts = 5        // to see an M that stands still for two reads
+	attempts = 16       // to see an M that stands still for two reads: some lock and unlock all the time
 	maxSpan  = 16 << 10 // bytes of a runtime struct; type m of every release has less than two KiB
 	maxTID   = 1 << 22  // include/linux/threads.h, PID_MAX_LIMIT
 	maxPs    = 1 << 20  // far above the CPUs of any machine
@@ -46,14 +46,15 @@ func spanOf(offs ...uint32) (span, error) {
 
 // reader prepares reading; the error satisfies errors.Is with ErrNoOffsets or says why memory is closed to us.
 func (r *Runtime) reader() (*msReader, error) {
-	o := r.Info.Offsets
+	o := r.Offsets
 	if o == nil {
 		return nil, ErrNoOffsets
 	}
-	if r.mem == nil {
-		return nil, fmt.Errorf("read memory: %w", r.Info.Unknown["GOMAXPROCS"])
+	if r.memErr != nil {
+		return nil, r.memErr
 	}
-	m, errM := spanOf(o.MG0, o.MProcID, o.MStartFn, o.MCurG, o.MP, o.MID, o.MLockedG, o.MLockedExt, o.MLockedInt, o.MAllLink, o.MIsExtra)
+	m, errM := spanOf(o.MG0, o.MProcID, o.MStartFn, o.MCurG, o.MP, o.MID, o.MLockedG, o.MLockedExt, o.MLockedInt, o.MAllLink,
+		o.MIsExtra)
 	g, errG := spanOf(o.GM, o.GStatus, o.GGoid, o.GLockedM, o.GStartPC, o.GWaitReason)
 	for _, err := range []error{errM, errG} {
 		if err != nil {
@@ -84,8 +85,7 @@ func (rd *msReader) m(addr uint64) (m M, next uint64, err error) {
 	if err != nil {
 		return M{}, 0, err
 	}
-	// Nothing but an M has this shape: a pointer at its start to a g that points back.
-	if back, err := rd.pointer(before.g0, rd.o.GM); err != nil || back != addr {
+	if !rd.plausible(addr, before) {
 		return M{}, 0, fmt.Errorf("no M at %#x: its g0 at %#x is not its own", addr, before.g0)
 	}
 	for range attempts {
@@ -108,6 +108,17 @@ func (rd *msReader) m(addr uint64) (m M, next uint64, err error) {
 		before = after
 	}
 	return m, next, nil
+}
+
+// plausible reports whether there is an M at addr: nothing else points to a g that points back. An M joins the list before it
+// has its g0, but with its number and without thread (proc.go, allocm).
+func (rd *msReader) plausible(addr uint64, m rawM) bool {
+	begins := m.procID == 0 && m.id > 0
+	if m.g0 == 0 {
+		return begins
+	}
+	back, err := rd.pointer(m.g0, rd.o.GM)
+	return err == nil && (back == addr || back == 0 && begins)
 }
 
 // steady reports whether what is between the two reads belongs to both.

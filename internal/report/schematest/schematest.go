@@ -14,7 +14,12 @@ import (
 
 // Check says where a report, one JSON object, departs from report.Schema. It is stricter than the schema in one thing: a key that
 // the schema does not describe is an error, for what we write we also document.
-func Check(doc []byte) error {
+func Check(doc []byte) error { return check(doc, ofReports) }
+
+// CheckThreadList is Check for report.ThreadListSchema.
+func CheckThreadList(doc []byte) error { return check(doc, ofThreadLists) }
+
+func check(doc []byte, compiled func() (*jsonschema.Schema, error)) error {
 	schema, err := compiled()
 	if err != nil {
 		return err
@@ -29,9 +34,13 @@ func Check(doc []byte) error {
 	return nil
 }
 
-var compiled = sync.OnceValues(func() (*jsonschema.Schema, error) {
-	const url = "report-v1.schema.json"
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(report.Schema))
+var (
+	ofReports     = sync.OnceValues(func() (*jsonschema.Schema, error) { return compile("report-v1.schema.json", report.Schema) })
+	ofThreadLists = sync.OnceValues(func() (*jsonschema.Schema, error) { return compile("threads-v1.schema.json", report.ThreadListSchema) })
+)
+
+func compile(url string, schema []byte) (*jsonschema.Schema, error) {
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
 	if err != nil {
 		return nil, fmt.Errorf("read schema: %w", err)
 	}
@@ -46,7 +55,7 @@ var compiled = sync.OnceValues(func() (*jsonschema.Schema, error) {
 		return nil, fmt.Errorf("compile schema: %w", err)
 	}
 	return s, nil
-})
+}
 
 // closeObjects forbids further keys in every object whose keys the schema lists.
 func closeObjects(v any) {

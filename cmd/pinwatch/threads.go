@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/pinwatch/pinwatch/internal/goruntime"
+	"github.com/pinwatch/pinwatch/internal/report"
+)
+
+func threadsCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name:     "threads",
+		Usage:    "list a process's threads now: which M, which goroutine, locked by whom",
+		Category: "observe",
+		Description: `A ps of the Go runtime's threads. It looks once, at memory and /proc, and neither stops nor changes anything.
+Threads locked by LockOSThread come first. Without a locked goroutine, goid is that of the goroutine the thread runs and
+the thread's name stands in brackets.
+
+  role       main, sysmon, template, worker; cgo_extra: a C thread that runs Go; foreign: one that Go does not know
+  lock       user×2: LockOSThread, two deep; runtime: by Go itself; exiting, wedged: its goroutine has exited while locked
+  goroutine  parked: does not run; runs; in a call: of the system, of C, or to wait for a lock of the runtime
+  kernel     state as in ps, and the function it sleeps in
+
+Who created a thread and since when it is locked can't be seen afterwards: "attach" tells what happens while it observes.
+
+Examples:
+  pinwatch threads -p 4242
+  sudo pinwatch threads -p $(pidof renderd) -o json | jq '.threads[] | select(.lock == "user")'
+
+Your own processes need no privileges where ptrace is not restricted, other users' CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH. A
+stripped program does not tell where its list of threads is: asking the kernel instead takes CAP_BPF and CAP_PERFMON.`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "pid", Aliases: []string{"p"}, Usage: "`PID` of the process"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT`: text or json", Value: "text"},
+			offsetsFlag(),
+		},
+		Before:          onlyFlagsAndPID,
+		OnUsageError:    onUsageError,
+		HideHelpCommand: true,
+		Action: func(c *cli.Context) error {
+			format := c.String("output")
+			if format != "text" && format != "json" {
+				return usagef("-o %s: no such format; it is text or json", format)
+			}
+			if c.IsSet("offsets") && c.String("offsets") == "" {
+				return usagef("--offsets needs a file name")
+			}
+			pid, err := parsePID(c.String("pid"))
+			if err != nil {
+				return err
+			}
+			return threads(c.Context, s, pid, format, c.String("offsets"))
+		},
+	}
+}
+
+// threads writes the list of one process's threads.
+func threads(ctx context.Context, s streams, pid int, format, offsets string) error {
+	if !procIsOurs() {
+		return errors.New("/proc is not of this PID namespace: which process is meant can't be told; mount a /proc of its own")
+	}
+	leader, err := processOf(pid)
+	if err != nil {
+		return err
+	}
+	if leader != pid {
+		return fmt.Errorf("process %d is a thread of process %d: name that", pid, leader)
+	}
+	l := lister{pid: pid}
+	target := report.Target{PID: pid}
+	if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil {
+		exe = filepath.Base(exe)
+		target.Exe = &exe
+	}
+	warnings := condition(pid)
+	p, err := openProgram(pid, offsets)
+	var table *goruntime.TableError
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, os.ErrProcessDone), errors.As(err, &table):
+		return err
+	case p.info == nil:
+		warnings = append(warnings, fmt.Sprintf("kernel side only: %v", err))
+	case err != nil:
+		warnings = append(warnings, oneLine(err))
+	}
+	defer p.close()
+	if p.info != nil {
+		target = targetOf(pid, p.info)
+		l.runtime, l.info = p.runtime, p.info
+		l.bases = func() ([]threadBase, error) { return threadBases(pid, p.info) }
+	}
+	if p.symbols != nil {
+		l.function = p.symbols.Name
+	}
+	rows, more, err := l.list(ctx)
+	if err != nil {
+		return fmt.Errorf("process %d: %w", pid, err)
+	}
+	list := report.NewThreadList(target, rows, append(warnings, more...))
+	if format == "json" {
+		return explainWrite(report.WriteThreadListJSON(s.out, list))
+	}
+	return explainWrite(report.WriteThreadListText(s.out, list, textOptions(s.out)))
+}

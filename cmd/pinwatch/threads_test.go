@@ -1,0 +1,366 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/report/schematest"
+	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/workload"
+)
+
+// listThreads is pinwatch threads -o json, checked against the schema.
+func listThreads(t *testing.T, pid int, args ...string) report.ThreadList {
+	t.Helper()
+	code, stdout, stderr := pinwatch(t, append([]string{"threads", "-p", strconv.Itoa(pid), "-o", "json"}, args...)...)
+	if code != exitOK || stderr != "" {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	return parseList(t, []byte(stdout))
+}
+
+func parseList(t *testing.T, doc []byte) report.ThreadList {
+	t.Helper()
+	if err := schematest.CheckThreadList(doc); err != nil {
+		t.Fatal(err)
+	}
+	var l report.ThreadList
+	if err := json.Unmarshal(doc, &l); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// TestThreads compares the list with each workload's own account, at work and at rest.
+func TestThreads(t *testing.T) {
+	for _, args := range [][]string{
+		{"pingpong", "-pairs", "3"}, {"spinners", "-n", "2"}, {"blocked", "-n", "5"}, {"threads", "-n", "100"}, {"demo"},
+	} {
+		t.Run(args[0], func(t *testing.T) {
+			p := testenv.Workload(t, args...)
+			atWork := listThreads(t, p.PID)
+			account := p.Quiesce()
+			if len(account.Pins) == 0 {
+				t.Fatal("the workload pins no threads")
+			}
+			checkPins(t, atWork, account, args[0] == "demo")
+			atRest := listThreads(t, p.PID)
+			checkPins(t, atRest, account, false)
+			checkKernelSide(t, p, atRest)
+			if len(atRest.Warnings) != 0 {
+				t.Errorf("warnings: %q", atRest.Warnings)
+			}
+		})
+	}
+}
+
+// checkPins compares the locks of a list with an account. others: the workload also locks threads that it does not name.
+func checkPins(t *testing.T, l report.ThreadList, account workload.Account, others bool) {
+	t.Helper()
+	pins := map[int32]workload.Pin{}
+	for _, p := range account.Pins {
+		pins[int32(p.TID)] = p
+	}
+	roles := map[string]int{}
+	for _, th := range l.Threads {
+		roles[th.Role]++
+		p, pinned := pins[th.TID]
+		delete(pins, th.TID)
+		if !pinned {
+			signals := th.LockEntry != nil && strings.HasPrefix(*th.LockEntry, "runtime.ensureSigM") // signal.Notify's goroutine
+			if th.Lock != "none" && !others && !signals {
+				t.Errorf("not pinned: %s", row(th))
+			}
+			continue
+		}
+		if th.Lock != "user" || *th.LockedExt != uint32(p.Depth) || th.GoID == nil || *th.GoID != uint64(p.GoID) {
+			t.Errorf("%s, want %+v", row(th), p)
+		}
+		if th.LockEntry == nil || *th.LockEntry != p.Entry {
+			t.Errorf("where its goroutine began: %s", row(th))
+		}
+	}
+	if len(pins) != 0 {
+		t.Errorf("not listed: %+v", pins)
+	}
+	if roles["main"] != 1 || roles["sysmon"] != 1 || roles["template"] != 1 || roles["foreign"]+roles["cgo_extra"] != 0 {
+		t.Errorf("roles %v", roles)
+	}
+	if roles["unknown"] != 0 && !others {
+		t.Errorf("roles %v", roles)
+	}
+}
+
+// checkKernelSide: a process at rest has the threads that the list has, with what the kernel says of each.
+func checkKernelSide(t *testing.T, p *testenv.Proc, l report.ThreadList) {
+	t.Helper()
+	if n := len(p.Threads()); n != len(l.Threads) {
+		t.Errorf("%d threads listed, %d there", len(l.Threads), n)
+	}
+	for _, th := range l.Threads {
+		if th.OwnTID == nil || *th.OwnTID != th.TID || th.State == nil || th.CPU == nil || th.Affinity == nil || th.Nice == nil ||
+			th.Policy == nil || *th.Policy != "SCHED_OTHER" || th.CPUSeconds == nil || th.AgeSeconds == nil || *th.AgeSeconds > 600 {
+			t.Errorf("incomplete: %s", row(th))
+		}
+	}
+}
+
+func row(th report.ListedThread) string {
+	b, err := json.Marshal(th)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+func TestThreadsText(t *testing.T) {
+	p := testenv.Workload(t, "pingpong", "-pairs", "1", "-hold")
+	code, stdout, stderr := pinwatch(t, "threads", "-p", strconv.Itoa(p.PID))
+	if code != exitOK || stderr != "" {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	pin := p.Quiesce().Pins[0]
+	for _, want := range []string{
+		"2 locked by the user", fmt.Sprintf("%8d", pin.TID), "sysmon", "template", ").pin.func1", "all on CPUs",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in\n%s", want, stdout)
+		}
+	}
+}
+
+// A program that isn't Go has a kernel's side.
+func TestThreadsNotGo(t *testing.T) {
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Log("no sleep in this guest: a shell-less machine has no foreign program to offer")
+		return
+	}
+	cmd := exec.Command(sleep, "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	l := listThreads(t, cmd.Process.Pid)
+	if len(l.Threads) != 1 || l.Target.GoVersion != nil {
+		t.Fatalf("%+v", l)
+	}
+	if th := l.Threads[0]; th.Role != "unknown" || th.Lock != "unknown" || th.Nice == nil || th.State == nil {
+		t.Error(row(th))
+	}
+	all := strings.Join(l.Warnings, "\n")
+	if len(l.Warnings) != 1 || !strings.Contains(all, "kernel side only") || !strings.Contains(all, "not a Go program") {
+		t.Errorf("warnings %q", l.Warnings)
+	}
+}
+
+// A process in a PID namespace of its own knows its threads by other numbers than we do.
+func TestThreadsNamespace(t *testing.T) {
+	testenv.Require(t, testenv.BPF) // for the privilege to make a namespace
+	testenv.Workload(t, "idle")     // so that the program is built: the first process in the namespace lives as long as that
+	runtime.LockOSThread()          // for good: the thread's children, and no others, are in the namespace from now on
+	if err := unix.Unshare(unix.CLONE_NEWPID); err != nil {
+		t.Fatal(err)
+	}
+	p := testenv.Workload(t, "pingpong", "-pairs", "2")
+	l := listThreads(t, p.PID)
+	account := p.Quiesce()
+	if account.PID != 1 {
+		t.Fatalf("the workload is process %d of its namespace", account.PID)
+	}
+	for i := range l.Threads {
+		th := &l.Threads[i]
+		if th.OwnTID == nil || *th.OwnTID == th.TID {
+			t.Fatalf("no id of its own: %s", row(*th))
+		}
+		th.TID = *th.OwnTID
+	}
+	checkPins(t, l, account, false)
+}
+
+// A stripped program, as tests are, does not tell where its Ms are; the kernel tells where each thread has its own.
+func TestThreadsStripped(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	testenv.NoKernelLeftovers(t)
+	cmd := process(workloadCommand, "pingpong", "-pairs", "2")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	lines := bufio.NewScanner(stdout)
+	if !lines.Scan() {
+		t.Fatal("the workload is not ready")
+	}
+	l := listThreads(t, cmd.Process.Pid)
+	if len(l.Warnings) != 0 {
+		t.Errorf("warnings %q", l.Warnings)
+	}
+	if _, err := io.WriteString(stdin, "quiesce\n"); err != nil {
+		t.Fatal(err)
+	}
+	var account workload.Account
+	if !lines.Scan() || json.Unmarshal(lines.Bytes(), &account) != nil {
+		t.Fatalf("account %q", lines.Text())
+	}
+	checkPins(t, l, account, false)
+}
+
+// Another user's process shows its kernel side; what the rest needs is said.
+func TestThreadsNoPrivileges(t *testing.T) {
+	testenv.Require(t, testenv.BPF)       // for the privilege to become another user
+	exe, err := os.Open("/proc/self/exe") // the test binary's directory may be closed to others
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exe.Close()
+	p := testenv.Workload(t, "idle")
+	cmd := exec.Command("/proc/self/fd/3", "threads", "-p", strconv.Itoa(p.PID), "-o", "json")
+	cmd.ExtraFiles = []*os.File{exe}
+	cmd.Env = append(os.Environ(), asPinwatch+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	l := parseList(t, out)
+	if all := strings.Join(l.Warnings, "\n"); !strings.Contains(all, "kernel side only") || !strings.Contains(all, "CAP_SYS_PTRACE") {
+		t.Errorf("warnings %q", l.Warnings)
+	}
+	if len(l.Threads) == 0 || l.Threads[0].CPUSeconds == nil || l.Threads[0].Role != "unknown" {
+		t.Errorf("threads %+v", l.Threads)
+	}
+}
+
+// All the threads that C makes, in one program.
+func TestThreadsOfC(t *testing.T) {
+	testenv.Require(t, testenv.Toolchain)
+	if _, err := exec.LookPath("gcc"); err != nil {
+		t.Log("no gcc in this guest: there is nothing to build a program with C threads by")
+		return
+	}
+	exe := t.TempDir() + "/ms"
+	build := exec.Command("go", "build", "-tags=withcgo", "-o", exe, ".")
+	build.Dir = t.TempDir()
+	if err := os.CopyFS(build.Dir, os.DirFS("../../internal/goruntime/testdata/ms")); err != nil {
+		t.Fatal(err)
+	}
+	build.Env = append(os.Environ(), "GO111MODULE=off", "CGO_ENABLED=1", "GOFLAGS=")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	cmd := exec.Command(exe)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stdin.Close(); _ = cmd.Wait() })
+	var account struct {
+		Threads []struct {
+			TID        int32
+			Role, Lock string
+			Gone       bool
+		}
+	}
+	if err := json.NewDecoder(stdout).Decode(&account); err != nil {
+		t.Fatal(err)
+	}
+	l := listThreads(t, cmd.Process.Pid)
+	listed := map[int32]report.ListedThread{}
+	for _, th := range l.Threads {
+		listed[th.TID] = th
+		if th.Role == "unknown" || th.Lock == "unknown" {
+			t.Errorf("not known: %s", row(th))
+		}
+	}
+	for _, want := range account.Threads {
+		if want.Gone {
+			want.Role, want.Lock = "foreign", "none"
+		}
+		if got := listed[want.TID]; got.Role != want.Role || got.Lock != want.Lock {
+			t.Errorf("%s, want %+v", row(got), want)
+		}
+	}
+}
+
+func TestThreadsErrors(t *testing.T) {
+	for _, c := range []struct{ args, words string }{
+		{"threads", "-p PID"},
+		{"threads -p x", `"x"|number`},
+		{"threads -p -o json", "-p -o|pidof"},
+		{"threads -p 1 -o yaml", "yaml|text or json"},
+		{"threads -p 1 -o ndjson", "ndjson|text or json"},
+		{"threads -p 1 2", "no arguments"},
+		{"threads -p 1 --offsets=", "--offsets"},
+	} {
+		wrong(t, exitUsage, strings.Split(c.words, "|"), strings.Fields(c.args)...)
+	}
+	cmd := exec.Command("/proc/self/exe", "-test.run=^$")
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	wrong(t, exitError, []string{"no such process", strconv.Itoa(cmd.Process.Pid)}, "threads", "-p", strconv.Itoa(cmd.Process.Pid))
+	tids, err := os.ReadDir("/proc/self/task")
+	if err != nil || len(tids) < 2 {
+		t.Fatalf("%d threads, %v", len(tids), err)
+	}
+	wrong(t, exitError, []string{"is a thread of process " + strconv.Itoa(os.Getpid())}, "threads", "-p", tids[1].Name())
+	p := testenv.Workload(t, "idle")
+	wrong(t, exitError, []string{"/no/such/file"}, "threads", "-p", strconv.Itoa(p.PID), "--offsets", "/no/such/file")
+	table := filepath.Join(t.TempDir(), "offsets")
+	if err := os.WriteFile(table, []byte("# no table\nfoo bar\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wrong(t, exitError, []string{table, "line 2"}, "threads", "-p", strconv.Itoa(p.PID), "--offsets", table)
+}
+
+// The threads of a process that is ending vanish, one by one or all at once.
+func TestThreadsOfTheDying(t *testing.T) {
+	p := testenv.Workload(t, "churn")
+	for range 20 {
+		l := listThreads(t, p.PID)
+		if len(l.Threads) == 0 {
+			t.Fatal("no threads")
+		}
+		for _, th := range l.Threads {
+			if th.Lock == "wedged" || th.Role == "foreign" {
+				t.Errorf("mislabelled: %s", row(th))
+			}
+		}
+	}
+	p.Stop()
+	if _, err := tasks(p.PID, false); err == nil {
+		t.Error("a process that has ended has threads")
+	}
+	if _, err := processOf(p.PID); err == nil || errors.Is(err, os.ErrPermission) {
+		t.Errorf("processOf: %v", err)
+	}
+}

@@ -1,0 +1,182 @@
+package goruntime
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A msThread is what a thread of testdata/ms says of itself.
+type msThread struct {
+	TID    int32
+	Role   string
+	Lock   string
+	Ext    uint32
+	Int    uint32
+	GoID   uint64
+	Entry  string
+	Parked bool
+	Gone   bool
+}
+
+// msBuilds are the builds of testdata/ms whose threads are told from outside.
+var msBuilds = []struct {
+	name string
+	args []string
+	mode []string // of the program
+}{
+	{name: "plain"},
+	{name: "wedged main thread", mode: []string{"wedge"}},
+	{name: "pie", args: []string{"-buildmode=pie"}},
+	{name: "cgo", args: []string{"-tags=withcgo"}},
+	{name: "cgo pie, wedged main thread", args: []string{"-tags=withcgo", "-buildmode=pie"}, mode: []string{"wedge"}},
+}
+
+// TestMs compares what Ms says of every thread with what each says of itself.
+func TestMs(t *testing.T) {
+	for _, goroot := range goroots(t) {
+		for _, b := range msBuilds {
+			t.Run(filepath.Base(goroot)+"/"+b.name, func(t *testing.T) {
+				proc, want := startMs(t, goBuildMs(t, goroot, b.args...), b.mode...)
+				r := openMs(t, proc.Pid)
+				// A goroutine that says that it will park has yet to do so. From then on it is seen so whenever one looks.
+				look := func() []string {
+					ms, err := r.Ms()
+					if err != nil {
+						t.Fatal(err)
+					}
+					return compareMs(proc.Pid, ms, want)
+				}
+				problems := look()
+				for deadline := time.Now().Add(20 * time.Second); problems != nil && time.Now().Before(deadline); {
+					problems = look()
+				}
+				for i := 0; i < 200 && problems == nil; i++ {
+					problems = look()
+				}
+				if problems != nil {
+					t.Error(strings.Join(problems, "\n"))
+				}
+			})
+		}
+	}
+}
+
+// compareMs says what is wrong about the Ms.
+func compareMs(pid int, ms []M, want []msThread) (problems []string) {
+	wrong := func(what string, v ...any) {
+		b, _ := json.Marshal(v)
+		problems = append(problems, what+": "+string(b))
+	}
+	of := make(map[int32]M)
+	roles := make(map[string]int)
+	for _, m := range ms {
+		if m.TID == 0 {
+			continue
+		}
+		if _, err := os.Stat("/proc/" + strconv.Itoa(pid) + "/task/" + strconv.Itoa(int(m.TID))); err != nil {
+			wrong("no such thread", m)
+		}
+		of[m.TID] = m
+		roles[m.Role]++
+		if m.Role == RoleUnknown || m.Lock == LockUnknown {
+			wrong("not known", m)
+		}
+	}
+	for _, w := range want {
+		m, ok := of[w.TID]
+		delete(of, w.TID)
+		if w.Gone {
+			if ok {
+				wrong("a thread without M has one", m, w)
+			}
+			continue
+		}
+		// sysmon interrupts the spinner, and then it is parked.
+		if m.Role != w.Role || m.Lock != w.Lock || m.Ext != w.Ext || m.Int != w.Int || m.GoID != w.GoID ||
+			m.Parked != w.Parked && w.Entry != "main.spinner" {
+			wrong("M, thread", m, w)
+		}
+		if (m.EntryPC != 0) != (w.Entry != "") || m.Parked && m.CurGoID == m.GoID && m.Role == RoleWorker && m.Int == 0 {
+			wrong("M, thread", m, w)
+		}
+	}
+	for _, m := range of {
+		if m.Lock != LockNone || m.GoID != 0 {
+			wrong("nobody locked this one", m)
+		}
+	}
+	if roles[RoleMain] != 1 || roles[RoleSysmon] != 1 || roles[RoleTemplate] != 1 {
+		wrong("roles", roles)
+	}
+	return problems
+}
+
+// Every M that the list has can be read by itself, as its own thread's and no other's.
+func TestMAt(t *testing.T) {
+	proc, _ := startMs(t, goBuildMs(t, goroots(t)[0]))
+	r := openMs(t, proc.Pid)
+	ms, err := r.Ms()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range ms {
+		got, err := r.MAt(m.Addr, m.TID)
+		if err != nil || got.ID != m.ID || got.Role != m.Role || got.Lock != m.Lock {
+			t.Errorf("MAt = %+v, %v, want %+v", got, err, m)
+		}
+		checkErr(t, r, m.Addr, m.TID+1)
+		checkErr(t, r, m.Addr+8, m.TID)
+	}
+}
+
+// goBuildMs builds testdata/ms as goBuild does testdata/account.
+func goBuildMs(t *testing.T, goroot string, args ...string) string {
+	t.Helper()
+	dir, out := t.TempDir(), filepath.Join(t.TempDir(), "ms")
+	if err := os.CopyFS(dir, os.DirFS("testdata/ms")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(filepath.Join(goroot, "bin", "go"), append(append([]string{"build", "-o", out}, args...), ".")...)
+	cmd.Dir, cmd.Env = dir, goEnv(goroot)
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build %v: %v\n%s", args, err, msg)
+	}
+	return out
+}
+
+func startMs(t *testing.T, exe string, args ...string) (*os.Process, []msThread) {
+	t.Helper()
+	proc, lines := start(t, exe, args...)
+	if !lines.Scan() {
+		t.Fatalf("%s gave no account of itself: %v", exe, lines.Err())
+	}
+	var acc struct{ Threads []msThread }
+	if err := json.Unmarshal(lines.Bytes(), &acc); err != nil {
+		t.Fatalf("%q: %v", lines.Text(), err)
+	}
+	return proc, acc.Threads
+}
+
+func checkErr(t *testing.T, r *Runtime, addr uint64, tid int32) {
+	t.Helper()
+	if m, err := r.MAt(addr, tid); !errors.Is(err, ErrCheck) {
+		t.Errorf("MAt(%#x, %d) = %+v, %v", addr, tid, m, err)
+	}
+}
+
+func openMs(t *testing.T, pid int) *Runtime {
+	t.Helper()
+	r, err := Open(pid, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	return r
+}

@@ -1,0 +1,70 @@
+package report
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// ThreadListSchemaID is the value of the key "schema" of a thread list.
+const ThreadListSchemaID = "pinwatch.threads/v1"
+
+// ThreadListSchema is the JSON Schema (2020-12) that every thread list follows.
+//
+//go:embed threads-v1.schema.json
+var ThreadListSchema []byte
+
+// ThreadList is what the threads of a process are at one moment. The schema says what each key means.
+type ThreadList struct {
+	Schema   string         `json:"schema"`
+	Target   Target         `json:"target"`
+	Threads  []ListedThread `json:"threads"`
+	Warnings []string       `json:"warnings"`
+}
+
+// ListedThread is one OS thread of a thread list. Nil = not known, or none where the schema says so.
+type ListedThread struct {
+	TID         int32    `json:"tid"`
+	OwnTID      *int32   `json:"own_tid"`
+	Name        string   `json:"name"`
+	M           *int64   `json:"m"`
+	Role        string   `json:"role"`
+	Lock        string   `json:"lock"`
+	LockedExt   *uint32  `json:"locked_ext"`
+	LockedInt   *uint32  `json:"locked_int"`
+	GoID        *uint64  `json:"goid"`
+	LockEntry   *string  `json:"lock_entry"`
+	Parked      *bool    `json:"parked"`
+	RunningGoID *uint64  `json:"running_goid"`
+	P           *int32   `json:"p"`
+	CreatedBy   *int32   `json:"created_by"`
+	State       *string  `json:"state"`
+	WChan       *string  `json:"wchan"`
+	CPU         *int     `json:"cpu"`
+	Affinity    *string  `json:"affinity"`
+	Nice        *int     `json:"nice"`
+	Policy      *string  `json:"policy"`
+	CPUSeconds  *float64 `json:"cpu_s"`
+	AgeSeconds  *float64 `json:"age_s"`
+}
+
+// NewThreadList makes a list of the threads, in the order given.
+func NewThreadList(target Target, threads []ListedThread, warnings []string) *ThreadList {
+	// Lists that are empty are no nulls in JSON.
+	return &ThreadList{
+		Schema: ThreadListSchemaID, Target: target,
+		Threads: append([]ListedThread{}, threads...), Warnings: append([]string{}, warnings...),
+	}
+}
+
+// WriteThreadListJSON writes the list as one indented JSON object and a newline.
+func WriteThreadListJSON(w io.Writer, l *ThreadList) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false) // the reader is jq, not a browser
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(l); err != nil {
+		return fmt.Errorf("write JSON list of threads: %w", err)
+	}
+	return nil
+}
