@@ -71,7 +71,7 @@ static __always_inline int clone_exit(__s64 ret)
 {
 	if (ret)
 		return call_end(KIND_CLONE_EXIT, ret);
-	if (current_target_tid() && !thread_self())
+	if (use_task_storage && current_target_tid() && !thread_self())
 		thread_get(current_task(), true);
 	return 0;
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/pinwatch/pinwatch/bpf"
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/events"
+	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
@@ -96,7 +97,19 @@ func TestAllKindsArrive(t *testing.T) {
 		}
 		t.Run(fmt.Sprintf("hash=%v", hash), func(t *testing.T) {
 			p := testenv.Workload(t, "demo", "-hold")
-			s := attachTo(t, p.PID, Config{HashState: hash})
+			rt, err := goruntime.Open(p.PID, goruntime.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rt.Close()
+			s := attachTo(t, p.PID, Config{HashState: hash, Runtime: &rt.Info})
+			var at Place
+			if at.Path, at.Offset, err = rt.CodePlace(rt.LockOSThread); err == nil {
+				err = s.ProbePins(at)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
 			p.Go()
 			seen := map[events.Kind]int{}
 			missing := func() (names []string) {

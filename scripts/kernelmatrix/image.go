@@ -23,9 +23,9 @@ const (
 	toolTimeout = 40 * time.Second  // for one pinwatch command
 )
 
-// hereOnly are tests of the command line, which no kernel changes. They are left to make test: attaching and detaching
-// takes seconds in a guest.
-const hereOnly = "^Test(UsageErrors|HelpNamesEverything|UnwritableOut|OutIsKeptUntilReplaced|TextIntervals|ClosedStdout|InterruptedTwice|NotGo)$"
+// hereOnly are tests of the command line, and of what is read of a process without the kernel's help, which no kernel changes. They
+// are left to make test: attaching and detaching takes seconds in a guest.
+const hereOnly = "^Test(UsageErrors|HelpNamesEverything|UnwritableOut|OutIsKeptUntilReplaced|TextIntervals|ClosedStdout|InterruptedTwice|NotGo|Threads|ThreadsText|ThreadsNotGo|ThreadsNoPrivileges|ThreadsOfC|ThreadsErrors|ThreadsOfTheDying)$"
 
 // guestFile is a file of the initramfs and where it comes from.
 type guestFile struct {
