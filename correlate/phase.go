@@ -28,18 +28,19 @@ const (
 // A phaseSpec says what a phase is called and what stands between its ends.
 type phaseSpec struct {
 	id, name, bound string
-	oneThread       bool          // the interval is one thread's time, so part of it can be off the CPU
-	programs        []string      // our own programs that run once inside, by kernel hook
-	needs           []events.Kind // without all of these records a sample is missed
-	warning         string        // what the number does not hold, always
+	oneThread       bool // the interval is one thread's time, so part of it can be off the CPU
+	// Our own programs that run once inside, by kernel hook. The program at an enter has done its work when its interval begins.
+	programs []string
+	needs    []events.Kind // without all of these records a sample is missed
+	warning  string        // what the number does not hold, always
 }
 
 var phases = [phaseCount]phaseSpec{
 	phaseCloneSyscall: {id: "P-8", name: "clone_syscall", oneThread: true,
-		programs: []string{cloneProgram, "task_newtask", "sched_wakeup_new"},
+		programs: []string{"task_newtask", "sched_wakeup_new"},
 		needs:    []events.Kind{events.CloneEnter, events.NewTask, events.CloneExit}},
 	phaseSpawn: {id: "P-8", name: "spawn",
-		programs: []string{cloneProgram, "task_newtask", "sched_wakeup_new"},
+		programs: []string{"task_newtask", "sched_wakeup_new"},
 		needs:    []events.Kind{events.CloneEnter, events.NewTask, events.Switch}},
 	phaseRunqWait: {id: "P-8", name: "runq_wait",
 		programs: []string{"sched_wakeup_new"},
@@ -48,18 +49,18 @@ var phases = [phaseCount]phaseSpec{
 		programs: []string{"sched_switch", cloneExitProgram, "sys_enter_sigaltstack", "sys_enter_sigaltstack"},
 		needs:    []events.Kind{events.NewTask, events.Switch, events.Sigaltstack, events.Sigmask}},
 	phaseTotal: {id: "P-8", name: "total",
-		programs: []string{cloneProgram, "task_newtask", "sched_wakeup_new", "sched_switch", cloneExitProgram, "sys_enter_sigaltstack", "sys_enter_sigaltstack"},
+		programs: []string{"task_newtask", "sched_wakeup_new", "sched_switch", cloneExitProgram, "sys_enter_sigaltstack", "sys_enter_sigaltstack"},
 		needs:    []events.Kind{events.CloneEnter, events.NewTask, events.Sigaltstack, events.Sigmask}},
 	phaseRuntime: {id: "P-9", name: "runtime", oneThread: true,
 		programs: []string{"sys_enter_rt_sigprocmask", "sys_enter_sigaltstack"},
 		needs:    []events.Kind{events.Sigmask, events.Sigaltstack, events.ExitEnter}},
 	phaseExit: {id: "P-9", name: "exit", oneThread: true,
-		programs: []string{"sys_enter_exit", "sched_process_exit"},
+		programs: []string{"sched_process_exit"},
 		needs:    []events.Kind{events.ExitEnter, events.Switch}},
 	phaseFree: {id: "P-9", name: "free",
 		needs: []events.Kind{events.ExitEnter, events.Switch, events.ProcessFree}},
 	phaseSend: {id: "P-5", name: "send", oneThread: true,
-		programs: []string{"sys_enter_tgkill", "signal_generate"},
+		programs: []string{"signal_generate"},
 		needs:    []events.Kind{events.TgkillEnter, events.SignalGenerate, events.TgkillExit}},
 	phaseDeliver: {id: "P-5", name: "deliver", oneThread: true,
 		programs: []string{"signal_generate"},
@@ -68,11 +69,11 @@ var phases = [phaseCount]phaseSpec{
 		programs: []string{"signal_deliver"},
 		needs:    []events.Kind{events.TgkillEnter, events.SignalGenerate, events.SignalDeliver, events.Sigreturn}},
 	phaseKernelLower: {id: "P-5", name: "kernel", bound: "lower", oneThread: true,
-		programs: []string{"sys_enter_tgkill", "signal_generate"},
+		programs: []string{"signal_generate"},
 		needs:    []events.Kind{events.TgkillEnter, events.SignalGenerate, events.TgkillExit, events.SignalDeliver},
 		warning:  unseenKernelTime},
 	phaseKernelUpper: {id: "P-5", name: "kernel", bound: "upper",
-		programs: []string{"sys_enter_tgkill", "signal_generate"},
+		programs: []string{"signal_generate"},
 		needs:    []events.Kind{events.TgkillEnter, events.SignalGenerate, events.TgkillExit, events.SignalDeliver},
 		warning:  unseenKernelTime},
 	phaseResume: {id: "P-6", name: "resume", oneThread: true,
@@ -88,12 +89,8 @@ var phases = [phaseCount]phaseSpec{
 
 const unseenKernelTime = "tracepoints do not see the signal frame's set-up after delivery and the work of rt_sigreturn"
 
-// cloneProgram stands for the hook of whichever of clone and clone3 made the thread.
-// The exit's runs in the child too.
-const (
-	cloneProgram     = "sys_enter_clone"
-	cloneExitProgram = "sys_exit_clone"
-)
+// cloneExitProgram stands for the hook of whichever of clone and clone3 made the thread. It runs in the child too.
+const cloneExitProgram = "sys_exit_clone"
 
 // sample is one interval that is complete.
 type sample struct {

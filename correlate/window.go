@@ -368,7 +368,7 @@ func (w *window) costRow(p phase, of Population) Cost {
 	}
 	for _, name := range spec.programs {
 		row.Hooks[name] += k.n
-		if name == cloneProgram || name == cloneExitProgram {
+		if name == cloneExitProgram {
 			row.Hooks[name] -= k.clone3
 			row.Hooks[name+"3"] += k.clone3
 		}
