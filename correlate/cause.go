@@ -116,6 +116,9 @@ type classKey struct {
 
 // class is what a stack says, remembered.
 func (c *Correlator) class(what string, stack uint64) class {
+	if c.replaced {
+		return class{cause: causeUnknown}
+	}
 	key := classKey{what, stack}
 	k, ok := c.classes[key]
 	if !ok {
@@ -156,7 +159,9 @@ func (c *Correlator) countExit(t *thread, stack uint64, at events.Time) {
 	case t.end.Locked == lockedUnknown:
 		k.cause = causeUnknown
 	default:
-		k.function = userFunction(c.cfg.Stack(stack))
+		if !c.replaced {
+			k.function = userFunction(c.cfg.Stack(stack))
+		}
 	}
 	t.end.Cause = k.cause
 	c.countCause(whatExit, k, stack, at)

@@ -33,14 +33,15 @@ type Config struct {
 
 // Correlator takes events in the order of their times.
 type Correlator struct {
-	cfg     Config
-	threads map[uint32]*thread // by kernel tid, until the kernel frees them
-	windows []*window          // those that can still change: the whole observation first, then intervals
-	nextWin uint32
-	cpuFree []events.Time // when the last known run on each CPU ended
-	seeded  bool          // a window has begun: threads that appear without a birth are broken links
-	classes map[classKey]class
-	locked  uint64 // threads locked by the user now
+	cfg      Config
+	threads  map[uint32]*thread // by kernel tid, until the kernel frees them
+	windows  []*window          // those that can still change: the whole observation first, then intervals
+	nextWin  uint32
+	cpuFree  []events.Time // when the last known run on each CPU ended
+	seeded   bool          // a window has begun: threads that appear without a birth are broken links
+	classes  map[classKey]class
+	replaced bool   // the process executed another program: stacks are of functions that nobody knows
+	locked   uint64 // threads locked by the user now
 }
 
 // New returns a correlator that has seen nothing.

@@ -169,6 +169,7 @@ func (c *Correlator) exec(e *events.Event) {
 		}
 	}
 	c.cfg.AsyncPreempt = 0 // it was the old program's, as all that is known of a runtime
+	c.replaced = true
 	c.forgetLocks(e.Time)
 	t := c.threads[old]
 	if old == e.TID || t == nil {
