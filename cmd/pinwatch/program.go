@@ -61,28 +61,52 @@ func (p *program) frames(pcs []uint64) []correlate.Frame {
 }
 
 // ms reads from the process's memory which M each thread is and what holds it, for threads that have not said so themselves.
-// What can't be read, or contradicts itself since the thread runs meanwhile, is left out.
+// What can't be read, or contradicts itself since the thread runs meanwhile, is left out; as is an M that the runtime does not have
+// in its own list, where that can be read.
 func (p *program) ms(threads []loader.ThreadInfo, out func(*events.Event)) {
 	if !p.locks() {
 		return
 	}
+	type reading struct {
+		at  events.Time
+		tid uint32
+		m   goruntime.M
+		err error
+	}
+	readings := make([]reading, 0, len(threads))
 	for _, t := range threads {
-		at := now()
-		m, err := p.m(t)
+		r := reading{at: now(), tid: t.KernelTID}
+		r.m, r.err = p.m(t)
+		readings = append(readings, r)
+	}
+	listed := p.listed() // after: an M is listed before it has a thread, and until that is about to end
+	for _, r := range readings {
 		switch {
-		case errors.Is(err, goruntime.ErrForeign):
-			out(&events.Event{Time: at, TID: t.KernelTID, Kind: events.Lock, Flags: events.LockForeign, Args: readLock(goruntime.M{})})
-			continue
-		case err != nil:
-			continue
-		}
-		if e, ok := p.threadM(at, t.KernelTID, m); ok {
-			out(&e)
-		}
-		if kind, ok := lockKinds[m.Lock]; ok {
-			out(&events.Event{Time: at, TID: t.KernelTID, Kind: events.Lock, Flags: kind, Args: readLock(m)})
+		case errors.Is(r.err, goruntime.ErrForeign):
+			out(&events.Event{Time: r.at, TID: r.tid, Kind: events.Lock, Flags: events.LockForeign, Args: readLock(goruntime.M{})})
+		case r.err != nil, listed != nil && !listed[r.m.Addr]:
+		default:
+			if e, ok := p.threadM(r.at, r.tid, r.m); ok {
+				out(&e)
+			}
+			if kind, ok := lockKinds[r.m.Lock]; ok {
+				out(&events.Event{Time: r.at, TID: r.tid, Kind: events.Lock, Flags: kind, Args: readLock(r.m)})
+			}
 		}
 	}
+}
+
+// listed is the set of the Ms in the runtime's own list; nil where that can't be read whole.
+func (p *program) listed() map[uint64]bool {
+	ms, err := p.runtime.Ms()
+	if err != nil {
+		return nil
+	}
+	listed := make(map[uint64]bool, len(ms))
+	for _, m := range ms {
+		listed[m.Addr] = true
+	}
+	return listed
 }
 
 func (p *program) m(t loader.ThreadInfo) (goruntime.M, error) {
