@@ -3,6 +3,7 @@ package goruntime
 import (
 	"compress/zlib"
 	"debug/elf"
+	"encoding/binary"
 	"fmt"
 	"io"
 )
@@ -15,7 +16,6 @@ func (img *image) debugSection(name string) (io.Reader, error) {
 		return nil, errNoDWARF
 	}
 	r := img.contents(s)
-	const zdebugHeader = 12 // "ZLIB" and the size, 8 bytes
 	skip := int64(0)
 	switch {
 	case s.compressed:
@@ -26,13 +26,13 @@ func (img *image) debugSection(name string) (io.Reader, error) {
 		if elf.CompressionType(h.Type) != elf.COMPRESS_ZLIB {
 			return nil, fmt.Errorf("read %s: compressed as %s", s.name, elf.CompressionType(h.Type))
 		}
-		skip = 24
+		skip = int64(binary.Size(h))
 	case s.name[1] == 'z':
 		var magic [4]byte
 		if _, err := r.ReadAt(magic[:], 0); err != nil || string(magic[:]) != "ZLIB" {
 			return nil, fmt.Errorf("read %s: not compressed as its name says", s.name)
 		}
-		skip = zdebugHeader
+		skip = 12 // the magic and the size
 	}
 	body := io.NewSectionReader(r, skip, max(s.size-skip, 0))
 	if skip == 0 {
@@ -45,7 +45,8 @@ func (img *image) debugSection(name string) (io.Reader, error) {
 	return z, nil
 }
 
-// debugBytes returns the contents of .debug_NAME, at most limit bytes. It takes memory for what is there, whatever size is promised.
+// debugBytes returns the contents of .debug_NAME, at most limit bytes. It takes memory for what is there, whatever size is
+// promised.
 func (img *image) debugBytes(name string, limit int64) ([]byte, error) {
 	r, err := img.debugSection(name)
 	if err != nil {

@@ -2,6 +2,7 @@ package goruntime
 
 import (
 	"bufio"
+	"bytes"
 	"debug/dwarf"
 	"encoding/binary"
 	"errors"
@@ -10,16 +11,17 @@ import (
 	"os"
 )
 
-// Limits on DWARF. The types of the runtime stand within the first few MB of .debug_info in programs since Go 1.22, and anywhere
-// in older ones, of which the largest known have some 60 MB. What lies beyond is not looked for: the table of offsets is as good.
+// Limits on DWARF. In programs of Go 1.26 the types of the runtime stand in the first MB or two of .debug_info, of which large
+// programs have some 40 MB; in those of Go 1.13 and 1.21 near its end. Where a limit stops the search, the table is as good.
 const (
 	maxDebugInfo = 256 << 20 // bytes of .debug_info, decompressed: about a second
 	maxUnit      = 64 << 20  // bytes of one unit, held in memory
 	maxAbbrev    = 16 << 20  // bytes of .debug_abbrev: C++ libraries linked in can bring a few 100 KB
-	maxAbbrevs   = 64 << 10  // bytes of one unit's part of it: Go's has less than 1 KB
+	maxAbbrevs   = 16 << 10  // bytes of one unit's part of it: Go's has less than 1 KB
 	maxDebugAddr = 32 << 20  // bytes of .debug_addr
 	maxRoot      = 4 << 10   // bytes that hold a unit's first entry, which names it
-	maxSteps     = 32 << 20  // entries and attributes decoded: a forged entry of one byte may have thousands
+	maxDecoded   = 2 << 10   // units that look like package runtime's at first sight: real programs have some ten
+	maxSteps     = 8 << 20   // entries and attributes decoded: a forged entry of one byte may have thousands
 )
 
 // errNoDWARF says that the program was linked with -w or -s, or stripped.
@@ -32,7 +34,9 @@ func dwarfOffsets(img *image) (*Offsets, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dwarfReader{info: bufio.NewReaderSize(info, 64<<10), left: maxDebugInfo, steps: maxSteps, structs: make(map[string]*structOffsets)}
+	d := &dwarfReader{
+		info: bufio.NewReaderSize(info, 64<<10), left: maxDebugInfo, steps: maxSteps, structs: make(map[string]structOffsets),
+	}
 	if d.abbrev, err = img.debugBytes("abbrev", maxAbbrev); err != nil {
 		return nil, err
 	}
@@ -47,7 +51,10 @@ func dwarfOffsets(img *image) (*Offsets, error) {
 			return nil, fmt.Errorf("read DWARF: %w", err)
 		}
 	}
-	o, err := d.offsets()
+	o, err := OffsetsOf(func(owner, field string) (int64, bool) {
+		at, ok := d.structs[owner][field]
+		return at, ok
+	})
 	if err != nil {
 		return nil, fmt.Errorf("DWARF: %w", err)
 	}
@@ -71,17 +78,16 @@ func DWARFOffsets(path string) (*Offsets, error) {
 // structNames are the structs that offsets are of, by their names in DWARF.
 var structNames = map[string]string{"runtime.g": "g", "runtime.m": "m", "runtime.p": "p"}
 
-type structOffsets struct {
-	size   int64
-	member map[string]int64
-}
+// structOffsets are the places of a struct's members.
+type structOffsets map[string]int64
 
 type dwarfReader struct {
 	info         *bufio.Reader
 	left         int64 // of .debug_info that may still be read
+	decoded      int   // units
 	steps        int   // that may still be taken
 	abbrev, addr []byte
-	structs      map[string]*structOffsets // by owner as in fields
+	structs      map[string]structOffsets // by owner as in fields
 }
 
 // unit reads the next unit; io.EOF stands behind the last.
@@ -97,7 +103,9 @@ func (d *dwarfReader) unit() error {
 	if size >= 0xfffffff0 {
 		return errors.New("64-bit units, which Go does not write") // nor do linkers: where the next one starts would be a guess
 	}
-	size += 4
+	if size += 4; size < header5 {
+		return fmt.Errorf("a unit of %d bytes", size)
+	}
 	if d.left -= size; d.left < 0 {
 		return fmt.Errorf("more than %d MiB: %w", maxDebugInfo>>20, errLimit)
 	}
@@ -105,9 +113,16 @@ func (d *dwarfReader) unit() error {
 	if err != nil {
 		return err
 	}
-	if data, err := d.decode(root); err != nil || !isRuntime(data) {
-		// A unit that cannot be read is C's, whose attributes refer to sections that are of no interest.
-		_, err := io.CopyN(io.Discard, d.info, size)
+	// Go's names stand in the entries themselves.
+	candidate := bytes.Contains(root, []byte("runtime\x00"))
+	if candidate {
+		if d.decoded++; d.decoded > maxDecoded {
+			return fmt.Errorf("more than %d units like those of package runtime: %w", maxDecoded, errLimit)
+		}
+		candidate = d.isRuntime(bytes.Clone(root))
+	}
+	if !candidate {
+		_, err := d.info.Discard(int(size))
 		return err
 	}
 	if size > maxUnit {
@@ -117,6 +132,9 @@ func (d *dwarfReader) unit() error {
 	if err != nil {
 		return err
 	}
+	if int64(len(whole)) < size {
+		return io.ErrUnexpectedEOF
+	}
 	data, err := d.decode(whole)
 	if err != nil {
 		return err
@@ -124,11 +142,13 @@ func (d *dwarfReader) unit() error {
 	return d.walk(data)
 }
 
-// decode prepares the decoding of one unit, or of its first bytes, whatever length its header gives. It gives the decoder that unit's part of the
-// abbreviations only, so that an entry has a bounded number of attributes.
+// header5 is the size of a unit's header in DWARF 5; before, it was a byte shorter.
+const header5 = 12
+
+// decode prepares the decoding of one unit, or of its first bytes, whatever length its header gives; it changes the header. It
+// gives the decoder that unit's part of the abbreviations only, so that an entry has a bounded number of attributes.
 func (d *dwarfReader) decode(unit []byte) (data *dwarf.Data, err error) {
 	defer recovered(&err)
-	const header4, header5 = 11, 12
 	if len(unit) < header5 {
 		return nil, io.ErrUnexpectedEOF
 	}
@@ -141,7 +161,6 @@ func (d *dwarfReader) decode(unit []byte) (data *dwarf.Data, err error) {
 		return nil, fmt.Errorf("abbreviations at %#x of %#x", off, len(d.abbrev))
 	}
 	abbrev := d.abbrev[off:min(off+maxAbbrevs, int64(len(d.abbrev)))]
-	unit = append([]byte(nil), unit...)
 	binary.LittleEndian.PutUint32(unit, uint32(len(unit)-4))
 	binary.LittleEndian.PutUint32(unit[abbrevAt:], 0)
 	data, err = dwarf.New(abbrev, nil, nil, unit, nil, nil, nil, nil)
@@ -151,11 +170,14 @@ func (d *dwarfReader) decode(unit []byte) (data *dwarf.Data, err error) {
 	return data, err
 }
 
-// isRuntime reports whether a unit is of Go's package runtime.
-func isRuntime(data *dwarf.Data) (is bool) {
-	var err error
-	defer recovered(&err)
-	e, err := data.Reader().Next()
+// isRuntime reports whether a unit, of which the first bytes are given, is of Go's package runtime. One that can't be
+// decoded is not: C's have attributes that refer to sections of no interest.
+func (d *dwarfReader) isRuntime(root []byte) bool {
+	data, err := d.decode(root)
+	if err != nil {
+		return false
+	}
+	e, err := firstEntry(data)
 	if err != nil || e == nil || e.Tag != dwarf.TagCompileUnit {
 		return false
 	}
@@ -164,12 +186,17 @@ func isRuntime(data *dwarf.Data) (is bool) {
 	return lang == langGo && e.Val(dwarf.AttrName) == "runtime"
 }
 
+func firstEntry(data *dwarf.Data) (e *dwarf.Entry, err error) {
+	defer recovered(&err)
+	return data.Reader().Next()
+}
+
 // walk collects the structs of interest from a unit. Not with Reader.SkipChildren, which recurses as deep as a forged
 // unit tells it to.
 func (d *dwarfReader) walk(data *dwarf.Data) (err error) {
 	defer recovered(&err)
 	r := data.Reader()
-	var current *structOffsets // the struct whose members are being read
+	var current structOffsets // the struct whose members are being read
 	for depth := 0; ; {
 		e, err := r.Next()
 		if err != nil {
@@ -205,7 +232,7 @@ func (d *dwarfReader) walk(data *dwarf.Data) (err error) {
 }
 
 // open starts a struct of interest; nil for others.
-func (d *dwarfReader) open(e *dwarf.Entry) (*structOffsets, error) {
+func (d *dwarfReader) open(e *dwarf.Entry) (structOffsets, error) {
 	name, _ := e.Val(dwarf.AttrName).(string)
 	owner, ok := structNames[name]
 	if !ok {
@@ -214,43 +241,22 @@ func (d *dwarfReader) open(e *dwarf.Entry) (*structOffsets, error) {
 	if d.structs[owner] != nil {
 		return nil, fmt.Errorf("%s is there twice", name)
 	}
-	size, _ := e.Val(dwarf.AttrByteSize).(int64)
-	s := &structOffsets{size: size, member: make(map[string]int64)}
+	s := make(structOffsets)
 	d.structs[owner] = s
 	return s, nil
 }
 
-func (s *structOffsets) add(e *dwarf.Entry) error {
+func (s structOffsets) add(e *dwarf.Entry) error {
 	name, _ := e.Val(dwarf.AttrName).(string)
 	at, ok := e.Val(dwarf.AttrDataMemberLoc).(int64)
 	if !ok {
 		return fmt.Errorf("member %.40q has no plain offset", name)
 	}
-	if _, twice := s.member[name]; twice && name != "_" {
+	if _, twice := s[name]; twice && name != "_" {
 		return fmt.Errorf("member %.40q is there twice", name)
 	}
-	s.member[name] = at
+	s[name] = at
 	return nil
-}
-
-// offsets turns what was read into Offsets.
-func (d *dwarfReader) offsets() (*Offsets, error) {
-	var o Offsets
-	for _, f := range fields {
-		s := d.structs[f.owner]
-		at, ok := s.member[f.name]
-		switch {
-		case !ok && f.optional:
-			*f.in(&o) = Absent
-		case !ok:
-			return nil, fmt.Errorf("runtime.%s has no member %s", f.owner, f.name)
-		case at < 0 || at > s.size-int64(f.size) || at > maxOffset:
-			return nil, fmt.Errorf("%s at %d lies outside a struct of %d bytes", f.column(), at, s.size)
-		default:
-			*f.in(&o) = uint32(at)
-		}
-	}
-	return &o, o.check()
 }
 
 // recovered turns a panic of the decoder, which is made for files one trusts, into an error.

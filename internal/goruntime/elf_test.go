@@ -5,7 +5,10 @@ import (
 	"debug/elf"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -25,6 +28,11 @@ func makeELF(sections map[string][]byte) []byte {
 	add(".strtab", elf.SHT_STRTAB, sections[".strtab"])
 	for _, name := range []string{".go.buildinfo", ".gopclntab"} {
 		add(name, elf.SHT_PROGBITS, sections[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(sections)) {
+		if strings.Contains(name, "debug_") {
+			add(name, elf.SHT_PROGBITS, sections[name])
+		}
 	}
 	names = append(names, ".shstrtab\x00"...)
 	headers = append(headers, elf.Section64{Name: uint32(len(names) - 10), Type: uint32(elf.SHT_STRTAB),

@@ -124,7 +124,9 @@ func TestReadPermission(t *testing.T) {
 	asUser(t, ptrace, func() { checkPartial(t, proc.Pid, want, "GOMAXPROCS") })
 	pie, wantPIE := startAccount(t, goBuild(t, goroots(t)[0], "", "-buildmode=pie"))
 	wantPIE.AsyncPreempt = 0
-	asUser(t, ptrace, func() { checkPartial(t, pie.Pid, wantPIE, "LoadBias", "AsyncPreempt", "GOMAXPROCS") })
+	asUser(t, ptrace, func() {
+		checkPartial(t, pie.Pid, wantPIE, "LoadBias", "AsyncPreempt", "GOMAXPROCS", "LockOSThread", "Sysmon", "TemplateThread", "AllM", "M0", "TextStart", "TextEnd")
+	})
 	asUser(t, ptrace|1<<unix.CAP_DAC_READ_SEARCH, func() {
 		if info, err := Read(proc.Pid); err != nil || info.AsyncPreempt != want.AsyncPreempt || len(info.Unknown) != 0 {
 			t.Errorf("Read with both capabilities = %+v, %v", info, err)

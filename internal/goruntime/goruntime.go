@@ -74,7 +74,8 @@ func (r *Runtime) describe(o Options) error {
 
 	addrs, err := lookUp(img, s)
 	if err != nil {
-		info.unknown(errors.Join(err, r.memErr), "CGO", "Race", "AsyncPreempt", "GSlot", "LockOSThread", "Sysmon", "TemplateThread", "TextStart", "TextEnd")
+		info.unknown(errors.Join(err, r.memErr), "CGO", "Race", "AsyncPreempt", "GSlot", "LockOSThread", "Sysmon", "TemplateThread",
+			"AllM", "M0", "TextStart", "TextEnd")
 	}
 	_, info.CGO = addrs[fnCrosscall2]
 	_, info.Race = addrs[fnRacecall]
@@ -99,13 +100,14 @@ func (r *Runtime) describe(o Options) error {
 // place fills in the run-time addresses of functions and variables that stand at the link-time addresses addrs.
 func (r *Runtime) place(addrs map[string]uint64) {
 	info := &r.Info
+	const absentPreempt = "the program has no function " + fnAsyncPreempt + ", which came with Go 1.14"
 	for _, sym := range []struct {
 		to          *uint64
 		field, name string
 		code        bool
-		absent      string // why a program may be without it
+		absent      string // why the program is without it; "" where it is no wonder
 	}{
-		{&info.AsyncPreempt, "AsyncPreempt", fnAsyncPreempt, true, "the program has no function " + fnAsyncPreempt + ", which came with Go 1.14"},
+		{&info.AsyncPreempt, "AsyncPreempt", fnAsyncPreempt, true, absentPreempt},
 		{&info.LockOSThread, "LockOSThread", fnLockOSThread, true, ""}, // linked in where it is called
 		{&info.Sysmon, "Sysmon", fnSysmon, true, "the program has no function " + fnSysmon},
 		{&info.TemplateThread, "TemplateThread", fnTemplateThread, true, "the program has no function " + fnTemplateThread},
@@ -131,14 +133,15 @@ func (r *Runtime) place(addrs map[string]uint64) {
 
 // gSlot finds the TLS slot of g.
 func (r *Runtime) gSlot(addrs map[string]uint64) (*GSlot, error) {
-	slots := &slotReader{img: r.obj.img, addrs: addrs, code: fileSpace(r.obj.img), main: r.Module == r.Exe, got: func(addr uint64) (int64, error) {
+	got := func(addr uint64) (int64, error) {
 		s, err := r.space()
 		if err != nil {
 			return 0, err
 		}
 		word, err := s.word(addr)
 		return int64(word), err
-	}}
+	}
+	slots := &slotReader{img: r.obj.img, addrs: addrs, code: fileSpace(r.obj.img), got: got, main: r.Module == r.Exe}
 	return slots.find(r.CGO)
 }
 

@@ -58,11 +58,16 @@ func TestRead(t *testing.T) {
 			t.Run(filepath.Base(goroot)+"/"+v.name, func(t *testing.T) {
 				exe := goBuild(t, goroot, v.ldflags, v.args...)
 				proc, want := startAccount(t, exe)
-				info, err := Read(proc.Pid)
+				r, err := Open(proc.Pid, Options{})
 				if err != nil {
 					t.Fatal(err)
 				}
+				defer r.Close()
+				info := &r.Info
 				t.Logf("%+v", *info)
+				checkThread(t, r, want)
+				checkOffsets(t, info)
+				checkAddresses(t, info, want)
 				if info.GoVersion != want.Version {
 					t.Errorf("GoVersion = %q, want %q", info.GoVersion, want.Version)
 				}
@@ -88,6 +93,45 @@ func TestRead(t *testing.T) {
 				checkBuildInfo(t, exe, info)
 				checkBias(t, exe, info, want)
 			})
+		}
+	}
+}
+
+// checkOffsets compares the offsets, from DWARF in programs that have it, with the table's.
+func checkOffsets(t *testing.T, info *Info) {
+	t.Helper()
+	from := OffsetsDWARF
+	if info.Stripped {
+		from = OffsetsTable
+	}
+	if info.OffsetsFrom != from {
+		t.Errorf("OffsetsFrom = %q, want %q", info.OffsetsFrom, from)
+	}
+	builtin, err := BuiltinTable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	release, ok := ParseRelease(info.GoVersion)
+	if want := builtin.Find(release, info.Arch); !ok || want == nil || *info.Offsets != *want {
+		t.Errorf("Offsets = %+v, the table has %+v", info.Offsets, want)
+	}
+}
+
+// checkAddresses compares what is where with the program's account. Stripped programs do not tell of variables.
+func checkAddresses(t *testing.T, info *Info, want account) {
+	t.Helper()
+	if info.LockOSThread != want.LockOSThread {
+		t.Errorf("LockOSThread = %#x, want %#x", info.LockOSThread, want.LockOSThread)
+	}
+	if info.Stripped {
+		want.M0, want.AllM = 0, 0
+	}
+	if info.M0 != want.M0 || info.AllM != want.AllM || (info.M0 == 0) != (info.Unknown["M0"] != nil) || (info.AllM == 0) != (info.Unknown["AllM"] != nil) {
+		t.Errorf("M0 = %#x, want %#x; AllM = %#x, want %#x; unknown: %v", info.M0, want.M0, info.AllM, want.AllM, info.Unknown)
+	}
+	for _, addr := range []uint64{want.Main, want.LockOSThread, info.Sysmon, info.TemplateThread, info.AsyncPreempt} {
+		if (addr != 0 || want.AsyncPreempt != 0) && (addr < info.TextStart || addr >= info.TextEnd) {
+			t.Errorf("%#x is not in the text, %#x to %#x", addr, info.TextStart, info.TextEnd)
 		}
 	}
 }
@@ -139,10 +183,15 @@ func TestReadSharedLibrary(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			lib := goBuild(t, goroot, ldflags, "-tags=withcgo", "-buildmode=c-shared")
 			proc, want := startAccount(t, host, lib)
-			info, err := Read(proc.Pid)
+			r, err := Open(proc.Pid, Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
+			defer r.Close()
+			info := &r.Info
+			checkThread(t, r, want)
+			checkOffsets(t, info)
+			checkAddresses(t, info, want)
 			if info.Exe != host || info.Module != lib || info.CGO != want.CGO || !want.CGO || info.AsyncPreempt != want.AsyncPreempt || info.GoVersion != want.Version {
 				t.Errorf("got %+v, want %+v", *info, want)
 			}

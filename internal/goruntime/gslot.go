@@ -170,9 +170,9 @@ func (r *slotReader) check(slot *GSlot) error {
 	return nil
 }
 
-// tpOffset returns the distance from the thread pointer of what lies at offset value of the program's TLS segment p. See "ELF Handling For
-// Thread-Local Storage", 3: on amd64 the segment ends at the thread pointer (variant II), on arm64 it starts behind
-// two words at it (variant I); both keep the alignment of the segment's address.
+// tpOffset returns the distance from the thread pointer of what lies at offset value of the program's TLS segment p. See
+// "ELF Handling For Thread-Local Storage", 3: on amd64 the segment ends at the thread pointer (variant II), on arm64 it
+// starts behind two words at it (variant I); both keep the alignment of the segment's address.
 func tpOffset(machine elf.Machine, p elf.Prog64, value uint64) int64 {
 	align := max(p.Align, 1)
 	if machine == elf.EM_AARCH64 {

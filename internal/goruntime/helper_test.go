@@ -18,7 +18,17 @@ type account struct {
 	GOMAXPROCS   int    `json:"gomaxprocs"`
 	AsyncPreempt uint64 `json:"asyncPreempt"`
 	CGO          bool   `json:"cgo"`
-	Main         uint64 `json:"main"` // run-time address of main.main
+	Main         uint64 `json:"main"` // run-time addresses of main.main and others
+	Hold         uint64 `json:"hold"`
+	LockOSThread uint64 `json:"lockOSThread"`
+	M0           uint64 `json:"m0"`
+	AllM         uint64 `json:"allm"`
+
+	// Of a thread that waits in a system call, locked once to a goroutine that started in main.hold.
+	TID       uint64 `json:"tid"`
+	ThreadPtr uint64 `json:"threadPtr"`
+	G         uint64 `json:"g"`
+	Goid      uint64 `json:"goid"`
 }
 
 // goBuild builds testdata/account with the Go installation at goroot and returns the file's path.

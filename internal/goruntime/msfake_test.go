@@ -229,7 +229,7 @@ func TestJudge(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := words(ms[1]); got != c.want {
+			if got := machineWords(ms[1]); got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
@@ -243,7 +243,7 @@ func withoutIsExtra(r *Runtime) {
 }
 
 // words says what is known of an M.
-func words(m M) string {
+func machineWords(m M) string {
 	s := fmt.Sprintf("%d %s %s", m.TID, m.Role, m.Lock)
 	if m.Lock == LockUnknown {
 		return s

@@ -67,6 +67,29 @@ var fields = []field{
 	{"p", "id", 4, false, func(o *Offsets) *uint32 { return &o.PID }},
 }
 
+// OffsetsOf collects offsets from at, which tells where a field of a struct of the runtime is, and whether there is one. It
+// fails when a field is missing that all releases have, and when the offsets can't be those of real structs.
+func OffsetsOf(at func(owner, field string) (int64, bool)) (*Offsets, error) {
+	var o Offsets
+	for _, f := range fields {
+		n, ok := at(f.owner, f.name)
+		switch {
+		case !ok && f.optional:
+			*f.in(&o) = Absent
+		case !ok:
+			return nil, fmt.Errorf("runtime.%s has no member %s", f.owner, f.name)
+		case n < 0 || n > maxOffset:
+			return nil, fmt.Errorf("%s at %d can't be", f.column(), n)
+		default:
+			*f.in(&o) = uint32(n)
+		}
+	}
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	return &o, nil
+}
+
 // check reports what no struct of the runtime can look like: a field far out, misaligned, or inside another one.
 func (o *Offsets) check() error {
 	for i, f := range fields {

@@ -15,7 +15,7 @@ import (
 
 // Options are how Open finds out what it can't read off the process.
 type Options struct {
-	Offsets string // file with a table of offsets, instead of DWARF and the table that is built in; "" for none. See table
+	Offsets string // file with a table of offsets, instead of DWARF and the table that is built in; "" for none. See Table
 	NoDWARF bool   // do not read DWARF, as if the program had none
 }
 
@@ -115,7 +115,10 @@ func (r *Runtime) unchanged() error {
 // same reports whether the name, in the directory of the process, is the open file.
 func (p *process) same(name string, file *os.File) bool {
 	var a, b unix.Stat_t
-	return unix.Fstatat(int(p.dir.Fd()), name, &a, 0) == nil && unix.Fstat(int(file.Fd()), &b) == nil && a.Dev == b.Dev && a.Ino == b.Ino
+	if unix.Fstatat(int(p.dir.Fd()), name, &a, 0) != nil || unix.Fstat(int(file.Fd()), &b) != nil {
+		return false
+	}
+	return a.Dev == b.Dev && a.Ino == b.Ino
 }
 
 // fill finds the program, or the library of it, that has the Go runtime, and reads it.

@@ -3,7 +3,6 @@ package goruntime
 import (
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // Where offsets come from, as Info.OffsetsFrom says it.
@@ -23,7 +22,8 @@ type UnknownOffsetsError struct {
 }
 
 func (e *UnknownOffsetsError) Error() string {
-	return fmt.Sprintf("no offsets known for %s on %s (%v): kernel side only; give them with --offsets FILE", e.GoVersion, e.Arch, e.DWARF)
+	return fmt.Sprintf("no offsets known for %.60s on %s (%v): kernel side only; give them with --offsets FILE",
+		e.GoVersion, e.Arch, e.DWARF)
 }
 
 // Unwrap gives the reason why DWARF did not help.
@@ -38,15 +38,13 @@ func (r *Runtime) readOffsets(o Options) error {
 		if err != nil {
 			return err
 		}
-		release, ok := ParseRelease(info.GoVersion)
-		if info.Offsets = t.Find(release, info.Arch); !ok || info.Offsets == nil {
-			info.Offsets, info.OffsetsFrom = nil, OffsetsNone
-			return &TableError{File: o.Offsets, Err: fmt.Errorf("no row for %s on %s", info.GoVersion, info.Arch)}
+		if info.Offsets = t.forVersion(info.GoVersion, info.Arch); info.Offsets == nil {
+			return &TableError{File: o.Offsets, Err: fmt.Errorf("no row for %.60s on %s", info.GoVersion, info.Arch)}
 		}
 		info.OffsetsFrom = OffsetsFile
 		return nil
 	}
-	info.Offsets, info.OffsetsFrom = nil, OffsetsNone
+	info.OffsetsFrom = OffsetsNone
 	dwarfErr := errors.New("DWARF not read")
 	if !o.NoDWARF {
 		info.Offsets, dwarfErr = dwarfOffsets(r.obj.img)
@@ -59,11 +57,8 @@ func (r *Runtime) readOffsets(o Options) error {
 	if err != nil {
 		return err
 	}
-	if release, ok := ParseRelease(info.GoVersion); ok {
-		info.Offsets = builtin.Find(release, info.Arch)
-	}
-	if info.Offsets == nil {
-		info.unknown(&UnknownOffsetsError{GoVersion: strings.TrimSpace(info.GoVersion), Arch: info.Arch, DWARF: dwarfErr}, "Offsets")
+	if info.Offsets = builtin.forVersion(info.GoVersion, info.Arch); info.Offsets == nil {
+		info.unknown(&UnknownOffsetsError{GoVersion: info.GoVersion, Arch: info.Arch, DWARF: dwarfErr}, "Offsets")
 		return nil
 	}
 	info.OffsetsFrom = OffsetsTable

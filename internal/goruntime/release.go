@@ -7,10 +7,11 @@ import (
 )
 
 // A Release is a release of Go 1, the unit in which offsets change: mostly from minor to minor, but a patch release may move
-// a field too (m.lockedg did in Go 1.23 and 1.24).
+// fields too, as 1.23.12 and 1.24.6 did by m.allpSnapshot.
 type Release struct{ Minor, Patch int }
 
-// String writes a release as Go's own version strings do; the first of a minor release has no patch number, whether or not Go gave it one.
+// String writes a release as Go's own version strings do. The first of a minor release has no patch number, whether or not Go
+// gave it one.
 func (r Release) String() string {
 	if r.Patch == 0 {
 		return fmt.Sprintf("go1.%d", r.Minor)
@@ -23,7 +24,8 @@ func (r Release) String() string {
 var versionPattern = regexp.MustCompile(`^(?:devel )?go1\.([0-9]{1,3})(?:\.([0-9]{1,3}))?(?:[^0-9.].*)?$`)
 
 // ParseRelease returns the release that version is or was made from. Release candidates, development versions and vendors'
-// names without a patch number count as the minor release. Version strings of Go before 1.17 may name a bare commit, which tells nothing.
+// names without a patch number count as the first of their minor release. A bare commit, which development versions before
+// Go 1.17 are called by, tells nothing.
 func ParseRelease(version string) (Release, bool) {
 	m := versionPattern.FindStringSubmatch(version)
 	if m == nil {

@@ -1,11 +1,9 @@
 package goruntime
 
-import (
-	"golang.org/x/arch/x86/x86asm"
-)
+import "golang.org/x/arch/x86/x86asm"
 
-// loadAMD64 finds the load of g in the first bytes of a function at the link-time address pc. Go's assembler writes the load as one
-// of two pairs (cmd/internal/obj/x86/obj6.go, CanUse1InsnTLS), and linkers turn the second into a shorter form:
+// loadAMD64 finds the load of g in the first bytes of a function at the link-time address pc. Go's assembler writes one of
+// two forms (cmd/internal/obj/x86/obj6.go, CanUse1InsnTLS), and linkers may turn the second into a third:
 //
 //	mov %fs:OFFSET, %reg                            programs at fixed addresses
 //	mov GOT(%rip), %r1; mov %fs:(%r1), %reg         position-independent ones
@@ -38,7 +36,7 @@ func tlsAt(before x86asm.Inst, mem x86asm.Mem, pc uint64) (tlsLoad, error) {
 		return tlsLoad{}, errNoLoad
 	}
 	if mem.Base == 0 {
-		return tlsLoad{offset: int64(int32(mem.Disp))}, nil // the processor extends the sign of 32 bits
+		return tlsLoad{offset: displacement(mem)}, nil
 	}
 	from, ok := movFrom(before)
 	if !ok || before.Args[0] != x86asm.Arg(mem.Base) {
@@ -46,14 +44,17 @@ func tlsAt(before x86asm.Inst, mem x86asm.Mem, pc uint64) (tlsLoad, error) {
 	}
 	switch from := from.(type) {
 	case x86asm.Imm:
-		return tlsLoad{offset: int64(from) + mem.Disp}, nil
+		return tlsLoad{offset: int64(from) + displacement(mem)}, nil
 	case x86asm.Mem:
 		if from.Segment == 0 && from.Base == x86asm.RIP && from.Index == 0 {
-			return tlsLoad{offset: mem.Disp, got: pc + uint64(from.Disp)}, nil
+			return tlsLoad{offset: displacement(mem), got: pc + uint64(displacement(from))}, nil
 		}
 	}
 	return tlsLoad{}, errNoLoad
 }
+
+// displacement returns the displacement of mem, of at most 32 bits. x86asm does not always extend its sign as the processor does.
+func displacement(mem x86asm.Mem) int64 { return int64(int32(mem.Disp)) }
 
 // movFrom returns what a 64-bit move into a register moves.
 func movFrom(inst x86asm.Inst) (x86asm.Arg, bool) {

@@ -87,7 +87,7 @@ func ParseTable(file, text string) (Table, error) {
 		if columns == nil {
 			columns, err = words, checkColumns(words)
 		} else {
-			t, err = t.add(columns, words, strings.TrimSpace(comment))
+			t, err = t.add(columns, words, strings.Join(strings.Fields(comment), " "))
 		}
 		if err != nil {
 			return nil, &TableError{File: file, Line: line, Err: err}
@@ -174,7 +174,10 @@ func (t Table) Find(r Release, arch string) *Offsets {
 	var best *Row
 	for i := range t {
 		row := &t[i]
-		if row.Arch == arch && row.From.Minor == r.Minor && row.From.Patch <= r.Patch && (best == nil || best.From.Patch < row.From.Patch) {
+		if row.Arch != arch || row.From.Minor != r.Minor || row.From.Patch > r.Patch {
+			continue
+		}
+		if best == nil || best.From.Patch < row.From.Patch {
 			best = row
 		}
 	}
@@ -183,6 +186,15 @@ func (t Table) Find(r Release, arch string) *Offsets {
 	}
 	o := best.Offsets
 	return &o
+}
+
+// forVersion is Find for a version as runtime.Version says it.
+func (t Table) forVersion(version, arch string) *Offsets {
+	r, ok := ParseRelease(version)
+	if !ok {
+		return nil
+	}
+	return t.Find(r, arch)
 }
 
 // Text writes the table as ParseTable reads it, in aligned columns.

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -17,11 +18,15 @@ import (
 const tablePath = "internal/goruntime/offsets.txt"
 
 // tableHead stands above the table.
-const tableHead = `# Offsets, in bytes, of the fields of runtime.g, runtime.m and runtime.p. Written by scripts/update-offsets, not by hand.
+const tableHead = `# Offsets, in bytes, of fields of runtime.g, runtime.m and runtime.p. Written by scripts/update-offsets.
 #
 # A row holds for its release and for later patch releases of the same minor release, until another row: patch releases have
-# moved fields. Behind each row stand the toolchains whose DWARF says so; where two rows of one minor release meet, they are neighbours.
-# - is a field that the release does not have. The format is what --offsets takes; see type Table.
+# moved fields. Behind each row stand the toolchains whose DWARF says so; where one row ends and the next of the same minor
+# release begins, they are neighbours. - is a field that the release does not have. The format is what --offsets takes; see
+# type Table.
+#
+# cgo, -race, -msan, -asan and the experiments of GOEXPERIMENT move none of these fields in any of these toolchains: the script
+# computes the offsets once more from the runtime's source with each of them, and refuses a release where one differs.
 
 `
 
@@ -116,6 +121,9 @@ func (k knowledge) learn(arg string, out io.Writer) error {
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", r, arch, err)
 		}
+		if err := checkVariants(goroot, arch, r, *o); err != nil {
+			return fmt.Errorf("%s %s: %w", r, arch, err)
+		}
 		found[arch] = *o
 	}
 	k[r] = found
@@ -141,7 +149,7 @@ func (k knowledge) gap() (goruntime.Release, bool) {
 	releases := k.releases()
 	for i := 1; i < len(releases); i++ {
 		a, b := releases[i-1], releases[i]
-		if a.Minor == b.Minor && b.Patch > a.Patch+1 && slices.ContainsFunc(arches, func(arch string) bool { return k[a][arch] != k[b][arch] }) {
+		if a.Minor == b.Minor && b.Patch > a.Patch+1 && !maps.Equal(k[a], k[b]) {
 			return goruntime.Release{Minor: a.Minor, Patch: (a.Patch + b.Patch) / 2}, true
 		}
 	}

@@ -27,17 +27,21 @@ func fetch(version string) (string, error) {
 	if r.Patch == 0 && r.Minor >= 21 { // since then the first release has a patch number
 		name += ".0"
 	}
-	cmd := exec.Command("go", "mod", "download", "-json", fmt.Sprintf("golang.org/toolchain@v0.0.1-%s.linux-%s", name, runtime.GOARCH))
+	module := fmt.Sprintf("golang.org/toolchain@v0.0.1-%s.linux-%s", name, runtime.GOARCH)
+	cmd := exec.Command("go", "mod", "download", "-json", module)
 	cmd.Dir = os.TempDir() // outside this module
 	out, runErr := cmd.Output()
-	var module struct{ Dir, Error string }
-	if err := json.Unmarshal(out, &module); err != nil {
+	var answer struct{ Dir, Error string }
+	if err := json.Unmarshal(out, &answer); err != nil {
 		return "", fmt.Errorf("fetch %s: %w", name, errors.Join(runErr, err))
 	}
-	if module.Error != "" || runErr != nil {
-		return "", fmt.Errorf("fetch %s: %w", name, errors.Join(runErr, errors.New(module.Error)))
+	if answer.Error != "" {
+		return "", fmt.Errorf("fetch %s: %s", name, answer.Error)
 	}
-	return module.Dir, setRunBits(module.Dir)
+	if runErr != nil {
+		return "", fmt.Errorf("fetch %s: %w", name, runErr)
+	}
+	return answer.Dir, setRunBits(answer.Dir)
 }
 
 // setRunBits makes a toolchain's programs executable, which modules can't say; go does the same before it runs one.
@@ -77,6 +81,12 @@ func releaseOf(goroot string) (goruntime.Release, error) {
 	return r, nil
 }
 
+// environ makes the go command of a GOROOT build for an architecture, whatever the caller's own settings are.
+func environ(goroot, arch string) []string {
+	return append(os.Environ(), "GOROOT="+goroot, "GOTOOLCHAIN=local", "GOENV=off", "GOFLAGS=", "GO111MODULE=off",
+		"GOEXPERIMENT=", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
+}
+
 // offsetsOf builds the program and reads its DWARF.
 func offsetsOf(goroot, arch string) (*goruntime.Offsets, error) {
 	dir, err := os.MkdirTemp("", "update-offsets-*")
@@ -90,8 +100,7 @@ func offsetsOf(goroot, arch string) (*goruntime.Offsets, error) {
 	}
 	cmd := exec.Command(filepath.Join(goroot, "bin", "go"), "build", "-o", exe, source)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOROOT="+goroot, "GOTOOLCHAIN=local", "GOENV=off", "GOFLAGS=", "GO111MODULE=off",
-		"GOEXPERIMENT=", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
+	cmd.Env = environ(goroot, arch)
 	if msg, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("go build: %w\n%s", err, msg)
 	}

@@ -8,22 +8,63 @@ import (
 	"os"
 	"reflect"
 	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
 )
 
-// asyncPreempt returns the address of runtime.asyncPreempt. Only assembly may name it.
-func asyncPreempt() uintptr
+// Addresses of the runtime's own. Only assembly may name them.
+func m0() uintptr
+func allm() uintptr
 
 // iscgo returns runtime.iscgo: whether runtime/cgo is linked in.
 func iscgo() bool
 
+// currentG returns the address of the g of the goroutine that calls it.
+func currentG() uintptr
+
+// init starts the goroutine that prints: a library's main does not run.
 func init() {
+	go hold()
+	<-printed
+}
+
+var printed = make(chan bool)
+
+// hold locks its goroutine to its thread, prints, and stays in a system call, so that the thread keeps what was printed of it.
+func hold() {
+	runtime.LockOSThread()
+	var pipe [2]int
+	if err := syscall.Pipe(pipe[:]); err != nil {
+		panic(err)
+	}
 	json.NewEncoder(os.Stdout).Encode(map[string]interface{}{
 		"version":      runtime.Version(),
 		"gomaxprocs":   runtime.GOMAXPROCS(0),
 		"asyncPreempt": asyncPreempt(),
 		"cgo":          iscgo(),
 		"main":         reflect.ValueOf(main).Pointer(),
+		"lockOSThread": reflect.ValueOf(runtime.LockOSThread).Pointer(),
+		"m0":           m0(),
+		"allm":         allm(),
+		"tid":          syscall.Gettid(),
+		"threadPtr":    threadPointer(),
+		"g":            currentG(),
+		"goid":         goid(),
+		"hold":         reflect.ValueOf(hold).Pointer(),
 	})
+	close(printed)
+	syscall.Read(pipe[0], make([]byte, 1)) // nobody writes
+}
+
+// goid returns the number of the goroutine, from the first line of its own stack trace: "goroutine 18 [running]:".
+func goid() int {
+	buf := make([]byte, 64)
+	n, err := strconv.Atoi(strings.Fields(string(buf[:runtime.Stack(buf, false)]))[1])
+	if err != nil {
+		panic(err)
+	}
+	return n
 }
 
 func main() {

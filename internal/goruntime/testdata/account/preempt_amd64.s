@@ -1,0 +1,10 @@
+//go:build (go1.14 && !go1.15) || go1.18
+// +build go1.14,!go1.15 go1.18
+
+#include "textflag.h"
+
+// func asyncPreempt() uintptr
+TEXT ·asyncPreempt(SB), NOSPLIT, $0-8
+	LEAQ runtime·asyncPreempt(SB), AX
+	MOVQ AX, ret+0(FP)
+	RET

@@ -1,0 +1,6 @@
+//go:build !go1.14
+// +build !go1.14
+
+package main
+
+func asyncPreempt() uintptr { return 0 }

@@ -1,0 +1,4 @@
+package main
+
+// threadPointer returns TPIDR_EL0.
+func threadPointer() uintptr
