@@ -150,10 +150,8 @@ func (c *Correlator) countExit(t *thread, stack uint64, at events.Time) {
 	switch {
 	case t.lock.kind == events.LockOrphan:
 		k = class{cause: causeLocked}
-		if t.lastPin != 0 {
-			k.function = userFunction(c.callers(t.lastPin))
-		} else if t.lock.lastEntry != 0 {
-			k.function = c.cfg.Func(t.lock.lastEntry)
+		if last := c.lastPin(t); last != 0 { // what held it when it was looked at last may have been another goroutine
+			k.function = userFunction(c.callers(last))
 		}
 		c.count(at, func(w *window) *uint64 { return &w.exitedLocked })
 	case t.end.Locked == lockedUnknown:

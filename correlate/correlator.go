@@ -27,7 +27,7 @@ type Config struct {
 	// nil means always nil.
 	Stack func(id uint64) []Frame
 
-	// Func names the function that begins at an address; "" when not known. nil means never known.
+	// Func names the function of a goroutine that begins at an address; "" when not known. nil means never known.
 	Func func(pc uint64) string
 }
 
@@ -41,6 +41,7 @@ type Correlator struct {
 	seeded   bool          // a window has begun: threads that appear without a birth are broken links
 	classes  map[classKey]class
 	replaced bool   // the process executed another program: stacks are of functions that nobody knows
+	pinsLost bool   // calls of LockOSThread have not been told of
 	locked   uint64 // threads locked by the user now
 }
 

@@ -1,6 +1,12 @@
 package correlate
 
-import "github.com/pinwatch/pinwatch/events"
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/pinwatch/pinwatch/events"
+)
 
 // run is one stretch of a thread's time on a CPU.
 type run struct {
@@ -28,7 +34,7 @@ func (t *thread) until(at events.Time) (out events.Time, ok bool) {
 // (runtime.startlockedm). That thread has given its P away, so it leaves its CPU next (stopm): what it needs until then is paid for the
 // hand-off alone. A waking before the switch-out counts from the switch-out.
 func (c *Correlator) handoff(t *thread, waker uint32, woken, in events.Time) {
-	if !t.parked || waker == 0 || waker == t.tid || lockedWord(t.lock.kind) != lockedTrue {
+	if !t.parked || waker == 0 || waker == t.tid || lockedWord(t.waiter.kind) != lockedTrue {
 		return
 	}
 	of := Population{Locked: lockedTrue}
@@ -41,13 +47,69 @@ func (c *Correlator) handoff(t *thread, waker uint32, woken, in events.Time) {
 		}
 	}
 	for _, w := range c.windows {
-		if w.contains(in) {
-			s := w.share(t)
-			s.handoffs++
-			s.handoffWake += int64(in - woken)
-			s.handoffCPU += cpu
+		if !w.contains(in) {
+			continue
+		}
+		s := w.share(t)
+		if s.handoffTo != t.waiter.goid {
+			s.handoff, s.handoffTo = Handoff{}, t.waiter.goid
+		}
+		if w.ledger[t.waiter.entry] == nil {
+			w.ledger[t.waiter.entry] = &account{threads: map[int32]bool{}}
+		}
+		a := w.ledger[t.waiter.entry]
+		if len(a.threads) < maxAccountThreads {
+			a.threads[t.nsTID] = true
+		}
+		for _, h := range [...]*Handoff{&s.handoff, &a.Handoff} {
+			h.N++
+			h.WakeNS += int64(in - woken)
+			h.CPUNS += cpu
 		}
 	}
+}
+
+// account is what a window's ledger holds of one function.
+type account struct {
+	Handoff
+	threads map[int32]bool
+}
+
+// maxAccountThreads bounds the threads that an account names.
+const maxAccountThreads = 1024
+
+// waiter is the goroutine that a parked thread waits for.
+type waiter struct {
+	kind        uint8 // of its lock
+	goid, entry uint64
+}
+
+// handoffRows is the ledger by function, dearest first.
+func (c *Correlator) handoffRows(w *window) []HandoffTo {
+	byName := map[string]*HandoffTo{}
+	for _, entry := range sortedKeys(w.ledger) {
+		a, name := w.ledger[entry], ""
+		if entry != 0 {
+			name = c.cfg.Func(entry)
+		}
+		row := byName[name]
+		if row == nil {
+			row = &HandoffTo{Entry: name}
+			byName[name] = row
+		}
+		row.N += a.N
+		row.WakeNS += a.WakeNS
+		row.CPUNS += a.CPUNS
+		row.Threads = append(row.Threads, slices.Collect(maps.Keys(a.threads))...)
+	}
+	var rows []HandoffTo
+	for _, row := range byName {
+		slices.Sort(row.Threads)
+		row.Threads = slices.Compact(row.Threads)
+		rows = append(rows, *row)
+	}
+	slices.SortFunc(rows, func(a, b HandoffTo) int { return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Entry, b.Entry)) })
+	return rows
 }
 
 // park handles a Park: a locked thread leaves its CPU by itself for the first time since its goroutine was preempted.

@@ -24,7 +24,7 @@ func (c *Correlator) newTask(e *events.Event) {
 		cloneEnter: events.Time(e.Args[events.ArgCloneEnter]), clone3: parent.clone3, byGo: parent.maskedAt != 0,
 	}
 	if old := c.threads[e.TID]; old != nil {
-		c.unlocked(old, e.Time)
+		c.unlocked(old)
 	}
 	c.threads[e.TID] = t // a tid used again is a new thread
 	parent.child = t
@@ -133,7 +133,8 @@ func (c *Correlator) processExit(e *events.Event) {
 // dead is a thread's last switch-out.
 func (c *Correlator) dead(t *thread, at events.Time) {
 	t.deadAt = at
-	c.unlocked(t, at)
+	c.unlocked(t)
+	c.settlePins(t, at)
 	if t.exitEnter == 0 {
 		return
 	}
@@ -152,7 +153,8 @@ func (c *Correlator) processFree(e *events.Event) {
 		c.brokenLink()
 		c.account(t, classUnknown, t.accounted, e.Time)
 		t.deadAt = e.Time
-		c.unlocked(t, e.Time)
+		c.unlocked(t)
+		c.settlePins(t, e.Time)
 	}
 	if t.exitEnter != 0 && t.deadAt != e.Time {
 		c.record(&sample{phase: phaseFree, Population: t.end, begin: t.deadAt, end: e.Time, anchor: t.exitEnter})

@@ -21,8 +21,6 @@ type lock struct {
 	seen          events.Time // the last observation that found it so
 	since         events.Time // held from here on at least; 0 = not held
 	notBefore     events.Time // and not before; 0 = nobody knows
-	lastEntry     uint64      // the function that the last goroutine to hold it began with
-	pins          []pinned    // calls of LockOSThread behind it, the outermost first
 	read          bool        // found by reading the process's memory, not by the thread itself
 }
 
@@ -64,7 +62,7 @@ func (c *Correlator) lockEvent(e *events.Event) {
 		read: e.Args[events.ArgRead] != 0,
 	}
 	if now.read {
-		t.parked = now.parked
+		t.parked, t.waiter = now.parked, waiter{now.kind, now.goid, now.entry}
 	} else {
 		t.told = now
 	}
@@ -74,32 +72,30 @@ func (c *Correlator) lockEvent(e *events.Event) {
 // setLock replaces what is known of the lock by what was found at a moment.
 func (c *Correlator) setLock(t *thread, now lock, at events.Time) {
 	was := t.lock
-	now.seen, now.notBefore, now.lastEntry = at, was.notBefore, was.lastEntry
+	now.seen, now.notBefore = at, was.notBefore
 	switch {
 	case !heldByUser(now.kind):
-		c.unlocked(t, at)
+		c.unlocked(t)
 		if now.kind != events.LockUnknown && now.kind != events.LockUnread {
 			now.notBefore = at
 		} else {
 			now.notBefore = 0
 		}
 	case heldByUser(was.kind) && was.goid == now.goid:
-		now.since, now.pins = was.since, was.pins
-	case len(was.pins) > 0 && was.pins[0].goid == now.goid: // the probe saw it begin
-		now.pins, now.since, now.notBefore = was.pins, was.pins[0].at, was.pins[0].at
-		c.held(t, now.since)
+		now.since = was.since
 	default:
-		c.unlocked(t, at)
+		c.unlocked(t)
 		now.since = at
 		if heldByUser(was.kind) {
 			now.notBefore = was.seen
 		}
-		c.held(t, at)
-	}
-	if now.entry != 0 {
-		now.lastEntry = now.entry
+		if begun := t.pins.begun(now.goid); begun != 0 { // the probe saw it begin
+			now.since, now.notBefore = begun, begun
+		}
+		c.held(t, now.since)
 	}
 	t.lock = now
+	c.pinsSeen(t, at)
 	c.deepest(t, at)
 }
 
@@ -130,12 +126,11 @@ func (c *Correlator) deepest(t *thread, at events.Time) {
 }
 
 // unlocked ends the user's hold of a thread, if there is one: it was let go between the last observation and now.
-func (c *Correlator) unlocked(t *thread, at events.Time) {
+func (c *Correlator) unlocked(t *thread) {
 	if t.counted {
 		t.counted = false
 		c.locked--
 	}
-	c.release(t, at)
 }
 
 // observed notes that the thread has looked at its lock, and found it as it last told.
@@ -153,8 +148,8 @@ func (c *Correlator) observed(t *thread, at events.Time) {
 		c.count(at, func(w *window) *uint64 { return &w.locks.Unknown })
 	default:
 		t.lock.notBefore = at
-		c.release(t, at)
 	}
+	c.pinsSeen(t, at)
 	c.count(at, func(w *window) *uint64 { return &w.locks.Observations })
 }
 
@@ -178,7 +173,8 @@ func (c *Correlator) observedAs(t *thread, kind uint8, at events.Time) {
 func (c *Correlator) forgetLocks(at events.Time) {
 	c.cfg.Locks, c.cfg.Sysmon, c.cfg.TemplateThread = false, 0, 0
 	for _, t := range c.threads {
-		c.unlocked(t, at)
+		c.unlocked(t)
+		c.settlePins(t, at)
 		t.m, t.lock, t.told = mIdentity{}, lock{}, lock{}
 	}
 }
@@ -246,8 +242,6 @@ func (c *Correlator) threadLock(t *thread, s *share, w *window) ThreadLock {
 			r.HeldMax = &most
 		}
 	}
-	for i := len(l.pins) - 1; i >= 0; i-- {
-		r.Sites = append(r.Sites, c.siteName(l.pins[i].stack))
-	}
+	r.Sites = c.lockSites(t, r.State)
 	return r
 }

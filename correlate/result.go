@@ -18,9 +18,10 @@ type Result struct {
 	ThreadsOmitted uint64 // threads that ended in the window and are not in Threads
 	Moves          Moves
 	Locks          LockView
-	Causes         []Cause // what made threads begin and end, and who sent SIGURG; their n sum to the counts
-	Unclassified   []Stack // stacks whose cause is "other", most frequent first; a few
-	Sites          []Site  // calls of LockOSThread, most frequent first; only with the probe on it
+	Causes         []Cause     // what made threads begin and end, and who sent SIGURG; their n sum to the counts
+	Unclassified   []Stack     // stacks whose cause is "other", most frequent first; a few
+	Handoffs       []HandoffTo // the pin tax by the function that the woken goroutine began with, most first
+	Sites          []Site      // calls of LockOSThread, most frequent first; only with the probe on it
 	Warnings       []string
 }
 
@@ -120,7 +121,15 @@ type ThreadLock struct {
 	Sites    []string // where LockOSThread was called, "function (file:line)", newest first; needs the probe
 }
 
-// Handoff is what waking a locked thread for its goroutine cost in the window: the pin tax.
+// HandoffTo is the pin tax of all goroutines that began with one function.
+type HandoffTo struct {
+	Entry   string  // "" when not known
+	Threads []int32 // TIDs of the threads woken for them, ascending; of very many some
+	Handoff
+}
+
+// Handoff is what waking a locked thread for its goroutine cost in the window: the pin tax. That of a Thread is for the goroutine
+// that holds it now.
 type Handoff struct {
 	N      uint64 // times it was woken by a thread of the target while its goroutine was parked
 	WakeNS int64  // waking to switch-in, sum

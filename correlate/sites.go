@@ -3,20 +3,54 @@ package correlate
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"path"
 	"slices"
 
 	"github.com/pinwatch/pinwatch/events"
 )
 
-// pinned is a call of LockOSThread on a thread that has not been undone, as far as is known.
+// pinned is a call of LockOSThread that has not been undone, as far as is known.
 type pinned struct {
 	stack, goid uint64
 	at          events.Time
+	depth       uint32 // 1 = the thread was not locked before
+}
+
+// pins are a thread's, the outermost first. One is at its place before LockOSThread has counted, and even makes a thread before
+// that: an observation that finds the thread free may come too early, and proves a release only if none finds it held later on.
+type pins struct {
+	calls []pinned
+	held  events.Time // the last observation that found the outermost's lock held; 0 = none
+	free  events.Time // the first observation since then that did not; 0 = none
+	last  uint64      // stack of the last outermost call; 0 = none
 }
 
 // maxPins is how many nested calls are remembered by their sites.
 const maxPins = 4
+
+// outer is the call that began the present hold, if the probe saw it.
+func (p *pins) outer() *pinned {
+	if len(p.calls) > 0 && p.calls[0].depth == 1 {
+		return &p.calls[0]
+	}
+	return nil
+}
+
+// begun is when the present hold by a goroutine began; 0 = not seen.
+func (p *pins) begun(goid uint64) events.Time {
+	if o := p.outer(); o != nil && o.goid == goid {
+		return o.at
+	}
+	return 0
+}
+
+// to forgets calls deeper than a depth.
+func (p *pins) to(depth uint32) {
+	for n := len(p.calls); n > 0 && p.calls[n-1].depth > depth; n-- {
+		p.calls = p.calls[:n-1]
+	}
+}
 
 // site is what a window knows of the calls with one stack.
 type site struct {
@@ -27,14 +61,17 @@ type site struct {
 // pin handles a Pin: the thread enters runtime.LockOSThread.
 func (c *Correlator) pin(e *events.Event) {
 	t := c.known(e.TID)
-	p := pinned{stack: e.Args[events.ArgPinStack], goid: e.Args[events.ArgPinGoID], at: e.Time}
-	outer := e.Args[events.ArgPinExt] == 0
-	if outer {
-		c.release(t, e.Time) // whatever was held has been let go unseen
-		t.lastPin = p.stack
+	before := e.Args[events.ArgPinExt]
+	p := pinned{stack: e.Args[events.ArgPinStack], goid: e.Args[events.ArgPinGoID], at: e.Time, depth: uint32(before) + 1}
+	if before == 0 {
+		c.settlePins(t, e.Time) // whatever was held has been let go
+		t.pins.last = p.stack
 	}
-	if len(t.lock.pins) < maxPins {
-		t.lock.pins = append(t.lock.pins, p)
+	if before < math.MaxUint32 { // else the depth is not known
+		t.pins.to(uint32(before))
+		if len(t.pins.calls) < maxPins {
+			t.pins.calls = append(t.pins.calls, p)
+		}
 	}
 	for _, w := range c.windows {
 		if !w.contains(e.Time) {
@@ -42,32 +79,77 @@ func (c *Correlator) pin(e *events.Event) {
 		}
 		s := w.site(p.stack)
 		s.calls++
-		if outer {
+		if before == 0 {
 			s.outer++
 		}
 	}
 }
 
-// release ends the outermost pin that the probe saw: at this moment its lock is not held. It was let go after the last
-// observation that found it held.
-func (c *Correlator) release(t *thread, at events.Time) {
-	if len(t.lock.pins) == 0 || t.lock.pins[0].at >= at {
-		return
+// pinsSeen tells a thread's pins what the lock has been found to be.
+func (c *Correlator) pinsSeen(t *thread, at events.Time) {
+	o := t.pins.outer()
+	switch {
+	case o == nil && !heldByUser(t.lock.kind):
+		t.pins.calls = nil
+	case o == nil || o.at >= at || lockedWord(t.lock.kind) == lockedUnknown:
+	case !heldByUser(t.lock.kind):
+		if t.pins.free == 0 {
+			t.pins.free = at
+		}
+	case t.lock.goid == o.goid:
+		t.pins.held, t.pins.free = at, 0
+	default:
+		c.settlePins(t, at)
 	}
-	p := t.lock.pins[0]
-	t.lock.pins = nil
-	least := int64(0)
-	if heldByUser(t.lock.kind) && t.lock.since == p.at {
-		least = int64(t.lock.seen - p.at)
+	if heldByUser(t.lock.kind) {
+		t.pins.to(t.lock.ext)
 	}
-	for _, w := range c.windows {
-		if w.contains(p.at) && w.contains(at) {
-			s := w.site(p.stack)
-			s.released++
-			s.heldMin += least
-			s.heldMax += int64(at - p.at)
+}
+
+// settlePins ends the hold that the probe saw begin: at this moment it has been let go, or before.
+func (c *Correlator) settlePins(t *thread, at events.Time) {
+	if o := t.pins.outer(); o != nil {
+		t.pins.free = cmp.Or(t.pins.free, at)
+		for _, w := range c.windows {
+			w.released(t)
 		}
 	}
+	t.pins = pins{last: t.pins.last}
+}
+
+// released counts the hold of a thread that the probe saw begin and that has been seen to be let go.
+func (w *window) released(t *thread) {
+	p, o := &t.pins, t.pins.outer()
+	if o == nil || p.free == 0 || !w.contains(o.at) || !w.contains(p.free) {
+		return
+	}
+	s := w.site(o.stack)
+	s.released++
+	s.heldMin += max(0, int64(p.held-o.at))
+	s.heldMax += int64(p.free - o.at)
+}
+
+// lockSites are the calls behind the lock of a thread, the newest first: of one whose goroutine exited while locked the outermost.
+func (c *Correlator) lockSites(t *thread, state string) (sites []string) {
+	switch state {
+	case "exiting", "wedged":
+		if last := c.lastPin(t); last != 0 {
+			return []string{c.siteName(last)}
+		}
+	case "user":
+		for i := len(t.pins.calls) - 1; i >= 0; i-- {
+			sites = append(sites, c.siteName(t.pins.calls[i].stack))
+		}
+	}
+	return sites
+}
+
+// lastPin is the stack of the call that locked a thread last; 0 where the probe is off or its records were lost.
+func (c *Correlator) lastPin(t *thread) uint64 {
+	if c.pinsLost {
+		return 0
+	}
+	return t.pins.last
 }
 
 func (w *window) site(stack uint64) *site {
@@ -106,6 +188,9 @@ func (c *Correlator) siteRows(w *window) []Site {
 	type place struct {
 		function, file string
 		line           int
+	}
+	for _, t := range w.threads { // those that are free now, and can be proved wrong no more
+		w.released(t)
 	}
 	rows := map[place]*Site{}
 	most := map[place]uint64{}

@@ -26,7 +26,7 @@ type thread struct {
 	m          mIdentity
 	lock       lock
 	told       lock       // as the thread itself told last
-	lastPin    uint64     // stack of the last call of LockOSThread that was not nested
+	pins       pins       // seen by the probe
 	counted    bool       // in Correlator.locked
 	born       Population // of what its creation cost
 	createdFor class
@@ -37,6 +37,7 @@ type thread struct {
 	parkedAt events.Time
 	resumes  Population
 	parked   bool   // its goroutine did not run at lastOut
+	waiter   waiter // which that was
 	runs     [8]run // its last ones
 	runsNext uint8
 

@@ -49,6 +49,7 @@ func (c *Correlator) turn(e *events.Event) {
 	c.observedAs(t, uint8(e.Args[events.ArgLock]), now)
 	t.parked = e.Has(events.SwitchParked) && !e.Has(events.SwitchPreempted)
 	t.lock.parked = t.parked
+	t.waiter = waiter{t.lock.kind, t.lock.goid, t.lock.entry}
 	c.runOn(e.CPU, in, now)
 	t.lastOut, t.preempted = now, e.Has(events.SwitchPreempted)
 	t.switchedOut()

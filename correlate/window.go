@@ -37,10 +37,11 @@ type window struct {
 	exitedLocked uint64
 	causes       map[causeKey]uint64
 	others       map[classKey]uint64
-	sites        map[uint64]*site // by stack
-	threads      []*thread        // those with a share
-	forgetAt     int              // look for ended threads when there are more than this
-	dropped      share            // sums over threads no longer listed
+	sites        map[uint64]*site    // by stack
+	ledger       map[uint64]*account // by the function that the woken goroutine began with
+	threads      []*thread           // those with a share
+	forgetAt     int                 // look for ended threads when there are more than this
+	dropped      share               // sums over threads no longer listed
 	droppedN     uint64
 }
 
@@ -80,9 +81,10 @@ type share struct {
 	time       [4]int64 // by timeClass, ns
 	cpus       []uint16
 
-	maxExt                  uint32
-	holds, handoffs         uint64
-	handoffWake, handoffCPU int64
+	maxExt    uint32
+	holds     uint64
+	handoff   Handoff // to the goroutine that was woken last
+	handoffTo uint64
 }
 
 func (s *share) ranOn(cpu uint16) {
@@ -182,7 +184,7 @@ func (c *Correlator) openWindow(start events.Time, interval bool) {
 	c.nextWin++
 	c.windows = append(c.windows, &window{
 		id: c.nextWin, slot: slot, start: start, interval: interval, costs: map[costKey]*cost{}, forgetAt: forgetFrom,
-		lockedMax: c.locked, causes: map[causeKey]uint64{}, others: map[classKey]uint64{}, sites: map[uint64]*site{},
+		lockedMax: c.locked, causes: map[causeKey]uint64{}, others: map[classKey]uint64{}, sites: map[uint64]*site{}, ledger: map[uint64]*account{},
 		loss:  Loss{ByKind: map[string]uint64{}},
 		moves: Moves{ByWhy: map[string]uint64{}, ByDistance: map[string]uint64{}},
 	})
@@ -212,7 +214,7 @@ func (c *Correlator) windowEnd(e *events.Event) {
 			c.brokenLink()
 			t.deadAt = e.Time - 1
 			c.account(t, classUnknown, t.accounted, t.deadAt)
-			c.unlocked(t, t.deadAt)
+			c.unlocked(t)
 		}
 	}
 	for _, w := range c.windows {
@@ -223,6 +225,7 @@ func (c *Correlator) windowEnd(e *events.Event) {
 }
 
 func (c *Correlator) loss(e *events.Event) {
+	c.pinsLost = c.pinsLost || events.Kind(e.Args[events.ArgLostKind]) == events.Pin
 	for _, w := range c.windows {
 		if w.contains(e.Time) || w.end != 0 && w.end <= e.Time {
 			w.loss.ByKind[events.Kind(e.Args[events.ArgLostKind]).String()] += e.Args[events.ArgLostCount]
@@ -259,6 +262,7 @@ func (c *Correlator) result(w *window) *Result {
 	r := &Result{Start: w.start, End: w.end, Interval: w.interval, Counts: w.counts, Loss: w.loss, Moves: w.moves, Locks: w.locks}
 	r.Causes, r.Unclassified = c.causeRows(w)
 	r.Sites = c.siteRows(w)
+	r.Handoffs = c.handoffRows(w)
 	var locked uint64
 	if c.cfg.AsyncPreempt != 0 {
 		r.Counts.SigurgNotInjected = &w.notInjected
@@ -301,7 +305,9 @@ func (c *Correlator) threadResult(t *thread, s *share, w *window) Thread {
 		Run: s.time[classRun], Runq: s.time[classRunq], Blocked: s.time[classBlocked], Unknown: s.time[classUnknown],
 	}
 	r.Role, r.Lock = c.role(t), c.threadLock(t, s, w)
-	r.Handoff = Handoff{N: s.handoffs, WakeNS: s.handoffWake, CPUNS: s.handoffCPU}
+	if s.handoffTo == t.lock.goid {
+		r.Handoff = s.handoff
+	}
 	if t.m.known {
 		id := t.m.id
 		r.M = &id

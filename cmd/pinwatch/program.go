@@ -36,7 +36,7 @@ func (p *program) correlation(stacks *events.Stacks) correlate.Config {
 	}
 	if p.symbols != nil {
 		cfg.Stack = func(id uint64) []correlate.Frame { return p.frames(stacks.PCs(id)) }
-		cfg.Func = p.symbols.Name
+		cfg.Func = p.symbols.EntryName
 	}
 	return cfg
 }

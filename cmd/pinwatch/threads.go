@@ -97,7 +97,7 @@ func threads(ctx context.Context, s streams, pid int, format, offsets string) er
 		l.bases = func() ([]threadBase, error) { return threadBases(pid, p.info) }
 	}
 	if p.symbols != nil {
-		l.function = p.symbols.Name
+		l.function = p.symbols.EntryName
 	}
 	rows, more, err := l.list(ctx)
 	if err != nil {

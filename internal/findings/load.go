@@ -22,33 +22,24 @@ const (
 // hotSpots finds pinned goroutines that others wake so often that the hand-offs themselves are load: to a pinned goroutine, each
 // is two context switches instead of none (X-handoff; runtime.stoplockedm, startlockedm).
 func hotSpots(w *window) (fs []Finding) {
-	var woken []*correlate.Thread
-	for i := range w.Threads {
-		if t := &w.Threads[i]; t.Handoff.N > 0 {
-			woken = append(woken, t)
-		}
-	}
-	for _, group := range byEntry(woken) {
-		var sum correlate.Handoff
-		for _, t := range group {
-			sum.N += t.Handoff.N
-			sum.WakeNS += t.Handoff.WakeNS
-			sum.CPUNS += t.Handoff.CPUNS
-		}
+	for _, sum := range w.Handoffs {
 		perSecond := w.rate(sum.N)
 		cpu := float64(sum.CPUNS) / float64(w.ns)
 		if perSecond < hotPerSecond || cpu < hotCPU {
 			continue
 		}
-		entry := group[0].Lock.Entry
+		if sum.Entry == "" && len(sum.Threads) > 1 {
+			continue // who knows how many they are of
+		}
+		entry := sum.Entry
 		wake, waker := float64(sum.WakeNS)/float64(sum.N), float64(sum.CPUNS)/float64(sum.N)
 		f := Finding{ID: "pinned-handoff-hot-spot", Severity: info,
 			Message: fmt.Sprintf("%s is pinned and was handed work %s%s times per s on %s: each time %s until its thread runs, and %s or more "+
 				"of CPU in the waker, together at least %s of one CPU", goroutineOf(entry), w.atLeast(), digits(perSecond),
-				plural(len(group), "thread"), duration(wake), duration(waker), percent(cpu)),
+				plural(len(sum.Threads), "thread"), duration(wake), duration(waker), percent(cpu)),
 			Advice: fmt.Sprintf("hand %s more work at a time (a slice per channel operation, or a buffered channel drained in a loop), "+
 				"let it do the whole job without asking others, or unpin what does not depend on the thread", function(entry)),
-			Evidence: map[string]any{"threads": len(group), "tids": tids(group), "function": orNil(entry), "handoffs_per_s": rounded(perSecond),
+			Evidence: map[string]any{"threads": len(sum.Threads), "tids": sum.Threads[:min(len(sum.Threads), mostTIDs)], "function": orNil(entry), "handoffs_per_s": rounded(perSecond),
 				"wake_mean_ns": rounded(wake), "waker_cpu_mean_ns": rounded(waker), "cpu_min_fraction": rounded(cpu), "lossy": !w.complete},
 		}
 		if cpu >= hotWarnCPU {

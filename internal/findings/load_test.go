@@ -7,10 +7,11 @@ import (
 	"github.com/pinwatch/pinwatch/correlate"
 )
 
-// handed gives the pinned thread n hand-offs of wake and cpu ns each.
+// handed gives the pinned goroutine n hand-offs of wake and cpu ns each.
 func handed(n, wake, cpu int64) func(*correlate.Result, *About) {
 	return func(r *correlate.Result, _ *About) {
-		r.Threads[8].Handoff = correlate.Handoff{N: uint64(n), WakeNS: n * wake, CPUNS: n * cpu}
+		r.Handoffs = []correlate.HandoffTo{{Entry: r.Threads[8].Lock.Entry, Threads: []int32{108},
+			Handoff: correlate.Handoff{N: uint64(n), WakeNS: n * wake, CPUNS: n * cpu}}}
 	}
 }
 
@@ -25,19 +26,19 @@ func TestHandoffHotSpot(t *testing.T) {
 		{"just below a warning", 10, handed(249_990, 10_000, 4_000), info},
 		{"warning", 10, handed(250_000, 10_000, 4_000), warn},
 		{"a lower bound is enough", 10, func(r *correlate.Result, a *About) { handed(250_000, 10_000, 4_000)(r, a); lose(r) }, warn},
-		{"threads of one function add up", 10, func(r *correlate.Result, a *About) {
+		{"two functions do not add up", 10, func(r *correlate.Result, a *About) {
 			handed(30_000, 10_000, 4_000)(r, a)
-			r.Threads[7].Lock, r.Threads[7].Handoff = r.Threads[8].Lock, r.Threads[8].Handoff
-		}, info},
-		{"threads of two functions do not", 10, func(r *correlate.Result, a *About) {
-			handed(30_000, 10_000, 4_000)(r, a)
-			r.Threads[7].Lock, r.Threads[7].Handoff = r.Threads[8].Lock, r.Threads[8].Handoff
-			r.Threads[7].Lock.Entry = "main.other"
+			other := r.Handoffs[0]
+			other.Entry = "main.other"
+			r.Handoffs = append(r.Handoffs, other)
 		}, nil},
-		{"nor of two that are not known", 10, func(r *correlate.Result, a *About) {
-			handed(30_000, 10_000, 4_000)(r, a)
-			r.Threads[8].Lock.Entry = ""
-			r.Threads[7].Lock, r.Threads[7].Handoff = r.Threads[8].Lock, r.Threads[8].Handoff
+		{"of a function that is not known", 10, func(r *correlate.Result, a *About) {
+			handed(50_000, 10_000, 4_000)(r, a)
+			r.Handoffs[0].Entry = ""
+		}, info},
+		{"of several that are not known", 10, func(r *correlate.Result, a *About) {
+			handed(50_000, 10_000, 4_000)(r, a)
+			r.Handoffs[0].Entry, r.Handoffs[0].Threads = "", []int32{107, 108}
 		}, nil},
 	})
 	r := healthy(10)

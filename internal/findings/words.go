@@ -70,8 +70,8 @@ func function(entry string) string {
 	return shorten(entry)
 }
 
-// starterOf is the function with the go statement where a goroutine began with the wrapper that the compiler makes for a call with
-// arguments: "f.gowrap1" since Go 1.21, "f·dwrap·1" before.
+// starterOf is the function with the go statement where what that calls is not known, only the function that the compiler made for
+// it: "f.gowrap1" since Go 1.22, "f·dwrap·1" in Go 1.17. Between, it is named like a closure.
 func starterOf(entry string) (starter string, wrapped bool) {
 	for _, mark := range []string{".gowrap", "·dwrap·"} {
 		if i := strings.LastIndex(entry, mark); i >= 0 {

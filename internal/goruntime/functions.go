@@ -55,13 +55,9 @@ func lookUp(img *image, s *space) (map[string]uint64, error) {
 
 // lookUpFuncs is lookUp in pclntab.
 func lookUpFuncs(img *image, s *space) (map[string]uint64, error) {
-	sec, err := pclntabSection(img)
+	tab, _, base, err := openTable(img, s)
 	if err != nil {
 		return nil, err
-	}
-	tab, err := openPclntab(img.contents(sec), sec.size, s.readerAt(sec.addr))
-	if err != nil {
-		return nil, fmt.Errorf("read pclntab: %w", err)
 	}
 	found, err := tab.find(slices.Concat(goFunctions, asmFunctions)...)
 	if err != nil {
@@ -69,12 +65,6 @@ func lookUpFuncs(img *image, s *space) (map[string]uint64, error) {
 	}
 	if _, ok := found[fnMain]; !ok {
 		return nil, fmt.Errorf("pclntab has no %s: forged, or of an unknown layout", fnMain)
-	}
-	base := -s.bias // stored addresses to link-time addresses
-	if tab.layout.field == 4 {
-		if base, err = textStart(img, s, tab, sec); err != nil {
-			return nil, fmt.Errorf("find the text start: %w", err)
-		}
 	}
 	for name, entry := range found {
 		if tab.layout.field == 8 && entry == 0 {
@@ -91,6 +81,24 @@ func lookUpFuncs(img *image, s *space) (map[string]uint64, error) {
 	}
 	found[symText], found[symEtext] = base+first, base+last
 	return found, nil
+}
+
+// openTable opens pclntab, which is at the link-time address addr. What it stores as an address is a link-time one less base.
+func openTable(img *image, s *space) (tab *pclntab, addr, base uint64, err error) {
+	sec, err := pclntabSection(img)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	if tab, err = openPclntab(img.contents(sec), sec.size, s.readerAt(sec.addr)); err != nil {
+		return nil, 0, 0, fmt.Errorf("read pclntab: %w", err)
+	}
+	base = -s.bias
+	if tab.layout.field == 4 {
+		if base, err = textStart(img, s, tab, sec); err != nil {
+			return nil, 0, 0, fmt.Errorf("find the text start: %w", err)
+		}
+	}
+	return tab, sec.addr, base, nil
 }
 
 // pclntabSection returns where pclntab is: a section of its own, which in a PIE that Go linked before 1.26 has another

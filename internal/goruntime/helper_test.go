@@ -84,14 +84,20 @@ func gcc(t *testing.T) string {
 // start runs a program until the test ends and returns its process and its output's lines.
 func start(t *testing.T, name string, args ...string) (*os.Process, *bufio.Scanner) {
 	t.Helper()
+	proc, _, stdout := startPiped(t, name, args...)
+	return proc, bufio.NewScanner(stdout)
+}
+
+// startPiped is start for programs that are told something, too.
+func startPiped(t *testing.T, name string, args ...string) (proc *os.Process, stdin io.WriteCloser, stdout io.Reader) {
+	t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
+	if stdout, err = cmd.StdoutPipe(); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
@@ -101,7 +107,7 @@ func start(t *testing.T, name string, args ...string) (*os.Process, *bufio.Scann
 		stdin.Close() // which the programs wait for
 		cmd.Wait()
 	})
-	return cmd.Process, bufio.NewScanner(stdout)
+	return cmd.Process, stdin, stdout
 }
 
 // startAccount is start, and the program's account.

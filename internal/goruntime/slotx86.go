@@ -12,7 +12,7 @@ func loadAMD64(code []byte, pc uint64) (tlsLoad, error) {
 	var before x86asm.Inst // the instruction before
 	for len(code) > 0 {
 		inst, err := x86asm.Decode(code, 64)
-		if err != nil || inst.Len <= 0 {
+		if err != nil || inst.Len <= 0 || inst.Op == 0 { // unknown bytes are no error to Decode
 			return tlsLoad{}, errNoLoad
 		}
 		pc += uint64(inst.Len)

@@ -10,6 +10,7 @@ import (
 const (
 	maxRemembered      = 4096    // program counters
 	maxRememberedBytes = 1 << 20 // of frames and the names in them
+	maxEntries         = 256     // names of goroutines' functions
 )
 
 // A Frame is one call on a stack.
@@ -40,23 +41,14 @@ type Symbols struct {
 	trees      *inlineTrees
 	remembered map[uint64][]Frame
 	bytes      int // of remembered, but for the map itself
+	entries    map[uint64]string
 }
 
 // openSymbols opens the pclntab of img. s reads what relocations change, and bias is the load bias of img.
 func openSymbols(img *image, s *space, bias uint64) (*Symbols, error) {
-	sec, err := pclntabSection(img)
+	tab, addr, base, err := openTable(img, s)
 	if err != nil {
 		return nil, err
-	}
-	tab, err := openPclntab(img.contents(sec), sec.size, s.readerAt(sec.addr))
-	if err != nil {
-		return nil, fmt.Errorf("read pclntab: %w", err)
-	}
-	base := -s.bias // stored addresses to link-time addresses
-	if tab.layout.field == 4 {
-		if base, err = textStart(img, s, tab, sec); err != nil {
-			return nil, fmt.Errorf("find the text start: %w", err)
-		}
 	}
 	table, err := newFuncTable(tab, base)
 	if err != nil {
@@ -69,12 +61,15 @@ func openSymbols(img *image, s *space, bias uint64) (*Symbols, error) {
 	if !img.executable(start) || !img.executable(end-1) {
 		return nil, fmt.Errorf("functions from %#x to %#x are not in an executable segment", start, end)
 	}
-	trees := &inlineTrees{table: table, addr: sec.addr, bias: s.bias, file: fileSpace(img)}
+	trees := &inlineTrees{table: table, addr: addr, bias: s.bias, file: fileSpace(img)}
 	if tab.layout.field == 4 {
-		m := module{img: img, s: s, tab: tab, addr: sec.addr, start: start, end: end, text: base}
+		m := module{img: img, s: s, tab: tab, addr: addr, start: start, end: end, text: base}
 		trees.gofunc, trees.unknown = m.gofunc()
 	}
-	return &Symbols{start: start, end: end, bias: bias, table: table, trees: trees, remembered: make(map[uint64][]Frame)}, nil
+	return &Symbols{
+		start: start, end: end, bias: bias, table: table, trees: trees,
+		remembered: make(map[uint64][]Frame), entries: make(map[uint64]string),
+	}, nil
 }
 
 // Text returns the run-time bounds of the Go code: the entry of the first function and the end of the last.
@@ -146,15 +141,21 @@ func (s *Symbols) frame(fn function, name string, pc uint64) Frame {
 func (s *Symbols) Name(pc uint64) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	_, name := s.named(pc)
+	return name
+}
+
+// named finds the function at pc, which has no name as Name has none.
+func (s *Symbols) named(pc uint64) (function, string) {
 	fn, ok := s.find(pc)
 	if !ok {
-		return ""
+		return function{}, ""
 	}
 	name, err := s.table.name(fn.name)
 	if err != nil {
-		return ""
+		return function{}, ""
 	}
-	return name
+	return fn, name
 }
 
 // Entry returns the run-time address at which the function that is at the run-time address pc starts.

@@ -370,6 +370,15 @@ func FuzzSymbols(f *testing.F) {
 			if name := s.Name(pc); frames != nil && name != frames[len(frames)-1].Func {
 				t.Errorf("Name = %q, Frames = %+v", name, frames)
 			}
+			r.n = 0
+			if fn, ok := s.find(pc); ok {
+				if name, err := s.onlyCall(fn); (name == "") != (err != nil) || len(name) > maxName {
+					t.Errorf("only call %q, %v", name, err)
+				}
+			}
+			if r.n > lookUpBudget+blockSize {
+				t.Errorf("%d bytes read for the only call", r.n)
+			}
 			if entry, ok := s.Entry(pc); frames != nil && (!ok || entry > pc) {
 				t.Errorf("Entry = %#x, %t for %#x", entry, ok, pc)
 			}

@@ -106,3 +106,44 @@ func (i *inlineTrees) call(fn function, tree uint64, index int32) (name string, 
 	name, err = i.table.name(binary.LittleEndian.Uint32(buf[nameAt:]))
 	return name, fn.entry + uint64(off), err
 }
+
+// An inlinedBody is code of a function that is inlined into another one, with all that is inlined into it in turn.
+type inlinedBody struct {
+	start, end uint64 // link-time addresses
+	name       string
+}
+
+// bodies returns the functions inlined into fn itself, one or more times for each.
+func (i *inlineTrees) bodies(fn function) ([]inlinedBody, error) {
+	const most = 256
+	off, err := i.table.pcdataAt(fn, inlTreeIndex)
+	if err != nil {
+		return nil, err
+	}
+	var bodies []inlinedBody
+	start := fn.entry
+	err = i.table.values(fn, off, func(end uint64, index int32) bool {
+		if index >= 0 && start < end {
+			bodies = append(bodies, inlinedBody{start: start, end: end})
+		}
+		start = end
+		return len(bodies) <= most
+	})
+	if err == nil && len(bodies) > most {
+		err = fmt.Errorf("more than %d pieces of inlined code: %w", most, errLimit)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for j := range bodies {
+		calls, _, err := i.calls(fn, bodies[j].start)
+		if err == nil && len(calls) == 0 { // addresses that wrap around
+			err = errors.New("the table of inlined calls contradicts itself")
+		}
+		if err != nil {
+			return nil, err
+		}
+		bodies[j].name = calls[len(calls)-1].name
+	}
+	return bodies, nil
+}

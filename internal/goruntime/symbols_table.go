@@ -24,6 +24,7 @@ type function struct {
 	pcln       uint32
 	unit       uint32 // index of its compilation unit's first file; before Go 1.16: 0
 	npcdata    uint32
+	id         uint8 // internal/abi.FuncID: 0 but for functions of the runtime's and those that the compiler made
 	nfuncdata  uint8
 	tables     int64 // offset of the pcdata, which the funcdata follow
 }
@@ -127,7 +128,7 @@ func (t *funcTable) offset(i int64) (int64, error) {
 }
 
 // readFunc reads the func at fn.at: entry, nameoff, args, deferreturn, pcsp, pcfile, pcln, npcdata, since Go 1.16 cuOffset,
-// since 1.20 startLine, then four bytes of which the last is nfuncdata.
+// since 1.20 startLine, then four bytes: the first is funcID, the last nfuncdata.
 func (t *funcTable) readFunc(fn *function) error {
 	entry, err := t.address(fn.at)
 	if err != nil {
@@ -156,46 +157,64 @@ func (t *funcTable) readFunc(fn *function) error {
 		}
 	}
 	last, err := t.data.uint32(at + end)
-	fn.nfuncdata, fn.tables = uint8(last>>24), at+end+4
+	fn.id, fn.nfuncdata, fn.tables = uint8(last), uint8(last>>24), at+end+4
 	return err
 }
 
 // value returns the value for pc in one of fn's tables, which is at off; -1 when there is none.
 func (t *funcTable) value(fn function, off uint32, pc uint64) (int32, error) {
+	found := int32(-1)
+	err := t.values(fn, off, func(end uint64, val int32) bool {
+		if pc < end {
+			found = val
+		}
+		return end <= pc
+	})
+	return found, err
+}
+
+// values calls visit for each row of one of fn's tables, which is at off, until that returns false. A row's value holds from the
+// end of the row before, the first one's from fn's entry.
+func (t *funcTable) values(fn function, off uint32, visit func(end uint64, val int32) bool) error {
 	if off == 0 {
-		return -1, nil
+		return nil
 	}
 	c := cursor{b: t.data, off: t.pcs + int64(off)}
 	for at, val := fn.entry, int32(-1); ; {
 		delta, err := c.varint()
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if delta == 0 && at != fn.entry {
-			return -1, nil
+			return nil
 		}
 		step, err := c.varint()
 		if err != nil {
-			return 0, err
+			return err
 		}
 		val += int32(-(delta & 1) ^ delta>>1)
 		at += uint64(step * t.quantum)
-		if pc < at {
-			return val, nil
+		if !visit(at, val) {
+			return nil
 		}
 	}
 }
 
 // pcdata returns the value for pc in fn's table i; -1 when there is none.
 func (t *funcTable) pcdata(fn function, i uint32, pc uint64) (int32, error) {
-	if i >= fn.npcdata {
-		return -1, nil
-	}
-	off, err := t.data.uint32(fn.tables + 4*int64(i))
+	off, err := t.pcdataAt(fn, i)
 	if err != nil {
 		return 0, err
 	}
 	return t.value(fn, off, pc)
+}
+
+// pcdataAt returns where fn's table i is; 0 when there is none.
+func (t *funcTable) pcdataAt(fn function, i uint32) (uint32, error) {
+	if i >= fn.npcdata {
+		return 0, nil
+	}
+	return t.data.uint32(fn.tables + 4*int64(i))
 }
 
 // position returns the file and the line of the instruction at pc in fn; "" and 0 when the table does not tell.

@@ -41,39 +41,28 @@ type teller struct {
 // buildSymbols builds testdata/symbols as goBuild builds testdata/account.
 func buildSymbols(t testing.TB, goroot, ldflags string, args ...string) string {
 	t.Helper()
+	return buildProgram(t, "symbols", goroot, ldflags, args...)
+}
+
+func buildProgram(t testing.TB, name, goroot, ldflags string, args ...string) string {
+	t.Helper()
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS("testdata/symbols")); err != nil {
+	if err := os.CopyFS(dir, os.DirFS("testdata/"+name)); err != nil {
 		t.Fatal(err)
 	}
-	args = append(append([]string{"build", "-o", "symbols", "-ldflags=" + ldflags}, args...), ".")
+	args = append(append([]string{"build", "-o", name, "-ldflags=" + ldflags}, args...), ".")
 	cmd := exec.Command(filepath.Join(goroot, "bin", "go"), args...)
 	cmd.Dir, cmd.Env = dir, goEnv(goroot)
 	if msg, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, msg)
 	}
-	return filepath.Join(dir, "symbols")
+	return filepath.Join(dir, name)
 }
 
 func startTeller(t *testing.T, exe string) *teller {
 	t.Helper()
-	cmd := exec.Command(exe)
-	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		stdin.Close()
-		cmd.Wait()
-	})
-	told := &teller{pid: cmd.Process.Pid, stdin: stdin, lines: bufio.NewReader(stdout)}
+	proc, stdin, stdout := startPiped(t, exe)
+	told := &teller{pid: proc.Pid, stdin: stdin, lines: bufio.NewReader(stdout)}
 	told.read(t, &told.stacks)
 	return told
 }

@@ -46,15 +46,8 @@ func WriteText(w io.Writer, r *Report, o TextOptions) error {
 	return nil
 }
 
-// heading says in two lines which process, for how long, and on what machine.
-func (p *page) heading(r *Report) {
-	t, h := r.Target, r.Host
-	parts := []string{fmt.Sprintf("%s, pid %d", path.Base(or(t.Exe, "?")), t.PID)}
-	if t.GoVersion != nil {
-		parts = append(parts, *t.GoVersion)
-	} else {
-		parts = append(parts, "no Go version found")
-	}
+// traits are what there is to say of the program besides its name and its Go.
+func (t *Target) traits() (parts []string) {
 	if t.GOMAXPROCS != nil {
 		parts = append(parts, fmt.Sprintf("GOMAXPROCS %d", *t.GOMAXPROCS))
 	}
@@ -64,6 +57,19 @@ func (p *page) heading(r *Report) {
 	if t.Stripped != nil && *t.Stripped {
 		parts = append(parts, "stripped")
 	}
+	return parts
+}
+
+// heading says in two lines which process, for how long, and on what machine.
+func (p *page) heading(r *Report) {
+	t, h := r.Target, r.Host
+	parts := []string{fmt.Sprintf("%s, pid %d", path.Base(or(t.Exe, "?")), t.PID)}
+	if t.GoVersion != nil {
+		parts = append(parts, *t.GoVersion)
+	} else {
+		parts = append(parts, "no Go version found")
+	}
+	parts = append(parts, t.traits()...)
 	parts = append(parts, "observed for "+duration(1e9*r.Window.DurationS))
 	p.field("target", plain, parts...)
 	if t.Ended != nil {

@@ -81,7 +81,7 @@ func threadRow(t table, th *Thread, window float64) []span {
 		case "m":
 			return span{number(th.M), plain}
 		case "lock":
-			return span{lockWord(th), plain}
+			return span{lockWord(th.Lock, th.LockedExt), plain}
 		case "goid":
 			return span{number(th.GoID), plain}
 		case "creator":
@@ -114,14 +114,14 @@ func threadRow(t table, th *Thread, window float64) []span {
 }
 
 // lockWord is the lock with its depth where that is more than one: "user×2"; nothing where there is none.
-func lockWord(th *Thread) string {
+func lockWord(lock string, depth *uint32) string {
 	switch {
-	case th.Lock == "none":
+	case lock == "none":
 		return ""
-	case th.Lock == "user" && th.LockedExt != nil && *th.LockedExt > 1:
-		return th.Lock + "×" + short(uint64(*th.LockedExt))
+	case lock == "user" && depth != nil && *depth > 1:
+		return lock + "×" + short(uint64(*depth))
 	}
-	return th.Lock
+	return lock
 }
 
 // life says whether the thread began or ended in the window.

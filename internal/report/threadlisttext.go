@@ -54,16 +54,7 @@ func (p *page) listed(l *ThreadList) {
 	if t.GoVersion != nil {
 		parts = append(parts, *t.GoVersion)
 	}
-	if t.GOMAXPROCS != nil {
-		parts = append(parts, fmt.Sprintf("GOMAXPROCS %d", *t.GOMAXPROCS))
-	}
-	if t.Cgo != nil && *t.Cgo {
-		parts = append(parts, "cgo")
-	}
-	if t.Stripped != nil && *t.Stripped {
-		parts = append(parts, "stripped")
-	}
-	p.field("target", plain, parts...)
+	p.field("target", plain, append(parts, t.traits()...)...)
 	p.field("threads", plain, tally(l.Threads)...)
 	label := "scheduling"
 	for _, line := range schedules(l.Threads) {
@@ -181,7 +172,7 @@ func listedRow(t table, th *ListedThread) []span {
 		case "role":
 			return span{th.Role, plain}
 		case "lock":
-			return span{listedLock(th), st}
+			return span{lockWord(th.Lock, th.LockedExt), st}
 		case "goid":
 			if th.GoID == nil {
 				return span{number(th.RunningGoID), plain}
@@ -191,7 +182,7 @@ func listedRow(t table, th *ListedThread) []span {
 			return span{running(th), plain}
 		case "function or [name]":
 			if th.LockEntry != nil {
-				return span{tail(function(*th.LockEntry), width), st}
+				return span{ending(function(*th.LockEntry), width), st}
 			}
 			return span{"[" + th.Name + "]", dim}
 		case "P":
@@ -211,25 +202,6 @@ func listedRow(t table, th *ListedThread) []span {
 		}
 		return span{seconds(th.AgeSeconds), plain}
 	})
-}
-
-// tail leaves of a function's name what tells it from others of its package, its end.
-func tail(name string, width int) string {
-	if runes := []rune(name); len(runes) > width {
-		return "…" + string(runes[len(runes)-max(width-1, 0):])
-	}
-	return name
-}
-
-// listedLock is the lock with its depth where that is more than one: "user×2"; nothing where there is none.
-func listedLock(th *ListedThread) string {
-	switch {
-	case th.Lock == "none":
-		return ""
-	case th.Lock == "user" && th.LockedExt != nil && *th.LockedExt > 1:
-		return th.Lock + "×" + short(uint64(*th.LockedExt))
-	}
-	return th.Lock
 }
 
 // running says whether the thread's goroutine runs.

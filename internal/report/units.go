@@ -147,7 +147,7 @@ func function(name string) string {
 // ending cuts a function's name to width runes and keeps its end, which tells it from others of its package.
 func ending(name string, width int) string {
 	if runes := []rune(name); len(runes) > width {
-		return "…" + string(runes[len(runes)-width+1:])
+		return "…" + string(runes[len(runes)-max(width-1, 0):])
 	}
 	return name
 }

@@ -105,9 +105,9 @@ func compare(a *workload.Account, r *report) []problem {
 	for tid, t := range live {
 		if p, ok := pins[tid]; ok {
 			c.pinned(t, p)
-		} else {
+		} else if t.Lock != "exiting" || slices.Contains(a.Threads, tid) {
 			c.free(t)
-		}
+		} // else it has left the process, and its last switch-out came after the window or was not traced
 	}
 	c.roles(live, pins)
 	return c.problems

@@ -2,69 +2,30 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/pinwatch/pinwatch/internal/goruntime"
+	"github.com/pinwatch/pinwatch/scripts/toolchain"
 )
 
 // program is what is built: every program has the whole runtime's types.
 const program = "package main\n\nfunc main() {}\n"
 
-// fetch returns the GOROOT of a release, such as "1.13.15", which it gets as the module that go itself gets toolchains as.
+// fetch returns the GOROOT of a release, such as "1.13.15".
 func fetch(version string) (string, error) {
 	r, ok := goruntime.ParseRelease("go" + strings.TrimPrefix(version, "go"))
 	if !ok {
 		return "", fmt.Errorf("%q is neither a release, such as 1.28.0, nor a path of a GOROOT", version)
 	}
-	name := r.String()
+	name := strings.TrimPrefix(r.String(), "go")
 	if r.Patch == 0 && r.Minor >= 21 { // since then the first release has a patch number
 		name += ".0"
 	}
-	module := fmt.Sprintf("golang.org/toolchain@v0.0.1-%s.linux-%s", name, runtime.GOARCH)
-	cmd := exec.Command("go", "mod", "download", "-json", module)
-	cmd.Dir = os.TempDir() // outside this module
-	out, runErr := cmd.Output()
-	var answer struct{ Dir, Error string }
-	if err := json.Unmarshal(out, &answer); err != nil {
-		return "", fmt.Errorf("fetch %s: %w", name, errors.Join(runErr, err))
-	}
-	if answer.Error != "" {
-		return "", fmt.Errorf("fetch %s: %s", name, answer.Error)
-	}
-	if runErr != nil {
-		return "", fmt.Errorf("fetch %s: %w", name, runErr)
-	}
-	return answer.Dir, setRunBits(answer.Dir)
-}
-
-// setRunBits makes a toolchain's programs executable, which modules can't say; go does the same before it runs one.
-func setRunBits(goroot string) error {
-	for _, pattern := range []string{"bin/*", "pkg/tool/*/*"} {
-		files, err := filepath.Glob(filepath.Join(goroot, pattern))
-		if err != nil {
-			return err
-		}
-		for _, file := range files {
-			st, err := os.Stat(file)
-			if err != nil {
-				return err
-			}
-			if st.Mode()&0o111 == 0o111 {
-				continue
-			}
-			if err := os.Chmod(file, st.Mode()|0o111); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return toolchain.Fetch(name)
 }
 
 // releaseOf returns the release installed at goroot.
@@ -81,10 +42,9 @@ func releaseOf(goroot string) (goruntime.Release, error) {
 	return r, nil
 }
 
-// environ makes the go command of a GOROOT build for an architecture, whatever the caller's own settings are.
+// environ makes the go command of a GOROOT build for an architecture.
 func environ(goroot, arch string) []string {
-	return append(os.Environ(), "GOROOT="+goroot, "GOTOOLCHAIN=local", "GOENV=off", "GOFLAGS=", "GO111MODULE=off",
-		"GOEXPERIMENT=", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
+	return append(toolchain.Env(goroot), "GO111MODULE=off", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 }
 
 // offsetsOf builds the program and reads its DWARF.
@@ -98,9 +58,8 @@ func offsetsOf(goroot, arch string) (*goruntime.Offsets, error) {
 	if err := os.WriteFile(source, []byte(program), 0o644); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(filepath.Join(goroot, "bin", "go"), "build", "-o", exe, source)
-	cmd.Dir = dir
-	cmd.Env = environ(goroot, arch)
+	cmd := exec.Command(toolchain.Go(goroot), "build", "-o", exe, source)
+	cmd.Dir, cmd.Env = dir, environ(goroot, arch)
 	if msg, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("go build: %w\n%s", err, msg)
 	}

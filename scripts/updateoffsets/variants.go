@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/pinwatch/pinwatch/internal/goruntime"
+	"github.com/pinwatch/pinwatch/scripts/toolchain"
 )
 
 // checkVariants computes the offsets a second time, from the source of the runtime, as the compiler lays structs out: they
@@ -58,7 +59,7 @@ func toolTags(goroot, arch string, r goruntime.Release) ([]string, error) {
 	if r.Minor < 17 {
 		return nil, nil
 	}
-	cmd := exec.Command(filepath.Join(goroot, "bin", "go"), "list", "-f", `{{join context.ToolTags " "}}`, "runtime")
+	cmd := exec.Command(toolchain.Go(goroot), "list", "-f", `{{join context.ToolTags " "}}`, "runtime")
 	cmd.Env = environ(goroot, arch)
 	out, err := cmd.Output()
 	if err != nil {
