@@ -23,6 +23,9 @@ const volatile bool runtime_known = false;
 // Ms of C threads exist (runtime/cgo is linked in): they go from thread to thread.
 const volatile bool runtime_cgo = false;
 
+// The offsets are this very release's. Else the lock counts are believed only together with what proves them.
+const volatile bool offsets_proved = false;
+
 // A thread's g: at its thread pointer plus this, or in a register.
 const volatile __s64 g_tls_offset = 0;
 const volatile bool g_in_register = false;

@@ -93,14 +93,16 @@ static __always_inline __u32 lock_read(struct lock_seen *seen, __u64 lockedg, bo
 	seen->ext = counts[0];
 	seen->internal = counts[1];
 	if (!seen->ext && !seen->internal)
-		return LOCK_NONE;
+		return offsets_proved || !user_word(seen->m + off_m_lockedg) ? LOCK_NONE : LOCK_UNKNOWN;
 	if (!lockedg || !g_read(seen, lockedg)) {
 		lockedg = user_word(seen->m + off_m_lockedg);
 		if (!lockedg)
-			return seen->ext && !async ? LOCK_ORPHAN : LOCK_UNKNOWN;
+			return seen->ext && !async && (offsets_proved || lock_proved) ? LOCK_ORPHAN : LOCK_UNKNOWN;
 		if (!g_read(seen, lockedg))
 			return LOCK_UNKNOWN;
 	}
+	if (!offsets_proved && seen->ext)
+		lock_proved = 1;
 	return seen->ext ? LOCK_USER : LOCK_RUNTIME;
 }
 

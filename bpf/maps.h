@@ -71,6 +71,9 @@ __u64 lost[KIND_COUNT];
 // Set when the target's tgid is given to a new process: from then on nothing is observed.
 __u32 target_gone;
 
+// Set when a lock has been read that proves its offsets: a goroutine that says itself which M it is locked to.
+__u32 lock_proved;
+
 // Set when the target has executed another program: the offsets are the old one's.
 __u32 runtime_gone;
 

@@ -330,6 +330,7 @@ const (
 	PinwatchVarInG_goid         = "in_g_goid"
 	PinwatchVarInG_lockedm      = "in_g_lockedm"
 	PinwatchVarInG_status       = "in_g_status"
+	PinwatchVarLockProved       = "lock_proved"
 	PinwatchVarLost             = "lost"
 	PinwatchVarNsLevel          = "ns_level"
 	PinwatchVarOffG_goid        = "off_g_goid"
@@ -341,6 +342,7 @@ const (
 	PinwatchVarOffM_lockedg     = "off_m_lockedg"
 	PinwatchVarOffM_mstartfn    = "off_m_mstartfn"
 	PinwatchVarOffM_procid      = "off_m_procid"
+	PinwatchVarOffsetsProved    = "offsets_proved"
 	PinwatchVarRuntimeCgo       = "runtime_cgo"
 	PinwatchVarRuntimeGone      = "runtime_gone"
 	PinwatchVarRuntimeKnown     = "runtime_known"
@@ -450,6 +452,7 @@ type PinwatchVariableSpecs struct {
 	InG_goid         *ebpf.VariableSpec `ebpf:"in_g_goid"`
 	InG_lockedm      *ebpf.VariableSpec `ebpf:"in_g_lockedm"`
 	InG_status       *ebpf.VariableSpec `ebpf:"in_g_status"`
+	LockProved       *ebpf.VariableSpec `ebpf:"lock_proved"`
 	Lost             *ebpf.VariableSpec `ebpf:"lost"`
 	NsLevel          *ebpf.VariableSpec `ebpf:"ns_level"`
 	OffG_goid        *ebpf.VariableSpec `ebpf:"off_g_goid"`
@@ -461,6 +464,7 @@ type PinwatchVariableSpecs struct {
 	OffM_lockedg     *ebpf.VariableSpec `ebpf:"off_m_lockedg"`
 	OffM_mstartfn    *ebpf.VariableSpec `ebpf:"off_m_mstartfn"`
 	OffM_procid      *ebpf.VariableSpec `ebpf:"off_m_procid"`
+	OffsetsProved    *ebpf.VariableSpec `ebpf:"offsets_proved"`
 	RuntimeCgo       *ebpf.VariableSpec `ebpf:"runtime_cgo"`
 	RuntimeGone      *ebpf.VariableSpec `ebpf:"runtime_gone"`
 	RuntimeKnown     *ebpf.VariableSpec `ebpf:"runtime_known"`
@@ -525,6 +529,7 @@ type PinwatchVariables struct {
 	InG_goid         *ebpf.Variable `ebpf:"in_g_goid"`
 	InG_lockedm      *ebpf.Variable `ebpf:"in_g_lockedm"`
 	InG_status       *ebpf.Variable `ebpf:"in_g_status"`
+	LockProved       *ebpf.Variable `ebpf:"lock_proved"`
 	Lost             *ebpf.Variable `ebpf:"lost"`
 	NsLevel          *ebpf.Variable `ebpf:"ns_level"`
 	OffG_goid        *ebpf.Variable `ebpf:"off_g_goid"`
@@ -536,6 +541,7 @@ type PinwatchVariables struct {
 	OffM_lockedg     *ebpf.Variable `ebpf:"off_m_lockedg"`
 	OffM_mstartfn    *ebpf.Variable `ebpf:"off_m_mstartfn"`
 	OffM_procid      *ebpf.Variable `ebpf:"off_m_procid"`
+	OffsetsProved    *ebpf.Variable `ebpf:"offsets_proved"`
 	RuntimeCgo       *ebpf.Variable `ebpf:"runtime_cgo"`
 	RuntimeGone      *ebpf.Variable `ebpf:"runtime_gone"`
 	RuntimeKnown     *ebpf.Variable `ebpf:"runtime_known"`

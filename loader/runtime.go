@@ -44,6 +44,7 @@ func runtimeVariables(info *goruntime.Info) (map[string]any, error) {
 	return map[string]any{
 		"runtime_known":   true,
 		"runtime_cgo":     info.CGO,
+		"offsets_proved":  info.OffsetsProved,
 		"g_tls_offset":    info.GSlot.TLS,
 		"g_in_register":   info.GSlot.Register,
 		"off_g_m":         o.GM,

@@ -1,12 +1,16 @@
 package loader
 
 import (
+	"errors"
 	"fmt"
-	"slices"
+	"io/fs"
+	"math"
+	"runtime"
 	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/bpf"
 )
@@ -36,11 +40,16 @@ func attachUprobe(at Place, prog *ebpf.Program, pid int) (link.Link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", at.Path, err)
 	}
-	return exe.Uprobe("", prog, &link.UprobeOptions{Address: at.Offset, PID: pid})
+	l, err := exe.Uprobe("", prog, &link.UprobeOptions{Address: at.Offset, PID: pid})
+	if errors.Is(err, fs.ErrPermission) { // kernel/events/core.c, perf_uprobe_event_init
+		return nil, &PermissionError{Op: "set a breakpoint (uprobe)", Missing: []string{"CAP_SYS_ADMIN"}, Err: err}
+	}
+	return l, err
 }
 
-// BreakpointCost measures on this machine, now, what a breakpoint with an empty program adds to a call: the median over rounds
-// of calls with and without, interleaved. call must be this process's function at that place.
+// BreakpointCost measures on this machine, now, what a breakpoint with an empty program adds to a call, in CPU time of the calling
+// thread: the least over rounds of calls with and without, interleaved, which is the least disturbed one. call must run into that
+// place of this process once.
 func BreakpointCost(at Place, pid int, call func()) (time.Duration, error) {
 	spec, err := bpf.LoadPinwatch()
 	if err != nil {
@@ -54,28 +63,38 @@ func BreakpointCost(at Place, pid int, call func()) (time.Duration, error) {
 		return 0, explainLoad("measure a breakpoint", err)
 	}
 	defer objs.Nothing.Close()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	const rounds, calls = 5, 400
-	var costs []time.Duration
+	least := time.Duration(math.MaxInt64)
 	for range rounds {
-		without := timeCalls(calls, call)
+		without := cpuTime(calls, call)
 		l, err := attachUprobe(at, objs.Nothing, pid)
 		if err != nil {
 			return 0, explainAttach("measure a breakpoint", err)
 		}
-		with := timeCalls(calls, call)
+		with := cpuTime(calls, call)
 		if err := l.Close(); err != nil {
 			return 0, fmt.Errorf("measure a breakpoint: %w", err)
 		}
-		costs = append(costs, max(0, with-without)/calls)
+		least = min(least, max(0, with-without)/calls)
 	}
-	slices.Sort(costs)
-	return costs[rounds/2], nil
+	return least, nil
 }
 
-func timeCalls(n int, call func()) time.Duration {
-	begin := time.Now()
+// cpuTime is the CPU time that the calling thread needs for n calls.
+func cpuTime(n int, call func()) time.Duration {
+	begin := threadCPU()
 	for range n {
 		call()
 	}
-	return time.Since(begin)
+	return threadCPU() - begin
+}
+
+func threadCPU() time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts); err != nil {
+		panic(err) // cannot be: the clock exists and the pointer is valid
+	}
+	return time.Duration(ts.Nano())
 }

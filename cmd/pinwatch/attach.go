@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -61,29 +61,32 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	meta, program, err := describe(s, target.PID, o.offsets)
+	meta, program, err := describe(s, target.PID, o)
 	if err != nil {
 		return errors.Join(err, target.Close())
 	}
 	defer program.close()
+	var probe *pinProbe
+	if o.sites {
+		if probe, err = program.pinProbe(); err != nil {
+			return errors.Join(err, target.Close())
+		}
+	}
 	session, err := loader.Attach(target, loader.Config{RingBytes: o.ringBytes, HashState: o.hashState, Runtime: program.info})
 	if err != nil {
 		return errors.Join(err, target.Close())
 	}
 	defer func() { err = errors.Join(err, session.Close()) }()
-	var probe *time.Duration
-	if o.sites {
-		cost, err := program.probePins(session)
-		if err != nil {
-			return err
-		}
-		probe = &cost
-	}
 	ring, err := events.NewRing(session.Ring())
 	if err != nil {
 		return err
 	}
 	defer ring.Close()
+	if probe != nil {
+		if err := session.ProbePins(probe.at); err != nil {
+			return fmt.Errorf("--sites: %w", err)
+		}
+	}
 
 	topology := host.ReadTopology(os.DirFS("/"))
 	w := &windows{out: out, meta: meta, session: session, probe: probe}

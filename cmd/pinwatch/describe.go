@@ -17,10 +17,13 @@ import (
 
 // describe collects what a report says beside the numbers, and warns of what is not to be had.
 // The error says that pinwatch would report falsehoods of this process.
-func describe(s streams, pid int, offsets string) (report.Meta, *program, error) {
+func describe(s streams, pid int, o options) (report.Meta, *program, error) {
 	meta := report.Meta{Version: versionString(), Host: host.Read(os.DirFS("/")), Target: report.Target{PID: pid}}
 	if !procIsOurs() {
 		meta.Warnings = append(meta.Warnings, "kernel side only: /proc is not of this PID namespace, so nothing can be read of the program")
+		if o.sites || o.offsets != "" {
+			return meta, nil, errors.New("--sites, --offsets: /proc is not of this PID namespace, so nothing can be read of the program")
+		}
 		return meta, &program{}, nil
 	}
 	meta.Warnings = condition(pid)
@@ -28,8 +31,13 @@ func describe(s streams, pid int, offsets string) (report.Meta, *program, error)
 		exe = filepath.Base(exe)
 		meta.Target.Exe = &exe
 	}
-	p, err := openProgram(pid, offsets)
+	p, err := openProgram(pid, o.offsets)
+	var table *goruntime.TableError
 	switch {
+	case errors.As(err, &table):
+		return meta, nil, fmt.Errorf("--offsets: %w", err)
+	case p.info == nil && o.sites:
+		return meta, nil, fmt.Errorf("--sites: the program can't be read: %w; leave --sites out to observe the kernel side", err)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, os.ErrProcessDone):
 		return meta, p, nil // it has just ended; the report will say so
 	case errors.Is(err, goruntime.Err32Bit):

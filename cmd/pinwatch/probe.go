@@ -4,47 +4,52 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"reflect"
+	"runtime"
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/loader"
 )
 
-// probePins puts the breakpoint on the program's LockOSThread and measures what one costs here.
-func (p *program) probePins(s *loader.Session) (cost time.Duration, err error) {
+// pinProbe is where the breakpoint on runtime.LockOSThread goes, and what one costs on this machine.
+type pinProbe struct {
+	at   loader.Place
+	cost time.Duration
+}
+
+// pinProbe finds the program's LockOSThread and measures, before anything is attached, what a breakpoint costs here.
+func (p *program) pinProbe() (*pinProbe, error) {
+	probe := &pinProbe{}
+	err := errors.New("the program never calls runtime.LockOSThread: it is not linked in")
 	switch {
-	case p.info == nil:
-		return 0, errors.New("--sites: not a Go program that can be read")
-	case p.info.LockOSThread == 0 && p.info.Unknown["LockOSThread"] != nil:
-		return 0, fmt.Errorf("--sites: %w", p.info.Unknown["LockOSThread"])
-	case p.info.LockOSThread == 0:
-		return 0, errors.New("--sites: the program never calls runtime.LockOSThread: it is not linked in")
-	}
-	at, err := placeOf(p.runtime, p.info.LockOSThread)
-	if err == nil {
-		err = s.ProbePins(at)
+	case p.info.LockOSThread != 0:
+		probe.at, err = placeOf(p.runtime, p.info.LockOSThread)
+	case p.info.Unknown["LockOSThread"] != nil:
+		err = p.info.Unknown["LockOSThread"]
 	}
 	if err != nil {
-		return 0, fmt.Errorf("--sites: %w", err)
+		return nil, fmt.Errorf("--sites: %w", err)
 	}
 	self, err := goruntime.Open(os.Getpid(), goruntime.Options{})
 	if err != nil {
-		return 0, fmt.Errorf("measure a breakpoint: %w", err)
+		return nil, fmt.Errorf("--sites: measure a breakpoint: %w", err)
 	}
 	defer self.Close()
-	if at, err = placeOf(self, uint64(reflect.ValueOf(probed).Pointer())); err != nil {
-		return 0, fmt.Errorf("measure a breakpoint: %w", err)
+	// What a breakpoint costs depends on the instruction that it stands on, so it is measured on the same function here.
+	at, err := placeOf(self, self.LockOSThread)
+	if err == nil {
+		probe.cost, err = loader.BreakpointCost(at, os.Getpid(), func() {
+			runtime.LockOSThread()
+			runtime.UnlockOSThread()
+		})
 	}
-	return loader.BreakpointCost(at, os.Getpid(), probed)
+	if err != nil {
+		return nil, fmt.Errorf("--sites: %w", err)
+	}
+	return probe, nil
 }
 
 func placeOf(rt *goruntime.Runtime, addr uint64) (at loader.Place, err error) {
 	at.Path, at.Offset, err = rt.CodePlace(addr)
 	return at, err
 }
-
-// probed is what the breakpoint is measured on: a function that does nothing and is not inlined.
-//
-//go:noinline
-func probed() {}

@@ -21,7 +21,7 @@ type windows struct {
 	begin    spent // at the start of the observation
 	last     spent // at the start of the interval
 	whole    *correlate.Result
-	probe    *time.Duration // what a breakpoint costs here; nil without the probe on LockOSThread
+	probe    *pinProbe // nil without --sites
 }
 
 // spent is what pinwatch has used up and missed at one moment, since attach.
@@ -96,13 +96,13 @@ func (w *windows) probed(programs []loader.ProgramStats, r *correlate.Result) *r
 	if w.probe == nil {
 		return nil
 	}
-	p := &report.Probe{}
+	p := &report.Probe{BreakpointNS: float64(w.probe.cost)}
 	for _, s := range r.Sites {
 		p.Hits += s.Calls
 	}
 	for _, s := range programs {
 		if s.Name == loader.PinProbe && s.Runs > 0 {
-			ns := float64(w.probe.Nanoseconds()) + float64(s.Runtime)/float64(s.Runs)
+			ns := p.BreakpointNS + float64(s.Runtime)/float64(s.Runs)
 			p.HitNS = &ns
 		}
 	}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-
-	"github.com/pinwatch/pinwatch/correlate"
 )
 
 const (

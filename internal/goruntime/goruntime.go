@@ -36,7 +36,10 @@ type Info struct {
 
 	Offsets     *Offsets // nil when they are not known
 	OffsetsFrom string   // "dwarf", "table", "file" (the user's), "none"
-	GSlot       *GSlot   // nil when it is not known
+	// OffsetsProved says that the offsets are those of this very release: its own DWARF or that of a toolchain says so. Else what is read
+	// with them is believed only where it could not be so by chance.
+	OffsetsProved bool
+	GSlot         *GSlot // nil when it is not known
 
 	// Run-time addresses; 0 = not known.
 	LockOSThread       uint64 // the function runtime.LockOSThread

@@ -71,7 +71,7 @@ func fakeRuntime(n int) (*Runtime, *fakeMem) {
 		}
 		f.words[fakeAllM] = m
 	}
-	info := Info{Offsets: &fakeOffsets, GSlot: &GSlot{TLS: -8}, AllM: fakeAllM, M0: fakeM0, Sysmon: fakeSysmon, TemplateThread: fakeTemplate}
+	info := Info{Offsets: &fakeOffsets, OffsetsProved: true, GSlot: &GSlot{TLS: -8}, AllM: fakeAllM, M0: fakeM0, Sysmon: fakeSysmon, TemplateThread: fakeTemplate}
 	return &Runtime{Info: info, mem: f}, f
 }
 

@@ -63,14 +63,14 @@ func (v *view) idle() bool {
 // lock says by whom the M is locked.
 func (v *view) lock() string {
 	switch {
-	case v.ext == 0 && v.int == 0:
+	case v.ext == 0 && v.int == 0 && (v.lockedG == 0 || v.info.OffsetsProved):
 		return LockNone
 	case v.lockedG != 0 && v.locked.lockedM == v.addr:
 		if v.ext > 0 {
 			return LockUser
 		}
 		return LockRuntime
-	case v.ext > 0 && v.lockedG == 0 && v.curG == 0 && v.p == 0:
+	case v.ext > 0 && v.lockedG == 0 && v.curG == 0 && v.p == 0 && v.info.OffsetsProved:
 		// The goroutine is gone (proc.go, gdestroy) and mexit has given the P away. LockOSThread, too, counts before it sets
 		// lockedg, but has a goroutine; coroswitch_m, where a coroutine ends, has neither for a moment, but a P.
 		if v.isM0() {

@@ -42,6 +42,13 @@ func (r *Runtime) readOffsets(o Options) error {
 			return &TableError{File: o.Offsets, Err: fmt.Errorf("no row for %.60s on %s", info.GoVersion, info.Arch)}
 		}
 		info.OffsetsFrom = OffsetsFile
+		if own, err := dwarfOffsets(r.obj.img); err == nil && !o.NoDWARF {
+			if *own != *info.Offsets {
+				info.Offsets, info.OffsetsFrom = nil, OffsetsNone
+				return &TableError{File: o.Offsets, Err: fmt.Errorf("the row for %s on %s contradicts the program's own DWARF", info.GoVersion, info.Arch)}
+			}
+			info.OffsetsProved = true
+		}
 		return nil
 	}
 	info.OffsetsFrom = OffsetsNone
@@ -50,7 +57,7 @@ func (r *Runtime) readOffsets(o Options) error {
 		info.Offsets, dwarfErr = dwarfOffsets(r.obj.img)
 	}
 	if dwarfErr == nil {
-		info.OffsetsFrom = OffsetsDWARF
+		info.OffsetsFrom, info.OffsetsProved = OffsetsDWARF, true
 		return nil
 	}
 	builtin, err := BuiltinTable()
@@ -62,5 +69,7 @@ func (r *Runtime) readOffsets(o Options) error {
 		return nil
 	}
 	info.OffsetsFrom = OffsetsTable
+	release, _ := ParseRelease(info.GoVersion)
+	info.OffsetsProved = builtin.proves(release, info.Arch)
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 )
 
@@ -56,11 +57,14 @@ func (e *TableError) Unwrap() error { return e.Err }
 
 // readTable reads the table in a file.
 func readTable(path string) (Table, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO that nobody writes must not hold us
 	if err != nil {
 		return nil, &TableError{File: path, Err: errors.Unwrap(err)} // the path is said once
 	}
 	defer f.Close()
+	if st, err := f.Stat(); err == nil && !st.Mode().IsRegular() && !st.IsDir() {
+		return nil, &TableError{File: path, Err: errors.New("no regular file")}
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxTable+1))
 	if err != nil {
 		return nil, &TableError{File: path, Err: errors.Unwrap(err)}
@@ -186,6 +190,22 @@ func (t Table) Find(r Release, arch string) *Offsets {
 	}
 	o := best.Offsets
 	return &o
+}
+
+// proves reports whether the table knows what a release's own toolchain or a later one of its minor release says: of patch releases
+// younger than the table it can only assume that they moved nothing.
+func (t Table) proves(r Release, arch string) bool {
+	for _, row := range t {
+		if row.Arch != arch || row.From.Minor != r.Minor {
+			continue
+		}
+		for _, word := range strings.Fields(row.Comment) {
+			if known, ok := ParseRelease(word); ok && known.Minor == r.Minor && known.Patch >= r.Patch {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // forVersion is Find for a version as runtime.Version says it.

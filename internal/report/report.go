@@ -98,8 +98,9 @@ type Observer struct {
 
 // Probe is the cost of the breakpoint on runtime.LockOSThread, which the calling goroutine pays.
 type Probe struct {
-	Hits  uint64   `json:"hits"`   // in the window
-	HitNS *float64 `json:"hit_ns"` // of one: the breakpoint, measured on this machine with an empty program, and ours
+	Hits         uint64   `json:"hits"`          // in the window
+	BreakpointNS float64  `json:"breakpoint_ns"` // of one, CPU time: measured on this machine with an empty program
+	HitNS        *float64 `json:"hit_ns"`        // the same and pinwatch's own program; nil when none ran while BPF statistics were on
 }
 
 // Program is the cost of one of pinwatch's own kernel programs, from the kernel's BPF statistics.

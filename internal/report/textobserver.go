@@ -35,7 +35,7 @@ func (p *page) observer(r *Report) {
 	p.field("observer", plain, parts...)
 	p.field("", plain, programParts(o)...)
 	if o.Probe != nil {
-		cost := "cost not known"
+		cost := duration(o.Probe.BreakpointNS) + " each for the breakpoint alone, measured here"
 		if o.Probe.HitNS != nil {
 			cost = duration(*o.Probe.HitNS) + " each, measured here"
 		}
