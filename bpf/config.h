@@ -38,13 +38,16 @@ const volatile __u32 off_m_procid = 0;
 const volatile __u32 off_m_id = 0;
 const volatile __u32 off_m_mstartfn = 0;
 const volatile __u32 off_m_isextra = 0; // 0 = the release has none
+const volatile __u32 off_m_curg = 0;
+const volatile __u32 off_m_p = 0;
 
 const volatile __u32 off_m_lockedg = 0;
 const volatile __u32 off_m_lockedext = 0; // and lockedInt behind it
 
-// Status, goid and lockedm of a g are read in one piece: where it begins, how long it is, and where in it they are.
+// m, status, goid and lockedm of a g are read in one piece: where it begins, how long it is, and where in it they are.
 const volatile __u32 g_piece = 0;
 const volatile __u32 g_piece_size = 0;
+const volatile __u32 in_g_m = 0;
 const volatile __u32 in_g_goid = 0;
 const volatile __u32 in_g_status = 0;
 const volatile __u32 in_g_lockedm = 0;

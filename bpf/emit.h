@@ -26,12 +26,14 @@ static __always_inline void emit_submit(void *record)
 }
 
 // A record that is its header.
-static __always_inline void emit_plain(enum event_kind kind, __u32 tid, __u64 now)
+static __always_inline void emit_plain(enum event_kind kind, __u32 tid, __u64 now, __u8 flags)
 {
 	struct event_plain *e = emit_reserve(sizeof(*e), kind, tid, now);
 
-	if (e)
-		emit_submit(e);
+	if (!e)
+		return;
+	e->h.flags = flags;
+	emit_submit(e);
 }
 
 // The calling thread's user stack.

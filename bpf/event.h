@@ -23,7 +23,7 @@ enum event_kind {
 	KIND_TGKILL_ENTER,   // enter of tgkill(…, SIGURG)
 	KIND_TGKILL_EXIT,    // exit of that call
 	KIND_SIGNAL_GENERATE, // SIGURG generated for a thread of the target
-	KIND_SIGNAL_DELIVER, // SIGURG delivered on a thread of the target
+	KIND_SIGNAL_DELIVER, // SIGURG delivered on a thread of the target; flags: enum lock_kind
 	KIND_SIGRETURN,	     // enter of rt_sigreturn
 	KIND_EXEC,	     // the process executed another program; its one thread may have a new tid
 	KIND_SWITCH,	     // a thread left its CPU: one whole turn, see struct event_switch
@@ -97,6 +97,7 @@ struct event_newtask {
 struct event_clone_enter {
 	struct event_header h; // flags: 1 = clone3
 	__u64 clone_flags;
+	__u64 lock; // enum lock_kind of the caller
 	struct user_stack stack;
 };
 
@@ -119,7 +120,7 @@ struct event_stacked {
 };
 
 struct event_sigmask {
-	struct event_header h;
+	struct event_header h; // flags: enum lock_kind
 	__u64 set; // bit n-1 = signal n blocked
 };
 

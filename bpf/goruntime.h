@@ -6,7 +6,7 @@
 #define PINWATCH_GORUNTIME_H
 
 // Room for the piece of a g that is read at once; the loader refuses offsets that need more.
-#define G_PIECE_MAX 128
+#define G_PIECE_MAX 208
 
 // Status of a g, without the collector's bit: runtime/runtime2.go _Grunning, _Gsyscall, _Gscan.
 #define G_RUNNING 2
@@ -29,6 +29,12 @@ static __always_inline __u64 user_word(__u64 address)
 
 	bpf_probe_read_user(&value, sizeof(value), (void *)address);
 	return value;
+}
+
+// The same where 0 means something.
+static __always_inline bool user_read(__u64 *value, __u64 address)
+{
+	return !bpf_probe_read_user(value, sizeof(*value), (void *)address);
 }
 
 // The calling thread's g; 0 = it has none. *failed is set when that can't be read.
@@ -76,15 +82,26 @@ static __always_inline bool g_read(struct lock_seen *seen, __u64 g)
 		return false;
 	seen->lockedg = g;
 	seen->goid = *(__u64 *)(piece + in_g_goid);
+	// A goroutine that has the runtime work for it on the system stack is said to wait, too, but keeps its m (runtime.dropg).
 	status = *(__u32 *)(piece + in_g_status) & ~G_SCAN;
-	seen->parked = status != G_RUNNING && status != G_SYSCALL;
+	seen->parked = status != G_RUNNING && status != G_SYSCALL && !*(__u64 *)(piece + in_g_m);
 	return true;
 }
 
+// The goroutine of an m that is locked and names none has exited, if the m has also given away its P and runs nothing, or has
+// blocked its signals (runtime.mexit): otherwise it may be in the middle of LockOSThread, which counts before it names, or of the end
+// of a coroutine (runtime.coroswitch_m).
+static __always_inline bool m_is_orphan(__u64 m, bool masked)
+{
+	__u64 p = 1, curg = 1;
+
+	if (!offsets_proved && !lock_proved)
+		return false;
+	return masked || (user_read(&p, m + off_m_p) && user_read(&curg, m + off_m_curg) && !p && !curg);
+}
+
 // Reads the lock of seen->m, whose goroutine is most likely the one of last time: when that says so itself, m.lockedg says the same.
-// The thread may be in the middle of LockOSThread, which counts first and then names the goroutine: where it was interrupted (async),
-// a lock without a goroutine proves nothing.
-static __always_inline __u32 lock_read(struct lock_seen *seen, __u64 lockedg, bool async)
+static __always_inline __u32 lock_read(struct lock_seen *seen, __u64 lockedg, bool masked)
 {
 	__u32 counts[2]; // lockedExt, lockedInt
 
@@ -95,9 +112,10 @@ static __always_inline __u32 lock_read(struct lock_seen *seen, __u64 lockedg, bo
 	if (!seen->ext && !seen->internal)
 		return offsets_proved || !user_word(seen->m + off_m_lockedg) ? LOCK_NONE : LOCK_UNKNOWN;
 	if (!lockedg || !g_read(seen, lockedg)) {
-		lockedg = user_word(seen->m + off_m_lockedg);
+		if (!user_read(&lockedg, seen->m + off_m_lockedg))
+			return LOCK_UNKNOWN;
 		if (!lockedg)
-			return seen->ext && !async && (offsets_proved || lock_proved) ? LOCK_ORPHAN : LOCK_UNKNOWN;
+			return seen->ext && m_is_orphan(seen->m, masked) ? LOCK_ORPHAN : LOCK_UNKNOWN;
 		if (!g_read(seen, lockedg))
 			return LOCK_UNKNOWN;
 	}
@@ -113,29 +131,44 @@ static __always_inline bool m_is_for_life(const struct lock_seen *seen)
 	return !runtime_cgo || (seen->kind >= LOCK_NONE && !seen->internal);
 }
 
-// Before releases had m.isextra: the runtime's lock, and that of the call under way (cgocallbackg).
-static __always_inline bool m_is_extra(const struct lock_seen *seen)
+// Is it lent to a thread of C code? Before releases had m.isextra: the goroutine that it is locked to for good began nowhere.
+static __always_inline bool m_is_extra(const struct lock_seen *seen, bool *extra)
 {
-	__u8 extra = 0;
+	__u64 start = 1;
+	__u8 flag = 0;
 
-	if (!off_m_isextra)
-		return seen->internal >= 2;
-	bpf_probe_read_user(&extra, sizeof(extra), (void *)(seen->m + off_m_isextra));
-	return extra;
+	if (off_m_isextra) {
+		if (bpf_probe_read_user(&flag, sizeof(flag), (void *)(seen->m + off_m_isextra)))
+			return false;
+		*extra = flag;
+		return true;
+	}
+	*extra = false;
+	if (seen->kind == LOCK_NONE)
+		return true;
+	if (!seen->lockedg || !user_read(&start, seen->lockedg + off_g_startpc))
+		return false;
+	*extra = !start;
+	return true;
 }
 
+// What can't be read now is told another time.
 static __always_inline void m_tell(struct thread_state *state, const struct lock_seen *seen, __u32 tid, __u64 now)
 {
-	struct event_thread_m *e = emit_reserve(sizeof(*e), KIND_THREAD_M, tid, now);
-	__u64 start;
+	struct event_thread_m *e;
+	__u64 id, start;
+	bool extra;
 
+	if (!user_read(&id, seen->m + off_m_id) || !user_read(&start, seen->m + off_m_mstartfn) ||
+	    (start && !user_read(&start, start)) || !m_is_extra(seen, &extra))
+		return;
+	e = emit_reserve(sizeof(*e), KIND_THREAD_M, tid, now);
 	if (!e)
 		return;
 	e->m = seen->m;
-	e->id = user_word(seen->m + off_m_id);
-	start = user_word(seen->m + off_m_mstartfn);
-	e->start = start ? user_word(start) : 0;
-	e->extra = m_is_extra(seen);
+	e->id = id;
+	e->start = start;
+	e->extra = extra;
 	emit_submit(e);
 	state->told_m = seen->m;
 }
@@ -162,7 +195,7 @@ static __always_inline void lock_tell(struct thread_state *state, const struct l
 
 // Looks at the calling thread's lock and tells user space when it has changed. It costs one read of user memory for a thread whose m
 // is known for life, two when it is locked.
-static __always_inline struct lock_seen lock_look(struct thread_state *state, __u32 tid, __u64 now, bool async)
+static __always_inline struct lock_seen lock_look(struct thread_state *state, __u32 tid, __u64 now)
 {
 	struct lock_seen seen = {};
 
@@ -175,7 +208,7 @@ static __always_inline struct lock_seen lock_look(struct thread_state *state, __
 	seen.m = state->m;
 	seen.kind = seen.m ? LOCK_NONE : m_find(&seen);
 	if (seen.kind == LOCK_NONE)
-		seen.kind = lock_read(&seen, state->lockedg, async && !state->masked); // nobody calls LockOSThread with signals blocked
+		seen.kind = lock_read(&seen, state->lockedg, state->masked);
 	if (seen.m && seen.m != state->told_m)
 		m_tell(state, &seen, tid, now);
 	if (!state->m && seen.m && m_is_for_life(&seen))
@@ -186,12 +219,11 @@ static __always_inline struct lock_seen lock_look(struct thread_state *state, __
 }
 
 // The same where the calling thread's state is not at hand.
-static __always_inline void lock_look_self(__u32 tid, __u64 now, bool async)
+static __always_inline __u8 lock_look_self(__u32 tid, __u64 now)
 {
 	struct thread_state *self = runtime_known ? thread_self() : NULL;
 
-	if (self)
-		lock_look(self, tid, now, async);
+	return self ? lock_look(self, tid, now).kind : LOCK_UNREAD;
 }
 
 // The lock of another thread of the target, which may run meanwhile; its memory is the caller's too.
@@ -205,7 +237,7 @@ static __always_inline __u8 lock_peek(const struct thread_state *state)
 		return state->lock;
 	seen.m = state->m;
 	if (seen.m)
-		return lock_read(&seen, state->lockedg, true);
+		return lock_read(&seen, state->lockedg, state->masked);
 	return state->lock == LOCK_FOREIGN ? LOCK_FOREIGN : LOCK_UNKNOWN;
 }
 

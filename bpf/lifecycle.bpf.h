@@ -41,6 +41,7 @@ static __always_inline int clone_enter(void *ctx, __u64 clone_flags, __u8 clone3
 {
 	__u32 tid = current_target_tid();
 	struct event_clone_enter *e;
+	__u8 lock;
 	__u64 now;
 
 	if (!tid)
@@ -49,7 +50,7 @@ static __always_inline int clone_enter(void *ctx, __u64 clone_flags, __u8 clone3
 		call_begin(0);
 		return 0;
 	}
-	lock_look_self(tid, bpf_ktime_get_ns(), false);
+	lock = lock_look_self(tid, bpf_ktime_get_ns());
 	e = emit_reserve(sizeof(*e), KIND_CLONE_ENTER, tid, 0);
 	if (!e) {
 		call_begin(bpf_ktime_get_ns());
@@ -57,6 +58,7 @@ static __always_inline int clone_enter(void *ctx, __u64 clone_flags, __u8 clone3
 	}
 	e->h.flags = clone3;
 	e->clone_flags = clone_flags;
+	e->lock = lock;
 	emit_stack(ctx, &e->stack);
 	now = bpf_ktime_get_ns();
 	e->h.time = now;
@@ -135,14 +137,26 @@ int pw_newtask(__u64 *ctx)
 	return 0;
 }
 
-// A Go thread's last step to "ready" (minit) and its first step to its end (mexit) is rt_sigprocmask(SIG_SETMASK). At both its lock
-// is what it will be known by.
+// With an M that is not its own for life, what looked like the end of a thread was that of a call from C (runtime.dropm); and a thread
+// that is about to have one has yet to write itself into it (runtime.minit).
+static __always_inline __u8 sigmask_look(struct thread_state *self, __u32 tid, __u64 now, bool masked)
+{
+	self->masked = masked;
+	if (!self->m || !masked)
+		self->leaving = 0;
+	if (runtime_cgo && !self->m && !masked)
+		return LOCK_UNREAD;
+	return lock_look(self, tid, now).kind;
+}
+
+// A Go thread's last step to "ready" (minit) and its first step to its end (mexit) is rt_sigprocmask(SIG_SETMASK).
 SEC("tracepoint/syscalls/sys_enter_rt_sigprocmask")
 int pw_sigmask(struct syscall_enter *ctx)
 {
 	__u32 tid = current_target_tid();
 	struct thread_state *self;
 	struct event_sigmask *e;
+	__u8 lock = LOCK_UNREAD;
 	__u64 set = 0, now;
 
 	if (!tid || (__s32)ctx->args[0] != SIG_SETMASK || !ctx->args[1])
@@ -150,15 +164,12 @@ int pw_sigmask(struct syscall_enter *ctx)
 	now = bpf_ktime_get_ns();
 	bpf_probe_read_user(&set, sizeof(set), (void *)ctx->args[1]);
 	self = thread_self();
-	if (self) {
-		self->masked = set >> (SIGURG - 1) & 1;
-		if (!self->masked)
-			self->leaving = 0; // it was the end of a C thread's call, not of the thread (runtime.dropm)
-		lock_look(self, tid, now, false);
-	}
+	if (self)
+		lock = sigmask_look(self, tid, now, set >> (SIGURG - 1) & 1);
 	e = emit_reserve(sizeof(*e), KIND_SIGMASK, tid, now);
 	if (!e)
 		return 0;
+	e->h.flags = lock;
 	e->set = set;
 	emit_submit(e);
 	return 0;
@@ -216,7 +227,7 @@ int pw_process_exit(__u64 *ctx)
 	if (!is_target(task))
 		return 0;
 	thread_leaves();
-	emit_plain(KIND_PROCESS_EXIT, task->pid, bpf_ktime_get_ns());
+	emit_plain(KIND_PROCESS_EXIT, task->pid, bpf_ktime_get_ns(), 0);
 	return 0;
 }
 
@@ -226,7 +237,7 @@ int pw_process_free(__u64 *ctx)
 	struct task_struct *task = (void *)ctx[0];
 
 	if (is_target(task))
-		emit_plain(KIND_PROCESS_FREE, task->pid, bpf_ktime_get_ns());
+		emit_plain(KIND_PROCESS_FREE, task->pid, bpf_ktime_get_ns(), 0);
 	return 0;
 }
 

@@ -28,7 +28,7 @@ int pw_pin(struct pt_regs *ctx)
 		return 0;
 	self = thread_self();
 	if (self)
-		lock_look(self, tid, now, false);
+		lock_look(self, tid, now);
 	e = emit_reserve(sizeof(*e), KIND_PIN, tid, now);
 	if (!e)
 		return 0;

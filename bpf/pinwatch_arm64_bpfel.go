@@ -30,6 +30,7 @@ type PinwatchEventCloneEnter struct {
 	_          structs.HostLayout
 	H          PinwatchEventHeader
 	CloneFlags uint64
+	Lock       uint64
 	Stack      PinwatchUserStack
 }
 
@@ -329,6 +330,7 @@ const (
 	PinwatchVarInBtfThreadFlag  = "in_btf_thread_flag"
 	PinwatchVarInG_goid         = "in_g_goid"
 	PinwatchVarInG_lockedm      = "in_g_lockedm"
+	PinwatchVarInG_m            = "in_g_m"
 	PinwatchVarInG_status       = "in_g_status"
 	PinwatchVarLockProved       = "lock_proved"
 	PinwatchVarLost             = "lost"
@@ -336,11 +338,13 @@ const (
 	PinwatchVarOffG_goid        = "off_g_goid"
 	PinwatchVarOffG_m           = "off_g_m"
 	PinwatchVarOffG_startpc     = "off_g_startpc"
+	PinwatchVarOffM_curg        = "off_m_curg"
 	PinwatchVarOffM_id          = "off_m_id"
 	PinwatchVarOffM_isextra     = "off_m_isextra"
 	PinwatchVarOffM_lockedext   = "off_m_lockedext"
 	PinwatchVarOffM_lockedg     = "off_m_lockedg"
 	PinwatchVarOffM_mstartfn    = "off_m_mstartfn"
+	PinwatchVarOffM_p           = "off_m_p"
 	PinwatchVarOffM_procid      = "off_m_procid"
 	PinwatchVarOffsetsProved    = "offsets_proved"
 	PinwatchVarRuntimeCgo       = "runtime_cgo"
@@ -451,6 +455,7 @@ type PinwatchVariableSpecs struct {
 	InBtfThreadFlag  *ebpf.VariableSpec `ebpf:"in_btf_thread_flag"`
 	InG_goid         *ebpf.VariableSpec `ebpf:"in_g_goid"`
 	InG_lockedm      *ebpf.VariableSpec `ebpf:"in_g_lockedm"`
+	InG_m            *ebpf.VariableSpec `ebpf:"in_g_m"`
 	InG_status       *ebpf.VariableSpec `ebpf:"in_g_status"`
 	LockProved       *ebpf.VariableSpec `ebpf:"lock_proved"`
 	Lost             *ebpf.VariableSpec `ebpf:"lost"`
@@ -458,11 +463,13 @@ type PinwatchVariableSpecs struct {
 	OffG_goid        *ebpf.VariableSpec `ebpf:"off_g_goid"`
 	OffG_m           *ebpf.VariableSpec `ebpf:"off_g_m"`
 	OffG_startpc     *ebpf.VariableSpec `ebpf:"off_g_startpc"`
+	OffM_curg        *ebpf.VariableSpec `ebpf:"off_m_curg"`
 	OffM_id          *ebpf.VariableSpec `ebpf:"off_m_id"`
 	OffM_isextra     *ebpf.VariableSpec `ebpf:"off_m_isextra"`
 	OffM_lockedext   *ebpf.VariableSpec `ebpf:"off_m_lockedext"`
 	OffM_lockedg     *ebpf.VariableSpec `ebpf:"off_m_lockedg"`
 	OffM_mstartfn    *ebpf.VariableSpec `ebpf:"off_m_mstartfn"`
+	OffM_p           *ebpf.VariableSpec `ebpf:"off_m_p"`
 	OffM_procid      *ebpf.VariableSpec `ebpf:"off_m_procid"`
 	OffsetsProved    *ebpf.VariableSpec `ebpf:"offsets_proved"`
 	RuntimeCgo       *ebpf.VariableSpec `ebpf:"runtime_cgo"`
@@ -528,6 +535,7 @@ type PinwatchVariables struct {
 	InBtfThreadFlag  *ebpf.Variable `ebpf:"in_btf_thread_flag"`
 	InG_goid         *ebpf.Variable `ebpf:"in_g_goid"`
 	InG_lockedm      *ebpf.Variable `ebpf:"in_g_lockedm"`
+	InG_m            *ebpf.Variable `ebpf:"in_g_m"`
 	InG_status       *ebpf.Variable `ebpf:"in_g_status"`
 	LockProved       *ebpf.Variable `ebpf:"lock_proved"`
 	Lost             *ebpf.Variable `ebpf:"lost"`
@@ -535,11 +543,13 @@ type PinwatchVariables struct {
 	OffG_goid        *ebpf.Variable `ebpf:"off_g_goid"`
 	OffG_m           *ebpf.Variable `ebpf:"off_g_m"`
 	OffG_startpc     *ebpf.Variable `ebpf:"off_g_startpc"`
+	OffM_curg        *ebpf.Variable `ebpf:"off_m_curg"`
 	OffM_id          *ebpf.Variable `ebpf:"off_m_id"`
 	OffM_isextra     *ebpf.Variable `ebpf:"off_m_isextra"`
 	OffM_lockedext   *ebpf.Variable `ebpf:"off_m_lockedext"`
 	OffM_lockedg     *ebpf.Variable `ebpf:"off_m_lockedg"`
 	OffM_mstartfn    *ebpf.Variable `ebpf:"off_m_mstartfn"`
+	OffM_p           *ebpf.Variable `ebpf:"off_m_p"`
 	OffM_procid      *ebpf.Variable `ebpf:"off_m_procid"`
 	OffsetsProved    *ebpf.Variable `ebpf:"offsets_proved"`
 	RuntimeCgo       *ebpf.Variable `ebpf:"runtime_cgo"`

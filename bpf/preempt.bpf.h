@@ -112,8 +112,7 @@ int pw_deliver(__u64 *ctx)
 	tid = current_target_tid();
 	if (!tid)
 		return 0;
-	lock_look_self(tid, now, true);
-	emit_plain(KIND_SIGNAL_DELIVER, tid, now);
+	emit_plain(KIND_SIGNAL_DELIVER, tid, now, lock_look_self(tid, now));
 	return 0;
 }
 
@@ -141,7 +140,7 @@ int pw_sigreturn(void *ctx)
 		return 0;
 	bpf_probe_read_user(&pc, sizeof(pc), (void *)(user_stack_pointer() + SIGFRAME_PC));
 	self = runtime_known ? thread_self() : NULL;
-	if (self && async_preempt && pc == async_preempt && self->lock == LOCK_USER)
+	if (self && async_preempt && pc == async_preempt && (self->lock == LOCK_USER || self->lock == LOCK_RUNTIME))
 		self->injected = 1;
 	e = emit_reserve(sizeof(*e), KIND_SIGRETURN, tid, now);
 	if (!e)

@@ -47,7 +47,7 @@ func decodeSigaltstack(p unsafe.Pointer, e *Event, _ *Stacks) {
 
 func decodeCloneEnter(p unsafe.Pointer, e *Event, stacks *Stacks) {
 	r := (*bpf.PinwatchEventCloneEnter)(p)
-	e.Args = [8]uint64{r.CloneFlags, stacks.add(r.Stack.Depth, &r.Stack.Pcs)}
+	e.Args = [8]uint64{r.CloneFlags, stacks.add(r.Stack.Depth, &r.Stack.Pcs), r.Lock}
 }
 
 func decodeStacked(p unsafe.Pointer, e *Event, stacks *Stacks) {

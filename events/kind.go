@@ -83,7 +83,7 @@ const (
 const (
 	ArgOff, ArgWake, ArgRun, ArgNSTID, ArgLastCPU, ArgWhy, ArgComm = 0, 1, 2, 3, 4, 5, 6 // Thread (ArgComm takes two)
 	ArgParent, ArgChildNSTID, ArgCloneFlags, ArgCloneEnter         = 0, 1, 2, 3          // NewTask
-	ArgFlags, ArgCloneStack                                        = 0, 1                // CloneEnter
+	ArgFlags, ArgCloneStack, ArgCloneLock                          = 0, 1, 2             // CloneEnter
 	ArgRet, ArgEnter                                               = 0, 1                // CloneExit, TgkillExit
 	ArgOldTID, ArgExecNSTID                                        = 0, 1                // Exec
 	ArgValue                                                       = 0                   // the kinds with one argument
@@ -92,7 +92,7 @@ const (
 	ArgTargetLock                                                  = 5                   // SignalGenerate
 	ArgRunNS, ArgRunqNS, ArgBlockedNS, ArgWaker                    = 0, 1, 2, 3          // Switch, with ArgLastCPU, ArgWhy
 	ArgLock                                                        = 6                   // Switch
-	ArgM, ArgMID, ArgMStart, ArgExtra                              = 0, 1, 2, 3          // ThreadM
+	ArgM, ArgMID, ArgMStart, ArgExtra, ArgMRead                    = 0, 1, 2, 3, 4       // ThreadM
 	ArgGoID, ArgEntry, ArgExt, ArgInt, ArgParked, ArgRead          = 0, 1, 2, 3, 4, 5    // Lock; read by us, not told by the thread
 	ArgPinGoID, ArgPinExt, ArgPinStack                             = 0, 1, 2             // Pin; ext before, or -1
 	ArgLostKind, ArgLostCount                                      = 0, 1                // Loss
@@ -118,22 +118,22 @@ var specs = [kindCount]spec{
 	Thread: {"thread", []string{"off", "wake", "run", "ns_tid", "last_cpu", "why", "comm", "comm2"},
 		[]string{"on_cpu", "runnable", "exited", "off_runnable", "new"}, unsafe.Sizeof(bpf.PinwatchEventThread{}), decodeThread},
 	NewTask:        {"newtask", []string{"parent", "ns_tid", "clone_flags", "enter"}, nil, unsafe.Sizeof(bpf.PinwatchEventNewtask{}), decodeNewTask},
-	CloneEnter:     {"clone_enter", []string{"clone_flags", "stack"}, []string{"clone3"}, unsafe.Sizeof(bpf.PinwatchEventCloneEnter{}), decodeCloneEnter},
+	CloneEnter:     {"clone_enter", []string{"clone_flags", "stack", "lock"}, []string{"clone3"}, unsafe.Sizeof(bpf.PinwatchEventCloneEnter{}), decodeCloneEnter},
 	CloneExit:      {"clone_exit", []string{"ret", "enter"}, nil, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
 	ExitEnter:      {"exit_enter", []string{"stack"}, nil, stackedSize, decodeStacked},
 	ProcessExit:    {"process_exit", nil, nil, plainSize, decodePlain},
 	ProcessFree:    {"process_free", nil, nil, plainSize, decodePlain},
-	Sigmask:        {"sigmask", []string{"set"}, nil, unsafe.Sizeof(bpf.PinwatchEventSigmask{}), decodeValue},
+	Sigmask:        {"sigmask", []string{"set"}, lockFlags, unsafe.Sizeof(bpf.PinwatchEventSigmask{}), decodeValue},
 	Sigaltstack:    {"sigaltstack", []string{"ss_flags"}, nil, unsafe.Sizeof(bpf.PinwatchEventSigaltstack{}), decodeSigaltstack},
 	TgkillEnter:    {"tgkill_enter", []string{"stack"}, nil, stackedSize, decodeStacked},
 	TgkillExit:     {"tgkill_exit", []string{"ret", "enter"}, nil, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
 	SignalGenerate: {"signal_generate", []string{"sender", "sender_tgid", "result", "group", "enter", "lock"}, []string{"=", "blocked", "runnable", "on_cpu", "unknown"}, unsafe.Sizeof(bpf.PinwatchEventSignalGenerate{}), decodeSignalGenerate},
-	SignalDeliver:  {"signal_deliver", nil, nil, plainSize, decodePlain},
+	SignalDeliver:  {"signal_deliver", nil, lockFlags, plainSize, decodePlain},
 	Sigreturn:      {"sigreturn", []string{"pc"}, nil, unsafe.Sizeof(bpf.PinwatchEventSigreturn{}), decodeValue},
 	Exec:           {"exec", []string{"old_tid", "ns_tid"}, nil, unsafe.Sizeof(bpf.PinwatchEventExec{}), decodeExec},
 	Switch: {"switch", []string{"run", "runq", "blocked", "waker", "last_cpu", "why", "lock"},
 		[]string{"run", "off", "wake", "first", "preempted", "dead", "parked"}, unsafe.Sizeof(bpf.PinwatchEventSwitch{}), decodeSwitch},
-	ThreadM: {"thread_m", []string{"m", "id", "start", "extra"}, nil, unsafe.Sizeof(bpf.PinwatchEventThreadM{}), decodeThreadM},
+	ThreadM: {"thread_m", []string{"m", "id", "start", "extra", "read"}, nil, unsafe.Sizeof(bpf.PinwatchEventThreadM{}), decodeThreadM},
 	Lock:    {"lock", []string{"goid", "entry", "ext", "int", "parked", "read"}, lockFlags, unsafe.Sizeof(bpf.PinwatchEventLock{}), decodeLock},
 	Park:    {"park", []string{"stack"}, nil, stackedSize, decodeStacked},
 	Pin:     {"pin", []string{"goid", "ext", "stack"}, nil, unsafe.Sizeof(bpf.PinwatchEventPin{}), decodePin},
