@@ -17,10 +17,11 @@ type Frame struct {
 
 // Words for causes, of the report.
 const (
-	causeOther   = "other"   // a stack that was read, and is in no class
-	causeUnknown = "unknown" // no usable stack
-	causeLocked  = "locked"  // of an exit
-	causeCgo     = "cgo"     // of a creation: by C code
+	causeOther   = "other"    // a stack that was read, and is in no class
+	causeUnknown = "unknown"  // no usable stack
+	causeLocked  = "locked"   // of an exit
+	causeCgo     = "cgo"      // of a creation: by C code
+	causeGivenUp = "given_up" // of a park
 )
 
 // What can have a cause.
@@ -28,6 +29,7 @@ const (
 	whatCreate  = "create"
 	whatExit    = "exit"
 	whatPreempt = "preempt"
+	whatPark    = "park" // of a thread: no cause in reports
 )
 
 // class is what a stack says: why, and who is behind it.
@@ -65,6 +67,13 @@ var createRules = []rule{
 	{"spinning_wake", []string{"startm", "newproc1"}},
 	{"spinning_wake", []string{"startm", "newproc"}},
 	{"spinning_wake", []string{"startm", "sysmon"}}, // the scavenger, or timers that nobody serves
+	{"runtime_init", []string{"newm", "main"}},      // runtime.main starts sysmon
+}
+
+// How a locked thread comes to wait in the scheduler: for a goroutine that was given up because of a preemption.
+var parkRules = []rule{
+	{causeGivenUp, []string{"stoplockedm", "preemptPark"}},
+	{causeGivenUp, []string{"stoplockedm", "gopreempt_m"}},
 }
 
 // Why the runtime sends SIGURG: the callers of preemptone, preemptall and suspendG.
@@ -139,22 +148,22 @@ func (c *Correlator) countCreation(t, parent *thread, at events.Time) {
 		k = class{cause: causeUnknown} // the runtime asked C code to, and C's frames hide what for
 	}
 	t.createdFor = k
-	t.born = Population{Locked: lockedWord(parent.lock.kind), Cause: k.cause}
+	t.born = Population{Locked: lockedWord(parent.lockKind()), Cause: k.cause}
 	c.countCause(whatCreate, k, stack, at)
 }
 
 // countExit finds out why a thread calls exit: its goroutine exited while locked, or something else.
 func (c *Correlator) countExit(t *thread, stack uint64, at events.Time) {
-	t.end = Population{Locked: lockedWord(t.lock.kind), Cause: causeOther}
+	t.end = Population{Locked: lockedWord(t.lockKind()), Cause: causeOther}
 	k := class{cause: causeOther}
 	switch {
-	case t.lock.kind == events.LockOrphan:
+	case t.lockKind() == events.LockOrphan:
 		k = class{cause: causeLocked}
 		if last := c.lastPin(t); last != 0 { // what held it when it was looked at last may have been another goroutine
 			k.function = userFunction(c.callers(last))
 		}
 		c.count(at, func(w *window) *uint64 { return &w.exitedLocked })
-	case t.end.Locked == lockedUnknown:
+	case t.end.Locked == lockedUnknown, heldByUser(t.lockKind()): // or the record that said how the hold ended was lost
 		k.cause = causeUnknown
 	default:
 		if !c.replaced {
@@ -211,17 +220,15 @@ func classify(what string, frames []Frame) class {
 	}
 	k := class{cause: causeOther, function: userFunction(frames)}
 	rules := preemptRules
-	if what == whatCreate {
+	switch what {
+	case whatCreate:
 		rules = createRules
-		switch byRuntime := onStack(frames, []string{"newm"}); {
-		case frames[0].Func == "" && !byRuntime:
+		if frames[0].Func == "" && !onStack(frames, []string{"newm"}) {
 			k.cause = causeCgo
-		case byRuntime && onStack(frames, []string{"main"}) && !onStack(frames, []string{"startm"}):
-			k.cause = "runtime_init" // runtime.main starts sysmon
+			return k
 		}
-	}
-	if k.cause != causeOther {
-		return k
+	case whatPark:
+		rules = parkRules
 	}
 	for _, r := range rules {
 		if onStack(frames, r.all) {

@@ -112,27 +112,50 @@ func (c *Correlator) handoffRows(w *window) []HandoffTo {
 	return rows
 }
 
-// park handles a Park: a locked thread leaves its CPU by itself for the first time since its goroutine was preempted.
+// resume is the wait of a preempted goroutine's thread for it.
+type resume struct {
+	parkedAt events.Time // 0 = not yet
+	of       Population
+}
+
+// park handles a Park: a locked thread leaves its CPU by itself for the first time since its goroutine was preempted. That may be long
+// after, and for another reason; what gives up the goroutine for the preemption is one of two functions (runtime/preempt.go,
+// asyncPreempt2).
 func (c *Correlator) park(e *events.Event) {
 	t := c.known(e.TID)
 	if t.spans[spanResume].begin == 0 {
 		return
 	}
-	if !onStack(c.cfg.Stack(e.Args[events.ArgStack]), []string{"stoplockedm"}) {
+	if c.class(whatPark, e.Args[events.ArgStack]).cause != causeGivenUp {
 		t.spans[spanResume] = span{}
 		return
 	}
-	t.parkedAt = e.Time
-	c.begun(phaseResume, t.resumes, t.spans[spanResume].begin)
+	t.resume.parkedAt = e.Time
+	c.begun(phaseResume, t.resume.of, t.spans[spanResume].begin)
 }
 
 // resumed is a switch-in: of a thread that waited for its preempted goroutine, the end of that.
 func (c *Correlator) resumed(t *thread, in events.Time) {
-	if t.parkedAt == 0 || in <= t.parkedAt {
+	c.endResume(t, spanLastResume, &t.lastResume, in)
+	c.endResume(t, spanResume, &t.resume, in)
+}
+
+func (c *Correlator) endResume(t *thread, k spanKind, r *resume, in events.Time) {
+	if r.parkedAt == 0 || in <= r.parkedAt {
 		return
 	}
-	s := t.close(spanResume, phaseResume, in)
-	s.Population, s.anchor = t.resumes, s.begin
-	t.parkedAt = 0
+	s := t.close(k, phaseResume, in)
+	s.Population, s.anchor = r.of, s.begin
+	*r = resume{}
 	c.complete(&s) // its time off the CPU is known: it ends with an absence
+}
+
+// notResumed forgets the waits from before a moment: they have ended nobody knows when.
+func (t *thread) notResumed(at events.Time) {
+	if r := &t.lastResume; r.parkedAt != 0 {
+		t.spans[spanLastResume], *r = span{}, resume{}
+	}
+	if r := &t.resume; r.parkedAt != 0 && r.parkedAt < at {
+		t.spans[spanResume], *r = span{}, resume{}
+	}
 }

@@ -13,7 +13,7 @@ func (c *Correlator) cloneEnter(e *events.Event) {
 	t.child = nil
 	t.clone3 = e.Flags != 0
 	t.clonedFrom = e.Args[events.ArgCloneStack]
-	c.observed(t, e.Time)
+	c.observedAs(t, uint8(e.Args[events.ArgCloneLock]), e.Time, false)
 }
 
 func (c *Correlator) newTask(e *events.Event) {
@@ -75,7 +75,7 @@ func (c *Correlator) birth(t *thread, p phase, begin, end events.Time) {
 // Go when it likes, or never.
 func (c *Correlator) sigmask(e *events.Event) {
 	t := c.known(e.TID)
-	c.observed(t, e.Time)
+	c.observedAs(t, e.Flags, e.Time, false)
 	if t.byGo && t.altstack && t.ready == 0 {
 		c.isReady(t, e.Time)
 	}

@@ -24,6 +24,12 @@ type lock struct {
 	read          bool        // found by reading the process's memory, not by the thread itself
 }
 
+// lockAtEnd is what was known of a lock when the last window ended. Until that is settled threads may take other locks.
+type lockAtEnd struct {
+	lock
+	kind uint8 // as lockKind
+}
+
 // Words of Population.Locked.
 const (
 	lockedTrue    = "true"
@@ -44,22 +50,39 @@ func lockedWord(kind uint8) string {
 
 func heldByUser(kind uint8) bool { return kind == events.LockUser }
 
+// lockKind is what the last look at the thread's lock found.
+func (t *thread) lockKind() uint8 {
+	if t.unknown {
+		return events.LockUnknown
+	}
+	return t.lock.kind
+}
+
 // threadM handles a ThreadM: the thread is this M. Threads of C code may be another one later.
 func (c *Correlator) threadM(e *events.Event) {
-	t := c.known(e.TID)
-	t.m = mIdentity{known: true, id: int64(e.Args[events.ArgMID]), start: e.Args[events.ArgMStart], extra: e.Args[events.ArgExtra] != 0}
+	if t := c.toldOf(e, e.Args[events.ArgMRead] != 0); t != nil {
+		t.m = mIdentity{known: true, id: int64(e.Args[events.ArgMID]), start: e.Args[events.ArgMStart], extra: e.Args[events.ArgExtra] != 0}
+	}
+}
+
+// toldOf is the thread of an event; of one that was read of memory nil when the thread has ended meanwhile.
+func (c *Correlator) toldOf(e *events.Event, read bool) *thread {
+	if t := c.threads[e.TID]; t != nil && t.deadAt != 0 || t == nil && read {
+		return nil
+	}
+	return c.known(e.TID)
 }
 
 // lockEvent handles a Lock: the thread's lock is now this.
 func (c *Correlator) lockEvent(e *events.Event) {
-	t := c.known(e.TID)
-	if t.deadAt != 0 {
-		return
-	}
 	now := lock{
 		kind: e.Flags, goid: e.Args[events.ArgGoID], entry: e.Args[events.ArgEntry],
 		ext: uint32(e.Args[events.ArgExt]), internal: uint32(e.Args[events.ArgInt]), parked: e.Args[events.ArgParked] != 0,
 		read: e.Args[events.ArgRead] != 0,
+	}
+	t := c.toldOf(e, now.read)
+	if t == nil {
+		return
 	}
 	if now.read {
 		t.parked, t.waiter = now.parked, waiter{now.kind, now.goid, now.entry}
@@ -69,45 +92,51 @@ func (c *Correlator) lockEvent(e *events.Event) {
 	c.setLock(t, now, e.Time)
 }
 
-// setLock replaces what is known of the lock by what was found at a moment.
+// setLock replaces what is known of the lock by what was found at a moment. A look that proves nothing changes nothing that is known.
 func (c *Correlator) setLock(t *thread, now lock, at events.Time) {
+	t.unknown = now.kind == events.LockUnknown || now.kind == events.LockUnread
+	if t.unknown {
+		return
+	}
 	was := t.lock
 	now.seen, now.notBefore = at, was.notBefore
 	switch {
 	case !heldByUser(now.kind):
 		c.unlocked(t)
-		if now.kind != events.LockUnknown && now.kind != events.LockUnread {
-			now.notBefore = at
-		} else {
-			now.notBefore = 0
-		}
+		now.notBefore = at
 	case heldByUser(was.kind) && was.goid == now.goid:
 		now.since = was.since
 	default:
-		c.unlocked(t)
+		begun := t.pins.begun(now.goid)
 		now.since = at
 		if heldByUser(was.kind) {
 			now.notBefore = was.seen
 		}
-		if begun := t.pins.begun(now.goid); begun != 0 { // the probe saw it begin
+		if begun != 0 { // the probe saw it begin
 			now.since, now.notBefore = begun, begun
 		}
-		c.held(t, now.since)
+		// From goroutine to goroutine a lock can also be handed on, by coroutines (runtime/coro.go): that is no new one.
+		c.held(t, now.since, !heldByUser(was.kind) || begun != 0)
 	}
 	t.lock = now
-	c.pinsSeen(t, at)
+	if heldByUser(now.kind) {
+		c.pinsSeen(t, at, false)
+	}
 	c.deepest(t, at)
 }
 
-// held counts a hold by the user that has been seen to begin.
-func (c *Correlator) held(t *thread, since events.Time) {
+// held counts a thread that the user holds, and a hold that has been seen to begin (fresh).
+func (c *Correlator) held(t *thread, since events.Time, fresh bool) {
 	if !t.counted {
 		t.counted = true
 		c.locked++
 	}
 	for _, w := range c.windows {
+		if since >= w.until() {
+			continue // it has ended and is not settled
+		}
 		w.lockedMax = max(w.lockedMax, c.locked)
-		if w.contains(since) {
+		if fresh && w.contains(since) {
 			w.share(t).holds++
 		}
 	}
@@ -133,29 +162,30 @@ func (c *Correlator) unlocked(t *thread) {
 	}
 }
 
-// observed notes that the thread has looked at its lock, and found it as it last told.
-func (c *Correlator) observed(t *thread, at events.Time) {
+// observed notes that the thread has looked at its lock, and found it as it last told. Only when it blocked of its own will is it sure
+// that it was not just about to lock itself, with the probe on LockOSThread behind it.
+func (c *Correlator) observed(t *thread, at events.Time, blocked bool) {
 	if !c.cfg.Locks || t.told.kind == events.LockUnread {
 		return
 	}
-	if t.lock.read {
+	if t.lock.read || t.unknown {
 		c.setLock(t, t.told, at)
 	}
-	t.lock.seen = at
-	switch t.lock.kind {
-	case events.LockUser:
-	case events.LockUnknown:
+	c.count(at, func(w *window) *uint64 { return &w.locks.Observations })
+	if t.unknown {
 		c.count(at, func(w *window) *uint64 { return &w.locks.Unknown })
-	default:
+		return
+	}
+	t.lock.seen = at
+	if !heldByUser(t.lock.kind) {
 		t.lock.notBefore = at
 	}
-	c.pinsSeen(t, at)
-	c.count(at, func(w *window) *uint64 { return &w.locks.Observations })
+	c.pinsSeen(t, at, blocked)
 }
 
 // observedAs is observed for a record that says itself what was found. If that is not what was last told, the record that told it
 // was lost.
-func (c *Correlator) observedAs(t *thread, kind uint8, at events.Time) {
+func (c *Correlator) observedAs(t *thread, kind uint8, at events.Time, blocked bool) {
 	if kind == events.LockUnread {
 		return
 	}
@@ -166,7 +196,7 @@ func (c *Correlator) observedAs(t *thread, kind uint8, at events.Time) {
 		}
 		c.setLock(t, t.told, at)
 	}
-	c.observed(t, at)
+	c.observed(t, at, blocked)
 }
 
 // forgetLocks: the process executes another program, of whose runtime nothing is known.
@@ -175,7 +205,7 @@ func (c *Correlator) forgetLocks(at events.Time) {
 	for _, t := range c.threads {
 		c.unlocked(t)
 		c.settlePins(t, at)
-		t.m, t.lock, t.told = mIdentity{}, lock{}, lock{}
+		t.m, t.lock, t.told, t.unknown = mIdentity{}, lock{}, lock{}, false
 	}
 }
 
@@ -194,15 +224,15 @@ func (c *Correlator) role(t *thread) string {
 		return "template"
 	case t.m.known && c.cfg.Sysmon != 0 && c.cfg.TemplateThread != 0:
 		return "worker"
-	case !t.m.known && t.lock.kind == events.LockForeign && !t.byGo:
+	case !t.m.known && t.lockKind() == events.LockForeign && !t.byGo:
 		return "foreign"
 	}
 	return "unknown"
 }
 
-// lockState is the word for the lock in reports.
-func lockState(t *thread) string {
-	switch t.lock.kind {
+// lockState is the word for a thread's lock in reports.
+func lockState(t *thread, kind uint8) string {
+	switch kind {
 	case events.LockUser:
 		return "user"
 	case events.LockRuntime:
@@ -221,10 +251,10 @@ func lockState(t *thread) string {
 	return "unknown"
 }
 
-// threadLock is the lock as last observed before the window's end.
+// threadLock is the lock at the window's end, as last observed.
 func (c *Correlator) threadLock(t *thread, s *share, w *window) ThreadLock {
-	l := &t.lock
-	r := ThreadLock{State: lockState(t), Ext: l.ext, Int: l.internal, MaxExt: max(s.maxExt, l.ext), GoID: l.goid, Parked: l.parked, Holds: s.holds}
+	l := &t.atEnd.lock
+	r := ThreadLock{State: lockState(t, t.atEnd.kind), Ext: l.ext, Int: l.internal, MaxExt: max(s.maxExt, l.ext), GoID: l.goid, Parked: l.parked, Holds: s.holds}
 	if r.State == "unknown" {
 		return ThreadLock{State: r.State, MaxExt: s.maxExt, Holds: s.holds}
 	}

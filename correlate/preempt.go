@@ -98,7 +98,7 @@ func (c *Correlator) tgkillExit(e *events.Event) {
 func (c *Correlator) signalDeliver(e *events.Event) {
 	t := c.known(e.TID)
 	c.count(e.Time, func(w *window) *uint64 { return &w.counts.SigurgDelivered })
-	c.observed(t, e.Time)
+	c.observedAs(t, e.Flags, e.Time, false)
 	sig := t.pending
 	t.pending = nil
 	t.open(spanHandler, e.Time)
@@ -139,14 +139,17 @@ func (c *Correlator) sigreturn(e *events.Event) {
 	t.handling = nil
 	s := t.close(spanHandler, phaseHandler, e.Time)
 	s.Population = sig.of
-	t.spans[spanResume], t.parkedAt = span{}, 0
+	if t.resume.parkedAt != 0 {
+		t.spans[spanLastResume], t.lastResume = t.spans[spanResume], t.resume
+	}
+	t.spans[spanResume], t.resume = span{}, resume{}
 	switch pc := e.Args[events.ArgValue]; {
 	case pc == 0 || c.cfg.AsyncPreempt == 0:
 	case pc != c.cfg.AsyncPreempt:
 		c.count(e.Time, func(w *window) *uint64 { return &w.notInjected })
-	case lockedWord(t.lock.kind) == lockedTrue:
+	case lockedWord(t.lockKind()) == lockedTrue:
 		t.open(spanResume, e.Time)
-		t.resumes = Population{Locked: lockedTrue, Cause: cmp.Or(sig.of.Cause, causeUnknown)}
+		t.resume.of = Population{Locked: lockedTrue, Cause: cmp.Or(sig.of.Cause, causeUnknown)}
 	}
 	if sig.generated != 0 {
 		c.finish(t, s)

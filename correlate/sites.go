@@ -85,15 +85,15 @@ func (c *Correlator) pin(e *events.Event) {
 	}
 }
 
-// pinsSeen tells a thread's pins what the lock has been found to be.
-func (c *Correlator) pinsSeen(t *thread, at events.Time) {
+// pinsSeen tells a thread's pins what the lock has been found to be; blocked: as the thread left its CPU of its own will.
+func (c *Correlator) pinsSeen(t *thread, at events.Time, blocked bool) {
 	o := t.pins.outer()
 	switch {
 	case o == nil && !heldByUser(t.lock.kind):
 		t.pins.calls = nil
-	case o == nil || o.at >= at || lockedWord(t.lock.kind) == lockedUnknown:
+	case o == nil || o.at >= at:
 	case !heldByUser(t.lock.kind):
-		if t.pins.free == 0 {
+		if blocked && t.pins.free == 0 {
 			t.pins.free = at
 		}
 	case t.lock.goid == o.goid:

@@ -25,7 +25,9 @@ type thread struct {
 	// The M, its lock and who is behind the thread's birth and end.
 	m          mIdentity
 	lock       lock
-	told       lock       // as the thread itself told last
+	unknown    bool // the last look at the lock proved nothing
+	told       lock // as the thread itself told last
+	atEnd      lockAtEnd
 	pins       pins       // seen by the probe
 	counted    bool       // in Correlator.locked
 	born       Population // of what its creation cost
@@ -33,13 +35,13 @@ type thread struct {
 	clonedFrom uint64     // as a parent: the stack of the clone in progress
 	end        Population // of what its end costs
 
-	// The locked goroutine was preempted by injection, and its thread has not run since it waited for it in the scheduler.
-	parkedAt events.Time
-	resumes  Population
-	parked   bool   // its goroutine did not run at lastOut
-	waiter   waiter // which that was
-	runs     [8]run // its last ones
-	runsNext uint8
+	// The locked goroutine was preempted by injection, and its thread has not run since it waited for it in the scheduler. The one
+	// before: it has run since, as it is preempted again, and its turn will tell from when on.
+	resume, lastResume resume
+	parked             bool   // its goroutine did not run at lastOut
+	waiter             waiter // which that was
+	runs               [8]run // its last ones
+	runsNext           uint8
 
 	// SIGURG under way to this thread, and in its handler.
 	pending, handling *signal
@@ -90,6 +92,7 @@ const (
 	spanDeliver
 	spanHandler
 	spanResume
+	spanLastResume
 	spanCount
 )
 

@@ -45,11 +45,13 @@ func (c *Correlator) turn(e *events.Event) {
 			c.handoff(t, uint32(e.Args[events.ArgWaker]), wake, in)
 		}
 		t.ran(in, now, e.Has(events.SwitchPreempted))
+	} else {
+		t.notResumed(now)
 	}
-	c.observedAs(t, uint8(e.Args[events.ArgLock]), now)
+	c.observedAs(t, uint8(e.Args[events.ArgLock]), now, !e.Has(events.SwitchPreempted))
 	t.parked = e.Has(events.SwitchParked) && !e.Has(events.SwitchPreempted)
 	t.lock.parked = t.parked
-	t.waiter = waiter{t.lock.kind, t.lock.goid, t.lock.entry}
+	t.waiter = waiter{t.lockKind(), t.lock.goid, t.lock.entry}
 	c.runOn(e.CPU, in, now)
 	t.lastOut, t.preempted = now, e.Has(events.SwitchPreempted)
 	t.switchedOut()

@@ -198,10 +198,21 @@ func (c *Correlator) windowStart(e *events.Event) {
 	}
 }
 
+// endWindow ends a window, and keeps what is known of its threads' locks now.
+func (c *Correlator) endWindow(w *window, at events.Time) {
+	w.end = at
+	for _, t := range c.threads {
+		t.atEnd = lockAtEnd{t.lock, t.lockKind()}
+	}
+	for _, t := range w.threads { // those that have ended, too
+		t.atEnd = lockAtEnd{t.lock, t.lockKind()}
+	}
+}
+
 func (c *Correlator) windowCut(e *events.Event) {
 	for _, w := range c.windows {
 		if w.interval && w.end == 0 {
-			w.end = e.Time
+			c.endWindow(w, e.Time)
 		}
 	}
 	c.openWindow(e.Time, true)
@@ -219,7 +230,7 @@ func (c *Correlator) windowEnd(e *events.Event) {
 	}
 	for _, w := range c.windows {
 		if w.end == 0 {
-			w.end = e.Time
+			c.endWindow(w, e.Time)
 		}
 	}
 }
@@ -305,10 +316,10 @@ func (c *Correlator) threadResult(t *thread, s *share, w *window) Thread {
 		Run: s.time[classRun], Runq: s.time[classRunq], Blocked: s.time[classBlocked], Unknown: s.time[classUnknown],
 	}
 	r.Role, r.Lock = c.role(t), c.threadLock(t, s, w)
-	if s.handoffTo == t.lock.goid {
+	if s.handoffTo == t.atEnd.goid {
 		r.Handoff = s.handoff
 	}
-	if t.m.known {
+	if t.m.known && !(t.m.extra && t.atEnd.kind == events.LockForeign) { // it has given that M back
 		id := t.m.id
 		r.M = &id
 	}

@@ -67,6 +67,9 @@ func (o *observer) run(ctx context.Context, p plan) (err error) {
 	if err := o.snapshot(); err != nil {
 		return err
 	}
+	if err := o.readLocks(); err != nil {
+		return err
+	}
 	start := events.Event{Kind: events.WindowStart, Time: now()}
 	if p.interval > 0 {
 		start.Flags = events.WindowIntervals
@@ -158,6 +161,9 @@ func (o *observer) release(until events.Time) {
 // boundary ends a window now and has every thread looked at, so that its time is known up to here. Losses up to now are the
 // window's.
 func (o *observer) boundary(kind events.Kind) error {
+	if err := o.readLocks(); err != nil {
+		return err
+	}
 	at := now()
 	if err := o.tellLosses(at - 1); err != nil {
 		return err
@@ -190,12 +196,25 @@ func (o *observer) finish() error {
 	return o.err
 }
 
+// readLocks reads what the runtime's memory says of every living thread now: some may not have looked at it themselves for long.
+func (o *observer) readLocks() error {
+	if !o.program.locks() {
+		return nil
+	}
+	records, err := o.session.Snapshot()
+	if err != nil {
+		return err
+	}
+	o.program.ms(loader.ThreadInfos(records), o.order.Push)
+	return nil
+}
+
+// snapshot has the kernel say of every living thread what it is doing.
 func (o *observer) snapshot() error {
 	records, err := o.session.Snapshot()
 	if err != nil {
 		return err
 	}
-	threads := loader.ThreadInfos(records)
 	var e events.Event
 	for ; len(records) >= loader.SnapshotRecord; records = records[loader.SnapshotRecord:] {
 		if err := events.Decode(records, &e, nil); err != nil {
@@ -203,7 +222,6 @@ func (o *observer) snapshot() error {
 		}
 		o.order.Push(&e)
 	}
-	o.program.ms(threads, o.order.Push)
 	return nil
 }
 

@@ -15,6 +15,7 @@ type program struct {
 	runtime *goruntime.Runtime
 	symbols *goruntime.Symbols
 	info    *goruntime.Info // nil: no Go program, or nothing could be read of it
+	checked bool            // the Ms have been held against the runtime's list
 }
 
 func (p *program) close() {
@@ -64,9 +65,6 @@ func (p *program) frames(pcs []uint64) []correlate.Frame {
 // What can't be read, or contradicts itself since the thread runs meanwhile, is left out; as is an M that the runtime does not have
 // in its own list, where that can be read.
 func (p *program) ms(threads []loader.ThreadInfo, out func(*events.Event)) {
-	if !p.locks() {
-		return
-	}
 	type reading struct {
 		at  events.Time
 		tid uint32
@@ -79,7 +77,11 @@ func (p *program) ms(threads []loader.ThreadInfo, out func(*events.Event)) {
 		r.m, r.err = p.m(t)
 		readings = append(readings, r)
 	}
-	listed := p.listed() // after: an M is listed before it has a thread, and until that is about to end
+	var listed map[uint64]bool
+	if !p.checked { // once, before the window: a target can make that take seconds
+		p.checked = true
+		listed = p.listed() // after the readings: an M is listed before it has a thread, and until that is about to end
+	}
 	for _, r := range readings {
 		switch {
 		case errors.Is(r.err, goruntime.ErrForeign):
@@ -119,7 +121,7 @@ func (p *program) m(t loader.ThreadInfo) (goruntime.M, error) {
 // threadM is the event that says which M a thread is.
 func (p *program) threadM(at events.Time, tid uint32, m goruntime.M) (events.Event, bool) {
 	e := events.Event{Time: at, TID: tid, Kind: events.ThreadM}
-	e.Args[events.ArgM], e.Args[events.ArgMID] = m.Addr, uint64(m.ID)
+	e.Args[events.ArgM], e.Args[events.ArgMID], e.Args[events.ArgMRead] = m.Addr, uint64(m.ID), 1
 	switch m.Role {
 	case goruntime.RoleSysmon:
 		e.Args[events.ArgMStart] = p.info.Sysmon

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/internal/findings"
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/loader"
@@ -124,6 +126,9 @@ func (w *windows) report(meta report.Meta, r *correlate.Result) *report.Report {
 				about.Affinity[t.TID] = s.cpus
 			}
 		}
+	}
+	if n := w.observer.ring.Stacks.Dropped(); n > 0 {
+		meta.Warnings = append(slices.Clip(meta.Warnings), fmt.Sprintf("more than %d different stacks: of %d the causes are unknown", events.MaxStacks, n))
 	}
 	meta.Findings = findings.Find(r, about)
 	rep := report.New(meta, r)

@@ -32,11 +32,11 @@ func hotSpots(w *window) (fs []Finding) {
 		entry := sum.Entry
 		wake, waker := float64(sum.WakeNS)/float64(sum.N), float64(sum.CPUNS)/float64(sum.N)
 		f := Finding{ID: "pinned-handoff-hot-spot", Severity: info,
-			Message: fmt.Sprintf("%s is pinned and was handed work %s%s times per s on %s: each time %s until its thread runs, and %s or more "+
+			Message: fmt.Sprintf("%s is pinned and its thread was woken for it %s%s times per s on %s: each time %s until its thread runs, and %s or more "+
 				"of CPU in the waker, together at least %s of one CPU", goroutineOf(entry), w.atLeast(), digits(perSecond),
 				plural(len(sum.Threads), "thread"), duration(wake), duration(waker), percent(cpu)),
-			Advice: fmt.Sprintf("hand %s more work at a time (a slice per channel operation, or a buffered channel drained in a loop), "+
-				"let it do the whole job without asking others, or unpin what does not depend on the thread", function(entry)),
+			Advice: fmt.Sprintf("each wait of %s for another goroutine (channel, lock, timer) and each preemption costs that: hand it more work at a time (a slice per "+
+				"channel operation, or a buffered channel drained in a loop), or unpin what does not depend on the thread", function(entry)),
 			Evidence: map[string]any{"threads": len(sum.Threads), "tids": sum.Threads[:min(len(sum.Threads), mostTIDs)], "function": orNil(entry), "handoffs_per_s": rounded(perSecond),
 				"wake_mean_ns": rounded(wake), "waker_cpu_mean_ns": rounded(waker), "cpu_min_fraction": rounded(cpu), "lossy": !w.complete},
 		}

@@ -43,7 +43,7 @@ func TestHandoffHotSpot(t *testing.T) {
 	})
 	r := healthy(10)
 	handed(250_000, 10_000, 4_000)(r, nil)
-	const want = "gl.(*Loop).run is pinned and was handed work 25000 times per s on 1 thread: each time 10 µs until its thread runs, " +
+	const want = "gl.(*Loop).run is pinned and its thread was woken for it 25000 times per s on 1 thread: each time 10 µs until its thread runs, " +
 		"and 4 µs or more of CPU in the waker, together at least 10 % of one CPU"
 	if f := Find(r, about)[0]; f.Message != want {
 		t.Errorf("%s", f.Message)
