@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asExecutor) != "" {
 		executeAnother()
 	}
+	if os.Getenv(asForker) != "" {
+		forkOnce()
+	}
 	if len(os.Args) > 1 && os.Args[1] == workloadCommand || os.Getenv(asPinwatch) != "" {
 		main()
 	}

@@ -48,17 +48,28 @@ func attachTo(t *testing.T, pid int, args ...string) *attached {
 // end ends the observation, if the target's end has not, and returns its report.
 func (a *attached) end() report.Report {
 	a.t.Helper()
+	return parse(a.t, a.text())
+}
+
+// text ends the observation and returns what it printed.
+func (a *attached) text() string {
+	a.t.Helper()
 	a.cancel()
-	return a.report()
+	return a.printed()
 }
 
 // report waits for the end of the observation.
 func (a *attached) report() report.Report {
 	a.t.Helper()
+	return parse(a.t, a.printed())
+}
+
+func (a *attached) printed() string {
+	a.t.Helper()
 	if code := <-a.code; code != exitOK {
 		a.t.Fatalf("exit code %d: %s", code, &a.errs)
 	}
-	return parse(a.t, a.out.String())
+	return a.out.String()
 }
 
 // truth is one window of one workload, seen by pinwatch and, at the same time, by observers that have nothing in common with it.

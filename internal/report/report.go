@@ -61,7 +61,7 @@ type Target struct {
 	Cgo        *bool   `json:"cgo"`
 	PIE        *bool   `json:"pie"`
 	Stripped   *bool   `json:"stripped"`
-	Offsets    *string `json:"offsets"` // dwarf, table, none
+	Offsets    *string `json:"offsets"` // dwarf, table, file (the user's), none
 	GOMAXPROCS *int    `json:"gomaxprocs"`
 	Ended      *string `json:"ended"` // how it ended inside the window, in words; nil while it lives
 }

@@ -83,6 +83,13 @@ func (p *Proc) Go() {
 	p.tell("go")
 }
 
+// Step has the workload do its next step, once its activity has begun, and returns the account of it.
+func (p *Proc) Step() workload.Account {
+	p.t.Helper()
+	p.tell("step")
+	return p.account()
+}
+
 // Quiesce ends the activity and returns the account of it. The threads live on, and keep their locks.
 func (p *Proc) Quiesce() workload.Account {
 	p.t.Helper()

@@ -4,7 +4,6 @@ import (
 	"flag"
 	"runtime"
 	"sync/atomic"
-	"time"
 )
 
 // storm stops the world again and again while tight loops run, which takes a SIGURG each (Go 1.14 and later). The one who
@@ -27,8 +26,9 @@ func storm(flags *flag.FlagSet) func(*stage) error {
 				} else {
 					s.stopWorld()
 				}
-				for seen := atomic.LoadUint64(&s.ops); atomic.LoadUint64(&s.ops) == seen; { // who has not gone on needs no signal
-					if !s.pause(20 * time.Microsecond) {
+				// Who has not gone on needs no signal. A timer would take a millisecond (epoll_wait counts in these), far too long.
+				for seen := atomic.LoadUint64(&s.ops); atomic.LoadUint64(&s.ops) == seen; runtime.Gosched() {
+					if s.over() {
 						return
 					}
 				}

@@ -1,0 +1,318 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/workload"
+)
+
+// minKnown is the least part of the looks at a lock that must pass the self-check on a release that pinwatch knows.
+const minKnown = 0.99
+
+// What pinwatch says of every thread's lock and role is what the workload knows of itself, thread by thread.
+func TestLocksAreTheWorkloads(t *testing.T) {
+	for _, args := range []string{
+		"threads -n 200", "leak", "wedged", "wedged -alive", "pingpong -pairs 2", "churn", "blocked", "spinners", "matrix", "idle -notify",
+	} {
+		for _, mode := range []string{"", "--hash-state"} {
+			if mode != "" && args != "matrix" {
+				continue
+			}
+			t.Run(strings.TrimSpace(args+" "+mode), func(t *testing.T) {
+				t.Parallel()
+				w := watch{workload: strings.Fields(args), args: strings.Fields(mode), work: time.Second}.run(t)
+				w.checkThreads(t)
+				w.checkLocks(t)
+			})
+		}
+	}
+}
+
+// checkLocks compares what was last seen of every thread with the account.
+func (w *watched) checkLocks(t *testing.T) {
+	t.Helper()
+	r, a := &w.report, &w.account
+	t.Logf("%d observations, %d unknown", r.Locks.Observations, r.Locks.Unknown)
+	if k := knownShare(r.Locks); k < minKnown {
+		t.Errorf("%.2f %% of %d lock observations are known", 100*k, r.Locks.Observations)
+	}
+	pins := map[int]workload.Pin{}
+	for _, p := range a.Pins {
+		pins[p.TID] = p
+	}
+	threads := alive(r)
+	locked := len(pins)
+	for tid, th := range threads {
+		if servesSignals(th) {
+			locked++
+		}
+		if p, pinned := pins[tid]; pinned {
+			checkPinned(t, th, p)
+		} else {
+			checkFree(t, th, a)
+		}
+	}
+	c := r.Counts
+	if c.LockedThreads == nil || c.LockedThreadsMax == nil || c.ThreadsExitedLocked == nil {
+		t.Fatalf("counts not known: %+v", c)
+	}
+	if int(*c.LockedThreads) != locked || *c.ThreadsExitedLocked != a.LockedExits || c.ThreadsExited != a.LockedExits {
+		t.Errorf("%d threads locked, want %d; %d of %d exits locked, want %d",
+			*c.LockedThreads, locked, *c.ThreadsExitedLocked, c.ThreadsExited, a.LockedExits)
+	}
+	// Who is locked for a moment only, before he dies of it or of the main thread, counts as well.
+	most := int(*c.LockedThreadsMax)
+	if brief := a.LockedExits > 0 || a.WedgedTID != 0; most < locked || !brief && most != locked {
+		t.Errorf("%d threads were locked at one time, want %d", most, locked)
+	}
+	for _, th := range r.Threads {
+		if th.ExitNS != nil && (th.Lock != "exiting" || !slices.Contains(a.LockedExitTIDs, int(th.TID))) {
+			t.Errorf("ended with lock %s: %s", th.Lock, threadRow(th))
+		}
+	}
+	checkRoles(t, threads, a)
+}
+
+// checkThreads: the threads alive at the end are the kernel's.
+func (w *watched) checkThreads(t *testing.T) {
+	t.Helper()
+	threads := alive(&w.report)
+	for _, tid := range w.threads {
+		if _, ok := threads[int(tid)]; !ok {
+			t.Errorf("not listed: thread %d", tid)
+		}
+	}
+	if len(threads) != len(w.threads) {
+		t.Errorf("%d threads alive, /proc has %d", len(threads), len(w.threads))
+	}
+}
+
+func threadRow(th report.Thread) string {
+	text := fmt.Sprintf("thread %d (m %s, %s): lock %s", th.TID, word(th.M), th.Role, th.Lock)
+	return text + fmt.Sprintf(", ext %s, int %s, goid %s, entry %s", word(th.LockedExt), word(th.LockedInt), word(th.GoID), word(th.LockEntry))
+}
+
+func word[T any](v *T) string {
+	if v == nil {
+		return "?"
+	}
+	return fmt.Sprint(*v)
+}
+
+func is[T comparable](v *T, want T) bool { return v != nil && *v == want }
+
+// checkPinned: a goroutine held this thread since before the window began. What go f(x) starts is a wrapper of f that belongs to the
+// function which says so.
+func checkPinned(t *testing.T, th report.Thread, p workload.Pin) {
+	t.Helper()
+	entered := is(th.LockEntry, p.Entry) || strings.Contains(word(th.LockEntry), ".gowrap")
+	if th.Lock != "user" || !is(th.LockedExt, uint32(p.Depth)) || !is(th.LockedInt, 0) || !is(th.GoID, uint64(p.GoID)) || !entered {
+		t.Errorf("%s, want %+v", threadRow(th), p)
+	}
+	if th.LockHeldMin == nil || *th.LockHeldMin <= 0 || th.LockHeldMax != nil {
+		t.Errorf("%s: held for %s s at least and %s at most, but since before it was first looked at",
+			threadRow(th), word(th.LockHeldMin), word(th.LockHeldMax))
+	}
+	if th.StartNS == nil && !is(th.LockHolds, 0) {
+		t.Errorf("%s: %s locks began in the window", threadRow(th), word(th.LockHolds))
+	}
+}
+
+// checkFree: the program has locked nobody to this thread. The runtime has, to a thread lent to C, and for its own goroutine that
+// serves os/signal.
+func checkFree(t *testing.T, th report.Thread, a *workload.Account) {
+	t.Helper()
+	switch {
+	case int(th.TID) == a.WedgedTID:
+		if th.Lock != "wedged" || th.GoID != nil {
+			t.Errorf("wedged: %s", threadRow(th))
+		}
+	case slices.Contains(a.Extra, int(th.TID)):
+		if th.Lock != "runtime" && th.Lock != "none" || !is(th.LockedExt, 0) {
+			t.Errorf("lent to C: %s", threadRow(th))
+		}
+	case servesSignals(th):
+		if a.Name != "idle" { // the one that listens
+			t.Errorf("serves os/signal: %s", threadRow(th))
+		}
+	case th.Lock != "none" || !is(th.LockedExt, 0) || !is(th.LockedInt, 0) || th.GoID != nil:
+		t.Errorf("not locked: %s", threadRow(th))
+	}
+}
+
+func servesSignals(th report.Thread) bool {
+	return th.Lock == "user" && th.LockEntry != nil && strings.HasPrefix(*th.LockEntry, "runtime.ensureSigM")
+}
+
+// checkRoles: each thread has the role that it can have. Which is sysmon's and which the template thread's only the runtime knows.
+func checkRoles(t *testing.T, threads map[int]report.Thread, a *workload.Account) {
+	t.Helper()
+	roles := map[string]int{}
+	for tid, th := range threads {
+		roles[th.Role]++
+		ok := th.Role == "worker" || th.Role == "sysmon" || th.Role == "template"
+		switch {
+		case tid == a.PID:
+			ok = th.Role == "main"
+		case slices.Contains(a.Foreign, tid):
+			ok = th.Role == "foreign"
+		case slices.Contains(a.Extra, tid):
+			ok = th.Role == "cgo_extra"
+		}
+		if !ok || th.Role == "foreign" != (th.M == nil) {
+			t.Errorf("its role can't be: %s", threadRow(th))
+		}
+	}
+	if roles["sysmon"] != 1 || roles["template"] != 1 {
+		t.Errorf("roles %v", roles)
+	}
+}
+
+// Threads of C code are told from the runtime's own, and from those that the runtime lends an M.
+func TestLocksBesideC(t *testing.T) {
+	w := watch{workload: strings.Fields("cgo -foreign 2 -extra 2 -pins 2"), start: testenv.CgoWorkload, work: time.Second}.run(t)
+	if a := w.account; len(a.Foreign) != 2 || len(a.Extra) != 2 || len(a.Pins) != 2 {
+		t.Fatalf("account %+v", a)
+	}
+	w.checkLocks(t)
+}
+
+// A process in a PID namespace of its own knows its threads by other numbers than we do.
+func TestLocksInNamespace(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	testenv.Workload(t, "idle") // so that the program is built: the first process in the namespace lives as long as that
+	runtime.LockOSThread()      // for good: the thread's children, and no others, are in the namespace from now on
+	if err := unix.Unshare(unix.CLONE_NEWPID); err != nil {
+		t.Fatal(err)
+	}
+	w := watch{workload: strings.Fields("pingpong -pairs 2"), work: time.Second}.run(t)
+	if w.account.PID != 1 {
+		t.Fatalf("the workload is process %d of its namespace", w.account.PID)
+	}
+	w.checkThreads(t)
+	for i := range w.report.Threads {
+		th := &w.report.Threads[i]
+		th.TID = ownTID(t, w.proc.PID, th.TID)
+	}
+	w.checkLocks(t)
+}
+
+// ownTID is a thread's number in the innermost PID namespace that it is in.
+func ownTID(t *testing.T, pid int, tid int32) (own int32) {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", pid, tid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "\nNSpid:")
+	line, _, _ := strings.Cut(rest, "\n")
+	fields := strings.Fields(line)
+	if _, err := fmt.Sscan(fields[len(fields)-1], &own); err != nil {
+		t.Fatal(err)
+	}
+	return own
+}
+
+// Depths that change while they are observed.
+func TestLockDepths(t *testing.T) {
+	const pause = 50 * time.Millisecond // ten times as long as each goroutine sleeps at most
+	w := watch{workload: []string{"depth"}, work: pause, act: func(p *testenv.Proc) {
+		for range 7 {
+			p.Step()
+			time.Sleep(pause)
+		}
+	}}.run(t)
+	w.checkLocks(t)
+	for tid, th := range alive(&w.report) {
+		seen, deepest := 0, 0 // of stretches so long that the goroutine slept in them, and of all
+		for _, l := range w.account.Locks {
+			if l.TID != tid {
+				continue
+			}
+			deepest = max(deepest, l.Depth)
+			if l.To-l.From > int64(pause)/2 {
+				seen = max(seen, l.Depth)
+			}
+		}
+		if th.LockDepthMax == nil || int(*th.LockDepthMax) < seen || int(*th.LockDepthMax) > deepest {
+			t.Errorf("thread %d: locked %s deep at most, want %d to %d", tid, word(th.LockDepthMax), seen, deepest)
+		}
+	}
+}
+
+// Threads that ever other goroutines are locked to: pinwatch counts every lock, names none that never was, and its bounds of how long
+// each has been held hold the truth.
+func TestLocksThatPass(t *testing.T) {
+	w := watch{workload: []string{"dance"}, args: strings.Fields("-i 100ms -o ndjson"), work: 1500 * time.Millisecond}.run(t)
+	holds, want := map[int]uint64{}, map[int]uint64{}
+	held := 0
+	for i := range w.intervals {
+		r := &w.intervals[i]
+		if k := knownShare(r.Locks); r.Locks.Observations > 100 && k < minKnown {
+			t.Errorf("%.2f %% of %d lock observations are known", 100*k, r.Locks.Observations)
+		}
+		for _, th := range r.Threads {
+			holds[int(th.TID)] += *th.LockHolds
+			if th.Lock == "user" {
+				held++
+				checkHold(t, th, r.Window, w.account.Locks)
+			} else if th.Lock != "none" {
+				t.Error(threadRow(th))
+			}
+		}
+	}
+	for _, l := range w.account.Locks {
+		want[l.TID]++
+	}
+	// While it is locked each goroutine sleeps, and that shows.
+	for tid := range holds {
+		if holds[tid] != want[tid] {
+			t.Errorf("thread %d: %d locks, %d in the account", tid, holds[tid], want[tid])
+		}
+	}
+	t.Logf("%d locks, %d of them held at an interval's end", len(w.account.Locks), held)
+	if held == 0 || len(w.account.Locks) == 0 {
+		t.Error("nothing was compared")
+	}
+}
+
+// checkHold holds a thread's lock at the end of a window against all the locks that there were. When exactly one began and ended can't be
+// timed, but not before the end of the one before it on that thread, nor after the begin of the next.
+func checkHold(t *testing.T, th report.Thread, w report.Window, locks []workload.Lock) {
+	t.Helper()
+	const exact = 1e-6 // seconds; as numbers with a point are
+	for _, l := range locks {
+		if l.TID != int(th.TID) || !is(th.GoID, uint64(l.GoID)) {
+			continue
+		}
+		before, next := int64(0), w.EndNS
+		for _, other := range locks {
+			if other.TID == l.TID && other.To < l.From {
+				before = max(before, other.To)
+			}
+			if other.TID == l.TID && other.From > l.To {
+				next = min(next, other.From)
+			}
+		}
+		switch least, most := *th.LockHeldMin, th.LockHeldMax; {
+		case *th.LockedExt < 1 || int(*th.LockedExt) > l.Depth:
+			t.Errorf("%s, want %+v", threadRow(th), l)
+		case least > float64(next-before)/1e9+exact:
+			t.Errorf("%s: held for %g s at least, but between %d and %d", threadRow(th), least, before, next)
+		case most == nil || l.From <= w.EndNS && *most < float64(w.EndNS-l.From)/1e9-exact:
+			t.Errorf("%s: at %d held for %s s at most, want %+v", threadRow(th), w.EndNS, word(most), l)
+		}
+		return
+	}
+	t.Errorf("there never was: %s", threadRow(th))
+}

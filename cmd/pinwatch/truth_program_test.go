@@ -1,0 +1,240 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"debug/elf"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/internal/goruntime"
+	"github.com/pinwatch/pinwatch/internal/testenv"
+)
+
+// Once the process runs another program nothing is said of its threads by what the first one's runtime looked like.
+func TestLocksEndWithExec(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), asExecutor+"=1")
+	stdin, out := pipes(t, cmd)
+	observed := attachTo(t, cmd.Process.Pid)
+	if _, err := io.WriteString(stdin, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.ReadString('\n'); err != nil { // the new program is ready, and at work
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(stdin, "quiesce\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	r := observed.end()
+	threads := alive(&r)
+	if len(threads) < 3 {
+		t.Errorf("%d threads", len(threads))
+	}
+	for _, th := range threads {
+		if th.Lock != "unknown" || th.Role != "unknown" || th.M != nil || th.GoID != nil || th.LockedExt != nil || th.LockHeldMin != nil {
+			t.Errorf("labelled: %s", threadRow(th))
+		}
+	}
+	if r.Counts.LockedThreads != nil {
+		t.Errorf("%d threads are locked, for all that is known", *r.Counts.LockedThreads)
+	}
+}
+
+// pipes starts a process that is killed when the test ends.
+func pipes(t *testing.T, cmd *exec.Cmd) (io.Writer, *bufio.Reader) {
+	t.Helper()
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return stdin, bufio.NewReader(stdout)
+}
+
+// asForker makes the test binary wait for a byte, fork without executing anything, print the child's pid, wait for the child's end, print
+// that, and wait for the end of its input.
+const asForker = "PINWATCH_TEST_AS_FORKER"
+
+func forkOnce() {
+	stdin := bufio.NewReader(os.Stdin)
+	if _, err := stdin.ReadByte(); err != nil {
+		panic(err)
+	}
+	nap := unix.NsecToTimespec(1e6)
+	pid, _, errno := unix.RawSyscall(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0)
+	if errno == 0 && pid == 0 { // the child has one thread and can't use the runtime
+		for range 50 {
+			_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&nap)), 0, 0)
+		}
+		_, _, _ = unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+	}
+	if errno != 0 {
+		panic(errno)
+	}
+	fmt.Println(pid)
+	if _, err := unix.Wait4(int(pid), nil, 0, nil); err != nil {
+		panic(err)
+	}
+	fmt.Println("ended")
+	_, _ = io.Copy(io.Discard, stdin)
+	os.Exit(0)
+}
+
+// A child that a fork makes is another process, though it runs the same program in a copy of the same memory.
+func TestForkIsAnotherProcess(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), asForker+"=1")
+	stdin, out := pipes(t, cmd)
+	observed := attachTo(t, cmd.Process.Pid)
+	if _, err := io.WriteString(stdin, "x"); err != nil {
+		t.Fatal(err)
+	}
+	line, err := out.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	child, err := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	r := observed.end()
+	for _, th := range r.Threads {
+		if int(th.TID) == child {
+			t.Errorf("the child is listed: %s", threadRow(th))
+		}
+	}
+	if c := r.Counts; c.ThreadsExited != 0 || c.ThreadsKilled != 0 || int(c.Threads) != len(alive(&r)) || r.Target.Ended != nil {
+		t.Errorf("the child counts: %+v", c)
+	}
+}
+
+// What counts is the file that the process executes, not what has its name by now.
+func TestLocksOfReplacedProgram(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	program := buildWorkload(t)
+	if program == "" {
+		return
+	}
+	t.Setenv("PINWATCH_WORKLOAD", program)
+	replaced := func(t testing.TB, args ...string) *testenv.Proc {
+		p := testenv.Workload(t, args...)
+		if err := os.Remove(program); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(program, []byte("no program\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	w := watch{workload: []string{"matrix"}, start: replaced, work: 500 * time.Millisecond}.once(t)
+	if !is(w.report.Target.Offsets, "dwarf") {
+		t.Errorf("target %+v", w.report.Target)
+	}
+	w.checkLocks(t)
+}
+
+// Of a release that no table has and a program that does not tell by DWARF, the kernel side is what can be observed; whoever has the
+// offsets can give them.
+func TestLocksOfUnknownRelease(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	program := buildWorkload(t, "-ldflags=-s -w")
+	if program == "" {
+		return
+	}
+	t.Setenv("PINWATCH_WORKLOAD", forgeRelease(t, program))
+	p := testenv.Workload(t, "pingpong")
+	code, stdout, stderr := pinwatch(t, "attach", "-p", strconv.Itoa(p.PID), "-d", "300ms", "-o", "json")
+	if code != exitOK || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "go1.99") || !strings.Contains(stderr, "--offsets FILE") {
+		t.Errorf("exit code %d, %q", code, stderr)
+	}
+	r := parse(t, stdout)
+	for _, th := range r.Threads {
+		if th.Lock != "unknown" || th.Role != "unknown" || th.M != nil {
+			t.Errorf("labelled: %s", threadRow(th))
+		}
+	}
+	if !is(r.Target.Offsets, "none") || r.Counts.LockedThreads != nil || r.Counts.Switches == 0 {
+		t.Errorf("target %+v, counts %+v", r.Target, r.Counts)
+	}
+
+	builtin, err := goruntime.BuiltinTable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	release, ok := goruntime.ParseRelease(runtime.Version())
+	offsets := builtin.Find(release, runtime.GOARCH)
+	if !ok || offsets == nil {
+		t.Fatalf("no offsets of %s", runtime.Version())
+	}
+	table := filepath.Join(t.TempDir(), "offsets")
+	text := goruntime.Table{{From: goruntime.Release{Minor: 99}, Arch: runtime.GOARCH, Offsets: *offsets}}.Text()
+	if err := os.WriteFile(table, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := watch{workload: []string{"matrix"}, args: []string{"--offsets", table}, work: 500 * time.Millisecond}.run(t)
+	if !is(w.report.Target.Offsets, "file") {
+		t.Errorf("target %+v", w.report.Target)
+	}
+	w.checkLocks(t)
+
+	if err := os.WriteFile(table, []byte("# no table\nfoo bar\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wrong(t, exitError, []string{table, "line 2"}, "attach", "-p", strconv.Itoa(p.PID), "-d", "1s", "--offsets", table)
+	wrong(t, exitError, []string{"/no/such/file"}, "attach", "-p", strconv.Itoa(p.PID), "-d", "1s", "--offsets", "/no/such/file")
+}
+
+// forgeRelease copies a program and makes its build info say that it was built by go1.99.
+func forgeRelease(t *testing.T, program string) (forged string) {
+	t.Helper()
+	text, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := elf.NewFile(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	section := f.Section(".go.buildinfo")
+	if section == nil {
+		t.Fatal("no build info")
+	}
+	info := text[section.Offset : section.Offset+section.FileSize]
+	at := bytes.Index(info, []byte(runtime.Version()))
+	if at < 0 {
+		t.Fatalf("the build info does not say %s", runtime.Version())
+	}
+	copy(info[at:], "go1.99")
+	forged = filepath.Join(t.TempDir(), "forged")
+	if err := os.WriteFile(forged, text, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return forged
+}
