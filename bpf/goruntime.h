@@ -193,37 +193,46 @@ static __always_inline void lock_tell(struct thread_state *state, const struct l
 	state->internal = seen->internal;
 }
 
+static __always_inline bool lock_is_told(const struct thread_state *state, const struct lock_seen *seen)
+{
+	return seen->kind == state->lock && seen->goid == state->goid && seen->ext == state->ext && seen->internal == state->internal;
+}
+
 // Looks at the calling thread's lock and tells user space when it has changed. It costs one read of user memory for a thread whose m
 // is known for life, two when it is locked.
-static __always_inline struct lock_seen lock_look(struct thread_state *state, __u32 tid, __u64 now)
+static __always_inline void lock_look(struct thread_state *state, __u32 tid, __u64 now, struct lock_seen *seen)
 {
-	struct lock_seen seen = {};
-
 	if (!runtime_known || runtime_gone)
-		return seen;
+		return;
 	if (state->leaving) {
-		seen.kind = state->lock;
-		return seen;
+		seen->kind = state->lock;
+		return;
 	}
-	seen.m = state->m;
-	seen.kind = seen.m ? LOCK_NONE : m_find(&seen);
-	if (seen.kind == LOCK_NONE)
-		seen.kind = lock_read(&seen, state->lockedg, state->masked);
-	if (seen.m && seen.m != state->told_m)
-		m_tell(state, &seen, tid, now);
-	if (!state->m && seen.m && m_is_for_life(&seen))
-		state->m = seen.m;
-	if (seen.kind != state->lock || seen.goid != state->goid || seen.ext != state->ext || seen.internal != state->internal)
-		lock_tell(state, &seen, tid, now);
-	return seen;
+	seen->m = state->m;
+	if (seen->m) {
+		seen->kind = lock_read(seen, state->lockedg, state->masked);
+	} else {
+		seen->kind = m_find(seen);
+		if (seen->kind == LOCK_NONE)
+			seen->kind = lock_read(seen, state->lockedg, state->masked);
+		if (seen->m && seen->m != state->told_m)
+			m_tell(state, seen, tid, now);
+		if (seen->m == state->told_m && m_is_for_life(seen))
+			state->m = seen->m;
+	}
+	if (!lock_is_told(state, seen))
+		lock_tell(state, seen, tid, now);
 }
 
 // The same where the calling thread's state is not at hand.
 static __always_inline __u8 lock_look_self(__u32 tid, __u64 now)
 {
 	struct thread_state *self = runtime_known ? thread_self() : NULL;
+	struct lock_seen seen = {};
 
-	return self ? lock_look(self, tid, now).kind : LOCK_UNREAD;
+	if (self)
+		lock_look(self, tid, now, &seen);
+	return seen.kind;
 }
 
 // The lock of another thread of the target, which may run meanwhile; its memory is the caller's too.

@@ -141,12 +141,15 @@ int pw_newtask(__u64 *ctx)
 // that is about to have one has yet to write itself into it (runtime.minit).
 static __always_inline __u8 sigmask_look(struct thread_state *self, __u32 tid, __u64 now, bool masked)
 {
+	struct lock_seen seen = {};
+
 	self->masked = masked;
 	if (!self->m || !masked)
 		self->leaving = 0;
 	if (runtime_cgo && !self->m && !masked)
 		return LOCK_UNREAD;
-	return lock_look(self, tid, now).kind;
+	lock_look(self, tid, now, &seen);
+	return seen.kind;
 }
 
 // A Go thread's last step to "ready" (minit) and its first step to its end (mexit) is rt_sigprocmask(SIG_SETMASK).

@@ -20,6 +20,7 @@ int pw_pin(struct pt_regs *ctx)
 	__u64 now = bpf_ktime_get_ns();
 	__u32 tid = current_target_tid();
 	struct thread_state *self;
+	struct lock_seen seen = {};
 	bool failed = false;
 	struct event_pin *e;
 	__u64 g;
@@ -28,7 +29,7 @@ int pw_pin(struct pt_regs *ctx)
 		return 0;
 	self = thread_self();
 	if (self)
-		lock_look(self, tid, now);
+		lock_look(self, tid, now, &seen);
 	e = emit_reserve(sizeof(*e), KIND_PIN, tid, now);
 	if (!e)
 		return 0;

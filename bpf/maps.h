@@ -13,14 +13,13 @@ struct {
 // What must be remembered of a thread between two of its events. It is made at task_newtask, or before the scheduler's hooks are
 // attached for threads that live already (pw_prepare): the scheduler must not allocate. Written under its run queue's
 // lock (switch) or its wake-up lock (waking, wakeup_new, migrate), or by the thread itself; all zero = nothing seen yet.
+// Two cache lines: what a switch needs comes first.
 struct thread_state {
 	__u64 off_time;	   // when it last left its CPU, or task_newtask
 	__u64 wake_time;   // the last waking off the CPU; of the present absence when later than off_time
-	__u64 call_time;   // the thread is in a clone or tgkill that it entered then; 0 = in none that matters
-	__u64 m;	   // its runtime.m; 0 = not known, or not for good
-	__u64 told_m;	   // the one user space has been told of
-	__u64 goid;	   // the lock as user space has been told of it
-	__u64 lockedg;
+	__u64 m;	   // its runtime.m, when it has it for life and user space has been told; else 0
+	__u64 lockedg;	   // the lock as user space has been told of it: whom to ask first whether it still holds
+	__u64 goid;
 	__u32 ext;
 	__u32 internal;
 	__u32 waker;	   // who woke it
@@ -34,6 +33,8 @@ struct thread_state {
 	__u8 leaving;	   // it is in runtime.mexit or beyond: its m is not its own for long, so its lock stays as it is
 	__u8 injected;	   // it was preempted by injection, and has not left its CPU by itself since
 	__u8 unused[7];
+	__u64 call_time;   // the thread is in a clone or tgkill that it entered then; 0 = in none that matters
+	__u64 told_m;	   // the m that user space has been told of
 };
 
 // Deleted by the kernel together with the task.

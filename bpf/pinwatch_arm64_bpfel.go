@@ -255,11 +255,9 @@ type PinwatchThreadState struct {
 	_           structs.HostLayout
 	OffTime     uint64
 	WakeTime    uint64
-	CallTime    uint64
 	M           uint64
-	ToldM       uint64
-	Goid        uint64
 	Lockedg     uint64
+	Goid        uint64
 	Ext         uint32
 	Internal    uint32
 	Waker       uint32
@@ -273,6 +271,8 @@ type PinwatchThreadState struct {
 	Leaving     uint8
 	Injected    uint8
 	Unused      [7]uint8
+	CallTime    uint64
+	ToldM       uint64
 }
 
 type PinwatchUserStack struct {

@@ -49,7 +49,7 @@ static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct
 		return;
 	}
 	if (!dead)
-		lock = lock_look(state, prev->pid, now);
+		lock_look(state, prev->pid, now, &lock);
 	if (state->injected && !runnable)
 		turn_park(ctx, state, prev->pid);
 	e = emit_reserve(sizeof(*e), KIND_SWITCH, prev->pid, now);
