@@ -100,28 +100,54 @@ static __always_inline bool m_is_orphan(__u64 m, bool masked)
 	return masked || (user_read(&p, m + off_m_p) && user_read(&curg, m + off_m_curg) && !p && !curg);
 }
 
-// Reads the lock of seen->m, whose goroutine is most likely the one of last time: when that says so itself, m.lockedg says the same.
-static __always_inline __u32 lock_read(struct lock_seen *seen, __u64 lockedg, bool masked)
+static __always_inline bool counts_read(struct lock_seen *seen)
 {
 	__u32 counts[2]; // lockedExt, lockedInt
 
 	if (bpf_probe_read_user(counts, sizeof(counts), (void *)(seen->m + off_m_lockedext)))
-		return LOCK_UNKNOWN;
+		return false;
 	seen->ext = counts[0];
 	seen->internal = counts[1];
+	return true;
+}
+
+// The m names no goroutine. The counts, which nothing else touches and so are slow to read, matter only where one may have exited:
+// of a thread that was locked, that is about to end, or that can't (m0).
+static __always_inline __u32 lock_read_none(struct lock_seen *seen, const struct thread_state *state)
+{
+	if (offsets_proved && state->lock < LOCK_USER && !state->masked && !state->is_m0)
+		return LOCK_NONE;
+	if (!counts_read(seen))
+		return LOCK_UNKNOWN;
 	if (!seen->ext && !seen->internal)
-		return offsets_proved || !user_word(seen->m + off_m_lockedg) ? LOCK_NONE : LOCK_UNKNOWN;
+		return LOCK_NONE;
+	return seen->ext && m_is_orphan(seen->m, state->masked) ? LOCK_ORPHAN : LOCK_UNKNOWN;
+}
+
+// Reads the lock of seen->m. Its goroutine is most likely the one of last time: when that says so itself, m.lockedg says the same.
+static __always_inline __u32 lock_read(struct lock_seen *seen, const struct thread_state *state)
+{
+	__u64 lockedg = state->lockedg;
+
 	if (!lockedg || !g_read(seen, lockedg)) {
 		if (!user_read(&lockedg, seen->m + off_m_lockedg))
 			return LOCK_UNKNOWN;
 		if (!lockedg)
-			return seen->ext && m_is_orphan(seen->m, masked) ? LOCK_ORPHAN : LOCK_UNKNOWN;
+			return lock_read_none(seen, state);
 		if (!g_read(seen, lockedg))
 			return LOCK_UNKNOWN;
 	}
-	if (!offsets_proved && seen->ext)
-		lock_proved = 1;
-	return seen->ext ? LOCK_USER : LOCK_RUNTIME;
+	if (!counts_read(seen))
+		return LOCK_UNKNOWN;
+	if (seen->ext) {
+		if (!offsets_proved)
+			lock_proved = 1;
+		return LOCK_USER;
+	}
+	if (seen->internal)
+		return LOCK_RUNTIME;
+	seen->lockedg = seen->goid = seen->parked = 0; // UnlockOSThread counts before it forgets the goroutine
+	return offsets_proved ? LOCK_NONE : LOCK_UNKNOWN;
 }
 
 // An M belongs to one thread for life, except those lent to threads of C code, which are locked by the runtime for as long as they
@@ -171,6 +197,7 @@ static __always_inline void m_tell(struct thread_state *state, const struct lock
 	e->extra = extra;
 	emit_submit(e);
 	state->told_m = seen->m;
+	state->is_m0 = !id;
 }
 
 static __always_inline void lock_tell(struct thread_state *state, const struct lock_seen *seen, __u32 tid, __u64 now)
@@ -210,11 +237,11 @@ static __always_inline void lock_look(struct thread_state *state, __u32 tid, __u
 	}
 	seen->m = state->m;
 	if (seen->m) {
-		seen->kind = lock_read(seen, state->lockedg, state->masked);
+		seen->kind = lock_read(seen, state);
 	} else {
 		seen->kind = m_find(seen);
 		if (seen->kind == LOCK_NONE)
-			seen->kind = lock_read(seen, state->lockedg, state->masked);
+			seen->kind = lock_read(seen, state);
 		if (seen->m && seen->m != state->told_m)
 			m_tell(state, seen, tid, now);
 		if (seen->m == state->told_m && m_is_for_life(seen))
@@ -246,7 +273,7 @@ static __always_inline __u8 lock_peek(const struct thread_state *state)
 		return state->lock;
 	seen.m = state->m;
 	if (seen.m)
-		return lock_read(&seen, state->lockedg, state->masked);
+		return lock_read(&seen, state);
 	return state->lock == LOCK_FOREIGN ? LOCK_FOREIGN : LOCK_UNKNOWN;
 }
 

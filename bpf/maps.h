@@ -32,7 +32,8 @@ struct thread_state {
 	__u8 masked;	   // it has blocked SIGURG
 	__u8 leaving;	   // it is in runtime.mexit or beyond: its m is not its own for long, so its lock stays as it is
 	__u8 injected;	   // it was preempted by injection, and has not left its CPU by itself since
-	__u8 unused[7];
+	__u8 is_m0;
+	__u8 unused[6];
 	__u64 call_time;   // the thread is in a clone or tgkill that it entered then; 0 = in none that matters
 	__u64 told_m;	   // the m that user space has been told of
 };

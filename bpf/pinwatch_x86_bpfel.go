@@ -270,7 +270,8 @@ type PinwatchThreadState struct {
 	Masked      uint8
 	Leaving     uint8
 	Injected    uint8
-	Unused      [7]uint8
+	IsM0        uint8
+	Unused      [6]uint8
 	CallTime    uint64
 	ToldM       uint64
 }
