@@ -84,7 +84,7 @@ static __always_inline bool g_read(struct lock_seen *seen, __u64 g)
 	seen->goid = *(__u64 *)(piece + in_g_goid);
 	// A goroutine that has the runtime work for it on the system stack is said to wait, too, but keeps its m (runtime.dropg).
 	status = *(__u32 *)(piece + in_g_status) & ~G_SCAN;
-	seen->parked = status != G_RUNNING && status != G_SYSCALL && !*(__u64 *)(piece + in_g_m);
+	seen->parked = !*(__u64 *)(piece + in_g_m) && status != G_RUNNING && status != G_SYSCALL;
 	return true;
 }
 
@@ -124,8 +124,10 @@ static __always_inline __u32 lock_read_none(struct lock_seen *seen, const struct
 	return seen->ext && m_is_orphan(seen->m, state->masked) ? LOCK_ORPHAN : LOCK_UNKNOWN;
 }
 
-// Reads the lock of seen->m. Its goroutine is most likely the one of last time: when that says so itself, m.lockedg says the same.
-static __always_inline __u32 lock_read(struct lock_seen *seen, const struct thread_state *state)
+// Reads the lock of seen->m. Its goroutine is most likely the one of last time: when that says so itself, m.lockedg says the same, and
+// the depth is read again only when it has not been for a while.
+#define DEPTH_AGE_NS 1000000
+static __always_inline __u32 lock_read(struct lock_seen *seen, struct thread_state *state, __u64 now)
 {
 	__u64 lockedg = state->lockedg;
 
@@ -137,8 +139,14 @@ static __always_inline __u32 lock_read(struct lock_seen *seen, const struct thre
 		if (!g_read(seen, lockedg))
 			return LOCK_UNKNOWN;
 	}
+	if (state->lock == LOCK_USER && seen->goid == state->goid && now - state->depth_time < DEPTH_AGE_NS) {
+		seen->ext = state->ext;
+		seen->internal = state->internal;
+		return LOCK_USER;
+	}
 	if (!counts_read(seen))
 		return LOCK_UNKNOWN;
+	state->depth_time = now;
 	if (seen->ext) {
 		if (!offsets_proved)
 			lock_proved = 1;
@@ -237,11 +245,11 @@ static __always_inline void lock_look(struct thread_state *state, __u32 tid, __u
 	}
 	seen->m = state->m;
 	if (seen->m) {
-		seen->kind = lock_read(seen, state);
+		seen->kind = lock_read(seen, state, now);
 	} else {
 		seen->kind = m_find(seen);
 		if (seen->kind == LOCK_NONE)
-			seen->kind = lock_read(seen, state);
+			seen->kind = lock_read(seen, state, now);
 		if (seen->m && seen->m != state->told_m)
 			m_tell(state, seen, tid, now);
 		if (seen->m == state->told_m && m_is_for_life(seen))
@@ -263,7 +271,7 @@ static __always_inline __u8 lock_look_self(__u32 tid, __u64 now)
 }
 
 // The lock of another thread of the target, which may run meanwhile; its memory is the caller's too.
-static __always_inline __u8 lock_peek(const struct thread_state *state)
+static __always_inline __u8 lock_peek(struct thread_state *state, __u64 now)
 {
 	struct lock_seen seen = {};
 
@@ -273,7 +281,7 @@ static __always_inline __u8 lock_peek(const struct thread_state *state)
 		return state->lock;
 	seen.m = state->m;
 	if (seen.m)
-		return lock_read(&seen, state);
+		return lock_read(&seen, state, now);
 	return state->lock == LOCK_FOREIGN ? LOCK_FOREIGN : LOCK_UNKNOWN;
 }
 

@@ -28,8 +28,10 @@ int pw_pin(struct pt_regs *ctx)
 	if (!tid)
 		return 0;
 	self = thread_self();
-	if (self)
+	if (self) {
+		self->depth_time = 0; // it matters here
 		lock_look(self, tid, now, &seen);
+	}
 	e = emit_reserve(sizeof(*e), KIND_PIN, tid, now);
 	if (!e)
 		return 0;

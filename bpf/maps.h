@@ -35,6 +35,7 @@ struct thread_state {
 	__u8 is_m0;
 	__u8 unused[6];
 	__u64 call_time;   // the thread is in a clone or tgkill that it entered then; 0 = in none that matters
+	__u64 depth_time;  // when ext and internal were read
 	__u64 told_m;	   // the m that user space has been told of
 };
 

@@ -273,6 +273,7 @@ type PinwatchThreadState struct {
 	IsM0        uint8
 	Unused      [6]uint8
 	CallTime    uint64
+	DepthTime   uint64
 	ToldM       uint64
 }
 

@@ -84,7 +84,7 @@ int pw_generate(__u64 *ctx)
 		self = thread_self();
 		if (self)
 			enter = self->call_time;
-		lock = lock_peek(thread_get(task, false));
+		lock = lock_peek(thread_get(task, false), now);
 	}
 	e = emit_reserve(sizeof(*e), KIND_SIGNAL_GENERATE, task->pid, now);
 	if (!e)

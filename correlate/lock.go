@@ -115,8 +115,9 @@ func (c *Correlator) setLock(t *thread, now lock, at events.Time) {
 		if begun != 0 { // the probe saw it begin
 			now.since, now.notBefore = begun, begun
 		}
-		// From goroutine to goroutine a lock can also be handed on, by coroutines (runtime/coro.go): that is no new one.
-		c.held(t, now.since, !heldByUser(was.kind) || begun != 0)
+		// Coroutines hand a lock to and fro (runtime/coro.go): back at the one before it is no new lock.
+		c.held(t, now.since, !heldByUser(was.kind) || begun != 0 || now.goid != t.holderBefore)
+		t.holderBefore = was.goid
 	}
 	t.lock = now
 	if heldByUser(now.kind) {

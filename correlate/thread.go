@@ -23,17 +23,18 @@ type thread struct {
 	ending                             events.Time // sched_process_exit: soon after, the kernel lists it no more
 
 	// The M, its lock and who is behind the thread's birth and end.
-	m          mIdentity
-	lock       lock
-	unknown    bool // the last look at the lock proved nothing
-	told       lock // as the thread itself told last
-	atEnd      lockAtEnd
-	pins       pins       // seen by the probe
-	counted    bool       // in Correlator.locked
-	born       Population // of what its creation cost
-	createdFor class
-	clonedFrom uint64     // as a parent: the stack of the clone in progress
-	end        Population // of what its end costs
+	m            mIdentity
+	lock         lock
+	unknown      bool // the last look at the lock proved nothing
+	told         lock // as the thread itself told last
+	atEnd        lockAtEnd
+	pins         pins       // seen by the probe
+	counted      bool       // in Correlator.locked
+	holderBefore uint64     // the goroutine that held it before the present one
+	born         Population // of what its creation cost
+	createdFor   class
+	clonedFrom   uint64     // as a parent: the stack of the clone in progress
+	end          Population // of what its end costs
 
 	// The locked goroutine was preempted by injection, and its thread has not run since it waited for it in the scheduler. The one
 	// before: it has run since, as it is preempted again, and its turn will tell from when on.

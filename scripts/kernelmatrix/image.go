@@ -19,13 +19,15 @@ import (
 const testPackages = "./loader ./cmd/pinwatch"
 
 const (
-	testTimeout = 150 * time.Second // for one package; guests are ten times slower than the machine they run on
+	testTimeout = 240 * time.Second // for one package; guests are ten times slower than the machine they run on
 	toolTimeout = 40 * time.Second  // for one pinwatch command
 )
 
-// hereOnly are tests of the command line, and of what is read of a process without the kernel's help, which no kernel changes. They
-// are left to make test: attaching and detaching takes seconds in a guest.
-const hereOnly = "^Test(UsageErrors|HelpNamesEverything|UnwritableOut|OutIsKeptUntilReplaced|TextIntervals|ClosedStdout|InterruptedTwice|NotGo|Threads|ThreadsText|ThreadsNotGo|ThreadsNoPrivileges|ThreadsOfC|ThreadsErrors|ThreadsOfTheDying)$"
+// hereOnly are tests of the command line, and of what is made of events, or read of a process without the kernel's help, which no
+// kernel changes. They are left to make test: attaching and detaching takes seconds in a guest.
+const hereOnly = "^Test(UsageErrors|HelpNamesEverything|UnwritableOut|OutIsKeptUntilReplaced|TextIntervals|ClosedStdout|InterruptedTwice|NotGo|Threads|ThreadsText|ThreadsNotGo|ThreadsNoPrivileges|ThreadsOfC|ThreadsErrors|ThreadsOfTheDying|" +
+	"Findings|FindingOfForeignStorm|CausesAreOnTheStacks|Resumes|Handoffs|Sites|LocksAreTheWorkloads|LocksBesideC|LocksThatPass|" +
+	"LocksOfUnknownRelease|LocksOfReplacedProgram)$"
 
 // guestFile is a file of the initramfs and where it comes from.
 type guestFile struct {
