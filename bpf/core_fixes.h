@@ -94,6 +94,15 @@ static __always_inline __u64 user_stack_pointer(void)
 	return BPF_CORE_READ(user_registers(current_task()), sp);
 }
 
+static __always_inline __u64 user_program_counter(void)
+{
+#if defined(__TARGET_ARCH_x86)
+	return BPF_CORE_READ(user_registers(current_task()), ip);
+#else
+	return BPF_CORE_READ(user_registers(current_task()), pc);
+#endif
+}
+
 // What a thread's g is found by: its thread pointer, or the register itself. The thread pointer is the one that the kernel saved at
 // the last switch-out, or that clone set: libraries and runtimes set it once.
 static __always_inline __u64 thread_g_base(struct task_struct *task)

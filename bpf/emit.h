@@ -36,12 +36,17 @@ static __always_inline void emit_plain(enum event_kind kind, __u32 tid, __u64 no
 	emit_submit(e);
 }
 
-// The calling thread's user stack.
+// The calling thread's user stack. The kernel collects it in a buffer of the CPU and copies it when it has let go of that
+// (kernel/bpf/stackmap.c, __bpf_get_stack): where the thread is preempted just there, it gets another one's. So the first entry must be
+// where this thread is.
 static __always_inline void emit_stack(void *ctx, struct user_stack *stack)
 {
+	__u64 pc = user_program_counter();
 	long n = bpf_get_stack(ctx, stack->pcs, sizeof(stack->pcs), BPF_F_USER_STACK);
 
-	stack->depth = n > 0 ? n / sizeof(stack->pcs[0]) : 0;
+	if (n > 0 && stack->pcs[0] != pc)
+		n = bpf_get_stack(ctx, stack->pcs, sizeof(stack->pcs), BPF_F_USER_STACK);
+	stack->depth = n > 0 && stack->pcs[0] == pc ? n / sizeof(stack->pcs[0]) : 0;
 	stack->unused = 0;
 }
 

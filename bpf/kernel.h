@@ -97,8 +97,10 @@ struct kernel_siginfo {
 
 struct pt_regs {
 #if defined(__TARGET_ARCH_x86)
+	unsigned long ip;
 	unsigned long sp;
 #else
+	__u64 pc;
 	__u64 sp;
 	__u64 regs[31];
 #endif
