@@ -126,7 +126,7 @@ func sleeper(t *testing.T) (tid int32, pc uint64) {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		ids <- unix.Gettid()
-		unix.Read(int(r.Fd()), make([]byte, 1)) // Fd has made it blocking
+		_, _ = unix.Read(int(r.Fd()), make([]byte, 1)) // Fd has made it blocking
 	}()
 	tid = int32(<-ids)
 	t.Cleanup(func() { w.Close(); <-done; r.Close() })
