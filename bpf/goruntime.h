@@ -178,7 +178,9 @@ static __always_inline bool m_is_extra(const struct lock_seen *seen, bool *extra
 		return true;
 	}
 	*extra = false;
-	if (seen->kind == LOCK_NONE)
+	if (seen->kind == LOCK_UNKNOWN)
+		return false;
+	if (!seen->internal)
 		return true;
 	if (!seen->lockedg || !user_read(&start, seen->lockedg + off_g_startpc))
 		return false;
