@@ -14,7 +14,7 @@ import (
 // each other signals, through the reorder window, cut into intervals, leave less than 64 MiB, and no more than the first
 // million did.
 func TestMemoryDoesNotGrow(t *testing.T) {
-	const total, allowed, growth = 10_000_000, 64 << 20, 8 << 20
+	const total, allowed, growth = 10_000_000, shadow * 64 << 20, shadow * 8 << 20
 	s := newStream()
 	for s.sent < total/10 {
 		s.step()

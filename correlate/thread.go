@@ -41,7 +41,7 @@ type thread struct {
 	resume, lastResume resume
 	parked             bool   // its goroutine did not run at lastOut
 	waiter             waiter // which that was
-	runs               [8]run // its last ones
+	runs               [4]run // its last ones
 	runsNext           uint8
 
 	// SIGURG under way to this thread, and in its handler.
