@@ -53,6 +53,9 @@ func churn(w *window) []Finding {
 	f.Advice = fmt.Sprintf("in %s, put defer runtime.UnlockOSThread() right after LockOSThread; or start a fixed number of goroutines that "+
 		"stay locked and send them the work. Only a thread whose state can't be restored (namespaces, credentials) has to be thrown away",
 		function(entry))
+	if entry == "" {
+		f.Advice += ". --sites tells which function it is"
+	}
 	return []Finding{f}
 }
 
