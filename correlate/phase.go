@@ -2,7 +2,7 @@ package correlate
 
 import "github.com/pinwatch/pinwatch/events"
 
-// phase is one cost of measurements.md.
+// phase is one cost; the README says from where to where each goes.
 type phase uint8
 
 const (
