@@ -197,18 +197,7 @@ func TestThreadsStripped(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	testenv.NoKernelLeftovers(t)
 	cmd := process(workloadCommand, "pingpong", "-pairs", "2")
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	stdin, stdout := pipes(t, cmd)
 	lines := bufio.NewScanner(stdout)
 	if !lines.Scan() {
 		t.Fatal("the workload is not ready")
@@ -271,18 +260,7 @@ func TestThreadsOfC(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	cmd := exec.Command(exe)
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = stdin.Close(); _ = cmd.Wait() })
+	_, stdout := pipes(t, cmd)
 	var account struct {
 		Threads []struct {
 			TID        int32
