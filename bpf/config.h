@@ -13,9 +13,10 @@ const volatile __u32 ns_level = 0;
 // sched_switch has a fourth argument with the previous task's state (Linux 5.18, commit fa2c3254d7cf).
 const volatile bool switch_has_state = false;
 
-// Per-thread state lives in task storage, else in a hash map. Tracing programs have task storage since
-// Linux 5.12 (commit a10787e6d58c).
-const volatile bool use_task_storage = false;
+// Entries of thread_table less one; bytes of ring; turns that each CPU's ring holds. All sizes are powers of two.
+const volatile __u32 thread_mask = 0;
+const volatile __u32 ring_size = 0;
+const volatile __u32 turns_per_cpu = 1;
 
 // Where the target's Go runtime keeps what is read of it; internal/goruntime finds out. Without runtime_known nothing is read.
 const volatile bool runtime_known = false;

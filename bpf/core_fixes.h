@@ -71,6 +71,18 @@ static __always_inline __u32 switch_prev_state(const __u64 *ctx, const struct ta
 	return task_state(prev);
 }
 
+// Writes what says that everything written before is there. x86 keeps the order of stores; arm64 is made to by an atomic exchange,
+// which its kernels compile since 5.18 (commit 1902472b4fa9).
+static __always_inline void publish(__u64 *where, __u64 value)
+{
+#if defined(__TARGET_ARCH_x86)
+	barrier();
+	*(volatile __u64 *)where = value;
+#else
+	__sync_lock_test_and_set(where, value);
+#endif
+}
+
 // The calling thread. bpf_get_current_task_btf is there since 5.11 (commit 3ca1032ab7ab), bpf_task_pt_regs since 5.15
 // (commit dd6e10fbd9fb): kernels that have the second have both.
 #define HAS_TASK_PT_REGS bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)

@@ -3,10 +3,35 @@
 #ifndef PINWATCH_EMIT_H
 #define PINWATCH_EMIT_H
 
+// How many eighths of the ring a kind may find full and still come in: the birth and the end of threads go on being told when
+// nothing else is. Locks are told again later.
+static __always_inline __u32 ring_share(enum event_kind kind)
+{
+	switch (kind) {
+	case KIND_PIN:
+		return 4;
+	case KIND_THREAD_M:
+	case KIND_LOCK:
+	case KIND_PARK:
+		return 6;
+	case KIND_TGKILL_ENTER:
+	case KIND_TGKILL_EXIT:
+	case KIND_SIGNAL_GENERATE:
+	case KIND_SIGNAL_DELIVER:
+	case KIND_SIGRETURN:
+		return 7;
+	default:
+		return 8;
+	}
+}
+
 static __always_inline void *emit_reserve(__u64 size, enum event_kind kind, __u32 tid, __u64 now)
 {
-	struct event_header *h = bpf_ringbuf_reserve(&ring, size, 0);
+	struct event_header *h = NULL;
+	__u32 share = ring_share(kind);
 
+	if (share == 8 || bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) < ring_size / 8 * share)
+		h = bpf_ringbuf_reserve(&ring, size, 0);
 	if (!h) {
 		__sync_fetch_and_add(&lost[kind], 1);
 		return NULL;
@@ -23,6 +48,28 @@ static __always_inline void *emit_reserve(__u64 size, enum event_kind kind, __u3
 static __always_inline void emit_submit(void *record)
 {
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+}
+
+// Room for a turn in the ring of this CPU, whose slot that is. The last eighth is kept for the first and the last turns of threads,
+// so that none of these is lost to a flood of others.
+static __always_inline struct turn *turn_reserve(struct cpu_slot *slot, __u32 cpu, bool lifecycle)
+{
+	__u64 room = lifecycle ? turns_per_cpu : turns_per_cpu - turns_per_cpu / 8;
+	__u32 place = cpu * turns_per_cpu + (slot->head & (turns_per_cpu - 1));
+
+	if (slot->head - slot->tail_seen >= room) {
+		slot->tail_seen = *(volatile __u64 *)&slot->tail;
+		if (slot->head - slot->tail_seen >= room) {
+			slot->lost++;
+			return NULL;
+		}
+	}
+	return bpf_map_lookup_elem(&turns, &place);
+}
+
+static __always_inline void turn_submit(struct cpu_slot *slot)
+{
+	publish(&slot->head, slot->head + 1);
 }
 
 // A record that is its header.

@@ -235,16 +235,25 @@ static __always_inline bool lock_is_told(const struct thread_state *state, const
 	return seen->kind == state->lock && seen->goid == state->goid && seen->ext == state->ext && seen->internal == state->internal;
 }
 
+// A thread that was not locked a moment ago is not looked at again at each switch: for those that switch most often the look is most of
+// what we cost. What is not looked at is not said.
+#define LOOK_AGE_NS 100000
+static __always_inline bool lock_is_due(const struct thread_state *state, __u64 now)
+{
+	return (state->lock != LOCK_NONE && state->lock != LOCK_FOREIGN) || now - state->look_time >= LOOK_AGE_NS;
+}
+
 // Looks at the calling thread's lock and tells user space when it has changed. It costs one read of user memory for a thread whose m
 // is known for life, two when it is locked.
 static __always_inline void lock_look(struct thread_state *state, __u32 tid, __u64 now, struct lock_seen *seen)
 {
-	if (!runtime_known || runtime_gone)
+	if (!runtime_known || state->blind)
 		return;
 	if (state->leaving) {
 		seen->kind = state->lock;
 		return;
 	}
+	state->look_time = now;
 	seen->m = state->m;
 	if (seen->m) {
 		seen->kind = lock_read(seen, state, now);
@@ -277,7 +286,7 @@ static __always_inline __u8 lock_peek(struct thread_state *state, __u64 now)
 {
 	struct lock_seen seen = {};
 
-	if (!runtime_known || runtime_gone || !state)
+	if (!runtime_known || !state || state->blind)
 		return LOCK_UNREAD;
 	if (state->leaving)
 		return state->lock;

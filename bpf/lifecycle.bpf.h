@@ -67,15 +67,10 @@ static __always_inline int clone_enter(void *ctx, __u64 clone_flags, __u8 clone3
 	return 0;
 }
 
-// The exit fires in the child too, with 0. Its state is made at task_newtask, but the kernel refuses to where it interrupted another
-// program that was making one on the same CPU (kernel/bpf/bpf_task_storage.c, bpf_task_storage_trylock).
+// The exit fires in the child too, with 0.
 static __always_inline int clone_exit(__s64 ret)
 {
-	if (ret)
-		return call_end(KIND_CLONE_EXIT, ret);
-	if (use_task_storage && current_target_tid() && !thread_self())
-		thread_get(current_task(), true);
-	return 0;
+	return ret ? call_end(KIND_CLONE_EXIT, ret) : 0;
 }
 
 SEC("tracepoint/syscalls/sys_enter_clone")
@@ -120,7 +115,8 @@ int pw_newtask(__u64 *ctx)
 		target_gone = 1; // a new process got the target's old PID
 		return 0;
 	}
-	state = thread_get(child, true);
+	thread_forget(child->pid); // of a thread whose end was not seen
+	state = thread_make(child->pid);
 	if (state) {
 		state->off_time = now;
 		state->fresh = 1;
@@ -250,12 +246,16 @@ int pw_exec(__u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[0];
 	__u32 old_tid = ctx[1];
+	struct thread_state *state;
 	struct event_exec *e;
 
 	if (!is_target(task))
 		return 0;
 	runtime_gone = 1;
 	thread_rename(old_tid, task->pid);
+	state = thread_get(task);
+	if (state)
+		state->blind = 1;
 	e = emit_reserve(sizeof(*e), KIND_EXEC, task->pid, bpf_ktime_get_ns());
 	if (!e)
 		return 0;

@@ -31,11 +31,12 @@ int pw_pin(struct pt_regs *ctx)
 	if (self) {
 		self->depth_time = 0; // it matters here
 		lock_look(self, tid, now, &seen);
+		self->look_time = 0; // and next time
 	}
 	e = emit_reserve(sizeof(*e), KIND_PIN, tid, now);
 	if (!e)
 		return 0;
-	g = runtime_known && !runtime_gone ? g_of(current_task(), &failed) : 0;
+	g = runtime_known && self && !self->blind ? g_of(current_task(), &failed) : 0;
 	e->goid = g ? user_word(g + off_g_goid) : 0;
 	e->caller = return_address(ctx);
 	e->ext = self && self->lock >= LOCK_NONE ? self->ext : ~0ULL;

@@ -10,62 +10,97 @@ struct {
 	__type(value, union event);
 } ring SEC(".maps");
 
+// Switch records on their way to user space: of every CPU a ring of its own, turns_per_cpu long, back to back. Only the switch
+// program writes to a CPU's ring, with interrupts off, so nothing is locked and nothing is shared but with the reader; the
+// positions are in cpu_slots. The loader sets the size.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct turn);
+} turns SEC(".maps");
+
 // What must be remembered of a thread between two of its events. It is made at task_newtask, or before the scheduler's hooks are
-// attached for threads that live already (pw_prepare): the scheduler must not allocate. Written under its run queue's
-// lock (switch) or its wake-up lock (waking, wakeup_new, migrate), or by the thread itself; all zero = nothing seen yet.
-// Two cache lines: what a switch needs comes first.
+// attached for threads that live already (pw_prepare). Written under its run queue's lock (switch) or its wake-up lock (waking,
+// wakeup_new, migrate), or by the thread itself; all zero but the tid = nothing seen yet. Two cache lines: a switch needs the first.
 struct thread_state {
+	__u32 tid;	   // 0 = nobody's
+	__u32 waker;	   // who woke it at wake_time
 	__u64 off_time;	   // when it last left its CPU, or task_newtask
-	__u64 wake_time;   // the last waking off the CPU; of the present absence when later than off_time
+	__u64 wake_time;   // the last waking; of the present absence when later than off_time
 	__u64 m;	   // its runtime.m, when it has it for life and user space has been told; else 0
+	__u64 look_time;   // when its lock was last looked at
 	__u64 lockedg;	   // the lock as user space has been told of it: whom to ask first whether it still holds
-	__u64 goid;
-	__u32 ext;
-	__u32 internal;
-	__u32 waker;	   // who woke it
-	__u32 early_waker; // who woke it before it had left the CPU
+	__u32 woken_by;	   // who woke it before it had left its CPU for the present absence
 	__s16 last_cpu;	   // CPU + 1 of the last run; 0 = not known
 	__u8 why;	   // enum migrate_why of the current absence
 	__u8 off_runnable; // it left while runnable: the whole absence is waiting
 	__u8 fresh;	   // has not run since task_newtask
+	__u8 early;	   // it was woken when it had been woken already, and so before it had left its CPU: early_time
 	__u8 lock;	   // enum lock_kind, as user space has been told
 	__u8 masked;	   // it has blocked SIGURG
 	__u8 leaving;	   // it is in runtime.mexit or beyond: its m is not its own for long, so its lock stays as it is
 	__u8 injected;	   // it was preempted by injection, and has not left its CPU by itself since
 	__u8 is_m0;
-	__u8 unused[6];
-	__u64 call_time;   // the thread is in a clone or tgkill that it entered then; 0 = in none that matters
+	__u8 blind;	   // the process executes another program by now, whose memory is not to be read with these offsets
+
+	__u64 goid;	   // as user space has been told
+	__u64 early_time;
+	__u32 early_waker;
+	__u32 ext;
+	__u32 internal;
+	__u32 unused;
 	__u64 depth_time;  // when ext and internal were read
+	__u64 call_time;   // the thread is in a clone or tgkill that it entered then; 0 = in none that matters
 	__u64 told_m;	   // the m that user space has been told of
+	__u64 unused2;
 };
 
-// Deleted by the kernel together with the task.
+// By tid modulo the number of entries, a power of two: of threads with neighbouring tids none is in another's way. Mappable only
+// because the kernel aligns such arrays. Deleted at the thread's last switch-out.
 struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct thread_state);
-} thread_storage SEC(".maps");
-
-// The same by tid where task storage does not exist, preallocated.
-// Deleted at the thread's last switch-out.
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1 << 16);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, struct thread_state);
-} thread_hash SEC(".maps");
+} thread_table SEC(".maps");
 
-// Which thread of the target runs on a CPU, and since when. A run never changes its CPU, so this may be kept by CPU; it is an
-// array of its own cache lines, because wakers and the snapshot look at other CPUs' slots. The thread is named by the
-// address of its task, which exec does not change; 0 = none of the target's.
-#define MAX_CPUS 4096
+// Those whose place there was taken, by tid, preallocated: the scheduler must not allocate.
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct thread_state);
+} thread_overflow SEC(".maps");
+
+// How many threads have been put there, ever: as long as there is none, nobody looks.
+__u32 overflowed;
+
+// What a CPU knows: which thread of the target runs on it, and since when (a run never changes its CPU), and how far its ring of
+// turns is written and read. The thread is named by the address of its task, which exec does not change; 0 = none of the target's.
+// Two cache lines: the first is written by the CPU alone, the second by user space.
 struct cpu_slot {
 	__u64 since;
 	__u64 task;
-	__u64 unused[6];
+	__u64 head;	 // turns written, ever
+	__u64 tail_seen; // the tail, as last looked up
+	__u64 lost;	 // turns that found the ring full, ever
+	__u64 unused[3];
+
+	__u64 tail;	 // turns read, ever
+	__u64 unused2[7];
 };
-struct cpu_slot cpu_slots[MAX_CPUS];
+
+// By CPU; mapped by user space. The loader sets the size.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct cpu_slot);
+} cpu_slots SEC(".maps");
 
 // Records that found no room in the ring, by kind. Read by user space through a mapping, never by a system call: map system
 // calls keep tracepoint programs from running (kernel/bpf/syscall.c, bpf_disable_instrumentation).
@@ -77,7 +112,7 @@ __u32 target_gone;
 // Set when a lock has been read that proves its offsets: a goroutine that says itself which M it is locked to.
 __u32 lock_proved;
 
-// Set when the target has executed another program: the offsets are the old one's.
+// Set when the target has executed another program: threads that begin from then on are blind.
 __u32 runtime_gone;
 
 #endif

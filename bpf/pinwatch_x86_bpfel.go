@@ -14,10 +14,15 @@ import (
 )
 
 type PinwatchCpuSlot struct {
-	_      structs.HostLayout
-	Since  uint64
-	Task   uint64
-	Unused [6]uint64
+	_        structs.HostLayout
+	Since    uint64
+	Task     uint64
+	Head     uint64
+	TailSeen uint64
+	Lost     uint64
+	Unused   [3]uint64
+	Tail     uint64
+	Unused2  [7]uint64
 }
 
 type PinwatchEvent struct {
@@ -253,28 +258,48 @@ const (
 
 type PinwatchThreadState struct {
 	_           structs.HostLayout
+	Tid         uint32
+	Waker       uint32
 	OffTime     uint64
 	WakeTime    uint64
 	M           uint64
+	LookTime    uint64
 	Lockedg     uint64
-	Goid        uint64
-	Ext         uint32
-	Internal    uint32
-	Waker       uint32
-	EarlyWaker  uint32
+	WokenBy     uint32
 	LastCpu     int16
 	Why         uint8
 	OffRunnable uint8
 	Fresh       uint8
+	Early       uint8
 	Lock        uint8
 	Masked      uint8
 	Leaving     uint8
 	Injected    uint8
 	IsM0        uint8
-	Unused      [6]uint8
-	CallTime    uint64
+	Blind       uint8
+	Goid        uint64
+	EarlyTime   uint64
+	EarlyWaker  uint32
+	Ext         uint32
+	Internal    uint32
+	Unused      uint32
 	DepthTime   uint64
+	CallTime    uint64
 	ToldM       uint64
+	Unused2     uint64
+}
+
+type PinwatchTurn struct {
+	_         structs.HostLayout
+	Time      uint64
+	Tid       uint32
+	Waker     uint32
+	RunNs     uint32
+	RunqNs    uint32
+	BlockedNs uint32
+	LastCpu   int16
+	Flags     uint8
+	WhyLock   uint8
 }
 
 type PinwatchUserStack struct {
@@ -288,9 +313,11 @@ type PinwatchUserStack struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	PinwatchMapCpuSlots         = "cpu_slots"
 	PinwatchMapRing             = "ring"
-	PinwatchMapThreadHash       = "thread_hash"
-	PinwatchMapThreadStorage    = "thread_storage"
+	PinwatchMapThreadOverflow   = "thread_overflow"
+	PinwatchMapThreadTable      = "thread_table"
+	PinwatchMapTurns            = "turns"
 	PinwatchProgPwClone3Enter   = "pw_clone3_enter"
 	PinwatchProgPwClone3Exit    = "pw_clone3_exit"
 	PinwatchProgPwCloneEnter    = "pw_clone_enter"
@@ -317,7 +344,6 @@ const (
 	PinwatchProgPwWakeupNew     = "pw_wakeup_new"
 	PinwatchProgPwWaking        = "pw_waking"
 	PinwatchVarAsyncPreempt     = "async_preempt"
-	PinwatchVarCpuSlots         = "cpu_slots"
 	PinwatchVarG_inRegister     = "g_in_register"
 	PinwatchVarG_piece          = "g_piece"
 	PinwatchVarG_pieceSize      = "g_piece_size"
@@ -349,13 +375,16 @@ const (
 	PinwatchVarOffM_p           = "off_m_p"
 	PinwatchVarOffM_procid      = "off_m_procid"
 	PinwatchVarOffsetsProved    = "offsets_proved"
+	PinwatchVarOverflowed       = "overflowed"
+	PinwatchVarRingSize         = "ring_size"
 	PinwatchVarRuntimeCgo       = "runtime_cgo"
 	PinwatchVarRuntimeGone      = "runtime_gone"
 	PinwatchVarRuntimeKnown     = "runtime_known"
 	PinwatchVarSwitchHasState   = "switch_has_state"
 	PinwatchVarTargetGone       = "target_gone"
 	PinwatchVarTargetTgid       = "target_tgid"
-	PinwatchVarUseTaskStorage   = "use_task_storage"
+	PinwatchVarThreadMask       = "thread_mask"
+	PinwatchVarTurnsPerCpu      = "turns_per_cpu"
 	PinwatchVarWantedPid        = "wanted_pid"
 )
 
@@ -432,9 +461,11 @@ type PinwatchProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type PinwatchMapSpecs struct {
-	Ring          *ebpf.MapSpec `ebpf:"ring"`
-	ThreadHash    *ebpf.MapSpec `ebpf:"thread_hash"`
-	ThreadStorage *ebpf.MapSpec `ebpf:"thread_storage"`
+	CpuSlots       *ebpf.MapSpec `ebpf:"cpu_slots"`
+	Ring           *ebpf.MapSpec `ebpf:"ring"`
+	ThreadOverflow *ebpf.MapSpec `ebpf:"thread_overflow"`
+	ThreadTable    *ebpf.MapSpec `ebpf:"thread_table"`
+	Turns          *ebpf.MapSpec `ebpf:"turns"`
 }
 
 // PinwatchVariableSpecs contains global variables before they are loaded into the kernel.
@@ -442,7 +473,6 @@ type PinwatchMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type PinwatchVariableSpecs struct {
 	AsyncPreempt     *ebpf.VariableSpec `ebpf:"async_preempt"`
-	CpuSlots         *ebpf.VariableSpec `ebpf:"cpu_slots"`
 	G_inRegister     *ebpf.VariableSpec `ebpf:"g_in_register"`
 	G_piece          *ebpf.VariableSpec `ebpf:"g_piece"`
 	G_pieceSize      *ebpf.VariableSpec `ebpf:"g_piece_size"`
@@ -474,13 +504,16 @@ type PinwatchVariableSpecs struct {
 	OffM_p           *ebpf.VariableSpec `ebpf:"off_m_p"`
 	OffM_procid      *ebpf.VariableSpec `ebpf:"off_m_procid"`
 	OffsetsProved    *ebpf.VariableSpec `ebpf:"offsets_proved"`
+	Overflowed       *ebpf.VariableSpec `ebpf:"overflowed"`
+	RingSize         *ebpf.VariableSpec `ebpf:"ring_size"`
 	RuntimeCgo       *ebpf.VariableSpec `ebpf:"runtime_cgo"`
 	RuntimeGone      *ebpf.VariableSpec `ebpf:"runtime_gone"`
 	RuntimeKnown     *ebpf.VariableSpec `ebpf:"runtime_known"`
 	SwitchHasState   *ebpf.VariableSpec `ebpf:"switch_has_state"`
 	TargetGone       *ebpf.VariableSpec `ebpf:"target_gone"`
 	TargetTgid       *ebpf.VariableSpec `ebpf:"target_tgid"`
-	UseTaskStorage   *ebpf.VariableSpec `ebpf:"use_task_storage"`
+	ThreadMask       *ebpf.VariableSpec `ebpf:"thread_mask"`
+	TurnsPerCpu      *ebpf.VariableSpec `ebpf:"turns_per_cpu"`
 	WantedPid        *ebpf.VariableSpec `ebpf:"wanted_pid"`
 }
 
@@ -504,16 +537,20 @@ func (o *PinwatchObjects) Close() error {
 //
 // It can be passed to LoadPinwatchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PinwatchMaps struct {
-	Ring          *ebpf.Map `ebpf:"ring"`
-	ThreadHash    *ebpf.Map `ebpf:"thread_hash"`
-	ThreadStorage *ebpf.Map `ebpf:"thread_storage"`
+	CpuSlots       *ebpf.Map `ebpf:"cpu_slots"`
+	Ring           *ebpf.Map `ebpf:"ring"`
+	ThreadOverflow *ebpf.Map `ebpf:"thread_overflow"`
+	ThreadTable    *ebpf.Map `ebpf:"thread_table"`
+	Turns          *ebpf.Map `ebpf:"turns"`
 }
 
 func (m *PinwatchMaps) Close() error {
 	return _PinwatchClose(
+		m.CpuSlots,
 		m.Ring,
-		m.ThreadHash,
-		m.ThreadStorage,
+		m.ThreadOverflow,
+		m.ThreadTable,
+		m.Turns,
 	)
 }
 
@@ -522,7 +559,6 @@ func (m *PinwatchMaps) Close() error {
 // It can be passed to LoadPinwatchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PinwatchVariables struct {
 	AsyncPreempt     *ebpf.Variable `ebpf:"async_preempt"`
-	CpuSlots         *ebpf.Variable `ebpf:"cpu_slots"`
 	G_inRegister     *ebpf.Variable `ebpf:"g_in_register"`
 	G_piece          *ebpf.Variable `ebpf:"g_piece"`
 	G_pieceSize      *ebpf.Variable `ebpf:"g_piece_size"`
@@ -554,13 +590,16 @@ type PinwatchVariables struct {
 	OffM_p           *ebpf.Variable `ebpf:"off_m_p"`
 	OffM_procid      *ebpf.Variable `ebpf:"off_m_procid"`
 	OffsetsProved    *ebpf.Variable `ebpf:"offsets_proved"`
+	Overflowed       *ebpf.Variable `ebpf:"overflowed"`
+	RingSize         *ebpf.Variable `ebpf:"ring_size"`
 	RuntimeCgo       *ebpf.Variable `ebpf:"runtime_cgo"`
 	RuntimeGone      *ebpf.Variable `ebpf:"runtime_gone"`
 	RuntimeKnown     *ebpf.Variable `ebpf:"runtime_known"`
 	SwitchHasState   *ebpf.Variable `ebpf:"switch_has_state"`
 	TargetGone       *ebpf.Variable `ebpf:"target_gone"`
 	TargetTgid       *ebpf.Variable `ebpf:"target_tgid"`
-	UseTaskStorage   *ebpf.Variable `ebpf:"use_task_storage"`
+	ThreadMask       *ebpf.Variable `ebpf:"thread_mask"`
+	TurnsPerCpu      *ebpf.Variable `ebpf:"turns_per_cpu"`
 	WantedPid        *ebpf.Variable `ebpf:"wanted_pid"`
 }
 

@@ -37,7 +37,7 @@ static __always_inline __u8 target_state_unseen(const struct task_struct *task)
 // the sender has woken in this very call was blocked. A task's on_cpu outlasts its switch-out; the slot does not.
 static __always_inline __u8 target_state(struct task_struct *task, __u32 sender, __u64 enter)
 {
-	const struct thread_state *state = thread_get(task, false);
+	const struct thread_state *state = thread_get(task);
 	bool woken, by_signal;
 
 	if (slot_holds(cpu_slot(task_cpu(task)), task))
@@ -84,7 +84,7 @@ int pw_generate(__u64 *ctx)
 		self = thread_self();
 		if (self)
 			enter = self->call_time;
-		lock = lock_peek(thread_get(task, false), now);
+		lock = lock_peek(thread_get(task), now);
 	}
 	e = emit_reserve(sizeof(*e), KIND_SIGNAL_GENERATE, task->pid, now);
 	if (!e)

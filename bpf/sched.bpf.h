@@ -4,31 +4,82 @@
 #ifndef PINWATCH_SCHED_BPF_H
 #define PINWATCH_SCHED_BPF_H
 
-// Splits the turn that ends now: away since state->off_time, back since slot->since.
-static __always_inline __u8 turn_split(struct event_switch *e, const struct task_struct *prev, const struct thread_state *state,
-				       const struct cpu_slot *slot, __u64 now)
+// When the thread was woken for the absence that ended at a moment: 0 = it was preempted, or woken before it had left its CPU.
+static __always_inline __u64 turn_wake(const struct thread_state *state, __u64 in)
 {
-	__u64 in = slot->since, out = state->off_time, wake = state->wake_time;
+	__u64 out = state->off_time;
+
+	if (state->off_runnable)
+		return 0;
+	if (state->wake_time > out && state->wake_time <= in)
+		return state->wake_time;
+	return state->early && state->early_time > out && state->early_time <= in ? state->early_time : 0;
+}
+
+// Who woke it then, or before it had left.
+static __always_inline __u32 turn_waker(const struct thread_state *state, __u64 wake)
+{
+	if (!wake)
+		return state->woken_by;
+	return wake == state->wake_time ? state->waker : state->early_waker;
+}
+
+// Who has woken it in the run that began then and ends now.
+static __always_inline __u32 turn_early_waker(const struct thread_state *state, __u64 in)
+{
+	if (state->early && state->early_time > in)
+		return state->early_waker;
+	return state->wake_time > in ? state->waker : 0;
+}
+
+// Splits the turn that ends now: away since state->off_time, back since slot->since.
+static __always_inline __u8 turn_split(struct event_switch *e, const struct thread_state *state, const struct cpu_slot *slot,
+				       bool seen, __u64 now)
+{
+	__u64 in = slot->since, out = state->off_time, wake = turn_wake(state, seen ? in : now);
 	__u8 known = SWITCH_RUN;
 
-	e->run_ns = e->runq_ns = e->blocked_ns = 0;
-	if (!slot_holds(slot, prev)) { // ran before the programs were there, or its switch-in was not traced
-		if (out && wake > out)
-			e->blocked_ns = wake - out;
+	e->waker = turn_waker(state, wake);
+	if (!seen) { // ran before the programs were there, or its switch-in was not traced
+		e->blocked_ns = out && wake ? wake - out : 0;
+		e->run_ns = e->runq_ns = 0;
 		return out ? SWITCH_OFF : 0;
 	}
-	e->run_ns = now - in;
-	if (wake > out && wake <= in && !state->off_runnable)
+	if (wake)
 		known |= SWITCH_WAKE;
 	else
 		wake = out; // preempted, or woken before it had left: it waited all the time
-	if (out) {
+	if (out)
 		known |= SWITCH_OFF;
-		e->blocked_ns = wake - out;
-	}
-	if (wake)
-		e->runq_ns = in - wake;
+	e->run_ns = now - in;
+	e->runq_ns = wake ? in - wake : 0;
+	e->blocked_ns = out ? wake - out : 0;
 	return known;
+}
+
+// Sends a turn by the CPU's own ring or, in the rare case that it does not fit, by the one that all share.
+static __always_inline void turn_send(const struct event_switch *e, struct cpu_slot *slot, bool lifecycle)
+{
+	struct turn *t;
+
+	if ((e->run_ns | e->runq_ns | e->blocked_ns) >> 32) {
+		if (bpf_ringbuf_output(&ring, (void *)e, sizeof(*e), BPF_RB_NO_WAKEUP))
+			slot->lost++;
+		return;
+	}
+	t = turn_reserve(slot, e->h.cpu, lifecycle);
+	if (!t)
+		return;
+	t->time = e->h.time;
+	t->tid = e->h.tid;
+	t->waker = e->waker;
+	t->run_ns = e->run_ns;
+	t->runq_ns = e->runq_ns;
+	t->blocked_ns = e->blocked_ns;
+	t->last_cpu = e->last_cpu;
+	t->flags = e->h.flags;
+	t->why_lock = e->why | e->lock << 4;
+	turn_submit(slot);
 }
 
 // A locked goroutine that was preempted waits in the scheduler for its own thread, if the stack says so (runtime.stoplockedm).
@@ -38,42 +89,46 @@ static __always_inline void turn_park(void *ctx, struct thread_state *state, __u
 	emit_stacked(ctx, KIND_PARK, tid);
 }
 
-static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct cpu_slot *slot, __u64 now, bool runnable, bool dead)
+static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct cpu_slot *slot, __u32 cpu, __u64 now, bool runnable,
+				     bool dead)
 {
-	struct thread_state *state = thread_get(prev, false);
+	struct thread_state *state = thread_get(prev);
 	struct lock_seen lock = {};
-	struct event_switch *e;
+	struct event_switch e;
+	__u32 tid = prev->pid;
 
 	if (!state) {
-		__sync_fetch_and_add(&lost[KIND_SWITCH], 1);
+		if (!target_gone)
+			slot->lost++;
 		return;
 	}
-	if (!dead)
-		lock_look(state, prev->pid, now, &lock);
+	if (dead)
+		lock.kind = state->lock;
+	else if (lock_is_due(state, now))
+		lock_look(state, tid, now, &lock);
 	if (state->injected && !runnable)
-		turn_park(ctx, state, prev->pid);
-	e = emit_reserve(sizeof(*e), KIND_SWITCH, prev->pid, now);
-	if (e) {
-		e->h.flags = turn_split(e, prev, state, slot, now) | (state->fresh ? SWITCH_FIRST : 0) |
-			     (runnable ? SWITCH_PREEMPTED : 0) | (dead ? SWITCH_DEAD : 0) |
-			     (lock.parked ? SWITCH_PARKED : 0);
-		e->waker = state->waker;
-		e->last_cpu = state->last_cpu - 1;
-		e->why = state->why;
-		e->lock = dead ? state->lock : lock.kind;
-		emit_submit(e);
-	}
+		turn_park(ctx, state, tid);
+	e.h.time = now;
+	e.h.tid = tid;
+	e.h.cpu = cpu;
+	e.h.kind = KIND_SWITCH;
+	e.h.flags = turn_split(&e, state, slot, slot_holds(slot, prev), now) | (state->fresh ? SWITCH_FIRST : 0) |
+		    (runnable ? SWITCH_PREEMPTED : 0) | (dead ? SWITCH_DEAD : 0) | (lock.parked ? SWITCH_PARKED : 0);
+	e.last_cpu = state->last_cpu - 1;
+	e.why = state->why;
+	e.lock = lock.kind;
+	turn_send(&e, slot, state->fresh || dead);
 	if (dead) {
-		thread_forget(prev->pid);
+		thread_forget(tid);
 		return;
 	}
+	state->woken_by = runnable ? 0 : turn_early_waker(state, slot->since);
 	state->off_time = now;
-	state->waker = runnable ? 0 : state->early_waker;
-	state->early_waker = 0;
-	state->last_cpu = bpf_get_smp_processor_id() + 1;
+	state->last_cpu = cpu + 1;
 	state->why = WHY_UNKNOWN;
 	state->off_runnable = runnable;
 	state->fresh = 0;
+	state->early = 0;
 }
 
 SEC("tp_btf/sched_switch")
@@ -81,57 +136,61 @@ int pw_switch(__u64 *ctx)
 {
 	struct task_struct *prev = (void *)ctx[1], *next = (void *)ctx[2];
 	bool out = prev->tgid == target_tgid, in = next->tgid == target_tgid;
+	__u32 cpu = bpf_get_smp_processor_id();
 	struct cpu_slot *slot;
 	__u64 now;
 
-	if ((!out && !in) || target_gone)
+	if (!out && !in)
+		return 0;
+	slot = cpu_slot(cpu);
+	if (!slot)
 		return 0;
 	now = bpf_ktime_get_ns();
-	slot = cpu_slot(bpf_get_smp_processor_id());
 	if (out) {
 		__u32 state = switch_prev_state(ctx, prev);
 
-		turn_end(ctx, prev, slot, now, ctx[0] || !state, state & TASK_DEAD);
+		turn_end(ctx, prev, slot, cpu, now, ctx[0] || !state, state & TASK_DEAD);
 	}
 	slot->since = now;
 	slot->task = in ? (__u64)next : 0;
 	return 0;
 }
 
-// A waking that comes while the thread is still on its CPU does not begin its wait: the switch-out will.
+// A thread that has been woken since it left its CPU is back, or soon will be: this waking is for the absence after that. Its state
+// is looked at before the clock, so that a switch-out meanwhile does not make it older than it is.
+static __always_inline void thread_woken(const struct task_struct *task)
+{
+	struct thread_state *state;
+	bool early;
+
+	if (!is_target(task))
+		return;
+	state = thread_get(task);
+	if (!state)
+		return;
+	early = state->wake_time > state->off_time;
+	barrier();
+	if (early) {
+		state->early_time = bpf_ktime_get_ns();
+		state->early_waker = current_target_tid();
+		state->early = 1;
+	} else {
+		state->wake_time = bpf_ktime_get_ns();
+		state->waker = current_target_tid();
+	}
+}
+
 SEC("tp_btf/sched_waking")
 int pw_waking(__u64 *ctx)
 {
-	struct task_struct *task = (void *)ctx[0];
-	struct thread_state *state;
-
-	if (!is_target(task))
-		return 0;
-	state = thread_get(task, false);
-	if (!state)
-		return 0;
-	if (slot_holds(cpu_slot(task_cpu(task)), task)) {
-		state->early_waker = current_target_tid();
-		return 0;
-	}
-	state->wake_time = bpf_ktime_get_ns();
-	state->waker = current_target_tid();
+	thread_woken((void *)ctx[0]);
 	return 0;
 }
 
 SEC("tp_btf/sched_wakeup_new")
 int pw_wakeup_new(__u64 *ctx)
 {
-	struct task_struct *task = (void *)ctx[0];
-	struct thread_state *state;
-
-	if (!is_target(task))
-		return 0;
-	state = thread_get(task, false);
-	if (!state)
-		return 0;
-	state->wake_time = bpf_ktime_get_ns();
-	state->waker = current_target_tid();
+	thread_woken((void *)ctx[0]);
 	return 0;
 }
 
@@ -151,7 +210,7 @@ int pw_migrate(__u64 *ctx)
 
 	if (!is_target(task))
 		return 0;
-	state = thread_get(task, false);
+	state = thread_get(task);
 	if (!state)
 		return 0;
 	if (!cpu_allowed(task, task_cpu(task)))

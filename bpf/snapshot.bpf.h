@@ -28,8 +28,8 @@ int pw_prepare(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 
-	if (task && is_target(task))
-		thread_get(task, true);
+	if (task && is_target(task) && !thread_get(task))
+		thread_make(task->pid);
 	return 0;
 }
 
@@ -61,7 +61,7 @@ int pw_snapshot(struct bpf_iter__task *ctx)
 
 	if (!task || !is_target(task))
 		return 0;
-	state = thread_get(task, false);
+	state = thread_get(task);
 	e.h.time = bpf_ktime_get_ns();
 	e.h.tid = task->pid;
 	e.h.cpu = task_cpu(task);
@@ -71,7 +71,6 @@ int pw_snapshot(struct bpf_iter__task *ctx)
 	e.last_cpu = -1;
 	if (state) {
 		e.off_time = state->off_time;
-		e.wake_time = state->wake_time;
 		e.last_cpu = state->last_cpu - 1;
 		e.why = state->why;
 		e.m = state->m;
@@ -81,6 +80,8 @@ int pw_snapshot(struct bpf_iter__task *ctx)
 	slot = cpu_slot(e.h.cpu);
 	if (slot_holds(slot, task))
 		e.run_time = slot->since;
+	if (state)
+		e.wake_time = turn_wake(state, e.run_time ? e.run_time : e.h.time);
 	bpf_probe_read_kernel(e.comm, sizeof(e.comm), task->comm);
 	bpf_seq_write(ctx->meta->seq, &e, sizeof(e));
 	return 0;

@@ -3,61 +3,84 @@
 #ifndef PINWATCH_THREAD_H
 #define PINWATCH_THREAD_H
 
-static __always_inline struct thread_state *thread_get(struct task_struct *task, bool create)
+static __always_inline struct thread_state *thread_find(__u32 tid)
 {
-	const struct thread_state zero = {};
-	struct thread_state *state;
-	__u32 tid = task->pid;
+	__u32 place = tid & thread_mask;
+	struct thread_state *state = bpf_map_lookup_elem(&thread_table, &place);
 
-	if (use_task_storage)
-		return bpf_task_storage_get(&thread_storage, task, NULL, create ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
-	state = bpf_map_lookup_elem(&thread_hash, &tid);
-	if (state || !create)
+	if (state && state->tid == tid)
 		return state;
-	bpf_map_update_elem(&thread_hash, &tid, &zero, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&thread_hash, &tid);
+	return overflowed ? bpf_map_lookup_elem(&thread_overflow, &tid) : NULL;
+}
+
+// Makes the state of a thread that has none. Two threads whose tids want the same place are never made at one moment: tids are
+// given out one after the other.
+static __always_inline struct thread_state *thread_make(__u32 tid)
+{
+	const struct thread_state zero = {.tid = tid, .blind = runtime_gone};
+	__u32 place = tid & thread_mask;
+	struct thread_state *state = bpf_map_lookup_elem(&thread_table, &place);
+
+	if (state && !state->tid) {
+		*state = zero;
+		return state;
+	}
+	overflowed = 1;
+	bpf_map_update_elem(&thread_overflow, &tid, &zero, BPF_ANY);
+	return bpf_map_lookup_elem(&thread_overflow, &tid);
+}
+
+static __always_inline struct thread_state *thread_get(const struct task_struct *task)
+{
+	return thread_find(task->pid);
 }
 
 // The calling thread's, if it has one.
 static __always_inline struct thread_state *thread_self(void)
 {
-	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	return thread_find((__u32)bpf_get_current_pid_tgid());
+}
 
-	if (use_task_storage)
-		return bpf_task_storage_get(&thread_storage, bpf_get_current_task_btf(), NULL, 0);
-	return bpf_map_lookup_elem(&thread_hash, &tid);
+static __always_inline void thread_forget(__u32 tid)
+{
+	struct thread_state *state = thread_find(tid);
+
+	if (!state)
+		return;
+	if (state->tid == tid)
+		state->tid = 0;
+	if (overflowed)
+		bpf_map_delete_elem(&thread_overflow, &tid);
 }
 
 // The thread goes on under another tid.
 static __always_inline void thread_rename(__u32 from, __u32 to)
 {
-	struct thread_state *state, copy;
+	struct thread_state *old, *state;
 
-	if (use_task_storage || from == to)
-		return; // task storage goes with its task
-	state = bpf_map_lookup_elem(&thread_hash, &from);
-	if (!state)
+	if (from == to)
 		return;
-	copy = *state;
-	bpf_map_update_elem(&thread_hash, &to, &copy, BPF_ANY);
-	bpf_map_delete_elem(&thread_hash, &from);
+	old = thread_find(from);
+	if (!old)
+		return;
+	thread_forget(to);
+	state = thread_make(to);
+	if (state) {
+		*state = *old;
+		state->tid = to;
+	}
+	thread_forget(from);
 }
 
-// Task storage goes with its task.
-static __always_inline void thread_forget(__u32 tid)
-{
-	if (!use_task_storage)
-		bpf_map_delete_elem(&thread_hash, &tid);
-}
-
+// A CPU that the kernel did not think possible has none.
 static __always_inline struct cpu_slot *cpu_slot(__u32 cpu)
 {
-	return &cpu_slots[cpu & (MAX_CPUS - 1)];
+	return bpf_map_lookup_elem(&cpu_slots, &cpu);
 }
 
 static __always_inline bool slot_holds(const struct cpu_slot *slot, const struct task_struct *task)
 {
-	return slot->task == (__u64)task;
+	return slot && slot->task == (__u64)task;
 }
 
 // A thread's tid in the PID namespace of the given depth; 0 when it is not visible there.

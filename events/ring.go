@@ -10,46 +10,67 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 )
 
-// Ring reads the kernel's ring buffer. The kernel side never wakes a reader (bpf/emit.h), so it is polled.
+// Ring reads what the kernel side writes: the ring buffer, and the turns. The kernel side never wakes a reader (bpf/emit.h), so it is
+// polled.
 type Ring struct {
 	Stacks Stacks // those of the records read
 
-	r   *ringbuf.Reader
-	rec ringbuf.Record
+	r     *ringbuf.Reader
+	rec   ringbuf.Record
+	turns *Turns
 }
 
-// NewRing maps the ring buffer for reading.
-func NewRing(m *ebpf.Map) (*Ring, error) {
-	r, err := ringbuf.NewReader(m)
+// NewRing maps the ring buffer, the rings of turns and the CPUs' slots for reading.
+func NewRing(ring, turns, slots *ebpf.Map) (*Ring, error) {
+	t, err := NewTurns(turns, slots)
 	if err != nil {
-		return nil, fmt.Errorf("map ring buffer: %w", err)
+		return nil, err
 	}
-	return &Ring{r: r}, nil
+	r, err := ringbuf.NewReader(ring)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("map ring buffer: %w", err), t.Close())
+	}
+	return &Ring{r: r, turns: t}, nil
 }
 
-// Batch is how many records Drain reads at most.
-const Batch = MaxHeld / 2
+// batch is how many records of the ring buffer, and how many turns, Drain reads at most.
+const batch = MaxHeld / 4
 
-// Drain hands the records in the buffer to out, Batch of them at most, and returns without waiting: a target can fill the buffer
-// faster than it is read. more says that there are more. The event is only valid during the call.
-func (r *Ring) Drain(out func(*Event)) (more bool, err error) {
+// A Drained says how far a Drain came.
+type Drained struct {
+	Until Time    // everything stamped before this that had arrived has been handed out
+	Fill  float64 // how full the fullest buffer was found, from 0 to 1
+}
+
+// Drain hands the records stamped before now to out, a batch at most, and returns without waiting: a target can fill the buffers
+// faster than they are read. Until is then before now: there are more. The event is only valid during the call.
+func (r *Ring) Drain(now Time, out func(*Event)) (Drained, error) {
+	d := Drained{Until: now, Fill: float64(r.r.AvailableBytes()) / float64(r.r.BufferSize())}
 	r.r.SetDeadline(time.Unix(1, 0))
 	var e Event
-	for range Batch {
+	for n := 0; ; n++ {
 		err := r.r.ReadInto(&r.rec)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return false, nil
+			break
 		}
 		if err == nil {
 			err = Decode(r.rec.RawSample, &e, &r.Stacks)
 		}
 		if err != nil {
-			return false, fmt.Errorf("read ring buffer: %w", err)
+			return d, fmt.Errorf("read ring buffer: %w", err)
 		}
 		out(&e)
+		if n == batch {
+			d.Until = min(now, e.Time)
+			break
+		}
 	}
-	return true, nil
+	until, fill := r.turns.drain(d.Until, batch/uint64(len(r.turns.slots)), out)
+	return Drained{Until: until, Fill: max(d.Fill, fill)}, nil
 }
 
-// Close unmaps the ring buffer.
-func (r *Ring) Close() error { return r.r.Close() }
+// LostTurns is how many switch records have found no room since the session began.
+func (r *Ring) LostTurns() uint64 { return r.turns.Lost() }
+
+// Close unmaps the buffers.
+func (r *Ring) Close() error { return errors.Join(r.r.Close(), r.turns.Close()) }

@@ -20,11 +20,11 @@ func BenchmarkSwitch(b *testing.B) {
 	for _, bc := range []struct {
 		name    string
 		foreign bool
-		hash    bool
+		entries int
 		locks   bool
 	}{
-		{"foreign", true, false, true},
-		{"target-kernel-only", false, false, false}, {"target", false, false, true}, {"target-hash", false, true, true},
+		{"foreign", true, 0, true},
+		{"target-kernel-only", false, 0, false}, {"target", false, 0, true}, {"target-overflow", false, 1, true},
 	} {
 		b.Run(bc.name, func(b *testing.B) {
 			testenv.Require(b, testenv.BPF, testenv.BPFAdmin)
@@ -33,7 +33,7 @@ func BenchmarkSwitch(b *testing.B) {
 			if bc.foreign {
 				target = testenv.Workload(b, "idle")
 			}
-			cfg := Config{HashState: bc.hash}
+			cfg := Config{ThreadEntries: bc.entries}
 			if bc.locks {
 				rt, err := goruntime.Open(target.PID, goruntime.Options{})
 				if err != nil {

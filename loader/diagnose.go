@@ -49,7 +49,7 @@ func Diagnose() []Check {
 	} {
 		checks = append(checks, checkCapability(c.cap, c.needed, c.effect))
 	}
-	return append(checks, checkLockdown(), checkJIT(), checkBTF(), checkTracefs(), checkTaskStorage(), checkPrevState(), checkStats(), checkAttach())
+	return append(checks, checkLockdown(), checkJIT(), checkBTF(), checkTracefs(), checkPrevState(), checkStats(), checkAttach())
 }
 
 func checkKernel() Check {
@@ -158,14 +158,6 @@ func checkTracefs() Check {
 		c.Remedy = "a kernel built with CONFIG_FTRACE_SYSCALLS=y"
 	}
 	return c
-}
-
-func checkTaskStorage() Check {
-	have, err := haveTaskStorage()
-	if err == nil && !have {
-		err = &UnsupportedError{What: "task storage in tracing programs", Min: "Linux 5.12"}
-	}
-	return fromError(Check{Name: "per-thread state in the task", Effect: effectUnless(err, "it is kept in a hash map: about 40 ns more per switch")}, "task storage", err, Without)
 }
 
 func checkPrevState() Check {

@@ -7,14 +7,12 @@ import (
 	"os"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/features"
 )
 
 // Kernel is what the running kernel offers of the things that differ between kernels.
 type Kernel struct {
-	TaskStorage    bool // per-thread state in task storage, else in a hash map by tid
 	SwitchHasState bool // sched_switch says the previous task's state
 }
 
@@ -34,8 +32,7 @@ func ProbeKernel() (Kernel, error) {
 	} else if err != nil {
 		return k, explainLoad("create a BPF ring buffer", err)
 	}
-	k.TaskStorage, err = haveTaskStorage()
-	return k, err
+	return k, nil
 }
 
 func kernelTypes() (*btf.Spec, error) {
@@ -71,20 +68,4 @@ func switchHasState(types *btf.Spec) (bool, error) {
 		return false, fmt.Errorf("kernel type btf_trace_sched_switch points to a %T, want a function", ptr.Target)
 	}
 	return len(proto.Params) >= 5, nil
-}
-
-// haveTaskStorage asks for the map and for its use in tracing programs, which came one release later.
-func haveTaskStorage() (bool, error) {
-	if err := features.HaveMapType(ebpf.TaskStorage); errors.Is(err, ebpf.ErrNotSupported) {
-		return false, nil
-	} else if err != nil {
-		return false, explainLoad("create BPF task storage", err)
-	}
-	err := features.HaveProgramHelper(ebpf.TracePoint, asm.FnTaskStorageGet)
-	if errors.Is(err, ebpf.ErrNotSupported) {
-		return false, nil
-	} else if err != nil {
-		return false, explainLoad("use BPF task storage", err)
-	}
-	return true, nil
 }

@@ -3,13 +3,13 @@
 package loader
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
-	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/bpf"
 	"github.com/pinwatch/pinwatch/internal/goruntime"
@@ -17,22 +17,20 @@ import (
 
 // Config of a session. The zero value is useful.
 type Config struct {
-	// RingBytes is the size of the ring buffer, rounded up to a power of two of at least a page; 0 means DefaultRingBytes.
+	// RingBytes is the size of all buffers together; 0 means what suits this machine.
 	RingBytes int
-	// HashState keeps per-thread state in a hash map even where task storage exists: what old kernels do, for tests.
-	HashState bool
+	// ThreadEntries is the size of the table of threads, a power of two; 0 means what suits any program. For tests.
+	ThreadEntries int
 	// Runtime says where the target's Go runtime keeps what is read of it; nil: nothing is read.
 	Runtime *goruntime.Info
 }
 
-// DefaultRingBytes holds about 280,000 switch records: half a second of a machine that does nothing but switch.
-const DefaultRingBytes = 16 << 20
-
 // Session is one process being observed. Everything it has in the kernel hangs on its file descriptors and goes with them,
 // however pinwatch ends.
 type Session struct {
-	Target *Target
-	Kernel Kernel
+	Target  *Target
+	Kernel  Kernel
+	Buffers Buffers
 
 	objs     bpf.PinwatchObjects
 	links    []link.Link
@@ -47,7 +45,6 @@ func Attach(target *Target, cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	kernel.TaskStorage = kernel.TaskStorage && !cfg.HashState
 	s := &Session{Target: target, Kernel: kernel, hooks: map[string]string{}}
 	if err := s.load(cfg); err != nil {
 		return nil, err
@@ -70,44 +67,28 @@ func (s *Session) load(cfg Config) error {
 	variables["target_tgid"] = s.Target.TGID
 	variables["ns_level"] = s.Target.level
 	variables["switch_has_state"] = s.Kernel.SwitchHasState
-	variables["use_task_storage"] = s.Kernel.TaskStorage
+	if s.Buffers, err = sizeBuffers(cfg.RingBytes); err != nil {
+		return err
+	}
+	sizeMaps(spec, variables, s.Buffers, cmp.Or(cfg.ThreadEntries, threadEntries))
 	for name, value := range variables {
 		if err := spec.Variables[name].Set(value); err != nil {
 			return fmt.Errorf("set %s: %w", name, err)
 		}
 	}
-	pruneMaps(spec, s.Kernel.TaskStorage)
-	spec.Maps["ring"].MaxEntries = ringSize(cfg.RingBytes)
 	if err := spec.LoadAndAssign(&s.objs, nil); err != nil {
 		return explainLoad("load BPF programs", err)
 	}
 	return nil
 }
 
-// pruneMaps leaves of the two homes of per-thread state only one at its size. The other one's code is dead
-// (use_task_storage), but its map must exist to be named.
-func pruneMaps(spec *ebpf.CollectionSpec, taskStorage bool) {
-	if taskStorage {
-		spec.Maps["thread_hash"].MaxEntries = 1
-		return
-	}
-	storage := spec.Maps["thread_storage"]
-	storage.Type, storage.MaxEntries, storage.Flags = ebpf.Hash, 1, 0
-}
-
-func ringSize(bytes int) uint32 {
-	if bytes <= 0 {
-		bytes = DefaultRingBytes
-	}
-	size := unix.Getpagesize()
-	for size < bytes {
-		size *= 2
-	}
-	return uint32(size)
-}
-
-// Ring is the ring buffer that the records arrive in.
+// Ring is the ring buffer that all records but switches arrive in.
 func (s *Session) Ring() *ebpf.Map { return s.objs.Ring }
+
+// Turns are the rings that switch records arrive in, one per CPU, and CPUSlots how far each is written and read (bpf/maps.h). Both
+// can be mapped.
+func (s *Session) Turns() *ebpf.Map    { return s.objs.Turns }
+func (s *Session) CPUSlots() *ebpf.Map { return s.objs.CpuSlots }
 
 // Snapshot asks the kernel for the threads that live now: one record of kind thread each (bpf/event.h), back to back.
 func (s *Session) Snapshot() ([]byte, error) {

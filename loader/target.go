@@ -69,7 +69,6 @@ func (t *Target) resolve() error {
 	if err := spec.Variables["wanted_pid"].Set(uint32(t.PID)); err != nil {
 		return fmt.Errorf("set wanted_pid: %w", err)
 	}
-	pruneMaps(spec, false)
 	var objs struct {
 		Resolve *ebpf.Program `ebpf:"pw_resolve"`
 	}

@@ -33,8 +33,7 @@ func ThreadInfos(records []byte) []ThreadInfo {
 
 // Threads asks the kernel once for the threads of a process, without observing it.
 func Threads(target *Target, inRegister bool) ([]ThreadInfo, error) {
-	kernel, err := ProbeKernel()
-	if err != nil {
+	if _, err := ProbeKernel(); err != nil {
 		return nil, err
 	}
 	spec, err := bpf.LoadPinwatch()
@@ -42,13 +41,12 @@ func Threads(target *Target, inRegister bool) ([]ThreadInfo, error) {
 		return nil, fmt.Errorf("read embedded programs: %w", err)
 	}
 	for name, value := range map[string]any{
-		"target_tgid": target.TGID, "ns_level": target.level, "use_task_storage": kernel.TaskStorage, "g_in_register": inRegister,
+		"target_tgid": target.TGID, "ns_level": target.level, "g_in_register": inRegister,
 	} {
 		if err := spec.Variables[name].Set(value); err != nil {
 			return nil, fmt.Errorf("set %s: %w", name, err)
 		}
 	}
-	pruneMaps(spec, kernel.TaskStorage)
 	var objs struct {
 		Snapshot *ebpf.Program `ebpf:"pw_snapshot"`
 	}

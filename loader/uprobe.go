@@ -55,7 +55,6 @@ func BreakpointCost(at Place, pid int, call func()) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read embedded programs: %w", err)
 	}
-	pruneMaps(spec, false)
 	var objs struct {
 		Nothing *ebpf.Program `ebpf:"pw_nothing"`
 	}

@@ -72,12 +72,12 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 			return errors.Join(err, target.Close())
 		}
 	}
-	session, err := loader.Attach(target, loader.Config{RingBytes: o.ringBytes, HashState: o.hashState, Runtime: program.info})
+	session, err := loader.Attach(target, loader.Config{RingBytes: o.ringBytes, ThreadEntries: o.threadEntries, Runtime: program.info})
 	if err != nil {
 		return errors.Join(err, target.Close())
 	}
 	defer func() { err = errors.Join(err, session.Close()) }()
-	ring, err := events.NewRing(session.Ring())
+	ring, err := events.NewRing(session.Ring(), session.Turns(), session.CPUSlots())
 	if err != nil {
 		return err
 	}

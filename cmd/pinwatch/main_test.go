@@ -302,7 +302,7 @@ func TestTargetEndsMidWindow(t *testing.T) {
 // A process that executes another program goes on under its PID, whichever of its threads did it.
 func TestExec(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
-	for _, mode := range []string{"", "--hash-state"} {
+	for _, mode := range []string{"", "--thread-entries=1"} {
 		cmd := exec.Command("/proc/self/exe")
 		cmd.Env = append(os.Environ(), asExecutor+"=1")
 		stdin, err := cmd.StdinPipe()

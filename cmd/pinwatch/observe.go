@@ -14,8 +14,10 @@ import (
 )
 
 const (
-	// pollEvery is how often the ring buffer is emptied; nothing wakes us in between.
+	// pollEvery is how often the buffers are emptied; nothing wakes us in between. The fuller they are found the sooner they are
+	// emptied again, down to pollLeast.
 	pollEvery = 20 * time.Millisecond
+	pollLeast = time.Millisecond
 	// slack is how long an event may take from its time stamp to the ring buffer. Normally that is nanoseconds, but a
 	// hypervisor can hold a CPU just there.
 	slack = 30 * time.Millisecond
@@ -34,12 +36,13 @@ type observer struct {
 	seen       uint64                                  // events so far
 	program    *program
 	onWindow   func(*correlate.Result) error
-	behind     bool        // there was more in the ring buffer than one batch
-	settled    events.Time // the last boundary's
-	done       bool        // the whole observation is settled
-	ended      bool        // the target has
-	endSeen    events.Time // when that was noticed
-	err        error       // of onWindow
+	behind     bool          // there was more in the buffers than one batch
+	wait       time.Duration // until the next poll
+	settled    events.Time   // the last boundary's
+	done       bool          // the whole observation is settled
+	ended      bool          // the target has
+	endSeen    events.Time   // when that was noticed
+	err        error         // of onWindow
 }
 
 // plan says how long and in which steps to observe.
@@ -61,7 +64,7 @@ func now() events.Time {
 // run observes until the plan, the context or the target ends, and hands every settled window to onWindow, the whole
 // observation last.
 func (o *observer) run(ctx context.Context, p plan) (err error) {
-	if o.lost, err = o.session.Lost(); err != nil { // before the window: nobody's
+	if o.lost, err = o.losses(); err != nil { // before the window: nobody's
 		return err
 	}
 	if err := o.snapshot(); err != nil {
@@ -79,7 +82,8 @@ func (o *observer) run(ctx context.Context, p plan) (err error) {
 		return err
 	}
 
-	poll := time.NewTicker(pollEvery)
+	o.wait = pollEvery
+	poll := time.NewTimer(o.wait)
 	defer poll.Stop()
 	cut, end := start.Time+events.Time(p.interval), start.Time+events.Time(p.duration)
 	for {
@@ -98,6 +102,7 @@ func (o *observer) run(ctx context.Context, p plan) (err error) {
 		if err := o.poll(before); err != nil {
 			return err
 		}
+		poll.Reset(o.wait)
 		if p.tick != nil {
 			p.tick(before.Sub(start.Time), o.seen)
 		}
@@ -126,24 +131,28 @@ func (o *observer) dead(before events.Time) bool {
 	return o.ended && (o.correlator.Living() == 0 || before.Sub(o.endSeen) > lastSteps)
 }
 
-// poll takes one batch from the ring buffer and passes on what can have nothing older behind it.
-func (o *observer) poll(before events.Time) (err error) {
-	last := before
-	o.behind, err = o.ring.Drain(func(e *events.Event) {
-		o.order.Push(e)
-		last = e.Time
-	})
+// poll takes one batch from the buffers and passes on what can have nothing older behind it.
+func (o *observer) poll(before events.Time) error {
+	d, err := o.ring.Drain(before, o.order.Push)
 	if err != nil {
 		return err
 	}
-	if o.behind { // what is still in the buffer follows the last event taken
-		before = min(before, last)
-	}
+	o.behind = d.Until < before
+	o.wait = nextPoll(o.wait, d.Fill)
 	if err := o.tellLosses(now()); err != nil {
 		return err
 	}
-	o.release(before - events.Time(slack))
+	o.release(d.Until - events.Time(slack))
 	return o.err
+}
+
+// nextPoll is how long to wait for the next poll after a wait at whose end the buffers were that full: so long that they fill to an eighth.
+func nextPoll(wait time.Duration, fill float64) time.Duration {
+	const aim = 1. / 8
+	if fill*float64(pollEvery) <= aim*float64(wait) {
+		return pollEvery
+	}
+	return max(pollLeast, time.Duration(float64(wait)*aim/fill))
 }
 
 func (o *observer) release(until events.Time) {
@@ -226,7 +235,7 @@ func (o *observer) snapshot() error {
 }
 
 func (o *observer) tellLosses(at events.Time) error {
-	lost, err := o.session.Lost()
+	lost, err := o.losses()
 	if err != nil {
 		return err
 	}
@@ -237,6 +246,13 @@ func (o *observer) tellLosses(at events.Time) error {
 	}
 	o.lost = lost
 	return nil
+}
+
+func (o *observer) losses() (lost [bpf.PinwatchEventKindKIND_COUNT]uint64, err error) {
+	if lost, err = o.session.Lost(); err == nil {
+		lost[events.Switch] += o.ring.LostTurns()
+	}
+	return lost, err
 }
 
 // startStats has the kernel account for our programs while the observation runs. stop ends that; fs.ErrPermission means that

@@ -18,8 +18,8 @@ type options struct {
 	outFile            string        // "" = stdout
 	readyFile          string        // "" = none
 	ringBytes          int           // 0 = default
-	hashState          bool
-	offsets            string // file of the user's own offsets; "" = none
+	threadEntries      int           // 0 = default
+	offsets            string        // file of the user's own offsets; "" = none
 	verbose            bool
 	sites              bool
 }
@@ -32,8 +32,8 @@ func observeFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "text: every population, cause, locked thread and site"},
 		&cli.BoolFlag{Name: "sites", Usage: "put a breakpoint on runtime.LockOSThread: who pins, from where, how often, for how long"},
 		&cli.StringFlag{Name: "ready-file", Usage: "make `FILE`, which must not exist, when the observation begins"},
-		&cli.StringFlag{Name: "ring-size", Usage: "`BYTES` of the kernel's buffer for events", DefaultText: "16M"},
-		&cli.BoolFlag{Name: "hash-state", Hidden: true, Usage: "keep thread state as kernels before 5.12 do"},
+		&cli.StringFlag{Name: "ring-size", Usage: "`BYTES` of the kernel's buffers for events", DefaultText: "16M, or less where memory is short"},
+		&cli.IntFlag{Name: "thread-entries", Hidden: true, Usage: "size of the kernel's table of threads, a power of two, for tests"},
 	}
 }
 
@@ -42,7 +42,7 @@ func offsetsFlag() cli.Flag {
 }
 
 func parseOptions(c *cli.Context, defaultDuration string) (o options, err error) {
-	o.format, o.outFile, o.hashState = c.String("output"), c.String("out"), c.Bool("hash-state")
+	o.format, o.outFile, o.threadEntries = c.String("output"), c.String("out"), c.Int("thread-entries")
 	o.readyFile, o.offsets, o.verbose = c.String("ready-file"), c.String("offsets"), c.Bool("verbose")
 	o.sites = c.Bool("sites")
 	switch o.format {

@@ -24,7 +24,7 @@ func TestLocksAreTheWorkloads(t *testing.T) {
 	for _, args := range []string{
 		"threads -n 200", "leak", "wedged", "wedged -alive", "pingpong -pairs 2", "churn", "blocked", "spinners", "matrix", "idle -notify",
 	} {
-		for _, mode := range []string{"", "--hash-state"} {
+		for _, mode := range []string{"", "--thread-entries=1"} {
 			if mode != "" && args != "matrix" {
 				continue
 			}

@@ -1,0 +1,117 @@
+package events
+
+import (
+	"fmt"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/bpf"
+)
+
+// Turns reads the switch records, which every CPU writes into a ring of its own (bpf/maps.h, turns). Each ring's records are in the
+// order of their times.
+type Turns struct {
+	slots   []bpf.PinwatchCpuSlot
+	records []bpf.PinwatchTurn
+	perCPU  uint64
+	mapped  [][]byte
+}
+
+// NewTurns maps the rings for reading, and the slots, by CPU, with their positions.
+func NewTurns(turns, slots *ebpf.Map) (*Turns, error) {
+	t := &Turns{perCPU: uint64(turns.MaxEntries() / slots.MaxEntries())}
+	records, err := mapMemory[bpf.PinwatchTurn](t, turns, unix.PROT_READ)
+	if err != nil {
+		return nil, fmt.Errorf("map turns: %w", err)
+	}
+	t.records = records
+	if t.slots, err = mapMemory[bpf.PinwatchCpuSlot](t, slots, unix.PROT_READ|unix.PROT_WRITE); err != nil {
+		t.Close()
+		return nil, fmt.Errorf("map CPU slots: %w", err)
+	}
+	return t, nil
+}
+
+// mapMemory maps the values of an array.
+func mapMemory[T any](t *Turns, m *ebpf.Map, protection int) ([]T, error) {
+	var value T
+	if unsafe.Sizeof(value) != uintptr(m.ValueSize()) {
+		return nil, fmt.Errorf("values of %d bytes, want %d", m.ValueSize(), unsafe.Sizeof(value))
+	}
+	page := unix.Getpagesize()
+	size := (int(m.MaxEntries())*int(m.ValueSize()) + page - 1) / page * page
+	b, err := unix.Mmap(m.FD(), 0, size, protection, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("mmap: %w", err)
+	}
+	t.mapped = append(t.mapped, b)
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), m.MaxEntries()), nil
+}
+
+// drain hands out, CPU by CPU, the records that are there now, as far as until; of one CPU no more than batch. It returns the
+// time up to which nothing is left: until, unless a CPU had more than a batch; and how full the fullest ring was, from 0 to 1.
+func (t *Turns) drain(until Time, batch uint64, out func(*Event)) (complete Time, fill float64) {
+	for cpu := range t.slots {
+		s := &t.slots[cpu]
+		head := atomic.LoadUint64(&s.Head)
+		fill = max(fill, float64(head-s.Tail)/float64(t.perCPU))
+		if head-s.Tail > batch {
+			until = min(until, Time(t.record(cpu, s.Tail+batch).Time))
+		}
+	}
+	for cpu := range t.slots {
+		t.drainCPU(cpu, until, out)
+	}
+	return until, fill
+}
+
+func (t *Turns) drainCPU(cpu int, until Time, out func(*Event)) {
+	s := &t.slots[cpu]
+	head, tail := atomic.LoadUint64(&s.Head), s.Tail
+	if head == tail {
+		return
+	}
+	var e Event
+	for ; tail != head; tail++ {
+		r := t.record(cpu, tail)
+		if Time(r.Time) >= until {
+			break
+		}
+		e = Event{
+			Time: Time(r.Time), TID: r.Tid, CPU: uint16(cpu), Kind: Switch, Flags: r.Flags,
+			Args: [8]uint64{
+				uint64(r.RunNs), uint64(r.RunqNs), uint64(r.BlockedNs), uint64(r.Waker),
+				uint64(uint16(r.LastCpu)), uint64(r.WhyLock & 0xf), uint64(r.WhyLock >> 4),
+			},
+		}
+		out(&e)
+	}
+	atomic.StoreUint64(&s.Tail, tail)
+}
+
+func (t *Turns) record(cpu int, n uint64) *bpf.PinwatchTurn {
+	return &t.records[uint64(cpu)*t.perCPU+n&(t.perCPU-1)]
+}
+
+// Lost is how many switch records have found their ring full since it was made.
+func (t *Turns) Lost() (n uint64) {
+	for i := range t.slots {
+		n += atomic.LoadUint64(&t.slots[i].Lost)
+	}
+	return n
+}
+
+// Close unmaps the rings.
+func (t *Turns) Close() error {
+	var err error
+	for _, b := range t.mapped {
+		if e := unix.Munmap(b); err == nil && e != nil {
+			err = fmt.Errorf("unmap turns: %w", e)
+		}
+	}
+	*t = Turns{}
+	return err
+}

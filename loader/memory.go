@@ -1,0 +1,95 @@
+package loader
+
+import (
+	"bufio"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// memoryLimit is how many bytes this process may still use, and who says so: the machine, or a cgroup that it is in. BPF maps count
+// against both (kernel/bpf/syscall.c, bpf_map_kmalloc_node).
+func memoryLimit() (bytes uint64, by string) { return readMemoryLimit(os.DirFS("/")) }
+
+func readMemoryLimit(root fs.FS) (bytes uint64, by string) {
+	bytes, by = ^uint64(0), "nobody"
+	if free, ok := memAvailable(root); ok {
+		bytes, by = free, "the machine (MemAvailable)"
+	}
+	for _, dir := range cgroups(root) {
+		if free, ok := cgroupFree(root, dir); ok && free < bytes {
+			bytes, by = free, "the cgroup /"+dir
+		}
+	}
+	return bytes, by
+}
+
+func memAvailable(root fs.FS) (uint64, bool) {
+	f, err := root.Open("proc/meminfo")
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var kib uint64
+		if n, _ := fmt.Sscanf(lines.Text(), "MemAvailable: %d kB", &kib); n == 1 {
+			return kib << 10, true
+		}
+	}
+	return 0, false
+}
+
+// cgroups are the directories of this process's cgroups that can limit memory, from its own up to the root, in version 2 and in version 1.
+func cgroups(root fs.FS) (dirs []string) {
+	b, err := fs.ReadFile(root, "proc/self/cgroup")
+	if err != nil {
+		return nil
+	}
+	for line := range strings.Lines(string(b)) {
+		_, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
+		controllers, dir, ok := strings.Cut(rest, ":")
+		mount := "sys/fs/cgroup"
+		switch {
+		case !ok:
+			continue
+		case controllers == "memory" || strings.Contains(controllers, "memory,") || strings.HasSuffix(controllers, ",memory"):
+			mount = "sys/fs/cgroup/memory"
+		case controllers != "":
+			continue
+		}
+		for dir = path.Clean("/" + dir); ; dir = path.Dir(dir) {
+			dirs = append(dirs, path.Join(mount, dir))
+			if dir == "/" {
+				break
+			}
+		}
+	}
+	return dirs
+}
+
+// cgroupFree is what a cgroup leaves; false when it sets no limit.
+func cgroupFree(root fs.FS, dir string) (uint64, bool) {
+	for _, files := range [...][2]string{{"memory.max", "memory.current"}, {"memory.limit_in_bytes", "memory.usage_in_bytes"}} {
+		most, err := readUint(root, path.Join(dir, files[0]))
+		if err != nil {
+			continue
+		}
+		used, err := readUint(root, path.Join(dir, files[1]))
+		if err != nil {
+			continue
+		}
+		return most - min(used, most), true
+	}
+	return 0, false
+}
+
+func readUint(root fs.FS, name string) (uint64, error) {
+	b, err := fs.ReadFile(root, name)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64) // "max" is no limit, and no number
+}
