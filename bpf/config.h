@@ -18,6 +18,11 @@ const volatile __u32 thread_mask = 0;
 const volatile __u32 ring_size = 0;
 const volatile __u32 turns_per_cpu = 1;
 
+// Most turns that all CPUs together may send in each RATE_WINDOW_NS, and how many of these a CPU takes at a time; 0 = any number.
+#define RATE_WINDOW_NS 100000000
+const volatile __u32 rate_limit = 0;
+const volatile __u32 rate_chunk = 0;
+
 // Where the target's Go runtime keeps what is read of it; internal/goruntime finds out. Without runtime_known nothing is read.
 const volatile bool runtime_known = false;
 

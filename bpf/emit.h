@@ -50,6 +50,24 @@ static __always_inline void emit_submit(void *record)
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 }
 
+// Whether the CPU may send one more turn now. Windows begin and end roughly: two CPUs may begin the same one.
+static __always_inline bool rate_allows(struct cpu_slot *slot, __u64 now)
+{
+	if (slot->quota) {
+		slot->quota--;
+		return true;
+	}
+	if (now - rate_begin >= RATE_WINDOW_NS) {
+		rate_begin = now;
+		rate_used = 0;
+	}
+	if (rate_used >= rate_limit)
+		return false;
+	__sync_fetch_and_add(&rate_used, rate_chunk);
+	slot->quota = rate_chunk - 1;
+	return true;
+}
+
 // Room for a turn in the ring of this CPU, whose slot that is. The last eighth is kept for the first and the last turns of threads,
 // so that none of these is lost to a flood of others.
 static __always_inline struct turn *turn_reserve(struct cpu_slot *slot, __u32 cpu, bool lifecycle)

@@ -86,8 +86,9 @@ struct cpu_slot {
 	__u64 task;
 	__u64 head;	 // turns written, ever
 	__u64 tail_seen; // the tail, as last looked up
-	__u64 lost;	 // turns that found the ring full, ever
-	__u64 unused[3];
+	__u64 lost;	 // turns that found the ring full, or were too many, ever
+	__u64 quota;	 // turns that may be sent before rate_used is looked at again
+	__u64 unused[2];
 
 	__u64 tail;	 // turns read, ever
 	__u64 unused2[7];
@@ -105,6 +106,10 @@ struct {
 // Records that found no room in the ring, by kind. Read by user space through a mapping, never by a system call: map system
 // calls keep tracepoint programs from running (kernel/bpf/syscall.c, bpf_disable_instrumentation).
 __u64 lost[KIND_COUNT];
+
+// When the present RATE_WINDOW_NS began, and the turns that CPUs have taken of its rate_limit.
+__u64 rate_begin;
+__u64 rate_used;
 
 // Set when the target's tgid is given to a new process: from then on nothing is observed.
 __u32 target_gone;

@@ -20,7 +20,8 @@ type PinwatchCpuSlot struct {
 	Head     uint64
 	TailSeen uint64
 	Lost     uint64
-	Unused   [3]uint64
+	Quota    uint64
+	Unused   [2]uint64
 	Tail     uint64
 	Unused2  [7]uint64
 }
@@ -376,6 +377,10 @@ const (
 	PinwatchVarOffM_procid      = "off_m_procid"
 	PinwatchVarOffsetsProved    = "offsets_proved"
 	PinwatchVarOverflowed       = "overflowed"
+	PinwatchVarRateBegin        = "rate_begin"
+	PinwatchVarRateChunk        = "rate_chunk"
+	PinwatchVarRateLimit        = "rate_limit"
+	PinwatchVarRateUsed         = "rate_used"
 	PinwatchVarRingSize         = "ring_size"
 	PinwatchVarRuntimeCgo       = "runtime_cgo"
 	PinwatchVarRuntimeGone      = "runtime_gone"
@@ -505,6 +510,10 @@ type PinwatchVariableSpecs struct {
 	OffM_procid      *ebpf.VariableSpec `ebpf:"off_m_procid"`
 	OffsetsProved    *ebpf.VariableSpec `ebpf:"offsets_proved"`
 	Overflowed       *ebpf.VariableSpec `ebpf:"overflowed"`
+	RateBegin        *ebpf.VariableSpec `ebpf:"rate_begin"`
+	RateChunk        *ebpf.VariableSpec `ebpf:"rate_chunk"`
+	RateLimit        *ebpf.VariableSpec `ebpf:"rate_limit"`
+	RateUsed         *ebpf.VariableSpec `ebpf:"rate_used"`
 	RingSize         *ebpf.VariableSpec `ebpf:"ring_size"`
 	RuntimeCgo       *ebpf.VariableSpec `ebpf:"runtime_cgo"`
 	RuntimeGone      *ebpf.VariableSpec `ebpf:"runtime_gone"`
@@ -591,6 +600,10 @@ type PinwatchVariables struct {
 	OffM_procid      *ebpf.Variable `ebpf:"off_m_procid"`
 	OffsetsProved    *ebpf.Variable `ebpf:"offsets_proved"`
 	Overflowed       *ebpf.Variable `ebpf:"overflowed"`
+	RateBegin        *ebpf.Variable `ebpf:"rate_begin"`
+	RateChunk        *ebpf.Variable `ebpf:"rate_chunk"`
+	RateLimit        *ebpf.Variable `ebpf:"rate_limit"`
+	RateUsed         *ebpf.Variable `ebpf:"rate_used"`
 	RingSize         *ebpf.Variable `ebpf:"ring_size"`
 	RuntimeCgo       *ebpf.Variable `ebpf:"runtime_cgo"`
 	RuntimeGone      *ebpf.Variable `ebpf:"runtime_gone"`

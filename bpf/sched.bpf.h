@@ -62,6 +62,10 @@ static __always_inline void turn_send(const struct event_switch *e, struct cpu_s
 {
 	struct turn *t;
 
+	if (rate_limit && !lifecycle && !rate_allows(slot, e->h.time)) {
+		slot->lost++;
+		return;
+	}
 	if ((e->run_ns | e->runq_ns | e->blocked_ns) >> 32) {
 		if (bpf_ringbuf_output(&ring, (void *)e, sizeof(*e), BPF_RB_NO_WAKEUP))
 			slot->lost++;
@@ -98,7 +102,7 @@ static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct
 	__u32 tid = prev->pid;
 
 	if (!state) {
-		if (!target_gone)
+		if (!prev->exit_state && !target_gone) // else it had left the kernel's lists before the programs were there
 			slot->lost++;
 		return;
 	}

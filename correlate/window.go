@@ -302,7 +302,7 @@ func (c *Correlator) result(w *window) *Result {
 	sort.Slice(r.Threads, func(i, j int) bool { return r.Threads[i].TID < r.Threads[j].TID })
 	r.Costs = w.costRows()
 	if n := w.loss.Total(); n > 0 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%d records were lost: counts are lower bounds; use a larger --ring-size", n))
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%d records were lost: counts are lower bounds", n))
 	}
 	if w.execs > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("the process executed another program (%d×) in the window: what is said of the program is true of the first", w.execs))

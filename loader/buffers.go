@@ -94,3 +94,13 @@ func sizeMaps(spec *ebpf.CollectionSpec, variables map[string]any, b Buffers, en
 	variables["turns_per_cpu"] = uint32(b.TurnsPerCPU)
 	variables["thread_mask"] = uint32(entries - 1)
 }
+
+// MinRate is the least rate that can be limited to: switch records per second.
+const MinRate = 100
+
+// limitRate has the CPUs share perSecond turns, in tenths of a second; 0 = no limit.
+func limitRate(variables map[string]any, perSecond, cpus int) {
+	limit := perSecond / 10
+	variables["rate_limit"] = uint32(limit)
+	variables["rate_chunk"] = uint32(min(64, max(1, limit/(8*cpus))))
+}

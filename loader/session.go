@@ -19,6 +19,8 @@ import (
 type Config struct {
 	// RingBytes is the size of all buffers together; 0 means what suits this machine.
 	RingBytes int
+	// MaxRate is how many switch records per second are let through at most; 0 = all. The others count as lost.
+	MaxRate int
 	// ThreadEntries is the size of the table of threads, a power of two; 0 means what suits any program. For tests.
 	ThreadEntries int
 	// Runtime says where the target's Go runtime keeps what is read of it; nil: nothing is read.
@@ -70,6 +72,7 @@ func (s *Session) load(cfg Config) error {
 	if s.Buffers, err = sizeBuffers(cfg.RingBytes); err != nil {
 		return err
 	}
+	limitRate(variables, cfg.MaxRate, s.Buffers.CPUs)
 	sizeMaps(spec, variables, s.Buffers, cmp.Or(cfg.ThreadEntries, threadEntries))
 	for name, value := range variables {
 		if err := spec.Variables[name].Set(value); err != nil {

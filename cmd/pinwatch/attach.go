@@ -72,7 +72,7 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 			return errors.Join(err, target.Close())
 		}
 	}
-	session, err := loader.Attach(target, loader.Config{RingBytes: o.ringBytes, ThreadEntries: o.threadEntries, Runtime: program.info})
+	session, err := loader.Attach(target, loader.Config{RingBytes: o.ringBytes, MaxRate: o.maxRate, ThreadEntries: o.threadEntries, Runtime: program.info})
 	if err != nil {
 		return errors.Join(err, target.Close())
 	}

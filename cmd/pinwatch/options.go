@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/pinwatch/pinwatch/loader"
 )
 
 // options of the commands that observe.
@@ -18,6 +20,7 @@ type options struct {
 	outFile            string        // "" = stdout
 	readyFile          string        // "" = none
 	ringBytes          int           // 0 = default
+	maxRate            int           // 0 = none
 	threadEntries      int           // 0 = default
 	offsets            string        // file of the user's own offsets; "" = none
 	verbose            bool
@@ -33,6 +36,7 @@ func observeFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "sites", Usage: "put a breakpoint on runtime.LockOSThread: who pins, from where, how often, for how long"},
 		&cli.StringFlag{Name: "ready-file", Usage: "make `FILE`, which must not exist, when the observation begins"},
 		&cli.StringFlag{Name: "ring-size", Usage: "`BYTES` of the kernel's buffers for events", DefaultText: "16M, or less where memory is short"},
+		&cli.StringFlag{Name: "max-rate", Usage: "let `N` context switches per second through at most, and count the others as lost"},
 		&cli.IntFlag{Name: "thread-entries", Hidden: true, Usage: "size of the kernel's table of threads, a power of two, for tests"},
 	}
 }
@@ -73,7 +77,12 @@ func parseOptions(c *cli.Context, defaultDuration string) (o options, err error)
 		return o, usagef("-i %s: too short; the least is %v", interval, minInterval)
 	}
 	if c.IsSet("ring-size") {
-		o.ringBytes, err = parseSize(c.String("ring-size"))
+		if o.ringBytes, err = parseSize(c.String("ring-size")); err != nil {
+			return o, err
+		}
+	}
+	if c.IsSet("max-rate") {
+		o.maxRate, err = parseRate(c.String("max-rate"))
 	}
 	return o, err
 }
@@ -125,6 +134,15 @@ func parsePID(value string) (int, error) {
 		return 0, usagef("-p %s: want the PID of a process, a number from 1 on", strconv.Quote(value))
 	}
 	return int(pid), nil
+}
+
+// parseRate reads a number of records per second.
+func parseRate(value string) (int, error) {
+	n, err := strconv.ParseInt(value, 10, 32)
+	if err != nil || n < loader.MinRate {
+		return 0, usagef("--max-rate %s: want switches per second, a number from %d on", strconv.Quote(value), loader.MinRate)
+	}
+	return int(n), nil
 }
 
 // parseSize reads bytes with an optional K, M or G.
