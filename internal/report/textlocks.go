@@ -63,7 +63,7 @@ func (p *page) locked(r *Report, verbose bool) {
 		}
 		known := percent(math.Floor(1000*(1-float64(l.Unknown)/float64(l.Observations))) / 1000) // 100 % means all
 		p.field("lock state", plain, known+" of "+count(l.Observations)+" observations known",
-			"locks shorter than the gap between two events of a thread are invisible")
+			"locks shorter than 100 µs, or the gap between two events of a thread, can be invisible")
 	}
 }
 

@@ -23,10 +23,10 @@ func (p *Proc) Quiet() {
 // quiet is Quiet and returns how often each thread has been switched out by then.
 func (p *Proc) quiet() map[int32]uint64 {
 	p.t.Helper()
-	last := p.contextSwitches()
+	last := p.ContextSwitches()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		time.Sleep(50 * time.Millisecond)
-		now := p.contextSwitches()
+		now := p.ContextSwitches()
 		if maps.Equal(now, last) {
 			return now
 		}
@@ -36,9 +36,9 @@ func (p *Proc) quiet() map[int32]uint64 {
 	return nil
 }
 
-// contextSwitches is how often the kernel says each thread was switched out; it counts where sched_switch is traced. A thread
+// ContextSwitches is how often the kernel says each thread was switched out; it counts where sched_switch is traced. A thread
 // that ends meanwhile is not in it.
-func (p *Proc) contextSwitches() map[int32]uint64 {
+func (p *Proc) ContextSwitches() map[int32]uint64 {
 	p.t.Helper()
 	counts := map[int32]uint64{}
 	for _, tid := range p.Threads() {

@@ -1,0 +1,116 @@
+package loader
+
+import (
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/bpf"
+	"github.com/pinwatch/pinwatch/events"
+	"github.com/pinwatch/pinwatch/internal/testenv"
+)
+
+// flood has a workload at rest switch as fast as it can, until the session has lost that many switches and a second is over, and come to
+// rest again. It returns the switches received and lost, how long it took, and what the kernel itself counted.
+func flood(t *testing.T, cfg Config, enough uint64) (received, lost, counted uint64, took time.Duration) {
+	t.Helper()
+	testenv.Require(t, testenv.BPF)
+	p := testenv.Workload(t, "pingpong", "-pairs", "2", "-hold")
+	p.Quiet()
+	s := attachTo(t, p.PID, cfg)
+	ring := ringOf(t, s)
+	before := p.ContextSwitches()
+	began := time.Now()
+	p.Go()
+	for ring.LostTurns() < enough || time.Since(began) < time.Second {
+		if time.Since(began) > time.Minute {
+			t.Fatalf("after a minute %d switches are lost", ring.LostTurns())
+		}
+		received += switches(drain(t, s))
+		time.Sleep(20 * time.Millisecond)
+	}
+	p.Quiesce()
+	p.Quiet()
+	took = time.Since(began)
+	received += switches(drain(t, s))
+	for tid, n := range p.ContextSwitches() {
+		counted += n - before[tid]
+	}
+	return received, ring.LostTurns(), counted, took
+}
+
+func switches(all []events.Event) (n uint64) {
+	for i := range all {
+		if all[i].Kind == events.Switch {
+			n++
+		}
+	}
+	return n
+}
+
+// What is received and what is lost is together what the kernel counts, switch by switch.
+func TestFloodIsAccountedFor(t *testing.T) {
+	received, lost, counted, _ := flood(t, Config{RingBytes: 1}, 10000)
+	if received == 0 || received+lost != counted {
+		t.Errorf("%d received and %d lost, the kernel has counted %d", received, lost, counted)
+	}
+	t.Logf("%d received and %d lost of %d", received, lost, counted)
+}
+
+// With room for everything nothing is lost, and nothing is received twice.
+func TestNoFloodIsTooHigh(t *testing.T) {
+	received, lost, counted, took := flood(t, Config{}, 0)
+	if lost != 0 || received != counted {
+		t.Errorf("%d received and %d lost, the kernel has counted %d", received, lost, counted)
+	}
+	t.Logf("%d in %v", received, took)
+}
+
+func TestMaxRate(t *testing.T) {
+	const rate = 2000
+	received, lost, counted, took := flood(t, Config{MaxRate: rate}, 1000)
+	if received+lost != counted {
+		t.Errorf("%d received and %d lost, the kernel has counted %d", received, lost, counted)
+	}
+	// Two CPUs may begin a window at the same time, and each may have a chunk left from the one before.
+	if most := uint64(rate * (took.Seconds() + 0.2) * 1.5); received > most {
+		t.Errorf("%d received in %v, want %d per second", received, took, rate)
+	}
+}
+
+// Signals from outside can fill the ring, but the birth of threads is told all the same.
+func TestLifecycleSurvivesASignalFlood(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	p := testenv.Workload(t, "churn", "-hold")
+	s := attachTo(t, p.PID, Config{RingBytes: 2 << 20})
+	lost := func() [bpf.PinwatchEventKindKIND_COUNT]uint64 {
+		n, err := s.Lost()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for deadline := time.Now().Add(time.Minute); lost()[events.SignalGenerate] < 100; {
+		if err := unix.Tgkill(p.PID, p.PID, unix.SIGURG); err != nil {
+			t.Fatal(err)
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the ring does not fill up")
+		}
+	}
+	if n := lost(); n[events.NewTask] != 0 || n[events.ExitEnter] != 0 {
+		t.Fatalf("lost %v before any thread came or went", n)
+	}
+	p.Go()
+	p.Stop()
+	var births int
+	for _, e := range drain(t, s) {
+		if e.Kind == events.NewTask {
+			births++
+		}
+	}
+	if births == 0 {
+		t.Error("no birth is told")
+	}
+}
