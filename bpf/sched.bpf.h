@@ -140,12 +140,13 @@ int pw_switch(__u64 *ctx)
 {
 	struct task_struct *prev = (void *)ctx[1], *next = (void *)ctx[2];
 	bool out = prev->tgid == target_tgid, in = next->tgid == target_tgid;
-	__u32 cpu = bpf_get_smp_processor_id();
 	struct cpu_slot *slot;
 	__u64 now;
+	__u32 cpu;
 
 	if (!out && !in)
 		return 0;
+	cpu = bpf_get_smp_processor_id();
 	slot = cpu_slot(cpu);
 	if (!slot)
 		return 0;
