@@ -270,6 +270,43 @@ static __always_inline void lock_look(struct thread_state *state, __u32 tid, __u
 		lock_tell(state, seen, tid, now);
 }
 
+// The two cases that nearly all looks are, by one read: a thread that is not locked still isn't, one that is locked still is to the
+// same goroutine. false: it is something else, or can't be told like that.
+static __always_inline bool lock_is_same(const struct thread_state *state, __u64 now, struct lock_seen *seen)
+{
+	__u64 lockedg;
+
+	seen->m = state->m;
+	if (!seen->m || state->leaving || state->blind)
+		return false;
+	seen->kind = state->lock;
+	if (seen->kind == LOCK_USER)
+		return now - state->depth_time < DEPTH_AGE_NS && g_read(seen, state->lockedg) && seen->goid == state->goid;
+	return seen->kind == LOCK_NONE && offsets_proved && !state->masked && !state->is_m0 &&
+	       user_read(&lockedg, seen->m + off_m_lockedg) && !lockedg;
+}
+
+// The whole look, out of the way of the code that always runs.
+static __noinline int lock_look_closely(struct thread_state *state, __u32 tid, __u64 now, struct lock_seen *seen)
+{
+	const struct lock_seen nothing = {};
+
+	*seen = nothing;
+	lock_look(state, tid, now, seen);
+	return 0;
+}
+
+// The look of a thread that leaves its CPU.
+static __always_inline void lock_look_at_switch(struct thread_state *state, __u32 tid, __u64 now, struct lock_seen *seen)
+{
+	if (!runtime_known || !lock_is_due(state, now))
+		return;
+	if (likely(lock_is_same(state, now, seen)))
+		state->look_time = now;
+	else
+		lock_look_closely(state, tid, now, seen);
+}
+
 // The same where the calling thread's state is not at hand.
 static __always_inline __u8 lock_look_self(__u32 tid, __u64 now)
 {

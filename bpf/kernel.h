@@ -20,6 +20,8 @@ typedef _Bool bool;
 #define false 0
 #define NULL ((void *)0)
 #define barrier() asm volatile("" ::: "memory")
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
 
 // include/uapi/linux/bpf.h
 enum { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_RINGBUF = 27 };

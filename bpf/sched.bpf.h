@@ -87,10 +87,11 @@ static __always_inline void turn_send(const struct event_switch *e, struct cpu_s
 }
 
 // A locked goroutine that was preempted waits in the scheduler for its own thread, if the stack says so (runtime.stoplockedm).
-static __always_inline void turn_park(void *ctx, struct thread_state *state, __u32 tid)
+static __noinline int turn_park(void *ctx, struct thread_state *state, __u32 tid)
 {
 	state->injected = 0;
 	emit_stacked(ctx, KIND_PARK, tid);
+	return 0;
 }
 
 static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct cpu_slot *slot, __u32 cpu, __u64 now, bool runnable,
@@ -108,9 +109,9 @@ static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct
 	}
 	if (dead)
 		lock.kind = state->lock;
-	else if (lock_is_due(state, now))
-		lock_look(state, tid, now, &lock);
-	if (state->injected && !runnable)
+	else
+		lock_look_at_switch(state, tid, now, &lock);
+	if (unlikely(state->injected) && !runnable)
 		turn_park(ctx, state, tid);
 	e.h.time = now;
 	e.h.tid = tid;
