@@ -236,11 +236,12 @@ static __always_inline bool lock_is_told(const struct thread_state *state, const
 }
 
 // A thread that was not locked a moment ago is not looked at again at each switch: for those that switch most often the look is most of
-// what we cost. What is not looked at is not said.
+// what we cost. What is not looked at is not said. Offsets that are not proved want every proof there is.
 #define LOOK_AGE_NS 100000
 static __always_inline bool lock_is_due(const struct thread_state *state, __u64 now)
 {
-	return (state->lock != LOCK_NONE && state->lock != LOCK_FOREIGN) || now - state->look_time >= LOOK_AGE_NS;
+	return !offsets_proved || (state->lock != LOCK_NONE && state->lock != LOCK_FOREIGN) ||
+	       now - state->look_time >= LOOK_AGE_NS;
 }
 
 // Looks at the calling thread's lock and tells user space when it has changed. It costs one read of user memory for a thread whose m
