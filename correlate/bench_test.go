@@ -1,35 +1,178 @@
 package correlate
 
 import (
+	"encoding/binary"
+	"fmt"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/events"
 )
 
-// BenchmarkTurns is the hot path: switch records of 100 threads.
-func BenchmarkTurns(b *testing.B) {
-	c := New(Config{TGID: 1})
-	const threads = 100
-	at := events.Time(1000)
-	for tid := uint32(1); tid <= threads; tid++ {
-		c.Add(&events.Event{Kind: events.Thread, Time: at, TID: tid})
+// BenchmarkPingPong is goroutines locked to their threads that wake each other: the highest rate of switches there is.
+func BenchmarkPingPong(b *testing.B) {
+	for _, n := range []uint32{2, 8} {
+		b.Run(fmt.Sprintf("threads=%d", n), func(b *testing.B) { replayAll(b, pingPong(n), n) })
 	}
-	c.Add(&events.Event{Kind: events.WindowStart, Time: at})
-	last := [threads + 1]events.Time{}
-	e := events.Event{Kind: events.Switch, Flags: events.SwitchRun | events.SwitchOff | events.SwitchWake}
-	tid := uint32(0)
-	b.ReportAllocs()
+}
+
+// BenchmarkCrowd is ever more threads that run in no order: of 10,000 no cache holds all.
+func BenchmarkCrowd(b *testing.B) {
+	for _, n := range []uint32{10, 100, 1000, 10_000} {
+		b.Run(fmt.Sprintf("threads=%d", n), func(b *testing.B) { replayAll(b, crowd(n), n/2) })
+	}
+}
+
+// BenchmarkChurn is threads that come and go.
+func BenchmarkChurn(b *testing.B) { replayAll(b, churn(), 0) }
+
+// BenchmarkStorm is threads that send each other SIGURG.
+func BenchmarkStorm(b *testing.B) { replayAll(b, storm(), 0) }
+
+func replayAll(b *testing.B, r *recording, locked uint32) {
+	c := r.correlator(locked)
+	for range r.events { // all threads and rows there will be
+		r.replay(c)
+	}
+	m := startMeter(b)
 	for b.Loop() {
-		tid = tid%threads + 1
-		at += 1000
-		e.TID, e.Time, e.Flags = tid, at, events.SwitchRun
-		if last[tid] != 0 {
-			away := uint64(at-last[tid]) - 900
-			e.Flags |= events.SwitchOff | events.SwitchWake
-			e.Args = [8]uint64{900, away / 2, away - away/2}
-		}
-		last[tid] = at
-		c.Add(&e)
+		r.replay(c)
 	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds()/1e6, "Mevents/s")
+	m.report(b, b.N)
+	if n := c.windows[0].loss.BrokenLinks; n != 0 {
+		b.Fatalf("%d broken links", n)
+	}
+}
+
+// meter measures by the time that this process had a CPU, so that a busy machine changes the rate less.
+type meter struct{ spent time.Duration }
+
+func cpuTime(b *testing.B) time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func startMeter(b *testing.B) meter {
+	b.ReportAllocs()
+	return meter{cpuTime(b)}
+}
+
+func (m meter) report(b *testing.B, events int) {
+	spent := cpuTime(b) - m.spent
+	b.ReportMetric(float64(events)/b.Elapsed().Seconds()/1e6, "Mevents/s")
+	b.ReportMetric(float64(events)/spent.Seconds()/1e6, "Mevents/cpu-s")
+	b.ReportMetric(float64(spent)/float64(events), "cpu-ns/event")
+}
+
+// No event that repeats takes memory.
+func TestTurnsAllocateNothing(t *testing.T) {
+	r := pingPong(8)
+	c := r.correlator(8)
+	all := func() {
+		for range r.events {
+			r.replay(c)
+		}
+	}
+	all() // the rows there will be
+	if n := testing.AllocsPerRun(3, all); n != 0 {
+		t.Errorf("%g allocations in %d events", n, len(r.events))
+	}
+}
+
+// BenchmarkPath is all that user space does with a switch record: decode it, put it into order, correlate it. Records come in batches of
+// 20 ms, in each those of one CPU after those of the other.
+func BenchmarkPath(b *testing.B) {
+	for _, n := range []uint32{2, 100, 10_000} {
+		b.Run(fmt.Sprintf("threads=%d", n), func(b *testing.B) {
+			if n == 2 {
+				wholePath(b, pingPong(n), n)
+			} else {
+				wholePath(b, crowd(n), n/2)
+			}
+		})
+	}
+}
+
+const switchSize = 48 // bytes of struct event_switch in bpf/event.h
+
+func wholePath(b *testing.B, r *recording, locked uint32) {
+	c := r.correlator(locked)
+	const batch = events.Time(20e6)
+	var raw []byte
+	begin := r.events[0].Time
+	for from := begin; from < begin+r.period; from += batch {
+		for cpu := range uint16(2) {
+			for i := range r.events {
+				if e := &r.events[i]; e.CPU == cpu && e.Time >= from && e.Time < from+batch {
+					raw = appendSwitch(raw, e)
+				}
+			}
+		}
+	}
+	var order events.Reorder
+	add := func(e *events.Event) { c.Add(e) }
+	end, i := begin+batch, 0
+	var e events.Event
+	m := startMeter(b)
+	for b.Loop() {
+		record := raw[i : i+switchSize]
+		if err := events.Decode(record, &e, nil); err != nil {
+			b.Fatal(err)
+		}
+		if e.Time >= end { // the first of the next batch
+			order.Release(end-batch/2, add)
+			end += batch
+		}
+		order.Push(&e)
+		binary.LittleEndian.PutUint64(record, uint64(e.Time+r.period))
+		if i += switchSize; i == len(raw) {
+			i = 0
+			order.Release(e.Time-batch/2, add)
+			end = begin + r.period + batch
+			begin += r.period
+		}
+	}
+	m.report(b, b.N)
+	if late, broken := order.Late(), c.windows[0].loss.BrokenLinks; late+broken != 0 {
+		b.Fatalf("%d late, %d broken links", late, broken)
+	}
+}
+
+func appendSwitch(raw []byte, e *events.Event) []byte {
+	le := binary.LittleEndian
+	raw = le.AppendUint64(raw, uint64(e.Time))
+	raw = le.AppendUint32(raw, e.TID)
+	raw = le.AppendUint16(raw, e.CPU)
+	raw = append(raw, uint8(e.Kind), e.Flags)
+	for _, ns := range e.Args[:3] {
+		raw = le.AppendUint64(raw, ns)
+	}
+	raw = le.AppendUint32(raw, uint32(e.Args[events.ArgWaker]))
+	raw = le.AppendUint16(raw, uint16(e.Args[events.ArgLastCPU]))
+	return append(raw, uint8(e.Args[events.ArgWhy]), uint8(e.Args[events.ArgLock]))
+}
+
+// BenchmarkHundredMillion is the memory that a long observation takes.
+func BenchmarkHundredMillion(b *testing.B) {
+	const total = 100_000_000
+	m := startMeter(b)
+	var rss uint64
+	for b.Loop() {
+		s := newStream()
+		for s.sent < total {
+			s.step()
+		}
+		rss = max(rss, rssAnon(b))
+		s.finish()
+		if s.whole == nil || s.invalid != nil {
+			b.Fatalf("whole observation: %v, invalid: %v", s.whole != nil, s.invalid)
+		}
+	}
+	b.ReportMetric(float64(rss)/(1<<20), "MiB-RssAnon")
+	m.report(b, total*b.N)
 }

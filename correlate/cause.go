@@ -123,18 +123,39 @@ type classKey struct {
 	stack uint64
 }
 
+// reason is a class of something, one for all stacks that say the same.
+type reason struct {
+	reasonKey
+	part part // the cause's
+}
+
+type reasonKey struct {
+	what string
+	class
+}
+
+func (c *Correlator) reason(what string, k class) *reason {
+	key := reasonKey{what, k}
+	r := c.reasons[key]
+	if r == nil {
+		r = &reason{key, partOf(Population{Cause: k.cause})}
+		c.reasons[key] = r
+	}
+	return r
+}
+
 // class is what a stack says, remembered.
-func (c *Correlator) class(what string, stack uint64) class {
+func (c *Correlator) class(what string, stack uint64) *reason {
 	if c.replaced {
-		return class{cause: causeUnknown}
+		return c.reason(what, class{cause: causeUnknown})
 	}
 	key := classKey{what, stack}
-	k, ok := c.classes[key]
-	if !ok {
-		k = classify(what, c.cfg.Stack(stack))
-		c.classes[key] = k
+	r := c.classes[key]
+	if r == nil {
+		r = c.reason(what, classify(what, c.cfg.Stack(stack)))
+		c.classes[key] = r
 	}
-	return k
+	return r
 }
 
 // countCreation finds out why a thread was created.
@@ -145,16 +166,16 @@ func (c *Correlator) countCreation(t, parent *thread, at events.Time) {
 	}
 	k := c.class(whatCreate, stack)
 	if k.cause == causeCgo && t.byGo {
-		k = class{cause: causeUnknown} // the runtime asked C code to, and C's frames hide what for
+		k = c.reason(whatCreate, class{cause: causeUnknown}) // the runtime asked C code to, and C's frames hide what for
 	}
 	t.createdFor = k
-	t.born = Population{Locked: lockedWord(parent.lockKind()), Cause: k.cause}
-	c.countCause(whatCreate, k, stack, at)
+	t.born = group{locked: lockedPart(parent.lockKind()), cause: k.part}
+	c.countCause(k, stack, at)
 }
 
 // countExit finds out why a thread calls exit: its goroutine exited while locked, or something else.
 func (c *Correlator) countExit(t *thread, stack uint64, at events.Time) {
-	t.end = Population{Locked: lockedWord(t.lockKind()), Cause: causeOther}
+	t.end.locked = lockedPart(t.lockKind())
 	k := class{cause: causeOther}
 	switch {
 	case t.lockKind() == events.LockOrphan:
@@ -163,31 +184,26 @@ func (c *Correlator) countExit(t *thread, stack uint64, at events.Time) {
 			k.function = userFunction(c.callers(last))
 		}
 		c.count(at, func(w *window) *uint64 { return &w.exitedLocked })
-	case t.end.Locked == lockedUnknown, heldByUser(t.lockKind()): // or the record that said how the hold ended was lost
+	case t.end.locked == partUnknown, heldByUser(t.lockKind()): // or the record that said how the hold ended was lost
 		k.cause = causeUnknown
 	default:
 		if !c.replaced {
 			k.function = userFunction(c.cfg.Stack(stack))
 		}
 	}
-	t.end.Cause = k.cause
-	c.countCause(whatExit, k, stack, at)
+	r := c.reason(whatExit, k)
+	t.end.cause = r.part
+	c.countCause(r, stack, at)
 }
 
-type causeKey struct {
-	what string
-	class
-}
-
-func (c *Correlator) countCause(what string, k class, stack uint64, at events.Time) {
-	for _, w := range c.windows {
-		if !w.contains(at) {
-			continue
-		}
-		w.causes[causeKey{what, k}]++
-		if k.cause == causeOther {
-			w.others[classKey{what, stack}]++
-		}
+func (c *Correlator) countCause(r *reason, stack uint64, at events.Time) {
+	w := c.inner(at, at)
+	if w == nil {
+		return
+	}
+	w.causes[r]++
+	if r.cause == causeOther {
+		w.others[classKey{r.what, stack}]++
 	}
 }
 

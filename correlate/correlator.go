@@ -2,7 +2,8 @@
 // goroutine, so a recording gives the same Result as the live run did.
 //
 // Every event kind has one short method. A thread's time line is kept in timeline.go, its birth and death in
-// lifecycle.go, SIGURG in preempt.go, and what all that adds up to per window in window.go.
+// lifecycle.go, SIGURG in preempt.go, and what all that adds up to per window in window.go, costs.go and absorb.go. Each event is counted
+// once, in the innermost window that it lies in, so its price does not depend on how many windows there are.
 package correlate
 
 import "github.com/pinwatch/pinwatch/events"
@@ -34,12 +35,15 @@ type Config struct {
 // Correlator takes events in the order of their times.
 type Correlator struct {
 	cfg      Config
-	threads  map[uint32]*thread // by kernel tid, until the kernel frees them
-	windows  []*window          // those that can still change: the whole observation first, then intervals
+	threads  threads     // by kernel tid, until the kernel frees them
+	windows  []*window   // those that can still change: the whole observation first, then intervals
+	open     *window     // the innermost of those that have not ended; nil = none
+	boundary events.Time // the last begin or end of a window
 	nextWin  uint32
 	cpuFree  []events.Time // when the last known run on each CPU ended
 	seeded   bool          // a window has begun: threads that appear without a birth are broken links
-	classes  map[classKey]class
+	classes  map[classKey]*reason
+	reasons  map[reasonKey]*reason
 	replaced bool   // the process executed another program: stacks are of functions that nobody knows
 	pinsLost bool   // calls of LockOSThread have not been told of
 	locked   uint64 // threads locked by the user now
@@ -56,7 +60,7 @@ func New(cfg Config) *Correlator {
 	if cfg.Func == nil {
 		cfg.Func = func(uint64) string { return "" }
 	}
-	return &Correlator{cfg: cfg, threads: map[uint32]*thread{}, classes: map[classKey]class{}}
+	return &Correlator{cfg: cfg, threads: newThreads(), classes: map[classKey]*reason{}, reasons: map[reasonKey]*reason{}}
 }
 
 var dispatch = [...]func(*Correlator, *events.Event){
@@ -101,7 +105,7 @@ func (c *Correlator) Add(e *events.Event) []*Result {
 // Living is how many threads have not left their CPUs for the last time, as far as events have come.
 func (c *Correlator) Living() int {
 	n := 0
-	for _, t := range c.threads {
+	for t := range c.threads.all {
 		if t.deadAt == 0 {
 			n++
 		}
@@ -111,10 +115,10 @@ func (c *Correlator) Living() int {
 
 // known returns the thread of an event. A thread nobody has announced lived before the programs did, or its birth was lost.
 func (c *Correlator) known(tid uint32) *thread {
-	t := c.threads[tid]
+	t := c.threads.get(tid)
 	if t == nil {
-		t = &thread{tid: tid, nsTID: int32(tid), seedCPU: -1}
-		c.threads[tid] = t
+		t = newThread(tid, int32(tid))
+		c.threads.put(t)
 		if c.seeded {
 			c.brokenLink()
 		}
@@ -122,12 +126,10 @@ func (c *Correlator) known(tid uint32) *thread {
 	return t
 }
 
-// count adds one to a counter of every window that contains the moment.
+// count adds one to a counter of the innermost window that contains the moment.
 func (c *Correlator) count(at events.Time, counter func(*window) *uint64) {
-	for _, w := range c.windows {
-		if w.contains(at) {
-			*counter(w)++
-		}
+	if w := c.inner(at, at); w != nil {
+		*counter(w)++
 	}
 }
 

@@ -22,8 +22,8 @@ func (t *thread) ran(in, out events.Time, preempted bool) {
 
 // until is when the thread left its CPU, of its own will, after it was on it at a moment.
 func (t *thread) until(at events.Time) (out events.Time, ok bool) {
-	for _, r := range t.runs {
-		if r.in <= at && at <= r.out && r.in != 0 {
+	for i := range uint8(len(t.runs)) { // the newest first: it is nearly always that
+		if r := &t.runs[(t.runsNext-1-i)%uint8(len(t.runs))]; r.in <= at && at <= r.out && r.in != 0 {
 			return r.out, !r.preempted
 		}
 	}
@@ -34,38 +34,68 @@ func (t *thread) until(at events.Time) (out events.Time, ok bool) {
 // (runtime.startlockedm). That thread has given its P away, so it leaves its CPU next (stopm): what it needs until then is paid for the
 // hand-off alone. A waking before the switch-out counts from the switch-out.
 func (c *Correlator) handoff(t *thread, waker uint32, woken, in events.Time) {
-	if !t.parked || waker == 0 || waker == t.tid || lockedWord(t.waiter.kind) != lockedTrue {
+	if !t.parked || waker == 0 || waker == t.tid || lockedPart(t.waiter.kind) != partTrue {
 		return
 	}
-	of := Population{Locked: lockedTrue}
-	c.record(&sample{phase: phaseHandoffWake, Population: of, begin: woken, end: in})
+	of := group{locked: partTrue}
+	c.record(&sample{phase: phaseHandoffWake, group: of, begin: woken, end: in})
 	cpu := int64(0)
-	if w := c.threads[waker]; w != nil {
+	if w := c.threads.get(waker); w != nil {
 		if out, ok := w.until(woken); ok {
-			c.record(&sample{phase: phaseHandoffCPU, Population: of, begin: woken, end: out})
+			c.record(&sample{phase: phaseHandoffCPU, group: of, begin: woken, end: out})
 			cpu = int64(out - woken)
 		}
 	}
-	for _, w := range c.windows {
-		if !w.contains(in) {
-			continue
-		}
-		s := w.share(t)
-		if s.handoffTo != t.waiter.goid {
-			s.handoff, s.handoffTo = Handoff{}, t.waiter.goid
-		}
-		if w.ledger[t.waiter.entry] == nil {
-			w.ledger[t.waiter.entry] = &account{threads: map[int32]bool{}}
-		}
-		a := w.ledger[t.waiter.entry]
-		if len(a.threads) < maxAccountThreads {
-			a.threads[t.nsTID] = true
-		}
-		for _, h := range [...]*Handoff{&s.handoff, &a.Handoff} {
-			h.N++
-			h.WakeNS += int64(in - woken)
-			h.CPUNS += cpu
-		}
+	if w := c.inner(in, in); w != nil {
+		cost := Handoff{N: 1, WakeNS: int64(in - woken), CPUNS: cpu}
+		c.share(w, t) // which woken goes with
+		l := &t.woken[w.slot]
+		l.to(w, t)
+		l.add(&cost)
+		l.account.add(&cost)
+	}
+}
+
+func (h *Handoff) add(o *Handoff) {
+	h.N += o.N
+	h.WakeNS += o.WakeNS
+	h.CPUNS += o.CPUNS
+}
+
+// woken is what hand-offs to a thread cost, for the goroutine that was woken last.
+type woken struct {
+	Handoff
+	goid    uint64
+	entry   uint64
+	tid     int32
+	account *account // the window's, of that entry, which names that tid; nil = to be found
+	any     bool     // there was a hand-off
+	changed bool     // there was one to another goroutine before, in this window
+}
+
+// to makes the goroutine that a thread waits for the one that is woken.
+func (l *woken) to(w *window, t *thread) {
+	if l.account != nil && l.goid == t.waiter.goid && l.entry == t.waiter.entry && l.tid == t.nsTID {
+		return
+	}
+	if l.goid != t.waiter.goid {
+		*l = woken{goid: t.waiter.goid, changed: l.any}
+	}
+	l.entry, l.tid, l.account, l.any = t.waiter.entry, t.nsTID, w.account(t.waiter.entry), true
+	l.account.names(t.nsTID)
+}
+
+// follow adds those of a later part of the window.
+func (l *woken) follow(o *woken) {
+	switch {
+	case !o.any:
+	case o.changed || o.goid != l.goid:
+		changed := o.changed || l.any
+		*l = *o
+		l.account, l.changed = nil, changed // the account was the part's
+	default:
+		l.add(&o.Handoff)
+		l.any = true
 	}
 }
 
@@ -73,6 +103,31 @@ func (c *Correlator) handoff(t *thread, waker uint32, woken, in events.Time) {
 type account struct {
 	Handoff
 	threads map[int32]bool
+}
+
+// account is the ledger's page of one function.
+func (w *window) account(entry uint64) *account {
+	a := w.ledger[entry]
+	if a == nil {
+		a = &account{threads: map[int32]bool{}}
+		w.ledger[entry] = a
+	}
+	return a
+}
+
+// names adds a thread that was woken.
+func (a *account) names(tid int32) {
+	if len(a.threads) < maxAccountThreads {
+		a.threads[tid] = true
+	}
+}
+
+// merge adds the account of a part of the window.
+func (a *account) merge(o *account) {
+	a.add(&o.Handoff)
+	for tid := range o.threads {
+		a.names(tid)
+	}
 }
 
 // maxAccountThreads bounds the threads that an account names.
@@ -115,7 +170,7 @@ func (c *Correlator) handoffRows(w *window) []HandoffTo {
 // resume is the wait of a preempted goroutine's thread for it.
 type resume struct {
 	parkedAt events.Time // 0 = not yet
-	of       Population
+	of       group
 }
 
 // park handles a Park: a locked thread leaves its CPU by itself for the first time since its goroutine was preempted. That may be long
@@ -127,7 +182,7 @@ func (c *Correlator) park(e *events.Event) {
 		return
 	}
 	if c.class(whatPark, e.Args[events.ArgStack]).cause != causeGivenUp {
-		t.spans[spanResume] = span{}
+		t.drop(spanResume)
 		return
 	}
 	t.resume.parkedAt = e.Time
@@ -136,8 +191,10 @@ func (c *Correlator) park(e *events.Event) {
 
 // resumed is a switch-in: of a thread that waited for its preempted goroutine, the end of that.
 func (c *Correlator) resumed(t *thread, in events.Time) {
-	c.endResume(t, spanLastResume, &t.lastResume, in)
-	c.endResume(t, spanResume, &t.resume, in)
+	if t.begun&(1<<spanLastResume|1<<spanResume) != 0 {
+		c.endResume(t, spanLastResume, &t.lastResume, in)
+		c.endResume(t, spanResume, &t.resume, in)
+	}
 }
 
 func (c *Correlator) endResume(t *thread, k spanKind, r *resume, in events.Time) {
@@ -145,7 +202,7 @@ func (c *Correlator) endResume(t *thread, k spanKind, r *resume, in events.Time)
 		return
 	}
 	s := t.close(k, phaseResume, in)
-	s.Population, s.anchor = r.of, s.begin
+	s.group, s.anchor = r.of, s.begin
 	*r = resume{}
 	c.complete(&s) // its time off the CPU is known: it ends with an absence
 }
@@ -153,9 +210,11 @@ func (c *Correlator) endResume(t *thread, k spanKind, r *resume, in events.Time)
 // notResumed forgets the waits from before a moment: they have ended nobody knows when.
 func (t *thread) notResumed(at events.Time) {
 	if r := &t.lastResume; r.parkedAt != 0 {
-		t.spans[spanLastResume], *r = span{}, resume{}
+		t.drop(spanLastResume)
+		*r = resume{}
 	}
 	if r := &t.resume; r.parkedAt != 0 && r.parkedAt < at {
-		t.spans[spanResume], *r = span{}, resume{}
+		t.drop(spanResume)
+		*r = resume{}
 	}
 }

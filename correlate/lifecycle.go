@@ -18,15 +18,13 @@ func (c *Correlator) cloneEnter(e *events.Event) {
 
 func (c *Correlator) newTask(e *events.Event) {
 	parent := c.known(uint32(e.Args[events.ArgParent]))
-	t := &thread{
-		tid: e.TID, nsTID: int32(e.Args[events.ArgChildNSTID]), name: parent.name, createdBy: parent.nsTID,
-		createdAt: e.Time, accounted: e.Time, seedCPU: -1,
-		cloneEnter: events.Time(e.Args[events.ArgCloneEnter]), clone3: parent.clone3, byGo: parent.maskedAt != 0,
-	}
-	if old := c.threads[e.TID]; old != nil {
+	t := newThread(e.TID, int32(e.Args[events.ArgChildNSTID]))
+	t.name, t.createdBy, t.createdAt, t.accounted = parent.name, parent.nsTID, e.Time, e.Time
+	t.cloneEnter, t.clone3, t.byGo = events.Time(e.Args[events.ArgCloneEnter]), parent.clone3, parent.maskedAt != 0
+	if old := c.threads.get(e.TID); old != nil {
 		c.unlocked(old)
 	}
-	c.threads[e.TID] = t // a tid used again is a new thread
+	c.threads.put(t) // a tid used again is a new thread
 	parent.child = t
 	t.lock.notBefore = e.Time // nobody holds a thread that is not there
 	c.countCreation(t, parent, e.Time)
@@ -44,7 +42,7 @@ func (c *Correlator) cloneExit(e *events.Event) {
 	if s.begin != events.Time(e.Args[events.ArgEnter]) || child == nil || int64(e.Args[events.ArgRet]) < 0 {
 		return // its enter was lost, or an earlier call's exit, or it failed
 	}
-	s.anchor, s.clone3, s.Population = child.createdAt, child.clone3, child.born
+	s.anchor, s.clone3, s.group = child.createdAt, child.clone3, child.born
 	c.finish(t, s)
 }
 
@@ -66,7 +64,7 @@ func (c *Correlator) firstRun(t *thread, wake, in events.Time) {
 // birth records an interval of a thread's birth that is no single thread's time on a CPU, or had no switch-out.
 func (c *Correlator) birth(t *thread, p phase, begin, end events.Time) {
 	if begin != 0 && end != 0 {
-		c.record(&sample{phase: p, Population: t.born, begin: begin, end: end, anchor: t.createdAt, clone3: t.clone3})
+		c.record(&sample{phase: p, group: t.born, begin: begin, end: end, anchor: t.createdAt, clone3: t.clone3})
 	}
 }
 
@@ -79,7 +77,8 @@ func (c *Correlator) sigmask(e *events.Event) {
 	if t.byGo && t.altstack && t.ready == 0 {
 		c.isReady(t, e.Time)
 	}
-	t.maskedAt, t.mexit, t.spans[spanMexit] = 0, 0, span{} // whatever it was about to, it goes on
+	t.maskedAt, t.mexit = 0, 0 // whatever it was about to, it goes on
+	t.drop(spanMexit)
 	if e.Args[events.ArgValue]&sigurgBit != 0 {
 		t.maskedAt = e.Time
 		t.open(spanMexit, e.Time)
@@ -91,7 +90,7 @@ func (c *Correlator) isReady(t *thread, at events.Time) {
 	c.birth(t, phaseTotal, t.cloneEnter, at)
 	if t.spans[spanStart].begin != 0 {
 		s := t.close(spanStart, phaseStart, at)
-		s.anchor, s.Population = t.createdAt, t.born
+		s.anchor, s.group = t.createdAt, t.born
 		c.finish(t, s)
 	}
 }
@@ -116,7 +115,7 @@ func (c *Correlator) exitEnter(e *events.Event) {
 	}
 	if t.mexit != 0 && t.spans[spanMexit].begin == t.mexit {
 		s := t.close(spanMexit, phaseRuntime, e.Time)
-		s.anchor, s.Population = e.Time, t.end
+		s.anchor, s.group = e.Time, t.end
 		c.finish(t, s)
 	}
 }
@@ -139,13 +138,13 @@ func (c *Correlator) dead(t *thread, at events.Time) {
 		return
 	}
 	s := t.close(spanExit, phaseExit, at)
-	s.anchor, s.Population = t.exitEnter, t.end
+	s.anchor, s.group = t.exitEnter, t.end
 	s.outs-- // the last one ends the interval
 	c.finish(t, s)
 }
 
 func (c *Correlator) processFree(e *events.Event) {
-	t := c.threads[e.TID]
+	t := c.threads.get(e.TID)
 	switch {
 	case t == nil || t.deadAt == 0 && t.ending == 0:
 		return // the tid is in use again
@@ -157,49 +156,46 @@ func (c *Correlator) processFree(e *events.Event) {
 		c.settlePins(t, e.Time)
 	}
 	if t.exitEnter != 0 && t.deadAt != e.Time {
-		c.record(&sample{phase: phaseFree, Population: t.end, begin: t.deadAt, end: e.Time, anchor: t.exitEnter})
+		c.record(&sample{phase: phaseFree, group: t.end, begin: t.deadAt, end: e.Time, anchor: t.exitEnter})
 	}
-	delete(c.threads, e.TID)
+	c.threads.remove(e.TID)
 }
 
 // exec: all other threads have ended, and the one that called it goes on under the process's tid.
 func (c *Correlator) exec(e *events.Event) {
 	old := uint32(e.Args[events.ArgOldTID])
-	for _, w := range c.windows {
-		if w.contains(e.Time) {
-			w.execs++
-		}
-	}
+	c.count(e.Time, func(w *window) *uint64 { return &w.execs })
 	c.cfg.AsyncPreempt = 0 // it was the old program's, as all that is known of a runtime
 	c.replaced = true
 	c.forgetLocks(e.Time)
-	t := c.threads[old]
+	t := c.threads.get(old)
 	if old == e.TID || t == nil {
 		return
 	}
-	delete(c.threads, old)
-	if now := c.threads[e.TID]; now != nil && now.deadAt == 0 {
+	c.threads.remove(old)
+	if now := c.threads.get(e.TID); now != nil && now.deadAt == 0 {
 		t.deadAt = e.Time // it has been seen under its new tid already, and not been recognized
 		c.account(t, classUnknown, t.accounted, e.Time)
 		return
 	}
 	t.tid, t.nsTID = e.TID, int32(e.Args[events.ArgExecNSTID])
-	c.threads[e.TID] = t
+	c.threads.put(t)
 }
 
 // takeOver finds the thread that goes on under the tid of a leader that has ended: it is executing a program, and the
 // event that says so comes later. It is the one that last left its CPU when this turn says.
 func (c *Correlator) takeOver(leader *thread, out events.Time) *thread {
-	for tid, t := range c.threads {
+	for t := range c.threads.all {
 		if t.deadAt == 0 && t.lastOut == out && out != 0 {
-			delete(c.threads, tid)
+			c.threads.remove(t.tid)
 			t.tid, t.nsTID = leader.tid, leader.nsTID
-			c.threads[t.tid] = t
+			c.threads.put(t)
 			return t
 		}
 	}
 	c.brokenLink()
-	t := &thread{tid: leader.tid, nsTID: leader.nsTID, name: leader.name, createdAt: out, accounted: out, seedCPU: -1}
-	c.threads[t.tid] = t
+	t := newThread(leader.tid, leader.nsTID)
+	t.name, t.createdAt, t.accounted = leader.name, out, out
+	c.threads.put(t)
 	return t
 }

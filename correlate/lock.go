@@ -15,13 +15,13 @@ type mIdentity struct {
 // lock is what is known of a thread's lock. Between two observations it can have been let go and taken again.
 type lock struct {
 	kind          uint8 // events.Lock…
-	goid, entry   uint64
+	parked        bool  // the goroutine does not run
+	read          bool  // found by reading the process's memory, not by the thread itself
 	ext, internal uint32
-	parked        bool        // the goroutine does not run
+	goid, entry   uint64
 	seen          events.Time // the last observation that found it so
 	since         events.Time // held from here on at least; 0 = not held
 	notBefore     events.Time // and not before; 0 = nobody knows
-	read          bool        // found by reading the process's memory, not by the thread itself
 }
 
 // lockAtEnd is what was known of a lock when the last window ended. Until that is settled threads may take other locks.
@@ -37,15 +37,15 @@ const (
 	lockedUnknown = "unknown"
 )
 
-// lockedWord says whether a thread can run its goroutine only, whoever asked for that.
-func lockedWord(kind uint8) string {
+// lockedPart says whether a thread can run its goroutine only, whoever asked for that.
+func lockedPart(kind uint8) part {
 	switch kind {
 	case events.LockUser, events.LockRuntime, events.LockOrphan:
-		return lockedTrue
+		return partTrue
 	case events.LockNone, events.LockForeign:
-		return lockedFalse
+		return partFalse
 	}
-	return lockedUnknown
+	return partUnknown
 }
 
 func heldByUser(kind uint8) bool { return kind == events.LockUser }
@@ -67,7 +67,7 @@ func (c *Correlator) threadM(e *events.Event) {
 
 // toldOf is the thread of an event; of one that was read of memory nil when the thread has ended meanwhile.
 func (c *Correlator) toldOf(e *events.Event, read bool) *thread {
-	if t := c.threads[e.TID]; t != nil && t.deadAt != 0 || t == nil && read {
+	if t := c.threads.get(e.TID); t != nil && t.deadAt != 0 || t == nil && read {
 		return nil
 	}
 	return c.known(e.TID)
@@ -137,9 +137,9 @@ func (c *Correlator) held(t *thread, since events.Time, fresh bool) {
 			continue // it has ended and is not settled
 		}
 		w.lockedMax = max(w.lockedMax, c.locked)
-		if fresh && w.contains(since) {
-			w.share(t).holds++
-		}
+	}
+	if w := c.inner(since, since); fresh && w != nil {
+		c.share(w, t).holds++
 	}
 }
 
@@ -147,11 +147,9 @@ func (c *Correlator) deepest(t *thread, at events.Time) {
 	if t.lock.ext == 0 {
 		return
 	}
-	for _, w := range c.windows {
-		if w.contains(at) {
-			s := w.share(t)
-			s.maxExt = max(s.maxExt, t.lock.ext)
-		}
+	if w := c.inner(at, at); w != nil {
+		s := c.share(w, t)
+		s.maxExt = max(s.maxExt, t.lock.ext)
 	}
 }
 
@@ -172,9 +170,13 @@ func (c *Correlator) observed(t *thread, at events.Time, blocked bool) {
 	if t.lock.read || t.unknown {
 		c.setLock(t, t.told, at)
 	}
-	c.count(at, func(w *window) *uint64 { return &w.locks.Observations })
+	if w := c.inner(at, at); w != nil {
+		w.locks.Observations++
+		if t.unknown {
+			w.locks.Unknown++
+		}
+	}
 	if t.unknown {
-		c.count(at, func(w *window) *uint64 { return &w.locks.Unknown })
 		return
 	}
 	t.lock.seen = at
@@ -203,7 +205,7 @@ func (c *Correlator) observedAs(t *thread, kind uint8, at events.Time, blocked b
 // forgetLocks: the process executes another program, of whose runtime nothing is known.
 func (c *Correlator) forgetLocks(at events.Time) {
 	c.cfg.Locks, c.cfg.Sysmon, c.cfg.TemplateThread = false, 0, 0
-	for _, t := range c.threads {
+	for t := range c.threads.all {
 		c.unlocked(t)
 		c.settlePins(t, at)
 		t.m, t.lock, t.told, t.unknown = mIdentity{}, lock{}, lock{}, false

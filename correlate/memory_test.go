@@ -42,7 +42,7 @@ func TestMemoryDoesNotGrow(t *testing.T) {
 }
 
 // rssAnon is this process's anonymous memory in bytes, the garbage collected but not given back.
-func rssAnon(t *testing.T) uint64 {
+func rssAnon(t testing.TB) uint64 {
 	t.Helper()
 	runtime.GC()
 	status, err := os.ReadFile("/proc/self/status")
@@ -84,11 +84,14 @@ const (
 )
 
 func newStream() *stream {
-	s := &stream{correlator: New(Config{TGID: firstTID, AsyncPreempt: 4096}), now: 1e9, nextTID: firstTID + lasting + 1}
+	s := &stream{correlator: New(Config{TGID: firstTID, AsyncPreempt: 4096, Locks: true}), now: 1e9, nextTID: firstTID + lasting + 1}
 	for i := range s.left {
 		s.left[i] = s.now
 	}
 	s.look()
+	for i := range s.left {
+		s.push(&events.Event{Kind: events.Lock, TID: firstTID + uint32(i), Flags: lockOf(uint32(i)), Args: [8]uint64{uint64(i), 4000 + uint64(i%7), 1}})
+	}
 	s.push(&events.Event{Kind: events.WindowStart, Flags: events.WindowIntervals})
 	s.nextCut = s.now + cutEvery
 	return s
@@ -127,13 +130,27 @@ func (s *stream) step() {
 	s.release(s.now - 30e6)
 }
 
-// turn has a lasting thread wake, wait for 2 µs and run for 1.
+// lockOf is the lock of a lasting thread: every second one is the user's.
+func lockOf(i uint32) uint8 {
+	if i%2 == 0 {
+		return events.LockUser
+	}
+	return events.LockNone
+}
+
+// turn has a lasting thread, woken by the one that ran before, wait for 2 µs and run for 1. If it is locked, it has waited for its goroutine.
 func (s *stream) turn(i uint32) {
 	out := s.left[i]
+	before := firstTID + (i+lasting)%uint32(len(s.left))
 	s.now += 5000
 	s.left[i] = s.now + 1000
-	s.push(&events.Event{Kind: events.Switch, TID: firstTID + i, Flags: events.SwitchRun | events.SwitchOff | events.SwitchWake, Args: [8]uint64{
+	flags := events.SwitchRun | events.SwitchOff | events.SwitchWake
+	if lockOf(i) == events.LockUser {
+		flags |= events.SwitchParked
+	}
+	s.push(&events.Event{Kind: events.Switch, TID: firstTID + i, Flags: flags, Args: [8]uint64{
 		events.ArgRunNS: 1000, events.ArgRunqNS: 2000, events.ArgBlockedNS: uint64(s.left[i]-out) - 3000,
+		events.ArgWaker: uint64(before), events.ArgLock: uint64(lockOf(i)),
 	}})
 	s.switches++
 }

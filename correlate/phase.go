@@ -95,7 +95,7 @@ const cloneExitProgram = "sys_exit_clone"
 // sample is one interval that is complete.
 type sample struct {
 	phase phase
-	Population
+	group
 	begin, end events.Time
 	anchor     events.Time // the event that a window counts the sample by; 0 = begin
 	off        int64       // ns off the CPU inside
@@ -105,20 +105,20 @@ type sample struct {
 	clone3     bool
 }
 
-// record adds the sample to every window that holds it whole.
+// record adds the sample to the innermost window that holds it whole.
 func (c *Correlator) record(s *sample) {
-	for _, w := range c.windows {
-		if s.begin >= w.start && s.end < w.until() && (s.anchor == 0 || w.contains(s.anchor)) {
-			w.add(s)
-		}
+	from, to := s.begin, s.end
+	if s.anchor != 0 {
+		from, to = min(from, s.anchor), max(to, s.anchor)
+	}
+	if w := c.inner(from, to); w != nil {
+		w.costs[s.phase].add(s)
 	}
 }
 
 // begun counts an interval that begins, so that those which never end are known.
-func (c *Correlator) begun(p phase, of Population, at events.Time) {
-	for _, w := range c.windows {
-		if w.contains(at) {
-			w.begin(p, of)
-		}
+func (c *Correlator) begun(p phase, of group, at events.Time) {
+	if w := c.inner(at, at); w != nil {
+		w.costs[p].begin(of)
 	}
 }

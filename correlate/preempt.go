@@ -10,17 +10,20 @@ import (
 type signal struct {
 	enter                events.Time // of tgkill
 	generated, delivered events.Time
-	reached              bool       // it was generated for a thread of the target, delivered or not
-	of                   Population // the target's lock and the sender's cause
-	state                string     // where its target was when it was generated
-	send                 sample     // the sender's side, complete once sent is set
+	reached              bool   // it was generated for a thread of the target, delivered or not
+	of                   group  // the target's lock and the sender's cause
+	state                part   // where its target was when it was generated
+	send                 sample // the sender's side, complete once sent is set
 	sent                 bool
 }
 
+// unsent is the signal that nobody is known to have sent.
+var unsent = &signal{}
+
 // inState is the population that tells where the target was, too.
-func (s *signal) inState() Population {
+func (s *signal) inState() group {
 	of := s.of
-	of.State = s.state
+	of.state = s.state
 	return of
 }
 
@@ -36,8 +39,8 @@ func (c *Correlator) tgkillEnter(e *events.Event) {
 	t := c.known(e.TID)
 	t.open(spanTgkill, e.Time)
 	k := c.class(whatPreempt, e.Args[events.ArgStack])
-	t.sending = &signal{enter: e.Time, of: Population{Locked: lockedUnknown, Cause: k.cause}}
-	c.countCause(whatPreempt, k, e.Args[events.ArgStack], e.Time)
+	t.sending = &signal{enter: e.Time, of: group{locked: partUnknown, cause: k.part}}
+	c.countCause(k, e.Args[events.ArgStack], e.Time)
 	c.count(e.Time, func(w *window) *uint64 { return &w.counts.SigurgSent })
 }
 
@@ -61,16 +64,16 @@ func (c *Correlator) signalGenerate(e *events.Event) {
 	}
 	if !sig.reached { // it is for a thread of the target, not for another process
 		sig.reached = true
-		sig.of.Locked = lockedWord(uint8(e.Args[events.ArgTargetLock]))
+		sig.of.locked = lockedPart(uint8(e.Args[events.ArgTargetLock]))
 		c.begun(phaseSend, sig.of, sig.enter)
 	}
 	if result != resultDelivered {
 		return // not sent after all
 	}
 	sig.generated = e.Time
-	sig.state = "unknown"
-	if int(e.Flags) < len(stateNames) {
-		sig.state = stateNames[e.Flags]
+	sig.state = partStates[events.TargetUnknown]
+	if int(e.Flags) < len(partStates) {
+		sig.state = partStates[e.Flags]
 	}
 	t.pending = sig
 	t.open(spanDeliver, e.Time)
@@ -91,7 +94,7 @@ func (c *Correlator) tgkillExit(e *events.Event) {
 	if sig == nil || !sig.reached || s.begin != events.Time(e.Args[events.ArgEnter]) || int64(e.Args[events.ArgRet]) != 0 {
 		return // to another process, or failed, or its enter or an earlier exit was lost
 	}
-	s.sending, s.Population = sig, sig.of
+	s.sending, s.group = sig, sig.of
 	c.finish(t, s)
 }
 
@@ -102,14 +105,14 @@ func (c *Correlator) signalDeliver(e *events.Event) {
 	sig := t.pending
 	t.pending = nil
 	t.open(spanHandler, e.Time)
-	t.handling = &signal{}
+	t.handling = unsent
 	if sig == nil {
 		return
 	}
 	t.handling = sig
 	sig.delivered = e.Time
 	s := t.close(spanDeliver, phaseDeliver, e.Time)
-	s.Population = sig.inState()
+	s.group = sig.inState()
 	c.finish(t, s)
 	c.begun(phaseHandler, sig.of, e.Time)
 	c.kernelBounds(sig)
@@ -119,7 +122,7 @@ func (c *Correlator) signalDeliver(e *events.Event) {
 // overlap, and the time to delivery is not all CPU time. It is called when the send is complete and when the signal is
 // delivered; the later one records.
 func (c *Correlator) kernelBounds(sig *signal) {
-	if !sig.sent || sig.delivered == 0 || sig.state != stateNames[events.TargetOnCPU] {
+	if !sig.sent || sig.delivered == 0 || sig.state != partStates[events.TargetOnCPU] {
 		return
 	}
 	lower, upper := sig.send, sig.send
@@ -138,18 +141,20 @@ func (c *Correlator) sigreturn(e *events.Event) {
 	}
 	t.handling = nil
 	s := t.close(spanHandler, phaseHandler, e.Time)
-	s.Population = sig.of
+	s.group = sig.of
 	if t.resume.parkedAt != 0 {
-		t.spans[spanLastResume], t.lastResume = t.spans[spanResume], t.resume
+		t.move(spanLastResume, spanResume)
+		t.lastResume = t.resume
 	}
-	t.spans[spanResume], t.resume = span{}, resume{}
+	t.drop(spanResume)
+	t.resume = resume{}
 	switch pc := e.Args[events.ArgValue]; {
 	case pc == 0 || c.cfg.AsyncPreempt == 0:
 	case pc != c.cfg.AsyncPreempt:
 		c.count(e.Time, func(w *window) *uint64 { return &w.notInjected })
-	case lockedWord(t.lockKind()) == lockedTrue:
+	case lockedPart(t.lockKind()) == partTrue:
 		t.open(spanResume, e.Time)
-		t.resume.of = Population{Locked: lockedTrue, Cause: cmp.Or(sig.of.Cause, causeUnknown)}
+		t.resume.of = group{locked: partTrue, cause: cmp.Or(sig.of.cause, partCauseUnknown)}
 	}
 	if sig.generated != 0 {
 		c.finish(t, s)

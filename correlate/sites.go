@@ -54,8 +54,8 @@ func (p *pins) to(depth uint32) {
 
 // site is what a window knows of the calls with one stack.
 type site struct {
-	calls, outer, released uint64
-	heldMin, heldMax       int64
+	calls, outer, ended uint64
+	heldMin, heldMax    int64
 }
 
 // pin handles a Pin: the thread enters runtime.LockOSThread.
@@ -73,10 +73,7 @@ func (c *Correlator) pin(e *events.Event) {
 			t.pins.calls = append(t.pins.calls, p)
 		}
 	}
-	for _, w := range c.windows {
-		if !w.contains(e.Time) {
-			continue
-		}
+	if w := c.inner(e.Time, e.Time); w != nil {
 		s := w.site(p.stack)
 		s.calls++
 		if before == 0 {
@@ -90,7 +87,7 @@ func (c *Correlator) pinsSeen(t *thread, at events.Time, blocked bool) {
 	o := t.pins.outer()
 	switch {
 	case o == nil && !heldByUser(t.lock.kind):
-		t.pins.calls = nil
+		t.pins.to(0)
 	case o == nil || o.at >= at:
 	case !heldByUser(t.lock.kind):
 		if blocked && t.pins.free == 0 {
@@ -110,23 +107,47 @@ func (c *Correlator) pinsSeen(t *thread, at events.Time, blocked bool) {
 func (c *Correlator) settlePins(t *thread, at events.Time) {
 	if o := t.pins.outer(); o != nil {
 		t.pins.free = cmp.Or(t.pins.free, at)
-		for _, w := range c.windows {
-			w.released(t)
+		if w := c.inner(min(o.at, t.pins.free), max(o.at, t.pins.free)); w != nil {
+			w.site(o.stack).released(&t.pins)
 		}
 	}
 	t.pins = pins{last: t.pins.last}
 }
 
-// released counts the hold of a thread that the probe saw begin and that has been seen to be let go.
-func (w *window) released(t *thread) {
-	p, o := &t.pins, t.pins.outer()
-	if o == nil || p.free == 0 || !w.contains(o.at) || !w.contains(p.free) {
-		return
-	}
-	s := w.site(o.stack)
-	s.released++
+// released counts a hold that the probe saw begin and that has been seen to be let go.
+func (s *site) released(p *pins) {
+	o := p.outer()
+	s.ended++
 	s.heldMin += max(0, int64(p.held-o.at))
 	s.heldMax += int64(p.free - o.at)
+}
+
+func (s *site) add(o *site) {
+	s.calls += o.calls
+	s.outer += o.outer
+	s.ended += o.ended
+	s.heldMin += o.heldMin
+	s.heldMax += o.heldMax
+}
+
+// sitesAtEnd are the window's, with the holds of threads that are free now, and can be proved wrong no more.
+func (w *window) sitesAtEnd() map[uint64]*site {
+	all := map[uint64]*site{}
+	for stack, s := range w.sites {
+		at := *s
+		all[stack] = &at
+	}
+	for _, t := range w.threads {
+		p, o := &t.pins, t.pins.outer()
+		if o == nil || p.free == 0 || !w.contains(o.at) || !w.contains(p.free) {
+			continue
+		}
+		if all[o.stack] == nil {
+			all[o.stack] = &site{}
+		}
+		all[o.stack].released(p)
+	}
+	return all
 }
 
 // lockSites are the calls behind the lock of a thread, the newest first: of one whose goroutine exited while locked the outermost.
@@ -189,13 +210,11 @@ func (c *Correlator) siteRows(w *window) []Site {
 		function, file string
 		line           int
 	}
-	for _, t := range w.threads { // those that are free now, and can be proved wrong no more
-		w.released(t)
-	}
 	rows := map[place]*Site{}
 	most := map[place]uint64{}
-	for _, id := range sortedKeys(w.sites) {
-		s, frames := w.sites[id], c.callers(id)
+	sites := w.sitesAtEnd()
+	for _, id := range sortedKeys(sites) {
+		s, frames := sites[id], c.callers(id)
 		at := place{function: causeUnknown}
 		if len(frames) > 0 {
 			at = place{frames[0].Func, frames[0].File, frames[0].Line}
@@ -210,8 +229,8 @@ func (c *Correlator) siteRows(w *window) []Site {
 		}
 		row.Calls += s.calls
 		row.Outer += s.outer
-		row.Released += s.released
-		row.Held += s.outer - min(s.outer, s.released)
+		row.Released += s.ended
+		row.Held += s.outer - min(s.outer, s.ended)
 		row.HeldMin += s.heldMin
 		row.HeldMax += s.heldMax
 	}

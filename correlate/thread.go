@@ -1,67 +1,86 @@
 package correlate
 
-import "github.com/pinwatch/pinwatch/events"
+import (
+	"math/bits"
+
+	"github.com/pinwatch/pinwatch/events"
+)
 
 // thread is one OS thread of the target, from its birth or the first sight of it until the kernel frees it.
 type thread struct {
-	tid       uint32
-	nsTID     int32
-	name      string
-	createdBy int32
+	// What every turn looks at is side by side, and the rest elsewhere: no cache holds 10,000 threads.
 
-	// Birth. createdAt is 0 for threads that lived before.
-	createdAt, cloneEnter, firstIn, ready events.Time
-	altstack                              bool // sigaltstack has been called since birth
-	clone3                                bool
-	byGo                                  bool // the runtime made it: its parent had SIGURG blocked (newosproc, _cgo_sys_thread_start)
-
-	// As a parent: the clone in progress.
-	child *thread
-
-	// Death.
-	maskedAt, mexit, exitEnter, deadAt events.Time
-	ending                             events.Time // sched_process_exit: soon after, the kernel lists it no more
-
-	// The M, its lock and who is behind the thread's birth and end.
-	m            mIdentity
-	lock         lock
-	unknown      bool // the last look at the lock proved nothing
-	told         lock // as the thread itself told last
-	atEnd        lockAtEnd
-	pins         pins       // seen by the probe
-	counted      bool       // in Correlator.locked
-	holderBefore uint64     // the goroutine that held it before the present one
-	born         Population // of what its creation cost
-	createdFor   class
-	clonedFrom   uint64     // as a parent: the stack of the clone in progress
-	end          Population // of what its end costs
-
-	// The locked goroutine was preempted by injection, and its thread has not run since it waited for it in the scheduler. The one
-	// before: it has run since, as it is preempted again, and its turn will tell from when on.
-	resume, lastResume resume
-	parked             bool   // its goroutine did not run at lastOut
-	waiter             waiter // which that was
-	runs               [4]run // its last ones
-	runsNext           uint8
-
-	// SIGURG under way to this thread, and in its handler.
-	pending, handling *signal
-	// SIGURG this thread is sending.
-	sending *signal
+	tid   uint32
+	nsTID int32
 
 	// Time line: all time up to accounted is attributed.
 	accounted events.Time
 	lastOut   events.Time // the last switch-out known
 	offUntil  events.Time // absences up to here have been told to the spans
 	lastIn    events.Time // switch-ins up to here have been looked at for migration
+	deadAt    events.Time // the last switch-out of all
+	begun     uint16      // bits of the spans that have begun
 	preempted bool        // it was still runnable at lastOut
-	state     timeClass   // where a thread without history was when it was first seen
-	seedCPU   int         // and on which CPU; -1 = not known
+	parked    bool        // its goroutine did not run at lastOut
+	unknown   bool        // the last look at the lock proved nothing
+	counted   bool        // in Correlator.locked
+	runsNext  uint8
+	state     timeClass // where a thread without history was when it was first seen
 
-	spans    [spanCount]span
 	deferred []sample
+	pins     pins // seen by the probe
+	lock     lock
+	told     lock   // as the thread itself told last
+	runs     [4]run // its last ones
+	waiter   waiter // the goroutine that did not run at lastOut
+	shares   [maxWindows]share
 
-	shares [maxWindows]share
+	*threadLife
+}
+
+// threadLife is what is asked for when a thread does more than come and go on its CPU.
+type threadLife struct {
+	woken [maxWindows]woken // as shares
+
+	// Birth. createdAt is 0 for threads that lived before.
+	createdAt, cloneEnter, firstIn, ready events.Time
+	createdBy                             int32
+	seedCPU                               int   // of one that lived before: where it was when it was first seen; -1 = not known
+	born                                  group // of what its creation cost
+	altstack                              bool  // sigaltstack has been called since birth
+	clone3                                bool
+	byGo                                  bool // the runtime made it: its parent had SIGURG blocked (newosproc, _cgo_sys_thread_start)
+	createdFor                            *reason
+	name                                  string
+
+	// As a parent: the clone in progress.
+	child      *thread
+	clonedFrom uint64 // its stack
+
+	// Death.
+	maskedAt, mexit, exitEnter events.Time
+	ending                     events.Time // sched_process_exit: soon after, the kernel lists it no more
+	end                        group       // of what its end costs
+
+	// The M, and its lock.
+	m            mIdentity
+	atEnd        lockAtEnd
+	holderBefore uint64 // the goroutine that held it before the present one
+
+	// The locked goroutine was preempted by injection, and its thread has not run since it waited for it in the scheduler. The one
+	// before: it has run since, as it is preempted again, and its turn will tell from when on.
+	resume, lastResume resume
+
+	// SIGURG under way to this thread, and in its handler.
+	pending, handling *signal
+	// SIGURG this thread is sending.
+	sending *signal
+
+	spans [spanCount]span
+}
+
+func newThread(tid uint32, nsTID int32) *thread {
+	return &thread{tid: tid, nsTID: nsTID, threadLife: &threadLife{seedCPU: -1}}
 }
 
 // timeClass is what a thread's time was spent on.
@@ -97,13 +116,39 @@ const (
 	spanCount
 )
 
-func (t *thread) open(k spanKind, at events.Time) { t.spans[k] = span{begin: at} }
+func (t *thread) open(k spanKind, at events.Time) {
+	t.spans[k] = span{begin: at}
+	t.begun |= 1 << k
+}
+
+// drop forgets a span.
+func (t *thread) drop(k spanKind) {
+	t.spans[k] = span{}
+	t.begun &^= 1 << k
+}
+
+// move has a span replace another one.
+func (t *thread) move(to, from spanKind) {
+	s := t.spans[from]
+	t.drop(from)
+	t.open(to, s.begin)
+	t.spans[to] = s
+}
+
+// opened are the spans that have begun.
+func (t *thread) opened(yield func(*span) bool) {
+	for rest := t.begun; rest != 0; rest &= rest - 1 {
+		if !yield(&t.spans[bits.TrailingZeros16(rest)]) {
+			return
+		}
+	}
+}
 
 // close ends a span and returns it as a sample of phase p. Whether the thread was off the CPU inside a span is only known
 // for sure when the turn that contains its end is complete, so a sample with a switch-out inside waits in deferred.
 func (t *thread) close(k spanKind, p phase, at events.Time) sample {
 	s := t.spans[k]
-	t.spans[k] = span{}
+	t.drop(k)
 	return sample{phase: p, begin: s.begin, end: at, off: s.off, outs: s.outs, vague: s.vague}
 }
 
@@ -129,10 +174,11 @@ func (c *Correlator) complete(s *sample) {
 func (c *Correlator) offCPU(t *thread, from, to events.Time) {
 	from = max(from, t.offUntil) // a snapshot may have told a part already
 	t.offUntil = max(t.offUntil, to)
-	for i := range t.spans {
-		if s := &t.spans[i]; s.begin != 0 {
-			s.off += overlap(from, to, s.begin, to)
-		}
+	for s := range t.opened {
+		s.off += overlap(from, to, s.begin, to)
+	}
+	if len(t.deferred) == 0 {
+		return
 	}
 	for i := range t.deferred {
 		s := &t.deferred[i]
@@ -144,8 +190,8 @@ func (c *Correlator) offCPU(t *thread, from, to events.Time) {
 
 // offUnknown is offCPU for an absence that ended nobody knows when, but before to.
 func (c *Correlator) offUnknown(t *thread, to events.Time) {
-	for i := range t.spans {
-		t.spans[i].vague = true
+	for s := range t.opened {
+		s.vague = true
 	}
 	for i := range t.deferred {
 		t.deferred[i].vague = true
@@ -155,10 +201,8 @@ func (c *Correlator) offUnknown(t *thread, to events.Time) {
 
 // switchedOut tells a thread's open intervals that it has left its CPU.
 func (t *thread) switchedOut() {
-	for i := range t.spans {
-		if t.spans[i].begin != 0 {
-			t.spans[i].outs++
-		}
+	for s := range t.opened {
+		s.outs++
 	}
 }
 

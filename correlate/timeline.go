@@ -19,9 +19,9 @@ func (c *Correlator) turn(e *events.Event) {
 
 	switch {
 	case e.Has(events.SwitchRun | events.SwitchOff):
-		c.away(t, e.Has(events.SwitchFirst), out, wake, in)
+		c.accountTurn(t, out, wake, in, now)
+		c.back(t, e.Has(events.SwitchFirst), out, wake, in)
 		c.switchIn(t, e, in)
-		c.account(t, classRun, in, now)
 	case e.Has(events.SwitchRun):
 		c.offCPU(t, t.accounted, in)
 		c.account(t, t.state, t.accounted, wake)
@@ -51,12 +51,13 @@ func (c *Correlator) turn(e *events.Event) {
 	c.observedAs(t, uint8(e.Args[events.ArgLock]), now, !e.Has(events.SwitchPreempted))
 	t.parked = e.Has(events.SwitchParked) && !e.Has(events.SwitchPreempted)
 	t.lock.parked = t.parked
-	t.waiter = waiter{t.lockKind(), t.lock.goid, t.lock.entry}
+	if t.parked {
+		t.waiter = waiter{t.lockKind(), t.lock.goid, t.lock.entry}
+	}
 	c.runOn(e.CPU, in, now)
 	t.lastOut, t.preempted = now, e.Has(events.SwitchPreempted)
 	t.switchedOut()
-	c.countThread(t, now, func(s *share) *uint64 { return &s.switches })
-	c.ranOn(t, e.CPU, max(in, 1), now)
+	c.left(t, e.CPU, max(in, 1), now)
 	if e.Has(events.SwitchDead) {
 		c.dead(t, now)
 	}
@@ -64,12 +65,15 @@ func (c *Correlator) turn(e *events.Event) {
 
 // away accounts a whole absence: blocked from out to wake, waiting for a CPU from wake to in.
 func (c *Correlator) away(t *thread, first bool, out, wake, in events.Time) {
+	c.accountTurn(t, out, wake, in, in)
+	c.back(t, first, out, wake, in)
+}
+
+// back is the end of an absence that has been accounted.
+func (c *Correlator) back(t *thread, first bool, out, wake, in events.Time) {
 	if t.lastOut != 0 && t.lastOut != out {
 		c.brokenLink() // records between were lost: what happened then is not known
 	}
-	c.account(t, classUnknown, t.accounted, out)
-	c.account(t, classBlocked, out, wake)
-	c.account(t, classRunq, wake, in)
 	c.offCPU(t, out, in)
 	if first {
 		c.firstRun(t, wake, in)
@@ -81,7 +85,7 @@ func (c *Correlator) thread(e *events.Event) {
 	if e.Has(events.ThreadExited) {
 		return
 	}
-	t := c.threads[e.TID]
+	t := c.threads.get(e.TID)
 	if t != nil && t.deadAt != 0 {
 		return // looked at between its last switch-out and its end
 	}
@@ -151,7 +155,7 @@ func (c *Correlator) snapshotTurn(t *thread, e *events.Event) {
 // past sched_process_exit has left the kernel's lists (release_task) but may be preempted once more before its last
 // switch-out; of any other, records were lost.
 func (c *Correlator) unlisted(end events.Time) {
-	for _, t := range c.threads {
+	for t := range c.threads.all {
 		if t.deadAt != 0 || t.accounted == 0 || t.accounted >= end {
 			continue
 		}
@@ -186,17 +190,17 @@ func (c *Correlator) switchIn(t *thread, e *events.Event, at events.Time) {
 	if last < 0 || last == int(e.CPU) {
 		return
 	}
-	why, distance := whyNames[0], c.cfg.Distance(last, int(e.CPU))
-	if w := e.Args[events.ArgWhy]; w < uint64(len(whyNames)) {
-		why = whyNames[w]
+	w := c.inner(at, at)
+	if w == nil {
+		return
 	}
-	c.countThread(t, at, func(s *share) *uint64 { return &s.migrations })
-	for _, w := range c.windows {
-		if w.contains(at) {
-			w.moves.ByWhy[why]++
-			w.moves.ByDistance[distance]++
-		}
+	why := e.Args[events.ArgWhy]
+	if why >= uint64(len(whyNames)) {
+		why = 0
 	}
+	c.share(w, t).migrations++
+	w.moves.byWhy[why]++
+	w.moves.byDistance[c.cfg.Distance(last, int(e.CPU))]++
 }
 
 // Names of enum migrate_why in bpf/event.h.
@@ -213,6 +217,22 @@ func (c *Correlator) runOn(cpu uint16, from, to events.Time) {
 	c.cpuFree[cpu] = to
 }
 
+// accountTurn accounts an absence and the run after it, which ends now.
+func (c *Correlator) accountTurn(t *thread, out, wake, in, now events.Time) {
+	if out != t.accounted || out < c.boundary || c.open == nil || out > wake || wake > in || in > now {
+		c.account(t, classUnknown, t.accounted, out)
+		c.account(t, classBlocked, out, wake)
+		c.account(t, classRunq, wake, in)
+		c.account(t, classRun, in, now)
+		return
+	}
+	t.accounted = now
+	s := c.share(c.open, t) // as nearly always: nothing lies between this turn and the one before, and no boundary in it
+	s.time[classBlocked] += int64(wake - out)
+	s.time[classRunq] += int64(in - wake)
+	s.time[classRun] += int64(now - in)
+}
+
 // account attributes [from, to) of a thread's time, as far as nothing has been attributed there before.
 func (c *Correlator) account(t *thread, class timeClass, from, to events.Time) {
 	from = max(from, t.accounted)
@@ -220,25 +240,39 @@ func (c *Correlator) account(t *thread, class timeClass, from, to events.Time) {
 		return
 	}
 	t.accounted = to
-	for _, w := range c.windows {
-		if ns := overlap(from, to, w.start, w.until()); ns > 0 {
-			w.share(t).time[class] += ns
-		}
+	switch {
+	case from < c.boundary:
+		c.accountAcross(t, class, from, to)
+	case c.open != nil:
+		c.share(c.open, t).time[class] += int64(to - from)
 	}
 }
 
 func (c *Correlator) ranOn(t *thread, cpu uint16, from, to events.Time) {
+	if from >= c.boundary {
+		if c.open != nil && to > from {
+			c.share(c.open, t).cpus.add(cpu)
+		}
+		return
+	}
 	for _, w := range c.windows {
 		if overlap(from, to, w.start, w.until()) > 0 {
-			w.share(t).ranOn(cpu)
+			c.share(w, t).cpus.add(cpu)
 		}
 	}
 }
 
-func (c *Correlator) countThread(t *thread, at events.Time, counter func(*share) *uint64) {
-	for _, w := range c.windows {
-		if w.contains(at) {
-			*counter(w.share(t))++
-		}
+// left counts a switch-out, after a run on a CPU from in to now.
+func (c *Correlator) left(t *thread, cpu uint16, in, now events.Time) {
+	w := c.inner(now, now)
+	if w == nil {
+		return
+	}
+	s := c.share(w, t)
+	s.switches++
+	if in >= c.boundary && in < now {
+		s.cpus.add(cpu)
+	} else {
+		c.ranOn(t, cpu, in, now)
 	}
 }

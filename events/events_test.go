@@ -1,10 +1,13 @@
 package events
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"reflect"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -224,14 +227,51 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-func BenchmarkReorder(b *testing.B) {
+// Sorted runs, as every CPU has its own, come out as a stable sort would have them, whatever is released between them.
+func TestReorderMergesRuns(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
 	var r Reorder
-	at := Time(0)
-	for b.Loop() {
-		at++
-		r.Push(&Event{Time: at})
-		if at%1000 == 0 {
-			r.Release(at-500, func(*Event) {})
+	var pushed, got []Event
+	out := func(e *Event) { got = append(got, *e) }
+	for batch := Time(0); batch < 200; batch++ {
+		for cpu := range uint16(rng.IntN(9)) {
+			at := 1000 * batch
+			for range rng.IntN(40) {
+				at += Time(rng.IntN(50))
+				e := Event{Time: max(0, at-Time(rng.IntN(4)*rng.IntN(300))), CPU: cpu, TID: uint32(len(pushed))}
+				pushed = append(pushed, e)
+				r.Push(&e)
+			}
 		}
+		r.Release(1000*batch-1000, out)
+	}
+	r.Release(1<<62, out)
+	slices.SortStableFunc(pushed, func(a, b Event) int { return cmp.Compare(a.Time, b.Time) })
+	if !slices.Equal(got, pushed) || r.Late() != 0 || len(pushed) < 10_000 {
+		t.Errorf("%d events out of %d are not the sorted ones, %d late", len(got), len(pushed), r.Late())
+	}
+}
+
+// BenchmarkReorder is batches of 20 ms of which each CPU's records are a run, the newest 30 ms held back.
+func BenchmarkReorder(b *testing.B) {
+	const batch, every = Time(20e6), Time(1000)
+	for _, cpus := range []Time{1, 2, 16, 128} {
+		b.Run(fmt.Sprintf("cpus=%d", cpus), func(b *testing.B) {
+			var r Reorder
+			begin, cpu, at := Time(0), Time(0), Time(0)
+			for b.Loop() {
+				r.Push(&Event{Time: begin + at + cpu})
+				if at += every * cpus; at < batch {
+					continue
+				}
+				at = 0
+				if cpu++; cpu == cpus {
+					cpu = 0
+					begin += batch
+					r.Release(begin-3*batch/2, func(*Event) {})
+				}
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds()/1e6, "Mevents/s")
+		})
 	}
 }

@@ -132,6 +132,8 @@ func TestUsageErrors(t *testing.T) {
 		{"attach -p 1 --ring-size many", `"many"`},
 		{"attach -p 1 --ring-size 1", `4K`},
 		{"attach -p 1 --ring-size 99G", `1G`},
+		{"attach -p 1 --max-rate fast", `"fast"`},
+		{"attach -p 1 --max-rate 7", `100`},
 		{"attach -p 1 --no-such-flag", `no-such-flag`},
 		{"attach -p 1 2", `no arguments`},
 		{"demo -d x", `"x"`},
@@ -483,6 +485,23 @@ func TestTinyRing(t *testing.T) {
 		if c.Phase == "exit" && !strings.Contains(fmt.Sprint(c.Warnings), "switch records lost") {
 			t.Errorf("%s %s does not warn: %q", c.ID, c.Phase, c.Warnings)
 		}
+	}
+}
+
+// What goes beyond the rate asked for is counted, and the report says what that does to its numbers.
+func TestMaxRate(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	p := testenv.Workload(t, "pingpong")
+	code, stdout, stderr := pinwatch(t, "attach", "-p", strconv.Itoa(p.PID), "-d", "1s", "-o", "json", "--max-rate", "100")
+	if code != exitOK {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	r := parse(t, stdout)
+	if r.Loss.ByKind["switch"] == 0 || r.Loss.Total != r.Loss.ByKind["switch"] {
+		t.Errorf("loss %+v", r.Loss)
+	}
+	if all := strings.Join(r.Warnings, "; "); !strings.Contains(all, "beyond --max-rate 100") || strings.Contains(all, "--ring-size") {
+		t.Errorf("warnings: %s", all)
 	}
 }
 

@@ -24,6 +24,7 @@ type windows struct {
 	last     spent // at the start of the interval
 	whole    *correlate.Result
 	probe    *pinProbe // nil without --sites
+	maxRate  int       // 0 = none
 }
 
 // spent is what pinwatch has used up and missed at one moment, since attach.
@@ -129,6 +130,13 @@ func (w *windows) report(meta report.Meta, r *correlate.Result) *report.Report {
 	}
 	if n := w.observer.ring.Stacks.Dropped(); n > 0 {
 		meta.Warnings = append(slices.Clip(meta.Warnings), fmt.Sprintf("more than %d different stacks: of %d the causes are unknown", events.MaxStacks, n))
+	}
+	switch {
+	case r.Loss.Total() == 0:
+	case w.maxRate > 0 && r.Loss.Total() == r.Loss.ByKind[events.Switch.String()]:
+		meta.Warnings = append(slices.Clip(meta.Warnings), fmt.Sprintf("switches beyond --max-rate %d per second count as lost", w.maxRate))
+	default:
+		meta.Warnings = append(slices.Clip(meta.Warnings), "records were lost: use a larger --ring-size")
 	}
 	meta.Findings = findings.Find(r, about)
 	rep := report.New(meta, r)

@@ -31,14 +31,18 @@ func (h *Histogram) Add(v int64) {
 		v = 0
 	}
 	if h.buckets == nil { // a cost that never happens costs no memory
-		h.buckets = hdrhistogram.New(1, maxValue, significantDigits)
-		h.min = math.MaxInt64
+		h.init()
 	}
 	h.n++
 	h.sum += float64(v)
 	h.min = min(h.min, v)
 	h.max = max(h.max, v)
 	_ = h.buckets.RecordValue(min(v, maxValue)) // cannot fail: the value is within the range given to New
+}
+
+func (h *Histogram) init() {
+	h.buckets = hdrhistogram.New(1, maxValue, significantDigits)
+	h.min = math.MaxInt64
 }
 
 // N is the number of values recorded.
@@ -76,3 +80,17 @@ func (h *Histogram) Quantile(q float64) int64 {
 
 // clamp moves a bucket's value to where values were really seen.
 func (h *Histogram) clamp(v int64) int64 { return min(max(v, h.min), h.max) }
+
+// Merge adds all values of another histogram.
+func (h *Histogram) Merge(o *Histogram) {
+	if o.n == 0 {
+		return
+	}
+	if h.buckets == nil {
+		h.init()
+	}
+	h.n += o.n
+	h.sum += o.sum
+	h.min, h.max = min(h.min, o.min), max(h.max, o.max)
+	h.buckets.Merge(o.buckets) // drops nothing: the ranges are the same
+}

@@ -96,6 +96,27 @@ func TestExtremes(t *testing.T) {
 	checkBars(t, &h, 10)
 }
 
+// TestMerge: the sum of two halves is the whole.
+func TestMerge(t *testing.T) {
+	var whole, even, odd Histogram
+	for v := int64(0); v < 100_000; v++ {
+		whole.Add(v * v)
+		[]*Histogram{&even, &odd}[v%2].Add(v * v)
+	}
+	var sum Histogram
+	for _, h := range []*Histogram{&even, {}, &odd} {
+		sum.Merge(h)
+	}
+	for _, q := range []float64{0, 0.001, 0.5, 0.9, 0.999, 1} {
+		if sum.Quantile(q) != whole.Quantile(q) {
+			t.Errorf("Quantile(%g) = %d, want %d", q, sum.Quantile(q), whole.Quantile(q))
+		}
+	}
+	if sum.N() != whole.N() || sum.Mean() != whole.Mean() || even.N() != 50_000 {
+		t.Errorf("n, mean = %d, %g, want %d, %g; a half has %d", sum.N(), sum.Mean(), whole.N(), whole.Mean(), even.N())
+	}
+}
+
 func TestAddDoesNotAllocate(t *testing.T) {
 	var h Histogram
 	h.Add(1)

@@ -1,0 +1,179 @@
+package correlate
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/pinwatch/pinwatch/events"
+)
+
+// around is the window that an interval is a part of; nil = none any more.
+func (c *Correlator) around(w *window) *window {
+	for _, whole := range c.windows {
+		if w.interval && !whole.interval && whole.start <= w.start {
+			return whole
+		}
+	}
+	return nil
+}
+
+// absorb adds what an interval holds to the whole observation. Losses, broken links and the most threads locked at one time are told to
+// every window as they happen.
+func (c *Correlator) absorb(w *window) {
+	whole := c.around(w)
+	if whole == nil {
+		return
+	}
+	whole.execs += w.execs
+	whole.notInjected += w.notInjected
+	whole.exitedLocked += w.exitedLocked
+	whole.counts.add(&w.counts)
+	whole.locks.Observations += w.locks.Observations
+	whole.locks.Unknown += w.locks.Unknown
+	whole.moves.add(&w.moves)
+	for p := range w.costs {
+		for i, k := range w.costs[p] {
+			if k != nil {
+				whole.costs[p].at(part(i)).merge(k)
+			}
+		}
+	}
+	addAll(whole.causes, w.causes)
+	addAll(whole.others, w.others)
+	for stack, s := range w.sites {
+		whole.site(stack).add(s)
+	}
+	for entry, a := range w.ledger {
+		whole.account(entry).merge(a)
+	}
+	for _, t := range w.threads {
+		c.shareWith(whole, w, t)
+	}
+}
+
+// shareWith moves a thread's share of an interval to the whole. It is the interval's until it has arrived: no share, and the thread would
+// be one that can be forgotten.
+func (c *Correlator) shareWith(whole, w *window, t *thread) {
+	s := &t.shares[w.slot]
+	c.share(whole, t).add(s)
+	t.woken[whole.slot].follow(&t.woken[w.slot])
+	*s = share{}
+}
+
+func addAll[K comparable](to, from map[K]uint64) {
+	for k, n := range from {
+		to[k] += n
+	}
+}
+
+// add adds the counts that grow with events; the others are made for each Result.
+func (n *Counts) add(o *Counts) {
+	n.ThreadsCreated += o.ThreadsCreated
+	n.ThreadsExited += o.ThreadsExited
+	n.ThreadsKilled += o.ThreadsKilled
+	n.SigurgSent += o.SigurgSent
+	n.SigurgGenerated += o.SigurgGenerated
+	n.SigurgCoalesced += o.SigurgCoalesced
+	n.SigurgDelivered += o.SigurgDelivered
+	n.SigurgForeign += o.SigurgForeign
+}
+
+// add adds the share of a later part of the window.
+func (s *share) add(o *share) {
+	s.switches += o.switches
+	s.migrations += o.migrations
+	for class, ns := range o.time {
+		s.time[class] += ns
+	}
+	s.cpus.addAll(&o.cpus)
+	s.maxExt = max(s.maxExt, o.maxExt)
+	s.holds += o.holds
+}
+
+// forgetEnded keeps the busiest of the ended threads and only sums of the others, so that churn costs no memory. What an interval
+// forgets is told to the whole at once; a thread that an interval still lists is not the whole's to forget.
+func (c *Correlator) forgetEnded(w *window) {
+	whole := c.around(w)
+	ended, stay := make([]endedThread, 0, len(w.threads)), 0
+	for i, t := range w.threads {
+		if t.deadAt != 0 && !c.inInterval(w, t) {
+			ended = append(ended, endedThread{t, t.shares[w.slot].time[classRun], i})
+		} else {
+			w.threads[stay] = t
+			stay++
+		}
+	}
+	slices.SortFunc(ended, func(a, b endedThread) int { return cmp.Or(cmp.Compare(b.run, a.run), cmp.Compare(a.place, b.place)) })
+	keep := min(len(ended), MaxEndedThreads)
+	clear(w.threads[stay:])
+	w.threads = w.threads[:stay]
+	for _, e := range ended[:keep] {
+		w.threads = append(w.threads, e.thread)
+	}
+	for _, e := range ended[keep:] {
+		t, s := e.thread, &e.thread.shares[w.slot]
+		w.dropped.switches += s.switches
+		w.dropped.migrations += s.migrations
+		w.droppedN++
+		if whole != nil {
+			c.shareWith(whole, w, t)
+		}
+	}
+}
+
+// endedThread is one that can be forgotten: how long it ran in the window, and its place in the list.
+type endedThread struct {
+	*thread
+	run   int64
+	place int
+}
+
+// inInterval reports whether a part of the window has a share of the thread.
+func (c *Correlator) inInterval(w *window, t *thread) bool {
+	for _, i := range c.windows {
+		if i != w && i.interval && !w.interval && t.shares[i.slot].window == i.id {
+			return true
+		}
+	}
+	return false
+}
+
+// moves are a window's migrations.
+type moves struct {
+	byWhy      [len(whyNames)]uint64
+	byDistance map[string]uint64
+}
+
+func (m *moves) add(o *moves) {
+	for why, n := range o.byWhy {
+		m.byWhy[why] += n
+	}
+	addAll(m.byDistance, o.byDistance)
+}
+
+func (m *moves) result() Moves {
+	r := Moves{ByWhy: map[string]uint64{}, ByDistance: m.byDistance}
+	for why, n := range m.byWhy {
+		if n > 0 {
+			r.ByWhy[whyNames[why]] = n
+		}
+	}
+	return r
+}
+
+// accountAcross is account for a time that a boundary may lie in: an interval's part of it is not the whole's own.
+func (c *Correlator) accountAcross(t *thread, class timeClass, from, to events.Time) {
+	within := int64(0)
+	for i := len(c.windows) - 1; i >= 0; i-- {
+		w := c.windows[i]
+		ns := overlap(from, to, w.start, w.until())
+		if w.interval {
+			within += ns
+		} else {
+			ns -= within
+		}
+		if ns > 0 {
+			c.share(w, t).time[class] += ns
+		}
+	}
+}
