@@ -4,7 +4,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := $(if $(VERSION),-X main.version=$(VERSION))
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help build install demo test generate lint bench matrix go-matrix clean
+.PHONY: help build install demo test generate lint bench soak matrix go-matrix clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' Makefile
@@ -33,8 +33,11 @@ lint: ## vet, gofmt, static checks and the import arrows
 	@scripts/setup lint
 	@scripts/lint
 
-bench: ## run the benchmarks, one package at a time
-	go test -p 1 -run '^$$' -bench . -benchmem ./...
+bench: ## measure what pinwatch costs, beside its peers, into docs/performance.md (root, 15 minutes)
+	@scripts/bench
+
+soak: ## watch a workload for an hour, attaching and leaving, and note in docs/accuracy.md what grew (root)
+	@scripts/soak --out docs/accuracy.md
 
 matrix: ## boot tests and demo on kernels from 5.10 to the newest, under QEMU
 	@scripts/kernel-matrix

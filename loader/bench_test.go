@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/internal/goruntime"
@@ -43,7 +41,7 @@ func BenchmarkSwitch(b *testing.B) {
 				cfg.Runtime = &rt.Info
 			}
 			s := attachTo(b, target.PID, cfg)
-			empty := emptySwitchProgram(b)
+			empty := attachEmpty(b, hook{family: "sched_switch"})
 			on, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
 			if err != nil {
 				b.Fatal(err)
@@ -84,43 +82,6 @@ func BenchmarkAttach(b *testing.B) {
 		closing += time.Since(began)
 	}
 	b.ReportMetric(float64(closing.Milliseconds())/float64(b.N), "ms/detach")
-}
-
-// ns sums what one program took.
-type ns struct {
-	runs    uint64
-	runtime time.Duration
-}
-
-func (n *ns) begin(b *testing.B, p *ebpf.Program) { n.add(b, p, -1) }
-func (n *ns) end(b *testing.B, p *ebpf.Program)   { n.add(b, p, 1) }
-
-func (n *ns) add(b *testing.B, p *ebpf.Program, sign int64) {
-	st, err := p.Stats()
-	if err != nil {
-		b.Fatal(err)
-	}
-	n.runs += uint64(sign) * st.RunCount
-	n.runtime += time.Duration(sign) * st.Runtime
-}
-
-func (n *ns) perRun() float64 { return float64(n.runtime) / float64(n.runs) }
-
-func emptySwitchProgram(b *testing.B) *ebpf.Program {
-	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name: "empty", Type: ebpf.Tracing, AttachType: ebpf.AttachTraceRawTp, AttachTo: "sched_switch", License: "GPL",
-		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { p.Close() })
-	l, err := link.AttachTracing(link.TracingOptions{Program: p})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { l.Close() })
-	return p
 }
 
 // BenchmarkFirstEvent is the time from a PID to the first event in hand.

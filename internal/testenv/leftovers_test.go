@@ -9,6 +9,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/internal/leftover"
 )
 
 func newMap(t *testing.T) *ebpf.Map {
@@ -34,13 +36,13 @@ func TestNoKernelLeftovers(t *testing.T) {
 
 func TestLeftoverIsFound(t *testing.T) {
 	Require(t, BPF, BPFAdmin)
-	before, err := objects()
+	before, err := leftover.All()
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := newMap(t)
-	left, err := leftovers(before, 0)
-	if err != nil || len(left) != 1 || left[0].kind != "map" || !strings.Contains(nameOf(left[0]), "left_behind") {
+	left, err := leftover.Since(before, 0)
+	if err != nil || len(left) != 1 || left[0].Kind != "map" || !strings.Contains(left[0].String(), "left_behind") {
 		t.Errorf("left: %v, %v; want the map", left, err)
 	}
 
@@ -61,14 +63,14 @@ func TestLeftoverIsFound(t *testing.T) {
 	}
 	copied.Close()
 	m.Close()
-	if left, err := leftovers(before, 0); err != nil || len(left) != 0 {
+	if left, err := leftover.Since(before, 0); err != nil || len(left) != 0 {
 		t.Errorf("left: %v, %v; want nothing, another process holds the map", left, err)
 	}
 	stdin.Close()
 	if err := other.Wait(); err != nil {
 		t.Error(err)
 	}
-	if left, err := leftovers(before, 5*time.Second); err != nil || len(left) != 0 {
+	if left, err := leftover.Since(before, 5*time.Second); err != nil || len(left) != 0 {
 		t.Errorf("left: %v, %v; want nothing", left, err)
 	}
 }

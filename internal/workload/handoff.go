@@ -2,6 +2,7 @@ package workload
 
 import (
 	"flag"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 )
@@ -61,11 +62,17 @@ func threads(flags *flag.FlagSet) func(*stage) error {
 	}
 }
 
+// defaultMaxThreads is how many threads the runtime allows a program that does not ask for more (runtime/debug.SetMaxThreads).
+const defaultMaxThreads = 10000
+
 // ring sets up n locked goroutines at depths 1, 2, 3, 1, … A turn is one operation; passing the token on is one hand-off.
 func (s *stage) ring(n, tokens int, pace time.Duration) {
 	seats := make([]chan struct{}, n)
 	for i := range seats {
 		seats[i] = make(chan struct{}, tokens) // room for every token: passing one on never waits
+	}
+	if n > defaultMaxThreads/2 {
+		debug.SetMaxThreads(n + defaultMaxThreads)
 	}
 	left := int64(tokens)
 	for i := range seats {

@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/trace"
 	"time"
 )
 
@@ -103,6 +104,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, more ...Prog
 	flags.SetOutput(stderr)
 	hold := flags.Bool("hold", false, "wait for the line \"go\" before the activity begins")
 	limit := flags.Duration("d", 0, "stop this long after the activity began; 0 = when told to")
+	traced := flags.String("trace", "", "write Go's execution trace to this file")
 	setup := p.build(flags)
 	switch err := flags.Parse(args[1:]); {
 	case err == flag.ErrHelp:
@@ -117,6 +119,12 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, more ...Prog
 		return 2
 	}
 
+	stopTrace, err := startTrace(*traced)
+	if err != nil {
+		fmt.Fprintf(stderr, "-trace: %v\n", err)
+		return 1
+	}
+	defer stopTrace()
 	s := newStage(p.Name)
 	if err := setup(s); err != nil {
 		fmt.Fprintf(stderr, "set up %s: %v\n", p.Name, err)
@@ -131,6 +139,25 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, more ...Prog
 		return 1
 	}
 	return 0
+}
+
+// startTrace has the runtime trace itself into a file until stop; without a name it does nothing.
+func startTrace(name string) (stop func(), err error) {
+	if name == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := trace.Start(f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return func() {
+		trace.Stop()
+		f.Close()
+	}, nil
 }
 
 // converse obeys stdin until the workload is told to stop, its time is up or nobody reads it any more.

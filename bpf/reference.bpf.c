@@ -1,0 +1,139 @@
+//go:build ignore
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+// reference.bpf.c: the least that a program at sched_switch can do and still send a thread's turn with its lock. Nobody runs it
+// but loader's benchmarks, which hold pw_switch against it. It knows nothing of what makes the numbers right: no wake-ups, no
+// losses by kind, no self-checks.
+
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+#include "config.h"
+#include "core_fixes.h"
+
+// include/uapi/linux/bpf.h
+enum { BPF_MAP_TYPE_TASK_STORAGE = 29, BPF_F_NO_PREALLOC = 1, BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
+
+// As long as a switch record.
+struct reference_record {
+	__u64 time;
+	__u32 tid;
+	__u32 cpu;
+	__u64 run_ns;
+	__u64 away_ns;
+	__u64 lockedg;
+	__u64 unused;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 16 << 20);
+} reference_ring SEC(".maps");
+
+struct reference_state {
+	__u64 off_time;
+	__u64 m; // 0 = not looked for yet
+};
+
+// Deleted by the kernel together with the task.
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct reference_state);
+} reference_storage SEC(".maps");
+
+#define MAX_CPUS 4096
+struct reference_slot {
+	__u64 since;
+	__u64 unused[7];
+};
+struct reference_slot reference_slots[MAX_CPUS];
+
+// Switch-outs of the target that sent no record. The benchmark wants none: to do nothing is cheap.
+__u64 reference_missed;
+
+// The scheduler must not allocate.
+SEC("iter/task")
+int reference_prepare(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+
+	if (task && task->tgid == target_tgid)
+		bpf_task_storage_get(&reference_storage, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return 0;
+}
+
+SEC("tp_btf/task_newtask")
+int reference_newtask(__u64 *ctx)
+{
+	struct task_struct *child = (void *)ctx[0];
+
+	if (child->tgid == target_tgid)
+		bpf_task_storage_get(&reference_storage, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return 0;
+}
+
+// Once per thread.
+static __noinline __u64 reference_m(void)
+{
+	__u64 base = thread_g_base(current_task()), g = 0, m = 0;
+
+	if (g_in_register)
+		g = base;
+	else
+		bpf_probe_read_user(&g, sizeof(g), (void *)(base + g_tls_offset));
+	bpf_probe_read_user(&m, sizeof(m), (void *)(g + off_g_m));
+	return m;
+}
+
+static __always_inline void reference_turn(struct task_struct *prev, __u64 since, __u32 cpu, __u64 now)
+{
+	struct reference_state *state = bpf_task_storage_get(&reference_storage, prev, NULL, 0);
+	struct reference_record *e;
+	__u64 lockedg = 0;
+
+	if (!state) {
+		__sync_fetch_and_add(&reference_missed, 1);
+		return;
+	}
+	if (!state->m)
+		state->m = reference_m();
+	bpf_probe_read_user(&lockedg, sizeof(lockedg), (void *)(state->m + off_m_lockedg));
+	e = bpf_ringbuf_reserve(&reference_ring, sizeof(*e), 0);
+	if (!e) {
+		__sync_fetch_and_add(&reference_missed, 1);
+		return;
+	}
+	e->time = now;
+	e->tid = prev->pid;
+	e->cpu = cpu;
+	e->run_ns = now - since;
+	e->away_ns = since - state->off_time;
+	e->lockedg = lockedg;
+	e->unused = 0;
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	state->off_time = now;
+}
+
+SEC("tp_btf/sched_switch")
+int reference_switch(__u64 *ctx)
+{
+	struct task_struct *prev = (void *)ctx[1], *next = (void *)ctx[2];
+	bool out = prev->tgid == target_tgid, in = next->tgid == target_tgid;
+	struct reference_slot *slot;
+	__u32 cpu;
+	__u64 now;
+
+	if (!out && !in)
+		return 0;
+	now = bpf_ktime_get_ns();
+	cpu = bpf_get_smp_processor_id();
+	slot = &reference_slots[cpu & (MAX_CPUS - 1)];
+	if (out)
+		reference_turn(prev, slot->since, cpu, now);
+	slot->since = now;
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

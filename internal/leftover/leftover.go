@@ -1,0 +1,163 @@
+// Package leftover finds the BPF programs, maps and links that stay in the kernel when who made them has gone. Names play no part,
+// so nothing escapes by its name. It needs CAP_SYS_ADMIN.
+package leftover
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+)
+
+// Object is a BPF object of the kernel.
+type Object struct {
+	Kind string // prog, map or link, as in /proc/PID/fdinfo
+	ID   uint32
+}
+
+// Since lists the objects that came up since before and that no other process holds. The kernel frees objects some time
+// after their last user has gone, hence the grace.
+func Since(before map[Object]bool, grace time.Duration) ([]Object, error) {
+	for deadline := time.Now().Add(grace); ; time.Sleep(10 * time.Millisecond) {
+		now, err := All() // before the holders: what is held must have been seen by then
+		if err != nil {
+			return nil, err
+		}
+		for o := range now {
+			if before[o] {
+				delete(now, o)
+			}
+		}
+		if len(now) > 0 {
+			for o := range heldByOthers() {
+				delete(now, o)
+			}
+		}
+		if len(now) == 0 || time.Now().After(deadline) {
+			return sorted(now), nil
+		}
+	}
+}
+
+// All lists every BPF program, map and link in the kernel.
+func All() (map[Object]bool, error) {
+	all := map[Object]bool{}
+	if err := eachID(ebpf.ProgramGetNextID, func(id ebpf.ProgramID) { all[Object{"prog", uint32(id)}] = true }); err != nil {
+		return nil, fmt.Errorf("list programs: %w", err)
+	}
+	if err := eachID(ebpf.MapGetNextID, func(id ebpf.MapID) { all[Object{"map", uint32(id)}] = true }); err != nil {
+		return nil, fmt.Errorf("list maps: %w", err)
+	}
+	var links link.Iterator
+	defer links.Close()
+	for links.Next() {
+		all[Object{"link", uint32(links.ID)}] = true
+	}
+	if err := links.Err(); err != nil {
+		return nil, fmt.Errorf("list links: %w", err)
+	}
+	return all, nil
+}
+
+// eachID calls see with every id that next leads to.
+func eachID[ID ~uint32](next func(ID) (ID, error), see func(ID)) error {
+	for id := ID(0); ; see(id) {
+		var err error
+		if id, err = next(id); errors.Is(err, os.ErrNotExist) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// heldByOthers lists the objects that other processes have open, and the maps of the programs among them.
+func heldByOthers() map[Object]bool {
+	held := map[Object]bool{}
+	files, _ := filepath.Glob("/proc/[0-9]*/fdinfo/*") // the pattern is well-formed
+	self := fmt.Sprintf("/proc/%d/", os.Getpid())
+	for _, file := range files {
+		if strings.HasPrefix(file, self) {
+			continue
+		}
+		info, err := os.ReadFile(file)
+		if err != nil { // closed meanwhile
+			continue
+		}
+		for line := range strings.Lines(string(info)) {
+			key, value, _ := strings.Cut(line, ":")
+			kind, isID := strings.CutSuffix(key, "_id")
+			if !isID || !slices.Contains([]string{"prog", "map", "link"}, kind) {
+				continue
+			}
+			id, err := strconv.ParseUint(strings.TrimSpace(value), 10, 32)
+			if err != nil {
+				continue
+			}
+			held[Object{kind, uint32(id)}] = true
+			if kind == "prog" {
+				for _, m := range mapsOf(ebpf.ProgramID(id)) {
+					held[Object{"map", uint32(m)}] = true
+				}
+			}
+		}
+	}
+	return held
+}
+
+// mapsOf lists the maps of a program, none if it has gone.
+func mapsOf(id ebpf.ProgramID) []ebpf.MapID {
+	p, err := ebpf.NewProgramFromID(id)
+	if err != nil {
+		return nil
+	}
+	defer p.Close()
+	info, err := p.Info()
+	if err != nil {
+		return nil
+	}
+	ids, _ := info.MapIDs()
+	return ids
+}
+
+// String names the object; its name is part of that where it has one and is still there.
+func (o Object) String() string {
+	return strings.TrimSpace(fmt.Sprintf("%s %d %s", o.Kind, o.ID, o.name()))
+}
+
+func (o Object) name() string {
+	switch o.Kind {
+	case "prog":
+		if p, err := ebpf.NewProgramFromID(ebpf.ProgramID(o.ID)); err == nil {
+			defer p.Close()
+			if info, err := p.Info(); err == nil {
+				return info.Name
+			}
+		}
+	case "map":
+		if m, err := ebpf.NewMapFromID(ebpf.MapID(o.ID)); err == nil {
+			defer m.Close()
+			if info, err := m.Info(); err == nil {
+				return info.Name
+			}
+		}
+	}
+	return ""
+}
+
+func sorted(set map[Object]bool) []Object {
+	list := slices.Collect(maps.Keys(set))
+	slices.SortFunc(list, func(a, b Object) int {
+		return cmp.Or(strings.Compare(a.Kind, b.Kind), cmp.Compare(a.ID, b.ID))
+	})
+	return list
+}

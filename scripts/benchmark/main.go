@@ -1,0 +1,115 @@
+// Benchmark measures what pinwatch costs, beside the tools that one would use instead, and writes the figures into
+// docs/performance.md. Run it through scripts/bench, from the top of the tree, on a machine that does nothing else.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"syscall"
+	"time"
+
+	"github.com/pinwatch/pinwatch/internal/host"
+	"github.com/pinwatch/pinwatch/scripts/measure"
+)
+
+// bench is what the parts have in common.
+type bench struct {
+	short    bool
+	pinwatch string // path
+	workload string // path
+	dir      string // temporary
+	log      io.Writer
+}
+
+// part is a section of the document: its name stands in the section's markers.
+type part struct {
+	name    string
+	measure func(*bench, context.Context) (markdown string, err error)
+}
+
+var parts = []part{
+	{"hooks", (*bench).hooks},
+	{"peers", (*bench).peers},
+	{"correlator", (*bench).correlator},
+	{"growth", (*bench).growth},
+	{"tax", (*bench).tax},
+}
+
+func main() {
+	b := &bench{log: os.Stderr}
+	flag.BoolVar(&b.short, "short", false, "few rounds: to see that it works, not to be published")
+	flag.StringVar(&b.pinwatch, "pinwatch", "bin/pinwatch", "the pinwatch to measure")
+	only := flag.String("part", "", "only parts whose name matches this regular expression: hooks, peers, correlator, growth, tax")
+	out := flag.String("out", "docs/performance.md", "the document to put the figures into")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := b.run(ctx, *only, *out); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// run measures the parts one by one and writes each into the document as soon as it has it.
+func (b *bench) run(ctx context.Context, only, out string) error {
+	re, err := regexp.Compile(only)
+	if err != nil {
+		return fmt.Errorf("--part: %w", err)
+	}
+	if b.pinwatch, err = filepath.Abs(b.pinwatch); err != nil {
+		return err
+	}
+	if b.dir, err = os.MkdirTemp("", "pinwatch-bench-*"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+	if b.workload, err = measure.BuildWorkload(ctx, b.dir); err != nil {
+		return err
+	}
+	if err := os.Setenv(bpftraceKeys, bpftraceRoom); err != nil {
+		return err
+	}
+	var errs []error
+	for _, p := range parts {
+		if !re.MatchString(p.name) || ctx.Err() != nil {
+			continue
+		}
+		began, noise := time.Now(), noise()
+		text, err := p.measure(b, ctx)
+		if err == nil {
+			fmt.Fprintf(b.log, "%s: %.0f s\n", p.name, time.Since(began).Seconds())
+			err = measure.Replace(out, "bench:"+p.name, b.origin(p.name, noise)+"\n\n"+text)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", p.name, err))
+		}
+	}
+	return errors.Join(append(errs, ctx.Err())...)
+}
+
+// origin says where a part's figures come from, and what else the machine did.
+func (b *bench) origin(part, noise string) string {
+	command, hint := "scripts/bench --part "+part, ""
+	if b.short {
+		command, hint = command+" --short", ", few rounds"
+	}
+	h := host.Read(os.DirFS("/"))
+	return fmt.Sprintf("*`%s`, %s%s: %d CPUs (%s; virtualization: %s), Linux %s, clock source %s; %s.*", command,
+		time.Now().UTC().Format(time.DateOnly), hint, h.CPUs, h.CPUModel, h.Virtualization, majorMinor(h.Kernel), h.Clocksource, noise)
+}
+
+var versionRE = regexp.MustCompile(`^\d+\.\d+`)
+
+// majorMinor is 6.12 for 6.12.43-cloud-amd64.
+func majorMinor(release string) string { return versionRE.FindString(release) }

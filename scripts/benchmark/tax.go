@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/pinwatch/pinwatch/scripts/measure"
+)
+
+const (
+	taxCalls = 1_000_000 // in a loop
+	taxLoops = 3         // of which the fastest counts
+)
+
+// tax is what other processes pay: this process, which is not observed, calls getppid in a loop.
+func (b *bench) tax(ctx context.Context) (string, error) {
+	rounds := 11
+	if b.short {
+		rounds = 3
+	}
+	var all []*taken
+	for i := range peerList {
+		p := &peerList[i]
+		if p.command == nil && p.args == nil || len(p.command) > 0 && p.command[0] == "pinwatch" {
+			all = append(all, &taken{peer: p, skipped: p.absent(b.pinwatch)})
+		}
+	}
+	for range rounds {
+		for _, t := range all {
+			if t.skipped != "" {
+				continue
+			}
+			_, err := b.observed(ctx, activity{args: []string{"idle"}}, t.peer, func(*measure.Workload, *measure.Observer) error {
+				t.ownNS = append(t.ownNS, perCall())
+				return nil
+			})
+			if err = errors.Join(err, ctx.Err()); err != nil {
+				return "", fmt.Errorf("%s: %w", t.peer.name, err)
+			}
+		}
+	}
+	var rows [][]string
+	base := summary(all[0].ownNS).Center
+	for _, t := range all {
+		if t.skipped != "" {
+			rows = append(rows, []string{t.peer.name, "skipped: " + t.skipped, "", ""})
+			continue
+		}
+		s := summary(t.ownNS)
+		rows = append(rows, []string{t.peer.name, fmt.Sprintf("%.1f", s.Center), fmt.Sprintf("%.1f", slices.Min(t.ownNS)),
+			fmt.Sprintf("%+.1f %%", 100*(s.Center/base-1))})
+	}
+	return fmt.Sprintf("%d rounds, in each the fastest of %d loops of %s calls; `workload idle` is observed, "+
+		"another process calls.\n\n%s",
+		rounds, taxLoops, big(taxCalls), measure.Table([]string{"attached", "getppid ns, median", "least", "tax"}, rows)), nil
+}
+
+// perCall is how long a getppid takes, in ns.
+func perCall() float64 {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	best := time.Duration(1<<63 - 1)
+	for range taxLoops {
+		began := time.Now()
+		for range taxCalls {
+			_, _, _ = syscall.RawSyscall(syscall.SYS_GETPPID, 0, 0, 0) // it always succeeds
+		}
+		best = min(best, time.Since(began))
+	}
+	return float64(best) / taxCalls
+}

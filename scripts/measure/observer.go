@@ -1,0 +1,130 @@
+package measure
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	readyPoll  = 5 * time.Millisecond
+	readyLimit = 60 * time.Second // for an observer to see everything
+	endLimit   = 60 * time.Second // for it to write what it has seen
+	endRepeat  = 15 * time.Second // bpftrace misses an interrupt now and then; pinwatch takes a second one for impatience
+)
+
+// Observer is a running program that observes another one.
+type Observer struct {
+	PID  int
+	Took time.Duration // from its start until it was ready
+
+	cmd            *exec.Cmd
+	stdout, stderr bytes.Buffer
+	exited         chan error
+}
+
+// Observe starts a command and returns when ready says that it sees everything. It ends with ctx at the latest.
+func Observe(ctx context.Context, argv []string, ready func(pid int) bool) (*Observer, error) {
+	o := &Observer{exited: make(chan error, 1), cmd: exec.CommandContext(ctx, argv[0], argv[1:]...)}
+	o.cmd.Stdout, o.cmd.Stderr = &o.stdout, &o.stderr
+	o.cmd.SysProcAttr = &syscall.SysProcAttr{
+		Setpgid:   true,            // Ctrl-C is for us alone
+		Pdeathsig: syscall.SIGTERM, // most would observe for ever
+	}
+	began := time.Now()
+	if err := o.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", argv[0], err)
+	}
+	o.PID = o.cmd.Process.Pid
+	go func() { o.exited <- o.cmd.Wait() }()
+	for !ready(o.PID) {
+		select {
+		case err := <-o.exited:
+			if err == nil {
+				err = errors.New("ended too soon")
+			}
+			return nil, fmt.Errorf("%s: %w: %s", argv[0], err, o.said())
+		case <-time.After(readyPoll):
+		}
+		if time.Since(began) > readyLimit {
+			_ = o.cmd.Process.Kill()
+			return nil, fmt.Errorf("%s: not ready after %v: %w: %s", argv[0], readyLimit, <-o.exited, o.said())
+		}
+	}
+	o.Took = time.Since(began)
+	return o, nil
+}
+
+// End ends the observer as Ctrl-C does and returns what it printed. To end by the signal itself is no error.
+func (o *Observer) End() ([]byte, error) {
+	for range endLimit / endRepeat {
+		_ = o.cmd.Process.Signal(os.Interrupt) // its error is that the process has ended, which the next lines tell
+		select {
+		case err := <-o.exited:
+			var exit *exec.ExitError
+			if err != nil && !(errors.As(err, &exit) && interrupted(exit)) {
+				return nil, fmt.Errorf("%s: %w: %s", o.cmd.Path, err, o.said())
+			}
+			return o.stdout.Bytes(), nil
+		case <-time.After(endRepeat):
+		}
+	}
+	_ = o.cmd.Process.Kill()
+	return nil, fmt.Errorf("%s does not end: %w: %s", o.cmd.Path, <-o.exited, o.said())
+}
+
+// CPU is how long the observer ran from its start to its end, which has come: End has returned.
+func (o *Observer) CPU() time.Duration {
+	return o.cmd.ProcessState.UserTime() + o.cmd.ProcessState.SystemTime()
+}
+
+// interrupted says whether a process ended by the signal that we sent it, or with the status that shells give that.
+func interrupted(e *exec.ExitError) bool { return e.ExitCode() == -1 || e.ExitCode() == 130 }
+
+// said is the end of what the observer had to complain of.
+func (o *Observer) said() string {
+	text := strings.Join(strings.Fields(o.stderr.String()), " ")
+	return text[max(0, len(text)-300):]
+}
+
+// FileThere is ready when a file exists: pinwatch's --ready-file.
+func FileThere(path string) func(int) bool {
+	return func(int) bool {
+		_, err := os.Stat(path)
+		return err == nil
+	}
+}
+
+// settle is how long an observer's hooks must have stayed the same to be all.
+const settle = 500 * time.Millisecond
+
+// HooksSettled is ready when the observer holds perf events or BPF programs and has made none for a while. It is for tools that
+// do not tell; a hook that comes later is in the tool's favour.
+func HooksSettled() func(int) bool {
+	held, since := 0, time.Now()
+	return func(pid int) bool {
+		if n := Hooks(pid); n != held {
+			held, since = n, time.Now()
+		}
+		return held > 0 && time.Since(since) > settle
+	}
+}
+
+// Traced is ready when every thread of target has a tracer: strace.
+func Traced(target int) func(int) bool {
+	return func(int) bool {
+		untraced := 0
+		err := eachTask(target, func(dir string) {
+			if status, err := os.ReadFile(dir + "/status"); err == nil && bytes.Contains(status, []byte("\nTracerPid:\t0\n")) {
+				untraced++
+			}
+		})
+		return err == nil && untraced == 0
+	}
+}
