@@ -4,7 +4,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := $(if $(VERSION),-X main.version=$(VERSION))
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help build install demo test generate lint bench soak matrix go-matrix clean
+.PHONY: help build install demo test truth generate lint bench soak matrix go-matrix clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,10 @@ demo: build ## watch a built-in pinned workload for a few seconds
 test: ## run all tests; those that load BPF programs when run as root
 	@scripts/setup test
 	@scripts/test
+
+truth: ## compare pinwatch, event by event, with other instruments and write docs/accuracy.md (root; alone on the machine)
+	@scripts/setup truth
+	go test -count=1 -timeout 30m -run '^TestTruth$$' -v ./cmd/pinwatch -args -truth.out=$(CURDIR)/docs/accuracy.md
 
 generate: ## rebuild bpf/*_bpfel.go and .o from the C sources (needs clang-19)
 	@scripts/setup generate

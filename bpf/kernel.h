@@ -30,6 +30,10 @@ enum { BPF_F_MMAPABLE = 1 << 10 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_AVAIL_DATA = 0 };
 enum { BPF_F_USER_STACK = 1 << 8 };
 
+// What a program on a classic tracepoint returns decides whether perf's own users of it get the event: with 0 from any of the programs nobody
+// does, and perf record, perf trace and perf stat go blind (kernel/trace/bpf_trace.c, trace_call_bpf).
+enum { PASS_ON = 1 };
+
 // include/uapi/linux/sched.h, signal.h; include/linux/sched.h; arch-independent on the architectures Go supports
 #define CLONE_THREAD 0x00010000ULL
 #define PF_KTHREAD 0x00200000

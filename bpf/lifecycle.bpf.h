@@ -21,19 +21,19 @@ static __always_inline int call_end(enum event_kind kind, __s64 ret)
 	struct event_return *e;
 
 	if (!tid)
-		return 0;
+		return PASS_ON;
 	self = thread_self();
 	if (!self || !self->call_time)
-		return 0;
+		return PASS_ON;
 	enter = self->call_time;
 	self->call_time = 0;
 	e = emit_reserve(sizeof(*e), kind, tid, now);
 	if (!e)
-		return 0;
+		return PASS_ON;
 	e->ret = ret;
 	e->enter = enter;
 	emit_submit(e);
-	return 0;
+	return PASS_ON;
 }
 
 // The call's time begins when all this is done, so that it is not in it.
@@ -45,16 +45,16 @@ static __always_inline int clone_enter(void *ctx, __u64 clone_flags, __u8 clone3
 	__u64 now;
 
 	if (!tid)
-		return 0;
+		return PASS_ON;
 	if (!(clone_flags & CLONE_THREAD)) {
 		call_begin(0);
-		return 0;
+		return PASS_ON;
 	}
 	lock = lock_look_self(tid, bpf_ktime_get_ns());
 	e = emit_reserve(sizeof(*e), KIND_CLONE_ENTER, tid, 0);
 	if (!e) {
 		call_begin(bpf_ktime_get_ns());
-		return 0;
+		return PASS_ON;
 	}
 	e->h.flags = clone3;
 	e->clone_flags = clone_flags;
@@ -64,13 +64,13 @@ static __always_inline int clone_enter(void *ctx, __u64 clone_flags, __u8 clone3
 	e->h.time = now;
 	emit_submit(e);
 	call_begin(now);
-	return 0;
+	return PASS_ON;
 }
 
 // The exit fires in the child too, with 0.
 static __always_inline int clone_exit(__s64 ret)
 {
-	return ret ? call_end(KIND_CLONE_EXIT, ret) : 0;
+	return ret ? call_end(KIND_CLONE_EXIT, ret) : PASS_ON;
 }
 
 SEC("tracepoint/syscalls/sys_enter_clone")
@@ -91,7 +91,7 @@ int pw_clone3_enter(struct syscall_enter *ctx)
 	__u64 clone_flags = 0; // the first member of struct clone_args
 
 	if (!current_target_tid() || bpf_probe_read_user(&clone_flags, sizeof(clone_flags), (void *)ctx->args[0]))
-		return 0;
+		return PASS_ON;
 	return clone_enter(ctx, clone_flags, 1);
 }
 
@@ -159,7 +159,7 @@ int pw_sigmask(struct syscall_enter *ctx)
 	__u64 set = 0, now;
 
 	if (!tid || (__s32)ctx->args[0] != SIG_SETMASK || !ctx->args[1])
-		return 0;
+		return PASS_ON;
 	now = bpf_ktime_get_ns();
 	bpf_probe_read_user(&set, sizeof(set), (void *)ctx->args[1]);
 	self = thread_self();
@@ -167,11 +167,11 @@ int pw_sigmask(struct syscall_enter *ctx)
 		lock = sigmask_look(self, tid, now, set >> (SIGURG - 1) & 1);
 	e = emit_reserve(sizeof(*e), KIND_SIGMASK, tid, now);
 	if (!e)
-		return 0;
+		return PASS_ON;
 	e->h.flags = lock;
 	e->set = set;
 	emit_submit(e);
-	return 0;
+	return PASS_ON;
 }
 
 SEC("tracepoint/syscalls/sys_enter_sigaltstack")
@@ -183,18 +183,18 @@ int pw_sigaltstack(struct syscall_enter *ctx)
 	__u32 flags = 0;
 
 	if (!tid || !ctx->args[0])
-		return 0;
+		return PASS_ON;
 	bpf_probe_read_user(&flags, sizeof(flags), (void *)(ctx->args[0] + 8)); // stack_t.ss_flags
 	self = thread_self();
 	if (self && self->masked && flags & SS_DISABLE)
 		self->leaving = 1;
 	e = emit_reserve(sizeof(*e), KIND_SIGALTSTACK, tid, bpf_ktime_get_ns());
 	if (!e)
-		return 0;
+		return PASS_ON;
 	e->ss_flags = flags;
 	e->unused = 0;
 	emit_submit(e);
-	return 0;
+	return PASS_ON;
 }
 
 // The calling thread ends: its memory says nothing of it any more.
@@ -212,10 +212,10 @@ int pw_exit_enter(void *ctx)
 	__u32 tid = current_target_tid();
 
 	if (!tid)
-		return 0;
+		return PASS_ON;
 	thread_leaves();
 	emit_stacked(ctx, KIND_EXIT_ENTER, tid);
-	return 0;
+	return PASS_ON;
 }
 
 SEC("tp_btf/sched_process_exit")

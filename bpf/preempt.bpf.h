@@ -10,14 +10,14 @@ int pw_tgkill_enter(struct syscall_enter *ctx)
 	__u64 now;
 
 	if (!tid)
-		return 0;
+		return PASS_ON;
 	if ((__s32)ctx->args[2] != SIGURG) {
 		call_begin(0);
-		return 0;
+		return PASS_ON;
 	}
 	now = emit_stacked(ctx, KIND_TGKILL_ENTER, tid);
 	call_begin(now ? now : bpf_ktime_get_ns());
-	return 0;
+	return PASS_ON;
 }
 
 SEC("tracepoint/syscalls/sys_exit_tgkill")
@@ -137,17 +137,17 @@ int pw_sigreturn(void *ctx)
 	__u64 pc = 0;
 
 	if (!tid)
-		return 0;
+		return PASS_ON;
 	bpf_probe_read_user(&pc, sizeof(pc), (void *)(user_stack_pointer() + SIGFRAME_PC));
 	self = runtime_known ? thread_self() : NULL;
 	if (self && async_preempt && pc == async_preempt && (self->lock == LOCK_USER || self->lock == LOCK_RUNTIME))
 		self->injected = 1;
 	e = emit_reserve(sizeof(*e), KIND_SIGRETURN, tid, now);
 	if (!e)
-		return 0;
+		return PASS_ON;
 	e->pc = pc;
 	emit_submit(e);
-	return 0;
+	return PASS_ON;
 }
 
 #endif

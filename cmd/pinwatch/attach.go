@@ -93,7 +93,7 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 	cfg := program.correlation(&ring.Stacks)
 	cfg.TGID, cfg.Distance, cfg.Sites = target.TGID, topology.Distance, o.sites
 	ob := &observer{
-		session: session, ring: ring, stats: session.NewStats(), program: program, onWindow: w.settled,
+		session: session, ring: ring, stats: session.NewStats(), program: program, onWindow: w.settled, tee: o.tee,
 		correlator: correlate.New(cfg),
 	}
 	w.observer = ob

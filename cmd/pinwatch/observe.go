@@ -36,13 +36,14 @@ type observer struct {
 	seen       uint64                                  // events so far
 	program    *program
 	onWindow   func(*correlate.Result) error
-	behind     bool          // there was more in the buffers than one batch
-	wait       time.Duration // until the next poll
-	settled    events.Time   // the last boundary's
-	done       bool          // the whole observation is settled
-	ended      bool          // the target has
-	endSeen    events.Time   // when that was noticed
-	err        error         // of onWindow
+	tee        func(*events.Event) // sees every event as the correlator does, before it; nil = nobody
+	behind     bool                // there was more in the buffers than one batch
+	wait       time.Duration       // until the next poll
+	settled    events.Time         // the last boundary's
+	done       bool                // the whole observation is settled
+	ended      bool                // the target has
+	endSeen    events.Time         // when that was noticed
+	err        error               // of onWindow
 }
 
 // plan says how long and in which steps to observe.
@@ -158,6 +159,9 @@ func nextPoll(wait time.Duration, fill float64) time.Duration {
 func (o *observer) release(until events.Time) {
 	o.order.Release(until, func(e *events.Event) {
 		o.seen++
+		if o.tee != nil {
+			o.tee(e)
+		}
 		for _, r := range o.correlator.Add(e) {
 			o.done = o.done || !r.Interval
 			if o.err == nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/loader"
 )
 
@@ -25,6 +26,7 @@ type options struct {
 	offsets            string        // file of the user's own offsets; "" = none
 	verbose            bool
 	sites              bool
+	tee                func(*events.Event) // see observer
 }
 
 func observeFlags() []cli.Flag {

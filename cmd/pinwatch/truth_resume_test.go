@@ -103,6 +103,8 @@ func compareResumes(t *testing.T) (problems []string) {
 	return problems
 }
 
+func abs(v int64) int64 { return max(v, -v) }
+
 // functions are the addresses of functions of the runtime in an executable that is not position independent.
 func functions(t *testing.T, path string, names ...string) (addresses []uint64) {
 	t.Helper()

@@ -96,7 +96,7 @@ func agree(t *testing.T, compare func() (problems []string)) {
 		}
 		t.Logf("attempt %d: %s", i, strings.Join(problems, "; "))
 		if i == attempts {
-			t.Fatal("pinwatch and bpftrace do not agree")
+			t.Fatal("pinwatch and the others do not agree")
 		}
 	}
 }

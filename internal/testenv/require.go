@@ -1,6 +1,6 @@
 // Package testenv is what pinwatch's tests share: the one place where a test may be skipped, the check for leaked file
-// descriptors and kernel objects, golden files, running workloads, and two observers of the kernel that have nothing in
-// common with pinwatch: a trace buffer (StartTrace) and bpftrace (StartSwitches).
+// descriptors and kernel objects, golden files, running workloads, and observers of the kernel that have nothing in common
+// with pinwatch: a trace buffer (StartTrace), perf (StartPerf) and bpftrace (StartSwitches).
 //
 // A package whose tests use it has
 //
@@ -43,6 +43,9 @@ var (
 	// Bpftrace is a bpftrace that attaches; StartSwitches needs it.
 	Bpftrace = need("bpftrace", "install bpftrace 0.17 or later and run as root", tryBpftrace)
 
+	// PerfRecord is a perf that records tracepoints of all CPUs; StartPerf needs it.
+	PerfRecord = need("perf", "install linux-perf 6.1 or later and run as root", tryPerf)
+
 	// Toolchain is the go command; Workload needs it unless PINWATCH_WORKLOAD names a built program.
 	Toolchain = need("the go command", "put it on the PATH, or set PINWATCH_WORKLOAD to a built internal/workload/cmd/workload", tryToolchain)
 
@@ -53,6 +56,9 @@ var (
 func need(what, how string, try func() error) *Need {
 	return &Need{what: what, how: how, try: sync.OnceValue(try)}
 }
+
+// Missing is why the machine lacks it; nil when it does not.
+func (n *Need) Missing() error { return n.try() }
 
 // Require skips the test when the machine lacks one of the needs and says how to get it. With CI=true in the
 // environment the test fails instead: what continuous integration skips, nobody tests.
@@ -108,6 +114,14 @@ func tryBpftrace() error {
 	out, err := exec.Command("bpftrace", "-e", "tracepoint:sched:sched_switch { exit(); }").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("attach to sched_switch: %w: %s", err, strings.Join(strings.Fields(string(out)), " "))
+	}
+	return nil
+}
+
+func tryPerf() error {
+	out, err := exec.Command("perf", "record", "-q", "-a", "-k", "CLOCK_MONOTONIC", "-e", "sched:sched_switch", "-o", "/dev/null", "--", "true").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("record sched_switch: %w: %s", err, strings.Join(strings.Fields(string(out)), " "))
 	}
 	return nil
 }

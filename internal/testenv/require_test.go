@@ -32,7 +32,7 @@ func TestRequire(t *testing.T) {
 
 // TestNeedsAnswer tries every need: where one is not met, the reason is an error of one line.
 func TestNeedsAnswer(t *testing.T) {
-	for _, n := range []*Need{BPF, BPFAdmin, Tracefs, Bpftrace, Toolchain} {
+	for _, n := range []*Need{BPF, BPFAdmin, Tracefs, Bpftrace, PerfRecord, Toolchain} {
 		if err := n.try(); err != nil && strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %q is no single line", n.what, err)
 		}

@@ -23,12 +23,30 @@ type SwitchEvent struct {
 	CPU  int
 	In   bool // it came onto the CPU; else it left
 	Dead bool // it left for ever
+
+	Runnable bool // it left and wanted to run on
+}
+
+// Waking is a thread being woken, or started for the first time.
+type Waking struct {
+	Time int64 // CLOCK_MONOTONIC in ns
+	TID  int32
+}
+
+// Birth is a thread being made.
+type Birth struct {
+	Time        int64 // CLOCK_MONOTONIC in ns
+	TID, Parent int32
 }
 
 // Switches is a bpftrace that reports the context switches of a process's threads.
 type Switches struct {
 	// LastCPU is where each thread that lived at the start ran last: what CountSwitches wants to know of them.
 	LastCPU map[int32]int
+
+	// Wakings are the wakings of the threads, and Births those made since the start, by time, once it has been stopped.
+	Wakings []Waking
+	Births  []Birth
 
 	t      testing.TB
 	cmd    *exec.Cmd
@@ -40,17 +58,24 @@ type Switches struct {
 }
 
 // switchScript has the arguments canary's tid, pid and the statements that make the living threads known. A thread that
-// comes later becomes known when it first leaves a CPU, so its first switch-in, which is no migration, is not reported.
-// 0x30 is EXIT_DEAD | EXIT_ZOMBIE, which sched_switch shows only for a thread's last switch-out.
+// comes later becomes known when it is made, by clone with CLONE_THREAD (0x10000). 0x30 is EXIT_DEAD | EXIT_ZOMBIE, which sched_switch
+// shows only for a thread's last switch-out; 0x100 is a thread that was preempted (include/trace/events/sched.h).
 const switchScript = `
 BEGIN { @known[%[1]d] = 1; %[3]s }
+tracepoint:task:task_newtask /pid == %[2]d && (args->clone_flags & 0x10000)/ {
+	@known[args->pid] = 1;
+	printf("n %%lld %%d %%d\n", nsecs, args->pid, tid);
+}
+tracepoint:sched:sched_waking /@known[args->pid] && args->pid != %[1]d/ { printf("w %%lld %%d 0\n", nsecs, args->pid); }
+tracepoint:sched:sched_wakeup_new /@known[args->pid] && args->pid != %[1]d/ { printf("w %%lld %%d 0\n", nsecs, args->pid); }
 tracepoint:sched:sched_switch {
 	if (pid == %[2]d || tid == %[1]d) {
 		if (args->prev_state & 0x30) {
 			printf("x %%lld %%d %%d\n", nsecs, tid, cpu);
 			delete(@known[tid]);
 		} else {
-			printf("o %%lld %%d %%d\n", nsecs, tid, cpu);
+			if (args->prev_state & 0xff) { printf("o %%lld %%d %%d\n", nsecs, tid, cpu); }
+			else { printf("p %%lld %%d %%d\n", nsecs, tid, cpu); }
 			@known[tid] = 1;
 		}
 	}
@@ -77,7 +102,7 @@ func StartSwitches(t testing.TB, pid int) *Switches {
 	s := &Switches{t: t, canary: newCanary(), read: make(chan error, 1), LastCPU: map[int32]int{}}
 	t.Cleanup(s.kill)
 	s.cmd = exec.Command("bpftrace", "-B", "full", "-e", fmt.Sprintf(switchScript, s.canary.tid, pid, known.String()))
-	s.cmd.Env = append(os.Environ(), "BPFTRACE_PERF_RB_PAGES=2048")
+	s.cmd.Env = append(os.Environ(), "BPFTRACE_PERF_RB_PAGES=4096", "BPFTRACE_MAP_KEYS_MAX=65536")
 	s.cmd.Stderr = &s.stderr
 	stdout, err := s.cmd.StdoutPipe()
 	if err == nil {
@@ -123,6 +148,8 @@ func (s *Switches) Stop() []SwitchEvent {
 		s.t.Fatalf("bpftrace: %v; stderr: %s", err, &s.stderr)
 	}
 	slices.SortStableFunc(s.events, func(a, b SwitchEvent) int { return cmp.Compare(a.Time, b.Time) })
+	slices.SortStableFunc(s.Wakings, func(a, b Waking) int { return cmp.Compare(a.Time, b.Time) })
+	slices.SortStableFunc(s.Births, func(a, b Birth) int { return cmp.Compare(a.Time, b.Time) })
 	if err := joined(s.events); err != nil {
 		s.t.Fatalf("bpftrace: %v", err)
 	}
@@ -168,6 +195,14 @@ func (s *Switches) sing() {
 	}
 }
 
+// PID is the process that observes; 0 of nil.
+func (s *Switches) PID() int {
+	if s == nil {
+		return 0
+	}
+	return s.cmd.Process.Pid
+}
+
 func (s *Switches) kill() {
 	if s.ended {
 		return
@@ -199,7 +234,15 @@ func (s *Switches) collect(r io.Reader) error {
 			s.canary.heard(e)
 			continue
 		}
-		e.In, e.Dead = kind == "i", kind == "x"
+		switch kind {
+		case "w":
+			s.Wakings = append(s.Wakings, Waking{e.Time, e.TID})
+			continue
+		case "n":
+			s.Births = append(s.Births, Birth{e.Time, e.TID, int32(e.CPU)})
+			continue
+		}
+		e.In, e.Dead, e.Runnable = kind == "i", kind == "x", kind == "p"
 		s.events = append(s.events, e)
 	}
 	return sc.Err()

@@ -16,8 +16,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// traceBufferKiB is the size of the trace buffer of each CPU: room for some 200,000 events.
-const traceBufferKiB = 16 << 10
+// Sizes of the trace buffer of each CPU: room for some 200,000 events, and with switches among them for four times as many.
+const (
+	traceBufferKiB  = 16 << 10
+	switchBufferKiB = 4 * traceBufferKiB
+)
 
 // Trace is a trace buffer of its own (a tracefs instance) that records events of the whole machine.
 type Trace struct {
@@ -35,10 +38,22 @@ var instances atomic.Int64
 // context. StartSwitches sees all switches.
 func StartTrace(t testing.TB, events []string) *Trace {
 	t.Helper()
-	Require(t, Tracefs)
 	if slices.Contains(events, "sched/sched_switch") {
 		t.Fatal("a trace buffer may miss switches and not say so: use StartSwitches")
 	}
+	return startTrace(t, "", traceBufferKiB, events)
+}
+
+// StartSchedTrace is StartTrace with what the scheduler does to threads named comm. Every switch-out of a thread is in the buffer; a switch-in
+// or a waking from the idle task's context may not be, and nothing says so. TracedSwitches keeps to what joins.
+func StartSchedTrace(t testing.TB, comm string, events []string) *Trace {
+	t.Helper()
+	return startTrace(t, comm, switchBufferKiB, events)
+}
+
+func startTrace(t testing.TB, comm string, kib int, events []string) *Trace {
+	t.Helper()
+	Require(t, Tracefs)
 	mount, release, err := tracefs()
 	if err != nil {
 		t.Fatal(err)
@@ -53,8 +68,11 @@ func StartTrace(t testing.TB, events []string) *Trace {
 	tr.dir = dir
 	tr.set("tracing_on", "0")
 	tr.set("trace_clock", "mono")
-	tr.set("buffer_size_kb", strconv.Itoa(traceBufferKiB))
+	tr.set("buffer_size_kb", strconv.Itoa(kib))
 	for _, e := range events {
+		if f := schedFilter(e, comm); f != "" {
+			tr.set("events/"+e+"/filter", f)
+		}
 		tr.set("events/"+e+"/enable", "1")
 	}
 	tr.set("tracing_on", "1")

@@ -3,6 +3,7 @@ package testenv
 import (
 	"bufio"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -90,16 +91,29 @@ func TestOfThreads(t *testing.T) {
 		event(2, "sys_enter_exit"),
 		event(1, "task_newtask", "pid", "3", "clone_flags", "0x0"), // a process, not a thread
 		event(9, "signal_generate", "pid", "2", "sig", "23"),       // from outside
+		event(0, "sched_switch", "next_pid", "2"),                  // from somebody else
 		event(2, "sched_process_exit", "pid", "2"),
+		event(2, "sched_switch", "next_pid", "0", "prev_state", "X"), // its last
 	}
 	foreign := []TraceEvent{
 		event(2, "sys_enter_exit"), // before its birth and after its death the id is somebody else's
 		event(9, "sys_enter_tgkill", "pid", "0x2"),
 		event(3, "sys_enter_clone"),
+		event(2, "sched_switch", "next_pid", "9"),
 	}
 	mixed := []TraceEvent{foreign[0], foreign[1]}
-	mixed = append(mixed, own...)
-	mixed = append(mixed, foreign[0], foreign[2])
+	for _, e := range own {
+		if e.Name == "sched_switch" { // who the other is does not matter
+			e.Args = maps.Clone(e.Args)
+			if e.TID == 0 {
+				e.TID = 8
+			} else {
+				e.Args["next_pid"] = "8"
+			}
+		}
+		mixed = append(mixed, e)
+	}
+	mixed = append(mixed, foreign[0], foreign[2], foreign[3])
 	if got := OfThreads(mixed, []int32{1}); !reflect.DeepEqual(got, own) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, own)
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -44,30 +45,71 @@ func (e TraceEvent) is(name string, want int64) bool {
 
 const cloneThread = 0x10000 // CLONE_THREAD, include/uapi/linux/sched.h
 
-// OfThreads picks from a whole trace the events of one process: those on its threads, and the signals generated for
-// them by others. initial are its threads, listed after StartTrace returned, so that none is born in between, and
-// before any of them can die. The others become known by task_newtask and dead ones are forgotten at sched_process_exit:
-// a trace needs both events where threads come and go.
+// subjects names the argument that says which other thread an event is about.
+var subjects = map[string]string{
+	"signal_generate": "pid", "sched_waking": "pid", "sched_wakeup_new": "pid", "sched_switch": "next_pid",
+}
+
+// OfThreads picks from a whole trace the events of one process: those on its threads, and what others do to them: signals, wakings,
+// switches to them. initial are its threads, listed after StartTrace returned, so that none is born in between, and before any of them
+// can die. Its later threads become known by task_newtask and dead ones are forgotten at sched_process_exit, but for their last switch-out: a
+// trace needs both events where threads come and go. Of a switch between one of its threads and somebody else's, that other becomes 0: a tid
+// of the process may have been, or may later be, another's.
 func OfThreads(events []TraceEvent, initial []int32) []TraceEvent {
-	member := map[int32]bool{}
+	member, dying := map[int32]bool{}, map[int32]bool{}
 	for _, tid := range initial {
 		member[tid] = true
 	}
 	var own []TraceEvent
 	for _, e := range events {
-		target, _ := e.Int("pid")
-		if !member[e.TID] && !(e.Name == "signal_generate" && member[int32(target)]) {
+		subject, _ := e.Int(subjects[e.Name]) // 0 is nobody
+		on, to := member[e.TID], member[int32(subject)]
+		if e.Name == "sched_switch" {
+			on, to = on || dying[e.TID], to || dying[int32(subject)]
+		}
+		if !on && !to {
 			continue
 		}
+		if e.Name == "sched_switch" {
+			if !on {
+				e.TID = 0
+			}
+			if !to {
+				e.Args = maps.Clone(e.Args)
+				e.Args["next_pid"] = "0"
+			}
+		}
 		own = append(own, e)
-		switch flags, _ := e.Int("clone_flags"); {
-		case e.Name == "task_newtask" && flags&cloneThread != 0:
-			member[int32(target)] = true
-		case e.Name == "sched_process_exit":
+		switch e.Name {
+		case "task_newtask":
+			flags, _ := e.Int("clone_flags")
+			if child, _ := e.Int("pid"); flags&cloneThread != 0 {
+				member[int32(child)] = true
+				delete(dying, int32(child))
+			}
+		case "sched_process_exit":
 			delete(member, e.TID)
+			dying[e.TID] = true
+		case "sched_switch":
+			if on && e.lastSwitch() {
+				delete(dying, e.TID)
+			}
 		}
 	}
 	return own
+}
+
+// lastSwitch says whether a sched_switch is its thread's last: dead, or a zombie.
+func (e TraceEvent) lastSwitch() bool { return strings.ContainsAny(e.Args["prev_state"], "XZ") }
+
+// Switch is the two sides of a sched_switch: who left the CPU and who came onto it. ok is false for events of other names.
+func (e TraceEvent) Switch() (out, in SwitchEvent, ok bool) {
+	next, ok := e.Int("next_pid")
+	if !ok || e.Name != "sched_switch" {
+		return SwitchEvent{}, SwitchEvent{}, false
+	}
+	out = SwitchEvent{Time: e.Time, TID: e.TID, CPU: e.CPU, Dead: e.lastSwitch(), Runnable: strings.HasPrefix(e.Args["prev_state"], "R")}
+	return out, SwitchEvent{Time: e.Time, TID: int32(next), CPU: e.CPU, In: true}, true
 }
 
 // CountEvents counts the events of that name in [start, end) for which every one of the arguments, given as name,

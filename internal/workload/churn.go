@@ -2,6 +2,7 @@ package workload
 
 import (
 	"flag"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,6 +50,7 @@ func burst(flags *flag.FlagSet) func(*stage) error {
 		if *n < 1 || *every < 0 {
 			return Mistake("-n must be 1 or more and -every must not be negative")
 		}
+		debug.SetMaxThreads(*n + 10000) // 10000 is where a program is ended for having more
 		s.run(func() {
 			for ok := true; ok; ok = s.pause(*every) {
 				if s.over() {
