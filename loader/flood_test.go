@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -102,7 +103,13 @@ func TestLifecycleSurvivesASignalFlood(t *testing.T) {
 	if n := lost(); n[events.NewTask] != 0 || n[events.ExitEnter] != 0 {
 		t.Fatalf("lost %v before any thread came or went", n)
 	}
+	before := p.Threads()
 	p.Go()
+	for deadline := time.Now().Add(time.Minute); !slices.ContainsFunc(p.Threads(), func(tid int32) bool { return !slices.Contains(before, tid) }); {
+		if time.Now().After(deadline) {
+			t.Fatal("the workload makes no thread")
+		}
+	}
 	p.Stop()
 	var births int
 	for _, e := range drain(t, s) {
