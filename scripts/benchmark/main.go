@@ -67,6 +67,11 @@ func (b *bench) run(ctx context.Context, only, out string) error {
 	if err != nil {
 		return fmt.Errorf("--part: %w", err)
 	}
+	for _, p := range parts {
+		if err := measure.CanReplace(out, "bench:"+p.name); re.MatchString(p.name) && err != nil {
+			return fmt.Errorf("--out: %w", err)
+		}
+	}
 	if b.pinwatch, err = filepath.Abs(b.pinwatch); err != nil {
 		return err
 	}

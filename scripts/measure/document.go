@@ -19,6 +19,18 @@ func Replace(file, name, text string) error {
 	return os.WriteFile(file, []byte(all), 0o644)
 }
 
+// CanReplace says early, before anything is measured for nothing, what Replace would complain of.
+func CanReplace(file, name string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if _, err := replace(string(text), name, ""); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}
+
 func replace(all, name, text string) (string, error) {
 	begin, end := "<!-- "+name+":begin -->", "<!-- "+name+":end -->"
 	if strings.Count(all, begin) != 1 || strings.Count(all, end) != 1 {

@@ -1,6 +1,33 @@
 package measure
 
-import "testing"
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestReplaceInFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "page.md")
+	if err := CanReplace(file, "x"); err == nil {
+		t.Error("a file that is not there is taken")
+	}
+	if err := os.WriteFile(file, []byte("<!-- x:begin --><!-- x:end -->"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := CanReplace(file, "y"); err == nil {
+		t.Error("a block that is not there is taken")
+	}
+	if err := CanReplace(file, "x"); err != nil {
+		t.Error(err)
+	}
+	if err := Replace(file, "x", "new"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(file)
+	if want := "<!-- x:begin -->\nnew\n<!-- x:end -->"; err != nil || string(got) != want {
+		t.Errorf("got %q, %v; want %q", got, err, want)
+	}
+}
 
 func TestReplace(t *testing.T) {
 	const page = "prose\n<!-- x:begin -->\nold\n<!-- x:end -->\nmore <!-- y:begin --><!-- y:end -->\n"

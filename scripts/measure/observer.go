@@ -84,8 +84,11 @@ func (o *Observer) CPU() time.Duration {
 	return o.cmd.ProcessState.UserTime() + o.cmd.ProcessState.SystemTime()
 }
 
-// interrupted says whether a process ended by the signal that we sent it, or with the status that shells give that.
-func interrupted(e *exec.ExitError) bool { return e.ExitCode() == -1 || e.ExitCode() == 130 }
+// interrupted says whether a process ended by the interrupt that we sent it, or with the status that shells give that.
+func interrupted(e *exec.ExitError) bool {
+	status, ok := e.Sys().(syscall.WaitStatus)
+	return ok && (status.Signaled() && status.Signal() == syscall.SIGINT || status.ExitStatus() == 128+int(syscall.SIGINT))
+}
 
 // said is the end of what the observer had to complain of.
 func (o *Observer) said() string {

@@ -43,6 +43,11 @@ func main() {
 
 // soak runs it all and prints a line per cycle and the result. An interrupt ends it early, with the result of what there was.
 func soak(ctx context.Context, o options) (err error) {
+	if o.out != "" {
+		if err := measure.CanReplace(o.out, "soak"); err != nil {
+			return fmt.Errorf("--out: %w", err)
+		}
+	}
 	dir, err := os.MkdirTemp("", "pinwatch-soak-*")
 	if err != nil {
 		return err
