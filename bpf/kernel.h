@@ -103,12 +103,14 @@ struct kernel_siginfo {
 
 struct pt_regs {
 #if defined(__TARGET_ARCH_x86)
+	unsigned long di;
 	unsigned long ip;
 	unsigned long sp;
 #else
 	__u64 pc;
 	__u64 sp;
 	__u64 regs[31];
+	__u64 orig_x0;
 #endif
 };
 

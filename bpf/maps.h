@@ -31,7 +31,8 @@ struct thread_state {
 	__u64 wake_time;   // the last waking; of the present absence when later than off_time
 	__u64 m;	   // its runtime.m, when it has it for life and user space has been told; else 0
 	__u64 look_time;   // when its lock was last looked at
-	__u64 lockedg;	   // the lock as user space has been told of it: whom to ask first whether it still holds
+	__u32 park_sp;	   // where it waits for its locked goroutine, as was seen when it was read that it does: the stack pointer, and
+	__u32 park_word;   // the word it waits for, both without their upper halves; 0 = has not been seen
 	__u32 woken_by;	   // who woke it before it had left its CPU for the present absence
 	__s16 last_cpu;	   // CPU + 1 of the last run; 0 = not known
 	__u8 why;	   // enum migrate_why of the current absence
@@ -45,7 +46,8 @@ struct thread_state {
 	__u8 is_m0;
 	__u8 blind;	   // the process executes another program by now, whose memory is not to be read with these offsets
 
-	__u64 goid;	   // as user space has been told
+	__u64 lockedg;	   // the lock as user space has been told of it: whom to ask first whether it still holds
+	__u64 goid;	   // the same
 	__u64 early_time;
 	__u32 early_waker;
 	__u32 ext;
@@ -54,7 +56,6 @@ struct thread_state {
 	__u64 depth_time;  // when ext and internal were read
 	__u64 call_time;   // the thread is in a clone or tgkill that it entered then; 0 = in none that matters
 	__u64 told_m;	   // the m that user space has been told of
-	__u64 unused2;
 };
 
 // By tid modulo the number of entries, a power of two: of threads with neighbouring tids none is in another's way. Mappable only

@@ -265,7 +265,8 @@ type PinwatchThreadState struct {
 	WakeTime    uint64
 	M           uint64
 	LookTime    uint64
-	Lockedg     uint64
+	ParkSp      uint32
+	ParkWord    uint32
 	WokenBy     uint32
 	LastCpu     int16
 	Why         uint8
@@ -278,6 +279,7 @@ type PinwatchThreadState struct {
 	Injected    uint8
 	IsM0        uint8
 	Blind       uint8
+	Lockedg     uint64
 	Goid        uint64
 	EarlyTime   uint64
 	EarlyWaker  uint32
@@ -287,7 +289,6 @@ type PinwatchThreadState struct {
 	DepthTime   uint64
 	CallTime    uint64
 	ToldM       uint64
-	Unused2     uint64
 }
 
 type PinwatchTurn struct {

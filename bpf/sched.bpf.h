@@ -110,7 +110,7 @@ static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct
 	if (dead)
 		lock.kind = state->lock;
 	else
-		lock_look_at_switch(state, tid, now, &lock);
+		lock_look_at_switch(state, prev, now, runnable, &lock);
 	if (unlikely(state->injected) && !runnable)
 		turn_park(ctx, state, tid);
 	e.h.time = now;
