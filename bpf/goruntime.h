@@ -212,8 +212,13 @@ static __always_inline void m_tell(struct thread_state *state, const struct lock
 
 static __always_inline void lock_tell(struct thread_state *state, const struct lock_seen *seen, __u32 tid, __u64 now)
 {
-	struct event_lock *e = emit_reserve(sizeof(*e), KIND_LOCK, tid, now);
+	struct event_lock *e;
 
+	if (aggregate) { // what was added up so far is the old lock's, and the turn that ends now no plain one
+		sum_tell(state, tid, now);
+		state->again = 1;
+	}
+	e = emit_reserve(sizeof(*e), KIND_LOCK, tid, now);
 	if (!e)
 		return;
 	e->h.flags = seen->kind;

@@ -73,18 +73,21 @@ int pw_generate(__u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[2];
 	__u64 now = bpf_ktime_get_ns(), sender, enter = 0;
+	struct thread_state *self, *state;
 	struct event_signal_generate *e;
-	struct thread_state *self;
 	__u8 lock = LOCK_UNREAD;
 
 	if ((__s32)ctx[0] != SIGURG || !is_target(task))
 		return 0;
+	state = thread_get(task);
+	if (state && !ctx[4]) // it will be delivered
+		state->pending = 1;
 	sender = sent_by_kernel(ctx[1]) ? 0 : bpf_get_current_pid_tgid();
 	if (sender >> 32 == target_tgid) {
 		self = thread_self();
 		if (self)
 			enter = self->call_time;
-		lock = lock_peek(thread_get(task), now);
+		lock = lock_peek(state, now);
 	}
 	e = emit_reserve(sizeof(*e), KIND_SIGNAL_GENERATE, task->pid, now);
 	if (!e)
@@ -105,6 +108,7 @@ SEC("tp_btf/signal_deliver")
 int pw_deliver(__u64 *ctx)
 {
 	__u64 now = bpf_ktime_get_ns();
+	struct thread_state *self;
 	__u32 tid;
 
 	if ((__s32)ctx[0] != SIGURG)
@@ -112,6 +116,12 @@ int pw_deliver(__u64 *ctx)
 	tid = current_target_tid();
 	if (!tid)
 		return 0;
+	self = thread_self();
+	if (self) {
+		self->pending = 0;
+		self->handling = 1; // until its sigreturn
+		self->again = 1; // it may have come back for this from where it was pending
+	}
 	emit_plain(KIND_SIGNAL_DELIVER, tid, now, lock_look_self(tid, now));
 	return 0;
 }
@@ -139,8 +149,10 @@ int pw_sigreturn(void *ctx)
 	if (!tid)
 		return PASS_ON;
 	bpf_probe_read_user(&pc, sizeof(pc), (void *)(user_stack_pointer() + SIGFRAME_PC));
-	self = runtime_known ? thread_self() : NULL;
-	if (self && async_preempt && pc == async_preempt && (self->lock == LOCK_USER || self->lock == LOCK_RUNTIME))
+	self = thread_self();
+	if (self)
+		self->handling = 0;
+	if (self && runtime_known && async_preempt && pc == async_preempt && (self->lock == LOCK_USER || self->lock == LOCK_RUNTIME))
 		self->injected = 1;
 	e = emit_reserve(sizeof(*e), KIND_SIGRETURN, tid, now);
 	if (!e)

@@ -72,7 +72,7 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 			return errors.Join(err, target.Close())
 		}
 	}
-	session, err := loader.Attach(target, loader.Config{RingBytes: o.ringBytes, MaxRate: o.maxRate, ThreadEntries: o.threadEntries, Runtime: program.info})
+	session, err := loader.Attach(target, loader.Config{RingBytes: o.ringBytes, MaxRate: o.maxRate, ThreadEntries: o.threadEntries, Aggregate: o.aggregate, Runtime: program.info})
 	if err != nil {
 		return errors.Join(err, target.Close())
 	}
@@ -88,12 +88,20 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 		}
 	}
 
+	var summed *sums
+	if o.aggregate {
+		if summed, err = openSums(session); err != nil {
+			return err
+		}
+		defer summed.close()
+	}
+
 	topology := host.ReadTopology(os.DirFS("/"))
 	w := &windows{out: out, meta: meta, session: session, probe: probe, maxRate: o.maxRate}
 	cfg := program.correlation(&ring.Stacks)
-	cfg.TGID, cfg.Distance, cfg.Sites = target.TGID, topology.Distance, o.sites
+	cfg.TGID, cfg.Distance, cfg.Sites, cfg.Aggregate = target.TGID, topology.Distance, o.sites, o.aggregate
 	ob := &observer{
-		session: session, ring: ring, stats: session.NewStats(), program: program, onWindow: w.settled, tee: o.tee,
+		session: session, ring: ring, sums: summed, stats: session.NewStats(), program: program, onWindow: w.settled, tee: o.tee,
 		correlator: correlate.New(cfg),
 	}
 	w.observer = ob
