@@ -9,12 +9,13 @@ static __always_inline void sum_fill(struct event_sum *e, const struct thread_st
 	const struct thread_sum *sum = &state->sum;
 
 	e->h.flags = (state->off_runnable ? SWITCH_PREEMPTED : 0) | (state->parked ? SWITCH_PARKED : 0);
-	e->until = sum->until;
 	e->switches = sum->switches;
 	e->migrations = sum->migrations;
 	e->run_ns = sum->run_ns;
 	e->runq_ns = sum->runq_ns;
 	e->blocked_ns = sum->blocked_ns;
+	barrier();
+	e->until = *(volatile __u64 *)&sum->until; // last, see turn_add
 }
 
 static __always_inline void sum_fill_lock(struct event_sum_lock *e, const struct thread_state *state)
@@ -29,7 +30,8 @@ static __always_inline void sum_fill_lock(struct event_sum_lock *e, const struct
 	e->cpu_ns = sum->cpu_ns;
 }
 
-// Tells the sums of the calling thread, if there is anything new. What finds no room is told next time.
+// Tells the sums of the calling thread, if there is anything new, as of just before now: what happens now comes behind them. What finds no
+// room is told next time.
 static __noinline int sum_send(struct thread_state *state, __u32 tid, __u64 now)
 {
 	struct event_sum_lock *l;
@@ -53,8 +55,8 @@ static __noinline int sum_send(struct thread_state *state, __u32 tid, __u64 now)
 
 static __always_inline void sum_tell(struct thread_state *state, __u32 tid, __u64 now)
 {
-	if ((__u32)state->sum.switches != state->sum.told)
-		sum_send(state, tid, now);
+	if (state->sum.switches != state->sum.told)
+		sum_send(state, tid, now - 1);
 }
 
 // The bucket of a duration, see struct samples.
@@ -87,9 +89,17 @@ static __always_inline __u32 sample_bucket(__u64 ns)
 	return 256 + shift * 128 + ((ns >> (shift + 1)) & 127);
 }
 
-static __always_inline void sample_add(__u32 cpu, enum sample_of of, __u64 ns)
+// The bank of the window that a moment is in.
+static __always_inline __u32 bank_at(__u64 now)
 {
-	__u32 place = ((epoch & 1) * cpu_count + cpu) * SAMPLE_OFS + of;
+	__u64 b = boundary;
+
+	return now >= (b & ~1ULL) ? b & 1 : ~b & 1;
+}
+
+static __always_inline void sample_add(__u32 cpu, __u64 now, enum sample_of of, __u64 ns)
+{
+	__u32 place = (bank_at(now) * cpu_count + cpu) * SAMPLE_OFS + of;
 	struct samples *s = bpf_map_lookup_elem(&sample_banks, &place);
 	__u32 bucket = sample_bucket(ns);
 
@@ -104,9 +114,9 @@ static __always_inline void sample_add(__u32 cpu, enum sample_of of, __u64 ns)
 	s->n++;
 }
 
-static __always_inline void move_add(__u32 from, __u32 cpu, __u8 why)
+static __always_inline void move_add(__u32 from, __u32 cpu, __u64 now, __u8 why)
 {
-	__u32 place = ((epoch & 1) * cpu_count + from) * cpu_count + cpu;
+	__u32 place = (bank_at(now) * cpu_count + from) * cpu_count + cpu;
 	struct moves *m = bpf_map_lookup_elem(&move_banks, &place);
 
 	if (m)
@@ -153,8 +163,16 @@ static __always_inline void handoff_end(struct cpu_slot *slot, __u32 cpu, __u32 
 	}
 	if (from < window_begin)
 		return;
-	sample_add(cpu, SAMPLE_CPU, now - from);
+	sample_add(cpu, now, SAMPLE_CPU, now - from);
 	__sync_fetch_and_add(&to->sum.cpu_ns, now - from);
+}
+
+// A window ends and another begins between the switch-out before and this one.
+static __always_inline bool turn_crosses(const struct thread_state *state, const struct event_switch *e)
+{
+	__u64 at = boundary & ~1ULL;
+
+	return state->off_time < at && e->h.time >= at;
 }
 
 // Whether a turn can be added up: nothing that user space wants to know exactly depends on it.
@@ -179,7 +197,7 @@ static __always_inline bool turn_is_plain(struct thread_state *state, const stru
 	}
 	if ((e->h.flags & (SWITCH_RUN | SWITCH_OFF | SWITCH_FIRST | SWITCH_DEAD)) != (SWITCH_RUN | SWITCH_OFF) || e->last_cpu < 0)
 		return false;
-	if (state->sum.epoch != epoch || (e->run_ns | e->runq_ns | e->blocked_ns) >> 32)
+	if (turn_crosses(state, e) || (e->run_ns | e->runq_ns | e->blocked_ns) >> 32)
 		return false;
 	return cpu < 128 ? state->sum.cpus[cpu >> 6] >> (cpu & 63) & 1 : cpu == (__u32)e->last_cpu;
 }
@@ -194,14 +212,14 @@ static __always_inline void turn_add(struct thread_state *state, const struct ev
 {
 	struct thread_sum *sum = &state->sum;
 
+	publish(&sum->until, e->h.time); // first: who finds it to be state->off_time still has read what belongs to that
 	sum->switches++;
 	sum->run_ns += e->run_ns;
 	sum->runq_ns += e->runq_ns;
 	sum->blocked_ns += e->blocked_ns;
-	sum->until = e->h.time;
 	if (e->last_cpu != (__s16)e->h.cpu) {
 		sum->migrations++;
-		move_add(e->last_cpu, e->h.cpu, e->why);
+		move_add(e->last_cpu, e->h.cpu, e->h.time, e->why);
 	}
 	if (e->lock != LOCK_UNREAD) {
 		sum->looks++;
@@ -209,7 +227,7 @@ static __always_inline void turn_add(struct thread_state *state, const struct ev
 	}
 	// The hand-off is the window's that the turn ends in, but for one that began before all windows.
 	if (turn_is_handoff(state, e) && e->h.time - e->run_ns - e->runq_ns >= window_begin) {
-		sample_add(e->h.cpu, SAMPLE_WAKE, e->runq_ns);
+		sample_add(e->h.cpu, e->h.time, SAMPLE_WAKE, e->runq_ns);
 		sum->handoffs++;
 		sum->wake_ns += e->runq_ns;
 	}
@@ -225,10 +243,8 @@ static __always_inline bool turn_aggregate(struct thread_state *state, const str
 		return true;
 	}
 	sum_tell(state, e->h.tid, e->h.time);
-	if (state->sum.epoch != epoch) {
-		state->sum.epoch = epoch;
+	if (turn_crosses(state, e))
 		state->sum.cpus[0] = state->sum.cpus[1] = 0;
-	}
 	if (cpu < 128)
 		state->sum.cpus[cpu >> 6 & 1] |= 1ULL << (cpu & 63);
 	return false;

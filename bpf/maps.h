@@ -36,9 +36,8 @@ struct thread_sum {
 	__u64 handoffs;
 	__u64 wake_ns;
 	__u64 cpu_ns;
-	__u32 told;  // switches, when user space was last told
-	__u32 epoch; // in which that was
-	__u64 cpus[2]; // those whose first turn in this epoch has been sent
+	__u64 told; // switches, when user space was last told
+	__u64 cpus[2]; // those whose first turn since the boundary has been sent
 };
 
 // What must be remembered of a thread between two of its events. It is made at task_newtask, or before the scheduler's hooks are
@@ -143,9 +142,9 @@ struct {
 	__type(value, struct cpu_slot);
 } cpu_slots SEC(".maps");
 
-// Aggregating: which observation the sums belong to. User space counts it up where a window begins or ends. A thread's first turn after
-// that is sent, with its sums before it; and samples and moves go to the bank of that parity.
-__u32 epoch;
+// Aggregating: when one window ends and the next begins, even, plus which bank is the next one's. User space writes it a little ahead of
+// that time. A thread's turn across it is sent, with its sums before it.
+__u64 boundary;
 
 // Aggregating: a waking before this is no window's.
 __u64 window_begin;

@@ -357,8 +357,7 @@ type PinwatchThreadState struct {
 		Handoffs   uint64
 		WakeNs     uint64
 		CpuNs      uint64
-		Told       uint32
-		Epoch      uint32
+		Told       uint64
 		Cpus       [2]uint64
 	}
 	ToldM uint64
@@ -422,8 +421,8 @@ const (
 	PinwatchProgPwWaking        = "pw_waking"
 	PinwatchVarAggregate        = "aggregate"
 	PinwatchVarAsyncPreempt     = "async_preempt"
+	PinwatchVarBoundary         = "boundary"
 	PinwatchVarCpuCount         = "cpu_count"
-	PinwatchVarEpoch            = "epoch"
 	PinwatchVarG_inRegister     = "g_in_register"
 	PinwatchVarG_piece          = "g_piece"
 	PinwatchVarG_pieceSize      = "g_piece_size"
@@ -565,8 +564,8 @@ type PinwatchMapSpecs struct {
 type PinwatchVariableSpecs struct {
 	Aggregate        *ebpf.VariableSpec `ebpf:"aggregate"`
 	AsyncPreempt     *ebpf.VariableSpec `ebpf:"async_preempt"`
+	Boundary         *ebpf.VariableSpec `ebpf:"boundary"`
 	CpuCount         *ebpf.VariableSpec `ebpf:"cpu_count"`
-	Epoch            *ebpf.VariableSpec `ebpf:"epoch"`
 	G_inRegister     *ebpf.VariableSpec `ebpf:"g_in_register"`
 	G_piece          *ebpf.VariableSpec `ebpf:"g_piece"`
 	G_pieceSize      *ebpf.VariableSpec `ebpf:"g_piece_size"`
@@ -667,8 +666,8 @@ func (m *PinwatchMaps) Close() error {
 type PinwatchVariables struct {
 	Aggregate        *ebpf.Variable `ebpf:"aggregate"`
 	AsyncPreempt     *ebpf.Variable `ebpf:"async_preempt"`
+	Boundary         *ebpf.Variable `ebpf:"boundary"`
 	CpuCount         *ebpf.Variable `ebpf:"cpu_count"`
-	Epoch            *ebpf.Variable `ebpf:"epoch"`
 	G_inRegister     *ebpf.Variable `ebpf:"g_in_register"`
 	G_piece          *ebpf.Variable `ebpf:"g_piece"`
 	G_pieceSize      *ebpf.Variable `ebpf:"g_piece_size"`

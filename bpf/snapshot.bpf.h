@@ -50,20 +50,22 @@ static __always_inline __u8 snapshot_flags(const struct task_struct *task, const
 	return flags;
 }
 
-// Aggregating: the sums of a thread that has not left its CPU since the present epoch began. One that has tells, or has told, them itself.
-static __always_inline void snapshot_sums(struct snapshot *s, const struct thread_state *state)
+// Aggregating: the sums of a thread up to where it is found. false: it has left its CPU meanwhile, and what was read does not belong together.
+static __always_inline bool snapshot_sums(struct snapshot *s, const struct thread_state *state)
 {
 	s->sum_lock.h = s->sum.h = s->thread.h;
 	sum_fill_lock(&s->sum_lock, state);
 	sum_fill(&s->sum, state);
 	s->sum_lock.h.flags = 0;
+	s->sum_lock.h.kind = s->sum.h.kind = KIND_NONE;
 	barrier();
-	if (state->sum.epoch == epoch || !s->sum.switches || state->off_time != s->sum.until) {
-		s->sum_lock.h.kind = s->sum.h.kind = KIND_NONE;
-		return;
+	if (*(volatile __u64 *)&state->off_time != s->thread.off_time || s->sum.until > s->thread.off_time)
+		return false;
+	if (s->sum.until == s->thread.off_time && s->sum.switches) { // else its last turn was sent, and the sums before it
+		s->sum_lock.h.kind = KIND_SUM_LOCK;
+		s->sum.h.kind = KIND_SUM;
 	}
-	s->sum_lock.h.kind = KIND_SUM_LOCK;
-	s->sum.h.kind = KIND_SUM;
+	return true;
 }
 
 static __always_inline void snapshot_thread(struct event_thread *e, struct task_struct *task, const struct thread_state *state)
@@ -103,10 +105,12 @@ int pw_snapshot(struct bpf_iter__task *ctx)
 	if (!task || !is_target(task))
 		return 0;
 	state = thread_get(task);
-	s.thread.h.time = bpf_ktime_get_ns();
-	snapshot_thread(&s.thread, task, state);
-	if (aggregate && state)
-		snapshot_sums(&s, state);
+	for (int i = 0; i < 4; i++) {
+		s.thread.h.time = bpf_ktime_get_ns();
+		snapshot_thread(&s.thread, task, state);
+		if (!aggregate || !state || snapshot_sums(&s, state))
+			break;
+	}
 	bpf_seq_write(ctx->meta->seq, &s, sizeof(s));
 	return 0;
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/pinwatch/pinwatch/bpf"
 )
 
-// Banks reads what an aggregating kernel side adds up by CPU (bpf/maps.h). There are two of each: the kernel adds to the one of the
-// present epoch, and the other is read and set back.
+// Banks reads what an aggregating kernel side adds up by CPU (bpf/maps.h). There are two of each: the kernel adds to
+// one, and the other is read and set back.
 type Banks struct {
 	mapped
 	samples []bpf.PinwatchSamples // by bank, CPU and what they are of
@@ -35,10 +35,9 @@ func NewBanks(samples, moves *ebpf.Map) (*Banks, error) {
 
 const sampleKinds = int(bpf.PinwatchSampleOfSAMPLE_OFS)
 
-// Read hands out what was added up in an epoch that has ended, as events of a moment in it, and sets it back. It must be called once
-// for each epoch, before the one after the next begins. The event is only valid during the call.
-func (b *Banks) Read(epoch uint32, at Time, out func(*Event)) {
-	bank := int(epoch & 1)
+// Read hands out what was added up in a bank, 0 or 1, that the kernel adds nothing to now, as events of a moment, and sets it back. The
+// event is only valid during the call.
+func (b *Banks) Read(bank int, at Time, out func(*Event)) {
 	for of := range sampleKinds {
 		b.readSamples(bank, of, at, out)
 	}

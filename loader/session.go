@@ -104,11 +104,11 @@ func (s *Session) CPUSlots() *ebpf.Map { return s.objs.CpuSlots }
 func (s *Session) SampleBanks() *ebpf.Map { return s.objs.SampleBanks }
 func (s *Session) MoveBanks() *ebpf.Map   { return s.objs.MoveBanks }
 
-// NextEpoch begins the n-th epoch of an aggregating session: when it returns every CPU adds to that. What was added up before is told by
-// each thread at its next switch-out, and by Snapshot for those that have none until then.
-func (s *Session) NextEpoch(n uint32) error {
-	if err := s.objs.Epoch.Set(n); err != nil {
-		return fmt.Errorf("begin an epoch: %w", err)
+// Boundary has an aggregating session keep what comes from a moment on, CLOCK_MONOTONIC ns, apart from what was before, and add it up in
+// that bank, 0 or 1. The moment must be far enough ahead for every CPU to see it in time.
+func (s *Session) Boundary(at uint64, bank uint32) error {
+	if err := s.objs.Boundary.Set(at&^1 | uint64(bank)); err != nil {
+		return fmt.Errorf("set a boundary: %w", err)
 	}
 	s.fence.Add(1) // no clock is read before the other CPUs can see it
 	return nil

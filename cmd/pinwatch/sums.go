@@ -1,7 +1,7 @@
 package main
 
 import (
-	"math"
+	"time"
 
 	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/loader"
@@ -11,7 +11,7 @@ import (
 type sums struct {
 	session *loader.Session
 	banks   *events.Banks
-	epoch   uint32
+	bank    int // that is added to
 }
 
 // openSums maps what the session adds up.
@@ -31,33 +31,44 @@ func (s *sums) close() {
 
 // begin begins the first window and returns when: what was added up before is nobody's.
 func (s *sums) begin() (events.Time, error) {
-	if s == nil {
-		return now(), nil
-	}
-	if err := s.session.WindowBegins(math.MaxUint64); err != nil {
-		return 0, err
-	}
-	at, err := s.next()
-	if err != nil {
-		return 0, err
-	}
-	s.read(at, func(*events.Event) {})
-	return at, s.session.WindowBegins(uint64(at))
+	return s.cross(func(at events.Time) error {
+		discard := func(*events.Event) {}
+		s.banks.Read(0, at, discard)
+		s.banks.Read(1, at, discard)
+		return s.session.WindowBegins(uint64(at))
+	})
 }
 
-// next ends an epoch and returns when: what a thread does after that it tells apart from what it did before.
+// next ends a window, begins the one after it and returns when that was.
 func (s *sums) next() (events.Time, error) {
+	return s.cross(func(events.Time) error { return nil })
+}
+
+// cross tells the kernel side of a boundary while that lies ahead, prepares for it, and waits for it.
+func (s *sums) cross(prepare func(at events.Time) error) (events.Time, error) {
 	if s == nil {
 		return now(), nil
 	}
-	s.epoch++
-	err := s.session.NextEpoch(s.epoch)
-	return now(), err
+	s.bank = 1 - s.bank
+	const ahead, margin = events.Time(5 * time.Millisecond), time.Millisecond
+	for {
+		at := (now() + ahead) &^ 1
+		if err := s.session.Boundary(uint64(at), uint32(s.bank)); err != nil {
+			return 0, err
+		}
+		if err := prepare(at); err != nil {
+			return 0, err
+		}
+		if left := at.Sub(now()); left >= margin { // else somebody had the CPU meanwhile, and not every thread has seen it in time
+			time.Sleep(left)
+			return at, nil
+		}
+	}
 }
 
-// read hands out what the CPUs have added up in the epoch that has ended last, as events of a moment in it.
+// read hands out what the CPUs have added up in the window that has ended last, as events of a moment in it.
 func (s *sums) read(at events.Time, out func(*events.Event)) {
 	if s != nil {
-		s.banks.Read(s.epoch-1, at, out)
+		s.banks.Read(1-s.bank, at, out)
 	}
 }
