@@ -56,10 +56,9 @@ const volatile __u32 off_m_p = 0;
 const volatile __u32 off_m_lockedg = 0;
 const volatile __u32 off_m_lockedext = 0; // and lockedInt behind it
 
-// m, status, goid and lockedm of a g are read in one piece: where it begins, how long it is, and where in it they are.
+// status, goid and lockedm of a g are read in one piece: where it begins, how long it is, and where in it they are.
 const volatile __u32 g_piece = 0;
 const volatile __u32 g_piece_size = 0;
-const volatile __u32 in_g_m = 0;
 const volatile __u32 in_g_goid = 0;
 const volatile __u32 in_g_status = 0;
 const volatile __u32 in_g_lockedm = 0;

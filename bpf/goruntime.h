@@ -6,7 +6,7 @@
 #define PINWATCH_GORUNTIME_H
 
 // Room for the piece of a g that is read at once; the loader refuses offsets that need more.
-#define G_PIECE_MAX 208
+#define G_PIECE_MAX 128
 
 // Status of a g, without the collector's bit: runtime/runtime2.go _Grunning, _Gsyscall, _Gscan.
 #define G_RUNNING 2
@@ -72,20 +72,22 @@ static __always_inline __u32 m_find(struct lock_seen *seen)
 	return LOCK_NONE;
 }
 
-// Reads the goroutine that seen->m would be locked to; false when it says otherwise.
-static __always_inline bool g_read(struct lock_seen *seen, __u64 g)
+// Reads the goroutine that seen->m would be locked to; 0 when it says otherwise. A function of its own: kernels before 6.13 let a program and
+// what it calls have 512 bytes of stack together.
+static __noinline int g_read(struct lock_seen *seen, __u64 g)
 {
 	__u8 piece[G_PIECE_MAX] __attribute__((aligned(8)));
+	__u64 m = 1;
 	__u32 status;
 
 	if (bpf_probe_read_user(piece, g_piece_size, (void *)(g + g_piece)) || *(__u64 *)(piece + in_g_lockedm) != seen->m)
-		return false;
+		return 0;
 	seen->lockedg = g;
 	seen->goid = *(__u64 *)(piece + in_g_goid);
 	// A goroutine that has the runtime work for it on the system stack is said to wait, too, but keeps its m (runtime.dropg).
 	status = *(__u32 *)(piece + in_g_status) & ~G_SCAN;
-	seen->parked = !*(__u64 *)(piece + in_g_m) && status != G_RUNNING && status != G_SYSCALL;
-	return true;
+	seen->parked = status != G_RUNNING && status != G_SYSCALL && user_read(&m, g + off_g_m) && !m;
+	return 1;
 }
 
 // The goroutine of an m that is locked and names none has exited, if the m has also given away its P and runs nothing, or has

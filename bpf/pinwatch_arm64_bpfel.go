@@ -441,7 +441,6 @@ const (
 	PinwatchVarInBtfThreadFlag  = "in_btf_thread_flag"
 	PinwatchVarInG_goid         = "in_g_goid"
 	PinwatchVarInG_lockedm      = "in_g_lockedm"
-	PinwatchVarInG_m            = "in_g_m"
 	PinwatchVarInG_status       = "in_g_status"
 	PinwatchVarLockProved       = "lock_proved"
 	PinwatchVarLost             = "lost"
@@ -584,7 +583,6 @@ type PinwatchVariableSpecs struct {
 	InBtfThreadFlag  *ebpf.VariableSpec `ebpf:"in_btf_thread_flag"`
 	InG_goid         *ebpf.VariableSpec `ebpf:"in_g_goid"`
 	InG_lockedm      *ebpf.VariableSpec `ebpf:"in_g_lockedm"`
-	InG_m            *ebpf.VariableSpec `ebpf:"in_g_m"`
 	InG_status       *ebpf.VariableSpec `ebpf:"in_g_status"`
 	LockProved       *ebpf.VariableSpec `ebpf:"lock_proved"`
 	Lost             *ebpf.VariableSpec `ebpf:"lost"`
@@ -686,7 +684,6 @@ type PinwatchVariables struct {
 	InBtfThreadFlag  *ebpf.Variable `ebpf:"in_btf_thread_flag"`
 	InG_goid         *ebpf.Variable `ebpf:"in_g_goid"`
 	InG_lockedm      *ebpf.Variable `ebpf:"in_g_lockedm"`
-	InG_m            *ebpf.Variable `ebpf:"in_g_m"`
 	InG_status       *ebpf.Variable `ebpf:"in_g_status"`
 	LockProved       *ebpf.Variable `ebpf:"lock_proved"`
 	Lost             *ebpf.Variable `ebpf:"lost"`

@@ -50,7 +50,8 @@ static __always_inline __u8 snapshot_flags(const struct task_struct *task, const
 	return flags;
 }
 
-// Aggregating: the sums of a thread up to where it is found. false: it has left its CPU meanwhile, and what was read does not belong together.
+// Aggregating: the sums of a thread that has not left its CPU since the last boundary; one that has has told them itself. false: it has left
+// its CPU meanwhile, and what was read does not belong together.
 static __always_inline bool snapshot_sums(struct snapshot *s, const struct thread_state *state)
 {
 	s->sum_lock.h = s->sum.h = s->thread.h;
@@ -61,7 +62,7 @@ static __always_inline bool snapshot_sums(struct snapshot *s, const struct threa
 	barrier();
 	if (*(volatile __u64 *)&state->off_time != s->thread.off_time || s->sum.until > s->thread.off_time)
 		return false;
-	if (s->sum.until == s->thread.off_time && s->sum.switches) { // else its last turn was sent, and the sums before it
+	if (s->sum.until == s->thread.off_time && s->sum.until < boundary && s->sum.switches) { // else its last turn was sent
 		s->sum_lock.h.kind = KIND_SUM_LOCK;
 		s->sum.h.kind = KIND_SUM;
 	}

@@ -105,6 +105,9 @@ func (c *Correlator) thread(e *events.Event) {
 	}
 	t.nsTID = int32(e.Args[events.ArgNSTID])
 	t.name = e.Name()
+	if c.cfg.Aggregate && events.Time(e.Args[events.ArgOff]) >= c.boundary {
+		return // its turn across the boundary is told, and the one that it is in will be with the sums
+	}
 	c.snapshotTurn(t, e)
 }
 

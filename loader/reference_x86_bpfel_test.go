@@ -43,7 +43,6 @@ const (
 	referenceVarG_tlsOffset       = "g_tls_offset"
 	referenceVarInG_goid          = "in_g_goid"
 	referenceVarInG_lockedm       = "in_g_lockedm"
-	referenceVarInG_m             = "in_g_m"
 	referenceVarInG_status        = "in_g_status"
 	referenceVarNsLevel           = "ns_level"
 	referenceVarOffG_goid         = "off_g_goid"
@@ -140,7 +139,6 @@ type referenceVariableSpecs struct {
 	G_tlsOffset     *ebpf.VariableSpec `ebpf:"g_tls_offset"`
 	InG_goid        *ebpf.VariableSpec `ebpf:"in_g_goid"`
 	InG_lockedm     *ebpf.VariableSpec `ebpf:"in_g_lockedm"`
-	InG_m           *ebpf.VariableSpec `ebpf:"in_g_m"`
 	InG_status      *ebpf.VariableSpec `ebpf:"in_g_status"`
 	NsLevel         *ebpf.VariableSpec `ebpf:"ns_level"`
 	OffG_goid       *ebpf.VariableSpec `ebpf:"off_g_goid"`
@@ -213,7 +211,6 @@ type referenceVariables struct {
 	G_tlsOffset     *ebpf.Variable `ebpf:"g_tls_offset"`
 	InG_goid        *ebpf.Variable `ebpf:"in_g_goid"`
 	InG_lockedm     *ebpf.Variable `ebpf:"in_g_lockedm"`
-	InG_m           *ebpf.Variable `ebpf:"in_g_m"`
 	InG_status      *ebpf.Variable `ebpf:"in_g_status"`
 	NsLevel         *ebpf.Variable `ebpf:"ns_level"`
 	OffG_goid       *ebpf.Variable `ebpf:"off_g_goid"`
