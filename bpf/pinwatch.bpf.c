@@ -13,6 +13,7 @@
 #include "thread.h"
 #include "emit.h"
 #include "goruntime.h" // what the runtime says of a thread
+#include "syscall.h"   // hooks on system calls
 
 #include "lifecycle.bpf.h" // threads come and go
 #include "preempt.bpf.h"   // a SIGURG on its way

@@ -43,6 +43,7 @@ const (
 	referenceVarInG_lockedm       = "in_g_lockedm"
 	referenceVarInG_m             = "in_g_m"
 	referenceVarInG_status        = "in_g_status"
+	referenceVarLight             = "light"
 	referenceVarNsLevel           = "ns_level"
 	referenceVarOffG_goid         = "off_g_goid"
 	referenceVarOffG_m            = "off_g_m"
@@ -138,6 +139,7 @@ type referenceVariableSpecs struct {
 	InG_lockedm     *ebpf.VariableSpec `ebpf:"in_g_lockedm"`
 	InG_m           *ebpf.VariableSpec `ebpf:"in_g_m"`
 	InG_status      *ebpf.VariableSpec `ebpf:"in_g_status"`
+	Light           *ebpf.VariableSpec `ebpf:"light"`
 	NsLevel         *ebpf.VariableSpec `ebpf:"ns_level"`
 	OffG_goid       *ebpf.VariableSpec `ebpf:"off_g_goid"`
 	OffG_m          *ebpf.VariableSpec `ebpf:"off_g_m"`
@@ -209,6 +211,7 @@ type referenceVariables struct {
 	InG_lockedm     *ebpf.Variable `ebpf:"in_g_lockedm"`
 	InG_m           *ebpf.Variable `ebpf:"in_g_m"`
 	InG_status      *ebpf.Variable `ebpf:"in_g_status"`
+	Light           *ebpf.Variable `ebpf:"light"`
 	NsLevel         *ebpf.Variable `ebpf:"ns_level"`
 	OffG_goid       *ebpf.Variable `ebpf:"off_g_goid"`
 	OffG_m          *ebpf.Variable `ebpf:"off_g_m"`

@@ -23,8 +23,13 @@ type Config struct {
 	MaxRate int
 	// ThreadEntries is the size of the table of threads, a power of two; 0 means what suits any program. For tests.
 	ThreadEntries int
+	// Light leaves out every hook on a system call.
+	Light bool
 	// Runtime says where the target's Go runtime keeps what is read of it; nil: nothing is read.
 	Runtime *goruntime.Info
+
+	// refuse, for tests, says why a system call's function can't be attached to.
+	refuse func(call string) error
 }
 
 // Session is one process being observed. Everything it has in the kernel hangs on its file descriptors and goes with them,
@@ -34,11 +39,13 @@ type Session struct {
 	Kernel  Kernel
 	Buffers Buffers
 
-	objs     bpf.PinwatchObjects
-	links    []link.Link
-	perfFDs  []int
+	objs     objects
+	loaded   *collection
+	attached []attachment
 	snapshot *link.Iter
 	hooks    map[string]string
+	noFentry map[string]error // by system call: why it has a tracepoint
+	refuse   func(call string) error
 }
 
 // Attach loads the programs and attaches them to target, which it takes over. On return all hooks are live.
@@ -47,11 +54,11 @@ func Attach(target *Target, cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{Target: target, Kernel: kernel, hooks: map[string]string{}}
+	s := &Session{Target: target, Kernel: kernel, hooks: map[string]string{}, noFentry: map[string]error{}, refuse: cfg.refuse}
 	if err := s.load(cfg); err != nil {
 		return nil, err
 	}
-	if err := s.attach(); err != nil {
+	if err := s.attach(cfg); err != nil {
 		return nil, errors.Join(err, s.detach())
 	}
 	return s, nil
@@ -67,6 +74,7 @@ func (s *Session) load(cfg Config) error {
 		return err
 	}
 	variables["target_tgid"] = s.Target.TGID
+	variables["light"] = cfg.Light
 	variables["ns_level"] = s.Target.level
 	variables["switch_has_state"] = s.Kernel.SwitchHasState
 	if s.Buffers, err = sizeBuffers(cfg.RingBytes); err != nil {
@@ -79,7 +87,7 @@ func (s *Session) load(cfg Config) error {
 			return fmt.Errorf("set %s: %w", name, err)
 		}
 	}
-	if err := spec.LoadAndAssign(&s.objs, nil); err != nil {
+	if s.loaded, err = load(spec, &s.objs); err != nil {
 		return explainLoad("load BPF programs", err)
 	}
 	return nil
@@ -115,8 +123,7 @@ func (s *Session) Lost() ([bpf.PinwatchEventKindKIND_COUNT]uint64, error) {
 	return lost, nil
 }
 
-// Hooks says for each family of hooks how it is attached: "tracepoint" for classic tracepoints of system calls, "tp_btf" for
-// the kernel's own.
+// Hooks says how each hook is attached: system calls by Fentry, Tracepoint or Off, the kernel's own tracepoints by "tp_btf".
 func (s *Session) Hooks() map[string]string { return s.hooks }
 
 // Close takes everything out of the kernel and lets go of the process.
