@@ -33,6 +33,7 @@ const (
 	referenceMapReferenceStorage  = "reference_storage"
 	referenceProgReferenceNewtask = "reference_newtask"
 	referenceProgReferencePrepare = "reference_prepare"
+	referenceProgReferenceSlow    = "reference_slow"
 	referenceProgReferenceSwitch  = "reference_switch"
 	referenceVarAsyncPreempt      = "async_preempt"
 	referenceVarG_inRegister      = "g_in_register"
@@ -115,6 +116,7 @@ type referenceSpecs struct {
 type referenceProgramSpecs struct {
 	ReferenceNewtask *ebpf.ProgramSpec `ebpf:"reference_newtask"`
 	ReferencePrepare *ebpf.ProgramSpec `ebpf:"reference_prepare"`
+	ReferenceSlow    *ebpf.ProgramSpec `ebpf:"reference_slow"`
 	ReferenceSwitch  *ebpf.ProgramSpec `ebpf:"reference_switch"`
 }
 
@@ -245,6 +247,7 @@ type referenceVariables struct {
 type referencePrograms struct {
 	ReferenceNewtask *ebpf.Program `ebpf:"reference_newtask"`
 	ReferencePrepare *ebpf.Program `ebpf:"reference_prepare"`
+	ReferenceSlow    *ebpf.Program `ebpf:"reference_slow"`
 	ReferenceSwitch  *ebpf.Program `ebpf:"reference_switch"`
 }
 
@@ -252,6 +255,7 @@ func (p *referencePrograms) Close() error {
 	return _ReferenceClose(
 		p.ReferenceNewtask,
 		p.ReferencePrepare,
+		p.ReferenceSlow,
 		p.ReferenceSwitch,
 	)
 }
