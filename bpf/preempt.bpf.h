@@ -132,7 +132,7 @@ int pw_deliver(__u64 *ctx)
 #define SIGFRAME_PC (128 + 176 + 8 + 31 * 8 + 8)
 #endif
 
-static __always_inline void sigreturn_enter(void *ctx, __u64 a, __u64 b, __u64 c)
+static __always_inline void sigreturn_enter(void *ctx)
 {
 	__u64 now = bpf_ktime_get_ns();
 	__u32 tid = current_target_tid();
@@ -153,6 +153,6 @@ static __always_inline void sigreturn_enter(void *ctx, __u64 a, __u64 b, __u64 c
 	emit_submit(e);
 }
 
-SYSCALL_ENTER(rt_sigreturn, sigreturn_enter)
+SYSCALL_ENTER0(rt_sigreturn, sigreturn_enter)
 
 #endif

@@ -5,12 +5,15 @@
 #ifndef PINWATCH_SYSCALL_H
 #define PINWATCH_SYSCALL_H
 
-// The function is given the caller's registers (arch/x86/include/asm/syscall_wrapper.h, arch/arm64/include/asm/syscall_wrapper.h).
+// The function is given the caller's registers. That of a call without arguments has its name, on x86, as an alias only, which BTF does not
+// list (arch/x86/include/asm/syscall_wrapper.h, arch/arm64/include/asm/syscall_wrapper.h).
 #if defined(__TARGET_ARCH_x86)
 #define SYSCALL_FUNCTION(call) "__x64_sys_" #call
+#define SYSCALL_FUNCTION0(call) "__do_sys_" #call
 #define SYSCALL_ARGS(regs) (regs)->di, (regs)->si, (regs)->dx
 #else
 #define SYSCALL_FUNCTION(call) "__arm64_sys_" #call
+#define SYSCALL_FUNCTION0(call) "__arm64_sys_" #call
 #define SYSCALL_ARGS(regs) (regs)->regs[0], (regs)->regs[1], (regs)->regs[2]
 #endif
 
@@ -28,6 +31,21 @@
 		const struct pt_regs *regs = (void *)ctx[0];                                       \
                                                                                                    \
 		body(ctx, SYSCALL_ARGS(regs));                                                     \
+		return 0;                                                                          \
+	}
+
+// The same for a call without arguments.
+#define SYSCALL_ENTER0(call, body)                                                                 \
+	SEC("tracepoint/syscalls/sys_enter_" #call)                                                \
+	int pw_##call##_enter(void *ctx)                                                           \
+	{                                                                                          \
+		body(ctx);                                                                         \
+		return PASS_ON;                                                                    \
+	}                                                                                          \
+	SEC("fentry/" SYSCALL_FUNCTION0(call))                                                     \
+	int pw_##call##_fentry(void *ctx)                                                          \
+	{                                                                                          \
+		body(ctx);                                                                         \
 		return 0;                                                                          \
 	}
 

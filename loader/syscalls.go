@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"runtime"
 	"slices"
 
 	"github.com/cilium/ebpf/btf"
@@ -53,14 +52,6 @@ func (h syscallHook) functionProgram() string {
 		return "pw_" + h.call + "_fexit"
 	}
 	return "pw_" + h.call + "_fentry"
-}
-
-// syscallFunction is the kernel's function that a system call runs (bpf/syscall.h).
-func syscallFunction(call string) string {
-	if runtime.GOARCH == "arm64" {
-		return "__arm64_sys_" + call
-	}
-	return "__x64_sys_" + call
 }
 
 // syscalls are those of syscallHooks, each once.
@@ -139,9 +130,12 @@ func (s *Session) haveFunction(types *btf.Spec, call string) error {
 			return err
 		}
 	}
-	var function *btf.Func
-	if err := types.TypeByName(syscallFunction(call), &function); err != nil {
-		return fmt.Errorf("find the kernel's function %s: %w", syscallFunction(call), err)
+	for _, h := range hooksOn([]string{call}) {
+		name := s.loaded.spec.Programs[h.functionProgram()].AttachTo
+		var function *btf.Func
+		if err := types.TypeByName(name, &function); err != nil {
+			return fmt.Errorf("find the kernel's function %s: %w", name, err)
+		}
 	}
 	return nil
 }
@@ -153,7 +147,7 @@ func (s *Session) attachFunction(call string) error {
 		prog := s.loaded.Programs[h.functionProgram()]
 		l, err := link.AttachTracing(link.TracingOptions{Program: prog})
 		if err != nil {
-			s.noFentry[call] = fmt.Errorf("attach to the kernel's function %s: %w", syscallFunction(call), err)
+			s.noFentry[call] = fmt.Errorf("attach %s: %w", h.functionProgram(), err)
 			return closeAll(ends)
 		}
 		ends = append(ends, attachment{hook{h.tracepoint(), prog}, l})

@@ -26,6 +26,7 @@ type options struct {
 	offsets            string        // file of the user's own offsets; "" = none
 	verbose            bool
 	sites              bool
+	light              bool
 	tee                func(*events.Event) // see observer
 }
 
@@ -36,6 +37,7 @@ func observeFlags() []cli.Flag {
 		&cli.StringFlag{Name: "out", Usage: "write the report to `FILE` instead of the terminal"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "text: every population, cause, locked thread and site"},
 		&cli.BoolFlag{Name: "sites", Usage: "put a breakpoint on runtime.LockOSThread: who pins, from where, how often, for how long"},
+		&cli.BoolFlag{Name: "light", Usage: "watch no system call: nobody else is slowed, and what begins or ends at one is not measured"},
 		&cli.StringFlag{Name: "ready-file", Usage: "make `FILE`, which must not exist, when the observation begins"},
 		&cli.StringFlag{Name: "ring-size", Usage: "`BYTES` of the kernel's buffers for events", DefaultText: "16M, or less where memory is short"},
 		&cli.StringFlag{Name: "max-rate", Usage: "let `N` context switches per second through at most, and count the others as lost"},
@@ -50,7 +52,7 @@ func offsetsFlag() cli.Flag {
 func parseOptions(c *cli.Context, defaultDuration string) (o options, err error) {
 	o.format, o.outFile, o.threadEntries = c.String("output"), c.String("out"), c.Int("thread-entries")
 	o.readyFile, o.offsets, o.verbose = c.String("ready-file"), c.String("offsets"), c.Bool("verbose")
-	o.sites = c.Bool("sites")
+	o.sites, o.light = c.Bool("sites"), c.Bool("light")
 	switch o.format {
 	case "text", "json", "ndjson":
 	default:
