@@ -8,6 +8,7 @@ import (
 
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
 )
 
 // How a system call is watched, in reports.
@@ -79,12 +80,7 @@ func (s *Session) attachSyscalls() error {
 	if err := s.attachFunctions(); err != nil {
 		return err
 	}
-	var rest []string
-	for _, call := range syscalls() {
-		if s.hooks[call] == "" {
-			rest = append(rest, call)
-		}
-	}
+	rest := s.syscallsBy("")
 	if len(rest) == 0 {
 		return nil
 	}
@@ -111,6 +107,9 @@ func (s *Session) attachFunctions() error {
 		programs = append(programs, h.functionProgram())
 	}
 	if err := s.loaded.add(programs); err != nil {
+		if errors.Is(err, unix.EPERM) {
+			err = unix.EPERM // without the guesses of the library that loads
+		}
 		for _, call := range calls {
 			s.noFentry[call] = fmt.Errorf("load programs for the kernel's functions: %w", err)
 		}
@@ -186,4 +185,14 @@ func (s *Session) attachTracepoints(calls []string) error {
 		s.hooks[h.call] = Tracepoint
 	}
 	return nil
+}
+
+// syscallsBy are the system calls that are watched in that way.
+func (s *Session) syscallsBy(how string) (calls []string) {
+	for _, call := range syscalls() {
+		if s.hooks[call] == how {
+			calls = append(calls, call)
+		}
+	}
+	return calls
 }
