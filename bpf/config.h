@@ -26,6 +26,12 @@ const volatile __u32 turns_per_cpu = 1;
 const volatile __u32 rate_limit = 0;
 const volatile __u32 rate_chunk = 0;
 
+// Turns are added up here, and only those that something else depends on are sent.
+const volatile bool aggregate = false;
+
+// How many CPUs there can be: what moves is indexed by. Only read when aggregating.
+const volatile __u32 cpu_count = 1;
+
 // Where the target's Go runtime keeps what is read of it; internal/goruntime finds out. Without runtime_known nothing is read.
 const volatile bool runtime_known = false;
 

@@ -121,6 +121,7 @@ struct pt_regs {
 	__u64 sp;
 	__u64 pc;
 	__s32 syscallno;
+	__u64 orig_x0;
 #endif
 };
 

@@ -9,8 +9,10 @@ static __always_inline void call_begin(__u64 now)
 {
 	struct thread_state *self = thread_self();
 
-	if (self)
-		self->call_time = now;
+	if (!self)
+		return;
+	self->call_time = now;
+	self->calling = !!now;
 }
 
 static __always_inline void call_end(enum event_kind kind, __s64 ret)
@@ -27,6 +29,7 @@ static __always_inline void call_end(enum event_kind kind, __s64 ret)
 		return;
 	enter = self->call_time;
 	self->call_time = 0;
+	self->calling = 0;
 	e = emit_reserve(sizeof(*e), kind, tid, now);
 	if (!e)
 		return;
@@ -117,9 +120,11 @@ int pw_newtask(__u64 *ctx)
 	now = bpf_ktime_get_ns();
 	thread_forget(child->pid); // of a thread whose end was not seen
 	state = thread_make(child->pid);
+	self = thread_self();
 	if (state) {
 		state->off_time = now;
 		state->fresh = 1;
+		state->starting = self && self->masked; // the runtime blocks its signals around it (newosproc), C code's threads get never ready
 	}
 	e = emit_reserve(sizeof(*e), KIND_NEWTASK, child->pid, now);
 	if (!e)
@@ -127,7 +132,6 @@ int pw_newtask(__u64 *ctx)
 	e->parent = parent;
 	e->ns_tid = thread_ns_tid(child);
 	e->clone_flags = ctx[1];
-	self = thread_self();
 	if (!light && self)
 		enter = self->call_time;
 	e->enter = enter;
@@ -144,6 +148,8 @@ static __always_inline __u8 sigmask_look(struct thread_state *self, __u32 tid, _
 	self->masked = masked;
 	if (!self->m || !masked)
 		self->leaving = 0;
+	if (self->starting == 2)
+		self->starting = 0;
 	if (runtime_cgo && !self->m && !masked)
 		return LOCK_UNREAD;
 	lock_look(self, tid, now, &seen);
@@ -189,6 +195,8 @@ static __always_inline void sigaltstack_enter(void *ctx, __u64 stack, __u64 b, _
 	self = thread_self();
 	if (self && self->masked && flags & SS_DISABLE)
 		self->leaving = 1;
+	if (self && self->starting && !(flags & SS_DISABLE))
+		self->starting = 2;
 	e = emit_reserve(sizeof(*e), KIND_SIGALTSTACK, tid, bpf_ktime_get_ns());
 	if (!e)
 		return;

@@ -12,6 +12,7 @@
 #include "core_fixes.h"
 #include "thread.h"
 #include "emit.h"
+#include "aggregate.h" // what is added up instead
 #include "goruntime.h" // what the runtime says of a thread
 #include "syscall.h"   // hooks on system calls
 
@@ -30,5 +31,9 @@ const enum lock_kind *in_btf_lock_kind __attribute__((unused));
 const enum target_state *in_btf_target_state __attribute__((unused));
 const enum switch_flag *in_btf_switch_flag __attribute__((unused));
 const enum migrate_why *in_btf_migrate_why __attribute__((unused));
+const struct snapshot *in_btf_snapshot __attribute__((unused));
 const struct resolved *in_btf_resolved __attribute__((unused));
 const struct cpu_slot *in_btf_cpu_slot __attribute__((unused));
+const struct samples *in_btf_samples __attribute__((unused));
+const struct moves *in_btf_moves __attribute__((unused));
+const enum sample_of *in_btf_sample_of __attribute__((unused));

@@ -14,16 +14,18 @@ import (
 )
 
 type PinwatchCpuSlot struct {
-	_        structs.HostLayout
-	Since    uint64
-	Task     uint64
-	Head     uint64
-	TailSeen uint64
-	Lost     uint64
-	Quota    uint64
-	Unused   [2]uint64
-	Tail     uint64
-	Unused2  [7]uint64
+	_            structs.HostLayout
+	Since        uint64
+	Task         uint64
+	Head         uint64
+	TailSeen     uint64
+	Lost         uint64
+	Quota        uint64
+	Handoff      uint64
+	HandoffTo    uint32
+	HandoffEarly uint32
+	Tail         uint64
+	Unused2      [7]uint64
 }
 
 type PinwatchEvent struct {
@@ -80,7 +82,9 @@ const (
 	PinwatchEventKindKIND_LOCK            PinwatchEventKind = 18
 	PinwatchEventKindKIND_PARK            PinwatchEventKind = 19
 	PinwatchEventKindKIND_PIN             PinwatchEventKind = 20
-	PinwatchEventKindKIND_COUNT           PinwatchEventKind = 21
+	PinwatchEventKindKIND_SUM             PinwatchEventKind = 21
+	PinwatchEventKindKIND_SUM_LOCK        PinwatchEventKind = 22
+	PinwatchEventKindKIND_COUNT           PinwatchEventKind = 23
 )
 
 type PinwatchEventLock struct {
@@ -160,6 +164,28 @@ type PinwatchEventStacked struct {
 	Stack PinwatchUserStack
 }
 
+type PinwatchEventSum struct {
+	_          structs.HostLayout
+	H          PinwatchEventHeader
+	Until      uint64
+	Switches   uint64
+	Migrations uint64
+	RunNs      uint64
+	RunqNs     uint64
+	BlockedNs  uint64
+}
+
+type PinwatchEventSumLock struct {
+	_        structs.HostLayout
+	H        PinwatchEventHeader
+	Until    uint64
+	Looks    uint64
+	Looked   uint64
+	Handoffs uint64
+	WakeNs   uint64
+	CpuNs    uint64
+}
+
 type PinwatchEventSwitch struct {
 	_         structs.HostLayout
 	H         PinwatchEventHeader
@@ -219,11 +245,40 @@ const (
 	PinwatchMigrateWhyWHY_AFFINITY PinwatchMigrateWhy = 3
 )
 
+type PinwatchMoves struct {
+	_     structs.HostLayout
+	ByWhy [4]uint64
+}
+
 type PinwatchResolved struct {
 	_         structs.HostLayout
 	Tgid      uint32
 	Level     uint32
 	TaskFlags uint32
+}
+
+type PinwatchSampleOf uint32
+
+const (
+	PinwatchSampleOfSAMPLE_WAKE PinwatchSampleOf = 0
+	PinwatchSampleOfSAMPLE_CPU  PinwatchSampleOf = 1
+	PinwatchSampleOfSAMPLE_OFS  PinwatchSampleOf = 2
+)
+
+type PinwatchSamples struct {
+	_       structs.HostLayout
+	N       uint64
+	Sum     uint64
+	Least   uint64
+	Most    uint64
+	Buckets [3840]uint64
+}
+
+type PinwatchSnapshot struct {
+	_       structs.HostLayout
+	SumLock PinwatchEventSumLock
+	Sum     PinwatchEventSum
+	Thread  PinwatchEventThread
 }
 
 type PinwatchSwitchFlag uint32
@@ -263,9 +318,9 @@ type PinwatchThreadState struct {
 	Waker       uint32
 	OffTime     uint64
 	WakeTime    uint64
-	M           uint64
 	LookTime    uint64
-	Lockedg     uint64
+	ParkSp      uint32
+	ParkWord    uint32
 	WokenBy     uint32
 	LastCpu     int16
 	Why         uint8
@@ -273,21 +328,40 @@ type PinwatchThreadState struct {
 	Fresh       uint8
 	Early       uint8
 	Lock        uint8
-	Masked      uint8
-	Leaving     uint8
-	Injected    uint8
 	IsM0        uint8
 	Blind       uint8
+	Parked      uint8
+	Unused      uint8
+	Again       uint8
+	Busy        uint64
+	M           uint64
+	Lockedg     uint64
 	Goid        uint64
 	EarlyTime   uint64
 	EarlyWaker  uint32
 	Ext         uint32
 	Internal    uint32
-	Unused      uint32
+	Unused2     uint32
 	DepthTime   uint64
 	CallTime    uint64
-	ToldM       uint64
-	Unused2     uint64
+	Sum         struct {
+		_          structs.HostLayout
+		Until      uint64
+		Switches   uint64
+		Migrations uint64
+		RunNs      uint64
+		RunqNs     uint64
+		BlockedNs  uint64
+		Looks      uint64
+		Looked     uint64
+		Handoffs   uint64
+		WakeNs     uint64
+		CpuNs      uint64
+		Told       uint32
+		Epoch      uint32
+		Cpus       [2]uint64
+	}
+	ToldM uint64
 }
 
 type PinwatchTurn struct {
@@ -315,7 +389,9 @@ type PinwatchUserStack struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	PinwatchMapCpuSlots               = "cpu_slots"
+	PinwatchMapMoveBanks              = "move_banks"
 	PinwatchMapRing                   = "ring"
+	PinwatchMapSampleBanks            = "sample_banks"
 	PinwatchMapThreadOverflow         = "thread_overflow"
 	PinwatchMapThreadTable            = "thread_table"
 	PinwatchMapTurns                  = "turns"
@@ -354,7 +430,10 @@ const (
 	PinwatchProgPwTgkillFexit         = "pw_tgkill_fexit"
 	PinwatchProgPwWakeupNew           = "pw_wakeup_new"
 	PinwatchProgPwWaking              = "pw_waking"
+	PinwatchVarAggregate              = "aggregate"
 	PinwatchVarAsyncPreempt           = "async_preempt"
+	PinwatchVarCpuCount               = "cpu_count"
+	PinwatchVarEpoch                  = "epoch"
 	PinwatchVarG_inRegister           = "g_in_register"
 	PinwatchVarG_piece                = "g_piece"
 	PinwatchVarG_pieceSize            = "g_piece_size"
@@ -363,7 +442,11 @@ const (
 	PinwatchVarInBtfKind              = "in_btf_kind"
 	PinwatchVarInBtfLockKind          = "in_btf_lock_kind"
 	PinwatchVarInBtfMigrateWhy        = "in_btf_migrate_why"
+	PinwatchVarInBtfMoves             = "in_btf_moves"
 	PinwatchVarInBtfResolved          = "in_btf_resolved"
+	PinwatchVarInBtfSampleOf          = "in_btf_sample_of"
+	PinwatchVarInBtfSamples           = "in_btf_samples"
+	PinwatchVarInBtfSnapshot          = "in_btf_snapshot"
 	PinwatchVarInBtfSwitchFlag        = "in_btf_switch_flag"
 	PinwatchVarInBtfTargetState       = "in_btf_target_state"
 	PinwatchVarInBtfThreadFlag        = "in_btf_thread_flag"
@@ -402,6 +485,7 @@ const (
 	PinwatchVarThreadMask             = "thread_mask"
 	PinwatchVarTurnsPerCpu            = "turns_per_cpu"
 	PinwatchVarWantedPid              = "wanted_pid"
+	PinwatchVarWindowBegin            = "window_begin"
 )
 
 // LoadPinwatch returns the embedded CollectionSpec for Pinwatch.
@@ -488,7 +572,9 @@ type PinwatchProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type PinwatchMapSpecs struct {
 	CpuSlots       *ebpf.MapSpec `ebpf:"cpu_slots"`
+	MoveBanks      *ebpf.MapSpec `ebpf:"move_banks"`
 	Ring           *ebpf.MapSpec `ebpf:"ring"`
+	SampleBanks    *ebpf.MapSpec `ebpf:"sample_banks"`
 	ThreadOverflow *ebpf.MapSpec `ebpf:"thread_overflow"`
 	ThreadTable    *ebpf.MapSpec `ebpf:"thread_table"`
 	Turns          *ebpf.MapSpec `ebpf:"turns"`
@@ -498,7 +584,10 @@ type PinwatchMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type PinwatchVariableSpecs struct {
+	Aggregate        *ebpf.VariableSpec `ebpf:"aggregate"`
 	AsyncPreempt     *ebpf.VariableSpec `ebpf:"async_preempt"`
+	CpuCount         *ebpf.VariableSpec `ebpf:"cpu_count"`
+	Epoch            *ebpf.VariableSpec `ebpf:"epoch"`
 	G_inRegister     *ebpf.VariableSpec `ebpf:"g_in_register"`
 	G_piece          *ebpf.VariableSpec `ebpf:"g_piece"`
 	G_pieceSize      *ebpf.VariableSpec `ebpf:"g_piece_size"`
@@ -507,7 +596,11 @@ type PinwatchVariableSpecs struct {
 	InBtfKind        *ebpf.VariableSpec `ebpf:"in_btf_kind"`
 	InBtfLockKind    *ebpf.VariableSpec `ebpf:"in_btf_lock_kind"`
 	InBtfMigrateWhy  *ebpf.VariableSpec `ebpf:"in_btf_migrate_why"`
+	InBtfMoves       *ebpf.VariableSpec `ebpf:"in_btf_moves"`
 	InBtfResolved    *ebpf.VariableSpec `ebpf:"in_btf_resolved"`
+	InBtfSampleOf    *ebpf.VariableSpec `ebpf:"in_btf_sample_of"`
+	InBtfSamples     *ebpf.VariableSpec `ebpf:"in_btf_samples"`
+	InBtfSnapshot    *ebpf.VariableSpec `ebpf:"in_btf_snapshot"`
 	InBtfSwitchFlag  *ebpf.VariableSpec `ebpf:"in_btf_switch_flag"`
 	InBtfTargetState *ebpf.VariableSpec `ebpf:"in_btf_target_state"`
 	InBtfThreadFlag  *ebpf.VariableSpec `ebpf:"in_btf_thread_flag"`
@@ -546,6 +639,7 @@ type PinwatchVariableSpecs struct {
 	ThreadMask       *ebpf.VariableSpec `ebpf:"thread_mask"`
 	TurnsPerCpu      *ebpf.VariableSpec `ebpf:"turns_per_cpu"`
 	WantedPid        *ebpf.VariableSpec `ebpf:"wanted_pid"`
+	WindowBegin      *ebpf.VariableSpec `ebpf:"window_begin"`
 }
 
 // PinwatchObjects contains all objects after they have been loaded into the kernel.
@@ -569,7 +663,9 @@ func (o *PinwatchObjects) Close() error {
 // It can be passed to LoadPinwatchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PinwatchMaps struct {
 	CpuSlots       *ebpf.Map `ebpf:"cpu_slots"`
+	MoveBanks      *ebpf.Map `ebpf:"move_banks"`
 	Ring           *ebpf.Map `ebpf:"ring"`
+	SampleBanks    *ebpf.Map `ebpf:"sample_banks"`
 	ThreadOverflow *ebpf.Map `ebpf:"thread_overflow"`
 	ThreadTable    *ebpf.Map `ebpf:"thread_table"`
 	Turns          *ebpf.Map `ebpf:"turns"`
@@ -578,7 +674,9 @@ type PinwatchMaps struct {
 func (m *PinwatchMaps) Close() error {
 	return _PinwatchClose(
 		m.CpuSlots,
+		m.MoveBanks,
 		m.Ring,
+		m.SampleBanks,
 		m.ThreadOverflow,
 		m.ThreadTable,
 		m.Turns,
@@ -589,7 +687,10 @@ func (m *PinwatchMaps) Close() error {
 //
 // It can be passed to LoadPinwatchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PinwatchVariables struct {
+	Aggregate        *ebpf.Variable `ebpf:"aggregate"`
 	AsyncPreempt     *ebpf.Variable `ebpf:"async_preempt"`
+	CpuCount         *ebpf.Variable `ebpf:"cpu_count"`
+	Epoch            *ebpf.Variable `ebpf:"epoch"`
 	G_inRegister     *ebpf.Variable `ebpf:"g_in_register"`
 	G_piece          *ebpf.Variable `ebpf:"g_piece"`
 	G_pieceSize      *ebpf.Variable `ebpf:"g_piece_size"`
@@ -598,7 +699,11 @@ type PinwatchVariables struct {
 	InBtfKind        *ebpf.Variable `ebpf:"in_btf_kind"`
 	InBtfLockKind    *ebpf.Variable `ebpf:"in_btf_lock_kind"`
 	InBtfMigrateWhy  *ebpf.Variable `ebpf:"in_btf_migrate_why"`
+	InBtfMoves       *ebpf.Variable `ebpf:"in_btf_moves"`
 	InBtfResolved    *ebpf.Variable `ebpf:"in_btf_resolved"`
+	InBtfSampleOf    *ebpf.Variable `ebpf:"in_btf_sample_of"`
+	InBtfSamples     *ebpf.Variable `ebpf:"in_btf_samples"`
+	InBtfSnapshot    *ebpf.Variable `ebpf:"in_btf_snapshot"`
 	InBtfSwitchFlag  *ebpf.Variable `ebpf:"in_btf_switch_flag"`
 	InBtfTargetState *ebpf.Variable `ebpf:"in_btf_target_state"`
 	InBtfThreadFlag  *ebpf.Variable `ebpf:"in_btf_thread_flag"`
@@ -637,6 +742,7 @@ type PinwatchVariables struct {
 	ThreadMask       *ebpf.Variable `ebpf:"thread_mask"`
 	TurnsPerCpu      *ebpf.Variable `ebpf:"turns_per_cpu"`
 	WantedPid        *ebpf.Variable `ebpf:"wanted_pid"`
+	WindowBegin      *ebpf.Variable `ebpf:"window_begin"`
 }
 
 // PinwatchPrograms contains all programs after they have been loaded into the kernel.

@@ -75,12 +75,15 @@ int pw_generate(__u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[2];
 	__u64 now, sender, enter = 0;
+	struct thread_state *self, *state;
 	struct event_signal_generate *e;
-	struct thread_state *self;
 	__u8 lock = LOCK_UNREAD;
 
 	if ((__s32)ctx[0] != SIGURG || !is_target(task))
 		return 0;
+	state = thread_get(task);
+	if (state && !ctx[4]) // it will be delivered
+		state->pending = 1;
 	sender = sent_by_kernel(ctx[1]) ? 0 : bpf_get_current_pid_tgid();
 	if (light && sender >> 32 == target_tgid && !ctx[3]) // the sender is in its tgkill
 		enter = emit_stacked(ctx, KIND_TGKILL_ENTER, (__u32)sender);
@@ -89,7 +92,7 @@ int pw_generate(__u64 *ctx)
 		self = thread_self();
 		if (!light && self)
 			enter = self->call_time;
-		lock = lock_peek(thread_get(task), now);
+		lock = lock_peek(state, now);
 	}
 	e = emit_reserve(sizeof(*e), KIND_SIGNAL_GENERATE, task->pid, now);
 	if (!e)
@@ -110,6 +113,7 @@ SEC("tp_btf/signal_deliver")
 int pw_deliver(__u64 *ctx)
 {
 	__u64 now = bpf_ktime_get_ns();
+	struct thread_state *self;
 	__u32 tid;
 
 	if ((__s32)ctx[0] != SIGURG)
@@ -117,6 +121,12 @@ int pw_deliver(__u64 *ctx)
 	tid = current_target_tid();
 	if (!tid)
 		return 0;
+	self = thread_self();
+	if (self) {
+		self->pending = 0;
+		self->handling = !light; // until its sigreturn, which light does not see
+		self->again = 1; // it may have come back for this from where it was pending
+	}
 	emit_plain(KIND_SIGNAL_DELIVER, tid, now, lock_look_self(tid, now));
 	return 0;
 }
@@ -143,8 +153,10 @@ static __always_inline void sigreturn_enter(void *ctx)
 	if (!tid)
 		return;
 	bpf_probe_read_user(&pc, sizeof(pc), (void *)(user_stack_pointer() + SIGFRAME_PC));
-	self = runtime_known ? thread_self() : NULL;
-	if (self && async_preempt && pc == async_preempt && (self->lock == LOCK_USER || self->lock == LOCK_RUNTIME))
+	self = thread_self();
+	if (self)
+		self->handling = 0;
+	if (self && runtime_known && async_preempt && pc == async_preempt && (self->lock == LOCK_USER || self->lock == LOCK_RUNTIME))
 		self->injected = 1;
 	e = emit_reserve(sizeof(*e), KIND_SIGRETURN, tid, now);
 	if (!e)

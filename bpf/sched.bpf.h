@@ -90,6 +90,7 @@ static __always_inline void turn_send(const struct event_switch *e, struct cpu_s
 static __noinline int turn_park(void *ctx, struct thread_state *state, __u32 tid)
 {
 	state->injected = 0;
+	state->resuming = 2;
 	emit_stacked(ctx, KIND_PARK, tid);
 	return 0;
 }
@@ -110,7 +111,7 @@ static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct
 	if (dead)
 		lock.kind = state->lock;
 	else
-		lock_look_at_switch(state, tid, now, &lock);
+		lock_look_at_switch(state, prev, now, runnable, &lock);
 	if (unlikely(state->injected) && !runnable)
 		turn_park(ctx, state, tid);
 	e.h.time = now;
@@ -122,10 +123,17 @@ static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct
 	e.last_cpu = state->last_cpu - 1;
 	e.why = state->why;
 	e.lock = lock.kind;
-	turn_send(&e, slot, state->fresh || dead);
+	if (!aggregate || !turn_aggregate(state, &e))
+		turn_send(&e, slot, state->fresh || dead);
+	if (aggregate && slot->handoff >= slot->since && slot->handoff && !runnable)
+		handoff_end(slot, cpu, tid, now);
 	if (dead) {
 		thread_forget(tid);
 		return;
+	}
+	if (aggregate) {
+		state->parked = lock.parked && !runnable;
+		state->resuming >>= 1; // parked for a preemption: until the turn after this one
 	}
 	state->woken_by = runnable ? 0 : turn_early_waker(state, slot->since);
 	state->off_time = now;
@@ -168,6 +176,7 @@ static __always_inline void thread_woken(const struct task_struct *task)
 {
 	struct thread_state *state;
 	bool early;
+	__u64 now;
 
 	if (!is_target(task))
 		return;
@@ -176,14 +185,17 @@ static __always_inline void thread_woken(const struct task_struct *task)
 		return;
 	early = state->wake_time > state->off_time;
 	barrier();
+	now = bpf_ktime_get_ns();
 	if (early) {
-		state->early_time = bpf_ktime_get_ns();
+		state->early_time = now;
 		state->early_waker = current_target_tid();
 		state->early = 1;
 	} else {
-		state->wake_time = bpf_ktime_get_ns();
+		state->wake_time = now;
 		state->waker = current_target_tid();
 	}
+	if (aggregate)
+		handoff_begin(state, task, now);
 }
 
 SEC("tp_btf/sched_waking")

@@ -40,20 +40,24 @@ func (c *Correlator) handoff(t *thread, waker uint32, woken, in events.Time) {
 	of := group{locked: partTrue}
 	c.record(&sample{phase: phaseHandoffWake, group: of, begin: woken, end: in})
 	cpu := int64(0)
-	if w := c.threads.get(waker); w != nil {
+	if w := c.threads.get(waker); w != nil && !c.cfg.Aggregate {
 		if out, ok := w.until(woken); ok {
 			c.record(&sample{phase: phaseHandoffCPU, group: of, begin: woken, end: out})
 			cpu = int64(out - woken)
 		}
 	}
 	if w := c.inner(in, in); w != nil {
-		cost := Handoff{N: 1, WakeNS: int64(in - woken), CPUNS: cpu}
-		c.share(w, t) // which woken goes with
-		l := &t.woken[w.slot]
-		l.to(w, t)
-		l.add(&cost)
-		l.account.add(&cost)
+		c.handedOff(w, t, &Handoff{N: 1, WakeNS: int64(in - woken), CPUNS: cpu})
 	}
+}
+
+// handedOff adds to what hand-offs to a thread cost, and to the ledger.
+func (c *Correlator) handedOff(w *window, t *thread, cost *Handoff) {
+	c.share(w, t) // which woken goes with
+	l := &t.woken[w.slot]
+	l.to(w, t)
+	l.add(cost)
+	l.account.add(cost)
 }
 
 func (h *Handoff) add(o *Handoff) {

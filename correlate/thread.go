@@ -41,6 +41,7 @@ type thread struct {
 // threadLife is what is asked for when a thread does more than come and go on its CPU.
 type threadLife struct {
 	woken [maxWindows]woken // as shares
+	sums  sums
 
 	// Birth. createdAt is 0 for threads that lived before.
 	createdAt, cloneEnter, firstIn, ready events.Time

@@ -49,17 +49,22 @@ func (c *Correlator) turn(e *events.Event) {
 		t.notResumed(now)
 	}
 	c.observedAs(t, uint8(e.Args[events.ArgLock]), now, !e.Has(events.SwitchPreempted))
-	t.parked = e.Has(events.SwitchParked) && !e.Has(events.SwitchPreempted)
-	t.lock.parked = t.parked
-	if t.parked {
-		t.waiter = waiter{t.lockKind(), t.lock.goid, t.lock.entry}
-	}
+	c.waits(t, e)
 	c.runOn(e.CPU, in, now)
 	t.lastOut, t.preempted = now, e.Has(events.SwitchPreempted)
 	t.switchedOut()
 	c.left(t, e.CPU, max(in, 1), now)
 	if e.Has(events.SwitchDead) {
 		c.dead(t, now)
+	}
+}
+
+// waits notes whether the thread has left its CPU to wait for its locked goroutine, as the flags of a Switch or a Sum say.
+func (c *Correlator) waits(t *thread, e *events.Event) {
+	t.parked = e.Has(events.SwitchParked) && !e.Has(events.SwitchPreempted)
+	t.lock.parked = t.parked
+	if t.parked {
+		t.waiter = waiter{t.lockKind(), t.lock.goid, t.lock.entry}
 	}
 }
 

@@ -88,11 +88,9 @@ func snapshot(t testing.TB, s *Session) []events.Event {
 	}
 	var all []events.Event
 	for ; len(records) > 0; records = records[SnapshotRecord:] {
-		var e events.Event
-		if err := events.Decode(records, &e, nil); err != nil {
+		if err := events.DecodeSnapshot(records, func(e *events.Event) { all = append(all, *e) }); err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, e)
 	}
 	return all
 }

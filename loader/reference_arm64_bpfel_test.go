@@ -35,7 +35,9 @@ const (
 	referenceProgReferencePrepare = "reference_prepare"
 	referenceProgReferenceSlow    = "reference_slow"
 	referenceProgReferenceSwitch  = "reference_switch"
+	referenceVarAggregate         = "aggregate"
 	referenceVarAsyncPreempt      = "async_preempt"
+	referenceVarCpuCount          = "cpu_count"
 	referenceVarG_inRegister      = "g_in_register"
 	referenceVarG_piece           = "g_piece"
 	referenceVarG_pieceSize       = "g_piece_size"
@@ -132,7 +134,9 @@ type referenceMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type referenceVariableSpecs struct {
+	Aggregate       *ebpf.VariableSpec `ebpf:"aggregate"`
 	AsyncPreempt    *ebpf.VariableSpec `ebpf:"async_preempt"`
+	CpuCount        *ebpf.VariableSpec `ebpf:"cpu_count"`
 	G_inRegister    *ebpf.VariableSpec `ebpf:"g_in_register"`
 	G_piece         *ebpf.VariableSpec `ebpf:"g_piece"`
 	G_pieceSize     *ebpf.VariableSpec `ebpf:"g_piece_size"`
@@ -204,7 +208,9 @@ func (m *referenceMaps) Close() error {
 //
 // It can be passed to loadReferenceObjects or ebpf.CollectionSpec.LoadAndAssign.
 type referenceVariables struct {
+	Aggregate       *ebpf.Variable `ebpf:"aggregate"`
 	AsyncPreempt    *ebpf.Variable `ebpf:"async_preempt"`
+	CpuCount        *ebpf.Variable `ebpf:"cpu_count"`
 	G_inRegister    *ebpf.Variable `ebpf:"g_in_register"`
 	G_piece         *ebpf.Variable `ebpf:"g_piece"`
 	G_pieceSize     *ebpf.Variable `ebpf:"g_piece_size"`

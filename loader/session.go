@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -25,6 +26,8 @@ type Config struct {
 	ThreadEntries int
 	// Light leaves out every hook on a system call.
 	Light bool
+	// Aggregate has the kernel side add turns up instead of sending each.
+	Aggregate bool
 	// Runtime says where the target's Go runtime keeps what is read of it; nil: nothing is read.
 	Runtime *goruntime.Info
 
@@ -46,6 +49,7 @@ type Session struct {
 	hooks    map[string]string
 	noFentry map[string]error // by system call: why it has a tracepoint
 	refuse   func(call string) error
+	fence    atomic.Uint32
 }
 
 // Attach loads the programs and attaches them to target, which it takes over. On return all hooks are live.
@@ -77,11 +81,14 @@ func (s *Session) load(cfg Config) error {
 	variables["light"] = cfg.Light
 	variables["ns_level"] = s.Target.level
 	variables["switch_has_state"] = s.Kernel.SwitchHasState
-	if s.Buffers, err = sizeBuffers(cfg.RingBytes); err != nil {
+	if s.Buffers, err = sizeBuffers(cfg.RingBytes, cfg.Aggregate); err != nil {
 		return err
 	}
 	limitRate(variables, cfg.MaxRate, s.Buffers.CPUs)
 	sizeMaps(spec, variables, s.Buffers, cmp.Or(cfg.ThreadEntries, threadEntries))
+	if cfg.Aggregate {
+		sizeBanks(spec, variables, s.Buffers.CPUs)
+	}
 	for name, value := range variables {
 		if err := spec.Variables[name].Set(value); err != nil {
 			return fmt.Errorf("set %s: %w", name, err)
@@ -101,7 +108,29 @@ func (s *Session) Ring() *ebpf.Map { return s.objs.Ring }
 func (s *Session) Turns() *ebpf.Map    { return s.objs.Turns }
 func (s *Session) CPUSlots() *ebpf.Map { return s.objs.CpuSlots }
 
-// Snapshot asks the kernel for the threads that live now: one record of kind thread each (bpf/event.h), back to back.
+// SampleBanks and MoveBanks are what an aggregating session adds up by CPU (bpf/maps.h). Both can be mapped.
+func (s *Session) SampleBanks() *ebpf.Map { return s.objs.SampleBanks }
+func (s *Session) MoveBanks() *ebpf.Map   { return s.objs.MoveBanks }
+
+// NextEpoch begins the n-th epoch of an aggregating session: when it returns every CPU adds to that. What was added up before is told by
+// each thread at its next switch-out, and by Snapshot for those that have none until then.
+func (s *Session) NextEpoch(n uint32) error {
+	if err := s.objs.Epoch.Set(n); err != nil {
+		return fmt.Errorf("begin an epoch: %w", err)
+	}
+	s.fence.Add(1) // no clock is read before the other CPUs can see it
+	return nil
+}
+
+// WindowBegins tells an aggregating session that wakings before a moment, CLOCK_MONOTONIC ns, are no window's.
+func (s *Session) WindowBegins(at uint64) error {
+	if err := s.objs.WindowBegin.Set(at); err != nil {
+		return fmt.Errorf("begin a window: %w", err)
+	}
+	return nil
+}
+
+// Snapshot asks the kernel for the threads that live now: one struct snapshot each (bpf/event.h), back to back.
 func (s *Session) Snapshot() ([]byte, error) {
 	records, err := openIterator(s.snapshot)
 	if err != nil {
@@ -111,7 +140,7 @@ func (s *Session) Snapshot() ([]byte, error) {
 }
 
 // SnapshotRecord is the length of one record of a Snapshot in bytes.
-const SnapshotRecord = int(unsafe.Sizeof(bpf.PinwatchEventThread{}))
+const SnapshotRecord = int(unsafe.Sizeof(bpf.PinwatchSnapshot{}))
 
 // Lost reads how many records of each kind have found the ring buffer full since the session began; the index is the
 // kernel's event kind.

@@ -74,7 +74,8 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 		}
 	}
 	session, err := loader.Attach(target, loader.Config{
-		RingBytes: o.ringBytes, MaxRate: o.maxRate, ThreadEntries: o.threadEntries, Light: o.light, Runtime: program.info,
+		RingBytes: o.ringBytes, MaxRate: o.maxRate, ThreadEntries: o.threadEntries, Light: o.light, Aggregate: o.aggregate,
+		Runtime: program.info,
 	})
 	if err != nil {
 		return errors.Join(err, target.Close())
@@ -91,12 +92,20 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 		}
 	}
 
+	var summed *sums
+	if o.aggregate {
+		if summed, err = openSums(session); err != nil {
+			return err
+		}
+		defer summed.close()
+	}
+
 	topology := host.ReadTopology(os.DirFS("/"))
 	w := &windows{out: out, meta: meta, session: session, probe: probe, maxRate: o.maxRate}
 	cfg := program.correlation(&ring.Stacks)
-	cfg.TGID, cfg.Distance, cfg.Sites, cfg.Light = target.TGID, topology.Distance, o.sites, o.light
+	cfg.TGID, cfg.Distance, cfg.Sites, cfg.Light, cfg.Aggregate = target.TGID, topology.Distance, o.sites, o.light, o.aggregate
 	ob := &observer{
-		session: session, ring: ring, stats: session.NewStats(), program: program, onWindow: w.settled, tee: o.tee,
+		session: session, ring: ring, sums: summed, stats: session.NewStats(), program: program, onWindow: w.settled, tee: o.tee,
 		correlator: correlate.New(cfg),
 	}
 	w.observer = ob

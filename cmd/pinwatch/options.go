@@ -27,6 +27,7 @@ type options struct {
 	verbose            bool
 	sites              bool
 	light              bool
+	aggregate          bool
 	tee                func(*events.Event) // see observer
 }
 
@@ -38,6 +39,7 @@ func observeFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "text: every population, cause, locked thread and site"},
 		&cli.BoolFlag{Name: "sites", Usage: "put a breakpoint on runtime.LockOSThread: who pins, from where, how often, for how long"},
 		&cli.BoolFlag{Name: "light", Usage: "watch no system call: nobody else is slowed, and what begins or ends at one is not measured"},
+		&cli.BoolFlag{Name: "aggregate", Usage: "add context switches up in the kernel instead of sending each: for targets that switch very often"},
 		&cli.StringFlag{Name: "ready-file", Usage: "make `FILE`, which must not exist, when the observation begins"},
 		&cli.StringFlag{Name: "ring-size", Usage: "`BYTES` of the kernel's buffers for events", DefaultText: "16M, or less where memory is short"},
 		&cli.StringFlag{Name: "max-rate", Usage: "let `N` context switches per second through at most, and count the others as lost"},
@@ -52,7 +54,7 @@ func offsetsFlag() cli.Flag {
 func parseOptions(c *cli.Context, defaultDuration string) (o options, err error) {
 	o.format, o.outFile, o.threadEntries = c.String("output"), c.String("out"), c.Int("thread-entries")
 	o.readyFile, o.offsets, o.verbose = c.String("ready-file"), c.String("offsets"), c.Bool("verbose")
-	o.sites, o.light = c.Bool("sites"), c.Bool("light")
+	o.sites, o.light, o.aggregate = c.Bool("sites"), c.Bool("light"), c.Bool("aggregate")
 	switch o.format {
 	case "text", "json", "ndjson":
 	default:
@@ -84,6 +86,9 @@ func parseOptions(c *cli.Context, defaultDuration string) (o options, err error)
 		if o.ringBytes, err = parseSize(c.String("ring-size")); err != nil {
 			return o, err
 		}
+	}
+	if c.IsSet("max-rate") && o.aggregate {
+		return o, usagef("--max-rate and --aggregate: switches that are added up are not sent, so there is nothing to limit; leave one out")
 	}
 	if c.IsSet("max-rate") {
 		o.maxRate, err = parseRate(c.String("max-rate"))
