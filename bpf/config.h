@@ -10,6 +10,9 @@ const volatile __u32 target_tgid = 0;
 // Depth of pinwatch's own PID namespace: index into struct pid.numbers.
 const volatile __u32 ns_level = 0;
 
+// No program is attached to a system call: what the programs there would say of a caller is told from elsewhere, where that can be.
+const volatile bool light = false;
+
 // sched_switch has a fourth argument with the previous task's state (Linux 5.18, commit fa2c3254d7cf).
 const volatile bool switch_has_state = false;
 

@@ -136,6 +136,17 @@ static __always_inline __u64 user_program_counter(void)
 #endif
 }
 
+// The number of the system call that the calling thread is in. Where it is in none, it is what the last way into the kernel left there:
+// -1, an interrupt's complement, a fault's error code (arch/x86/entry/entry_64.S; arch/arm64/include/asm/ptrace.h).
+static __always_inline __s32 current_syscall(void)
+{
+#if defined(__TARGET_ARCH_x86)
+	return (__s32)BPF_CORE_READ(user_registers(current_task()), orig_ax);
+#else
+	return BPF_CORE_READ(user_registers(current_task()), syscallno);
+#endif
+}
+
 // What a thread's g is found by: its thread pointer, or the register itself. The thread pointer is the one that the kernel saved at
 // the last switch-out, or that clone set: libraries and runtimes set it once.
 static __always_inline __u64 thread_g_base(struct task_struct *task)

@@ -13,14 +13,14 @@ enum event_kind {
 	KIND_NONE,
 	KIND_THREAD,	     // a thread that lives: answer of the snapshot iterator
 	KIND_NEWTASK,	     // task_newtask with CLONE_THREAD, in the parent
-	KIND_CLONE_ENTER,    // enter of clone or clone3 with CLONE_THREAD
+	KIND_CLONE_ENTER,    // enter of clone or clone3 with CLONE_THREAD; in light from within task_newtask
 	KIND_CLONE_EXIT,     // exit of that call in the parent
 	KIND_EXIT_ENTER,     // enter of exit(2)
-	KIND_PROCESS_EXIT,   // sched_process_exit of one thread
+	KIND_PROCESS_EXIT,   // sched_process_exit of one thread; flags: 1 = by exit(2)
 	KIND_PROCESS_FREE,   // sched_process_free of one thread
 	KIND_SIGMASK,	     // enter of rt_sigprocmask(SIG_SETMASK, set)
 	KIND_SIGALTSTACK,    // enter of sigaltstack(ss)
-	KIND_TGKILL_ENTER,   // enter of tgkill(…, SIGURG)
+	KIND_TGKILL_ENTER,   // enter of tgkill(…, SIGURG); in light from within signal_generate
 	KIND_TGKILL_EXIT,    // exit of that call
 	KIND_SIGNAL_GENERATE, // SIGURG generated for a thread of the target
 	KIND_SIGNAL_DELIVER, // SIGURG delivered on a thread of the target; flags: enum lock_kind
@@ -93,7 +93,7 @@ struct event_newtask {
 	__u32 parent;
 	__u32 ns_tid; // the child's in pinwatch's PID namespace
 	__u64 clone_flags;
-	__u64 enter; // when the parent entered clone; 0 = not seen
+	__u64 enter; // the time of the parent's KIND_CLONE_ENTER; 0 = not seen
 };
 
 struct event_clone_enter {
@@ -148,7 +148,7 @@ struct event_signal_generate {
 	__u16 group;  // 1 = for the process, not for this thread
 	__u8 lock;    // enum lock_kind of the target thread, as the sender sees it
 	__u8 unused;
-	__u64 enter;  // when the sender entered tgkill; 0 = it sent by other means
+	__u64 enter;  // the time of the sender's KIND_TGKILL_ENTER; 0 = it sent by other means
 };
 
 struct event_sigreturn {

@@ -14,6 +14,7 @@
 #include "emit.h"
 #include "aggregate.h" // what is added up instead
 #include "goruntime.h" // what the runtime says of a thread
+#include "syscall.h"   // hooks on system calls
 
 #include "lifecycle.bpf.h" // threads come and go
 #include "preempt.bpf.h"   // a SIGURG on its way

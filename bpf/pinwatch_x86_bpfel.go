@@ -387,92 +387,103 @@ type PinwatchUserStack struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	PinwatchMapCpuSlots         = "cpu_slots"
-	PinwatchMapMoveBanks        = "move_banks"
-	PinwatchMapRing             = "ring"
-	PinwatchMapSampleBanks      = "sample_banks"
-	PinwatchMapThreadOverflow   = "thread_overflow"
-	PinwatchMapThreadTable      = "thread_table"
-	PinwatchMapTurns            = "turns"
-	PinwatchProgPwClone3Enter   = "pw_clone3_enter"
-	PinwatchProgPwClone3Exit    = "pw_clone3_exit"
-	PinwatchProgPwCloneEnter    = "pw_clone_enter"
-	PinwatchProgPwCloneExit     = "pw_clone_exit"
-	PinwatchProgPwDeliver       = "pw_deliver"
-	PinwatchProgPwExec          = "pw_exec"
-	PinwatchProgPwExitEnter     = "pw_exit_enter"
-	PinwatchProgPwGenerate      = "pw_generate"
-	PinwatchProgPwMigrate       = "pw_migrate"
-	PinwatchProgPwNewtask       = "pw_newtask"
-	PinwatchProgPwNothing       = "pw_nothing"
-	PinwatchProgPwPin           = "pw_pin"
-	PinwatchProgPwPrepare       = "pw_prepare"
-	PinwatchProgPwProcessExit   = "pw_process_exit"
-	PinwatchProgPwProcessFree   = "pw_process_free"
-	PinwatchProgPwResolve       = "pw_resolve"
-	PinwatchProgPwSigaltstack   = "pw_sigaltstack"
-	PinwatchProgPwSigmask       = "pw_sigmask"
-	PinwatchProgPwSigreturn     = "pw_sigreturn"
-	PinwatchProgPwSnapshot      = "pw_snapshot"
-	PinwatchProgPwSwitch        = "pw_switch"
-	PinwatchProgPwTgkillEnter   = "pw_tgkill_enter"
-	PinwatchProgPwTgkillExit    = "pw_tgkill_exit"
-	PinwatchProgPwWakeupNew     = "pw_wakeup_new"
-	PinwatchProgPwWaking        = "pw_waking"
-	PinwatchVarAggregate        = "aggregate"
-	PinwatchVarAsyncPreempt     = "async_preempt"
-	PinwatchVarBoundary         = "boundary"
-	PinwatchVarCpuCount         = "cpu_count"
-	PinwatchVarG_inRegister     = "g_in_register"
-	PinwatchVarG_piece          = "g_piece"
-	PinwatchVarG_pieceSize      = "g_piece_size"
-	PinwatchVarG_tlsOffset      = "g_tls_offset"
-	PinwatchVarInBtfCpuSlot     = "in_btf_cpu_slot"
-	PinwatchVarInBtfKind        = "in_btf_kind"
-	PinwatchVarInBtfLockKind    = "in_btf_lock_kind"
-	PinwatchVarInBtfMigrateWhy  = "in_btf_migrate_why"
-	PinwatchVarInBtfMoves       = "in_btf_moves"
-	PinwatchVarInBtfResolved    = "in_btf_resolved"
-	PinwatchVarInBtfSampleOf    = "in_btf_sample_of"
-	PinwatchVarInBtfSamples     = "in_btf_samples"
-	PinwatchVarInBtfSnapshot    = "in_btf_snapshot"
-	PinwatchVarInBtfSwitchFlag  = "in_btf_switch_flag"
-	PinwatchVarInBtfTargetState = "in_btf_target_state"
-	PinwatchVarInBtfThreadFlag  = "in_btf_thread_flag"
-	PinwatchVarInG_goid         = "in_g_goid"
-	PinwatchVarInG_lockedm      = "in_g_lockedm"
-	PinwatchVarInG_status       = "in_g_status"
-	PinwatchVarLockProved       = "lock_proved"
-	PinwatchVarLost             = "lost"
-	PinwatchVarNsLevel          = "ns_level"
-	PinwatchVarOffG_goid        = "off_g_goid"
-	PinwatchVarOffG_m           = "off_g_m"
-	PinwatchVarOffG_startpc     = "off_g_startpc"
-	PinwatchVarOffM_curg        = "off_m_curg"
-	PinwatchVarOffM_id          = "off_m_id"
-	PinwatchVarOffM_isextra     = "off_m_isextra"
-	PinwatchVarOffM_lockedext   = "off_m_lockedext"
-	PinwatchVarOffM_lockedg     = "off_m_lockedg"
-	PinwatchVarOffM_mstartfn    = "off_m_mstartfn"
-	PinwatchVarOffM_p           = "off_m_p"
-	PinwatchVarOffM_procid      = "off_m_procid"
-	PinwatchVarOffsetsProved    = "offsets_proved"
-	PinwatchVarOverflowed       = "overflowed"
-	PinwatchVarRateBegin        = "rate_begin"
-	PinwatchVarRateChunk        = "rate_chunk"
-	PinwatchVarRateLimit        = "rate_limit"
-	PinwatchVarRateUsed         = "rate_used"
-	PinwatchVarRingSize         = "ring_size"
-	PinwatchVarRuntimeCgo       = "runtime_cgo"
-	PinwatchVarRuntimeGone      = "runtime_gone"
-	PinwatchVarRuntimeKnown     = "runtime_known"
-	PinwatchVarSwitchHasState   = "switch_has_state"
-	PinwatchVarTargetGone       = "target_gone"
-	PinwatchVarTargetTgid       = "target_tgid"
-	PinwatchVarThreadMask       = "thread_mask"
-	PinwatchVarTurnsPerCpu      = "turns_per_cpu"
-	PinwatchVarWantedPid        = "wanted_pid"
-	PinwatchVarWindowBegin      = "window_begin"
+	PinwatchMapCpuSlots               = "cpu_slots"
+	PinwatchMapMoveBanks              = "move_banks"
+	PinwatchMapRing                   = "ring"
+	PinwatchMapSampleBanks            = "sample_banks"
+	PinwatchMapThreadOverflow         = "thread_overflow"
+	PinwatchMapThreadTable            = "thread_table"
+	PinwatchMapTurns                  = "turns"
+	PinwatchProgPwClone3Enter         = "pw_clone3_enter"
+	PinwatchProgPwClone3Exit          = "pw_clone3_exit"
+	PinwatchProgPwClone3Fentry        = "pw_clone3_fentry"
+	PinwatchProgPwClone3Fexit         = "pw_clone3_fexit"
+	PinwatchProgPwCloneEnter          = "pw_clone_enter"
+	PinwatchProgPwCloneExit           = "pw_clone_exit"
+	PinwatchProgPwCloneFentry         = "pw_clone_fentry"
+	PinwatchProgPwCloneFexit          = "pw_clone_fexit"
+	PinwatchProgPwDeliver             = "pw_deliver"
+	PinwatchProgPwExec                = "pw_exec"
+	PinwatchProgPwExitEnter           = "pw_exit_enter"
+	PinwatchProgPwExitFentry          = "pw_exit_fentry"
+	PinwatchProgPwGenerate            = "pw_generate"
+	PinwatchProgPwMigrate             = "pw_migrate"
+	PinwatchProgPwNewtask             = "pw_newtask"
+	PinwatchProgPwNothing             = "pw_nothing"
+	PinwatchProgPwPin                 = "pw_pin"
+	PinwatchProgPwPrepare             = "pw_prepare"
+	PinwatchProgPwProcessExit         = "pw_process_exit"
+	PinwatchProgPwProcessFree         = "pw_process_free"
+	PinwatchProgPwResolve             = "pw_resolve"
+	PinwatchProgPwRtSigprocmaskEnter  = "pw_rt_sigprocmask_enter"
+	PinwatchProgPwRtSigprocmaskFentry = "pw_rt_sigprocmask_fentry"
+	PinwatchProgPwRtSigreturnEnter    = "pw_rt_sigreturn_enter"
+	PinwatchProgPwRtSigreturnFentry   = "pw_rt_sigreturn_fentry"
+	PinwatchProgPwSigaltstackEnter    = "pw_sigaltstack_enter"
+	PinwatchProgPwSigaltstackFentry   = "pw_sigaltstack_fentry"
+	PinwatchProgPwSnapshot            = "pw_snapshot"
+	PinwatchProgPwSwitch              = "pw_switch"
+	PinwatchProgPwTgkillEnter         = "pw_tgkill_enter"
+	PinwatchProgPwTgkillExit          = "pw_tgkill_exit"
+	PinwatchProgPwTgkillFentry        = "pw_tgkill_fentry"
+	PinwatchProgPwTgkillFexit         = "pw_tgkill_fexit"
+	PinwatchProgPwWakeupNew           = "pw_wakeup_new"
+	PinwatchProgPwWaking              = "pw_waking"
+	PinwatchVarAggregate              = "aggregate"
+	PinwatchVarAsyncPreempt           = "async_preempt"
+	PinwatchVarBoundary               = "boundary"
+	PinwatchVarCpuCount               = "cpu_count"
+	PinwatchVarG_inRegister           = "g_in_register"
+	PinwatchVarG_piece                = "g_piece"
+	PinwatchVarG_pieceSize            = "g_piece_size"
+	PinwatchVarG_tlsOffset            = "g_tls_offset"
+	PinwatchVarInBtfCpuSlot           = "in_btf_cpu_slot"
+	PinwatchVarInBtfKind              = "in_btf_kind"
+	PinwatchVarInBtfLockKind          = "in_btf_lock_kind"
+	PinwatchVarInBtfMigrateWhy        = "in_btf_migrate_why"
+	PinwatchVarInBtfMoves             = "in_btf_moves"
+	PinwatchVarInBtfResolved          = "in_btf_resolved"
+	PinwatchVarInBtfSampleOf          = "in_btf_sample_of"
+	PinwatchVarInBtfSamples           = "in_btf_samples"
+	PinwatchVarInBtfSnapshot          = "in_btf_snapshot"
+	PinwatchVarInBtfSwitchFlag        = "in_btf_switch_flag"
+	PinwatchVarInBtfTargetState       = "in_btf_target_state"
+	PinwatchVarInBtfThreadFlag        = "in_btf_thread_flag"
+	PinwatchVarInG_goid               = "in_g_goid"
+	PinwatchVarInG_lockedm            = "in_g_lockedm"
+	PinwatchVarInG_status             = "in_g_status"
+	PinwatchVarLight                  = "light"
+	PinwatchVarLockProved             = "lock_proved"
+	PinwatchVarLost                   = "lost"
+	PinwatchVarNsLevel                = "ns_level"
+	PinwatchVarOffG_goid              = "off_g_goid"
+	PinwatchVarOffG_m                 = "off_g_m"
+	PinwatchVarOffG_startpc           = "off_g_startpc"
+	PinwatchVarOffM_curg              = "off_m_curg"
+	PinwatchVarOffM_id                = "off_m_id"
+	PinwatchVarOffM_isextra           = "off_m_isextra"
+	PinwatchVarOffM_lockedext         = "off_m_lockedext"
+	PinwatchVarOffM_lockedg           = "off_m_lockedg"
+	PinwatchVarOffM_mstartfn          = "off_m_mstartfn"
+	PinwatchVarOffM_p                 = "off_m_p"
+	PinwatchVarOffM_procid            = "off_m_procid"
+	PinwatchVarOffsetsProved          = "offsets_proved"
+	PinwatchVarOverflowed             = "overflowed"
+	PinwatchVarRateBegin              = "rate_begin"
+	PinwatchVarRateChunk              = "rate_chunk"
+	PinwatchVarRateLimit              = "rate_limit"
+	PinwatchVarRateUsed               = "rate_used"
+	PinwatchVarRingSize               = "ring_size"
+	PinwatchVarRuntimeCgo             = "runtime_cgo"
+	PinwatchVarRuntimeGone            = "runtime_gone"
+	PinwatchVarRuntimeKnown           = "runtime_known"
+	PinwatchVarSwitchHasState         = "switch_has_state"
+	PinwatchVarTargetGone             = "target_gone"
+	PinwatchVarTargetTgid             = "target_tgid"
+	PinwatchVarThreadMask             = "thread_mask"
+	PinwatchVarTurnsPerCpu            = "turns_per_cpu"
+	PinwatchVarWantedPid              = "wanted_pid"
+	PinwatchVarWindowBegin            = "window_begin"
 )
 
 // LoadPinwatch returns the embedded CollectionSpec for Pinwatch.
@@ -517,31 +528,41 @@ type PinwatchSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type PinwatchProgramSpecs struct {
-	PwClone3Enter *ebpf.ProgramSpec `ebpf:"pw_clone3_enter"`
-	PwClone3Exit  *ebpf.ProgramSpec `ebpf:"pw_clone3_exit"`
-	PwCloneEnter  *ebpf.ProgramSpec `ebpf:"pw_clone_enter"`
-	PwCloneExit   *ebpf.ProgramSpec `ebpf:"pw_clone_exit"`
-	PwDeliver     *ebpf.ProgramSpec `ebpf:"pw_deliver"`
-	PwExec        *ebpf.ProgramSpec `ebpf:"pw_exec"`
-	PwExitEnter   *ebpf.ProgramSpec `ebpf:"pw_exit_enter"`
-	PwGenerate    *ebpf.ProgramSpec `ebpf:"pw_generate"`
-	PwMigrate     *ebpf.ProgramSpec `ebpf:"pw_migrate"`
-	PwNewtask     *ebpf.ProgramSpec `ebpf:"pw_newtask"`
-	PwNothing     *ebpf.ProgramSpec `ebpf:"pw_nothing"`
-	PwPin         *ebpf.ProgramSpec `ebpf:"pw_pin"`
-	PwPrepare     *ebpf.ProgramSpec `ebpf:"pw_prepare"`
-	PwProcessExit *ebpf.ProgramSpec `ebpf:"pw_process_exit"`
-	PwProcessFree *ebpf.ProgramSpec `ebpf:"pw_process_free"`
-	PwResolve     *ebpf.ProgramSpec `ebpf:"pw_resolve"`
-	PwSigaltstack *ebpf.ProgramSpec `ebpf:"pw_sigaltstack"`
-	PwSigmask     *ebpf.ProgramSpec `ebpf:"pw_sigmask"`
-	PwSigreturn   *ebpf.ProgramSpec `ebpf:"pw_sigreturn"`
-	PwSnapshot    *ebpf.ProgramSpec `ebpf:"pw_snapshot"`
-	PwSwitch      *ebpf.ProgramSpec `ebpf:"pw_switch"`
-	PwTgkillEnter *ebpf.ProgramSpec `ebpf:"pw_tgkill_enter"`
-	PwTgkillExit  *ebpf.ProgramSpec `ebpf:"pw_tgkill_exit"`
-	PwWakeupNew   *ebpf.ProgramSpec `ebpf:"pw_wakeup_new"`
-	PwWaking      *ebpf.ProgramSpec `ebpf:"pw_waking"`
+	PwClone3Enter         *ebpf.ProgramSpec `ebpf:"pw_clone3_enter"`
+	PwClone3Exit          *ebpf.ProgramSpec `ebpf:"pw_clone3_exit"`
+	PwClone3Fentry        *ebpf.ProgramSpec `ebpf:"pw_clone3_fentry"`
+	PwClone3Fexit         *ebpf.ProgramSpec `ebpf:"pw_clone3_fexit"`
+	PwCloneEnter          *ebpf.ProgramSpec `ebpf:"pw_clone_enter"`
+	PwCloneExit           *ebpf.ProgramSpec `ebpf:"pw_clone_exit"`
+	PwCloneFentry         *ebpf.ProgramSpec `ebpf:"pw_clone_fentry"`
+	PwCloneFexit          *ebpf.ProgramSpec `ebpf:"pw_clone_fexit"`
+	PwDeliver             *ebpf.ProgramSpec `ebpf:"pw_deliver"`
+	PwExec                *ebpf.ProgramSpec `ebpf:"pw_exec"`
+	PwExitEnter           *ebpf.ProgramSpec `ebpf:"pw_exit_enter"`
+	PwExitFentry          *ebpf.ProgramSpec `ebpf:"pw_exit_fentry"`
+	PwGenerate            *ebpf.ProgramSpec `ebpf:"pw_generate"`
+	PwMigrate             *ebpf.ProgramSpec `ebpf:"pw_migrate"`
+	PwNewtask             *ebpf.ProgramSpec `ebpf:"pw_newtask"`
+	PwNothing             *ebpf.ProgramSpec `ebpf:"pw_nothing"`
+	PwPin                 *ebpf.ProgramSpec `ebpf:"pw_pin"`
+	PwPrepare             *ebpf.ProgramSpec `ebpf:"pw_prepare"`
+	PwProcessExit         *ebpf.ProgramSpec `ebpf:"pw_process_exit"`
+	PwProcessFree         *ebpf.ProgramSpec `ebpf:"pw_process_free"`
+	PwResolve             *ebpf.ProgramSpec `ebpf:"pw_resolve"`
+	PwRtSigprocmaskEnter  *ebpf.ProgramSpec `ebpf:"pw_rt_sigprocmask_enter"`
+	PwRtSigprocmaskFentry *ebpf.ProgramSpec `ebpf:"pw_rt_sigprocmask_fentry"`
+	PwRtSigreturnEnter    *ebpf.ProgramSpec `ebpf:"pw_rt_sigreturn_enter"`
+	PwRtSigreturnFentry   *ebpf.ProgramSpec `ebpf:"pw_rt_sigreturn_fentry"`
+	PwSigaltstackEnter    *ebpf.ProgramSpec `ebpf:"pw_sigaltstack_enter"`
+	PwSigaltstackFentry   *ebpf.ProgramSpec `ebpf:"pw_sigaltstack_fentry"`
+	PwSnapshot            *ebpf.ProgramSpec `ebpf:"pw_snapshot"`
+	PwSwitch              *ebpf.ProgramSpec `ebpf:"pw_switch"`
+	PwTgkillEnter         *ebpf.ProgramSpec `ebpf:"pw_tgkill_enter"`
+	PwTgkillExit          *ebpf.ProgramSpec `ebpf:"pw_tgkill_exit"`
+	PwTgkillFentry        *ebpf.ProgramSpec `ebpf:"pw_tgkill_fentry"`
+	PwTgkillFexit         *ebpf.ProgramSpec `ebpf:"pw_tgkill_fexit"`
+	PwWakeupNew           *ebpf.ProgramSpec `ebpf:"pw_wakeup_new"`
+	PwWaking              *ebpf.ProgramSpec `ebpf:"pw_waking"`
 }
 
 // PinwatchMapSpecs contains maps before they are loaded into the kernel.
@@ -584,6 +605,7 @@ type PinwatchVariableSpecs struct {
 	InG_goid         *ebpf.VariableSpec `ebpf:"in_g_goid"`
 	InG_lockedm      *ebpf.VariableSpec `ebpf:"in_g_lockedm"`
 	InG_status       *ebpf.VariableSpec `ebpf:"in_g_status"`
+	Light            *ebpf.VariableSpec `ebpf:"light"`
 	LockProved       *ebpf.VariableSpec `ebpf:"lock_proved"`
 	Lost             *ebpf.VariableSpec `ebpf:"lost"`
 	NsLevel          *ebpf.VariableSpec `ebpf:"ns_level"`
@@ -685,6 +707,7 @@ type PinwatchVariables struct {
 	InG_goid         *ebpf.Variable `ebpf:"in_g_goid"`
 	InG_lockedm      *ebpf.Variable `ebpf:"in_g_lockedm"`
 	InG_status       *ebpf.Variable `ebpf:"in_g_status"`
+	Light            *ebpf.Variable `ebpf:"light"`
 	LockProved       *ebpf.Variable `ebpf:"lock_proved"`
 	Lost             *ebpf.Variable `ebpf:"lost"`
 	NsLevel          *ebpf.Variable `ebpf:"ns_level"`
@@ -722,42 +745,57 @@ type PinwatchVariables struct {
 //
 // It can be passed to LoadPinwatchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PinwatchPrograms struct {
-	PwClone3Enter *ebpf.Program `ebpf:"pw_clone3_enter"`
-	PwClone3Exit  *ebpf.Program `ebpf:"pw_clone3_exit"`
-	PwCloneEnter  *ebpf.Program `ebpf:"pw_clone_enter"`
-	PwCloneExit   *ebpf.Program `ebpf:"pw_clone_exit"`
-	PwDeliver     *ebpf.Program `ebpf:"pw_deliver"`
-	PwExec        *ebpf.Program `ebpf:"pw_exec"`
-	PwExitEnter   *ebpf.Program `ebpf:"pw_exit_enter"`
-	PwGenerate    *ebpf.Program `ebpf:"pw_generate"`
-	PwMigrate     *ebpf.Program `ebpf:"pw_migrate"`
-	PwNewtask     *ebpf.Program `ebpf:"pw_newtask"`
-	PwNothing     *ebpf.Program `ebpf:"pw_nothing"`
-	PwPin         *ebpf.Program `ebpf:"pw_pin"`
-	PwPrepare     *ebpf.Program `ebpf:"pw_prepare"`
-	PwProcessExit *ebpf.Program `ebpf:"pw_process_exit"`
-	PwProcessFree *ebpf.Program `ebpf:"pw_process_free"`
-	PwResolve     *ebpf.Program `ebpf:"pw_resolve"`
-	PwSigaltstack *ebpf.Program `ebpf:"pw_sigaltstack"`
-	PwSigmask     *ebpf.Program `ebpf:"pw_sigmask"`
-	PwSigreturn   *ebpf.Program `ebpf:"pw_sigreturn"`
-	PwSnapshot    *ebpf.Program `ebpf:"pw_snapshot"`
-	PwSwitch      *ebpf.Program `ebpf:"pw_switch"`
-	PwTgkillEnter *ebpf.Program `ebpf:"pw_tgkill_enter"`
-	PwTgkillExit  *ebpf.Program `ebpf:"pw_tgkill_exit"`
-	PwWakeupNew   *ebpf.Program `ebpf:"pw_wakeup_new"`
-	PwWaking      *ebpf.Program `ebpf:"pw_waking"`
+	PwClone3Enter         *ebpf.Program `ebpf:"pw_clone3_enter"`
+	PwClone3Exit          *ebpf.Program `ebpf:"pw_clone3_exit"`
+	PwClone3Fentry        *ebpf.Program `ebpf:"pw_clone3_fentry"`
+	PwClone3Fexit         *ebpf.Program `ebpf:"pw_clone3_fexit"`
+	PwCloneEnter          *ebpf.Program `ebpf:"pw_clone_enter"`
+	PwCloneExit           *ebpf.Program `ebpf:"pw_clone_exit"`
+	PwCloneFentry         *ebpf.Program `ebpf:"pw_clone_fentry"`
+	PwCloneFexit          *ebpf.Program `ebpf:"pw_clone_fexit"`
+	PwDeliver             *ebpf.Program `ebpf:"pw_deliver"`
+	PwExec                *ebpf.Program `ebpf:"pw_exec"`
+	PwExitEnter           *ebpf.Program `ebpf:"pw_exit_enter"`
+	PwExitFentry          *ebpf.Program `ebpf:"pw_exit_fentry"`
+	PwGenerate            *ebpf.Program `ebpf:"pw_generate"`
+	PwMigrate             *ebpf.Program `ebpf:"pw_migrate"`
+	PwNewtask             *ebpf.Program `ebpf:"pw_newtask"`
+	PwNothing             *ebpf.Program `ebpf:"pw_nothing"`
+	PwPin                 *ebpf.Program `ebpf:"pw_pin"`
+	PwPrepare             *ebpf.Program `ebpf:"pw_prepare"`
+	PwProcessExit         *ebpf.Program `ebpf:"pw_process_exit"`
+	PwProcessFree         *ebpf.Program `ebpf:"pw_process_free"`
+	PwResolve             *ebpf.Program `ebpf:"pw_resolve"`
+	PwRtSigprocmaskEnter  *ebpf.Program `ebpf:"pw_rt_sigprocmask_enter"`
+	PwRtSigprocmaskFentry *ebpf.Program `ebpf:"pw_rt_sigprocmask_fentry"`
+	PwRtSigreturnEnter    *ebpf.Program `ebpf:"pw_rt_sigreturn_enter"`
+	PwRtSigreturnFentry   *ebpf.Program `ebpf:"pw_rt_sigreturn_fentry"`
+	PwSigaltstackEnter    *ebpf.Program `ebpf:"pw_sigaltstack_enter"`
+	PwSigaltstackFentry   *ebpf.Program `ebpf:"pw_sigaltstack_fentry"`
+	PwSnapshot            *ebpf.Program `ebpf:"pw_snapshot"`
+	PwSwitch              *ebpf.Program `ebpf:"pw_switch"`
+	PwTgkillEnter         *ebpf.Program `ebpf:"pw_tgkill_enter"`
+	PwTgkillExit          *ebpf.Program `ebpf:"pw_tgkill_exit"`
+	PwTgkillFentry        *ebpf.Program `ebpf:"pw_tgkill_fentry"`
+	PwTgkillFexit         *ebpf.Program `ebpf:"pw_tgkill_fexit"`
+	PwWakeupNew           *ebpf.Program `ebpf:"pw_wakeup_new"`
+	PwWaking              *ebpf.Program `ebpf:"pw_waking"`
 }
 
 func (p *PinwatchPrograms) Close() error {
 	return _PinwatchClose(
 		p.PwClone3Enter,
 		p.PwClone3Exit,
+		p.PwClone3Fentry,
+		p.PwClone3Fexit,
 		p.PwCloneEnter,
 		p.PwCloneExit,
+		p.PwCloneFentry,
+		p.PwCloneFexit,
 		p.PwDeliver,
 		p.PwExec,
 		p.PwExitEnter,
+		p.PwExitFentry,
 		p.PwGenerate,
 		p.PwMigrate,
 		p.PwNewtask,
@@ -767,13 +805,18 @@ func (p *PinwatchPrograms) Close() error {
 		p.PwProcessExit,
 		p.PwProcessFree,
 		p.PwResolve,
-		p.PwSigaltstack,
-		p.PwSigmask,
-		p.PwSigreturn,
+		p.PwRtSigprocmaskEnter,
+		p.PwRtSigprocmaskFentry,
+		p.PwRtSigreturnEnter,
+		p.PwRtSigreturnFentry,
+		p.PwSigaltstackEnter,
+		p.PwSigaltstackFentry,
 		p.PwSnapshot,
 		p.PwSwitch,
 		p.PwTgkillEnter,
 		p.PwTgkillExit,
+		p.PwTgkillFentry,
+		p.PwTgkillFexit,
 		p.PwWakeupNew,
 		p.PwWaking,
 	)

@@ -21,6 +21,10 @@ type Config struct {
 	// Locks says that lock state is read from the runtime's memory.
 	Locks bool
 
+	// Light says that no system call is told of. Then NewTask and SignalGenerate come with a CloneEnter or TgkillEnter of their moment, for the
+	// stack, and ProcessExit says whether it is by exit(2).
+	Light bool
+
 	// Aggregate says that most turns are told of as sums, and the CPU time of hand-offs only so.
 	Aggregate bool
 

@@ -129,10 +129,13 @@ func (k *costs) all() *cost {
 	return &all
 }
 
-// costRows lists every phase, the row over all samples first and then its parts along each dimension.
-func (w *window) costRows() []Cost {
+// costRows lists every phase that is measured, the row over all samples first and then its parts along each dimension.
+func (w *window) costRows(light bool) []Cost {
 	var rows []Cost
 	for p := range phaseCount {
+		if light && !phases[p].light {
+			continue
+		}
 		k := &w.costs[p]
 		rows = append(rows, w.costRow(p, Population{}, k.all()))
 		first := len(rows)
@@ -142,6 +145,9 @@ func (w *window) costRows() []Cost {
 			}
 		}
 		slices.SortFunc(rows[first:], func(a, b Cost) int { return comparePopulations(a.Population, b.Population) })
+		for i := first - 1; light && p == phaseDeliver && i < len(rows); i++ {
+			rows[i].Hooks = nil // most of what signal_generate's program does comes before: the stack
+		}
 	}
 	return rows
 }

@@ -106,13 +106,8 @@ func (c *Correlator) sigaltstack(e *events.Event) {
 
 func (c *Correlator) exitEnter(e *events.Event) {
 	t := c.known(e.TID)
-	t.exitEnter = e.Time
 	t.open(spanExit, e.Time)
-	c.count(e.Time, func(w *window) *uint64 { return &w.counts.ThreadsExited })
-	c.countExit(t, e.Args[events.ArgStack], e.Time)
-	for _, p := range [...]phase{phaseRuntime, phaseExit, phaseFree} {
-		c.begun(p, t.end, e.Time)
-	}
+	c.exits(t, e.Args[events.ArgStack], e.Time)
 	if t.mexit != 0 && t.spans[spanMexit].begin == t.mexit {
 		s := t.close(spanMexit, phaseRuntime, e.Time)
 		s.anchor, s.group = e.Time, t.end
@@ -120,11 +115,25 @@ func (c *Correlator) exitEnter(e *events.Event) {
 	}
 }
 
-// processExit counts the threads that end without having asked to.
+// exits counts a thread that has called exit(2).
+func (c *Correlator) exits(t *thread, stack uint64, at events.Time) {
+	t.exitEnter = at
+	c.count(at, func(w *window) *uint64 { return &w.counts.ThreadsExited })
+	c.countExit(t, stack, at)
+	for _, p := range [...]phase{phaseRuntime, phaseExit, phaseFree} {
+		c.begun(p, t.end, at)
+	}
+}
+
+// processExit counts the threads that end without having asked to and, in light, those that have.
 func (c *Correlator) processExit(e *events.Event) {
 	t := c.known(e.TID)
 	t.ending = e.Time
-	if t.exitEnter == 0 {
+	switch {
+	case t.exitEnter != 0:
+	case c.cfg.Light && e.Flags&events.ExitCalled != 0:
+		c.exits(t, 0, e.Time)
+	default:
 		c.count(e.Time, func(w *window) *uint64 { return &w.counts.ThreadsKilled })
 	}
 }
@@ -134,7 +143,7 @@ func (c *Correlator) dead(t *thread, at events.Time) {
 	t.deadAt = at
 	c.unlocked(t)
 	c.settlePins(t, at)
-	if t.exitEnter == 0 {
+	if t.spans[spanExit].begin == 0 {
 		return
 	}
 	s := t.close(spanExit, phaseExit, at)

@@ -232,6 +232,7 @@ func (c *Correlator) role(t *thread) string {
 		return "template"
 	case t.m.known && c.cfg.Sysmon != 0 && c.cfg.TemplateThread != 0:
 		return "worker"
+	case c.cfg.Light && t.createdAt != 0: // who made it is not known
 	case !t.m.known && t.lockKind() == events.LockForeign && !t.byGo:
 		return "foreign"
 	}

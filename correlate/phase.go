@@ -33,6 +33,7 @@ type phaseSpec struct {
 	programs []string
 	needs    []events.Kind // without all of these records a sample is missed
 	warning  string        // what the number does not hold, always
+	light    bool          // it is measured in light, too: no system call begins or ends it
 }
 
 var phases = [phaseCount]phaseSpec{
@@ -42,7 +43,7 @@ var phases = [phaseCount]phaseSpec{
 	phaseSpawn: {id: "P-8", name: "spawn",
 		programs: []string{"task_newtask", "sched_wakeup_new"},
 		needs:    []events.Kind{events.CloneEnter, events.NewTask, events.Switch}},
-	phaseRunqWait: {id: "P-8", name: "runq_wait",
+	phaseRunqWait: {id: "P-8", name: "runq_wait", light: true,
 		programs: []string{"sched_wakeup_new"},
 		needs:    []events.Kind{events.NewTask, events.Switch}},
 	phaseStart: {id: "P-8", name: "start", oneThread: true,
@@ -57,12 +58,12 @@ var phases = [phaseCount]phaseSpec{
 	phaseExit: {id: "P-9", name: "exit", oneThread: true,
 		programs: []string{"sched_process_exit"},
 		needs:    []events.Kind{events.ExitEnter, events.Switch}},
-	phaseFree: {id: "P-9", name: "free",
+	phaseFree: {id: "P-9", name: "free", light: true,
 		needs: []events.Kind{events.ExitEnter, events.Switch, events.ProcessFree}},
 	phaseSend: {id: "P-5", name: "send", oneThread: true,
 		programs: []string{"signal_generate"},
 		needs:    []events.Kind{events.TgkillEnter, events.SignalGenerate, events.TgkillExit}},
-	phaseDeliver: {id: "P-5", name: "deliver", oneThread: true,
+	phaseDeliver: {id: "P-5", name: "deliver", oneThread: true, light: true,
 		programs: []string{"signal_generate"},
 		needs:    []events.Kind{events.TgkillEnter, events.SignalGenerate, events.SignalDeliver}},
 	phaseHandler: {id: "P-5", name: "handler", oneThread: true,
@@ -79,10 +80,10 @@ var phases = [phaseCount]phaseSpec{
 	phaseResume: {id: "P-6", name: "resume", oneThread: true,
 		programs: []string{"sys_enter_rt_sigreturn"},
 		needs:    []events.Kind{events.Sigreturn, events.Park, events.Switch}},
-	phaseHandoffWake: {id: "X-handoff", name: "wake",
+	phaseHandoffWake: {id: "X-handoff", name: "wake", light: true,
 		programs: []string{"sched_waking"},
 		needs:    []events.Kind{events.Switch}},
-	phaseHandoffCPU: {id: "X-handoff", name: "cpu", bound: "lower",
+	phaseHandoffCPU: {id: "X-handoff", name: "cpu", bound: "lower", light: true,
 		programs: []string{"sched_waking"},
 		needs:    []events.Kind{events.Switch}},
 }

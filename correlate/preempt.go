@@ -9,6 +9,8 @@ import (
 // signal is one SIGURG that the target sends to one of its threads.
 type signal struct {
 	enter                events.Time // of tgkill
+	why                  *reason
+	stack                uint64
 	generated, delivered events.Time
 	reached              bool   // it was generated for a thread of the target, delivered or not
 	of                   group  // the target's lock and the sender's cause
@@ -39,9 +41,12 @@ func (c *Correlator) tgkillEnter(e *events.Event) {
 	t := c.known(e.TID)
 	t.open(spanTgkill, e.Time)
 	k := c.class(whatPreempt, e.Args[events.ArgStack])
-	t.sending = &signal{enter: e.Time, of: group{locked: partUnknown, cause: k.part}}
-	c.countCause(k, e.Args[events.ArgStack], e.Time)
-	c.count(e.Time, func(w *window) *uint64 { return &w.counts.SigurgSent })
+	t.sending = &signal{enter: e.Time, why: k, stack: e.Args[events.ArgStack], of: group{locked: partUnknown, cause: k.part}}
+	if c.cfg.Light {
+		return // what it tells of is signal_generate, which follows
+	}
+	c.countCause(k, t.sending.stack, e.Time)
+	c.count(e.Time, func(w *window) *uint64 { return &w.sent })
 }
 
 func (c *Correlator) signalGenerate(e *events.Event) {
@@ -61,6 +66,9 @@ func (c *Correlator) signalGenerate(e *events.Event) {
 	sig := c.known(uint32(e.Args[events.ArgSender])).sending
 	if sig == nil || sig.enter != events.Time(e.Args[events.ArgTgkillEnter]) || e.Args[events.ArgGroup] != 0 {
 		return // not by tgkill, or its enter was lost
+	}
+	if c.cfg.Light {
+		c.countCause(sig.why, sig.stack, e.Time)
 	}
 	if !sig.reached { // it is for a thread of the target, not for another process
 		sig.reached = true

@@ -64,6 +64,8 @@ const (
 	TargetOnCPU    = uint8(bpf.PinwatchTargetStateTARGET_ON_CPU)
 	TargetUnknown  = uint8(bpf.PinwatchTargetStateTARGET_UNKNOWN)
 
+	ExitCalled = uint8(1) // ProcessExit: the thread is in exit(2)
+
 	LockUnread  = uint8(bpf.PinwatchLockKindLOCK_UNREAD)
 	LockUnknown = uint8(bpf.PinwatchLockKindLOCK_UNKNOWN)
 	LockForeign = uint8(bpf.PinwatchLockKindLOCK_FOREIGN)
@@ -141,7 +143,7 @@ var specs = [kindCount]spec{
 	CloneEnter:     {"clone_enter", []string{"clone_flags", "stack", "lock"}, []string{"clone3"}, unsafe.Sizeof(bpf.PinwatchEventCloneEnter{}), decodeCloneEnter},
 	CloneExit:      {"clone_exit", []string{"ret", "enter"}, nil, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
 	ExitEnter:      {"exit_enter", []string{"stack"}, nil, stackedSize, decodeStacked},
-	ProcessExit:    {"process_exit", nil, nil, plainSize, decodePlain},
+	ProcessExit:    {"process_exit", nil, []string{"exit"}, plainSize, decodePlain},
 	ProcessFree:    {"process_free", nil, nil, plainSize, decodePlain},
 	Sigmask:        {"sigmask", []string{"set"}, lockFlags, unsafe.Sizeof(bpf.PinwatchEventSigmask{}), decodeValue},
 	Sigaltstack:    {"sigaltstack", []string{"ss_flags"}, nil, unsafe.Sizeof(bpf.PinwatchEventSigaltstack{}), decodeSigaltstack},

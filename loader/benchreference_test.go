@@ -30,7 +30,7 @@ func BenchmarkReference(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer rt.Close()
-	empty := attachEmpty(b, hook{family: "sched_switch"})
+	empty := attachEmpty(b, "sched_switch")
 	enableStats(b)
 	var ours, reference, floor []float64
 	for range referenceRounds {

@@ -33,6 +33,7 @@ const (
 	referenceMapReferenceStorage  = "reference_storage"
 	referenceProgReferenceNewtask = "reference_newtask"
 	referenceProgReferencePrepare = "reference_prepare"
+	referenceProgReferenceSlow    = "reference_slow"
 	referenceProgReferenceSwitch  = "reference_switch"
 	referenceVarAggregate         = "aggregate"
 	referenceVarAsyncPreempt      = "async_preempt"
@@ -44,6 +45,7 @@ const (
 	referenceVarInG_goid          = "in_g_goid"
 	referenceVarInG_lockedm       = "in_g_lockedm"
 	referenceVarInG_status        = "in_g_status"
+	referenceVarLight             = "light"
 	referenceVarNsLevel           = "ns_level"
 	referenceVarOffG_goid         = "off_g_goid"
 	referenceVarOffG_m            = "off_g_m"
@@ -115,6 +117,7 @@ type referenceSpecs struct {
 type referenceProgramSpecs struct {
 	ReferenceNewtask *ebpf.ProgramSpec `ebpf:"reference_newtask"`
 	ReferencePrepare *ebpf.ProgramSpec `ebpf:"reference_prepare"`
+	ReferenceSlow    *ebpf.ProgramSpec `ebpf:"reference_slow"`
 	ReferenceSwitch  *ebpf.ProgramSpec `ebpf:"reference_switch"`
 }
 
@@ -140,6 +143,7 @@ type referenceVariableSpecs struct {
 	InG_goid        *ebpf.VariableSpec `ebpf:"in_g_goid"`
 	InG_lockedm     *ebpf.VariableSpec `ebpf:"in_g_lockedm"`
 	InG_status      *ebpf.VariableSpec `ebpf:"in_g_status"`
+	Light           *ebpf.VariableSpec `ebpf:"light"`
 	NsLevel         *ebpf.VariableSpec `ebpf:"ns_level"`
 	OffG_goid       *ebpf.VariableSpec `ebpf:"off_g_goid"`
 	OffG_m          *ebpf.VariableSpec `ebpf:"off_g_m"`
@@ -212,6 +216,7 @@ type referenceVariables struct {
 	InG_goid        *ebpf.Variable `ebpf:"in_g_goid"`
 	InG_lockedm     *ebpf.Variable `ebpf:"in_g_lockedm"`
 	InG_status      *ebpf.Variable `ebpf:"in_g_status"`
+	Light           *ebpf.Variable `ebpf:"light"`
 	NsLevel         *ebpf.Variable `ebpf:"ns_level"`
 	OffG_goid       *ebpf.Variable `ebpf:"off_g_goid"`
 	OffG_m          *ebpf.Variable `ebpf:"off_g_m"`
@@ -245,6 +250,7 @@ type referenceVariables struct {
 type referencePrograms struct {
 	ReferenceNewtask *ebpf.Program `ebpf:"reference_newtask"`
 	ReferencePrepare *ebpf.Program `ebpf:"reference_prepare"`
+	ReferenceSlow    *ebpf.Program `ebpf:"reference_slow"`
 	ReferenceSwitch  *ebpf.Program `ebpf:"reference_switch"`
 }
 
@@ -252,6 +258,7 @@ func (p *referencePrograms) Close() error {
 	return _ReferenceClose(
 		p.ReferenceNewtask,
 		p.ReferencePrepare,
+		p.ReferenceSlow,
 		p.ReferenceSwitch,
 	)
 }

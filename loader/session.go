@@ -24,10 +24,15 @@ type Config struct {
 	MaxRate int
 	// ThreadEntries is the size of the table of threads, a power of two; 0 means what suits any program. For tests.
 	ThreadEntries int
+	// Light leaves out every hook on a system call.
+	Light bool
 	// Aggregate has the kernel side add turns up instead of sending each.
 	Aggregate bool
 	// Runtime says where the target's Go runtime keeps what is read of it; nil: nothing is read.
 	Runtime *goruntime.Info
+
+	// refuse, for tests, says why a system call's function can't be attached to.
+	refuse func(call string) error
 }
 
 // Session is one process being observed. Everything it has in the kernel hangs on its file descriptors and goes with them,
@@ -37,11 +42,13 @@ type Session struct {
 	Kernel  Kernel
 	Buffers Buffers
 
-	objs     bpf.PinwatchObjects
-	links    []link.Link
-	perfFDs  []int
+	objs     objects
+	loaded   *collection
+	attached []attachment
 	snapshot *link.Iter
 	hooks    map[string]string
+	noFentry map[string]error // by system call: why it has a tracepoint
+	refuse   func(call string) error
 	fence    atomic.Uint32
 }
 
@@ -51,11 +58,11 @@ func Attach(target *Target, cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{Target: target, Kernel: kernel, hooks: map[string]string{}}
+	s := &Session{Target: target, Kernel: kernel, hooks: map[string]string{}, noFentry: map[string]error{}, refuse: cfg.refuse}
 	if err := s.load(cfg); err != nil {
 		return nil, err
 	}
-	if err := s.attach(); err != nil {
+	if err := s.attach(cfg); err != nil {
 		return nil, errors.Join(err, s.detach())
 	}
 	return s, nil
@@ -71,6 +78,7 @@ func (s *Session) load(cfg Config) error {
 		return err
 	}
 	variables["target_tgid"] = s.Target.TGID
+	variables["light"] = cfg.Light
 	variables["ns_level"] = s.Target.level
 	variables["switch_has_state"] = s.Kernel.SwitchHasState
 	if s.Buffers, err = sizeBuffers(cfg.RingBytes, cfg.Aggregate); err != nil {
@@ -86,7 +94,7 @@ func (s *Session) load(cfg Config) error {
 			return fmt.Errorf("set %s: %w", name, err)
 		}
 	}
-	if err := spec.LoadAndAssign(&s.objs, nil); err != nil {
+	if s.loaded, err = load(spec, &s.objs); err != nil {
 		return explainLoad("load BPF programs", err)
 	}
 	return nil
@@ -144,8 +152,7 @@ func (s *Session) Lost() ([bpf.PinwatchEventKindKIND_COUNT]uint64, error) {
 	return lost, nil
 }
 
-// Hooks says for each family of hooks how it is attached: "tracepoint" for classic tracepoints of system calls, "tp_btf" for
-// the kernel's own.
+// Hooks says how each hook is attached: system calls by Fentry, Tracepoint or Off, the kernel's own tracepoints by "tp_btf".
 func (s *Session) Hooks() map[string]string { return s.hooks }
 
 // Close takes everything out of the kernel and lets go of the process.

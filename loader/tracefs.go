@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -66,9 +67,16 @@ func tracepointID(tracefs *os.File, name string) (uint64, error) {
 	return id, nil
 }
 
-// attachTracepoint runs prog at a classic tracepoint until the descriptor it returns is closed. perf events rather than BPF
+// perfEvent is the descriptor of one.
+type perfEvent int
+
+func (e perfEvent) Close() error { return unix.Close(int(e)) }
+
+const perfAttrSize = unsafe.Sizeof(unix.PerfEventAttr{})
+
+// attachTracepoint runs prog at a classic tracepoint until the perf event it returns is closed. perf events rather than BPF
 // links, because those need Linux 5.15.
-func attachTracepoint(id uint64, progFD int) (int, error) {
+func attachTracepoint(id uint64, progFD int) (perfEvent, error) {
 	attr := unix.PerfEventAttr{Type: unix.PERF_TYPE_TRACEPOINT, Config: id, Sample_type: unix.PERF_SAMPLE_RAW, Sample: 1, Wakeup: 1}
 	attr.Size = uint32(perfAttrSize)
 	// A program on a system call's tracepoint runs on every CPU, whichever CPU the event is opened on
@@ -83,5 +91,5 @@ func attachTracepoint(id uint64, progFD int) (int, error) {
 	if err := unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_ENABLE, 0); err != nil {
 		return -1, errors.Join(fmt.Errorf("enable: %w", err), unix.Close(fd))
 	}
-	return fd, nil
+	return perfEvent(fd), nil
 }

@@ -26,6 +26,7 @@ Examples:
   sudo pinwatch attach -p $(pidof renderd) -i 1s
   sudo pinwatch attach -p 4242 -d 1m -o json --out report.json
   sudo pinwatch attach -p 4242 -i 5s -o ndjson | jq .counts
+  sudo pinwatch attach -p 4242 --light
 
 It needs CAP_BPF, CAP_PERFMON and CAP_DAC_READ_SEARCH, and CAP_SYS_PTRACE for other users' processes.`,
 		Flags: append([]cli.Flag{
@@ -72,7 +73,10 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 			return errors.Join(err, target.Close())
 		}
 	}
-	session, err := loader.Attach(target, loader.Config{RingBytes: o.ringBytes, MaxRate: o.maxRate, ThreadEntries: o.threadEntries, Aggregate: o.aggregate, Runtime: program.info})
+	session, err := loader.Attach(target, loader.Config{
+		RingBytes: o.ringBytes, MaxRate: o.maxRate, ThreadEntries: o.threadEntries, Light: o.light, Aggregate: o.aggregate,
+		Runtime: program.info,
+	})
 	if err != nil {
 		return errors.Join(err, target.Close())
 	}
@@ -99,7 +103,7 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 	topology := host.ReadTopology(os.DirFS("/"))
 	w := &windows{out: out, meta: meta, session: session, probe: probe, maxRate: o.maxRate}
 	cfg := program.correlation(&ring.Stacks)
-	cfg.TGID, cfg.Distance, cfg.Sites, cfg.Aggregate = target.TGID, topology.Distance, o.sites, o.aggregate
+	cfg.TGID, cfg.Distance, cfg.Sites, cfg.Light, cfg.Aggregate = target.TGID, topology.Distance, o.sites, o.light, o.aggregate
 	ob := &observer{
 		session: session, ring: ring, sums: summed, stats: session.NewStats(), program: program, onWindow: w.settled, tee: o.tee,
 		correlator: correlate.New(cfg),

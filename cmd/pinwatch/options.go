@@ -26,6 +26,7 @@ type options struct {
 	offsets            string        // file of the user's own offsets; "" = none
 	verbose            bool
 	sites              bool
+	light              bool
 	aggregate          bool
 	tee                func(*events.Event) // see observer
 }
@@ -37,6 +38,7 @@ func observeFlags() []cli.Flag {
 		&cli.StringFlag{Name: "out", Usage: "write the report to `FILE` instead of the terminal"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "text: every population, cause, locked thread and site"},
 		&cli.BoolFlag{Name: "sites", Usage: "put a breakpoint on runtime.LockOSThread: who pins, from where, how often, for how long"},
+		&cli.BoolFlag{Name: "light", Usage: "watch no system call: nobody else is slowed, and what begins or ends at one is not measured"},
 		&cli.BoolFlag{Name: "aggregate", Usage: "add context switches up in the kernel instead of sending each: for targets that switch very often"},
 		&cli.StringFlag{Name: "ready-file", Usage: "make `FILE`, which must not exist, when the observation begins"},
 		&cli.StringFlag{Name: "ring-size", Usage: "`BYTES` of the kernel's buffers for events", DefaultText: "16M, or less where memory is short"},
@@ -52,7 +54,7 @@ func offsetsFlag() cli.Flag {
 func parseOptions(c *cli.Context, defaultDuration string) (o options, err error) {
 	o.format, o.outFile, o.threadEntries = c.String("output"), c.String("out"), c.Int("thread-entries")
 	o.readyFile, o.offsets, o.verbose = c.String("ready-file"), c.String("offsets"), c.Bool("verbose")
-	o.sites, o.aggregate = c.Bool("sites"), c.Bool("aggregate")
+	o.sites, o.light, o.aggregate = c.Bool("sites"), c.Bool("light"), c.Bool("aggregate")
 	switch o.format {
 	case "text", "json", "ndjson":
 	default:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/pinwatch/pinwatch/correlate"
@@ -55,7 +56,7 @@ func rich() *correlate.Result {
 	locked, unlocked := correlate.Population{Locked: "true"}, correlate.Population{Locked: "false"}
 	r := &correlate.Result{
 		Start: 1_000e9, End: 1_005e9,
-		Counts: correlate.Counts{Threads: 23, ThreadsCreated: 118, ThreadsExited: 114, ThreadsKilled: 0, SigurgSent: 612, SigurgGenerated: 614,
+		Counts: correlate.Counts{Threads: 23, ThreadsCreated: 118, ThreadsExited: 114, ThreadsKilled: 0, SigurgSent: ptr[uint64](612), SigurgGenerated: 614,
 			SigurgCoalesced: 1, SigurgDelivered: 610, SigurgForeign: 2, SigurgNotInjected: ptr(uint64(35)),
 			ThreadsExitedLocked: ptr(uint64(110)), LockedThreads: ptr(uint64(4)), LockedThreadsMax: ptr(uint64(9)), Switches: 184_203, Migrations: 1834},
 		Loss: correlate.Loss{ByKind: map[string]uint64{"switch": 0, "clone": 0}},
@@ -163,7 +164,7 @@ func pinned(r *correlate.Result) {
 
 // idle is a window in which the target slept.
 func idle() *correlate.Result {
-	r := &correlate.Result{Start: 50e9, End: 55e9, Counts: correlate.Counts{Threads: 2, ThreadsExitedLocked: ptr(uint64(0)), LockedThreads: ptr(uint64(0)), LockedThreadsMax: ptr(uint64(0))},
+	r := &correlate.Result{Start: 50e9, End: 55e9, Counts: correlate.Counts{Threads: 2, SigurgSent: ptr(uint64(0)), ThreadsExitedLocked: ptr(uint64(0)), LockedThreads: ptr(uint64(0)), LockedThreadsMax: ptr(uint64(0))},
 		Locks: correlate.LockView{Observations: 2}}
 	for _, c := range rich().Costs {
 		r.Costs = append(r.Costs, correlate.Cost{ID: c.ID, Phase: c.Phase, Population: c.Population, Bound: c.Bound})
@@ -189,10 +190,26 @@ func lossy() *correlate.Result {
 	return r
 }
 
+// light is rich without any hook on a system call.
+func light() *correlate.Result {
+	r := rich()
+	r.Counts.SigurgSent, r.Counts.SigurgNotInjected, r.Counts.ThreadsExitedLocked = nil, nil, nil
+	r.Costs = slices.DeleteFunc(r.Costs, func(c correlate.Cost) bool {
+		return !slices.Contains([]string{"runq_wait", "free", "deliver", "wake", "cpu"}, c.Phase)
+	})
+	for i := range r.Costs {
+		if r.Costs[i].Phase == "deliver" {
+			r.Costs[i].Hooks = nil
+		}
+	}
+	r.Warnings = []string{"no system call was watched (light)"}
+	return r
+}
+
 // crowd is 300 threads in a process that dies while it is observed.
 func crowd() *correlate.Result {
 	r := &correlate.Result{Start: 9e9, End: 10.5e9,
-		Counts: correlate.Counts{Threads: 0, ThreadsCreated: 3, ThreadsExited: 2, ThreadsKilled: 301, Switches: 1_234_567, Migrations: 98_765},
+		Counts: correlate.Counts{Threads: 0, ThreadsCreated: 3, ThreadsExited: 2, ThreadsKilled: 301, SigurgSent: ptr(uint64(0)), Switches: 1_234_567, Migrations: 98_765},
 		Moves:  correlate.Moves{ByWhy: map[string]uint64{"wakeup": 98_765}, ByDistance: map[string]uint64{"unknown": 98_765}},
 		Causes: []correlate.Cause{{What: "create", Cause: "unknown", N: 3}, {What: "exit", Cause: "unknown", N: 2}},
 		Costs: []correlate.Cost{

@@ -101,7 +101,7 @@ func newCounts(c correlate.Counts) Counts {
 		ThreadsExitedLocked: clone(c.ThreadsExitedLocked),
 		LockedThreads:       clone(c.LockedThreads),
 		LockedThreadsMax:    clone(c.LockedThreadsMax),
-		SigurgSent:          c.SigurgSent,
+		SigurgSent:          clone(c.SigurgSent),
 		SigurgGenerated:     c.SigurgGenerated,
 		SigurgCoalesced:     c.SigurgCoalesced,
 		SigurgDelivered:     c.SigurgDelivered,

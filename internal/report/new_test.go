@@ -66,7 +66,8 @@ func TestRowsAddUp(t *testing.T) {
 		for _, c := range r.Causes {
 			caused[c.What] += c.N
 		}
-		if caused["create"] != r.Counts.ThreadsCreated || caused["exit"] != r.Counts.ThreadsExited || caused["preempt"] != r.Counts.SigurgSent {
+		if caused["create"] != r.Counts.ThreadsCreated || caused["exit"] != r.Counts.ThreadsExited ||
+			r.Counts.SigurgSent != nil && caused["preempt"] != *r.Counts.SigurgSent {
 			t.Errorf("%s: causes %v do not add up to the counts", name, caused)
 		}
 		var lost uint64

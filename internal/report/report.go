@@ -118,7 +118,7 @@ type Counts struct {
 	ThreadsExited       uint64  `json:"threads_exited"`
 	ThreadsKilled       uint64  `json:"threads_killed"`
 	ThreadsExitedLocked *uint64 `json:"threads_exited_locked"`
-	SigurgSent          uint64  `json:"sigurg_sent"`
+	SigurgSent          *uint64 `json:"sigurg_sent"`
 	SigurgGenerated     uint64  `json:"sigurg_generated"`
 	SigurgCoalesced     uint64  `json:"sigurg_coalesced"`
 	SigurgDelivered     uint64  `json:"sigurg_delivered"`
