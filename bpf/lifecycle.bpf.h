@@ -22,6 +22,7 @@ static __always_inline int call_end(enum event_kind kind, __s64 ret)
 
 	if (!tid)
 		return PASS_ON;
+	OWN_RUN(kind == KIND_CLONE_EXIT ? OWN_CLONE_RETURN : OWN_TGKILL_RETURN, 0);
 	self = thread_self();
 	if (!self || !self->call_time)
 		return PASS_ON;
@@ -46,6 +47,7 @@ static __always_inline int clone_enter(void *ctx, __u64 clone_flags, __u8 clone3
 
 	if (!tid)
 		return PASS_ON;
+	OWN_RUN(OWN_CLONE, 0);
 	if (!(clone_flags & CLONE_THREAD)) {
 		call_begin(0);
 		return PASS_ON;
@@ -111,6 +113,7 @@ int pw_newtask(__u64 *ctx)
 
 	if (!is_target(child))
 		return 0;
+	OWN_RUN(OWN_NEWTASK, 0);
 	if (!(ctx[1] & CLONE_THREAD)) {
 		target_gone = 1; // a new process got the target's old PID
 		return 0;
@@ -161,6 +164,7 @@ int pw_sigmask(struct syscall_enter *ctx)
 	if (!tid || (__s32)ctx->args[0] != SIG_SETMASK || !ctx->args[1])
 		return PASS_ON;
 	now = bpf_ktime_get_ns();
+	OWN_RUN(OWN_SIGMASK, 0);
 	bpf_probe_read_user(&set, sizeof(set), (void *)ctx->args[1]);
 	self = thread_self();
 	if (self)
@@ -184,6 +188,7 @@ int pw_sigaltstack(struct syscall_enter *ctx)
 
 	if (!tid || !ctx->args[0])
 		return PASS_ON;
+	OWN_RUN(OWN_SIGALTSTACK, 0);
 	bpf_probe_read_user(&flags, sizeof(flags), (void *)(ctx->args[0] + 8)); // stack_t.ss_flags
 	self = thread_self();
 	if (self && self->masked && flags & SS_DISABLE)
@@ -213,6 +218,7 @@ int pw_exit_enter(void *ctx)
 
 	if (!tid)
 		return PASS_ON;
+	OWN_RUN(OWN_EXIT, 0);
 	thread_leaves();
 	emit_stacked(ctx, KIND_EXIT_ENTER, tid);
 	return PASS_ON;
@@ -225,6 +231,7 @@ int pw_process_exit(__u64 *ctx)
 
 	if (!is_target(task))
 		return 0;
+	OWN_RUN(OWN_PROCESS_EXIT, 0);
 	thread_leaves();
 	emit_plain(KIND_PROCESS_EXIT, task->pid, bpf_ktime_get_ns(), 0);
 	return 0;

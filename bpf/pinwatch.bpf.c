@@ -9,6 +9,7 @@
 #include "event.h"  // what leaves the kernel
 #include "config.h" // what user space decides
 #include "maps.h"   // all state
+#include "own.h"    // what this costs
 #include "core_fixes.h"
 #include "thread.h"
 #include "emit.h"
@@ -31,3 +32,4 @@ const enum switch_flag *in_btf_switch_flag __attribute__((unused));
 const enum migrate_why *in_btf_migrate_why __attribute__((unused));
 const struct resolved *in_btf_resolved __attribute__((unused));
 const struct cpu_slot *in_btf_cpu_slot __attribute__((unused));
+const enum own_run *in_btf_own_run __attribute__((unused));

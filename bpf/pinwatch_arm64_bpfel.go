@@ -219,6 +219,34 @@ const (
 	PinwatchMigrateWhyWHY_AFFINITY PinwatchMigrateWhy = 3
 )
 
+type PinwatchOwnRun uint32
+
+const (
+	PinwatchOwnRunOWN_NEWTASK       PinwatchOwnRun = 0
+	PinwatchOwnRunOWN_CLONE         PinwatchOwnRun = 1
+	PinwatchOwnRunOWN_CLONE_RETURN  PinwatchOwnRun = 2
+	PinwatchOwnRunOWN_SIGMASK       PinwatchOwnRun = 3
+	PinwatchOwnRunOWN_SIGALTSTACK   PinwatchOwnRun = 4
+	PinwatchOwnRunOWN_EXIT          PinwatchOwnRun = 5
+	PinwatchOwnRunOWN_PROCESS_EXIT  PinwatchOwnRun = 6
+	PinwatchOwnRunOWN_TGKILL        PinwatchOwnRun = 7
+	PinwatchOwnRunOWN_TGKILL_RETURN PinwatchOwnRun = 8
+	PinwatchOwnRunOWN_GENERATE      PinwatchOwnRun = 9
+	PinwatchOwnRunOWN_DELIVER       PinwatchOwnRun = 10
+	PinwatchOwnRunOWN_SIGRETURN     PinwatchOwnRun = 11
+	PinwatchOwnRunOWN_SWITCH        PinwatchOwnRun = 12
+	PinwatchOwnRunOWN_WAKING        PinwatchOwnRun = 13
+	PinwatchOwnRunOWN_WAKEUP_NEW    PinwatchOwnRun = 14
+	PinwatchOwnRunOWN_MIGRATE       PinwatchOwnRun = 15
+	PinwatchOwnRunOWN_COUNT         PinwatchOwnRun = 16
+)
+
+type PinwatchOwnTimed struct {
+	_  structs.HostLayout
+	N  uint32
+	Ns [64]uint32
+}
+
 type PinwatchResolved struct {
 	_         structs.HostLayout
 	Tgid      uint32
@@ -353,6 +381,7 @@ const (
 	PinwatchVarInBtfKind        = "in_btf_kind"
 	PinwatchVarInBtfLockKind    = "in_btf_lock_kind"
 	PinwatchVarInBtfMigrateWhy  = "in_btf_migrate_why"
+	PinwatchVarInBtfOwnRun      = "in_btf_own_run"
 	PinwatchVarInBtfResolved    = "in_btf_resolved"
 	PinwatchVarInBtfSwitchFlag  = "in_btf_switch_flag"
 	PinwatchVarInBtfTargetState = "in_btf_target_state"
@@ -377,6 +406,8 @@ const (
 	PinwatchVarOffM_procid      = "off_m_procid"
 	PinwatchVarOffsetsProved    = "offsets_proved"
 	PinwatchVarOverflowed       = "overflowed"
+	PinwatchVarOwnLeft          = "own_left"
+	PinwatchVarOwnTimes         = "own_times"
 	PinwatchVarRateBegin        = "rate_begin"
 	PinwatchVarRateChunk        = "rate_chunk"
 	PinwatchVarRateLimit        = "rate_limit"
@@ -385,6 +416,8 @@ const (
 	PinwatchVarRuntimeCgo       = "runtime_cgo"
 	PinwatchVarRuntimeGone      = "runtime_gone"
 	PinwatchVarRuntimeKnown     = "runtime_known"
+	PinwatchVarSlowReads        = "slow_reads"
+	PinwatchVarSlowRuns         = "slow_runs"
 	PinwatchVarSwitchHasState   = "switch_has_state"
 	PinwatchVarTargetGone       = "target_gone"
 	PinwatchVarTargetTgid       = "target_tgid"
@@ -486,6 +519,7 @@ type PinwatchVariableSpecs struct {
 	InBtfKind        *ebpf.VariableSpec `ebpf:"in_btf_kind"`
 	InBtfLockKind    *ebpf.VariableSpec `ebpf:"in_btf_lock_kind"`
 	InBtfMigrateWhy  *ebpf.VariableSpec `ebpf:"in_btf_migrate_why"`
+	InBtfOwnRun      *ebpf.VariableSpec `ebpf:"in_btf_own_run"`
 	InBtfResolved    *ebpf.VariableSpec `ebpf:"in_btf_resolved"`
 	InBtfSwitchFlag  *ebpf.VariableSpec `ebpf:"in_btf_switch_flag"`
 	InBtfTargetState *ebpf.VariableSpec `ebpf:"in_btf_target_state"`
@@ -510,6 +544,8 @@ type PinwatchVariableSpecs struct {
 	OffM_procid      *ebpf.VariableSpec `ebpf:"off_m_procid"`
 	OffsetsProved    *ebpf.VariableSpec `ebpf:"offsets_proved"`
 	Overflowed       *ebpf.VariableSpec `ebpf:"overflowed"`
+	OwnLeft          *ebpf.VariableSpec `ebpf:"own_left"`
+	OwnTimes         *ebpf.VariableSpec `ebpf:"own_times"`
 	RateBegin        *ebpf.VariableSpec `ebpf:"rate_begin"`
 	RateChunk        *ebpf.VariableSpec `ebpf:"rate_chunk"`
 	RateLimit        *ebpf.VariableSpec `ebpf:"rate_limit"`
@@ -518,6 +554,8 @@ type PinwatchVariableSpecs struct {
 	RuntimeCgo       *ebpf.VariableSpec `ebpf:"runtime_cgo"`
 	RuntimeGone      *ebpf.VariableSpec `ebpf:"runtime_gone"`
 	RuntimeKnown     *ebpf.VariableSpec `ebpf:"runtime_known"`
+	SlowReads        *ebpf.VariableSpec `ebpf:"slow_reads"`
+	SlowRuns         *ebpf.VariableSpec `ebpf:"slow_runs"`
 	SwitchHasState   *ebpf.VariableSpec `ebpf:"switch_has_state"`
 	TargetGone       *ebpf.VariableSpec `ebpf:"target_gone"`
 	TargetTgid       *ebpf.VariableSpec `ebpf:"target_tgid"`
@@ -576,6 +614,7 @@ type PinwatchVariables struct {
 	InBtfKind        *ebpf.Variable `ebpf:"in_btf_kind"`
 	InBtfLockKind    *ebpf.Variable `ebpf:"in_btf_lock_kind"`
 	InBtfMigrateWhy  *ebpf.Variable `ebpf:"in_btf_migrate_why"`
+	InBtfOwnRun      *ebpf.Variable `ebpf:"in_btf_own_run"`
 	InBtfResolved    *ebpf.Variable `ebpf:"in_btf_resolved"`
 	InBtfSwitchFlag  *ebpf.Variable `ebpf:"in_btf_switch_flag"`
 	InBtfTargetState *ebpf.Variable `ebpf:"in_btf_target_state"`
@@ -600,6 +639,8 @@ type PinwatchVariables struct {
 	OffM_procid      *ebpf.Variable `ebpf:"off_m_procid"`
 	OffsetsProved    *ebpf.Variable `ebpf:"offsets_proved"`
 	Overflowed       *ebpf.Variable `ebpf:"overflowed"`
+	OwnLeft          *ebpf.Variable `ebpf:"own_left"`
+	OwnTimes         *ebpf.Variable `ebpf:"own_times"`
 	RateBegin        *ebpf.Variable `ebpf:"rate_begin"`
 	RateChunk        *ebpf.Variable `ebpf:"rate_chunk"`
 	RateLimit        *ebpf.Variable `ebpf:"rate_limit"`
@@ -608,6 +649,8 @@ type PinwatchVariables struct {
 	RuntimeCgo       *ebpf.Variable `ebpf:"runtime_cgo"`
 	RuntimeGone      *ebpf.Variable `ebpf:"runtime_gone"`
 	RuntimeKnown     *ebpf.Variable `ebpf:"runtime_known"`
+	SlowReads        *ebpf.Variable `ebpf:"slow_reads"`
+	SlowRuns         *ebpf.Variable `ebpf:"slow_runs"`
 	SwitchHasState   *ebpf.Variable `ebpf:"switch_has_state"`
 	TargetGone       *ebpf.Variable `ebpf:"target_gone"`
 	TargetTgid       *ebpf.Variable `ebpf:"target_tgid"`

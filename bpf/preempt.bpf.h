@@ -11,6 +11,7 @@ int pw_tgkill_enter(struct syscall_enter *ctx)
 
 	if (!tid)
 		return PASS_ON;
+	OWN_RUN(OWN_TGKILL, 0);
 	if ((__s32)ctx->args[2] != SIGURG) {
 		call_begin(0);
 		return PASS_ON;
@@ -79,6 +80,7 @@ int pw_generate(__u64 *ctx)
 
 	if ((__s32)ctx[0] != SIGURG || !is_target(task))
 		return 0;
+	OWN_RUN(OWN_GENERATE, 0);
 	sender = sent_by_kernel(ctx[1]) ? 0 : bpf_get_current_pid_tgid();
 	if (sender >> 32 == target_tgid) {
 		self = thread_self();
@@ -112,6 +114,7 @@ int pw_deliver(__u64 *ctx)
 	tid = current_target_tid();
 	if (!tid)
 		return 0;
+	OWN_RUN(OWN_DELIVER, 0);
 	emit_plain(KIND_SIGNAL_DELIVER, tid, now, lock_look_self(tid, now));
 	return 0;
 }
@@ -138,6 +141,7 @@ int pw_sigreturn(void *ctx)
 
 	if (!tid)
 		return PASS_ON;
+	OWN_RUN(OWN_SIGRETURN, 0);
 	bpf_probe_read_user(&pc, sizeof(pc), (void *)(user_stack_pointer() + SIGFRAME_PC));
 	self = runtime_known ? thread_self() : NULL;
 	if (self && async_preempt && pc == async_preempt && (self->lock == LOCK_USER || self->lock == LOCK_RUNTIME))

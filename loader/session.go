@@ -23,6 +23,8 @@ type Config struct {
 	MaxRate int
 	// ThreadEntries is the size of the table of threads, a power of two; 0 means what suits any program. For tests.
 	ThreadEntries int
+	// Slow makes programs slower than they are. For tests.
+	Slow Slow
 	// Runtime says where the target's Go runtime keeps what is read of it; nil: nothing is read.
 	Runtime *goruntime.Info
 }
@@ -72,6 +74,7 @@ func (s *Session) load(cfg Config) error {
 	if s.Buffers, err = sizeBuffers(cfg.RingBytes); err != nil {
 		return err
 	}
+	cfg.Slow.set(variables)
 	limitRate(variables, cfg.MaxRate, s.Buffers.CPUs)
 	sizeMaps(spec, variables, s.Buffers, cmp.Or(cfg.ThreadEntries, threadEntries))
 	for name, value := range variables {

@@ -32,6 +32,7 @@ type observer struct {
 	order      events.Reorder
 	correlator *correlate.Correlator
 	stats      *loader.Stats
+	own        *loader.Own
 	lost       [bpf.PinwatchEventKindKIND_COUNT]uint64 // already told to the correlator
 	seen       uint64                                  // events so far
 	program    *program
@@ -72,6 +73,9 @@ func (o *observer) run(ctx context.Context, p plan) (err error) {
 		return err
 	}
 	if err := o.readLocks(); err != nil {
+		return err
+	}
+	if err := o.own.Collect(); err != nil {
 		return err
 	}
 	start := events.Event{Kind: events.WindowStart, Time: now()}
@@ -141,6 +145,9 @@ func (o *observer) poll(before events.Time) error {
 	o.behind = d.Until < before
 	o.wait = nextPoll(o.wait, d.Fill)
 	if err := o.tellLosses(now()); err != nil {
+		return err
+	}
+	if err := o.own.Collect(); err != nil {
 		return err
 	}
 	o.release(d.Until - events.Time(slack))

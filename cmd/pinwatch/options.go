@@ -27,6 +27,7 @@ type options struct {
 	verbose            bool
 	sites              bool
 	tee                func(*events.Event) // see observer
+	slow               loader.Slow         // for tests
 }
 
 func observeFlags() []cli.Flag {
