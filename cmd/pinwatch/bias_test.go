@@ -29,12 +29,12 @@ type slowing struct {
 func slowings() []slowing {
 	words := strings.Fields
 	return []slowing{
-		{words("churn -rate 300"), words("clone task_newtask sched_wakeup_new clone_return rt_sigprocmask sigaltstack exit sched_process_exit"), 1000,
+		{words("churn -rate 300"), words("clone task_newtask sched_wakeup_new clone_return rt_sigprocmask sigaltstack exit sched_process_exit"), 3000,
 			words("clone_syscall start runtime exit"), nil},
 		{words("churn -rate 300"), words("sched_wakeup_new"), 3000, words("clone_syscall spawn runq_wait"), words("start exit")},
-		{words("storm"), words("tgkill tgkill_return signal_generate signal_deliver rt_sigreturn"), 1000, words("send handler"), nil},
+		{words("storm"), words("tgkill tgkill_return signal_generate signal_deliver rt_sigreturn"), 3000, words("send handler"), nil},
 		{words("storm"), words("signal_generate"), 3000, words("send deliver"), words("handler")},
-		{words("pingpong -batch 50 -pace 10ms"), words("sched_waking"), 1000, words("wake cpu"), nil},
+		{words("pingpong -batch 50 -pace 10ms"), words("sched_waking"), 2000, words("wake cpu"), nil},
 	}
 }
 

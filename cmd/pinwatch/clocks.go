@@ -50,8 +50,12 @@ func (c clocks) since(earlier clocks) (warnings []string) {
 			suspended.Round(time.Millisecond)))
 	}
 	if step := c.wall - earlier.wall - suspended; step.Abs() > clockMoved {
-		warnings = append(warnings, fmt.Sprintf("the wall clock was set by %+v: window.wall_end is by the new one, and no other time is affected",
-			step.Round(time.Millisecond)))
+		way := "forward"
+		if step < 0 {
+			way = "back"
+		}
+		warnings = append(warnings, fmt.Sprintf("the wall clock was set %s by %v: window.wall_end is by the new one, and no other time is affected",
+			way, step.Abs().Round(time.Millisecond)))
 	}
 	return warnings
 }
