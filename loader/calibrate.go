@@ -68,10 +68,11 @@ func Calibrate() (c *Calibration, err error) {
 		detach = append(detach, d)
 		h.with = (batches(h.call) + batches(h.call)) / 2
 	}
-	if err = together(detach); err != nil {
+	attached := detach
+	detach = nil
+	if err = together(attached); err != nil {
 		return nil, fmt.Errorf("measure empty programs: %w", err)
 	}
-	detach = nil
 	for _, h := range hookups {
 		h.without = (h.without + batches(h.call)) / 2
 		c.Dispatch[h.how] = max(0, h.with-h.without) * c.ClockRead
