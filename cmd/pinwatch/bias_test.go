@@ -34,7 +34,7 @@ func slowings() []slowing {
 			words("clone_syscall start runtime exit"), nil},
 		{words("churn -rate 300"), words("sched_wakeup_new"), 3000, words("clone_syscall spawn runq_wait"), words("start exit")},
 		{words("storm"), words("tgkill tgkill_return signal_generate"), 1000, words("send"), words("handler")},
-		{words("storm"), words("signal_deliver rt_sigreturn"), 3000, words("handler"), words("send")},
+		{words("storm"), words("signal_deliver rt_sigreturn"), 1000, words("handler"), words("send")},
 		{words("pingpong -batch 50 -pace 10ms"), words("sched_waking"), 2000, words("wake cpu"), nil},
 	}
 }
