@@ -9,6 +9,7 @@
 #include "event.h"  // what leaves the kernel
 #include "config.h" // what user space decides
 #include "maps.h"   // all state
+#include "own.h"    // what this costs
 #include "core_fixes.h"
 #include "thread.h"
 #include "emit.h"
@@ -37,3 +38,4 @@ const struct cpu_slot *in_btf_cpu_slot __attribute__((unused));
 const struct samples *in_btf_samples __attribute__((unused));
 const struct moves *in_btf_moves __attribute__((unused));
 const enum sample_of *in_btf_sample_of __attribute__((unused));
+const enum own_run *in_btf_own_run __attribute__((unused));

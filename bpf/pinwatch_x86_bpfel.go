@@ -250,6 +250,34 @@ type PinwatchMoves struct {
 	ByWhy [4]uint64
 }
 
+type PinwatchOwnRun uint32
+
+const (
+	PinwatchOwnRunOWN_NEWTASK       PinwatchOwnRun = 0
+	PinwatchOwnRunOWN_CLONE         PinwatchOwnRun = 1
+	PinwatchOwnRunOWN_CLONE_RETURN  PinwatchOwnRun = 2
+	PinwatchOwnRunOWN_SIGMASK       PinwatchOwnRun = 3
+	PinwatchOwnRunOWN_SIGALTSTACK   PinwatchOwnRun = 4
+	PinwatchOwnRunOWN_EXIT          PinwatchOwnRun = 5
+	PinwatchOwnRunOWN_PROCESS_EXIT  PinwatchOwnRun = 6
+	PinwatchOwnRunOWN_TGKILL        PinwatchOwnRun = 7
+	PinwatchOwnRunOWN_TGKILL_RETURN PinwatchOwnRun = 8
+	PinwatchOwnRunOWN_GENERATE      PinwatchOwnRun = 9
+	PinwatchOwnRunOWN_DELIVER       PinwatchOwnRun = 10
+	PinwatchOwnRunOWN_SIGRETURN     PinwatchOwnRun = 11
+	PinwatchOwnRunOWN_SWITCH        PinwatchOwnRun = 12
+	PinwatchOwnRunOWN_WAKING        PinwatchOwnRun = 13
+	PinwatchOwnRunOWN_WAKEUP_NEW    PinwatchOwnRun = 14
+	PinwatchOwnRunOWN_MIGRATE       PinwatchOwnRun = 15
+	PinwatchOwnRunOWN_COUNT         PinwatchOwnRun = 16
+)
+
+type PinwatchOwnTimed struct {
+	_  structs.HostLayout
+	N  uint32
+	Ns [64]uint32
+}
+
 type PinwatchResolved struct {
 	_         structs.HostLayout
 	Tgid      uint32
@@ -442,6 +470,7 @@ const (
 	PinwatchVarInBtfLockKind          = "in_btf_lock_kind"
 	PinwatchVarInBtfMigrateWhy        = "in_btf_migrate_why"
 	PinwatchVarInBtfMoves             = "in_btf_moves"
+	PinwatchVarInBtfOwnRun            = "in_btf_own_run"
 	PinwatchVarInBtfResolved          = "in_btf_resolved"
 	PinwatchVarInBtfSampleOf          = "in_btf_sample_of"
 	PinwatchVarInBtfSamples           = "in_btf_samples"
@@ -469,6 +498,8 @@ const (
 	PinwatchVarOffM_procid            = "off_m_procid"
 	PinwatchVarOffsetsProved          = "offsets_proved"
 	PinwatchVarOverflowed             = "overflowed"
+	PinwatchVarOwnLeft                = "own_left"
+	PinwatchVarOwnTimes               = "own_times"
 	PinwatchVarRateBegin              = "rate_begin"
 	PinwatchVarRateChunk              = "rate_chunk"
 	PinwatchVarRateLimit              = "rate_limit"
@@ -477,6 +508,8 @@ const (
 	PinwatchVarRuntimeCgo             = "runtime_cgo"
 	PinwatchVarRuntimeGone            = "runtime_gone"
 	PinwatchVarRuntimeKnown           = "runtime_known"
+	PinwatchVarSlowReads              = "slow_reads"
+	PinwatchVarSlowRuns               = "slow_runs"
 	PinwatchVarSwitchHasState         = "switch_has_state"
 	PinwatchVarTargetGone             = "target_gone"
 	PinwatchVarTargetTgid             = "target_tgid"
@@ -595,6 +628,7 @@ type PinwatchVariableSpecs struct {
 	InBtfLockKind    *ebpf.VariableSpec `ebpf:"in_btf_lock_kind"`
 	InBtfMigrateWhy  *ebpf.VariableSpec `ebpf:"in_btf_migrate_why"`
 	InBtfMoves       *ebpf.VariableSpec `ebpf:"in_btf_moves"`
+	InBtfOwnRun      *ebpf.VariableSpec `ebpf:"in_btf_own_run"`
 	InBtfResolved    *ebpf.VariableSpec `ebpf:"in_btf_resolved"`
 	InBtfSampleOf    *ebpf.VariableSpec `ebpf:"in_btf_sample_of"`
 	InBtfSamples     *ebpf.VariableSpec `ebpf:"in_btf_samples"`
@@ -622,6 +656,8 @@ type PinwatchVariableSpecs struct {
 	OffM_procid      *ebpf.VariableSpec `ebpf:"off_m_procid"`
 	OffsetsProved    *ebpf.VariableSpec `ebpf:"offsets_proved"`
 	Overflowed       *ebpf.VariableSpec `ebpf:"overflowed"`
+	OwnLeft          *ebpf.VariableSpec `ebpf:"own_left"`
+	OwnTimes         *ebpf.VariableSpec `ebpf:"own_times"`
 	RateBegin        *ebpf.VariableSpec `ebpf:"rate_begin"`
 	RateChunk        *ebpf.VariableSpec `ebpf:"rate_chunk"`
 	RateLimit        *ebpf.VariableSpec `ebpf:"rate_limit"`
@@ -630,6 +666,8 @@ type PinwatchVariableSpecs struct {
 	RuntimeCgo       *ebpf.VariableSpec `ebpf:"runtime_cgo"`
 	RuntimeGone      *ebpf.VariableSpec `ebpf:"runtime_gone"`
 	RuntimeKnown     *ebpf.VariableSpec `ebpf:"runtime_known"`
+	SlowReads        *ebpf.VariableSpec `ebpf:"slow_reads"`
+	SlowRuns         *ebpf.VariableSpec `ebpf:"slow_runs"`
 	SwitchHasState   *ebpf.VariableSpec `ebpf:"switch_has_state"`
 	TargetGone       *ebpf.VariableSpec `ebpf:"target_gone"`
 	TargetTgid       *ebpf.VariableSpec `ebpf:"target_tgid"`
@@ -697,6 +735,7 @@ type PinwatchVariables struct {
 	InBtfLockKind    *ebpf.Variable `ebpf:"in_btf_lock_kind"`
 	InBtfMigrateWhy  *ebpf.Variable `ebpf:"in_btf_migrate_why"`
 	InBtfMoves       *ebpf.Variable `ebpf:"in_btf_moves"`
+	InBtfOwnRun      *ebpf.Variable `ebpf:"in_btf_own_run"`
 	InBtfResolved    *ebpf.Variable `ebpf:"in_btf_resolved"`
 	InBtfSampleOf    *ebpf.Variable `ebpf:"in_btf_sample_of"`
 	InBtfSamples     *ebpf.Variable `ebpf:"in_btf_samples"`
@@ -724,6 +763,8 @@ type PinwatchVariables struct {
 	OffM_procid      *ebpf.Variable `ebpf:"off_m_procid"`
 	OffsetsProved    *ebpf.Variable `ebpf:"offsets_proved"`
 	Overflowed       *ebpf.Variable `ebpf:"overflowed"`
+	OwnLeft          *ebpf.Variable `ebpf:"own_left"`
+	OwnTimes         *ebpf.Variable `ebpf:"own_times"`
 	RateBegin        *ebpf.Variable `ebpf:"rate_begin"`
 	RateChunk        *ebpf.Variable `ebpf:"rate_chunk"`
 	RateLimit        *ebpf.Variable `ebpf:"rate_limit"`
@@ -732,6 +773,8 @@ type PinwatchVariables struct {
 	RuntimeCgo       *ebpf.Variable `ebpf:"runtime_cgo"`
 	RuntimeGone      *ebpf.Variable `ebpf:"runtime_gone"`
 	RuntimeKnown     *ebpf.Variable `ebpf:"runtime_known"`
+	SlowReads        *ebpf.Variable `ebpf:"slow_reads"`
+	SlowRuns         *ebpf.Variable `ebpf:"slow_runs"`
 	SwitchHasState   *ebpf.Variable `ebpf:"switch_has_state"`
 	TargetGone       *ebpf.Variable `ebpf:"target_gone"`
 	TargetTgid       *ebpf.Variable `ebpf:"target_tgid"`

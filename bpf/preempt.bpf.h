@@ -10,6 +10,7 @@ static __always_inline void tgkill_enter(void *ctx, __u64 tgid, __u64 target, __
 
 	if (!tid)
 		return;
+	OWN_RUN(OWN_TGKILL, 0);
 	if ((__s32)sig != SIGURG) {
 		call_begin(0);
 		return;
@@ -81,6 +82,7 @@ int pw_generate(__u64 *ctx)
 
 	if ((__s32)ctx[0] != SIGURG || !is_target(task))
 		return 0;
+	OWN_RUN(OWN_GENERATE, 0);
 	state = thread_get(task);
 	if (state && !ctx[4]) // it will be delivered
 		state->pending = 1;
@@ -121,6 +123,7 @@ int pw_deliver(__u64 *ctx)
 	tid = current_target_tid();
 	if (!tid)
 		return 0;
+	OWN_RUN(OWN_DELIVER, 0);
 	self = thread_self();
 	if (self) {
 		self->pending = 0;
@@ -152,6 +155,7 @@ static __always_inline void sigreturn_enter(void *ctx)
 
 	if (!tid)
 		return;
+	OWN_RUN(OWN_SIGRETURN, 0);
 	bpf_probe_read_user(&pc, sizeof(pc), (void *)(user_stack_pointer() + SIGFRAME_PC));
 	self = thread_self();
 	if (self)

@@ -160,6 +160,7 @@ int pw_switch(__u64 *ctx)
 	if (!slot)
 		return 0;
 	now = bpf_ktime_get_ns();
+	OWN_RUN(OWN_SWITCH, (out ? OWN_OUT : 0) | (in ? OWN_IN : 0));
 	if (out) {
 		__u32 state = switch_prev_state(ctx, prev);
 
@@ -172,7 +173,7 @@ int pw_switch(__u64 *ctx)
 
 // A thread that has been woken since it left its CPU is back, or soon will be: this waking is for the absence after that. Its state
 // is looked at before the clock, so that a switch-out meanwhile does not make it older than it is.
-static __always_inline void thread_woken(const struct task_struct *task)
+static __always_inline void thread_woken(const struct task_struct *task, enum own_run run)
 {
 	struct thread_state *state;
 	bool early;
@@ -186,6 +187,7 @@ static __always_inline void thread_woken(const struct task_struct *task)
 	early = state->wake_time > state->off_time;
 	barrier();
 	now = bpf_ktime_get_ns();
+	OWN_RUN(run, 0);
 	if (early) {
 		state->early_time = now;
 		state->early_waker = current_target_tid();
@@ -201,14 +203,14 @@ static __always_inline void thread_woken(const struct task_struct *task)
 SEC("tp_btf/sched_waking")
 int pw_waking(__u64 *ctx)
 {
-	thread_woken((void *)ctx[0]);
+	thread_woken((void *)ctx[0], OWN_WAKING);
 	return 0;
 }
 
 SEC("tp_btf/sched_wakeup_new")
 int pw_wakeup_new(__u64 *ctx)
 {
-	thread_woken((void *)ctx[0]);
+	thread_woken((void *)ctx[0], OWN_WAKEUP_NEW);
 	return 0;
 }
 
@@ -228,6 +230,7 @@ int pw_migrate(__u64 *ctx)
 
 	if (!is_target(task))
 		return 0;
+	OWN_RUN(OWN_MIGRATE, 0);
 	state = thread_get(task);
 	if (!state)
 		return 0;

@@ -11,7 +11,6 @@ func (c *Correlator) cloneEnter(e *events.Event) {
 	t := c.known(e.TID)
 	t.open(spanClone, e.Time)
 	t.child = nil
-	t.clone3 = e.Flags != 0
 	t.clonedFrom = e.Args[events.ArgCloneStack]
 	c.observedAs(t, uint8(e.Args[events.ArgCloneLock]), e.Time, false)
 }
@@ -20,7 +19,7 @@ func (c *Correlator) newTask(e *events.Event) {
 	parent := c.known(uint32(e.Args[events.ArgParent]))
 	t := newThread(e.TID, int32(e.Args[events.ArgChildNSTID]))
 	t.name, t.createdBy, t.createdAt, t.accounted = parent.name, parent.nsTID, e.Time, e.Time
-	t.cloneEnter, t.clone3, t.byGo = events.Time(e.Args[events.ArgCloneEnter]), parent.clone3, parent.maskedAt != 0
+	t.cloneEnter, t.byGo = events.Time(e.Args[events.ArgCloneEnter]), parent.maskedAt != 0
 	if old := c.threads.get(e.TID); old != nil {
 		c.unlocked(old)
 	}
@@ -42,7 +41,7 @@ func (c *Correlator) cloneExit(e *events.Event) {
 	if s.begin != events.Time(e.Args[events.ArgEnter]) || child == nil || int64(e.Args[events.ArgRet]) < 0 {
 		return // its enter was lost, or an earlier call's exit, or it failed
 	}
-	s.anchor, s.clone3, s.group = child.createdAt, child.clone3, child.born
+	s.anchor, s.group = child.createdAt, child.born
 	c.finish(t, s)
 }
 
@@ -64,7 +63,7 @@ func (c *Correlator) firstRun(t *thread, wake, in events.Time) {
 // birth records an interval of a thread's birth that is no single thread's time on a CPU, or had no switch-out.
 func (c *Correlator) birth(t *thread, p phase, begin, end events.Time) {
 	if begin != 0 && end != 0 {
-		c.record(&sample{phase: p, group: t.born, begin: begin, end: end, anchor: t.createdAt, clone3: t.clone3})
+		c.record(&sample{phase: p, group: t.born, begin: begin, end: end, anchor: t.createdAt})
 	}
 }
 

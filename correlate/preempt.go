@@ -86,7 +86,7 @@ func (c *Correlator) signalGenerate(e *events.Event) {
 	t.pending = sig
 	t.open(spanDeliver, e.Time)
 	if e.Flags != events.TargetOnCPU {
-		t.spans[spanDeliver].outs = 1 // it is off its CPU already, or may be
+		t.spans[spanDeliver].outs, t.spans[spanDeliver].away = 1, true
 	} else {
 		c.begun(phaseKernelLower, sig.of, sig.enter)
 		c.begun(phaseKernelUpper, sig.of, sig.enter)

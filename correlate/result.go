@@ -81,12 +81,26 @@ type Cost struct {
 	Hist       stats.Histogram // ns
 	Unfinished uint64          // intervals that began but did not end in the window
 	OffCPU     *float64        // mean ns per sample that the thread was not running inside the interval, over the samples where it is known; nil where the interval is no single thread's time
-	Hooks      HookRuns        // program runs inside all samples together: what bias is computed from
+	Own        OwnRuns         // our own programs inside all samples together: what bias is computed from
 	Warnings   []string
 }
 
-// HookRuns counts runs of our own kernel programs, by program name, inside the samples of a cost.
-type HookRuns map[string]uint64
+// OwnRuns counts what lies inside the samples of a cost of each of our own kernel programs, by the names that the loader gives to those
+// that time themselves.
+type OwnRuns map[string]OwnRun
+
+// OwnRun is runs of one program: its body, and the kernel's way to it and back, by halves.
+type OwnRun struct{ Bodies, Halves uint64 }
+
+func (o OwnRuns) add(part ownPart, n uint64) {
+	if n == 0 {
+		return
+	}
+	run := o[part.program]
+	run.Bodies += n * part.body
+	run.Halves += n * part.halves
+	o[part.program] = run
+}
 
 // Thread is one OS thread (M or not) over the window.
 type Thread struct {

@@ -42,7 +42,7 @@ func (c *Correlator) turn(e *events.Event) {
 	if e.Has(events.SwitchRun) {
 		c.resumed(t, in)
 		if e.Has(events.SwitchOff) {
-			c.handoff(t, uint32(e.Args[events.ArgWaker]), wake, in)
+			c.handoff(t, e, wake, in)
 		}
 		t.ran(in, now, e.Has(events.SwitchPreempted))
 	} else {
@@ -212,7 +212,9 @@ func (c *Correlator) switchIn(t *thread, e *events.Event, at events.Time) {
 }
 
 // Names of enum migrate_why in bpf/event.h.
-var whyNames = [...]string{"unknown", "wakeup", "balance", "affinity"}
+var whyNames = [...]string{"unknown", whyWakeup: "wakeup", "balance", "affinity"}
+
+const whyWakeup = 1
 
 // runOn checks that the CPU ran nothing else of the target meanwhile.
 func (c *Correlator) runOn(cpu uint16, from, to events.Time) {

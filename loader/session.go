@@ -28,6 +28,8 @@ type Config struct {
 	Light bool
 	// Aggregate has the kernel side add turns up instead of sending each.
 	Aggregate bool
+	// Slow makes programs slower than they are. For tests.
+	Slow Slow
 	// Runtime says where the target's Go runtime keeps what is read of it; nil: nothing is read.
 	Runtime *goruntime.Info
 
@@ -84,6 +86,7 @@ func (s *Session) load(cfg Config) error {
 	if s.Buffers, err = sizeBuffers(cfg.RingBytes, cfg.Aggregate); err != nil {
 		return err
 	}
+	cfg.Slow.set(variables)
 	limitRate(variables, cfg.MaxRate, s.Buffers.CPUs)
 	sizeMaps(spec, variables, s.Buffers, cmp.Or(cfg.ThreadEntries, threadEntries))
 	if cfg.Aggregate {

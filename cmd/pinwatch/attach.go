@@ -73,9 +73,15 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 			return errors.Join(err, target.Close())
 		}
 	}
+	calibration, err := loader.Calibrate()
+	if err != nil { // attach would say the same, and better
+		meta.Warnings = append(meta.Warnings, "bias_ns is not known: "+oneLine(err))
+	} else {
+		meta.Warnings = append(meta.Warnings, clockCaveats(*calibration, meta.Host)...)
+	}
 	session, err := loader.Attach(target, loader.Config{
 		RingBytes: o.ringBytes, MaxRate: o.maxRate, ThreadEntries: o.threadEntries, Light: o.light, Aggregate: o.aggregate,
-		Runtime: program.info,
+		Runtime: program.info, Slow: o.slow,
 	})
 	if err != nil {
 		return errors.Join(err, target.Close())
@@ -101,11 +107,12 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 	}
 
 	topology := host.ReadTopology(os.DirFS("/"))
-	w := &windows{out: out, meta: meta, session: session, probe: probe, maxRate: o.maxRate}
+	w := &windows{out: out, meta: meta, session: session, probe: probe, maxRate: o.maxRate, calibration: calibration, clocks: readClocks()}
 	cfg := program.correlation(&ring.Stacks)
 	cfg.TGID, cfg.Distance, cfg.Sites, cfg.Light, cfg.Aggregate = target.TGID, topology.Distance, o.sites, o.light, o.aggregate
 	ob := &observer{
-		session: session, ring: ring, sums: summed, stats: session.NewStats(), program: program, onWindow: w.settled, tee: o.tee,
+		session: session, ring: ring, sums: summed, stats: session.NewStats(), own: session.NewOwn(calibration), program: program,
+		onWindow: w.settled, tee: o.tee,
 		correlator: correlate.New(cfg),
 	}
 	w.observer = ob

@@ -35,6 +35,7 @@ type observer struct {
 	sums       *sums // nil: every turn is sent
 	correlator *correlate.Correlator
 	stats      *loader.Stats
+	own        *loader.Own
 	lost       [bpf.PinwatchEventKindKIND_COUNT]uint64 // already told to the correlator
 	seen       uint64                                  // events so far
 	program    *program
@@ -75,6 +76,9 @@ func (o *observer) run(ctx context.Context, p plan) (err error) {
 		return err
 	}
 	if err := o.readLocks(); err != nil {
+		return err
+	}
+	if err := o.own.Collect(); err != nil {
 		return err
 	}
 	at, err := o.sums.begin()
@@ -155,6 +159,9 @@ func (o *observer) poll(before events.Time) error {
 	o.behind = d.Until < before
 	o.wait = nextPoll(o.wait, o.pollEvery(), d.Fill)
 	if err := o.tellLosses(now()); err != nil {
+		return err
+	}
+	if err := o.own.Collect(); err != nil {
 		return err
 	}
 	o.release(d.Until - events.Time(slack))

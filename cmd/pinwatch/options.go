@@ -29,6 +29,7 @@ type options struct {
 	light              bool
 	aggregate          bool
 	tee                func(*events.Event) // see observer
+	slow               loader.Slow         // for tests
 }
 
 func observeFlags() []cli.Flag {

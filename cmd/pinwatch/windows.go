@@ -25,6 +25,9 @@ type windows struct {
 	whole    *correlate.Result
 	probe    *pinProbe // nil without --sites
 	maxRate  int       // 0 = none
+
+	calibration *loader.Calibration // nil = none
+	clocks      clocks              // at the start
 }
 
 // spent is what pinwatch has used up and missed at one moment, since attach.
@@ -62,8 +65,7 @@ func (w *windows) settled(r *correlate.Result) error {
 	if sampled == 0 {
 		programs = nil // refused, or not yet
 	}
-	meta.Observer = observed(w.session, programs, sampled, now.cpu.since(since.cpu), now.at.Sub(since.at))
-	meta.Observer.Probe = w.probed(programs, r)
+	meta.Observer = w.cost(programs, sampled, now.cpu.since(since.cpu), now.at.Sub(since.at), r)
 	return w.out.interval(w.report(meta, r))
 }
 
@@ -75,6 +77,7 @@ func (w *windows) about() report.Meta {
 		how := "ended while it was observed"
 		meta.Target.Ended = &how
 	}
+	meta.Warnings = append(slices.Clip(meta.Warnings), readClocks().since(w.clocks)...)
 	return meta
 }
 
@@ -84,14 +87,24 @@ func (w *windows) final(statsErr error) error {
 	switch {
 	case errors.Is(statsErr, fs.ErrPermission):
 		programs = nil
-		meta.Warnings = append(meta.Warnings, "the kernel gives its BPF statistics only with CAP_SYS_ADMIN: what the programs cost is not known")
+		meta.Warnings = append(meta.Warnings, "the kernel gives its BPF statistics only with CAP_SYS_ADMIN: what the programs cost the machine is not known; "+
+			"bias_ns rests on the calibration before attach and on what the programs time themselves")
 	case statsErr != nil:
 		programs = nil
 		meta.Warnings = append(meta.Warnings, fmt.Sprintf("what the programs cost is not known: %s", oneLine(statsErr)))
 	}
-	meta.Observer = observed(w.session, programs, sampled, usage().since(w.begin.cpu), time.Since(w.begin.at))
-	meta.Observer.Probe = w.probed(programs, w.whole)
+	meta.Observer = w.cost(programs, sampled, usage().since(w.begin.cpu), time.Since(w.begin.at), w.whole)
 	return w.out.final(w.report(meta, w.whole))
+}
+
+// cost is what observing a window cost.
+func (w *windows) cost(programs []loader.ProgramStats, sampled, used, elapsed time.Duration, r *correlate.Result) report.Observer {
+	o := observed(w.session, programs, sampled, used, elapsed)
+	o.Probe = w.probed(programs, r)
+	if w.calibration != nil {
+		addOwn(&o, w.observer.own.Times(), *w.calibration)
+	}
+	return o
 }
 
 // probed is what the probe on LockOSThread cost: the breakpoint and, where the kernel has told, the program behind it.
