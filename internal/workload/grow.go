@@ -1,15 +1,15 @@
 package workload
 
 import (
-	"bytes"
+	"bufio"
 	"errors"
 	"flag"
 	"fmt"
-	"io/ioutil"
 	"os"
 	"runtime"
 	"sort"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -217,14 +217,19 @@ func census() (Census, []int, error) {
 
 // statusThreads is the number on the line Threads: of /proc/self/status.
 func statusThreads() (int, error) {
-	status, err := ioutil.ReadFile("/proc/" + strconv.Itoa(os.Getpid()) + "/status")
+	f, err := os.Open("/proc/self/status")
 	if err != nil {
 		return 0, fmt.Errorf("count threads: %v", err)
 	}
-	for _, line := range bytes.Split(status, []byte("\n")) {
-		if bytes.HasPrefix(line, []byte("Threads:")) {
-			return strconv.Atoi(string(bytes.TrimSpace(line[len("Threads:"):])))
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if fields := strings.Fields(lines.Text()); len(fields) == 2 && fields[0] == "Threads:" {
+			return strconv.Atoi(fields[1])
 		}
+	}
+	if err := lines.Err(); err != nil {
+		return 0, fmt.Errorf("count threads: %v", err)
 	}
 	return 0, errors.New("count threads: the kernel does not say")
 }
