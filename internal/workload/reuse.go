@@ -75,6 +75,7 @@ func (b *bystanders) reuseRound(limit time.Duration, goesOn, skip bool) ReuseRou
 	for end := r.Unlocking + int64(limit); !b.visited(0) && monotonic() < end; {
 		time.Sleep(100 * time.Microsecond)
 	}
+	r.Alive = taskAlive(r.TID)
 	close(over)
 	var visitors []Visit
 	r.Until = monotonic()
@@ -82,7 +83,6 @@ func (b *bystanders) reuseRound(limit time.Duration, goesOn, skip bool) ReuseRou
 	if len(visitors) > 0 {
 		r.First = &visitors[0]
 	}
-	r.Alive = taskAlive(r.TID)
 	return r
 }
 
