@@ -52,8 +52,9 @@
 //	order       Order       runs n; skip-unlock                                thread ids and their order, run after run   N-4 N-5
 //	cgocalls    CCalls      n batch long; skip-lock slow                       ns a call of C, locked and not              P-7
 //	cgoretake   Retake      as retake                                          as retake, in calls of C                    P-10 G-7
+//	cgogrow     Grow        as grow                                            as grow, in calls of C                      P-1 P-2
 //	callbacks   Callbacks   threads times samples; direct                      Go called by C: goroutine, thread, visitors E-8
 //
-// The last three are in cmd/cgoworkload. What the runtime's lock of the initialization looks like from outside can be seen in any
+// The last four are in cmd/cgoworkload. What the runtime's lock of the initialization looks like from outside can be seen in any
 // program with this package that is started with InitVariable set to "hold" (E-10).
 package workload
