@@ -123,25 +123,33 @@ func rowName(c *report.Cost) string {
 	return name + fmt.Sprint(" ", c.Locked)
 }
 
-// Added up, too, every switch is one that bpftrace sees, and the intervals sum to the whole.
+// Added up, too, every switch is one that bpftrace sees, and in as many intervals no more time is unknown than what the kernel did not trace.
 func TestAggregateAgainstBpftrace(t *testing.T) {
 	testenv.Require(t, testenv.BPF, testenv.Bpftrace)
 	agree(t, func() []string {
 		var switches *testenv.Switches
 		var before []int32
+		var streamed *attached
 		w := watch{workload: strings.Fields("pingpong -batch 50 -pace 10ms"), work: 2 * time.Second, args: []string{"--aggregate", "-i", "200ms"},
-			beside: func(t *testing.T, p *testenv.Proc) { switches, before = testenv.StartSwitches(t, p.PID), p.Threads() }}
+			beside: func(t *testing.T, p *testenv.Proc) {
+				streamed = attachTo(t, p.PID)
+				switches, before = testenv.StartSwitches(t, p.PID), p.Threads()
+			}}
 		got := w.run(t)
+		want := streamed.end()
 		defer got.proc.Stop()
 		truth := truth{report: got.report, before: before, switches: switches.Stop(), lastCPU: switches.LastCPU}
 		problems := truth.checkMoves()
-		var time int64
-		for _, th := range got.report.Threads {
-			time += th.UnknownNS
-		}
-		if time > 5e6 {
-			problems = append(problems, fmt.Sprintf("%d ns are unknown", time))
+		if g, w := unknown(&got.report), unknown(&want); g > w+w/10+1e6 {
+			problems = append(problems, fmt.Sprintf("%d ns are unknown, of what was sent %d", g, w))
 		}
 		return problems
 	})
+}
+
+func unknown(r *report.Report) (ns int64) {
+	for _, th := range r.Threads {
+		ns += th.UnknownNS
+	}
+	return ns
 }
