@@ -361,16 +361,20 @@ static __always_inline __u8 lock_look_self(__u32 tid, __u64 now)
 	return seen.kind;
 }
 
-// The lock of another thread of the target, which may run meanwhile; its memory is the caller's too.
+// The lock of another thread of the target, which may run meanwhile; its memory is the caller's too. That it still names the goroutine which
+// said so itself, or still none, is one read.
 static __always_inline __u8 lock_peek(struct thread_state *state, __u64 now)
 {
 	struct lock_seen seen = {};
+	__u64 lockedg;
 
 	if (!runtime_known || !state || state->blind)
 		return LOCK_UNREAD;
 	if (state->leaving)
 		return state->lock;
 	seen.m = state->m;
+	if (offsets_proved && seen.m && state->lock == LOCK_USER && user_read(&lockedg, seen.m + off_m_lockedg) && lockedg == state->lockedg)
+		return LOCK_USER;
 	if (seen.m)
 		return lock_read(&seen, state, now);
 	return state->lock == LOCK_FOREIGN ? LOCK_FOREIGN : LOCK_UNKNOWN;

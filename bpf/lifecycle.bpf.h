@@ -142,8 +142,9 @@ int pw_newtask(__u64 *ctx)
 	return 0;
 }
 
-// With an M that is not its own for life, what looked like the end of a thread was that of a call from C (runtime.dropm); and a thread
-// that is about to have one has yet to write itself into it (runtime.minit).
+// With an M that is not its own for life, what looked like the end of a thread was that of a call from C (runtime.dropm). Only a thread that
+// blocks its signals, and so may be about to end, is looked at; where offsets are not proved each one that may know its M (runtime.minit
+// writes it before).
 static __always_inline __u8 sigmask_look(struct thread_state *self, __u32 tid, __u64 now, bool masked)
 {
 	struct lock_seen seen = {};
@@ -153,9 +154,8 @@ static __always_inline __u8 sigmask_look(struct thread_state *self, __u32 tid, _
 		self->leaving = 0;
 	if (self->starting == 2)
 		self->starting = 0;
-	if (runtime_cgo && !self->m && !masked)
-		return LOCK_UNREAD;
-	lock_look(self, tid, now, &seen);
+	if (masked || (!offsets_proved && (self->m || !runtime_cgo)))
+		lock_look(self, tid, now, &seen);
 	return seen.kind;
 }
 
