@@ -127,6 +127,15 @@ static __always_inline void user_call(struct task_struct *task, __u64 *sp, __u64
 	bpf_core_read(argument, sizeof(*argument), &first_argument(regs));
 }
 
+static __always_inline __u64 user_frame_pointer(void)
+{
+#if defined(__TARGET_ARCH_x86)
+	return BPF_CORE_READ(user_registers(current_task()), bp);
+#else
+	return BPF_CORE_READ(user_registers(current_task()), regs[29]);
+#endif
+}
+
 static __always_inline __u64 user_program_counter(void)
 {
 #if defined(__TARGET_ARCH_x86)

@@ -112,6 +112,7 @@ struct pt_regs {
 #if defined(__TARGET_ARCH_x86)
 	unsigned long dx;
 	unsigned long si;
+	unsigned long bp;
 	unsigned long di;
 	unsigned long orig_ax;
 	unsigned long ip;

@@ -53,7 +53,10 @@ static __always_inline __u64 clone_tell(void *ctx, __u32 tid, __u64 clone_flags,
 	e->h.flags = clone3;
 	e->clone_flags = clone_flags;
 	e->lock = lock;
-	emit_stack(ctx, &e->stack);
+	if (clone3) // is what C libraries call
+		emit_c_stack(ctx, &e->stack);
+	else
+		emit_stack(ctx, &e->stack);
 	now = bpf_ktime_get_ns();
 	e->h.time = now;
 	emit_submit(e);
