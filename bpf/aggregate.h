@@ -24,7 +24,6 @@ static __always_inline void sum_fill_lock(struct event_sum_lock *e, const struct
 
 	e->until = sum->until;
 	e->looks = sum->looks;
-	e->looked = sum->looked;
 	e->handoffs = sum->handoffs;
 	e->wake_ns = sum->wake_ns;
 	e->cpu_ns = sum->cpu_ns;
@@ -199,7 +198,7 @@ static __always_inline bool turn_is_plain(struct thread_state *state, const stru
 		return false;
 	if (turn_crosses(state, e) || (e->run_ns | e->runq_ns | e->blocked_ns) >> 32)
 		return false;
-	return cpu < 128 ? state->sum.cpus[cpu >> 6] >> (cpu & 63) & 1 : cpu == (__u32)e->last_cpu;
+	return cpu == (__u32)e->last_cpu || (cpu < 128 && state->sum.cpus[cpu >> 6 & 1] >> (cpu & 63) & 1);
 }
 
 // The thread was woken for its locked goroutine by another of the target.
@@ -221,10 +220,7 @@ static __always_inline void turn_add(struct thread_state *state, const struct ev
 		sum->migrations++;
 		move_add(e->last_cpu, e->h.cpu, e->h.time, e->why);
 	}
-	if (e->lock != LOCK_UNREAD) {
-		sum->looks++;
-		sum->looked = e->h.time;
-	}
+	sum->looks += e->lock != LOCK_UNREAD;
 	// The hand-off is the window's that the turn ends in, but for one that began before all windows.
 	if (turn_is_handoff(state, e) && e->h.time - e->run_ns - e->runq_ns >= window_begin) {
 		sample_add(e->h.cpu, e->h.time, SAMPLE_WAKE, e->runq_ns);

@@ -223,8 +223,7 @@ struct event_sum {
 struct event_sum_lock {
 	struct event_header h;
 	__u64 until;
-	__u64 looks;
-	__u64 looked; // when last
+	__u64 looks; // the last of them no more than LOCKED_AGE_NS before until
 	__u64 handoffs;
 	__u64 wake_ns;
 	__u64 cpu_ns;

@@ -26,18 +26,18 @@ struct {
 struct thread_sum {
 	__u64 until; // the last of these switch-outs
 	__u64 switches;
-	__u64 migrations;
 	__u64 run_ns;
 	__u64 runq_ns;
 	__u64 blocked_ns;
-	__u64 looks;  // at its lock
-	__u64 looked; // when last
-
+	__u64 looks; // at its lock
 	__u64 handoffs;
 	__u64 wake_ns;
+
+	__u64 migrations;
 	__u64 cpu_ns;
 	__u64 told; // switches, when user space was last told
 	__u64 cpus[2]; // those whose first turn since the boundary has been sent
+	__u64 unused[2];
 };
 
 // What must be remembered of a thread between two of its events. It is made at task_newtask, or before the scheduler's hooks are

@@ -180,7 +180,6 @@ type PinwatchEventSumLock struct {
 	H        PinwatchEventHeader
 	Until    uint64
 	Looks    uint64
-	Looked   uint64
 	Handoffs uint64
 	WakeNs   uint64
 	CpuNs    uint64
@@ -376,17 +375,17 @@ type PinwatchThreadState struct {
 		_          structs.HostLayout
 		Until      uint64
 		Switches   uint64
-		Migrations uint64
 		RunNs      uint64
 		RunqNs     uint64
 		BlockedNs  uint64
 		Looks      uint64
-		Looked     uint64
 		Handoffs   uint64
 		WakeNs     uint64
+		Migrations uint64
 		CpuNs      uint64
 		Told       uint64
 		Cpus       [2]uint64
+		Unused     [2]uint64
 	}
 	ToldM uint64
 }

@@ -55,6 +55,10 @@ func (c *Correlator) accountSum(t *thread, from, until events.Time, parts [4]int
 	}
 }
 
+// lookAge is how long a thread may go without a look at its lock: LOCKED_AGE_NS of bpf/goruntime.h. Of looks that were added up the last is no
+// older than that at the last switch-out.
+const lookAge = 250_000
+
 // sumLock handles a SumLock: what the turns of the Sum behind it showed of the thread's lock, which was the one last told all the time.
 func (c *Correlator) sumLock(e *events.Event) {
 	t := c.known(e.TID)
@@ -64,11 +68,11 @@ func (c *Correlator) sumLock(e *events.Event) {
 	if t.deadAt != 0 {
 		return
 	}
+	until := events.Time(e.Args[events.ArgUntil])
 	if n := t.sums.looks - last.looks; n > 0 {
-		c.observedTimes(t, events.Time(e.Args[events.ArgLooked]), false, n)
+		c.observedTimes(t, max(t.lock.seen, until-lookAge), false, n)
 	}
 	n := t.sums.handoffs - last.handoffs
-	until := events.Time(e.Args[events.ArgUntil])
 	w := c.inner(until, until)
 	if n == 0 || w == nil {
 		return
