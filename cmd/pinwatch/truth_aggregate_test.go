@@ -38,6 +38,9 @@ func TestAggregateIsTheSame(t *testing.T) {
 
 // sameCounts compares what must be equal.
 func sameCounts(got, want *report.Report) (problems []string) {
+	if !got.Observer.Aggregated || want.Observer.Aggregated {
+		problems = append(problems, "the report does not say whether switches were added up")
+	}
 	differ := func(what string, got, want any) {
 		problems = append(problems, fmt.Sprintf("%s: %v added up, %v sent", what, got, want))
 	}

@@ -100,6 +100,7 @@ func (w *windows) final(statsErr error) error {
 // cost is what observing a window cost.
 func (w *windows) cost(programs []loader.ProgramStats, sampled, used, elapsed time.Duration, r *correlate.Result) report.Observer {
 	o := observed(w.session, programs, sampled, used, elapsed)
+	o.Aggregated = w.observer.sums != nil
 	o.Probe = w.probed(programs, r)
 	if w.calibration != nil {
 		addOwn(&o, w.observer.own.Times(), *w.calibration)

@@ -88,7 +88,8 @@ type Observer struct {
 	// Hooks names for every hook how it is attached: "fentry", "tracepoint" (classic; on a system call it slows every system
 	// call of every process), "tp_btf", "raw_tracepoint", "iter", "off". Nil = not known.
 	Hooks         map[string]string `json:"hooks"`
-	Programs      []Program         `json:"programs"` // nil without BPF statistics: refused, or not asked for
+	Aggregated    bool              `json:"aggregated"` // most switches were added up in the kernel
+	Programs      []Program         `json:"programs"`   // nil without BPF statistics: refused, or not asked for
 	CPUSeconds    *float64          `json:"cpu_s"`
 	CPUFraction   *float64          `json:"cpu_fraction"` // of one CPU
 	RSSAnonBytes  *uint64           `json:"rss_anon_bytes"`

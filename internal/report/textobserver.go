@@ -34,6 +34,9 @@ func (p *page) observer(r *Report) {
 	}
 	p.field("observer", plain, parts...)
 	p.field("", plain, programParts(o)...)
+	if o.Aggregated {
+		p.field("", plain, "context switches were added up in the kernel (--aggregate)")
+	}
 	if o.Probe != nil {
 		cost := duration(o.Probe.BreakpointNS) + " each for the breakpoint alone, measured here"
 		if o.Probe.HitNS != nil {
