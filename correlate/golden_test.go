@@ -17,7 +17,7 @@ import (
 // In the files target 100 is observed, CPUs 0 and 1 are siblings, asyncPreempt is at 4096, sysmon at 8192, templateThread at
 // 12288 and main.worker at 16384. A line "stack N FUNCTION…", innermost first, says what stack N is; a function may be written
 // function@file:line. With a line "locks" lock state is read, with
-// a line "light" no system call is told of.
+// a line "light" no system call is told of, with a line "aggregate" most turns are told of as sums.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -55,14 +55,14 @@ func replay(t *testing.T, file string) []*Result {
 		Stack: func(id uint64) []Frame { return stacks[id] },
 		Func:  func(pc uint64) string { return map[uint64]string{16384: "main.worker"}[pc] },
 		Sites: true,
-		Light: bytes.Contains(text, []byte("\nlight\n")),
+		Light: bytes.Contains(text, []byte("\nlight\n")), Aggregate: bytes.Contains(text, []byte("\naggregate\n")),
 		Locks: bytes.HasPrefix(text, []byte("locks\n")) || bytes.Contains(text, []byte("\nlocks\n")),
 	}
 	c := New(cfg)
 	var results []*Result
 	for line := range strings.Lines(string(text)) {
 		line, _, _ = strings.Cut(strings.TrimSpace(line), " #")
-		if line == "" || line[0] == '#' || line == "locks" || line == "light" {
+		if line == "" || line[0] == '#' || line == "locks" || line == "light" || line == "aggregate" {
 			continue
 		}
 		if rest, ok := strings.CutPrefix(line, "stack "); ok {

@@ -162,7 +162,7 @@ var specs = [kindCount]spec{
 
 	Sum: {"sum", []string{"until", "switches", "migrations", "run", "runq", "blocked"},
 		turnFlags, unsafe.Sizeof(bpf.PinwatchEventSum{}), decodeSum},
-	SumLock: {"sum_lock", []string{"until", "looks", "handoffs", "wake", "cpu"}, nil, unsafe.Sizeof(bpf.PinwatchEventSumLock{}), decodeSumLock},
+	SumLock: {"sum_lock", []string{"until", "looks", "handoffs", "wake", "waker_run"}, nil, unsafe.Sizeof(bpf.PinwatchEventSumLock{}), decodeSumLock},
 
 	WindowStart:   {name: "window_start", flags: []string{"intervals"}},
 	WindowCut:     {name: "window_cut"},
