@@ -1,0 +1,65 @@
+package contract
+
+var versions = []Statement{
+	{
+		ID: "V-1.13", Section: Versions,
+		Claim:   "up to Go 1.13 preemption is cooperative: a locked loop without calls can't be interrupted",
+		Method:  "the loop of P-6 with cooperative preemption only, as Go 1.13 has it and newer releases with GODEBUG=asyncpreemptoff=1",
+		Refuter: "a loop that is interrupted",
+		Want:    "not interrupted",
+		Clauses: []Clause{{From: "cooperative", Test: Never{"locked_interrupted", "locked_trials", 3, "", "interrupted in %s of %s trials"},
+			Holds: "without signals nothing interrupts the loop", Broken: "the loop was interrupted without signals"}},
+	}, {
+		ID: "V-1.14", Section: Versions, Scope: Scope{Since: 14},
+		Claim:   "since Go 1.14 SIGURG makes locked goroutines preemptible, by a tgkill each time",
+		Method:  "the loop of P-6, and SIGURG as the kernel sees it",
+		Refuter: "a loop that is not interrupted, or is without SIGURG",
+		Want:    "interrupted, by SIGURG",
+		Clauses: []Clause{preemptible, {
+			From: "storm", Role: Support, Test: Happens{"sigurg_sent", "stops", 50, "%s SIGURG in %s stops of the world"},
+			Holds: "tgkill sends SIGURG", Broken: "no SIGURG was sent",
+		}},
+	}, {
+		ID: "V-1.16", Section: Versions, Scope: Scope{Since: 16},
+		Claim:   "since Go 1.16 GOMAXPROCS follows the cgroup's CPU quota",
+		Method:  "a program built by Go 1.16 in a cgroup with a quota of one CPU; its GOMAXPROCS",
+		Refuter: "a GOMAXPROCS above the quota",
+		Want:    "GOMAXPROCS = quota",
+		Clauses: []Clause{{From: "quota", Test: Always{"followed", "started", 1, "quota followed by %s of %s programs of Go 1.16"},
+			Holds: "the quota is followed", Broken: "Go 1.16 takes all CPUs in spite of the quota"}},
+	}, {
+		ID: "V-1.21", Section: Versions, Scope: Scope{Since: 21},
+		Claim:   "since Go 1.21 there is a metric /sched/threads:threads",
+		Method:  "the names that runtime/metrics lists",
+		Refuter: "a newer release without it",
+		Want:    "/sched/threads:threads exists",
+		Clauses: []Clause{{From: "pins", Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric}},
+	}, {
+		ID: "V-1.22", Section: Versions, Scope: Scope{Since: 22},
+		Claim:   "Go 1.22 changes nothing in what LockOSThread means",
+		Method:  "G-1, G-2, G-3 and G-4 on a release from there on",
+		Refuter: "one of them refuted",
+		Want:    "G-1 to G-4 as before",
+		Clauses: []Clause{staysOnThread, threadToItself, boundUntilLast, freeAfterLast, endsThread, endsThreadGoexit},
+	},
+}
+
+var platforms = []Statement{
+	{
+		ID: "O-linux", Section: Platforms, Scope: Scope{OS: "Linux"},
+		Claim:   "on Linux an M is a thread made by clone(2), and preemption is tgkill with SIGURG",
+		Method:  "kernel events: clones against new threads, signals against tgkill",
+		Refuter: "a thread without clone, or preemption without tgkill",
+		Want:    "every thread cloned; SIGURG by tgkill",
+		Clauses: []Clause{
+			{From: "churn", Test: Always{"cloned", "created", 6, "%s of %s new threads came of clone"}, Holds: "every thread came of a clone", Broken: "a thread came of something else"},
+			{From: "storm", Test: Always{"sigurg_by_tgkill", "sigurg_delivered_own", 6, "%s of %s SIGURG came of tgkill"}, Holds: "every SIGURG came of a tgkill", Broken: "a SIGURG came of something else"},
+		},
+	},
+	{ID: "O-macos", Section: Platforms, Scope: Scope{OS: "macOS"}, Claim: "on macOS an M is a thread of bsdthread_create, preempted by pthread_kill with SIGURG; user interfaces need the main thread",
+		Method: "none here", Refuter: "another call seen there", Want: "as claimed", Never: "needs macOS: pinwatch observes Linux kernels"},
+	{ID: "O-windows", Section: Platforms, Scope: Scope{OS: "Windows"}, Claim: "on Windows an M is a thread of CreateThread, preempted by QueueUserAPC and suspension",
+		Method: "none here", Refuter: "another call seen there", Want: "as claimed", Never: "needs Windows: pinwatch observes Linux kernels"},
+	{ID: "O-other", Section: Platforms, Scope: Scope{OS: "FreeBSD, Solaris, Plan 9, …"}, Claim: "LockOSThread exists wherever Go runs and means the same; how goroutines are preempted differs",
+		Method: "none here", Refuter: "a system where G-1 to G-5 fail", Want: "as on Linux", Never: "needs other systems: pinwatch observes Linux kernels"},
+}
