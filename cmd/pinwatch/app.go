@@ -52,8 +52,7 @@ type streams struct {
 
 // run is the whole program but for its signals. It returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	// The workload parses its own flags.
-	if len(args) > 1 && args[1] == workloadCommand {
+	if isWorkload(args) { // which parses its own flags
 		return runWorkload(args[2:], stdin, stdout, stderr)
 	}
 	app := newApp(streams{stdin, stdout, stderr})

@@ -9,6 +9,8 @@ import (
 // workloadCommand is how pinwatch starts itself as the process to be observed. It is not in the help.
 const workloadCommand = "workload"
 
+func isWorkload(args []string) bool { return len(args) > 1 && args[1] == workloadCommand }
+
 func runWorkload(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return workload.Main(args, stdin, stdout, stderr)
 }

@@ -67,8 +67,12 @@ const maxKept = 4096
 // monotonic is CLOCK_MONOTONIC in nanoseconds, the clock of bpf_ktime_get_ns. The runtime's own reading of it is not exported.
 func monotonic() int64 {
 	const clockMonotonic = 1 // include/uapi/linux/time.h
+	return clockTime(clockMonotonic)
+}
+
+func clockTime(clock uintptr) int64 {
 	var ts syscall.Timespec
-	_, _, _ = syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockMonotonic, uintptr(unsafe.Pointer(&ts)), 0) // cannot fail with these arguments
+	_, _, _ = syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clock, uintptr(unsafe.Pointer(&ts)), 0) // cannot fail with these arguments
 	return ts.Nano()
 }
 
@@ -121,4 +125,18 @@ func collections() uint64 {
 	var st debug.GCStats
 	debug.ReadGCStats(&st)
 	return uint64(st.NumGC)
+}
+
+// pauses is how long each of the last n collections stopped the world, the latest first.
+func pauses(n uint64) []int64 {
+	var st debug.GCStats
+	debug.ReadGCStats(&st)
+	if uint64(len(st.Pause)) < n {
+		n = uint64(len(st.Pause)) // the runtime keeps 256
+	}
+	list := make([]int64, n)
+	for i := range list {
+		list[i] = int64(st.Pause[i])
+	}
+	return list
 }

@@ -6,14 +6,19 @@ import (
 	"time"
 )
 
-// Program is a workload. Build declares its flags and returns what sets it up once they are parsed.
+// Program is a workload. Build declares its flags and returns what sets it up once they are parsed. A trial has Trial
+// instead, which returns what is done to its end and gives the account.
 type Program struct {
 	Info
 	Build func(*flag.FlagSet) func(Stage) error
+	Trial func(*flag.FlagSet) func(Self) (Result, error)
 }
 
 func (p Program) inner() program {
-	return program{p.Info, func(flags *flag.FlagSet) func(*stage) error {
+	if p.Trial != nil {
+		return program{Info: p.Info, trial: p.Trial}
+	}
+	return program{Info: p.Info, build: func(flags *flag.FlagSet) func(*stage) error {
 		setup := p.Build(flags)
 		return func(s *stage) error { return setup(Stage{s}) }
 	}}

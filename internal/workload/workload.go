@@ -1,18 +1,3 @@
-// Package workload holds Go programs whose truth is known: they pin goroutines, make threads die, hand off and spin,
-// keep exact accounts of it and print them as JSON, so that what an observer reports can be compared with what happened.
-//
-// It runs on Linux, needs nothing but the standard library and keeps to the language and library of Go 1.13, because
-// it is also compiled alone by every Go release that pinwatch supports.
-//
-// A workload talks over its standard streams. Its first line on stdout is a Ready, printed once its goroutines are
-// pinned and wait. It then starts (with -hold only when told to) and obeys these lines on stdin:
-//
-//	go       begin the activity; without -hold it has begun already
-//	quiesce  end the activity, print an Account, keep the threads and their locks as they are
-//	step     do the workload's next step, if it has steps, and print an Account; the activity goes on
-//	stop     as quiesce, then leave; the end of stdin means the same, so no workload outlives its parent
-//
-// Every Account is one line. The last thing a workload prints is the one of its end.
 package workload
 
 import (
@@ -39,32 +24,34 @@ type Info struct {
 	About string // one line
 }
 
-// program is a workload: build declares its flags and returns what sets it up once they are parsed.
+// program is a workload. build declares its flags and returns what sets it up once they are parsed; one that is a trial has
+// trial instead.
 type program struct {
 	Info
 	build func(*flag.FlagSet) func(*stage) error
+	trial func(*flag.FlagSet) func(Self) (Result, error)
 }
 
 // programs lists the workloads in the order they are shown in.
 func programs() []program {
 	return []program{
-		{Info{"demo", "a bit of everything: locked hand-offs, a locked spinner, threads that die, garbage collection"}, demo},
-		{Info{"churn", "goroutines that exit while locked, each of which ends a thread"}, churn},
-		{Info{"pingpong", "pairs of locked goroutines that hand a token to and fro"}, pingpong},
-		{Info{"spinners", "locked tight loops that only a signal preempts, under garbage collection"}, spinners},
-		{Info{"threads", "many locked threads that take turns, so that all of them switch and migrate"}, threads},
-		{Info{"blocked", "locked threads in long system calls"}, blocked},
-		{Info{"burst", "many threads that begin at once and end at once, again and again"}, burst},
-		{Info{"leak", "locked goroutines that nobody wakes"}, leak},
-		{Info{"wedged", "a goroutine that exits while locked to the main thread, which stays parked for ever"}, wedged},
-		{Info{"perrequest", "goroutines that lock themselves for one request each"}, perrequest},
-		{Info{"storm", "stops of the world that interrupt tight loops by SIGURG, very often"}, storm},
-		{Info{"sharedcore", "a locked thread confined to a CPU where the runtime's other threads run too"}, sharedcore},
-		{Info{"surplus", "a burst of blocking system calls that leaves idle threads behind"}, surplus},
-		{Info{"depth", "goroutines locked at depths 1 to 5, which change by step"}, depth},
-		{Info{"dance", "short-lived goroutines that are locked to the same threads in turn"}, dance},
-		{Info{"matrix", "every state a thread's lock can be in, to be checked thread by thread"}, matrix},
-		{Info{"idle", "nothing at all"}, idle},
+		{Info: Info{"demo", "a bit of everything: locked hand-offs, a locked spinner, threads that die, garbage collection"}, build: demo},
+		{Info: Info{"churn", "goroutines that exit while locked, each of which ends a thread"}, build: churn},
+		{Info: Info{"pingpong", "pairs of locked goroutines that hand a token to and fro"}, build: pingpong},
+		{Info: Info{"spinners", "locked tight loops that only a signal preempts, under garbage collection"}, build: spinners},
+		{Info: Info{"threads", "many locked threads that take turns, so that all of them switch and migrate"}, build: threads},
+		{Info: Info{"blocked", "locked threads in long system calls"}, build: blocked},
+		{Info: Info{"burst", "many threads that begin at once and end at once, again and again"}, build: burst},
+		{Info: Info{"leak", "locked goroutines that nobody wakes"}, build: leak},
+		{Info: Info{"wedged", "a goroutine that exits while locked to the main thread, which stays parked for ever"}, build: wedged},
+		{Info: Info{"perrequest", "goroutines that lock themselves for one request each"}, build: perrequest},
+		{Info: Info{"storm", "stops of the world that interrupt tight loops by SIGURG, very often"}, build: storm},
+		{Info: Info{"sharedcore", "a locked thread confined to a CPU where the runtime's other threads run too"}, build: sharedcore},
+		{Info: Info{"surplus", "a burst of blocking system calls that leaves idle threads behind"}, build: surplus},
+		{Info: Info{"depth", "goroutines locked at depths 1 to 5, which change by step"}, build: depth},
+		{Info: Info{"dance", "short-lived goroutines that are locked to the same threads in turn"}, build: dance},
+		{Info: Info{"matrix", "every state a thread's lock can be in, to be checked thread by thread"}, build: matrix},
+		{Info: Info{"idle", "nothing at all"}, build: idle},
 	}
 }
 
@@ -73,10 +60,19 @@ type Mistake string
 
 func (m Mistake) Error() string { return string(m) }
 
-// Names lists every workload, in the order to show them in.
+// Names lists every workload that runs until it is told to stop, in the order to show them in.
 func Names() []Info {
 	var infos []Info
 	for _, p := range programs() {
+		infos = append(infos, p.Info)
+	}
+	return infos
+}
+
+// Trials lists every trial, in the order to show them in.
+func Trials() []Info {
+	var infos []Info
+	for _, p := range trials() {
 		infos = append(infos, p.Info)
 	}
 	return infos
@@ -86,7 +82,7 @@ func Names() []Info {
 // 0 after a full account, 1 when its set-up or its output fails, 2 for a mistake in args. It is meant to be a whole
 // process: threads that die take their share of the runtime's threads with them. more are workloads that the caller adds.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, more ...Program) int {
-	known := programs()
+	known := append(programs(), trials()...)
 	for _, p := range more {
 		known = append(known, p.inner())
 	}
@@ -103,9 +99,13 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, more ...Prog
 	flags := flag.NewFlagSet(p.Name, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	hold := flags.Bool("hold", false, "wait for the line \"go\" before the activity begins")
-	limit := flags.Duration("d", 0, "stop this long after the activity began; 0 = when told to")
 	traced := flags.String("trace", "", "write Go's execution trace to this file")
-	setup := p.build(flags)
+	var run func() error
+	if p.trial != nil {
+		run = performance(p, flags, hold, self(args, stderr), stdin, stdout)
+	} else {
+		run = play(p, flags, hold, stdin, stdout, stderr)
+	}
 	switch err := flags.Parse(args[1:]); {
 	case err == flag.ErrHelp:
 		return 0
@@ -113,9 +113,6 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, more ...Prog
 		return 2
 	case flags.NArg() > 0:
 		fmt.Fprintf(stderr, "%s takes no arguments, only flags: %q\n", p.Name, flags.Args())
-		return 2
-	case *limit < 0:
-		fmt.Fprintf(stderr, "-d %v: a duration must not be negative\n", *limit)
 		return 2
 	}
 
@@ -125,20 +122,31 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer, more ...Prog
 		return 1
 	}
 	defer stopTrace()
-	s := newStage(p.Name)
-	if err := setup(s); err != nil {
-		fmt.Fprintf(stderr, "set up %s: %v\n", p.Name, err)
+	if err := run(); err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", p.Name, err)
 		if _, ok := err.(Mistake); ok {
 			return 2
 		}
 		return 1
 	}
-	s.settled.Wait()
-	if err := converse(s, *hold, *limit, stdin, stdout, stderr); err != nil {
-		fmt.Fprintf(stderr, "%s: %v\n", p.Name, err)
-		return 1
-	}
 	return 0
+}
+
+// play returns what runs a workload that goes on until it is told to stop, once flags are parsed.
+func play(p program, flags *flag.FlagSet, hold *bool, stdin io.Reader, stdout, stderr io.Writer) func() error {
+	limit := flags.Duration("d", 0, "stop this long after the activity began; 0 = when told to")
+	setup := p.build(flags)
+	return func() error {
+		if *limit < 0 {
+			return Mistake(fmt.Sprintf("-d %v: a duration must not be negative", *limit))
+		}
+		s := newStage(p.Name)
+		if err := setup(s); err != nil {
+			return err
+		}
+		s.settled.Wait()
+		return converse(s, *hold, *limit, stdin, stdout, stderr)
+	}
 }
 
 // startTrace has the runtime trace itself into a file until stop; without a name it does nothing.
@@ -241,6 +249,6 @@ func find(known []program, name string) (program, bool) {
 func usage(w io.Writer, known []program) {
 	fmt.Fprintln(w, "usage: workload NAME [flags]; NAME -h lists the flags of one")
 	for _, p := range known {
-		fmt.Fprintf(w, "  %-10s %s\n", p.Name, p.About)
+		fmt.Fprintf(w, "  %-11s %s\n", p.Name, p.About)
 	}
 }

@@ -1,0 +1,12 @@
+package workload
+
+// trials lists the workloads that end by themselves, in the order they are shown in.
+func trials() []program {
+	return []program{
+		{Info: Info{"migrate", "trial: which threads locked goroutines and others find themselves on"}, trial: migrate},
+		{Info: Info{"nest", "trial: nested locks, looked at before and after every unlock"}, trial: nest},
+		{Info: Info{"cross", "trial: lock and unlock calls of one goroutine beside another"}, trial: cross},
+		{Info: Info{"onmain", "trial: the main goroutine, locked in init, in main or nowhere"}, trial: onmain},
+		{Info: Info{"gcpin", "trial: locked goroutines and others under garbage collection"}, trial: gcpin},
+	}
+}
