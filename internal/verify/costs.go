@@ -1,0 +1,3 @@
+package verify
+
+func costs() []experiment { return nil }
