@@ -36,6 +36,11 @@ func versionString() string {
 	return "devel"
 }
 
+// exitCode ends a command that has printed its outcome with a code of its own.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
 // usageError is the caller's mistake.
 type usageError struct{ err error }
 
@@ -59,6 +64,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	err := app.RunContext(ctx, args)
 	if err == nil {
 		return exitOK
+	}
+	var code exitCode
+	if errors.As(err, &code) { // all has been said
+		return int(code)
 	}
 	fmt.Fprintln(stderr, "pinwatch:", oneLine(err))
 	var usage usageError
@@ -93,16 +102,20 @@ func newApp(s streams) *cli.App {
   sudo pinwatch attach -p 4242 -i 1s           a line per second until Ctrl-C, then the report
   sudo pinwatch attach -p 4242 -d 1m -o json --out report.json
   pinwatch threads -p 4242                     its threads now: roles, locks, goroutines
+  sudo pinwatch verify                         the specification, statement by statement, held against this machine
+  pinwatch explain P-8                         one statement, how it is measured, and its last verdict
   pinwatch doctor                              what this machine allows
 
 P-8, P-9 and P-5 are statements of the LockOSThread performance specification: what creating a thread, destroying one and
 preempting one by SIGURG cost. Rows marked with a star are held against it. The README says how to read each number.
 
-Exit codes: 0 done, 1 error, 2 usage.`,
+Exit codes: 0 done, 1 error, 2 usage; of verify also 3 refuted or out of range, 4 inconclusive.`,
 		Commands: []*cli.Command{
 			attachCommand(s),
 			threadsCommand(s),
 			demoCommand(s),
+			verifyCommand(s),
+			explainCommand(s),
 			doctorCommand(s),
 			versionCommand(s),
 			completionCommand(s),

@@ -89,7 +89,7 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 	}
 
 	topology := host.ReadTopology(os.DirFS("/"))
-	w := &windows{out: out, meta: meta, session: session, probe: probe, maxRate: o.maxRate}
+	w := &windows{out: out, meta: meta, session: session, probe: probe, maxRate: o.maxRate, to: o.whole}
 	cfg := program.correlation(&ring.Stacks)
 	cfg.TGID, cfg.Distance, cfg.Sites = target.TGID, topology.Distance, o.sites
 	ob := &observer{

@@ -14,7 +14,7 @@ const sameWish = 200 * time.Millisecond
 
 func main() {
 	signal.Ignore(syscall.SIGPIPE) // a closed stdout is an error like another, not a silent death
-	if isWorkload(os.Args) { // before a signal is listened for, which locks a goroutine: a workload must be alone with its locks
+	if isWorkload(os.Args) {       // before a signal is listened for, which locks a goroutine: a workload must be alone with its locks
 		os.Exit(run(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr))
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -25,6 +25,8 @@ type windows struct {
 	whole    *correlate.Result
 	probe    *pinProbe // nil without --sites
 	maxRate  int       // 0 = none
+
+	to func(*correlate.Result, *report.Report) // see options.whole
 }
 
 // spent is what pinwatch has used up and missed at one moment, since attach.
@@ -91,7 +93,12 @@ func (w *windows) final(statsErr error) error {
 	}
 	meta.Observer = observed(w.session, programs, sampled, usage().since(w.begin.cpu), time.Since(w.begin.at))
 	meta.Observer.Probe = w.probed(programs, w.whole)
-	return w.out.final(w.report(meta, w.whole))
+	rep := w.report(meta, w.whole)
+	if w.to != nil {
+		w.to(w.whole, rep)
+		return nil
+	}
+	return w.out.final(rep)
 }
 
 // probed is what the probe on LockOSThread cost: the breakpoint and, where the kernel has told, the program behind it.

@@ -11,7 +11,7 @@ import (
 // Test decides one clause by the numbers of one record. The kinds below are all there are.
 type Test interface {
 	decide(*Record) finding
-	keys() (counts, samples []string) // that it looks at
+	Keys() (counts, samples []string) // that it looks at
 }
 
 // word is what a test has to say.
@@ -53,7 +53,7 @@ type Never struct {
 	Words   string // takes the counts of Bad and Of
 }
 
-func (t Never) keys() (counts, samples []string) {
+func (t Never) Keys() (counts, samples []string) {
 	counts = []string{t.Bad, t.Of}
 	if t.Seen != "" {
 		counts = append(counts, t.Seen)
@@ -84,7 +84,7 @@ type Always struct {
 	Words    string // takes the counts of Good and Of
 }
 
-func (t Always) keys() (counts, samples []string) { return []string{t.Good, t.Of}, nil }
+func (t Always) Keys() (counts, samples []string) { return []string{t.Good, t.Of}, nil }
 
 func (t Always) decide(r *Record) finding {
 	good, of := r.Counts[t.Good], r.Counts[t.Of]
@@ -107,7 +107,7 @@ type Happens struct {
 	Words     string // takes both counts
 }
 
-func (t Happens) keys() (counts, samples []string) { return []string{t.Count, t.Of}, nil }
+func (t Happens) Keys() (counts, samples []string) { return []string{t.Count, t.Of}, nil }
 
 func (t Happens) decide(r *Record) finding {
 	n, of := r.Counts[t.Count], r.Counts[t.Of]
@@ -130,7 +130,7 @@ type Varies struct {
 	Words          string // takes both counts
 }
 
-func (t Varies) keys() (counts, samples []string) { return []string{t.Distinct, t.Runs}, nil }
+func (t Varies) Keys() (counts, samples []string) { return []string{t.Distinct, t.Runs}, nil }
 
 func (t Varies) decide(r *Record) finding {
 	n, runs := r.Counts[t.Distinct], r.Counts[t.Runs]
@@ -153,7 +153,7 @@ type Within struct {
 	Effect bool // a claimed effect rather than a cost: outside means refuted
 }
 
-func (t Within) keys() (counts, samples []string) { return nil, []string{t.Sample} }
+func (t Within) Keys() (counts, samples []string) { return nil, []string{t.Sample} }
 
 func (t Within) decide(r *Record) finding {
 	s := r.Samples[t.Sample]
@@ -184,7 +184,7 @@ type Bounded struct {
 	Lo, Hi       float64
 }
 
-func (t Bounded) keys() (counts, samples []string) { return nil, []string{t.Lower, t.Upper} }
+func (t Bounded) Keys() (counts, samples []string) { return nil, []string{t.Lower, t.Upper} }
 
 func (t Bounded) decide(r *Record) finding {
 	lower, okLower := medianOf(r.Samples[t.Lower])
@@ -218,7 +218,7 @@ type Dearer struct {
 	Least        int // values in each after which no difference is an answer
 }
 
-func (t Dearer) keys() (counts, samples []string) { return nil, []string{t.Sample, t.Than} }
+func (t Dearer) Keys() (counts, samples []string) { return nil, []string{t.Sample, t.Than} }
 
 func (t Dearer) decide(r *Record) finding {
 	a, b := r.Samples[t.Sample], r.Samples[t.Than]
@@ -252,7 +252,7 @@ type Exceeds struct {
 	Least  int64
 }
 
-func (t Exceeds) keys() (counts, samples []string) { return nil, []string{t.Sample} }
+func (t Exceeds) Keys() (counts, samples []string) { return nil, []string{t.Sample} }
 
 func (t Exceeds) decide(r *Record) finding {
 	s := r.Samples[t.Sample]

@@ -95,7 +95,7 @@ var guarantees = []Statement{
 		Refuter: "a collection that had to wait for the loop's end",
 		Want:    "the loop is interrupted, every time",
 		Clauses: []Clause{preemptible, {
-			From: "storm", Role: Support, Test: Happens{"sigurg_locked", "stops", 50, "%s SIGURG delivered to locked threads in %s stops of the world"},
+			From: "storm", Role: Support, Test: Happens{"sigurg_locked", "collections", 50, "%s SIGURG delivered to locked threads in %s collections"},
 			Holds: "the kernel delivered SIGURG to locked threads", Broken: "no SIGURG ever reached a locked thread",
 		}},
 	}, {

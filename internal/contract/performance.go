@@ -55,12 +55,12 @@ var performance = []Statement{
 	}, {
 		ID: "P-5", Section: Performance, Scope: sinceLinux,
 		Claim:   "preempting a locked goroutine by SIGURG takes 1–3 µs of kernel time",
-		Method:  "stops of the world interrupt locked loops; kernel events: tgkill alone is the lower bound, tgkill to delivery on a running thread the upper; both medians",
-		Refuter: "both bounds outside the range, or stops of the world without a SIGURG",
+		Method:  "garbage collections interrupt a locked loop; kernel events: tgkill alone is the lower bound, tgkill to delivery on a running thread the upper; both medians",
+		Refuter: "both bounds outside the range, or collections without a SIGURG",
 		Want:    "1–3 µs",
 		Clauses: []Clause{
-			{From: "storm", Test: Happens{"sigurg_sent", "stops", 50, "%s SIGURG in %s stops of the world"},
-				Holds: "stops of the world send SIGURG", Broken: "the world was stopped without any SIGURG: locked goroutines are not preempted by it"},
+			{From: "storm", Test: Happens{"sigurg_sent", "collections", 50, "%s SIGURG in %s collections"},
+				Holds: "collections send SIGURG", Broken: "collections came without any SIGURG: locked goroutines are not preempted by it"},
 			{From: "storm", Test: Bounded{Lower: "preempt_lower", Upper: "preempt_upper", Lo: preemptionLo, Hi: preemptionHi},
 				Holds: "the kernel's part is in range by both bounds", Broken: "the kernel's part is outside the range by both bounds"},
 		},

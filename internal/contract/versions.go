@@ -16,7 +16,7 @@ var versions = []Statement{
 		Refuter: "a loop that is not interrupted, or is without SIGURG",
 		Want:    "interrupted, by SIGURG",
 		Clauses: []Clause{preemptible, {
-			From: "storm", Role: Support, Test: Happens{"sigurg_sent", "stops", 50, "%s SIGURG in %s stops of the world"},
+			From: "storm", Role: Support, Test: Happens{"sigurg_sent", "collections", 50, "%s SIGURG in %s collections"},
 			Holds: "tgkill sends SIGURG", Broken: "no SIGURG was sent",
 		}},
 	}, {

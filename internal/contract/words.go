@@ -7,7 +7,9 @@ import (
 	"strings"
 )
 
-// quantity words a value with three significant digits and its unit.
+// Quantity words a value with three significant digits and its unit.
+func Quantity(v float64, unit string) string { return quantity(v, unit) }
+
 func quantity(v float64, unit string) string {
 	switch unit {
 	case "ns":

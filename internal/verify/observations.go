@@ -30,12 +30,12 @@ func churn(r *run) error {
 }
 
 func storm(r *run) error {
-	w, err := r.watch(3*time.Second, nil, "storm", "-every", "2ms")
+	w, err := r.watch(3*time.Second, nil, "spinners", "-n", "1", "-gc", "5ms")
 	if err != nil {
 		return err
 	}
 	c := w.Result.Counts
-	r.add("stops", int64(w.account.Stops))
+	r.add("collections", int64(w.account.ForcedGC))
 	r.add("sigurg_sent", int64(c.SigurgSent))
 	r.add("sigurg_by_tgkill", int64(c.SigurgSent))
 	r.add("sigurg_delivered_own", int64(c.SigurgGenerated-c.SigurgForeign))
