@@ -55,12 +55,12 @@ type bystanders struct {
 	pong  chan struct{}
 	stop  chan struct{}
 	ended sync.WaitGroup
-	mu    sync.Mutex // guards the visitors
+	mu    sync.Mutex // guards the watches
 }
 
-// watch is a thread that must not be visited. The number of the stretch tells one from the next on the same thread.
+// watch is a thread that others are looked for on. The number of the stretch tells one from the next on the same thread.
 type watch struct {
-	what     uint64 // atomic, as the two below: number of the stretch << 32 | thread id; 0 = nothing
+	what     uint64 // number of the stretch << 32 | thread id; 0 = nothing; atomic, so that it can be read without the lock
 	looks    uint64
 	visits   uint64
 	visitors []Visit
@@ -109,18 +109,25 @@ func (b *bystanders) look(id int64, own int) {
 	}
 	tid := syscall.Gettid()
 	for i, what := range before {
-		w := &b.watch[i]
-		if i == own || what == 0 || atomic.LoadUint64(&w.what) != what {
-			continue
+		if i != own && what != 0 {
+			b.note(&b.watch[i], what, Visit{GoID: id, TID: tid})
 		}
-		atomic.AddUint64(&w.looks, 1)
-		if uint32(what) == uint32(tid) {
-			atomic.AddUint64(&w.visits, 1)
-			b.mu.Lock()
-			if len(w.visitors) < maxVisitors {
-				w.visitors = append(w.visitors, Visit{GoID: id, TID: tid, At: monotonic()})
-			}
-			b.mu.Unlock()
+	}
+}
+
+// note counts a look that began while what was watched, if it is now, too.
+func (b *bystanders) note(w *watch, what uint64, v Visit) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if w.what != what {
+		return
+	}
+	w.looks++
+	if uint32(what) == uint32(v.TID) {
+		w.visits++
+		if len(w.visitors) < maxVisitors {
+			v.At = monotonic()
+			w.visitors = append(w.visitors, v)
 		}
 	}
 }
@@ -144,14 +151,12 @@ func (b *bystanders) stir(turn int) {
 
 // stretch is a stretch of the calling goroutine with n looks at its thread; slot is its watch, of no other stretch meanwhile.
 func (b *bystanders) stretch(slot, locks, n int) Stretch {
-	w := &b.watch[slot]
-	s := Stretch{GoID: goid(), Locks: locks, Visitors: []Visit{}}
+	s := Stretch{GoID: goid(), Locks: locks}
 	tids := map[int]uint64{}
 	former, own := threadName(), nameOf("st", slot)
 	setThreadName(&own)
-	number := uint64(monotonic()) >> 10 << 32 // another one than the last's
 	s.TID, s.From = syscall.Gettid(), monotonic()
-	atomic.StoreUint64(&w.what, number|uint64(uint32(s.TID)))
+	b.set(slot, s.TID)
 	last := s.TID
 	for i := 0; i < n; i++ {
 		b.stir(i)
@@ -169,14 +174,29 @@ func (b *bystanders) stretch(slot, locks, n int) Stretch {
 	}
 	s.Samples = uint64(n)
 	s.To = monotonic()
-	atomic.StoreUint64(&w.what, 0)
+	s.Looks, s.Visits, s.Visitors = b.clear(slot)
 	setThreadName(&former)
-	s.Looks, s.Visits = atomic.SwapUint64(&w.looks, 0), atomic.SwapUint64(&w.visits, 0)
-	b.mu.Lock()
-	s.Visitors, w.visitors = append(s.Visitors, w.visitors...), nil
-	b.mu.Unlock()
 	s.TIDs = counts(tids)
 	return s
+}
+
+// set begins to watch a thread.
+func (b *bystanders) set(slot, tid int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	number := uint64(monotonic()) >> 10 // another one than the last's
+	atomic.StoreUint64(&b.watch[slot].what, number<<32|uint64(uint32(tid)))
+}
+
+// clear ends a watch and returns what was seen.
+func (b *bystanders) clear(slot int) (looks, visits uint64, visitors []Visit) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := &b.watch[slot]
+	atomic.StoreUint64(&w.what, 0)
+	looks, visits, visitors = w.looks, w.visits, append([]Visit{}, w.visitors...)
+	w.looks, w.visits, w.visitors = 0, 0, nil
+	return looks, visits, visitors
 }
 
 func counts(tids map[int]uint64) []TIDCount {

@@ -49,6 +49,7 @@ func performance(p program, flags *flag.FlagSet, hold *bool, self Self, stdin io
 			Name: p.Name, PID: os.Getpid(), GoVersion: runtime.Version(), GoMaxProcs: runtime.GOMAXPROCS(0), CPUs: runtime.NumCPU(),
 			Debug: os.Getenv("GODEBUG"), Start: monotonic(),
 		}
+		self.head, self.out = h, out
 		result, err := run(self)
 		if err != nil {
 			return err
@@ -65,10 +66,12 @@ func performance(p program, flags *flag.FlagSet, hold *bool, self Self, stdin io
 	}
 }
 
-// Self is how a trial starts this program again.
+// Self is how a trial starts this program again, and the streams of its process.
 type Self struct {
 	before []string // what precedes the workload's name in its arguments; nil = unknown
 	stderr io.Writer
+	out    *json.Encoder // of stdout
+	head   Head          // but for its end
 }
 
 // self knows the program from what Main got of its arguments.

@@ -28,6 +28,7 @@ func perform[T Result](t *testing.T, account T, args ...string) T {
 // trialTests has what each trial is held against. That all are there is checked.
 var trialTests = map[string]func(*testing.T){
 	"migrate": testMigrate, "nest": testNest, "cross": testCross, "onmain": testOnMain, "gcpin": testGCPin,
+	"exits": testExits, "reuse": testReuse, "retake": testRetake,
 }
 
 func TestTrials(t *testing.T) {
@@ -80,6 +81,7 @@ func TestTrialWithoutItsArgumentsCannotStartItself(t *testing.T) {
 func TestTrialMistakes(t *testing.T) {
 	for _, args := range []string{
 		"migrate -locked 9", "migrate -samples 0", "nest -depth 0", "cross -calls 0", "onmain -samples 0", "onmain -in-child main", "gcpin -rounds 0",
+		"exits -n 0", "exits -in-child dance", "reuse -watch 0", "retake -block -1s",
 	} {
 		var out, errs strings.Builder
 		if code := Main(strings.Fields(args), strings.NewReader(""), &out, &errs); code != 2 || errs.Len() == 0 {

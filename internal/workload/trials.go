@@ -7,6 +7,9 @@ func trials() []program {
 		{Info: Info{"nest", "trial: nested locks, looked at before and after every unlock"}, trial: nest},
 		{Info: Info{"cross", "trial: lock and unlock calls of one goroutine beside another"}, trial: cross},
 		{Info: Info{"onmain", "trial: the main goroutine, locked in init, in main or nowhere"}, trial: onmain},
+		{Info: Info{"exits", "trial: goroutines that end in every way, locked and not, and what becomes of their threads"}, trial: exits},
+		{Info: Info{"reuse", "trial: who runs next on a thread that a goroutine releases"}, trial: reuse},
+		{Info: Info{"retake", "trial: how long a goroutine in a system call keeps its P"}, trial: retake},
 		{Info: Info{"gcpin", "trial: locked goroutines and others under garbage collection"}, trial: gcpin},
 	}
 }

@@ -1,0 +1,129 @@
+package workload
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// ExitProcess is a process one of whose goroutines ended, locked to its thread, in a way that may end the process.
+type ExitProcess struct {
+	How    string    `json:"how"`    // panic: of a goroutine; goexit from main: of the main goroutine
+	Status int       `json:"status"` // exit status; -1 = it was killed, see Signal
+	Signal int       `json:"signal"`
+	Stderr string    `json:"stderr"`         // the first 4 KiB
+	Main   *MainExit `json:"main,omitempty"` // of a process that went on without its main goroutine; it was then killed
+}
+
+// MainExit is what was seen after the main goroutine had ended, locked to the main thread.
+type MainExit struct {
+	Head
+	TID    int    `json:"tid"`      // the thread it was locked to
+	Ended  int64  `json:"ended_ns"` // just before its last instruction
+	Until  int64  `json:"until_ns"` // when the thread was looked at last
+	Alive  bool   `json:"alive"`    // it was still in /proc/self/task
+	State  string `json:"state"`    // the kernel's letter
+	Looks  uint64 `json:"looks"`    // other goroutines' looks at their threads
+	Visits uint64 `json:"visits"`   // of these, on that thread
+}
+
+// exitProcess is what such a process does.
+func exitProcess(self Self, how string, lock, rescue bool) (Result, error) {
+	end := func() {
+		if lock {
+			runtime.LockOSThread()
+		}
+	}
+	switch how {
+	case "panic":
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			if rescue {
+				defer func() { _ = recover() }()
+			}
+			end()
+			panic("meant")
+		}()
+		<-ended
+	case "goexit from main":
+		end()
+		e := &MainExit{Head: self.head, TID: syscall.Gettid(), Ended: monotonic()}
+		go e.watch(self)
+		runtime.Goexit()
+	default:
+		return nil, Mistake("-in-child " + how + ": there is no such process")
+	}
+	return &MainExit{}, nil
+}
+
+// watch looks for a while at the thread and prints what it saw. The process does not end by itself for a minute: its parent
+// ends it.
+func (e *MainExit) watch(self Self) {
+	b := newBystanders(4)
+	time.Sleep(10 * time.Millisecond) // for the goroutine to end
+	b.set(0, e.TID)
+	time.Sleep(100 * time.Millisecond)
+	e.Alive = taskAlive(e.TID)
+	if state, err := taskState(e.TID); err == nil {
+		e.State = string(rune(state))
+	}
+	e.Until = monotonic()
+	e.End = e.Until
+	e.Looks, e.Visits, _ = b.clear(0)
+	b.leave()
+	if err := self.out.Encode(e); err != nil {
+		fmt.Fprintln(self.stderr, "print the account:", err)
+	}
+	time.Sleep(time.Minute)
+}
+
+// watchProcess runs such a process to its end, or until it has said what it saw.
+func watchProcess(self Self, how string, flags ...string) (ExitProcess, error) {
+	p := ExitProcess{How: how}
+	cmd, err := self.command(append([]string{"exits", "-in-child", how}, flags...)...)
+	if err != nil {
+		return p, err
+	}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return p, fmt.Errorf("start a process: %v", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return p, fmt.Errorf("start a process: %v", err)
+	}
+	lines := bufio.NewReader(stdout)
+	_, _ = lines.ReadBytes('\n') // that it is ready
+	line, _ := lines.ReadBytes('\n')
+	if how == "goexit from main" {
+		p.Main = &MainExit{}
+		if err = json.Unmarshal(line, p.Main); err != nil {
+			err = fmt.Errorf("read the account of a child: %v: %s", err, stderr.String())
+		}
+		_ = cmd.Process.Kill() // what it reports is that the process ended by itself
+	}
+	end := cmd.Wait()
+	if err != nil {
+		return p, err
+	}
+	if _, ok := end.(*exec.ExitError); end != nil && !ok {
+		return p, fmt.Errorf("end a process: %v", end)
+	}
+	p.Status = cmd.ProcessState.ExitCode()
+	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		p.Signal = int(ws.Signal())
+	}
+	text := stderr.Bytes()
+	if len(text) > 4096 {
+		text = text[:4096]
+	}
+	p.Stderr = string(text)
+	return p, nil
+}
