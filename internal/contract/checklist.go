@@ -8,9 +8,9 @@ import "fmt"
 // told is the clauses of a line that a finding of pinwatch's, or a diagnostic of its analyzer, stands for.
 func told(from, finding string) []Clause {
 	return []Clause{
-		{From: from, Test: Always{finding + "_bad_told", finding + "_bad", 1, "told of %s of %s programs that break it"},
+		{From: from, Test: Always{Good: finding + "_bad_told", Of: finding + "_bad", Least: 1, Words: "told of %s of %s programs that break it", Timed: true},
 			Holds: "pinwatch tells the programs that break it from those that keep it", Broken: "a program that breaks it passes"},
-		{From: from, Test: Never{finding + "_good_told", finding + "_good", 1, "", "and of %s of %s that keep it"},
+		{From: from, Test: Never{Bad: finding + "_good_told", Of: finding + "_good", Least: 1, Words: "and of %s of %s that keep it"},
 			Holds: "pinwatch tells the programs that break it from those that keep it", Broken: "a program that keeps it is told of"},
 	}
 }
@@ -49,7 +49,7 @@ var compliance = []Statement{
 		Method:  "goroutines leave a name on their thread; whether others meet it there",
 		Refuter: "state left on a thread that nobody ever meets",
 		Want:    "others meet what was left",
-		Clauses: []Clause{{From: "migrate", Test: Happens{"unlocked_strange", "unlocked_looks", 500, "others' state met %s times in %s looks"},
+		Clauses: []Clause{{From: "migrate", Test: Happens{Count: "unlocked_strange", Of: "unlocked_looks", Least: 500, Words: "others' state met %s times in %s looks"},
 			Holds: "what is left on a thread is met by whoever runs there next, so it has to be cleaned up", Broken: "nobody met what was left on threads"}},
 	},
 	byFinding("C-7", Compliance, "a worker can be told to stop, and then lets go of its thread", "leaked-pin"),
@@ -59,7 +59,7 @@ var compliance = []Statement{
 		Method:  "the number that a program announces against the locked threads that pinwatch sees",
 		Refuter: "a number that pinwatch does not confirm",
 		Want:    "announced = seen",
-		Clauses: []Clause{{From: "pins", Test: Always{"locked_threads", "pinned", 3, "%s locked threads seen, %s announced"},
+		Clauses: []Clause{{From: "pins", Test: Always{Good: "locked_threads", Of: "pinned", Least: 3, Words: "%s locked threads seen, %s announced"},
 			Holds: "what a program announces can be held against what is", Broken: "the number announced is not that of the locked threads"}},
 	},
 	{
@@ -68,7 +68,7 @@ var compliance = []Statement{
 		Method:  "the Threads line of /proc/PID/status, which monitors read, against the kernel's list of threads",
 		Refuter: "a number that is not the kernel's",
 		Want:    "Threads = kernel's count",
-		Clauses: []Clause{{From: "pins", Test: Always{"proc_threads", "kernel_threads", 3, "Threads: %s of %s threads"},
+		Clauses: []Clause{{From: "pins", Test: Always{Good: "proc_threads", Of: "kernel_threads", Least: 3, Words: "Threads: %s of %s threads"},
 			Holds: "the number that monitors read is the kernel's", Broken: "the number that monitors read is not the kernel's"}},
 	},
 	byFinding("C-10", Compliance, "an alarm is raised when there are far more threads than the program's base and its pins need", "thread-surplus"),
@@ -77,7 +77,7 @@ var compliance = []Statement{
 var review = []Statement{
 	bySource("R-1", Review, "is there a reason for the pin, a thread's affinity or a measured gain?", "comment"),
 	byFinding("R-2", Review, "is the number of threads bounded, with no pin per request?", "per-request-pinning"),
-	byFinding("R-3", Review, "does every lock have its unlock?", "unbalanced-lock"),
+	byFinding("R-3", Review, "does every lock have its unlock?", "exit-while-locked-churn"),
 	byFinding("R-4", Review, "does the worker begin, drain and end in order?", "leaked-pin"),
 	{
 		ID: "R-5", Section: Review,
@@ -86,8 +86,8 @@ var review = []Statement{
 		Refuter: "a panic that is not recovered and costs nothing",
 		Want:    "recovered: goes on locked; else: the process ends",
 		Clauses: []Clause{
-			{From: "panic", Test: Always{"crashed", "crashes", 1, "%s of %s processes ended by the panic"}, Holds: "a panic that nobody recovers takes the whole process along", Broken: "the process went on"},
-			{From: "panic", Test: Never{"recovered_moves", "recovered_looks", 200, "", "moved in %s of %s looks after a recovery"}, Holds: "the worker goes on locked", Broken: "the lock was gone after the panic"},
+			{From: "exit", Test: Always{Good: "crashed", Of: "crashes", Least: 1, Words: "%s of %s processes ended by the panic"}, Holds: "a panic that nobody recovers takes the whole process along", Broken: "the process went on"},
+			{From: "exit", Test: Never{Bad: "recovered_moves", Of: "recovered_looks", Least: 200, Words: "moved in %s of %s looks after a recovery"}, Holds: "the worker goes on locked", Broken: "the lock was gone after the panic"},
 		},
 	},
 	{
@@ -96,7 +96,7 @@ var review = []Statement{
 		Method:  "as M-5: labelled workers in the goroutine profile",
 		Refuter: "a labelled worker that the profile does not show",
 		Want:    "every labelled worker is found",
-		Clauses: []Clause{{From: "labels", Test: Always{"labelled_found", "labelled", 1, "%s of %s workers found by label"},
+		Clauses: []Clause{{From: "labels", Test: Always{Good: "labelled_found", Of: "labelled", Least: 1, Words: "%s of %s workers found by label"},
 			Holds: "labels make workers visible", Broken: "the profile lacks labels"}},
 	},
 }
@@ -132,13 +132,13 @@ var own = []Statement{
 		Method:  "this release in a cgroup with a quota of one CPU; its GOMAXPROCS. Less than two is never asked for, so on two CPUs a quota can't show",
 		Refuter: "a GOMAXPROCS above what the quota allows",
 		Want:    "GOMAXPROCS = max(2, quota)",
-		Clauses: []Clause{{From: "quota_now", Test: Always{"followed", "started", 1, "quota followed by %s of %s programs"}, Holds: "the quota is followed", Broken: "all CPUs are taken in spite of the quota"}},
+		Clauses: []Clause{{From: "quota_now", Test: Always{Good: "followed", Of: "started", Least: 1, Words: "quota followed by %s of %s programs"}, Holds: "the quota is followed", Broken: "all CPUs are taken in spite of the quota"}},
 	}, {
 		ID: "X-5", Section: Own, Scope: Scope{Since: 26},
 		Claim:   "since Go 1.26 the metric /sched/threads/total:threads counts the runtime's threads",
 		Method:  "the metric against the kernel's list of threads of a program without C",
 		Refuter: "a value that is not the kernel's",
 		Want:    "metric = kernel's count",
-		Clauses: []Clause{{From: "pins", Test: Always{"metric_total", "kernel_threads_at_metric", 3, "metric %s, kernel %s"}, Holds: "the metric is the kernel's count", Broken: "the metric is another number"}},
+		Clauses: []Clause{{From: "pins", Test: Always{Good: "metric_total", Of: "kernel_threads_at_metric", Least: 3, Words: "metric %s, kernel %s"}, Holds: "the metric is the kernel's count", Broken: "the metric is another number"}},
 	},
 }

@@ -33,6 +33,7 @@ type finding struct {
 	got       string
 	need      string // of thin: what is missing
 	timing    bool   // it rests on times
+	sure      bool   // company on the machine, which only makes things take longer, does not explain it
 	absence   bool   // it rests on something not having been seen
 }
 
@@ -51,6 +52,7 @@ type Never struct {
 	Least   int64  // tries to be sure of anything
 	Seen    string // the control
 	Words   string // takes the counts of Bad and Of
+	Timed   bool   // a busy machine can make it look broken
 }
 
 func (t Never) Keys() (counts, samples []string) {
@@ -63,7 +65,7 @@ func (t Never) Keys() (counts, samples []string) {
 
 func (t Never) decide(r *Record) finding {
 	bad, of := r.Counts[t.Bad], r.Counts[t.Of]
-	f := finding{n: of, statistic: "share", interval: share(bad, of), got: fmt.Sprintf(t.Words, number(bad), number(of)), absence: true}
+	f := finding{n: of, statistic: "share", interval: share(bad, of), got: fmt.Sprintf(t.Words, number(bad), number(of)), absence: true, timing: t.Timed}
 	switch {
 	case bad > 0:
 		f.word, f.absence = broken, false
@@ -82,13 +84,14 @@ type Always struct {
 	Good, Of string
 	Least    int64
 	Words    string // takes the counts of Good and Of
+	Timed    bool   // a busy machine can make it look broken
 }
 
 func (t Always) Keys() (counts, samples []string) { return []string{t.Good, t.Of}, nil }
 
 func (t Always) decide(r *Record) finding {
 	good, of := r.Counts[t.Good], r.Counts[t.Of]
-	f := finding{n: of, statistic: "share", interval: share(good, of), got: fmt.Sprintf(t.Words, number(good), number(of))}
+	f := finding{n: of, statistic: "share", interval: share(good, of), got: fmt.Sprintf(t.Words, number(good), number(of)), timing: t.Timed}
 	switch {
 	case of == 0 || good == of && of < t.Least:
 		f.need = fmt.Sprintf("need %s tries, had %s", number(t.Least), number(of))
@@ -165,8 +168,9 @@ func (t Within) decide(r *Record) finding {
 	switch {
 	case lo > t.Hi && lo-s.Bias > t.Hi, hi < t.Lo:
 		f.word = outside
+		f.sure = hi < t.Lo || fastest(s)-s.Bias > t.Hi
 		if t.Effect {
-			f.word = broken
+			f.word, f.sure = broken, false
 		}
 	case lo-s.Bias >= t.Lo && hi <= t.Hi:
 		f.word = fine
@@ -203,6 +207,7 @@ func (t Bounded) decide(r *Record) finding {
 	switch {
 	case least > t.Hi, upper.interval.Hi < t.Lo:
 		f.word = outside
+		f.sure = upper.interval.Hi < t.Lo || fastest(r.Samples[t.Lower])-r.Samples[t.Lower].Bias > t.Hi
 	case least >= t.Lo && upper.interval.Hi <= t.Hi:
 		f.word = fine
 	default:
@@ -292,6 +297,12 @@ func medianOf(s Sample) (finding, bool) {
 
 func sampleOf(s Sample) *benchmath.Sample {
 	return benchmath.NewSample(slices.Clone(s.Values), &benchmath.DefaultThresholds)
+}
+
+// fastest is the tenth of the values that nothing delayed, at its upper end.
+func fastest(s Sample) float64 {
+	v := slices.Sorted(slices.Values(s.Values))
+	return v[len(v)/10]
 }
 
 func median(s Sample) float64 {

@@ -14,7 +14,7 @@ var edgeCases = []Statement{
 		Method:  "main locks itself and looks at its thread while others move",
 		Refuter: "a look at main on another thread",
 		Want:    "main stays on one thread",
-		Clauses: []Clause{{From: "main", Test: Never{"main_moves", "main_looks", 200, "free_moves", "main on another thread in %s of %s looks"},
+		Clauses: []Clause{{From: "main", Test: Never{Bad: "main_moves", Of: "main_looks", Least: 200, Seen: "free_moves", Words: "main on another thread in %s of %s looks"},
 			Holds: "a locked main never moved; an unlocked one did", Broken: "a locked main moved"}},
 	}, {
 		ID: "E-3", Section: EdgeCases,
@@ -22,7 +22,7 @@ var edgeCases = []Statement{
 		Method:  "a process that locks in init looks at its thread in main",
 		Refuter: "a look at main on another thread than the main one",
 		Want:    "main stays on the main thread",
-		Clauses: []Clause{{From: "main", Test: Never{"init_moves", "init_looks", 200, "free_moves", "main on another thread in %s of %s looks"},
+		Clauses: []Clause{{From: "main", Test: Never{Bad: "init_moves", Of: "init_looks", Least: 200, Seen: "free_moves", Words: "main on another thread in %s of %s looks"},
 			Holds: "a lock in init held on in main", Broken: "a lock in init did not hold on in main"}},
 	}, {
 		ID: "E-4", Section: EdgeCases,
@@ -38,8 +38,8 @@ var edgeCases = []Statement{
 		Refuter: "a move after the recovery, or a process that goes on",
 		Want:    "locked after recovery; process ends otherwise",
 		Clauses: []Clause{
-			{From: "panic", Test: Never{"recovered_moves", "recovered_looks", 200, "", "moved in %s of %s looks after the recovery"}, Holds: "the lock outlived the panic", Broken: "the lock was gone after the panic"},
-			{From: "panic", Test: Always{"crashed", "crashes", 1, "%s of %s processes ended by the panic"}, Holds: "the process ended", Broken: "the process went on"},
+			{From: "exit", Test: Never{Bad: "recovered_moves", Of: "recovered_looks", Least: 200, Words: "moved in %s of %s looks after the recovery"}, Holds: "the lock outlived the panic", Broken: "the lock was gone after the panic"},
+			{From: "exit", Test: Always{Good: "crashed", Of: "crashes", Least: 1, Words: "%s of %s processes ended by the panic"}, Holds: "the process ended", Broken: "the process went on"},
 		},
 	}, {
 		ID: "E-6", Section: EdgeCases,
@@ -48,8 +48,8 @@ var edgeCases = []Statement{
 		Refuter: "a locked goroutine that moves after another's unlock, or an unlocked one bound by another's lock",
 		Want:    "the other is not touched",
 		Clauses: []Clause{
-			{From: "cross", Test: Never{"kept_moves", "kept_looks", 200, "free_moves", "moved in %s of %s looks after others' unlocks"}, Holds: "others' unlocks left the lock alone", Broken: "another goroutine's unlock freed a locked one"},
-			{From: "cross", Test: Happens{"free_moves", "free_looks", 500, "moved %s times in %s looks beside a lock"}, Holds: "another's lock bound nobody else", Broken: "another goroutine's lock bound one that had not asked"},
+			{From: "cross", Test: Never{Bad: "kept_moves", Of: "kept_looks", Least: 200, Seen: "free_moves", Words: "moved in %s of %s looks after others' unlocks"}, Holds: "others' unlocks left the lock alone", Broken: "another goroutine's unlock freed a locked one"},
+			{From: "cross", Test: Happens{Count: "free_moves", Of: "free_looks", Least: 500, Words: "moved %s times in %s looks beside a lock"}, Holds: "another's lock bound nobody else", Broken: "another goroutine's lock bound one that had not asked"},
 		},
 	}, {
 		ID: "E-7", Section: EdgeCases,
@@ -57,7 +57,7 @@ var edgeCases = []Statement{
 		Method:  "as G-2, and the thread ids of all that are locked at one time",
 		Refuter: "two on one thread",
 		Want:    "0 shared threads",
-		Clauses: []Clause{threadToItself, {From: "pins", Test: Always{"distinct_threads", "pinned", 3, "%s threads for %s locked goroutines"},
+		Clauses: []Clause{threadToItself, {From: "pins", Test: Always{Good: "distinct_threads", Of: "pinned", Least: 3, Words: "%s threads for %s locked goroutines"},
 			Holds: "all had threads of their own", Broken: "two locked goroutines on one thread"}},
 	}, {
 		ID: "E-8", Section: EdgeCases,
@@ -65,7 +65,7 @@ var edgeCases = []Statement{
 		Method:  "C threads call Go, which yields and sleeps; its thread before and after",
 		Refuter: "a callback that changes thread",
 		Want:    "the callback stays on its thread",
-		Clauses: []Clause{{From: "callback", Test: Never{"moves", "looks", 100, "", "on another thread in %s of %s looks in callbacks"},
+		Clauses: []Clause{{From: "callback", Test: Never{Bad: "moves", Of: "looks", Least: 100, Words: "on another thread in %s of %s looks in callbacks"},
 			Holds: "callbacks never left their thread", Broken: "a callback moved to another thread"}},
 	}, {
 		ID: "E-9", Section: EdgeCases,
@@ -73,7 +73,7 @@ var edgeCases = []Statement{
 		Method:  "collections while goroutines are locked; looks at their thread across each",
 		Refuter: "a move across a collection",
 		Want:    "same thread across every collection",
-		Clauses: []Clause{{From: "gc", Test: Never{"moves", "looks", 50, "", "moved across %s of %s collections"},
+		Clauses: []Clause{{From: "gc", Test: Never{Bad: "moves", Of: "looks", Least: 50, Words: "moved across %s of %s collections"},
 			Holds: "the lock outlived every collection", Broken: "a locked goroutine moved across a collection"}},
 	}, {
 		ID: "E-10", Section: EdgeCases,
@@ -81,7 +81,7 @@ var edgeCases = []Statement{
 		Method:  "the runtime's memory during callbacks from C threads: lockedInt and lockedExt",
 		Refuter: "callbacks without an internal lock",
 		Want:    "internal count above 0, the program's 0",
-		Clauses: []Clause{{From: "internal", Test: Always{"runtime_locked", "in_callback", 1, "internal lock on %s of %s threads in a callback"},
+		Clauses: []Clause{{From: "internal", Test: Always{Good: "runtime_locked", Of: "in_callback", Least: 1, Words: "internal lock on %s of %s threads in a callback"},
 			Holds: "threads in a callback are locked by the runtime, not by the program", Broken: "a callback without an internal lock"}},
 	},
 }

@@ -3,51 +3,51 @@ package contract
 // Clauses that more than one statement rests on.
 var (
 	staysOnThread = Clause{
-		From: "migrate", Test: Never{"locked_moves", "locked_looks", 500, "unlocked_moves", "on another thread in %s of %s looks while locked"},
+		From: "migrate", Test: Never{Bad: "locked_moves", Of: "locked_looks", Least: 500, Seen: "unlocked_moves", Words: "on another thread in %s of %s looks while locked"},
 		Holds:  "a locked goroutine was never seen on another thread, while unlocked ones beside it moved",
 		Broken: "a locked goroutine was seen on another thread than the one it had locked",
 	}
 	threadToItself = Clause{
-		From: "migrate", Test: Never{"visits_locked", "looks_locked", 500, "visits_unlocked", "others on the locked thread in %s of %s looks"},
+		From: "migrate", Test: Never{Bad: "visits_locked", Of: "looks_locked", Least: 500, Seen: "visits_unlocked", Words: "others on the locked thread in %s of %s looks"},
 		Holds:  "no other goroutine ever found itself on a locked thread, while unlocked threads had visitors",
 		Broken: "another goroutine found itself on a locked thread",
 	}
 	boundUntilLast = Clause{
-		From: "nest", Test: Never{"bound_moves", "bound_looks", 500, "free_moves", "moved in %s of %s looks with locks left"},
+		From: "nest", Test: Never{Bad: "bound_moves", Of: "bound_looks", Least: 500, Seen: "free_moves", Words: "moved in %s of %s looks with locks left"},
 		Holds:  "with locks left the goroutine never moved; with none left it did",
 		Broken: "the goroutine moved although not every LockOSThread was undone",
 	}
 	freeAfterLast = Clause{
-		From: "nest", Test: Always{"freed_rounds", "rounds", 3, "free after as many unlocks as locks in %s of %s rounds"},
+		From: "nest", Test: Always{Good: "freed_rounds", Of: "rounds", Least: 3, Words: "free after as many unlocks as locks in %s of %s rounds"},
 		Holds:  "after as many unlocks as locks others ran on the thread or the goroutine left it",
 		Broken: "after as many unlocks as locks the goroutine was still bound to its thread",
 	}
 	endsThread = Clause{
-		From: "exit", Test: Always{"return_ended", "return_exits", 6, "%s of %s threads ended"},
+		From: "exit", Test: Always{Good: "return_ended", Of: "return_exits", Least: 6, Words: "%s of %s threads ended", Timed: true},
 		Holds:  "every thread whose goroutine exited while locked was gone from the process",
 		Broken: "a thread outlived the goroutine that exited while locked to it",
 	}
 	endsThreadGoexit = Clause{
-		From: "exit", Test: Always{"goexit_ended", "goexit_exits", 6, "%s of %s threads ended after Goexit"},
+		From: "exit", Test: Always{Good: "goexit_ended", Of: "goexit_exits", Least: 6, Words: "%s of %s threads ended after Goexit", Timed: true},
 		Holds:  "every thread whose goroutine called Goexit while locked was gone from the process",
 		Broken: "a thread outlived the goroutine that called Goexit while locked to it",
 	}
 	mainIsParked = Clause{
-		From: "exit", Role: Exception, Test: Always{"main_ended", "main_exits", 1, "main thread: %s of %s ended"},
+		From: "exit", Role: Exception, Test: Always{Good: "main_ended", Of: "main_exits", Least: 1, Words: "main thread: %s of %s ended"},
 		Holds:  "the main thread ended too",
 		Broken: "not of the main thread: its goroutine exited while locked, and the thread stayed, parked for ever",
 	}
 	kernelSawExits = Clause{
-		From: "churn", Role: Support, Test: Always{"kernel_locked_exits", "locked_exits", 6, "the kernel saw exit(2) of %s of %s"},
+		From: "churn", Role: Support, Test: Always{Good: "kernel_locked_exits", Of: "locked_exits", Least: 6, Words: "the kernel saw exit(2) of %s of %s"},
 		Holds:  "each of the threads called exit(2)",
 		Broken: "the kernel saw another number of locked threads exit than the program ended",
 	}
 	preemptible = Clause{
-		From: "tight", Test: Always{"locked_interrupted", "locked_trials", 3, "tight locked loop interrupted in %s of %s trials"},
+		From: "tight", Test: Always{Good: "locked_interrupted", Of: "locked_trials", Least: 3, Words: "tight locked loop interrupted in %s of %s trials", Timed: true},
 		Holds:  "what waited for the world to stop did not have to wait for the loop's end",
 		Broken: "a locked tight loop held up everything until its own end",
 	}
-	metricByName = Test(Always{"metric_specified", "metric_asked", 1, "metrics named /sched/threads:threads: %s of %s"})
+	metricByName = Test(Always{Good: "metric_specified", Of: "metric_asked", Least: 1, Words: "metrics named /sched/threads:threads: %s of %s"})
 )
 
 const noSuchMetric = "this release has no metric of that name"
@@ -87,7 +87,10 @@ var guarantees = []Statement{
 		Method:  "after the last unlock, looks whether others run on the thread or the goroutine leaves it",
 		Refuter: "a thread that still serves that goroutine alone",
 		Want:    "others on the thread after the last unlock",
-		Clauses: []Clause{freeAfterLast},
+		Clauses: []Clause{freeAfterLast, {
+			From: "reuse", Test: Happens{Count: "reused", Of: "released", Least: 20, Words: "others came to run on %s of %s released threads"},
+			Holds: "others run on released threads", Broken: "nobody ever ran on a released thread",
+		}},
 	}, {
 		ID: "G-6", Section: Guarantees, Scope: Scope{Since: 14},
 		Claim:   "a locked goroutine is still preempted, for garbage collection and at the end of its time slice",
@@ -95,7 +98,7 @@ var guarantees = []Statement{
 		Refuter: "a collection that had to wait for the loop's end",
 		Want:    "the loop is interrupted, every time",
 		Clauses: []Clause{preemptible, {
-			From: "storm", Role: Support, Test: Happens{"sigurg_locked", "collections", 50, "%s SIGURG delivered to locked threads in %s collections"},
+			From: "storm", Role: Support, Test: Happens{Count: "sigurg_locked", Of: "collections", Least: 50, Words: "%s SIGURG delivered to locked threads in %s collections"},
 			Holds: "the kernel delivered SIGURG to locked threads", Broken: "no SIGURG ever reached a locked thread",
 		}},
 	}, {
@@ -105,11 +108,11 @@ var guarantees = []Statement{
 		Refuter: "nobody else runs during a call of tens of milliseconds, or the goroutine returns on another thread",
 		Want:    "others run during the call; same thread afterwards",
 		Clauses: []Clause{
-			{From: "syscall", Test: Always{"long_others_ran", "long_calls", 6, "others ran during %s of %s long calls"},
+			{From: "syscall", Test: Always{Good: "long_others_ran", Of: "long_calls", Least: 6, Words: "others ran during %s of %s long calls", Timed: true},
 				Holds: "the P was taken away during every long call", Broken: "the P stayed with a thread that was blocked for long"},
-			{From: "syscall", Test: Never{"moves", "looks", 6, "", "on another thread after %s of %s calls"},
+			{From: "syscall", Test: Never{Bad: "moves", Of: "looks", Least: 6, Words: "on another thread after %s of %s calls"},
 				Holds: "the goroutine was on its thread after every call", Broken: "the goroutine came back on another thread"},
-			{From: "syscall", Role: Exception, Test: Always{"short_others_ran", "short_calls", 20, "others ran during %s of %s short calls"},
+			{From: "syscall", Role: Exception, Test: Always{Good: "short_others_ran", Of: "short_calls", Least: 20, Words: "others ran during %s of %s short calls"},
 				Holds: "the P was taken away during every short call too", Broken: "not at once: sysmon takes the P away when it next looks, so short blocking calls keep it"},
 		},
 	}, {
@@ -119,7 +122,7 @@ var guarantees = []Statement{
 		Refuter: "no metric of that name, or a locked thread that is not counted",
 		Want:    "every locked thread is in both counts",
 		Clauses: []Clause{
-			{From: "pins", Test: Always{"proc_threads", "kernel_threads", 3, "Threads: %s of %s threads"},
+			{From: "pins", Test: Always{Good: "proc_threads", Of: "kernel_threads", Least: 3, Words: "Threads: %s of %s threads"},
 				Holds: "the Threads line counts every thread of the process, the locked ones among them", Broken: "the Threads line does not count every thread"},
 			{From: "pins", Role: Exception, Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric},
 		},
@@ -130,7 +133,7 @@ var guarantees = []Statement{
 		Refuter: "a locked goroutine that finds another's name",
 		Want:    "0 foreign states while locked",
 		Clauses: []Clause{{
-			From: "migrate", Test: Never{"locked_strange", "locked_looks", 500, "unlocked_strange", "foreign state in %s of %s looks while locked"},
+			From: "migrate", Test: Never{Bad: "locked_strange", Of: "locked_looks", Least: 500, Seen: "unlocked_strange", Words: "foreign state in %s of %s looks while locked"},
 			Holds:  "a locked goroutine always found the state it had set, while unlocked ones found others'",
 			Broken: "a locked goroutine found thread state that it had not set",
 		}},

@@ -22,7 +22,7 @@ var measurement = []Statement{
 		Method:  "NumGoroutine before and after goroutines lock themselves",
 		Refuter: "a difference that is not their number",
 		Want:    "+1 for each",
-		Clauses: []Clause{{From: "pins", Test: Always{"goroutines_added", "pinned", 3, "+%s for %s locked goroutines"},
+		Clauses: []Clause{{From: "pins", Test: Always{Good: "goroutines_added", Of: "pinned", Least: 3, Words: "+%s for %s locked goroutines"},
 			Holds: "every locked goroutine is counted", Broken: "the count grew by another number"}},
 	}, {
 		ID: "M-4", Section: Measurement, Scope: Scope{OS: "Linux"},
@@ -31,7 +31,7 @@ var measurement = []Statement{
 		Refuter: "a line that differs from the kernel's list, or no metric to compare with",
 		Want:    "line = kernel's count = metric + a few",
 		Clauses: []Clause{
-			{From: "pins", Test: Always{"proc_threads", "kernel_threads", 3, "Threads: %s of %s threads"},
+			{From: "pins", Test: Always{Good: "proc_threads", Of: "kernel_threads", Least: 3, Words: "Threads: %s of %s threads"},
 				Holds: "the line equals the kernel's list of threads", Broken: "the line differs from the kernel's list of threads"},
 			{From: "pins", Role: Exception, Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric + " to compare with"},
 		},
@@ -41,7 +41,7 @@ var measurement = []Statement{
 		Method:  "labelled locked workers among others; the profile's labels",
 		Refuter: "a labelled worker without its label",
 		Want:    "every labelled worker is found",
-		Clauses: []Clause{{From: "labels", Test: Always{"labelled_found", "labelled", 1, "%s of %s workers found by label"},
+		Clauses: []Clause{{From: "labels", Test: Always{Good: "labelled_found", Of: "labelled", Least: 1, Words: "%s of %s workers found by label"},
 			Holds: "the profile has every worker under its label", Broken: "the profile lacks labels"}},
 	}, {
 		ID: "M-6", Section: Measurement,
@@ -50,10 +50,10 @@ var measurement = []Statement{
 		Refuter: "a locked goroutine on two threads in the trace",
 		Want:    "1 thread for each locked goroutine",
 		Clauses: []Clause{
-			{From: "trace", Test: Never{"locked_moves", "locked_events", 50, "unlocked_moves", "another thread in %s of %s events of locked goroutines"},
+			{From: "trace", Test: Never{Bad: "locked_moves", Of: "locked_events", Least: 50, Seen: "unlocked_moves", Words: "another thread in %s of %s events of locked goroutines"},
 				Holds: "the trace shows every locked goroutine on one thread and others on several", Broken: "the trace shows a locked goroutine on two threads"},
-			{From: "trace", Test: Happens{"syscall_events", "events", 100, "%s of %s events are of system calls"}, Holds: "system calls are in it", Broken: "no event of a system call"},
-			{From: "trace", Test: Happens{"gc_events", "events", 100, "%s are of the collector, of %s"}, Holds: "collections are in it", Broken: "no event of a garbage collection"},
+			{From: "trace", Test: Happens{Count: "syscall_events", Of: "events", Least: 100, Words: "%s of %s events are of system calls"}, Holds: "system calls are in it", Broken: "no event of a system call"},
+			{From: "trace", Test: Happens{Count: "gc_events", Of: "events", Least: 100, Words: "%s are of the collector, of %s"}, Holds: "collections are in it", Broken: "no event of a garbage collection"},
 		},
 	}, {
 		ID: "M-7", Section: Measurement,
@@ -61,7 +61,7 @@ var measurement = []Statement{
 		Method:  "the lines that a process prints under it",
 		Refuter: "lines without one of the fields",
 		Want:    "both fields in every line",
-		Clauses: []Clause{{From: "schedtrace", Test: Always{"lines_with_fields", "lines", 3, "both fields in %s of %s lines"},
+		Clauses: []Clause{{From: "schedtrace", Test: Always{Good: "lines_with_fields", Of: "lines", Least: 3, Words: "both fields in %s of %s lines"},
 			Holds: "every line has both", Broken: "a line lacks a field"}},
 	}, {
 		ID: "M-8", Section: Measurement,
@@ -69,7 +69,7 @@ var measurement = []Statement{
 		Method:  "the M lines of a process with locked goroutines, against their ids",
 		Refuter: "a locked goroutine that no M line names",
 		Want:    "every locked goroutine is named",
-		Clauses: []Clause{{From: "schedtrace", Test: Always{"lockedg_found", "lockedg_pins", 1, "%s of %s locked goroutines named by lockedg="},
+		Clauses: []Clause{{From: "schedtrace", Test: Always{Good: "lockedg_found", Of: "lockedg_pins", Least: 1, Words: "%s of %s locked goroutines named by lockedg="},
 			Holds: "lockedg= names every locked goroutine", Broken: "lockedg= does not name a locked goroutine"}},
 	},
 }

@@ -8,8 +8,8 @@ var nonGuarantees = []Statement{
 		Refuter: "a mask that the lock changes, or locked threads that never change CPU",
 		Want:    "same mask; CPU changes",
 		Clauses: []Clause{
-			{From: "inherit", Test: Always{"affinity_same", "locks", 3, "mask unchanged by %s of %s locks"}, Holds: "the lock leaves the mask as it was", Broken: "the lock changed the affinity mask"},
-			{From: "inherit", Test: Happens{"cpu_changes", "cpu_looks", 500, "%s changes of CPU in %s looks while locked"}, Holds: "locked threads were moved between CPUs", Broken: "a locked thread was never moved"},
+			{From: "inherit", Test: Always{Good: "affinity_same", Of: "locks", Least: 3, Words: "mask unchanged by %s of %s locks"}, Holds: "the lock leaves the mask as it was", Broken: "the lock changed the affinity mask"},
+			{From: "inherit", Test: Happens{Count: "cpu_changes", Of: "cpu_looks", Least: 500, Words: "%s changes of CPU in %s looks while locked"}, Holds: "locked threads were moved between CPUs", Broken: "a locked thread was never moved"},
 		},
 	}, {
 		ID: "N-2", Section: NonGuarantees,
@@ -18,8 +18,8 @@ var nonGuarantees = []Statement{
 		Refuter: "a value that the lock changes",
 		Want:    "same nice and policy",
 		Clauses: []Clause{
-			{From: "inherit", Test: Always{"nice_same", "locks", 3, "nice unchanged by %s of %s locks"}, Holds: "the lock leaves both as they were", Broken: "the lock changed the nice value"},
-			{From: "inherit", Test: Always{"policy_same", "locks", 3, "policy unchanged by %s of %s locks"}, Holds: "the lock leaves both as they were", Broken: "the lock changed the policy"},
+			{From: "inherit", Test: Always{Good: "nice_same", Of: "locks", Least: 3, Words: "nice unchanged by %s of %s locks"}, Holds: "the lock leaves both as they were", Broken: "the lock changed the nice value"},
+			{From: "inherit", Test: Always{Good: "policy_same", Of: "locks", Least: 3, Words: "policy unchanged by %s of %s locks"}, Holds: "the lock leaves both as they were", Broken: "the lock changed the policy"},
 		},
 	}, {
 		ID: "N-3", Section: NonGuarantees,
@@ -27,7 +27,7 @@ var nonGuarantees = []Statement{
 		Method:  "the thread's memory policy before and after the lock (get_mempolicy)",
 		Refuter: "a policy that the lock changes",
 		Want:    "same memory policy",
-		Clauses: []Clause{{From: "inherit", Test: Always{"mempolicy_same", "locks", 3, "memory policy unchanged by %s of %s locks"},
+		Clauses: []Clause{{From: "inherit", Test: Always{Good: "mempolicy_same", Of: "locks", Least: 3, Words: "memory policy unchanged by %s of %s locks"},
 			Holds: "the lock leaves the memory policy as it was", Broken: "the lock changed the memory policy"}},
 	}, {
 		ID: "N-4", Section: NonGuarantees,
@@ -35,7 +35,7 @@ var nonGuarantees = []Statement{
 		Method:  "equal processes, one after another: the place, in the order of creation, of the threads that the same goroutines lock",
 		Refuter: "the same threads in every one of 20 runs",
 		Want:    "more than one outcome",
-		Clauses: []Clause{{From: "runs", Test: Varies{"tid_outcomes", "runs", 20, "%s different outcomes in %s runs"},
+		Clauses: []Clause{{From: "runs", Test: Varies{Distinct: "tid_outcomes", Runs: "runs", Least: 20, Words: "%s different outcomes in %s runs"},
 			Holds: "equal runs lock different threads", Broken: "every run locked the same threads"}},
 	}, {
 		ID: "N-5", Section: NonGuarantees,
@@ -43,7 +43,7 @@ var nonGuarantees = []Statement{
 		Method:  "equal processes, one after another: the order in which new threads serve",
 		Refuter: "the same order in every one of 20 runs",
 		Want:    "more than one outcome",
-		Clauses: []Clause{{From: "runs", Test: Varies{"order_outcomes", "runs", 20, "%s different orders in %s runs"},
+		Clauses: []Clause{{From: "runs", Test: Varies{Distinct: "order_outcomes", Runs: "runs", Least: 20, Words: "%s different orders in %s runs"},
 			Holds: "equal runs grow in different orders", Broken: "every run grew in the same order"}},
 	}, {
 		ID: "N-6", Section: NonGuarantees,
@@ -59,7 +59,7 @@ var nonGuarantees = []Statement{
 		Method:  "after an unlock, whether the thread runs other goroutines at once, later or not at all",
 		Refuter: "every unlocked thread in use again within 1 ms",
 		Want:    "some stay unused for more than 1 ms",
-		Clauses: []Clause{{From: "reuse", Test: Happens{"idle_after_unlock", "unlocks", 30, "%s of %s threads unused 1 ms after their unlock"},
+		Clauses: []Clause{{From: "reuse", Test: Happens{Count: "idle_after_unlock", Of: "unlocks", Least: 30, Words: "%s of %s threads unused 1 ms after their unlock"},
 			Holds: "threads stay parked after their unlock", Broken: "every thread was in use again at once"}},
 	}, {
 		ID: "N-8", Section: NonGuarantees,
@@ -68,9 +68,9 @@ var nonGuarantees = []Statement{
 		Refuter: "a thread that ends although the unlock was deferred",
 		Want:    "the thread lives on, whichever way",
 		Clauses: []Clause{
-			{From: "exit", Test: Always{"deferred_goexit_alive", "deferred_goexit", 3, "%s of %s threads live on after Goexit"}, Holds: "a deferred unlock keeps the thread, whichever way the goroutine ends", Broken: "Goexit ended a thread in spite of a deferred unlock"},
-			{From: "exit", Test: Always{"deferred_panic_alive", "deferred_panic", 3, "%s of %s after a recovered panic"}, Holds: "a deferred unlock keeps the thread, whichever way the goroutine ends", Broken: "a panic ended a thread in spite of a deferred unlock"},
-			{From: "exit", Test: Always{"deferred_return_alive", "deferred_return", 3, "%s of %s after a return"}, Holds: "a deferred unlock keeps the thread, whichever way the goroutine ends", Broken: "a return ended a thread in spite of a deferred unlock"},
+			{From: "exit", Test: Always{Good: "deferred_goexit_alive", Of: "deferred_goexit", Least: 3, Words: "%s of %s threads live on after Goexit"}, Holds: "a deferred unlock keeps the thread, whichever way the goroutine ends", Broken: "Goexit ended a thread in spite of a deferred unlock"},
+			{From: "exit", Test: Always{Good: "deferred_panic_alive", Of: "deferred_panic", Least: 3, Words: "%s of %s after a recovered panic"}, Holds: "a deferred unlock keeps the thread, whichever way the goroutine ends", Broken: "a panic ended a thread in spite of a deferred unlock"},
+			{From: "exit", Test: Always{Good: "deferred_return_alive", Of: "deferred_return", Least: 3, Words: "%s of %s after a return"}, Holds: "a deferred unlock keeps the thread, whichever way the goroutine ends", Broken: "a return ended a thread in spite of a deferred unlock"},
 		},
 	},
 }

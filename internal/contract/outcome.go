@@ -92,7 +92,7 @@ func (c Clause) answer(e Evidence) answer {
 	switch {
 	case r.Lossy && a.word != thin && (a.absence || a.timing):
 		a.word, a.need = thin, "kernel records were lost"
-	case a.timing && a.word > fine && r.Noise > noisy:
+	case a.timing && a.word > fine && !a.sure && r.Noise > noisy:
 		a.word, a.need = thin, fmt.Sprintf("others kept %.1f CPUs busy meanwhile: repeat it on a quiet machine", r.Noise)
 	}
 	return a

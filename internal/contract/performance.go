@@ -21,9 +21,9 @@ var performance = []Statement{
 		Refuter: "more or fewer threads taken than goroutines locked",
 		Want:    "1 thread each",
 		Clauses: []Clause{
-			{From: "pins", Test: Always{"locked_threads", "pinned", 3, "%s threads locked for %s goroutines"},
+			{From: "pins", Test: Always{Good: "locked_threads", Of: "pinned", Least: 3, Words: "%s threads locked for %s goroutines"},
 				Holds: "each locked goroutine held a thread of its own", Broken: "the number of locked threads is not that of locked goroutines"},
-			{From: "pins", Role: Exception, Test: Never{"template_threads", "pinned", 1, "", "%s further threads for %s locked goroutines"},
+			{From: "pins", Role: Exception, Test: Never{Bad: "template_threads", Of: "pinned", Least: 1, Words: "%s further threads for %s locked goroutines"},
 				Holds: "no other thread was taken", Broken: "the first lock of a process also starts the template thread, which never ends and runs no goroutine"},
 		},
 	}, {
@@ -59,7 +59,7 @@ var performance = []Statement{
 		Refuter: "both bounds outside the range, or collections without a SIGURG",
 		Want:    "1–3 µs",
 		Clauses: []Clause{
-			{From: "storm", Test: Happens{"sigurg_sent", "collections", 50, "%s SIGURG in %s collections"},
+			{From: "storm", Test: Happens{Count: "sigurg_sent", Of: "collections", Least: 50, Words: "%s SIGURG in %s collections"},
 				Holds: "collections send SIGURG", Broken: "collections came without any SIGURG: locked goroutines are not preempted by it"},
 			{From: "storm", Test: Bounded{Lower: "preempt_lower", Upper: "preempt_upper", Lo: preemptionLo, Hi: preemptionHi},
 				Holds: "the kernel's part is in range by both bounds", Broken: "the kernel's part is outside the range by both bounds"},
@@ -106,9 +106,9 @@ var performance = []Statement{
 		Refuter: "nobody else runs during a long C call, or another goroutine on the calling thread",
 		Want:    "others run, on other threads",
 		Clauses: []Clause{
-			{From: "cgo", Test: Always{"long_others_ran", "long_calls", 6, "others ran during %s of %s long C calls"},
+			{From: "cgo", Test: Always{Good: "long_others_ran", Of: "long_calls", Least: 6, Words: "others ran during %s of %s long C calls", Timed: true},
 				Holds: "the P was taken away during every long call", Broken: "the P stayed with a thread that was in C for long"},
-			{From: "cgo", Test: Never{"moves", "looks", 6, "", "on another thread after %s of %s C calls"},
+			{From: "cgo", Test: Never{Bad: "moves", Of: "looks", Least: 6, Words: "on another thread after %s of %s C calls"},
 				Holds: "the goroutine was on its thread after every call", Broken: "the goroutine came back on another thread"},
 		},
 	},

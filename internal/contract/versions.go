@@ -7,7 +7,7 @@ var versions = []Statement{
 		Method:  "the loop of P-6 with cooperative preemption only, as Go 1.13 has it and newer releases with GODEBUG=asyncpreemptoff=1",
 		Refuter: "a loop that is interrupted",
 		Want:    "not interrupted",
-		Clauses: []Clause{{From: "cooperative", Test: Never{"locked_interrupted", "locked_trials", 3, "", "interrupted in %s of %s trials"},
+		Clauses: []Clause{{From: "cooperative", Test: Never{Bad: "locked_interrupted", Of: "locked_trials", Least: 3, Words: "interrupted in %s of %s trials"},
 			Holds: "without signals nothing interrupts the loop", Broken: "the loop was interrupted without signals"}},
 	}, {
 		ID: "V-1.14", Section: Versions, Scope: Scope{Since: 14},
@@ -16,7 +16,7 @@ var versions = []Statement{
 		Refuter: "a loop that is not interrupted, or is without SIGURG",
 		Want:    "interrupted, by SIGURG",
 		Clauses: []Clause{preemptible, {
-			From: "storm", Role: Support, Test: Happens{"sigurg_sent", "collections", 50, "%s SIGURG in %s collections"},
+			From: "storm", Role: Support, Test: Happens{Count: "sigurg_sent", Of: "collections", Least: 50, Words: "%s SIGURG in %s collections"},
 			Holds: "tgkill sends SIGURG", Broken: "no SIGURG was sent",
 		}},
 	}, {
@@ -25,7 +25,7 @@ var versions = []Statement{
 		Method:  "a program built by Go 1.16 in a cgroup with a quota of one CPU; its GOMAXPROCS",
 		Refuter: "a GOMAXPROCS above the quota",
 		Want:    "GOMAXPROCS = quota",
-		Clauses: []Clause{{From: "quota", Test: Always{"followed", "started", 1, "quota followed by %s of %s programs of Go 1.16"},
+		Clauses: []Clause{{From: "quota", Test: Always{Good: "followed", Of: "started", Least: 1, Words: "quota followed by %s of %s programs of Go 1.16"},
 			Holds: "the quota is followed", Broken: "Go 1.16 takes all CPUs in spite of the quota"}},
 	}, {
 		ID: "V-1.21", Section: Versions, Scope: Scope{Since: 21},
@@ -52,8 +52,8 @@ var platforms = []Statement{
 		Refuter: "a thread without clone, or preemption without tgkill",
 		Want:    "every thread cloned; SIGURG by tgkill",
 		Clauses: []Clause{
-			{From: "churn", Test: Always{"cloned", "created", 6, "%s of %s new threads came of clone"}, Holds: "every thread came of a clone", Broken: "a thread came of something else"},
-			{From: "storm", Test: Always{"sigurg_by_tgkill", "sigurg_delivered_own", 6, "%s of %s SIGURG came of tgkill"}, Holds: "every SIGURG came of a tgkill", Broken: "a SIGURG came of something else"},
+			{From: "churn", Test: Always{Good: "cloned", Of: "created", Least: 6, Words: "%s of %s new threads came of clone"}, Holds: "every thread came of a clone", Broken: "a thread came of something else"},
+			{From: "storm", Test: Always{Good: "sigurg_by_tgkill", Of: "sigurg_delivered_own", Least: 6, Words: "%s of %s SIGURG came of tgkill"}, Holds: "every SIGURG came of a tgkill", Broken: "a SIGURG came of something else"},
 		},
 	},
 	{ID: "O-macos", Section: Platforms, Scope: Scope{OS: "macOS"}, Claim: "on macOS an M is a thread of bsdthread_create, preempted by pthread_kill with SIGURG; user interfaces need the main thread",
