@@ -10,6 +10,9 @@ func trials() []program {
 		{Info: Info{"exits", "trial: goroutines that end in every way, locked and not, and what becomes of their threads"}, trial: exits},
 		{Info: Info{"reuse", "trial: who runs next on a thread that a goroutine releases"}, trial: reuse},
 		{Info: Info{"retake", "trial: how long a goroutine in a system call keeps its P"}, trial: retake},
+		{Info: Info{"grow", "trial: locked goroutines that block, and the threads that come for them"}, trial: grow},
+		{Info: Info{"lockcost", "trial: what LockOSThread and UnlockOSThread cost"}, trial: lockcost},
+		{Info: Info{"tax", "trial: channel hand-offs between goroutines of which none, one or both are locked"}, trial: tax},
 		{Info: Info{"gcpin", "trial: locked goroutines and others under garbage collection"}, trial: gcpin},
 	}
 }
