@@ -8,9 +8,9 @@ import "fmt"
 // told is the clauses of a line that a finding of pinwatch's, or a diagnostic of its analyzer, stands for.
 func told(from, finding string) []Clause {
 	return []Clause{
-		{From: from, Test: Always{Good: finding + "_bad_told", Of: finding + "_bad", Least: 1, Words: "told of %s of %s programs that break it", Timed: true},
+		{From: from, Test: Always{Good: finding + "_bad_told", Of: finding + "_bad", Least: 1, Words: "found in %s of %s programs that break it", Timed: true},
 			Holds: "pinwatch tells the programs that break it from those that keep it", Broken: "a program that breaks it passes"},
-		{From: from, Test: Never{Bad: finding + "_good_told", Of: finding + "_good", Least: 1, Words: "and of %s of %s that keep it"},
+		{From: from, Test: Never{Bad: finding + "_good_told", Of: finding + "_good", Least: 1, Words: "in %s of %s that keep it"},
 			Holds: "pinwatch tells the programs that break it from those that keep it", Broken: "a program that keeps it is told of"},
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 // observations are the experiments that the kernel's events decide.
 func observations() []experiment {
-	return []experiment{{"churn", churn}, {"storm", storm}}
+	return []experiment{{"churn", churn}, {"storm", storm}, {"programs", programs}}
 }
 
 func churn(r *run) error {
