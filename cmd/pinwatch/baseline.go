@@ -72,7 +72,7 @@ func compareVerdicts(s streams, expect *report.Verdicts, all []*report.Verdicts)
 		}
 	}
 	if changed > 0 {
-		return exitCode(exitContract)
+		return status(exitContract)
 	}
 	return nil
 }

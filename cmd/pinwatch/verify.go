@@ -199,7 +199,7 @@ func verifyAll(ctx context.Context, s streams, o verifyOptions) (err error) {
 		}
 	}
 	if failed != nil {
-		return exitCode(exitError) // told already
+		return status(exitError) // told already
 	}
 	if o.expect != nil {
 		return compareVerdicts(s, o.expect, all)
@@ -214,7 +214,7 @@ func verdictsExit(all []*report.Verdicts) error {
 		for _, row := range v.Verdicts {
 			switch row.Verdict {
 			case contract.Refuted, contract.OutOfRange:
-				return exitCode(exitContract)
+				return status(exitContract)
 			case contract.Inconclusive:
 				code = exitInconclusive
 			}
@@ -223,7 +223,7 @@ func verdictsExit(all []*report.Verdicts) error {
 	if code == exitOK {
 		return nil
 	}
-	return exitCode(code)
+	return status(code)
 }
 
 // verifyRelease gives the verdicts by one release of Go, "" for the built-in workloads'.
