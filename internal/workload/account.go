@@ -65,11 +65,15 @@ type Pin struct {
 const maxKept = 4096
 
 // monotonic is CLOCK_MONOTONIC in nanoseconds, the clock of bpf_ktime_get_ns. The runtime's own reading of it is not exported.
+// It is no point where a goroutine can be preempted: where it ends a loop without calls, the time is the loop's end.
+//
+//go:nosplit
 func monotonic() int64 {
 	const clockMonotonic = 1 // include/uapi/linux/time.h
 	return clockTime(clockMonotonic)
 }
 
+//go:nosplit
 func clockTime(clock uintptr) int64 {
 	var ts syscall.Timespec
 	_, _, _ = syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clock, uintptr(unsafe.Pointer(&ts)), 0) // cannot fail with these arguments

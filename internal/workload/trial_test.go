@@ -30,6 +30,7 @@ var trialTests = map[string]func(*testing.T){
 	"migrate": testMigrate, "nest": testNest, "cross": testCross, "onmain": testOnMain, "gcpin": testGCPin,
 	"exits": testExits, "reuse": testReuse, "retake": testRetake,
 	"grow": testGrow, "lockcost": testLockCost, "tax": testTax,
+	"tight": testTight, "inherit": testInherit,
 }
 
 func TestTrials(t *testing.T) {
@@ -83,6 +84,7 @@ func TestTrialMistakes(t *testing.T) {
 	for _, args := range []string{
 		"migrate -locked 9", "migrate -samples 0", "nest -depth 0", "cross -calls 0", "onmain -samples 0", "onmain -in-child main", "gcpin -rounds 0",
 		"exits -n 0", "exits -in-child dance", "reuse -watch 0", "retake -block -1s", "grow -n 0", "lockcost -slow -1", "tax -batch 0",
+		"tight -chunk 0", "inherit -looks 0",
 	} {
 		var out, errs strings.Builder
 		if code := Main(strings.Fields(args), strings.NewReader(""), &out, &errs); code != 2 || errs.Len() == 0 {

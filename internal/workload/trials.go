@@ -13,6 +13,8 @@ func trials() []program {
 		{Info: Info{"grow", "trial: locked goroutines that block, and the threads that come for them"}, trial: grow},
 		{Info: Info{"lockcost", "trial: what LockOSThread and UnlockOSThread cost"}, trial: lockcost},
 		{Info: Info{"tax", "trial: channel hand-offs between goroutines of which none, one or both are locked"}, trial: tax},
+		{Info: Info{"tight", "trial: loops without calls, locked and not, under stops of the world"}, trial: tight},
+		{Info: Info{"inherit", "trial: what a lock changes about a thread, and who gets what a locked goroutine changes"}, trial: inherit},
 		{Info: Info{"gcpin", "trial: locked goroutines and others under garbage collection"}, trial: gcpin},
 	}
 }
