@@ -9,7 +9,7 @@ import (
 
 // observations are the experiments that the kernel's events decide.
 func observations() []experiment {
-	return []experiment{{"churn", churn}, {"storm", storm}, {"programs", programs}}
+	return []experiment{{"churn", churn}, {"storm", storm}, {"programs", programs}, {"source", source}}
 }
 
 func churn(r *run) error {
