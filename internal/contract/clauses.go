@@ -128,15 +128,18 @@ func (t Happens) decide(r *Record) finding {
 
 // Varies holds when at least two outcomes were seen, and is broken when many runs all gave the same.
 type Varies struct {
-	Distinct, Runs string
-	Least          int64
-	Words          string // takes both counts
+	Outcomes string // name in Record.Outcomes
+	Least    int64
+	Words    string // takes the number of different outcomes and of runs
 }
 
-func (t Varies) Keys() (counts, samples []string) { return []string{t.Distinct, t.Runs}, nil }
+func (t Varies) Keys() (counts, samples []string) { return nil, nil }
 
 func (t Varies) decide(r *Record) finding {
-	n, runs := r.Counts[t.Distinct], r.Counts[t.Runs]
+	n, runs := int64(len(r.Outcomes[t.Outcomes])), int64(0)
+	for _, times := range r.Outcomes[t.Outcomes] {
+		runs += times
+	}
 	f := finding{n: runs, statistic: "distinct outcomes", got: fmt.Sprintf(t.Words, number(n), number(runs))}
 	switch {
 	case n > 1:

@@ -19,7 +19,8 @@ type Record struct {
 	Source    string   // what the numbers were read from: the workload's account, kernel events, the runtime's memory
 	Counts    map[string]int64
 	Samples   map[string]Sample
-	Notes     []string // warnings that every verdict from this record carries
+	Outcomes  map[string]map[string]int64 // of equal runs: by name, how often each outcome came
+	Notes     []string                    // warnings that every verdict from this record carries
 }
 
 // Sample is a distribution: all its values, or of very many as many, at even ranks, as its median's interval needs.
@@ -69,13 +70,18 @@ func (e *Evidence) Merge(o Evidence) {
 
 func (r *Record) merge(o *Record) {
 	joined := Record{Lossy: r.Lossy || o.Lossy, Noise: max(r.Noise, o.Noise), Workloads: r.Workloads, Source: r.Source,
-		Counts: map[string]int64{}, Samples: map[string]Sample{}, Notes: slices.Clone(r.Notes)}
+		Counts: map[string]int64{}, Samples: map[string]Sample{}, Outcomes: map[string]map[string]int64{}, Notes: slices.Clone(r.Notes)}
 	for _, from := range []*Record{r, o} {
 		for k, n := range from.Counts {
 			joined.Counts[k] += n
 		}
 		for k, s := range from.Samples {
 			joined.Samples[k] = joined.Samples[k].join(s)
+		}
+		for k, times := range from.Outcomes {
+			for outcome, n := range times {
+				joined.outcome(k, outcome, n)
+			}
 		}
 	}
 	for _, n := range o.Notes {
@@ -85,6 +91,19 @@ func (r *Record) merge(o *Record) {
 	}
 	*r = joined
 }
+
+func (r *Record) outcome(name, outcome string, n int64) {
+	if r.Outcomes == nil {
+		r.Outcomes = map[string]map[string]int64{}
+	}
+	if r.Outcomes[name] == nil {
+		r.Outcomes[name] = map[string]int64{}
+	}
+	r.Outcomes[name][outcome] += n
+}
+
+// Outcome notes one outcome of an equal run.
+func (r *Record) Outcome(name, outcome string) { r.outcome(name, outcome, 1) }
 
 func (s Sample) join(o Sample) Sample {
 	if s.N == 0 {

@@ -35,7 +35,7 @@ var nonGuarantees = []Statement{
 		Method:  "equal processes, one after another: the place, in the order of creation, of the threads that the same goroutines lock",
 		Refuter: "the same threads in every one of 20 runs",
 		Want:    "more than one outcome",
-		Clauses: []Clause{{From: "runs", Test: Varies{Distinct: "tid_outcomes", Runs: "runs", Least: 20, Words: "%s different outcomes in %s runs"},
+		Clauses: []Clause{{From: "runs", Test: Varies{Outcomes: "tids", Least: 20, Words: "%s different outcomes in %s runs"},
 			Holds: "equal runs lock different threads", Broken: "every run locked the same threads"}},
 	}, {
 		ID: "N-5", Section: NonGuarantees,
@@ -43,7 +43,7 @@ var nonGuarantees = []Statement{
 		Method:  "equal processes, one after another: the order in which new threads serve",
 		Refuter: "the same order in every one of 20 runs",
 		Want:    "more than one outcome",
-		Clauses: []Clause{{From: "runs", Test: Varies{Distinct: "order_outcomes", Runs: "runs", Least: 20, Words: "%s different orders in %s runs"},
+		Clauses: []Clause{{From: "runs", Test: Varies{Outcomes: "orders", Least: 20, Words: "%s different orders in %s runs"},
 			Holds: "equal runs grow in different orders", Broken: "every run grew in the same order"}},
 	}, {
 		ID: "N-6", Section: NonGuarantees,

@@ -67,13 +67,13 @@ var performance = []Statement{
 	}, {
 		ID: "P-6", Section: Performance, Scope: sinceLinux,
 		Claim:   "a locked loop without calls can be preempted, at a higher cost than an unlocked one",
-		Method:  "loops without calls, locked and not, under stops of the world; how long each was interrupted, Mann-Whitney test",
-		Refuter: "a loop that is not interrupted, or interruptions of locked loops that are no longer than others'",
+		Method:  "loops without calls under stops of the world; pairs of loops that are preempted for each other, with a locked one and without: time that nobody ran in a change there and back, Mann-Whitney test",
+		Refuter: "a loop that is not interrupted, or changes that take a locked loop no longer than others",
 		Want:    "interrupted, and for longer than unlocked",
 		Clauses: []Clause{
 			preemptible,
-			{From: "tight", Test: Dearer{"gap_locked", "gap_unlocked", 200},
-				Holds: "a locked goroutine is away longer: its thread has to be woken for it", Broken: "an interruption costs a locked loop no more than an unlocked one"},
+			{From: "slices", Test: Dearer{"cycle_locked", "cycle_unlocked", 50},
+				Holds: "to go away and come back takes a locked goroutine longer: threads have to be woken for it", Broken: "a preemption costs a locked loop no more than an unlocked one"},
 		},
 	}, {
 		ID: "P-7", Section: Performance, Scope: sinceLinux,

@@ -22,6 +22,18 @@ func evidence(t *testing.T, version string, lines ...string) Evidence {
 		}
 		for _, word := range strings.Fields(rest) {
 			if key, value, ok := strings.Cut(word, "="); ok {
+				if outcomes, runs, ok := strings.Cut(value, "of"); ok { // so many different ones, in so many runs
+					distinct, err1 := strconv.Atoi(outcomes)
+					n, err2 := strconv.Atoi(runs)
+					if err1 != nil || err2 != nil {
+						t.Fatalf("%s: %v, %v", word, err1, err2)
+					}
+					delete(r.Outcomes, key)
+					for i := range n {
+						r.Outcome(key, strconv.Itoa(i%max(1, distinct)))
+					}
+					continue
+				}
 				n, err := strconv.ParseInt(value, 10, 64)
 				if err != nil {
 					t.Fatalf("%s: %v", word, err)
@@ -71,14 +83,15 @@ const (
 	ended      = "exit: return_ended=12 return_exits=12 goexit_ended=6 goexit_exits=6 main_exits=1 main_ended=1"
 	churned    = "churn: kernel_locked_exits=400 locked_exits=400 created=410 cloned=410 clone_syscall~20000x60 exit~20000x60"
 	stormed    = "storm: sigurg_locked=300 collections=300 sigurg_sent=500 preempt_lower~1500x60 preempt_upper~2500x60 sigurg_by_tgkill=500 sigurg_delivered_own=500"
-	tightLoops = "tight: locked_interrupted=10 locked_trials=10 gap_locked~90000x300 gap_unlocked~20000x300"
+	tightLoops = "tight: locked_interrupted=10 locked_trials=10"
+	sliced     = "slices: cycle_locked~90000x60 cycle_unlocked~20000x60"
 	pinned     = "pins: proc_threads=60 kernel_threads=60 metric_specified=1 metric_asked=1 locked_threads=8 pinned=8 template_threads=0 " +
 		"goroutines_added=8 distinct_threads=8 metric_total=60 kernel_threads_at_metric=60"
 	called    = "calls: lock~5x60 unlock~4x60 first_lock~90x15 first_ratio~5000x15"
 	inSyscall = "syscall: long_others_ran=24 long_calls=24 moves=0 looks=60 short_others_ran=40 short_calls=40 retake~90000x48"
 	inC       = "cgo: short_ratio~1.1x60 long_others_ran=12 long_calls=12 moves=0 looks=40"
 	same      = "inherit: affinity_same=6 nice_same=6 policy_same=6 mempolicy_same=6 locks=6 cpu_changes=40 cpu_looks=2000"
-	equalRuns = "runs: tid_outcomes=7 order_outcomes=5 runs=20"
+	equalRuns = "runs: tids=7of20 orders=5of20"
 )
 
 var trials = map[string]trial{
@@ -114,9 +127,9 @@ var trials = map[string]trial{
 		breaks: map[string]string{"storm: preempt_lower~5000x60 preempt_upper~9000x60": OutOfRange, "storm: preempt_lower~400x60 preempt_upper~700x60": OutOfRange,
 			"storm: sigurg_sent=0 preempt_lower~0x0 preempt_upper~0x0": Refuted},
 		tooFew: []string{"storm: preempt_lower~1500x3", "storm: preempt_upper~9000x60", "storm: sigurg_sent=0 collections=3"}},
-	"P-6": {good: []string{tightLoops}, want: Holds,
-		breaks: map[string]string{"tight: locked_interrupted=0": Refuted, "tight: gap_locked~20000x300": Refuted, "tight: gap_locked~9000x300": Refuted},
-		tooFew: []string{"tight: locked_trials=1 locked_interrupted=1", "tight: gap_locked~90000x3", "tight: gap_locked~20000x20 gap_unlocked~20000x20"}},
+	"P-6": {good: []string{tightLoops, sliced}, want: Holds,
+		breaks: map[string]string{"tight: locked_interrupted=0": Refuted, "slices: cycle_locked~20000x60": Refuted, "slices: cycle_locked~9000x60": Refuted},
+		tooFew: []string{"tight: locked_trials=1 locked_interrupted=1", "slices: cycle_locked~90000x3", "slices: cycle_locked~20000x20 cycle_unlocked~20000x20"}},
 	"P-7": {good: []string{inC}, want: Holds, breaks: map[string]string{"cgo: short_ratio~1x60": Refuted, "cgo: short_ratio~1.6x60": Refuted},
 		tooFew: []string{"cgo: short_ratio~1.1x5", "cgo: short_ratio~1.05x60"}},
 	"P-8": {good: []string{churned}, want: Holds, breaks: map[string]string{"churn: clone_syscall~5000x60": OutOfRange, "churn: clone_syscall~90000x60": OutOfRange},
@@ -147,8 +160,8 @@ var trials = map[string]trial{
 		tooFew: []string{"inherit: affinity_same=1 locks=1", "inherit: cpu_changes=0 cpu_looks=5"}},
 	"N-2": {good: []string{same}, want: Holds, breaks: map[string]string{"inherit: nice_same=5": Refuted, "inherit: policy_same=0": Refuted}, tooFew: []string{"inherit: nice_same=1 policy_same=1 locks=1"}},
 	"N-3": {good: []string{same}, want: Holds, breaks: map[string]string{"inherit: mempolicy_same=5": Refuted}, tooFew: []string{"inherit: mempolicy_same=1 locks=1"}},
-	"N-4": {good: []string{equalRuns}, want: Holds, breaks: map[string]string{"runs: tid_outcomes=1": Refuted}, tooFew: []string{"runs: tid_outcomes=1 runs=5", "runs: tid_outcomes=0 runs=0"}},
-	"N-5": {good: []string{equalRuns}, want: Holds, breaks: map[string]string{"runs: order_outcomes=1": Refuted}, tooFew: []string{"runs: order_outcomes=1 runs=5"}},
+	"N-4": {good: []string{equalRuns}, want: Holds, breaks: map[string]string{"runs: tids=1of20": Refuted}, tooFew: []string{"runs: tids=1of5", "runs: tids=0of0"}},
+	"N-5": {good: []string{equalRuns}, want: Holds, breaks: map[string]string{"runs: orders=1of20": Refuted}, tooFew: []string{"runs: orders=1of5"}},
 	"N-6": {good: []string{"storm: preempt_upper~9000x300"}, want: Holds, breaks: map[string]string{"storm: preempt_upper~2000x300": Refuted}, tooFew: []string{"storm: preempt_upper~2000x20", "storm: preempt_upper~0x0"}},
 	"N-7": {good: []string{"reuse: idle_after_unlock=7 unlocks=40"}, want: Holds, breaks: map[string]string{"reuse: idle_after_unlock=0": Refuted}, tooFew: []string{"reuse: idle_after_unlock=0 unlocks=5"}},
 	"N-8": {good: []string{"exit: deferred_goexit_alive=6 deferred_goexit=6 deferred_panic_alive=6 deferred_panic=6 deferred_return_alive=6 deferred_return=6"}, want: Holds,
@@ -349,6 +362,12 @@ func TestMerge(t *testing.T) {
 	failed := evidence(t, "go1.26.8", "churn: created=9")
 	failed.Experiments["churn"].Unable = "no"
 	e.Merge(failed)
+	same := evidence(t, "go1.26.8", equalRuns, "runs: tids=1of20")
+	e.Merge(same)
+	e.Merge(same)
+	if n := e.Experiments["runs"].Outcomes["tids"]; len(n) != 1 || n["0"] != 40 {
+		t.Errorf("twice one outcome of 20 runs: %v", n)
+	}
 	r := e.Experiments["churn"]
 	if r.Counts["created"] != 7 || r.Samples["exit"].N != 12 || len(r.Samples["exit"].Values) != 12 || r.Unable != "" || e.Experiments["storm"].Counts["sigurg_sent"] != 1 {
 		t.Errorf("merged: %+v", r)

@@ -1,3 +1,3 @@
 package verify
 
-func others() []experiment { return nil }
+func others() []experiment { return []experiment{{"inherit", inherit}} }

@@ -19,7 +19,7 @@ type experiment struct {
 
 // experiments in the order they are done: the quick ones that need nothing first, those of the kernel together.
 func experiments() []experiment {
-	return slices.Concat(bindings(), observations(), costs(), metrics(), endings(), others())
+	return slices.Concat(bindings(), endings(), loops(), costs(), metrics(), others(), observations())
 }
 
 // Plan lists the experiments that the statements need, in the order they are done.
