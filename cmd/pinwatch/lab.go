@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/internal/findings"
 	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/toolchain"
 	"github.com/pinwatch/pinwatch/internal/verify"
+	"github.com/pinwatch/pinwatch/internal/workbuild"
 	"github.com/pinwatch/pinwatch/loader"
 )
 
@@ -31,7 +34,50 @@ func newLab(ctx context.Context, release string, cpus []int) (*lab, error) {
 	if why := unobservable(); why != "" {
 		l.Observe, l.Unobserved = nil, why
 	}
+	l.Release = func(ctx context.Context, release string) ([]string, error) {
+		return l.build(ctx, release, workbuild.Command{Name: "workload"})
+	}
+	l.Cgo = func(ctx context.Context) ([]string, error) {
+		of := release
+		if of == "" {
+			of = strings.TrimPrefix(thisRelease(), "go")
+		}
+		return l.build(ctx, of, workbuild.Command{Name: "cgoworkload", Cgo: true})
+	}
+	if release != "" {
+		l.GoVersion = "go" + release
+		if l.Program, err = l.Release(ctx, release); err != nil {
+			l.close()
+			return nil, err
+		}
+	}
 	return l, nil
+}
+
+// build builds a workload, once.
+func (l *lab) build(ctx context.Context, release string, c workbuild.Command) ([]string, error) {
+	if l.dir == "" {
+		dir, err := os.MkdirTemp("", "pinwatch-verify-*")
+		if err != nil {
+			return nil, err
+		}
+		l.dir = dir
+	}
+	dir := filepath.Join(l.dir, release, c.Name)
+	if program := filepath.Join(dir, c.Name); exists(program) {
+		return []string{program}, nil
+	}
+	goroot, err := toolchain.Fetch(ctx, release)
+	if err != nil {
+		return nil, err
+	}
+	program, err := workbuild.Build(ctx, dir, goroot, release, c)
+	return []string{program}, err
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
 }
 
 func (l *lab) close() {

@@ -16,6 +16,6 @@ func trials() []program {
 		{Info: Info{"tight", "trial: loops without calls, locked and not, under stops of the world"}, trial: tight},
 		{Info: Info{"inherit", "trial: what a lock changes about a thread, and who gets what a locked goroutine changes"}, trial: inherit},
 		{Info: Info{"gcpin", "trial: locked goroutines and others under garbage collection"}, trial: gcpin},
-		{Info: Info{"slices", "trial: loops that are preempted for each other, locked and not"}, trial: slices},
+		{Info: Info{"slices", "trial: loops that are preempted for each other, locked and not"}, trial: timeSlices},
 	}
 }

@@ -22,8 +22,8 @@ type SliceRound struct {
 	Cycles []int64 `json:"cycles_ns"`
 }
 
-// slices measures what the preemption of a loop by another takes away from both.
-func slices(flags *flag.FlagSet) func(Self) (Result, error) {
+// timeSlices measures what the preemption of a loop by another takes away from both.
+func timeSlices(flags *flag.FlagSet) func(Self) (Result, error) {
 	rounds := flags.Int("rounds", 8, "pairs of loops, every other one with a locked one; 1 or more")
 	length := flags.Duration("length", 400*time.Millisecond, "length of a round, more than 0")
 	skip := flags.Bool("skip-lock", false, "leave out LockOSThread")
