@@ -10,7 +10,6 @@ import (
 	"testing"
 )
 
-
 // TestLanguageIsGo113 wants no construct that needs a newer language than Go 1.13; old toolchains compile these files.
 func TestLanguageIsGo113(t *testing.T) {
 	for _, dir := range []string{".", "cmd/workload", "cmd/cgoworkload"} {
