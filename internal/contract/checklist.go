@@ -129,9 +129,9 @@ var own = []Statement{
 	}, {
 		ID: "X-4", Section: Own, Scope: Scope{Since: 25},
 		Claim:   "since Go 1.25 GOMAXPROCS follows the cgroup's CPU quota",
-		Method:  "this release in a cgroup with a quota of one CPU; its GOMAXPROCS. Less than two is never asked for, so on two CPUs a quota can't show",
-		Refuter: "a GOMAXPROCS above what the quota allows",
-		Want:    "GOMAXPROCS = max(2, quota)",
+		Method:  "as V-1.16, for this release",
+		Refuter: "all CPUs taken, and the quota never read",
+		Want:    "the quota is followed",
 		Clauses: []Clause{{From: "quota_now", Test: Always{Good: "followed", Of: "started", Least: 1, Words: "quota followed by %s of %s programs"}, Holds: "the quota is followed", Broken: "all CPUs are taken in spite of the quota"}},
 	}, {
 		ID: "X-5", Section: Own, Scope: Scope{Since: 26},
@@ -139,6 +139,6 @@ var own = []Statement{
 		Method:  "the metric against the kernel's list of threads of a program without C",
 		Refuter: "a value that is not the kernel's",
 		Want:    "metric = kernel's count",
-		Clauses: []Clause{{From: "pins", Test: Always{Good: "metric_total", Of: "kernel_threads_at_metric", Least: 3, Words: "metric %s, kernel %s"}, Holds: "the metric is the kernel's count", Broken: "the metric is another number"}},
+		Clauses: []Clause{{From: "counts", Test: Always{Good: "metric_total", Of: "kernel_threads", Least: 3, Words: "metric %s, kernel %s"}, Holds: "the metric is the kernel's count", Broken: "the metric is another number"}},
 	},
 }

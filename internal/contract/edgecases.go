@@ -77,11 +77,11 @@ var edgeCases = []Statement{
 			Holds: "the lock outlived every collection", Broken: "a locked goroutine moved across a collection"}},
 	}, {
 		ID: "E-10", Section: EdgeCases,
-		Claim:   "the runtime keeps a lock count of its own beside the program's, in use while C calls Go",
-		Method:  "the runtime's memory during callbacks from C threads: lockedInt and lockedExt",
-		Refuter: "callbacks without an internal lock",
+		Claim:   "the runtime keeps a lock count of its own beside the program's",
+		Method:  "the runtime's memory while packages are initialized, when the runtime holds the main goroutine to the main thread: lockedInt and lockedExt",
+		Refuter: "no internal lock then, or one that is counted as the program's",
 		Want:    "internal count above 0, the program's 0",
-		Clauses: []Clause{{From: "internal", Test: Always{Good: "runtime_locked", Of: "in_callback", Least: 1, Words: "internal lock on %s of %s threads in a callback"},
-			Holds: "threads in a callback are locked by the runtime, not by the program", Broken: "a callback without an internal lock"}},
+		Clauses: []Clause{{From: "internal", Test: Always{Good: "runtime_locked", Of: "in_init", Least: 3, Words: "internal lock, and no other, in %s of %s processes"},
+			Holds: "the runtime's lock is counted apart from the program's", Broken: "the runtime's own lock is not there, or not counted apart"}},
 	},
 }

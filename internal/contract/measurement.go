@@ -7,7 +7,7 @@ var measurement = []Statement{
 		Method:  "the names that runtime/metrics lists; the metric before and after goroutines lock themselves",
 		Refuter: "no metric of that name",
 		Want:    "/sched/threads:threads exists, +1 each",
-		Clauses: []Clause{{From: "pins", Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric}},
+		Clauses: []Clause{{From: "counts", Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric}},
 	}, {
 		ID: "M-2", Section: Measurement, Scope: Scope{Since: 17},
 		Claim:   "the metric /sched/latencies:seconds shows how long goroutines wait to run, and shows too many locked ones",
@@ -22,7 +22,7 @@ var measurement = []Statement{
 		Method:  "NumGoroutine before and after goroutines lock themselves",
 		Refuter: "a difference that is not their number",
 		Want:    "+1 for each",
-		Clauses: []Clause{{From: "pins", Test: Always{Good: "goroutines_added", Of: "pinned", Least: 3, Words: "+%s for %s locked goroutines"},
+		Clauses: []Clause{{From: "counts", Test: Always{Good: "goroutines_added", Of: "pins_added", Least: 3, Words: "+%s for %s locked goroutines"},
 			Holds: "every locked goroutine is counted", Broken: "the count grew by another number"}},
 	}, {
 		ID: "M-4", Section: Measurement, Scope: Scope{OS: "Linux"},
@@ -33,7 +33,7 @@ var measurement = []Statement{
 		Clauses: []Clause{
 			{From: "pins", Test: Always{Good: "proc_threads", Of: "kernel_threads", Least: 3, Words: "Threads: %s of %s threads"},
 				Holds: "the line equals the kernel's list of threads", Broken: "the line differs from the kernel's list of threads"},
-			{From: "pins", Role: Exception, Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric + " to compare with"},
+			{From: "counts", Role: Exception, Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric + " to compare with"},
 		},
 	}, {
 		ID: "M-5", Section: Measurement,

@@ -59,11 +59,21 @@ type proc struct {
 func (r *run) start(args ...string) (*proc, error) { return r.startAs(r.lab.Program, nil, args...) }
 
 func (r *run) startAs(program, env []string, args ...string) (*proc, error) {
+	var p *proc
+	err := confined(r.lab.CPUs, func() (err error) {
+		p, err = r.launch(program, env, &syscall.SysProcAttr{Setpgid: true}, args...)
+		return err
+	})
+	return p, err
+}
+
+// launch starts a workload with attributes of its process. They always include a process group of its own: Ctrl-C is for us alone.
+func (r *run) launch(program, env []string, attr *syscall.SysProcAttr, args ...string) (*proc, error) {
 	r.Workloads = append(r.Workloads, strings.Join(append(env[:len(env):len(env)], args...), " "))
 	p := &proc{cmd: exec.CommandContext(r, program[0], append(program[1:len(program):len(program)], args...)...)}
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stderr = &p.stderr
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us alone
+	p.cmd.SysProcAttr = attr
 	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("start workload: %w", err)
@@ -73,7 +83,7 @@ func (r *run) startAs(program, env []string, args ...string) (*proc, error) {
 		return nil, fmt.Errorf("start workload: %w", err)
 	}
 	p.pipe, p.out, p.cmd.Stdout = read, bufio.NewReader(read), write
-	err = confined(r.lab.CPUs, p.cmd.Start)
+	err = p.cmd.Start()
 	write.Close()
 	if err != nil {
 		read.Close()

@@ -1,3 +1,5 @@
 package verify
 
-func others() []experiment { return []experiment{{"inherit", inherit}} }
+func others() []experiment {
+	return []experiment{{"inherit", inherit}, {"pins", held}, {"internal", internal}, {"quota", quota}, {"quota_now", quotaNow}}
+}
