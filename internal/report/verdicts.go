@@ -73,6 +73,13 @@ type Experiment struct {
 	NoiseCPUs float64                  `json:"noise_cpus"`
 	Counts    map[string]int64         `json:"counts"`
 	Samples   map[string]SampleSummary `json:"samples"`
+	Outcomes  map[string]OutcomeCounts `json:"outcomes"`
+}
+
+// OutcomeCounts are how many outcomes equal runs had.
+type OutcomeCounts struct {
+	Distinct int   `json:"distinct"`
+	Runs     int64 `json:"runs"`
 }
 
 // SampleSummary is a distribution in short.
@@ -141,6 +148,7 @@ func newExperiment(name string, s contract.Statement, r *contract.Record) Experi
 	x := Experiment{
 		Name: name, Unable: known(r.Unable), Source: known(r.Source), Workloads: append([]string{}, r.Workloads...), Lossy: r.Lossy,
 		NoiseCPUs: round(r.Noise), Counts: map[string]int64{}, Samples: map[string]SampleSummary{},
+		Outcomes: map[string]OutcomeCounts{},
 	}
 	if r.Unable != "" {
 		return x
@@ -155,6 +163,13 @@ func newExperiment(name string, s contract.Statement, r *contract.Record) Experi
 		}
 		for _, k := range samples {
 			x.Samples[k] = newSample(r.Samples[k])
+		}
+		if v, ok := c.Test.(contract.Varies); ok {
+			n := OutcomeCounts{Distinct: len(r.Outcomes[v.Outcomes])}
+			for _, times := range r.Outcomes[v.Outcomes] {
+				n.Runs += times
+			}
+			x.Outcomes[v.Outcomes] = n
 		}
 	}
 	return x
