@@ -96,18 +96,7 @@ func growSteps(n int, settle time.Duration, skip bool) ([]GrowStep, error) {
 	before := map[int]bool{}
 	for pins := 0; pins <= n; pins++ {
 		if pins > 0 {
-			locked := make(chan struct{})
-			ended.Add(1)
-			go func() {
-				defer ended.Done()
-				if !skip {
-					runtime.LockOSThread()
-					defer runtime.UnlockOSThread()
-				}
-				close(locked)
-				<-release
-			}()
-			<-locked
+			waitLocked(&ended, release, skip)
 		}
 		time.Sleep(settle)
 		census, tids, err := census()

@@ -31,6 +31,7 @@ var trialTests = map[string]func(*testing.T){
 	"exits": testExits, "reuse": testReuse, "retake": testRetake,
 	"grow": testGrow, "lockcost": testLockCost, "tax": testTax,
 	"tight": testTight, "inherit": testInherit,
+	"counts": testCounts, "overpin": testOverpin, "labels": testLabels, "schedtrace": testSchedTrace, "order": testOrder,
 }
 
 func TestTrials(t *testing.T) {
@@ -85,6 +86,7 @@ func TestTrialMistakes(t *testing.T) {
 		"migrate -locked 9", "migrate -samples 0", "nest -depth 0", "cross -calls 0", "onmain -samples 0", "onmain -in-child main", "gcpin -rounds 0",
 		"exits -n 0", "exits -in-child dance", "reuse -watch 0", "retake -block -1s", "grow -n 0", "lockcost -slow -1", "tax -batch 0",
 		"tight -chunk 0", "inherit -looks 0",
+		"counts -n 0", "overpin -workers 0", "labels -n 0", "schedtrace -every 0", "order -runs 0",
 	} {
 		var out, errs strings.Builder
 		if code := Main(strings.Fields(args), strings.NewReader(""), &out, &errs); code != 2 || errs.Len() == 0 {

@@ -15,6 +15,11 @@ func trials() []program {
 		{Info: Info{"tax", "trial: channel hand-offs between goroutines of which none, one or both are locked"}, trial: tax},
 		{Info: Info{"tight", "trial: loops without calls, locked and not, under stops of the world"}, trial: tight},
 		{Info: Info{"inherit", "trial: what a lock changes about a thread, and who gets what a locked goroutine changes"}, trial: inherit},
+		{Info: Info{"counts", "trial: what /proc and the runtime count while goroutines are locked"}, trial: countsTrial},
+		{Info: Info{"overpin", "trial: how long work waits for locked goroutines and for others"}, trial: overpin},
+		{Info: Info{"labels", "trial: locked goroutines that label themselves for the profile"}, trial: labels},
+		{Info: Info{"schedtrace", "trial: what GODEBUG=schedtrace prints of locked goroutines"}, trial: schedtrace},
+		{Info: Info{"order", "trial: thread ids and the order in which threads come, run after run"}, trial: order},
 		{Info: Info{"gcpin", "trial: locked goroutines and others under garbage collection"}, trial: gcpin},
 		{Info: Info{"slices", "trial: loops that are preempted for each other, locked and not"}, trial: timeSlices},
 	}
