@@ -140,8 +140,8 @@ var trials = map[string]trial{
 		tooFew: []string{"cgo: long_calls=1 long_others_ran=1", "cgo: looks=1"}},
 
 	"M-1": {good: []string{counted}, want: Holds, breaks: map[string]string{"counts: metric_specified=0": Refuted}, tooFew: []string{"counts: metric_asked=0 metric_specified=0"}},
-	"M-2": {good: []string{"latency: wait_overpinned~900000x200 wait_calm~2000x200"}, want: Holds,
-		breaks: map[string]string{"latency: wait_overpinned~2000x200": Refuted, "latency: wait_overpinned~200x200": Refuted},
+	"M-2": {good: []string{"latency: told=8 asked=8 wait_overpinned~900000x200 wait_calm~2000x200"}, want: Holds,
+		breaks: map[string]string{"latency: wait_overpinned~2000x200": Refuted, "latency: wait_overpinned~200x200": Refuted, "latency: told=0": Refuted},
 		tooFew: []string{"latency: wait_overpinned~900000x4", "latency: wait_calm~2000x4"}},
 	"M-3": {good: []string{counted}, want: Holds, breaks: map[string]string{"counts: goroutines_added=7": Refuted, "counts: goroutines_added=12": Refuted},
 		tooFew: []string{"counts: pins_added=1 goroutines_added=1"}},
