@@ -24,6 +24,8 @@ type Lab struct {
 	GoVersion string   // that built the workloads
 	Program   []string // command line that a workload's name and flags are put behind
 	CPUs      []int    // that workloads are confined to; nil = any
+	// Alter gives a workload's flags further ones, by its name: for tests, which want verdicts to change with the world. nil = none.
+	Alter map[string][]string
 	// Cgo builds the workload with C by the same release and gives its command line.
 	Cgo func(context.Context) ([]string, error)
 	// Release builds the workload by another release of Go and gives its command line.
@@ -69,6 +71,7 @@ func (r *run) startAs(program, env []string, args ...string) (*proc, error) {
 
 // launch starts a workload with attributes of its process. They always include a process group of its own: Ctrl-C is for us alone.
 func (r *run) launch(program, env []string, attr *syscall.SysProcAttr, args ...string) (*proc, error) {
+	args = append(args[:len(args):len(args)], r.lab.Alter[args[0]]...)
 	r.Workloads = append(r.Workloads, strings.Join(append(env[:len(env):len(env)], args...), " "))
 	p := &proc{cmd: exec.CommandContext(r, program[0], append(program[1:len(program):len(program)], args...)...)}
 	p.cmd.Env = append(os.Environ(), env...)
