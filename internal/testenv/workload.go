@@ -193,3 +193,14 @@ func built(t testing.TB, name, env string) string {
 	}
 	return path
 }
+
+// CgoTrial runs a trial of the program that is linked with C to its end and decodes its account.
+func CgoTrial(t testing.TB, account any, args ...string) {
+	t.Helper()
+	p := CgoWorkload(t, args...)
+	p.read(account)
+	p.ended = true
+	if err := p.cmd.Wait(); err != nil {
+		t.Fatalf("trial %v: %v; stderr: %s", args, err, &p.stderr)
+	}
+}

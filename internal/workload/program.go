@@ -45,3 +45,19 @@ func (x Stage) Pause(d time.Duration) bool { return x.s.pause(d) }
 
 // Op counts n operations.
 func (x Stage) Op(n uint64) { atomic.AddUint64(&x.s.ops, n) }
+
+// Bystanders are goroutines, not locked, that go from thread to thread and look who else is there: what a trial outside this
+// package needs for a Stretch.
+type Bystanders struct{ b *bystanders }
+
+// NewBystanders starts n of them.
+func NewBystanders(n int) Bystanders { return Bystanders{newBystanders(n)} }
+
+// Stretch is a stretch of the calling goroutine with n looks at its thread; slot, 0 to 7, is that of no other stretch meanwhile.
+func (x Bystanders) Stretch(slot, locks, n int) Stretch { return x.b.stretch(slot, locks, n) }
+
+// Leave ends them.
+func (x Bystanders) Leave() { x.b.leave() }
+
+// Time is a batch of n calls of f in a row.
+func Time(n int, f func()) Cost { return timeCalls(n, f) }

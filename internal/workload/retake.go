@@ -16,7 +16,7 @@ type Retake struct {
 
 // RetakeRound is a goroutine that blocks in a system call while another waits for the only P (GOMAXPROCS 1).
 type RetakeRound struct {
-	Kind   string `json:"kind"` // nanosleep: it blocks for a fixed time; pipe: in read(2) until the other writes
+	Kind   string `json:"kind"` // sleep: it blocks for a fixed time; pipe: in read(2) until the other writes
 	Locked bool   `json:"locked"`
 	Idle   int64  `json:"idle_ns"` // how long the process slept before, which slows sysmon down
 
@@ -31,9 +31,16 @@ type RetakeRound struct {
 }
 
 // retake measures how long a goroutine in a system call keeps its P from another.
-func retake(flags *flag.FlagSet) func(Self) (Result, error) {
+func retake(flags *flag.FlagSet) func(Self) (Result, error) { return Blocking(nap, readByte)(flags) }
+
+// Blocking is the trial retake with other calls to block in: sleep may end early, read returns when there is a byte in the pipe fd.
+func Blocking(sleep func(ns int64), read func(fd int)) func(*flag.FlagSet) func(Self) (Result, error) {
+	return func(flags *flag.FlagSet) func(Self) (Result, error) { return blocking(flags, sleep, read) }
+}
+
+func blocking(flags *flag.FlagSet, sleep func(ns int64), read func(fd int)) func(Self) (Result, error) {
 	n := flags.Int("n", 40, "rounds of each kind, locked and not; 1 or more")
-	block := flags.Duration("block", 15*time.Millisecond, "length of the calls of kind nanosleep, 0 or more")
+	block := flags.Duration("block", 15*time.Millisecond, "length of the calls of kind sleep, 0 or more")
 	spin := flags.Duration("other", 0, "how long the other goroutine keeps the P, 0 or more")
 	skip := flags.Bool("skip-lock", false, "leave out LockOSThread")
 	park := flags.Bool("park", false, "sleep by the runtime instead of a system call, which gives up the P at once")
@@ -44,10 +51,10 @@ func retake(flags *flag.FlagSet) func(Self) (Result, error) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 		a := &Retake{}
 		for i := 0; i < *n; i++ {
-			for _, kind := range []string{"nanosleep", "pipe"} {
+			for _, kind := range []string{"sleep", "pipe"} {
 				for _, locked := range []bool{true, false} {
 					r := RetakeRound{Kind: kind, Locked: locked, Idle: int64(i%4) * 1e6, OtherSpins: int64(*spin)}
-					if err := r.run(int64(*block), locked && !*skip, *park); err != nil {
+					if err := r.run(int64(*block), locked && !*skip, *park, sleep, read); err != nil {
 						return nil, err
 					}
 					a.Rounds = append(a.Rounds, r)
@@ -59,7 +66,7 @@ func retake(flags *flag.FlagSet) func(Self) (Result, error) {
 }
 
 // run does the round.
-func (r *RetakeRound) run(block int64, lock, park bool) error {
+func (r *RetakeRound) run(block int64, lock, park bool, sleep func(ns int64), read func(fd int)) error {
 	var fds [2]int
 	if err := syscall.Pipe2(fds[:], syscall.O_CLOEXEC); err != nil {
 		return fmt.Errorf("make a pipe: %v", err)
@@ -81,10 +88,10 @@ func (r *RetakeRound) run(block int64, lock, park bool) error {
 		case park:
 			time.Sleep(time.Duration(block))
 		case r.Kind == "pipe":
-			readByte(fds[0])
+			read(fds[0])
 		default:
 			for left := r.Enter + block - monotonic(); left > 0; left = r.Enter + block - monotonic() { // a signal cuts a nap short
-				nap(left)
+				sleep(left)
 			}
 		}
 		r.Leave, r.After = monotonic(), syscall.Gettid()

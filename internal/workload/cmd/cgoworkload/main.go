@@ -1,5 +1,5 @@
-// Command cgoworkload is the command workload linked with C, which changes how the runtime makes threads, and with one more
-// workload: cgo, whose threads are partly C's own.
+// Command cgoworkload is the command workload linked with C, which changes how the runtime makes threads, and with more of them:
+// cgo, whose threads are partly C's own, and the trials of calls between Go and C.
 package main
 
 // #cgo LDFLAGS: -lpthread
@@ -21,14 +21,23 @@ func main() {
 	os.Exit(workload.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, workload.Program{
 		Info:  workload.Info{Name: "cgo", About: "threads made by C, some of which call Go, and locked goroutines that call C"},
 		Build: build,
+	}, workload.Program{
+		Info:  workload.Info{Name: "cgocalls", About: "trial: what calls of C cost, by locked goroutines and others"},
+		Trial: callsTrial,
+	}, workload.Program{
+		Info:  workload.Info{Name: "cgoretake", About: "trial: how long a goroutine in a call of C keeps its P"},
+		Trial: blockingTrial,
+	}, workload.Program{
+		Info:  workload.Info{Name: "callbacks", About: "trial: Go called by threads of C's, and by C that Go called"},
+		Trial: callbacksTrial,
 	}))
 }
 
-// calls counts the calls from C.
-var calls uint64
+// calledTimes counts the calls from C.
+var calledTimes uint64
 
 //export called
-func called() { atomic.AddUint64(&calls, 1) }
+func called() { atomic.AddUint64(&calledTimes, 1) }
 
 func build(flags *flag.FlagSet) func(workload.Stage) error {
 	foreign := flags.Int("foreign", 2, "threads that never call Go, 0 or more")
@@ -58,7 +67,7 @@ func build(flags *flag.FlagSet) func(workload.Stage) error {
 			for s.Pause(time.Hour) {
 			}
 			C.work(0)
-			s.Op(atomic.LoadUint64(&calls))
+			s.Op(atomic.LoadUint64(&calledTimes))
 		})
 		return nil
 	}

@@ -1,0 +1,81 @@
+package main_test
+
+import (
+	"testing"
+
+	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/workload"
+)
+
+func TestCallsOfC(t *testing.T) {
+	for _, slow := range []bool{false, true} {
+		args := []string{"cgocalls", "-n", "10", "-batch", "100"}
+		if slow {
+			args = append(args, "-slow", "100000")
+		}
+		var a workload.CCalls
+		testenv.CgoTrial(t, &a, args...)
+		if len(a.Kinds) != 3 {
+			t.Fatalf("kinds %+v", a.Kinds)
+		}
+		for _, k := range a.Kinds {
+			if len(k.Locked) != 10 || len(k.Unlocked) != 10 || k.Batch < 1 {
+				t.Fatalf("%+v", k)
+			}
+			if dear := least(k.Locked) > 10*least(k.Unlocked); k.Kind == "nothing" && dear != slow || least(k.Locked) <= 0 {
+				t.Errorf("%s: %v ns locked, %v not; slowed down: %t", k.Kind, least(k.Locked), least(k.Unlocked), slow)
+			}
+		}
+	}
+}
+
+func least(costs []workload.Cost) float64 {
+	best := costs[0].Wall
+	for _, c := range costs {
+		best = min(best, c.Wall)
+	}
+	return best
+}
+
+func TestBlockingInC(t *testing.T) {
+	for _, park := range []bool{false, true} {
+		args := []string{"cgoretake", "-n", "5"}
+		if park {
+			args = append(args, "-park")
+		}
+		var a workload.Retake
+		testenv.CgoTrial(t, &a, args...)
+		same := 0
+		for _, r := range a.Rounds {
+			if r.Other == 0 || r.Leave < r.Enter || r.Locked && r.TID != r.After || r.Locked && r.OtherTID == r.TID {
+				t.Errorf("%+v", r)
+			}
+			if r.OtherTID == r.TID {
+				same++
+			}
+		}
+		if len(a.Rounds) != 20 || park != (same > 0) {
+			t.Errorf("parked: %t: %d of %d rounds on one thread", park, same, len(a.Rounds))
+		}
+	}
+}
+
+func TestCallsByC(t *testing.T) {
+	for _, direct := range []bool{false, true} {
+		args := []string{"callbacks", "-threads", "2"}
+		if direct {
+			args = append(args, "-direct")
+		}
+		var a workload.Callbacks
+		testenv.CgoTrial(t, &a, args...)
+		if len(a.Calls) != 2*2*3 {
+			t.Fatalf("%d calls", len(a.Calls))
+		}
+		for _, c := range a.Calls {
+			s := c.Stretch
+			if bound := s.Moves+s.Visits+s.Strange == 0; bound == direct || !direct && s.TID != c.TID || c.OwnThread != (c.Caller < 2) || s.Samples != 300 {
+				t.Errorf("direct: %t: %+v", direct, c)
+			}
+		}
+	}
+}
