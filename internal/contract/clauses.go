@@ -157,6 +157,7 @@ type Within struct {
 	Sample string
 	Lo, Hi float64
 	Effect bool // a claimed effect rather than a cost: outside means refuted
+	Paired bool // each value compares neighbours in CPU time: company on the machine meets both alike
 }
 
 func (t Within) Keys() (counts, samples []string) { return nil, []string{t.Sample} }
@@ -173,7 +174,7 @@ func (t Within) decide(r *Record) finding {
 		f.word = outside
 		f.sure = hi < t.Lo || fastest(s)-s.Bias > t.Hi
 		if t.Effect {
-			f.word, f.sure = broken, false
+			f.word, f.sure = broken, t.Paired
 		}
 	case lo-s.Bias >= t.Lo && hi <= t.Hi:
 		f.word = fine

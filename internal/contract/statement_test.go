@@ -89,7 +89,7 @@ const (
 	counted    = "counts: metric_specified=1 metric_asked=1 goroutines_added=10 pins_added=10 metric_total=60 kernel_threads=60"
 	called     = "calls: lock~5x60 unlock~4x60 first_lock~90x15 first_ratio~5000x15"
 	inSyscall  = "syscall: long_others_ran=24 long_calls=24 moves=0 looks=60 short_others_ran=40 short_calls=40 retake~90000x48"
-	inC        = "cgo: short_ratio~1.1x60 long_others_ran=12 long_calls=12 moves=0 looks=40"
+	inC        = "cgo: short_ratio~1.1x60 long_ratio~1x60 long_others_ran=12 long_calls=12 moves=0 looks=40"
 	same       = "inherit: affinity_same=6 nice_same=6 policy_same=6 mempolicy_same=6 locks=6 cpu_changes=40 cpu_looks=2000"
 	equalRuns  = "runs: tids=7of20 orders=5of20"
 )
@@ -130,7 +130,7 @@ var trials = map[string]trial{
 	"P-6": {good: []string{tightLoops, sliced}, want: Holds,
 		breaks: map[string]string{"tight: locked_interrupted=0": Refuted, "slices: cycle_locked~20000x60": Refuted, "slices: cycle_locked~9000x60": Refuted},
 		tooFew: []string{"tight: locked_trials=1 locked_interrupted=1", "slices: cycle_locked~90000x3", "slices: cycle_locked~20000x20 cycle_unlocked~20000x20"}},
-	"P-7": {good: []string{inC}, want: Holds, breaks: map[string]string{"cgo: short_ratio~1x60": Refuted, "cgo: short_ratio~1.6x60": Refuted},
+	"P-7": {good: []string{inC}, want: Holds, breaks: map[string]string{"cgo: short_ratio~1x60": Refuted, "cgo: short_ratio~1.6x60": Refuted, "cgo: long_ratio~1.2x60": Refuted},
 		tooFew: []string{"cgo: short_ratio~1.1x5", "cgo: short_ratio~1.05x60"}},
 	"P-8": {good: []string{churned}, want: Holds, breaks: map[string]string{"churn: clone_syscall~5000x60": OutOfRange, "churn: clone_syscall~90000x60": OutOfRange},
 		tooFew: []string{"churn: clone_syscall~20000x5", "churn: clone_syscall~50000x60"}},
@@ -320,7 +320,8 @@ func TestLossAndNoise(t *testing.T) {
 		{"a late goroutine in company", "G-7", noise, []string{inSyscall, "syscall: long_others_ran=23"}, Inconclusive},
 		{"a late goroutine", "G-7", func(*Record) {}, []string{inSyscall, "syscall: long_others_ran=23"}, Refuted},
 		{"a move in company is a move", "G-1", noise, []string{calm, "migrate: locked_moves=1"}, Refuted},
-		{"no effect in company", "P-7", noise, []string{inC, "cgo: short_ratio~1x60"}, Inconclusive},
+		{"no effect, in company that meets both alike", "P-7", noise, []string{inC, "cgo: short_ratio~1x60"}, Refuted},
+		{"no tax in company", "X-1", noise, []string{"handoff: tax~3x50"}, Inconclusive},
 	} {
 		if got := judge(tt.id, tt.spoil, tt.lines...); got != tt.want {
 			t.Errorf("%s: %s %s, want %s", tt.what, tt.id, got, tt.want)
