@@ -54,7 +54,14 @@ func findStatement(id string) (contract.Statement, error) {
 		}
 		ids = append(ids, s.ID)
 	}
-	slices.SortStableFunc(ids, func(a, b string) int { return distance(id, a) - distance(id, b) })
+	far := func(other string) int { // of two as near as each other, the one of the same section first
+		d := 2 * distance(id, other)
+		if id != "" && strings.EqualFold(id[:1], other[:1]) {
+			d--
+		}
+		return d
+	}
+	slices.SortStableFunc(ids, func(a, b string) int { return far(a) - far(b) })
 	return contract.Statement{}, usagef("no statement %q; did you mean %s? pinwatch explain lists all", id, strings.Join(ids[:3], ", "))
 }
 

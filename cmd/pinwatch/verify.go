@@ -182,6 +182,9 @@ func verifyAll(ctx context.Context, s streams, o verifyOptions) (err error) {
 	var all []*report.Verdicts
 	var failed error
 	for _, release := range releases {
+		if ctx.Err() != nil {
+			break
+		}
 		v, err := verifyRelease(ctx, s, o, release)
 		if err != nil { // one that can't be had keeps no other from its turn
 			failed = errors.Join(failed, err)

@@ -139,6 +139,6 @@ var own = []Statement{
 		Method:  "the metric against the kernel's list of threads of a program without C",
 		Refuter: "a value that is not the kernel's",
 		Want:    "metric = kernel's count",
-		Clauses: []Clause{{From: "counts", Test: Always{Good: "metric_total", Of: "kernel_threads", Least: 3, Words: "metric %s, kernel %s"}, Holds: "the metric is the kernel's count", Broken: "the metric is another number"}},
+		Clauses: []Clause{{From: "counts", Test: Always{Good: "metric_total", Of: "kernel_threads", Least: 3, Words: "metric %s, kernel %s", Timed: true}, Holds: "the metric is the kernel's count", Broken: "the metric is another number"}},
 	},
 }

@@ -114,7 +114,7 @@ func retake(r *run) error {
 	}
 	r.sample("retake", delays)
 	for _, round := range brief.Rounds {
-		if round.Locked && round.Kind == "nanosleep" {
+		if round.Locked && round.Kind != "pipe" {
 			r.call(round, "short")
 		}
 	}

@@ -24,7 +24,7 @@ const (
 
 func counters(r *run) error {
 	var a workload.Counts
-	if err := r.trial(&a, "counts"); err != nil {
+	if err := r.trial(&a, "counts", "-settle", "30ms"); err != nil {
 		return err
 	}
 	r.add("metric_asked", 1)
