@@ -1,15 +1,15 @@
 package workload
 
 import (
-	"bytes"
+	"bufio"
 	"errors"
 	"flag"
 	"fmt"
-	"io/ioutil"
 	"os"
 	"runtime"
 	"sort"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -39,7 +39,7 @@ type Census struct {
 
 // GrowBurst has many goroutines that lock themselves and block, faster than threads can be had.
 type GrowBurst struct {
-	Kind   string    `json:"kind"`     // what they block in: channel, or syscall: a read(2)
+	Kind   string    `json:"kind"`     // what they block in: channel; syscall: a read(2); c: a read(2) in a call of C
 	Before []int     `json:"before"`   // threads
 	Start  int64     `json:"start_ns"` // before the first go statement
 	Pins   []GrowPin `json:"pins"`
@@ -61,6 +61,24 @@ type GrowPin struct {
 
 // grow makes locked goroutines that block, one by one and then all at once.
 func grow(flags *flag.FlagSet) func(Self) (Result, error) {
+	return Growing([]Block{
+		{"channel", func(release <-chan struct{}, fd int) { <-release }},
+		{"syscall", func(release <-chan struct{}, fd int) { readByte(fd) }},
+	})(flags)
+}
+
+// Block is a way to wait: until release is closed, or until there is a byte in the pipe fd or its other end is closed. Both come.
+type Block struct {
+	Kind string
+	Wait func(release <-chan struct{}, fd int)
+}
+
+// Growing is the trial grow with other ways to block.
+func Growing(blocks []Block) func(*flag.FlagSet) func(Self) (Result, error) {
+	return func(flags *flag.FlagSet) func(Self) (Result, error) { return growing(flags, blocks) }
+}
+
+func growing(flags *flag.FlagSet, blocks []Block) func(Self) (Result, error) {
 	steps := flags.Int("steps", 8, "locked goroutines made one by one, 0 or more")
 	n := flags.Int("n", 12, "locked goroutines of a burst, 1 or more")
 	rounds := flags.Int("rounds", 6, "bursts of each kind, 0 or more")
@@ -77,8 +95,8 @@ func grow(flags *flag.FlagSet) func(Self) (Result, error) {
 			return nil, err
 		}
 		for i := 0; i < *rounds; i++ {
-			for _, kind := range []string{"channel", "syscall"} {
-				burst, err := growBurst(kind, *n, *skip, *unlock, *settle)
+			for _, block := range blocks {
+				burst, err := growBurst(block, *n, *skip, *unlock, *settle)
 				if err != nil {
 					return nil, err
 				}
@@ -118,8 +136,8 @@ func growSteps(n int, settle time.Duration, skip bool) ([]GrowStep, error) {
 }
 
 // growBurst returns when the threads that ended with the burst, if any, have left the process.
-func growBurst(kind string, n int, skip, unlock bool, settle time.Duration) (GrowBurst, error) {
-	g := GrowBurst{Kind: kind, Pins: make([]GrowPin, n)}
+func growBurst(block Block, n int, skip, unlock bool, settle time.Duration) (GrowBurst, error) {
+	g := GrowBurst{Kind: block.Kind, Pins: make([]GrowPin, n)}
 	var fds [2]int // its end wakes those in a read
 	if err := syscall.Pipe2(fds[:], syscall.O_CLOEXEC); err != nil {
 		return g, fmt.Errorf("make a pipe: %v", err)
@@ -151,11 +169,7 @@ func growBurst(kind string, n int, skip, unlock bool, settle time.Duration) (Gro
 			}
 			blocking.Done()
 			p.Blocking = monotonic()
-			if kind == "channel" {
-				<-release
-			} else {
-				readByte(fds[0])
-			}
+			block.Wait(release, fds[0])
 		}()
 	}
 	blocking.Wait()
@@ -217,14 +231,19 @@ func census() (Census, []int, error) {
 
 // statusThreads is the number on the line Threads: of /proc/self/status.
 func statusThreads() (int, error) {
-	status, err := ioutil.ReadFile("/proc/" + strconv.Itoa(os.Getpid()) + "/status")
+	f, err := os.Open("/proc/self/status")
 	if err != nil {
 		return 0, fmt.Errorf("count threads: %v", err)
 	}
-	for _, line := range bytes.Split(status, []byte("\n")) {
-		if bytes.HasPrefix(line, []byte("Threads:")) {
-			return strconv.Atoi(string(bytes.TrimSpace(line[len("Threads:"):])))
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if fields := strings.Fields(lines.Text()); len(fields) == 2 && fields[0] == "Threads:" {
+			return strconv.Atoi(fields[1])
 		}
+	}
+	if err := lines.Err(); err != nil {
+		return 0, fmt.Errorf("count threads: %v", err)
 	}
 	return 0, errors.New("count threads: the kernel does not say")
 }

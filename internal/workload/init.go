@@ -28,12 +28,22 @@ func init() {
 		if err := json.NewEncoder(os.Stdout).Encode(Ready{Ready: true, PID: os.Getpid(), Name: "init"}); err != nil {
 			fmt.Fprintln(os.Stderr, "print the ready line:", err)
 		}
-		<-lines(os.Stdin)
+		awaitLine()
 	case "lock":
 		watchInit()
 		runtime.LockOSThread()
 	case "watch":
 		watchInit()
+	}
+}
+
+// awaitLine reads no byte beyond the line: the rest of stdin is the workload's.
+func awaitLine() {
+	var b [1]byte
+	for b[0] != '\n' {
+		if n, err := os.Stdin.Read(b[:]); n == 0 || err != nil {
+			return
+		}
 	}
 }
 

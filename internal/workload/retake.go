@@ -74,15 +74,15 @@ func (r *RetakeRound) run(block int64, lock, park bool, sleep func(ns int64), re
 	defer syscall.Close(fds[0])
 	defer syscall.Close(fds[1])
 	time.Sleep(time.Duration(r.Idle))
-	ended := make(chan struct{}, 2)
+	ran, ended := make(chan struct{}), make(chan struct{})
 	go func() {
+		defer close(ended)
 		if lock {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
 		}
-		defer func() { ended <- struct{}{} }()
 		r.TID = syscall.Gettid()
-		go r.other(fds[1], ended)
+		go r.other(fds[1], ran)
 		r.Enter = monotonic()
 		switch {
 		case park:
@@ -95,18 +95,18 @@ func (r *RetakeRound) run(block int64, lock, park bool, sleep func(ns int64), re
 			}
 		}
 		r.Leave, r.After = monotonic(), syscall.Gettid()
+		<-ran // a lock is held until then, so that the thread can't be the other's by right
 	}()
-	<-ended
 	<-ended
 	return nil
 }
 
-func (r *RetakeRound) other(fd int, ended chan<- struct{}) {
+func (r *RetakeRound) other(fd int, ran chan<- struct{}) {
 	r.Other, r.OtherTID = monotonic(), syscall.Gettid()
 	for r.OtherSpins > 0 && monotonic() < r.Other+r.OtherSpins {
 	}
 	write(fd)
-	ended <- struct{}{}
+	close(ran)
 }
 
 // readByte waits for a byte from a pipe, or its end, in a system call.

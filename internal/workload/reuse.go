@@ -15,7 +15,7 @@ type Reuse struct {
 
 // ReuseRound is a thread, not the main one, that a goroutine releases and, if it goes on, comes back to by chance only.
 type ReuseRound struct {
-	Bystanders int    `json:"bystanders"` // goroutines that want a thread
+	Bystanders int    `json:"bystanders"` // goroutines that want a thread, beside one that wakes up now and then
 	GoesOn     bool   `json:"goes_on"`    // the goroutine lives on, else it ended when it had unlocked itself
 	GoID       int64  `json:"goid"`
 	TID        int    `json:"tid"`
@@ -72,9 +72,12 @@ func (b *bystanders) reuseRound(limit time.Duration, goesOn, skip bool) ReuseRou
 		}
 	})
 	<-released
+	id := goid() // we want a thread, too
 	for end := r.Unlocking + int64(limit); !b.visited(0) && monotonic() < end; {
+		b.look(id, -1)
 		time.Sleep(100 * time.Microsecond)
 	}
+	r.Alive = taskAlive(r.TID)
 	close(over)
 	var visitors []Visit
 	r.Until = monotonic()
@@ -82,7 +85,6 @@ func (b *bystanders) reuseRound(limit time.Duration, goesOn, skip bool) ReuseRou
 	if len(visitors) > 0 {
 		r.First = &visitors[0]
 	}
-	r.Alive = taskAlive(r.TID)
 	return r
 }
 

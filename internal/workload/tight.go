@@ -39,7 +39,7 @@ type TightChunk struct {
 
 // tight has loops without calls, locked and not, run undisturbed, under stops of the world and under collections.
 func tight(flags *flag.FlagSet) func(Self) (Result, error) {
-	rounds := flags.Int("rounds", 3, "loops of each kind, 1 or more")
+	rounds := flags.Int("rounds", 2, "loops of each kind, 1 or more")
 	chunks := flags.Int("chunks", 6, "chunks in a loop, 1 or more")
 	length := flags.Duration("chunk", 20*time.Millisecond, "length of a chunk, more than 0")
 	pace := flags.Duration("pace", 2*time.Millisecond, "pause between two disturbances")

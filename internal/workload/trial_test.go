@@ -2,6 +2,8 @@ package workload
 
 import (
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -60,6 +62,31 @@ func TestTrialIsHeld(t *testing.T) {
 	p.stdin.Close()
 	if err := p.cmd.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestTrialAfterInit wants the initialization to hold until a line comes, on the main thread, and to leave the rest of stdin alone.
+func TestTrialAfterInit(t *testing.T) {
+	t.Setenv(InitVariable, "hold")
+	cmd := exec.Command(os.Args[0], "migrate", "-hold", "-samples", "5")
+	cmd.Env = append(os.Environ(), childEnv+"=1")
+	cmd.Stdin = strings.NewReader("on\ngo\n")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if len(lines) != 3 || !strings.Contains(lines[0], `"name":"init"`) || !strings.Contains(lines[1], `"name":"migrate"`) || !strings.Contains(lines[2], `"stretches"`) {
+		t.Errorf("printed %q", lines)
+	}
+}
+
+func TestTrialIsTraced(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "trace")
+	perform(t, &Migrate{}, "migrate", "-samples", "50", "-trace", file)
+	trace, err := os.ReadFile(file)
+	if err != nil || !strings.HasPrefix(string(trace), "go 1.") {
+		t.Errorf("%d bytes of trace, %v", len(trace), err)
 	}
 }
 

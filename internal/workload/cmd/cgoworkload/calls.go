@@ -14,6 +14,9 @@ import (
 // blockingTrial is the trial retake with calls of C to block in.
 var blockingTrial = workload.Blocking(func(ns int64) { C.doze(C.int((ns + 999) / 1000)) }, func(fd int) { C.take_byte(C.int(fd)) })
 
+// growTrial is the trial grow with a call of C to block in.
+var growTrial = workload.Growing([]workload.Block{{Kind: "c", Wait: func(_ <-chan struct{}, fd int) { C.take_byte(C.int(fd)) }}})
+
 // callsTrial times calls of C by a goroutine that is locked for every other batch.
 func callsTrial(flags *flag.FlagSet) func(workload.Self) (workload.Result, error) {
 	n := flags.Int("n", 300, "batches of each kind locked, and as many not; 1 or more")

@@ -28,6 +28,9 @@ func main() {
 		Info:  workload.Info{Name: "cgoretake", About: "trial: how long a goroutine in a call of C keeps its P"},
 		Trial: blockingTrial,
 	}, workload.Program{
+		Info:  workload.Info{Name: "cgogrow", About: "trial: locked goroutines that block in C, and the threads that come for them"},
+		Trial: growTrial,
+	}, workload.Program{
 		Info:  workload.Info{Name: "callbacks", About: "trial: Go called by threads of C's, and by C that Go called"},
 		Trial: callbacksTrial,
 	}))

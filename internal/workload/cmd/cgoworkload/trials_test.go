@@ -79,3 +79,31 @@ func TestCallsByC(t *testing.T) {
 		}
 	}
 }
+
+func TestGrowthForC(t *testing.T) {
+	for _, flag := range []string{"", "-unlock"} {
+		args := []string{"cgogrow", "-steps", "2", "-rounds", "3", "-n", "6"}
+		if flag != "" {
+			args = append(args, flag)
+		}
+		var a workload.Grow
+		testenv.CgoTrial(t, &a, args...)
+		if len(a.Bursts) != 3 || len(a.Steps) != 3 {
+			t.Fatalf("%s: %d bursts, %d steps", flag, len(a.Bursts), len(a.Steps))
+		}
+		born := 0
+		for _, b := range a.Bursts[1:] { // the threads of the burst before have died, or wait
+			for _, p := range b.Pins {
+				if p.New {
+					born++
+				}
+			}
+			if b.Kind != "c" || len(b.Pins) != 6 {
+				t.Errorf("%s: %+v", flag, b)
+			}
+		}
+		if (born >= 6) != (flag == "") {
+			t.Errorf("%s: %d new threads", flag, born)
+		}
+	}
+}
