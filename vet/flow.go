@@ -55,6 +55,12 @@ func (s state) leaks() bool {
 	return s.pairs&more != 0
 }
 
+// overUnlocks says whether a function that returns in this state may unlock more than it locked, by what it deferred.
+func (s state) overUnlocks() bool {
+	const more = 1<<1 | 1<<2 | 1<<5 // no lock, one or two deferred; one lock, two deferred
+	return s.pairs&more != 0
+}
+
 // hasDeferred says whether an unlock is deferred on some path.
 func (s state) hasDeferred() bool { return s.pairs&(2|4|2<<3|4<<3|2<<6|4<<6) != 0 }
 

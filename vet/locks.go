@@ -72,14 +72,12 @@ func (c *checker) checkReleased(u *unit, p point) {
 		c.checkDeferred(u, p)
 		return
 	}
-	if u.file.test || c.says(u, aboutUnlock) {
+	if u.file.test || c.says(u, aboutUnlock) || aboutCaller.MatchString(c.above(u)) || c.onlyMainCalls(u, map[*unit]bool{}) {
 		return
 	}
 	if by := c.releasedElsewhere(u); by != "" {
-		if !aboutCaller.MatchString(c.above(u)) {
-			c.report(checkElsewhere, u, p.pos, p.call.End(),
-				fmt.Sprintf("%s leaves its goroutine locked to the thread, and %s unlocks it: keep both in one function, or say here who unlocks", u.name(), by))
-		}
+		c.report(checkElsewhere, u, p.pos, p.call.End(),
+			fmt.Sprintf("%s leaves its goroutine locked to the thread, and %s unlocks it: keep both in one function, or say here who unlocks", u.name(), by))
 		return
 	}
 	if !u.flow.has(unlocking) && !u.flow.has(deferUnlock) {
@@ -114,6 +112,23 @@ func (f *flow) has(kind eventKind) bool {
 		}
 	}
 	return false
+}
+
+// onlyMainCalls says whether the unit is a part of main: its goroutine is the main one, which may stay locked (E-2).
+func (c *checker) onlyMainCalls(u *unit, seen map[*unit]bool) bool {
+	if u.inMain() || seen[u] {
+		return true
+	}
+	seen[u] = true
+	if len(u.uses) == 0 || u.isExported() || u.entry != declared {
+		return false
+	}
+	for _, use := range u.uses {
+		if use.asGo || !c.onlyMainCalls(use.by, seen) {
+			return false
+		}
+	}
+	return true
 }
 
 // isGoroutine says whether the unit is the function of a goroutine, and nothing else's.
@@ -180,7 +195,7 @@ func (c *checker) checkDeferred(u *unit, p point) {
 		if q.kind != unlocking || q.before.open&(1<<p.site) == 0 {
 			continue
 		}
-		if !c.endsItsPath(u, q) || i == 0 || u.flow.points[i-1].event == p.event {
+		if q.callee != nil || !c.endsItsPath(u, q) || i == 0 || u.flow.points[i-1].event == p.event {
 			return
 		}
 		found = true
