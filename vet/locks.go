@@ -37,6 +37,9 @@ func (c *checker) checkRepeated(u *unit, p point) bool {
 		return false
 	}
 	if p.before.open&(1<<p.site) != 0 {
+		if c.unlocksInLoop(u, p) {
+			return true
+		}
 		message := "LockOSThread in a loop that does not unlock in each turn: locks add up, and the last unlock never comes"
 		if p.before.hasDeferred() {
 			message = "LockOSThread in a loop, with an unlock that is deferred to the function's end: the thread stays locked between the turns; lock once, before the loop"
@@ -55,6 +58,24 @@ func (c *checker) checkRepeated(u *unit, p point) bool {
 		fmt.Sprintf("LockOSThread while %s holds the lock since line %d: each lock needs an unlock of its own", u.name(), c.line(first)),
 		related(first, "locked here"))
 	return false
+}
+
+// unlocksInLoop says whether another loop than the lock's unlocks, as often perhaps.
+func (c *checker) unlocksInLoop(u *unit, p point) bool {
+	found := false
+	ast.Inspect(u.body, func(n ast.Node) bool {
+		switch n.(type) {
+		case *ast.ForStmt, *ast.RangeStmt:
+			if n.Pos() <= p.pos && p.pos < n.End() {
+				return true // the lock's own
+			}
+			for _, q := range u.flow.points {
+				found = found || q.kind == unlocking && n.Pos() <= q.pos && q.pos < n.End()
+			}
+		}
+		return true
+	})
+	return found
 }
 
 // checkReleased looks for returns that leave the goroutine locked.

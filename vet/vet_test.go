@@ -1,6 +1,7 @@
 package vet_test
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -8,8 +9,11 @@ import (
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/analysis/analysistest"
 
+	"github.com/pinwatch/pinwatch/internal/testenv"
 	"github.com/pinwatch/pinwatch/vet"
 )
+
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
 
 // named makes an analyzer put each diagnostic's check before its message, so that the expectations in testdata can ask for it.
 func named(a *analysis.Analyzer) *analysis.Analyzer {
@@ -28,6 +32,7 @@ func named(a *analysis.Analyzer) *analysis.Analyzer {
 // Every package of testdata but the stand-ins for other modules; each has what is to be reported beside what is not.
 // A comment on a lock's line explains the lock: where it must not, the expectation hides in a directive.
 func TestDiagnostics(t *testing.T) {
+	testenv.Require(t, testenv.GoCommand)
 	results := analysistest.Run(t, analysistest.TestData(), named(vet.New()),
 		"caller", "cleanup", "comment", "deferred", "dotted", "elsewhere", "generated", "goroutine", "handler", "ignore",
 		"intest", "loop", "mainlock", "names", "nested", "paths", "setup", "unbalanced", "unlock", "unlocked")
@@ -45,10 +50,12 @@ func TestDiagnostics(t *testing.T) {
 }
 
 func TestFixes(t *testing.T) {
+	testenv.Require(t, testenv.GoCommand)
 	analysistest.RunWithSuggestedFixes(t, analysistest.TestData(), named(vet.New()), "unlock")
 }
 
 func TestSkip(t *testing.T) {
+	testenv.Require(t, testenv.GoCommand)
 	a := vet.New()
 	if err := a.Flags.Set("skip", "comment,unlock"); err != nil {
 		t.Fatal(err)

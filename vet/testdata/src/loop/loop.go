@@ -63,3 +63,14 @@ func lastTurn(n int) {
 		}
 	}
 }
+
+func asDeepAsItWasLocked(depth int) {
+	for range depth {
+		// errno is the thread's.
+		runtime.LockOSThread()
+	}
+	work()
+	for range depth {
+		runtime.UnlockOSThread()
+	}
+}
