@@ -13,6 +13,7 @@
 //	internal/host/       the machine the report was made on
 //	internal/capability/ what the caller may do
 //	cmd/pinwatch/        the commands, which join all that
+//	vet/                 reads source instead of running programs: what those that pin threads get wrong; vet/golangci: as a plugin
 //	internal/workload/   programs that pin threads and keep their own account, to be observed
 //	internal/leftover/   what stays in the kernel when it should have gone
 //	internal/testenv/    what tests share, with observers of the kernel that owe nothing to pinwatch

@@ -46,7 +46,6 @@ const (
 	startPairs    = 1 << 0
 )
 
-func (s state) surelyLocked() bool   { return s.pairs&unlockedPairs == 0 }
 func (s state) surelyUnlocked() bool { return s.pairs&^unlockedPairs == 0 && !s.lent }
 
 // leaks says whether a function that returns in this state may leave its goroutine locked.
