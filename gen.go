@@ -13,6 +13,7 @@
 //	internal/host/       the machine the report was made on
 //	internal/capability/ what the caller may do
 //	cmd/pinwatch/        the commands, which join all that
+//	vet/                 reads source instead of running programs: what those that pin threads get wrong; vet/golangci: as a plugin
 //	internal/workload/   programs that pin threads and keep their own account, to be observed
 //	internal/verify/     experiments with them, which make the evidence
 //	internal/workbuild/  builds them by any release of Go, which internal/toolchain fetches

@@ -118,6 +118,11 @@ func (u *unit) effect() effect {
 			return locks
 		}
 	}
+	for _, x := range u.flow.exits {
+		if x.state.overUnlocks() {
+			return unlocks
+		}
+	}
 	for _, p := range u.flow.points {
 		if p.kind == unlocking && p.before.surelyUnlocked() {
 			return unlocks

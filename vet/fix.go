@@ -2,6 +2,7 @@ package vet
 
 import (
 	"go/ast"
+	"go/token"
 
 	"golang.org/x/tools/go/analysis"
 )
@@ -21,15 +22,23 @@ func (c *checker) deferFix(u *unit, p point) func(*analysis.Diagnostic) {
 	if !ok || !c.isStatement(u, p.call) {
 		return none
 	}
+	at := c.lineEnd(u, p.call.End())
 	return func(d *analysis.Diagnostic) {
 		d.SuggestedFixes = []analysis.SuggestedFix{{
-			Message: "defer the unlock",
-			TextEdits: []analysis.TextEdit{{
-				Pos: p.call.End(), End: p.call.End(),
-				NewText: []byte("\ndefer " + pkg.Name + ".UnlockOSThread()"),
-			}},
+			Message:   "defer the unlock",
+			TextEdits: []analysis.TextEdit{{Pos: at, End: at, NewText: []byte("\ndefer " + pkg.Name + ".UnlockOSThread()")}},
 		}}
 	}
+}
+
+// lineEnd is pos, or the end of the comment that stands behind it in the same line.
+func (c *checker) lineEnd(u *unit, pos token.Pos) token.Pos {
+	for _, group := range u.file.syntax.Comments {
+		if group.Pos() >= pos && c.line(group.Pos()) == c.line(pos) {
+			return group.List[0].End()
+		}
+	}
+	return pos
 }
 
 // changesThread says whether a unit, or what it is seen to call, sets state of its thread, or calls what can't be seen to not do so:

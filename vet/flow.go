@@ -46,12 +46,17 @@ const (
 	startPairs    = 1 << 0
 )
 
-func (s state) surelyLocked() bool   { return s.pairs&unlockedPairs == 0 }
 func (s state) surelyUnlocked() bool { return s.pairs&^unlockedPairs == 0 && !s.lent }
 
 // leaks says whether a function that returns in this state may leave its goroutine locked.
 func (s state) leaks() bool {
 	const more = 1<<3 | 1<<6 | 1<<7 // one lock, none deferred; two locks, none or one
+	return s.pairs&more != 0
+}
+
+// overUnlocks says whether a function that returns in this state may unlock more than it locked, by what it deferred.
+func (s state) overUnlocks() bool {
+	const more = 1<<1 | 1<<2 | 1<<5 // no lock, one or two deferred; one lock, two deferred
 	return s.pairs&more != 0
 }
 

@@ -37,6 +37,9 @@ func (c *checker) checkRepeated(u *unit, p point) bool {
 		return false
 	}
 	if p.before.open&(1<<p.site) != 0 {
+		if c.unlocksInLoop(u, p) {
+			return true
+		}
 		message := "LockOSThread in a loop that does not unlock in each turn: locks add up, and the last unlock never comes"
 		if p.before.hasDeferred() {
 			message = "LockOSThread in a loop, with an unlock that is deferred to the function's end: the thread stays locked between the turns; lock once, before the loop"
@@ -57,6 +60,24 @@ func (c *checker) checkRepeated(u *unit, p point) bool {
 	return false
 }
 
+// unlocksInLoop says whether another loop than the lock's unlocks, as often perhaps.
+func (c *checker) unlocksInLoop(u *unit, p point) bool {
+	found := false
+	ast.Inspect(u.body, func(n ast.Node) bool {
+		switch n.(type) {
+		case *ast.ForStmt, *ast.RangeStmt:
+			if n.Pos() <= p.pos && p.pos < n.End() {
+				return true // the lock's own
+			}
+			for _, q := range u.flow.points {
+				found = found || q.kind == unlocking && n.Pos() <= q.pos && q.pos < n.End()
+			}
+		}
+		return true
+	})
+	return found
+}
+
 // checkReleased looks for returns that leave the goroutine locked.
 func (c *checker) checkReleased(u *unit, p point) {
 	if u.inMain() || c.wrappers[u] {
@@ -72,14 +93,12 @@ func (c *checker) checkReleased(u *unit, p point) {
 		c.checkDeferred(u, p)
 		return
 	}
-	if u.file.test || c.says(u, aboutUnlock) {
+	if u.file.test || c.says(u, aboutUnlock) || aboutCaller.MatchString(c.above(u)) || c.onlyMainCalls(u, map[*unit]bool{}) {
 		return
 	}
 	if by := c.releasedElsewhere(u); by != "" {
-		if !aboutCaller.MatchString(c.above(u)) {
-			c.report(checkElsewhere, u, p.pos, p.call.End(),
-				fmt.Sprintf("%s leaves its goroutine locked to the thread, and %s unlocks it: keep both in one function, or say here who unlocks", u.name(), by))
-		}
+		c.report(checkElsewhere, u, p.pos, p.call.End(),
+			fmt.Sprintf("%s leaves its goroutine locked to the thread, and %s unlocks it: keep both in one function, or say here who unlocks", u.name(), by))
 		return
 	}
 	if !u.flow.has(unlocking) && !u.flow.has(deferUnlock) {
@@ -114,6 +133,23 @@ func (f *flow) has(kind eventKind) bool {
 		}
 	}
 	return false
+}
+
+// onlyMainCalls says whether the unit is a part of main: its goroutine is the main one, which may stay locked (E-2).
+func (c *checker) onlyMainCalls(u *unit, seen map[*unit]bool) bool {
+	if u.inMain() || seen[u] {
+		return true
+	}
+	seen[u] = true
+	if len(u.uses) == 0 || u.isExported() || u.entry != declared {
+		return false
+	}
+	for _, use := range u.uses {
+		if use.asGo || !c.onlyMainCalls(use.by, seen) {
+			return false
+		}
+	}
+	return true
 }
 
 // isGoroutine says whether the unit is the function of a goroutine, and nothing else's.
@@ -180,7 +216,7 @@ func (c *checker) checkDeferred(u *unit, p point) {
 		if q.kind != unlocking || q.before.open&(1<<p.site) == 0 {
 			continue
 		}
-		if !c.endsItsPath(u, q) || i == 0 || u.flow.points[i-1].event == p.event {
+		if q.callee != nil || !c.endsItsPath(u, q) || i == 0 || u.flow.points[i-1].event == p.event {
 			return
 		}
 		found = true

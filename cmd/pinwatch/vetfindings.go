@@ -66,10 +66,20 @@ func (v *vetFindings) addErrors(p *packages.Package) {
 		if e.Pos != "" && e.Pos != "-" {
 			text = relative(e.Pos) + ": " + text
 		}
-		if text = oneLine(fmt.Errorf("%s", text)); !slices.Contains(v.Errors, text) {
+		if text = shortened(text); !slices.Contains(v.Errors, text) {
 			v.Errors = append(v.Errors, text)
 		}
 	}
+}
+
+// shortened makes one line of what went wrong. A C compiler's complaints, which the go command hands on, have hundreds.
+func shortened(text string) string {
+	const most = 240 // bytes
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + " …"
+	}
+	return text
 }
 
 func (v *vetFindings) add(fset *token.FileSet, diagnostics []analysis.Diagnostic) {
