@@ -155,6 +155,7 @@ func (t Varies) decide(r *Record) finding {
 // Within holds when the median of a sample is inside a range, ends included.
 type Within struct {
 	Sample string
+	Label  string // what is timed, where a statement has several; "" = it needs no name
 	Lo, Hi float64
 	Effect bool // a claimed effect rather than a cost: outside means refuted
 	Paired bool // each value compares neighbours in CPU time: company on the machine meets both alike
@@ -165,6 +166,9 @@ func (t Within) Keys() (counts, samples []string) { return nil, []string{t.Sampl
 func (t Within) decide(r *Record) finding {
 	s := r.Samples[t.Sample]
 	f, ok := medianOf(s)
+	if t.Label != "" {
+		f.got = t.Label + ": " + f.got
+	}
 	if !ok {
 		return f
 	}

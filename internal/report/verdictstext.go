@@ -60,7 +60,7 @@ func (p *page) verdict(row *StatementVerdict) {
 	indent := strings.Repeat(" ", 2+idWidth+wordWidth)
 	head := []span{{w.mark + " ", w.style}, {pad(row.ID, idWidth), bold}, {pad(w.words, wordWidth), w.style}}
 	for _, text := range wrapped(row.Evidence.Claim, p.width-utf8.RuneCountInString(indent)) {
-		p.line(append(head, span{text, bold})...)
+		p.line(append(head, span{text, plain})...)
 		head = []span{{indent, plain}}
 	}
 	say := func(label string, st style, text string) {

@@ -52,7 +52,7 @@ func (r *run) tight(env []string, args ...string) error {
 
 func slicesOfTime(r *run) error {
 	var a workload.Slices
-	if err := r.trial(&a, "slices"); err != nil {
+	if err := r.trial(&a, "slices", "-rounds", "12", "-length", "500ms"); err != nil {
 		return err
 	}
 	cycles := map[bool][]float64{}
