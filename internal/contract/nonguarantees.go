@@ -56,7 +56,7 @@ var nonGuarantees = []Statement{
 	}, {
 		ID: "N-7", Section: NonGuarantees,
 		Claim:   "a thread that was locked may stay parked for some time after the unlock before it is used again",
-		Method:  "after an unlock, whether the thread runs other goroutines at once, later or not at all",
+		Method:  "threads are released six at a time while others want threads; when each is next used",
 		Refuter: "every unlocked thread in use again within 1 ms",
 		Want:    "some stay unused for more than 1 ms",
 		Clauses: []Clause{{From: "reuse", Test: Happens{Count: "idle_after_unlock", Of: "unlocks", Least: 30, Words: "%s of %s threads unused 1 ms after their unlock"},

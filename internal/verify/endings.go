@@ -82,11 +82,17 @@ func reuse(r *run) error {
 		if round.First != nil {
 			r.add("reused", 1)
 		}
-		if round.GoesOn || round.Looks == 0 { // the goroutine itself may be on it, or nobody looked
+	}
+	var p workload.Parked
+	if err := r.trial(&p, "parked"); err != nil {
+		return err
+	}
+	for _, thread := range p.Released {
+		if thread.Looks == 0 { // nobody wanted one
 			continue
 		}
 		r.add("unlocks", 1)
-		if round.First == nil || round.First.At-round.Unlocking > int64(time.Millisecond) {
+		if thread.First == nil || thread.First.At-thread.Released > int64(time.Millisecond) {
 			r.add("idle_after_unlock", 1)
 		}
 	}
