@@ -14,7 +14,7 @@ func confined(cpus []int, start func() error) error {
 	}
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // never undone: the thread ends with its affinity
+		runtime.LockOSThread() // the thread dies with this goroutine: nobody else is to have its affinity
 		var set unix.CPUSet
 		for _, cpu := range cpus {
 			set.Set(cpu)

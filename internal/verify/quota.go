@@ -136,7 +136,7 @@ func (g *cgroup) start(start func(*syscall.SysProcAttr) error) error {
 	}
 	done := make(chan error)
 	go func() {
-		runtime.LockOSThread() // never undone: the thread ends, and with it its place in the cgroup
+		runtime.LockOSThread() // the thread dies with this goroutine: nobody else is to be in its cgroup
 		tid := strconv.Itoa(syscall.Gettid())
 		err := os.WriteFile(filepath.Join(g.dir, "tasks"), []byte(tid), 0)
 		if err == nil {
