@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 	"syscall"
@@ -34,25 +35,21 @@ type MainExit struct {
 
 // exitProcess is what such a process does.
 func exitProcess(self Self, how string, lock, rescue bool) (Result, error) {
-	end := func() {
-		if lock {
-			runtime.LockOSThread()
-		}
-	}
 	switch how {
 	case "panic":
 		ended := make(chan struct{})
 		go func() {
-			defer close(ended)
-			if rescue {
+			if rescue { // else nobody may be told: the process must end by the panic and nothing else
+				defer close(ended)
 				defer func() { _ = recover() }()
 			}
-			end()
+			if lock {
+				runtime.LockOSThread()
+			}
 			panic("meant")
 		}()
 		<-ended
 	case "goexit from main":
-		end()
 		e := &MainExit{Head: self.head, TID: syscall.Gettid(), Ended: monotonic()}
 		go e.watch(self)
 		runtime.Goexit()
@@ -84,11 +81,15 @@ func (e *MainExit) watch(self Self) {
 }
 
 // watchProcess runs such a process to its end, or until it has said what it saw.
-func watchProcess(self Self, how string, flags ...string) (ExitProcess, error) {
+// Its main goroutine, where that is to be locked, is so from the initialization on: only then is it surely on the main thread.
+func watchProcess(self Self, how string, lock bool, flags ...string) (ExitProcess, error) {
 	p := ExitProcess{How: how}
 	cmd, err := self.command(append([]string{"exits", "-in-child", how}, flags...)...)
 	if err != nil {
 		return p, err
+	}
+	if lock && how == "goexit from main" {
+		cmd.Env = append(os.Environ(), InitVariable+"=pin")
 	}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

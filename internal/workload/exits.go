@@ -103,7 +103,7 @@ func exits(flags *flag.FlagSet) func(Self) (Result, error) {
 		}
 		a := &Exits{Watched: int64(*limit), Exits: goroutineExits(*n, *limit, *skipLock, *skipUnlock)}
 		for _, how := range []string{"panic", "goexit from main"} {
-			p, err := watchProcess(self, how, "-skip-lock="+strconv.FormatBool(*skipLock), "-recover="+strconv.FormatBool(*rescue))
+			p, err := watchProcess(self, how, !*skipLock, "-skip-lock="+strconv.FormatBool(*skipLock), "-recover="+strconv.FormatBool(*rescue))
 			if err != nil {
 				return nil, err
 			}

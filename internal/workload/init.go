@@ -12,7 +12,8 @@ import (
 // its packages, when the runtime holds the main goroutine to the main thread by its internal lock (runtime.main):
 //
 //	hold   print a Ready and wait until stdin ends or a line comes, so that an observer can look at that lock
-//	lock   lock the main goroutine, after a stretch
+//	pin    lock the main goroutine
+//	lock   the same, after a stretch
 //	watch  a stretch only
 const InitVariable = "PINWATCH_WORKLOAD_INIT"
 
@@ -29,6 +30,8 @@ func init() {
 			fmt.Fprintln(os.Stderr, "print the ready line:", err)
 		}
 		awaitLine()
+	case "pin":
+		runtime.LockOSThread()
 	case "lock":
 		watchInit()
 		runtime.LockOSThread()

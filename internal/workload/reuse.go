@@ -52,8 +52,9 @@ func reuse(flags *flag.FlagSet) func(Self) (Result, error) {
 
 func (b *bystanders) reuseRound(limit time.Duration, goesOn, skip bool) ReuseRound {
 	r := ReuseRound{GoesOn: goesOn}
-	released, over := make(chan struct{}), make(chan struct{})
+	released, over, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	offMain(func() {
+		defer close(ended)
 		s := b.stretch(0, 1, 20)
 		r.GoID, r.TID, r.Before = s.GoID, s.TID, s.Visits
 		b.set(0, r.TID)
@@ -85,6 +86,7 @@ func (b *bystanders) reuseRound(limit time.Duration, goesOn, skip bool) ReuseRou
 	if len(visitors) > 0 {
 		r.First = &visitors[0]
 	}
+	<-ended
 	return r
 }
 

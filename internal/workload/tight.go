@@ -33,7 +33,7 @@ type TightChunk struct {
 	To     int64 `json:"to_ns"`
 	TID    int   `json:"tid"`    // at To
 	CPU    int64 `json:"cpu_ns"` // of the thread; -1, as the two below, when it was another at From
-	Waits  int64 `json:"waits"`  // voluntary context switches of the thread
+	Waits  int64 `json:"waits"`  // voluntary context switches of the thread; a preempted goroutine's hand-off back to it is none where it came before the thread slept
 	Thrown int64 `json:"thrown"` // involuntary ones
 }
 
