@@ -91,7 +91,7 @@ var review = []Statement{
 		},
 	},
 	{
-		ID: "R-6", Section: Review,
+		ID: "R-6", Section: Review, Scope: Scope{Since: 16},
 		Claim:   "can the worker be seen: by labels in profiles, by metrics?",
 		Method:  "as M-5: labelled workers in the goroutine profile",
 		Refuter: "a labelled worker that the profile does not show",

@@ -5,6 +5,7 @@ import "slices"
 // Evidence is all that a verdict is made of, by experiment. It is plain data: what is not in it has no say.
 type Evidence struct {
 	GoVersion   string // that built the workloads: go1.26.8
+	Arch        string // of the machine: amd64
 	Experiments map[string]*Record
 }
 
@@ -54,7 +55,7 @@ func (e *Evidence) Merge(o Evidence) {
 	if e.Experiments == nil {
 		e.Experiments = map[string]*Record{}
 	}
-	e.GoVersion = o.GoVersion
+	e.GoVersion, e.Arch = o.GoVersion, o.Arch
 	for name, r := range o.Experiments {
 		have := e.Experiments[name]
 		if have == nil || have.Unable != "" {

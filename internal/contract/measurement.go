@@ -39,7 +39,7 @@ var measurement = []Statement{
 			{From: "counts", Role: Exception, Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric + " to compare with"},
 		},
 	}, {
-		ID: "M-5", Section: Measurement,
+		ID: "M-5", Section: Measurement, Scope: Scope{Since: 16},
 		Claim:   "locked workers that set profiler labels can be told apart in the goroutine profile",
 		Method:  "labelled locked workers among others; the profile's labels",
 		Refuter: "a labelled worker without its label",
@@ -47,7 +47,7 @@ var measurement = []Statement{
 		Clauses: []Clause{{From: "labels", Test: Always{Good: "labelled_found", Of: "labelled", Least: 1, Words: "%s of %s workers found by label"},
 			Holds: "the profile has every worker under its label", Broken: "the profile lacks labels"}},
 	}, {
-		ID: "M-6", Section: Measurement,
+		ID: "M-6", Section: Measurement, Scope: Scope{Since: 16},
 		Claim:   "an execution trace has events of C or system calls, scheduling and garbage collection, and shows a locked goroutine on one thread throughout",
 		Method:  "a trace of locked and unlocked goroutines; threads by goroutine",
 		Refuter: "a locked goroutine on two threads in the trace",

@@ -46,7 +46,7 @@ var nonGuarantees = []Statement{
 		Clauses: []Clause{{From: "runs", Test: Varies{Outcomes: "orders", Least: 20, Words: "%s different orders in %s runs"},
 			Holds: "equal runs grow in different orders", Broken: "every run grew in the same order"}},
 	}, {
-		ID: "N-6", Section: NonGuarantees,
+		ID: "N-6", Section: NonGuarantees, Scope: Scope{Since: 16},
 		Claim:   "what preempting a locked goroutine costs has no bound",
 		Method:  "the upper bound of every preemption's kernel time against the only range there is, P-5's",
 		Refuter: "no preemption of many above 3 µs",

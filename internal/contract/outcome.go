@@ -43,7 +43,7 @@ type answer struct {
 // Judge decides a statement by the evidence and by nothing else.
 func (s Statement) Judge(e Evidence) Outcome {
 	o := Outcome{Statement: s}
-	if why := s.outOfScope(e.GoVersion); why != "" {
+	if why := s.outOfScope(e); why != "" {
 		o.Verdict, o.Why, o.Got = NotTestable, why, "nothing"
 		return o
 	}
@@ -56,15 +56,15 @@ func (s Statement) Judge(e Evidence) Outcome {
 	return o
 }
 
-func (s Statement) outOfScope(version string) string {
-	if s.Never != "" {
-		return s.Never
-	}
-	minor, ok := Minor(version)
+func (s Statement) outOfScope(e Evidence) string {
+	minor, known := Minor(e.GoVersion)
 	switch {
-	case !ok:
-	case s.Scope.Since > minor:
-		return fmt.Sprintf("claimed from Go 1.%d on; this is %s", s.Scope.Since, version)
+	case s.Never != "":
+		return s.Never
+	case known && s.Scope.Since > minor:
+		return fmt.Sprintf("claimed from Go 1.%d on; this is %s", s.Scope.Since, e.GoVersion)
+	case s.Scope.Arch != "" && e.Arch != "" && s.Scope.Arch != e.Arch:
+		return fmt.Sprintf("claimed for %s; this is %s", s.Scope.Arch, e.Arch)
 	}
 	return ""
 }

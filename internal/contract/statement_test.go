@@ -354,6 +354,14 @@ func TestScope(t *testing.T) {
 			t.Errorf("M-1 on %s: %s, want %s", version, o.Verdict, want)
 		}
 	}
+	s, _ = Find("P-8")
+	for arch, want := range map[string]string{"amd64": Holds, "arm64": NotTestable} {
+		e := evidence(t, "go1.26.8", churned)
+		e.Arch = arch
+		if o := s.Judge(e); o.Verdict != want {
+			t.Errorf("P-8 on %s: %s, want %s", arch, o.Verdict, want)
+		}
+	}
 }
 
 func TestMerge(t *testing.T) {

@@ -46,7 +46,7 @@ var versions = []Statement{
 
 var platforms = []Statement{
 	{
-		ID: "O-linux", Section: Platforms, Scope: Scope{OS: "Linux"},
+		ID: "O-linux", Section: Platforms, Scope: Scope{Since: 16, OS: "Linux"},
 		Claim:   "on Linux an M is a thread made by clone(2), and preemption is tgkill with SIGURG",
 		Method:  "kernel events: clones against new threads, signals against tgkill",
 		Refuter: "a thread without clone, or preemption without tgkill",

@@ -58,6 +58,9 @@ func (r *run) readTrace(name string, kinds map[trace.GoID]string) error {
 		return err
 	}
 	defer f.Close()
+	if err := namesThreads(f); err != nil {
+		return err
+	}
 	events, err := trace.NewReader(f)
 	if err != nil {
 		return err
@@ -95,4 +98,17 @@ func (r *run) readTrace(name string, kinds map[trace.GoID]string) error {
 		}
 		last[g] = thread
 	}
+}
+
+// namesThreads refuses traces of releases before Go 1.22: they name Ps, and threads only where a P begins to run.
+func namesThreads(f *os.File) error {
+	var minor int
+	if _, err := fmt.Fscanf(f, "go 1.%d trace", &minor); err != nil {
+		return fmt.Errorf("its header: %w", err)
+	}
+	if minor < 22 {
+		return unableError(fmt.Sprintf("this release's execution trace (format go 1.%d) does not say on which thread a goroutine is", minor))
+	}
+	_, err := f.Seek(0, io.SeekStart)
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
@@ -45,7 +46,7 @@ const attempts = 3
 // Run does the experiments one after the other. begun is told of each as it begins. When ctx ends, what is there by then is returned with
 // its error.
 func Run(ctx context.Context, lab *Lab, plan []string, begun func(name string, i int)) (contract.Evidence, error) {
-	e := contract.Evidence{GoVersion: lab.GoVersion, Experiments: map[string]*contract.Record{}}
+	e := contract.Evidence{GoVersion: lab.GoVersion, Arch: runtime.GOARCH, Experiments: map[string]*contract.Record{}}
 	all := experiments()
 	for i, name := range plan {
 		if err := ctx.Err(); err != nil {
