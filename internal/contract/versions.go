@@ -2,7 +2,7 @@ package contract
 
 var versions = []Statement{
 	{
-		ID: "V-1.13", Section: Versions,
+		ID: "V-1.13", Section: Versions, Scope: Scope{Until: 13},
 		Claim:   "up to Go 1.13 preemption is cooperative: a locked loop without calls can't be interrupted",
 		Method:  "the loop of P-6 with cooperative preemption only, as Go 1.13 has it and newer releases with GODEBUG=asyncpreemptoff=1",
 		Refuter: "a loop that is interrupted",

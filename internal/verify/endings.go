@@ -107,7 +107,7 @@ func retake(r *run) error {
 	if err := r.trial(&long, "retake", "-n", "12", "-block", "50ms"); err != nil {
 		return err
 	}
-	if err := r.trial(&brief, "retake", "-block", short); err != nil {
+	if err := r.trial(&brief, "retake", "-n", "60", "-block", short); err != nil {
 		return err
 	}
 	var delays []float64
