@@ -250,6 +250,8 @@ func verifyRelease(ctx context.Context, s streams, o verifyOptions, release stri
 		}
 	}
 	progress.done()
+	machine := host.Read(os.DirFS("/"))
+	evidence.Emulated = emulated[machine.Virtualization]
 	if err != nil && ctx.Err() == nil {
 		return nil, err
 	}
@@ -257,12 +259,15 @@ func verifyRelease(ctx context.Context, s streams, o verifyOptions, release stri
 	for _, st := range o.statements {
 		outcomes = append(outcomes, judgeRuns(st, evidence, runs))
 	}
-	meta := report.VerdictsMeta{Version: versionString(), Host: host.Read(os.DirFS("/")), Finished: time.Now(), Interrupted: ctx.Err() != nil}
+	meta := report.VerdictsMeta{Version: versionString(), Host: machine, Finished: time.Now(), Interrupted: ctx.Err() != nil}
 	if release != "" {
 		meta.Release = "go" + release
 	}
 	return report.NewVerdicts(meta, outcomes, evidence), nil
 }
+
+// emulated are the machines, as package host calls them, whose CPUs are software.
+var emulated = map[string]bool{"qemu": true, "bochs": true}
 
 // judgeRuns judges by all runs together and warns where one alone says otherwise.
 func judgeRuns(st contract.Statement, all contract.Evidence, runs []contract.Evidence) contract.Outcome {
@@ -270,6 +275,7 @@ func judgeRuns(st contract.Statement, all contract.Evidence, runs []contract.Evi
 	if len(runs) > 1 {
 		words := map[string]int{}
 		for _, r := range runs {
+			r.Emulated = all.Emulated
 			words[st.Judge(r).Verdict]++
 		}
 		for _, w := range []string{contract.Holds, contract.HoldsExcept, contract.Refuted, contract.OutOfRange, contract.Inconclusive, contract.NotTestable} {

@@ -6,6 +6,7 @@ import "slices"
 type Evidence struct {
 	GoVersion   string // that built the workloads: go1.26.8
 	Arch        string // of the machine: amd64
+	Emulated    bool   // its CPUs are: how long something takes there says nothing
 	Experiments map[string]*Record
 }
 
@@ -55,7 +56,7 @@ func (e *Evidence) Merge(o Evidence) {
 	if e.Experiments == nil {
 		e.Experiments = map[string]*Record{}
 	}
-	e.GoVersion, e.Arch = o.GoVersion, o.Arch
+	e.GoVersion, e.Arch, e.Emulated = o.GoVersion, o.Arch, o.Emulated
 	for name, r := range o.Experiments {
 		have := e.Experiments[name]
 		if have == nil || have.Unable != "" {

@@ -87,6 +87,8 @@ func (c Clause) answer(e Evidence) answer {
 		return answer{Clause: c, finding: finding{got: "nothing", need: "the experiment " + c.From + " was not done"}}
 	case r.Unable != "":
 		return answer{Clause: c, unable: r.Unable}
+	case e.Emulated && absolute(c.Test):
+		return answer{Clause: c, unable: "absolute times mean nothing in an emulator"}
 	}
 	a := answer{Clause: c, finding: c.Test.decide(r)}
 	switch {
@@ -96,6 +98,17 @@ func (c Clause) answer(e Evidence) answer {
 		a.word, a.need = thin, fmt.Sprintf("others kept %.1f CPUs busy meanwhile: repeat it on a quiet machine", r.Noise)
 	}
 	return a
+}
+
+// absolute says whether a test holds a time against one that the statement names, not against another time.
+func absolute(t Test) bool {
+	switch t := t.(type) {
+	case Within:
+		return !t.Effect
+	case Bounded, Exceeds:
+		return true
+	}
+	return false
 }
 
 // decide takes the gravest answer that is certain.

@@ -329,6 +329,18 @@ func TestLossAndNoise(t *testing.T) {
 	}
 }
 
+// In an emulator only what is no absolute time is tested.
+func TestEmulated(t *testing.T) {
+	for id, want := range map[string]string{"P-8": NotTestable, "P-3": NotTestable, "P-5": NotTestable, "N-6": NotTestable, "P-6": Holds, "P-7": Holds, "G-7": Holds, "X-1": Holds} {
+		s, _ := Find(id)
+		e := evidence(t, "go1.26.8", trials[id].good...)
+		e.Emulated = true
+		if o := s.Judge(e); o.Verdict != want {
+			t.Errorf("%s: %s, want %s", id, o.Verdict, want)
+		}
+	}
+}
+
 // Our own programs' part of a cost is no part of the claim's.
 func TestBias(t *testing.T) {
 	s, _ := Find("P-9")

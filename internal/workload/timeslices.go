@@ -84,7 +84,7 @@ func (n *reading) loop(base time.Time, number int64) (gaps []int64) {
 		spin(sliceTurns)
 		now := int64(time.Since(base))
 		if last := atomic.SwapInt64(&n.at, now&^1|number); last&1 != number {
-			gaps = append(gaps, now-last)
+			gaps = append(gaps, int64(time.Since(base))-last) // now may be older: we may have been preempted since
 		}
 	}
 	return gaps
