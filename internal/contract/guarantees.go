@@ -112,6 +112,8 @@ var guarantees = []Statement{
 				Holds: "the P was taken away during every long call", Broken: "the P stayed with a thread that was blocked for long"},
 			{From: "syscall", Test: Never{Bad: "moves", Of: "looks", Least: 6, Words: "on another thread after %s of %s calls"},
 				Holds: "the goroutine was on its thread after every call", Broken: "the goroutine came back on another thread"},
+			{From: "syscall", Test: Never{Bad: "intruders", Of: "looks", Least: 6, Words: "others on its thread in %s of %s calls"},
+				Holds: "nobody else ran on its thread", Broken: "another goroutine ran on the thread of a locked one"},
 			{From: "syscall", Role: Exception, Test: Always{Good: "short_others_ran", Of: "short_calls", Least: 20, Words: "others ran during %s of %s short calls"},
 				Holds: "the P was taken away during every short call too", Broken: "not at once: sysmon takes the P away when it next looks, so short blocking calls keep it"},
 		},

@@ -112,6 +112,8 @@ var performance = []Statement{
 				Holds: "the P was taken away during every long call", Broken: "the P stayed with a thread that was in C for long"},
 			{From: "cgo", Test: Never{Bad: "moves", Of: "looks", Least: 6, Words: "on another thread after %s of %s C calls"},
 				Holds: "the goroutine was on its thread after every call", Broken: "the goroutine came back on another thread"},
+			{From: "cgo", Test: Never{Bad: "intruders", Of: "looks", Least: 6, Words: "others on its thread in %s of %s C calls"},
+				Holds: "the thread did nothing else", Broken: "another goroutine ran on the thread that was in C"},
 		},
 	},
 }

@@ -109,7 +109,7 @@ var trials = map[string]trial{
 	"G-6": {good: []string{tightLoops, stormed}, want: Holds, breaks: map[string]string{"tight: locked_interrupted=0": Refuted, "storm: sigurg_locked=0": Refuted},
 		tooFew: []string{"tight: locked_trials=1 locked_interrupted=1", "storm: sigurg_locked=0 collections=3"}},
 	"G-7": {good: []string{inSyscall}, want: Holds,
-		breaks: map[string]string{"syscall: long_others_ran=3": Refuted, "syscall: moves=1": Refuted, "syscall: short_others_ran=2": HoldsExcept},
+		breaks: map[string]string{"syscall: long_others_ran=3": Refuted, "syscall: moves=1": Refuted, "syscall: intruders=1": Refuted, "syscall: short_others_ran=2": HoldsExcept},
 		tooFew: []string{"syscall: long_calls=2 long_others_ran=2", "syscall: looks=2", "syscall: short_calls=3 short_others_ran=3"}},
 	"G-8": {good: []string{pinned, counted}, want: Holds, breaks: map[string]string{"pins: proc_threads=59": Refuted, "counts: metric_specified=0": HoldsExcept},
 		tooFew: []string{"pins: proc_threads=1 kernel_threads=1", "counts: metric_asked=0 metric_specified=0"}},
@@ -136,7 +136,7 @@ var trials = map[string]trial{
 		tooFew: []string{"churn: clone_syscall~20000x5", "churn: clone_syscall~50000x60"}},
 	"P-9": {good: []string{churned}, want: Holds, breaks: map[string]string{"churn: exit~5000x60": OutOfRange, "churn: exit~60000x60": OutOfRange},
 		tooFew: []string{"churn: exit~20000x5", "churn: exit~30000x60"}},
-	"P-10": {good: []string{inC}, want: Holds, breaks: map[string]string{"cgo: long_others_ran=1": Refuted, "cgo: moves=1": Refuted},
+	"P-10": {good: []string{inC}, want: Holds, breaks: map[string]string{"cgo: long_others_ran=1": Refuted, "cgo: moves=1": Refuted, "cgo: intruders=1": Refuted},
 		tooFew: []string{"cgo: long_calls=1 long_others_ran=1", "cgo: looks=1"}},
 
 	"M-1": {good: []string{counted}, want: Holds, breaks: map[string]string{"counts: metric_specified=0": Refuted}, tooFew: []string{"counts: metric_asked=0 metric_specified=0"}},

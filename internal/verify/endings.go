@@ -136,4 +136,7 @@ func (r *run) call(round workload.RetakeRound, kind string) {
 	if round.After != round.TID {
 		r.add("moves", 1)
 	}
+	if round.OtherTID == round.TID {
+		r.add("intruders", 1)
+	}
 }
