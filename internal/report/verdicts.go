@@ -92,6 +92,8 @@ type SampleSummary struct {
 	P99  float64 `json:"p99"`
 	Max  float64 `json:"max"`
 	Bias float64 `json:"bias"`
+	// Range is what the statement claims the median to be in; nil where it claims none of this sample.
+	Range *[2]float64 `json:"range"`
 }
 
 // VerdictsMeta is what a list of verdicts says beside the verdicts.
@@ -162,7 +164,14 @@ func newExperiment(name string, s contract.Statement, r *contract.Record) Experi
 			x.Counts[k] = r.Counts[k]
 		}
 		for _, k := range samples {
-			x.Samples[k] = newSample(r.Samples[k])
+			sum := newSample(r.Samples[k])
+			switch t := c.Test.(type) {
+			case contract.Within:
+				sum.Range = &[2]float64{t.Lo, t.Hi}
+			case contract.Bounded:
+				sum.Range = &[2]float64{t.Lo, t.Hi}
+			}
+			x.Samples[k] = sum
 		}
 		if v, ok := c.Test.(contract.Varies); ok {
 			n := OutcomeCounts{Distinct: len(r.Outcomes[v.Outcomes])}

@@ -31,7 +31,7 @@ func cgo(r *run) error {
 			name = "long_ratio"
 		}
 		for i, locked := range k.Locked { // a batch of each, in turn
-			if locked.CPU > 0 && i < len(k.Unlocked) {
+			if i < len(k.Unlocked) && sound(locked) && sound(k.Unlocked[i]) {
 				ratios[name] = append(ratios[name], k.Unlocked[i].CPU/locked.CPU)
 			}
 		}
@@ -50,6 +50,9 @@ func cgo(r *run) error {
 	}
 	return nil
 }
+
+// sound leaves out a batch in which the goroutine changed thread: its CPU time is then of two threads.
+func sound(c workload.Cost) bool { return c.CPU > 0 && c.CPU <= 1.05*c.Wall }
 
 // callback looks at the threads of calls from C threads into Go.
 func callback(r *run) error {
