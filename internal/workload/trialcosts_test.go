@@ -9,7 +9,7 @@ import (
 
 func testGrow(t *testing.T) {
 	for _, flag := range []string{"", "-skip-lock", "-unlock"} {
-		a := perform(t, &Grow{}, append([]string{"grow", "-steps", "6", "-rounds", "2", "-n", "8"}, strings.Fields(flag)...)...)
+		a := perform(t, &Grow{}, append([]string{"grow", "-steps", "6", "-rounds", "2", "-n", "16"}, strings.Fields(flag)...)...)
 		if len(a.Steps) != 7 || len(a.Bursts) != 4 {
 			t.Fatalf("%s: %d steps, %d bursts", flag, len(a.Steps), len(a.Bursts))
 		}
@@ -38,7 +38,7 @@ func testGrow(t *testing.T) {
 // checkBurst returns how many goroutines of the burst were the first on a new thread.
 func checkBurst(t *testing.T, flag string, b GrowBurst, i int) (born int) {
 	t.Helper()
-	if b.Kind != []string{"channel", "syscall"}[i%2] || len(b.Pins) != 8 || b.Start >= b.End || b.Tasks != len(b.After) {
+	if b.Kind != []string{"channel", "syscall"}[i%2] || len(b.Pins) != 16 || b.Start >= b.End || b.Tasks != len(b.After) {
 		t.Errorf("%s: burst %+v", flag, b)
 	}
 	tids := map[int]bool{}

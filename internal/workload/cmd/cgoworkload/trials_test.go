@@ -82,7 +82,7 @@ func TestCallsByC(t *testing.T) {
 
 func TestGrowthForC(t *testing.T) {
 	for _, flag := range []string{"", "-unlock"} {
-		args := []string{"cgogrow", "-steps", "2", "-rounds", "3", "-n", "6"}
+		args := []string{"cgogrow", "-steps", "2", "-rounds", "3", "-n", "16"}
 		if flag != "" {
 			args = append(args, flag)
 		}
@@ -98,11 +98,11 @@ func TestGrowthForC(t *testing.T) {
 					born++
 				}
 			}
-			if b.Kind != "c" || len(b.Pins) != 6 {
+			if b.Kind != "c" || len(b.Pins) != 16 {
 				t.Errorf("%s: %+v", flag, b)
 			}
 		}
-		if (born >= 6) != (flag == "") {
+		if (born >= 8) != (flag == "") {
 			t.Errorf("%s: %d new threads", flag, born)
 		}
 	}
