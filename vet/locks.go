@@ -25,7 +25,7 @@ func (c *checker) checkLocks(u *unit) {
 }
 
 func (c *checker) checkCommented(u *unit, p point) {
-	if u.file.test || c.justified(u, p.pos) || p.callee != nil { // a wrapper's doc speaks for it
+	if u.file.test || c.justified(u, p.pos) || p.callee != nil || c.wrappers[u] && u.decl.Doc != nil { // a wrapper's doc speaks for its calls
 		return
 	}
 	c.report(checkComment, u, p.pos, p.call.End(), "LockOSThread without a comment that says why this has to stay on one thread")
