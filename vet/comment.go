@@ -11,7 +11,7 @@ import (
 type file struct {
 	syntax    *ast.File
 	generated bool // nobody will edit it
-	test      bool // of tests, or of what tests share: it imports testing
+	test      bool
 	cgo       bool // rewritten by cgo: its bytes are not those of the file it names
 }
 
@@ -30,9 +30,6 @@ func (c *checker) newFile(f *ast.File) *file {
 		}
 	}
 	out.test = strings.HasSuffix(name, "_test.go")
-	for _, imported := range f.Imports {
-		out.test = out.test || imported.Path.Value == `"testing"`
-	}
 	return out
 }
 

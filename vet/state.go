@@ -27,7 +27,7 @@ func (c *checker) checkSetting(u *unit, p point) {
 	switch from, is := c.entered(u, map[*unit]bool{}); {
 	case !is:
 		c.checkSetAndPutBack(u, p)
-	case from.file.test && !u.file.test: // a test's mistake, not this function's
+	case from.test && !u.test: // a test's mistake, not this function's
 	case p.before.released:
 		c.report(checkCleanup, u, p.pos, p.call.End(),
 			p.what+" after UnlockOSThread: it may change another thread than the one that was locked, which keeps its state")
@@ -46,7 +46,7 @@ func (c *checker) checkSetting(u *unit, p point) {
 // checkSetAndPutBack looks for a function that other packages call and that changes its thread twice, to put back what it changed:
 // in between it relies on its thread, and says to nobody that they have to lock.
 func (c *checker) checkSetAndPutBack(u *unit, first point) {
-	if !u.isExported() || u.file.test || len(u.flow.sites) > 0 || c.says(u, aboutThreads) {
+	if !u.isExported() || u.test || len(u.flow.sites) > 0 || c.says(u, aboutThreads) {
 		return
 	}
 	for _, use := range u.uses { // a caller that is seen to lock knows
@@ -163,7 +163,7 @@ func (c *checker) isCallPoint(u *unit, pos token.Pos) bool {
 
 // isTest recognises the functions that package testing runs, each on a goroutine of its own.
 func (c *checker) isTest(u *unit) bool {
-	if u.isLiteral() || u.decl.Recv != nil || u.typ.Params.NumFields() != 1 || !u.file.test {
+	if u.isLiteral() || u.decl.Recv != nil || u.typ.Params.NumFields() != 1 || !u.test {
 		return false
 	}
 	t := c.pass.TypesInfo.TypeOf(u.typ.Params.List[0].Type)
