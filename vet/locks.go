@@ -297,7 +297,7 @@ func (c *checker) checkUnlocks(u *unit) {
 		if u.isLiteral() || u.inMain() || u.test || c.packageLocks() || len(u.body.List) == 1 && u.decl.Doc != nil {
 			continue // who locks is reported, or is this one's opposite
 		}
-		if !c.says(u, aboutCaller) || !aboutCaller.MatchString(prose(u.decl.Doc)) {
+		if !aboutCaller.MatchString(prose(u.decl.Doc)) {
 			c.report(checkElsewhere, u, p.pos, p.call.End(),
 				fmt.Sprintf("UnlockOSThread in %s, where nothing has locked: keep both in one function, or say here who locks", u.name()))
 		}

@@ -118,7 +118,7 @@ func (c *checker) entered(u *unit, seen map[*unit]bool) (from *unit, is bool) {
 	case u.entry == inline:
 		return c.enteredAt(u.parent, u.use.Pos(), seen)
 	case u.entry == deferred:
-		if u.parent == nil || len(u.parent.flow.sites) > 0 {
+		if u.parent == nil || u.parent.flow.has(locking) { // in which order, checkDeferredSetting looks at
 			return nil, false
 		}
 		return c.entered(u.parent, seen)
@@ -128,6 +128,9 @@ func (c *checker) entered(u *unit, seen map[*unit]bool) (from *unit, is bool) {
 	for _, use := range u.uses {
 		if use.asGo {
 			return u, true
+		}
+		if use.deferred && use.by.flow.has(locking) {
+			continue
 		}
 		if from, is := c.enteredAt(use.by, use.call.Pos(), seen); is {
 			return from, true
