@@ -11,7 +11,7 @@ import (
 type file struct {
 	syntax    *ast.File
 	generated bool // nobody will edit it
-	test      bool // of tests, or of what tests share: it imports testing
+	test      bool
 	cgo       bool // rewritten by cgo: its bytes are not those of the file it names
 }
 
@@ -30,9 +30,6 @@ func (c *checker) newFile(f *ast.File) *file {
 		}
 	}
 	out.test = strings.HasSuffix(name, "_test.go")
-	for _, imported := range f.Imports {
-		out.test = out.test || imported.Path.Value == `"testing"`
-	}
 	return out
 }
 
@@ -94,7 +91,7 @@ func prose(group *ast.CommentGroup) string {
 
 // Words by which comments speak of what they are searched for.
 var (
-	aboutThreads = regexp.MustCompile(`(?i)thread|\bpin(s|ned|ning)?\b|\block(s|ed|ing)?\b|goroutine|namespace|netns|setns|unshare|affinity|context|main loop`)
+	aboutThreads = regexp.MustCompile(`(?i)thread|\bpin(s|ned|ning)?\b|goroutine|(network|mount|user|pid|current) namespace|netns|setns|unshare|affinity|main loop|(gl|current|rendering) context`)
 	aboutUnlock  = regexp.MustCompile(`(?i)unlock|lock(ed)? (for ever|forever|for life|to die)|leav(e|es|ing) .*lock|stay.* lock|keep.* lock|remain.* lock|` +
 		`thread.*\b(exits?|exited|dies?|dying|destroy\w*|discard\w*|terminat\w*|kill\w*|reap\w*|throw\w*|thrown|scrap\w*|retire\w*|reus\w*|re-us\w*|dedicate\w*|forever|lifetime|restor\w*)|` +
 		`(exits?|dies?|destroy\w*|discard\w*|terminat\w*|kills?|reaps?|throws?|scraps?|retires?|dedicat\w*|restor\w*)\b.*\bthread`)

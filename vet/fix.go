@@ -7,11 +7,12 @@ import (
 	"golang.org/x/tools/go/analysis"
 )
 
-// deferFix puts a deferred unlock behind a lock, where that changes nothing but what becomes of the thread: not where the thread's
-// state was changed, which must not go back to the runtime, and not where a loop would defer again and again.
+// deferFix puts a deferred unlock behind a lock, where that changes nothing but what becomes of the thread: in the function of a
+// goroutine, since callers of any other may rely on the lock; not where the thread's state was changed, which must not go back to
+// the runtime; and not where a loop would defer again and again.
 func (c *checker) deferFix(u *unit, p point) func(*analysis.Diagnostic) {
 	none := func(*analysis.Diagnostic) {}
-	if u.file.cgo || p.callee != nil || c.changesThread(u, map[*unit]bool{}) || c.inLoop(u, p) {
+	if !c.isGoroutine(u) || u.file.cgo || p.callee != nil || c.changesThread(u, map[*unit]bool{}) || c.inLoop(u, p) {
 		return none
 	}
 	sel, ok := ast.Unparen(p.call.Fun).(*ast.SelectorExpr)

@@ -9,7 +9,7 @@ import (
 // checkHandlers looks for locks that every request takes: in the handler itself, or in what it is seen to call.
 func (c *checker) checkHandlers(u *unit) {
 	kind := c.handlerKind(u)
-	if kind == "" || u.file.test {
+	if kind == "" || u.test {
 		return
 	}
 	for _, p := range u.flow.points {

@@ -25,7 +25,7 @@ func (c *checker) checkLocks(u *unit) {
 }
 
 func (c *checker) checkCommented(u *unit, p point) {
-	if u.file.test || c.justified(u, p.pos) || p.callee != nil { // a wrapper's doc speaks for it
+	if u.test || c.justified(u, p.pos) || p.callee != nil || c.wrappers[u] && u.decl.Doc != nil { // a wrapper's doc speaks for its calls
 		return
 	}
 	c.report(checkComment, u, p.pos, p.call.End(), "LockOSThread without a comment that says why this has to stay on one thread")
@@ -93,7 +93,7 @@ func (c *checker) checkReleased(u *unit, p point) {
 		c.checkDeferred(u, p)
 		return
 	}
-	if u.file.test || c.says(u, aboutUnlock) || aboutCaller.MatchString(c.above(u)) || c.onlyMainCalls(u, map[*unit]bool{}) {
+	if u.test || c.says(u, aboutUnlock) || aboutCaller.MatchString(c.above(u)) || c.onlyMainCalls(u, map[*unit]bool{}) {
 		return
 	}
 	if by := c.releasedElsewhere(u); by != "" {
@@ -191,7 +191,7 @@ func (c *checker) releasedElsewhere(u *unit) string {
 		return ""
 	}
 	for _, v := range c.units {
-		if v != u && !v.isLiteral() && !v.file.test && c.effects[v] == unlocks {
+		if v != u && !v.isLiteral() && !v.test && c.effects[v] == unlocks {
 			return v.name()
 		}
 	}
@@ -208,7 +208,7 @@ func (c *checker) releasedElsewhere(u *unit) string {
 // checkDeferred looks for an unlock that ends its function without being deferred. One that is followed by more work is meant
 // to come early.
 func (c *checker) checkDeferred(u *unit, p point) {
-	if u.file.test || u.inMain() || c.says(u, aboutUnlock) {
+	if u.test || u.inMain() || c.says(u, aboutUnlock) {
 		return
 	}
 	found := false
@@ -260,7 +260,7 @@ func (c *checker) endsItsPath(u *unit, q point) bool {
 // checkWaits looks for exported functions that pin their caller's goroutine while it waits or runs the caller's own code. One that
 // only makes a few calls on one thread is left alone, and so is one that says what it does to the thread.
 func (c *checker) checkWaits(u *unit, p point) {
-	if !u.isExported() || u.file.test || c.handlerKind(u) != "" || aboutThreads.MatchString(prose(u.decl.Doc)) {
+	if !u.isExported() || u.test || c.handlerKind(u) != "" || aboutThreads.MatchString(prose(u.decl.Doc)) {
 		return
 	}
 	for _, q := range u.flow.points {
@@ -294,10 +294,10 @@ func (c *checker) checkUnlocks(u *unit) {
 				"UnlockOSThread on a goroutine that did not lock: it can't release another goroutine's lock")
 			continue
 		}
-		if u.isLiteral() || u.inMain() || u.file.test || c.packageLocks() || len(u.body.List) == 1 && u.decl.Doc != nil {
+		if u.isLiteral() || u.inMain() || u.test || c.packageLocks() || len(u.body.List) == 1 && u.decl.Doc != nil {
 			continue // who locks is reported, or is this one's opposite
 		}
-		if !c.says(u, aboutCaller) || !aboutCaller.MatchString(prose(u.decl.Doc)) {
+		if !aboutCaller.MatchString(prose(u.decl.Doc)) {
 			c.report(checkElsewhere, u, p.pos, p.call.End(),
 				fmt.Sprintf("UnlockOSThread in %s, where nothing has locked: keep both in one function, or say here who locks", u.name()))
 		}

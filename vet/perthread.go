@@ -64,11 +64,11 @@ var systemCalls = map[string]bool{
 	"SYS_SETGROUPS": true, "SYS_SETFSUID": true, "SYS_SETFSGID": true,
 }
 
-// threadOptions are the options of prctl(2) that set something of the calling thread.
+// threadOptions are the options of prctl(2) that set something of the calling thread. PR_SET_PDEATHSIG is not among them: it is kept
+// per thread, but whichever thread has it, its process gets the signal (kernel/exit.c: forget_original_parent).
 var threadOptions = map[string]bool{
 	"PR_SET_NAME": true, "PR_SET_KEEPCAPS": true, "PR_SET_SECUREBITS": true, "PR_CAPBSET_DROP": true, "PR_CAP_AMBIENT": true,
-	"PR_SET_NO_NEW_PRIVS": true, "PR_SET_SECCOMP": true, "PR_SET_TIMERSLACK": true, "PR_SET_PDEATHSIG": true,
-	"PR_SCHED_CORE": true,
+	"PR_SET_NO_NEW_PRIVS": true, "PR_SET_SECCOMP": true, "PR_SET_TIMERSLACK": true, "PR_SCHED_CORE": true,
 }
 
 // setter names the call's function if it sets state of the calling thread, else "".
@@ -84,6 +84,9 @@ func (c *checker) setter(call *ast.CallExpr) string {
 	}
 	if setters[full] {
 		return short
+	}
+	if !isLinux(f.Pkg()) {
+		return ""
 	}
 	if i, ok := selfSetters[full]; ok && i < len(call.Args) && c.isSelf(call.Args[i]) {
 		if strings.HasSuffix(full, ".Setpriority") && !c.isConst(call.Args[0], 0) { // PRIO_PROCESS
@@ -112,6 +115,9 @@ func (c *checker) setter(call *ast.CallExpr) string {
 	}
 	return ""
 }
+
+// isLinux tells Linux's package syscall or unix from other systems', where the same names are of the process.
+func isLinux(pkg *types.Package) bool { return pkg.Scope().Lookup("Gettid") != nil }
 
 // option is the name of a prctl option that is the thread's own, else "".
 func (c *checker) option(e ast.Expr) string {

@@ -25,7 +25,9 @@ func (c *checker) checkSetting(u *unit, p point) {
 		return
 	}
 	switch from, is := c.entered(u, map[*unit]bool{}); {
-	case !is, from.file.test && !u.file.test: // a test's mistake, not this function's
+	case !is:
+		c.checkSetAndPutBack(u, p)
+	case from.test && !u.test: // a test's mistake, not this function's
 	case p.before.released:
 		c.report(checkCleanup, u, p.pos, p.call.End(),
 			p.what+" after UnlockOSThread: it may change another thread than the one that was locked, which keeps its state")
@@ -38,6 +40,35 @@ func (c *checker) checkSetting(u *unit, p point) {
 			message += fmt.Sprintf(" (called from %s)", from.name())
 		}
 		c.report(checkUnlocked, u, p.pos, p.call.End(), message, related(from.pos(), "entered here, not locked"))
+	}
+}
+
+// checkSetAndPutBack looks for a function that other packages call and that changes its thread twice, to put back what it changed:
+// in between it relies on its thread, and says to nobody that they have to lock.
+func (c *checker) checkSetAndPutBack(u *unit, first point) {
+	if !u.isExported() || u.test || len(u.flow.sites) > 0 || c.says(u, aboutThreads) {
+		return
+	}
+	for _, use := range u.uses { // a caller that is seen to lock knows
+		for _, p := range use.by.flow.points {
+			if p.call == use.call && !p.before.surelyUnlocked() {
+				return
+			}
+		}
+	}
+	for _, p := range u.flow.points {
+		if p.kind != setting && p.kind != deferSetting || p.what != first.what {
+			continue
+		}
+		if p.pos < first.pos {
+			return // reported there
+		}
+		if p.pos > first.pos {
+			c.report(checkUnlocked, u, first.pos, first.call.End(),
+				fmt.Sprintf("%s changes the thread that %s runs on until line %d, and nothing here locks the goroutine to it: lock, or say in its doc that its callers have to",
+					first.what, u.name(), c.line(p.pos)), related(p.pos, "changed again here"))
+			return
+		}
 	}
 }
 
@@ -87,7 +118,7 @@ func (c *checker) entered(u *unit, seen map[*unit]bool) (from *unit, is bool) {
 	case u.entry == inline:
 		return c.enteredAt(u.parent, u.use.Pos(), seen)
 	case u.entry == deferred:
-		if u.parent == nil || len(u.parent.flow.sites) > 0 {
+		if u.parent == nil || u.parent.flow.has(locking) { // in which order, checkDeferredSetting looks at
 			return nil, false
 		}
 		return c.entered(u.parent, seen)
@@ -97,6 +128,9 @@ func (c *checker) entered(u *unit, seen map[*unit]bool) (from *unit, is bool) {
 	for _, use := range u.uses {
 		if use.asGo {
 			return u, true
+		}
+		if use.deferred && use.by.flow.has(locking) {
+			continue
 		}
 		if from, is := c.enteredAt(use.by, use.call.Pos(), seen); is {
 			return from, true
@@ -132,7 +166,7 @@ func (c *checker) isCallPoint(u *unit, pos token.Pos) bool {
 
 // isTest recognises the functions that package testing runs, each on a goroutine of its own.
 func (c *checker) isTest(u *unit) bool {
-	if u.isLiteral() || u.decl.Recv != nil || u.typ.Params.NumFields() != 1 || !u.file.test {
+	if u.isLiteral() || u.decl.Recv != nil || u.typ.Params.NumFields() != 1 || !u.test {
 		return false
 	}
 	t := c.pass.TypesInfo.TypeOf(u.typ.Params.List[0].Type)

@@ -16,6 +16,7 @@ type unit struct {
 	entry  entry         // how control comes in
 	use    ast.Node      // of a literal: the go or defer statement or call that does so
 	file   *file
+	test   bool  // it is in a test file, or is given what a test is given: a helper
 	uses   []use // calls of it that are seen in the package
 	flow   flow
 }
@@ -149,7 +150,7 @@ func isFunction(n ast.Node) bool {
 }
 
 func (c *checker) declaration(f *file, d *ast.FuncDecl) *unit {
-	u := &unit{body: d.Body, typ: d.Type, decl: d, file: f}
+	u := &unit{body: d.Body, typ: d.Type, decl: d, file: f, test: f.test || c.takesTest(d.Type)}
 	u.obj, _ = c.pass.TypesInfo.Defs[d.Name].(*types.Func)
 	if u.obj == nil || d.Body == nil { // broken code, or a body in assembly
 		return u
@@ -159,11 +160,25 @@ func (c *checker) declaration(f *file, d *ast.FuncDecl) *unit {
 	return u
 }
 
+// takesTest says whether a parameter is of a type of package testing.
+func (c *checker) takesTest(t *ast.FuncType) bool {
+	for _, field := range t.Params.List {
+		p := c.pass.TypesInfo.TypeOf(field.Type)
+		if pointer, ok := p.(*types.Pointer); ok {
+			p = pointer.Elem()
+		}
+		if n, ok := p.(*types.Named); ok && n.Obj().Pkg() != nil && n.Obj().Pkg().Path() == "testing" {
+			return true
+		}
+	}
+	return false
+}
+
 // literal files a function literal under the way it is entered, which path, from the file down to its parent node, tells.
 func (c *checker) literal(f *file, lit *ast.FuncLit, parent *unit, path []ast.Node) *unit {
-	u := &unit{body: lit.Body, typ: lit.Type, parent: parent, file: f, entry: handed}
+	u := &unit{body: lit.Body, typ: lit.Type, parent: parent, file: f, entry: handed, test: f.test}
 	if parent != nil {
-		u.decl = parent.decl
+		u.decl, u.test = parent.decl, parent.test
 	}
 	c.units = append(c.units, u)
 	c.byLit[lit] = u

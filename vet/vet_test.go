@@ -34,7 +34,7 @@ func named(a *analysis.Analyzer) *analysis.Analyzer {
 func TestDiagnostics(t *testing.T) {
 	testenv.Require(t, testenv.GoCommand)
 	results := analysistest.Run(t, analysistest.TestData(), named(vet.New()),
-		"caller", "cleanup", "comment", "deferred", "dotted", "elsewhere", "generated", "goroutine", "handler", "ignore",
+		"caller", "cleanup", "comment", "deferred", "dotted", "elsewhere", "exported", "generated", "goroutine", "handler", "ignore",
 		"intest", "loop", "mainlock", "names", "nested", "paths", "setup", "unbalanced", "unlock", "unlocked")
 	seen := map[string]bool{}
 	for _, r := range results {

@@ -86,6 +86,9 @@ func parseVetOptions(c *cli.Context) (o vetOptions, err error) {
 	if o.format != "text" && o.format != "json" {
 		return o, usagef("-o %s: no such format; it is text or json", o.format)
 	}
+	if len(o.patterns) == 0 {
+		o.patterns = []string{"."}
+	}
 	for _, pattern := range o.patterns {
 		if strings.HasPrefix(pattern, "-") {
 			return o, usagef("vet: flags come before the packages: %s", pattern)
@@ -145,11 +148,14 @@ func (o *vetOptions) analyze(ctx context.Context) (*vetFindings, error) {
 		conf.BuildFlags = []string{"-tags=" + o.tags}
 	}
 	loaded, err := packages.Load(conf, o.patterns...)
+	if ctx.Err() != nil {
+		return nil, errors.New("vet: interrupted")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("vet: load packages: %w", err)
 	}
 	if len(loaded) == 0 {
-		return nil, fmt.Errorf("vet: no packages match %s", strings.Join(o.patterns, " "))
+		return nil, fmt.Errorf("vet: no packages match %s: it has to run in the directory of a module", strings.Join(o.patterns, " "))
 	}
 	found := newVetFindings()
 	var whole []*packages.Package

@@ -127,6 +127,31 @@ func TestVetFix(t *testing.T) {
 	}
 }
 
+// What is a thread's own on Linux is the process's elsewhere.
+func TestVetOtherSystem(t *testing.T) {
+	inModule(t, map[string]string{"m": "package main\n\nimport \"syscall\"\n\nfunc main() { _ = syscall.Setpriority(0, 0, 5) }\n"})
+	if code, stdout, _ := pinwatch(t, "vet", "./..."); code != exitContract || !strings.Contains(stdout, "unlocked: syscall.Setpriority") {
+		t.Errorf("Linux: exit code %d, %s", code, stdout)
+	}
+	t.Setenv("GOOS", "darwin")
+	t.Setenv("CGO_ENABLED", "0")
+	if code, stdout, stderr := pinwatch(t, "vet", "./..."); code != exitOK || stdout != "" {
+		t.Errorf("macOS: exit code %d, %s%s", code, stdout, stderr)
+	}
+}
+
+// cgo rewrites its files: what is reported is said of the source, and nothing is fixed in what cgo made of it.
+func TestVetCgo(t *testing.T) {
+	testenv.Require(t, testenv.CCompiler)
+	inModule(t, map[string]string{"c": "package c\n\n// static int one(void) { return 1; }\nimport \"C\"\n\nimport \"runtime\"\n\n" +
+		"func start() {\n\tgo func() {\n\t\truntime.LockOSThread()\n\t\t_ = C.one()\n\t}()\n}\n"})
+	t.Setenv("CGO_ENABLED", "1")
+	code, stdout, _ := pinwatch(t, "vet", "--fix", "./...")
+	if code != exitContract || !strings.Contains(stdout, "c/c.go:10:3: unlock: ") || strings.Contains(stdout, "fix") {
+		t.Errorf("exit code %d: %s", code, stdout)
+	}
+}
+
 // A package that can't be loaded does not hide what others have to show.
 func TestVetBroken(t *testing.T) {
 	inModule(t, map[string]string{"bad": badSource, "broken": brokenSource})

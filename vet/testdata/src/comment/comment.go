@@ -31,6 +31,15 @@ func docAboutSomethingElse() {
 	_ = x
 }
 
+// query asks in the namespace of a table, which it locks.
+func docAboutAnotherLock() {
+	x := 1
+	x++
+	runtime.LockOSThread() //vet:test // want `LockOSThread without a comment that says why`
+	defer runtime.UnlockOSThread()
+	_ = x
+}
+
 func above() {
 	// The library keeps its errors per thread.
 	runtime.LockOSThread()

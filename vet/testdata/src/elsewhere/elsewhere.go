@@ -29,7 +29,7 @@ func handsOutUnlock() func() {
 	return runtime.UnlockOSThread
 }
 
-// documented locks; its caller has to call the function that it returns.
+// documented pins its caller, who has to call the function that it returns.
 func documented() func() {
 	runtime.LockOSThread()
 	return runtime.UnlockOSThread

@@ -46,6 +46,16 @@ func unknown(other bool) {
 // errno pins the calling goroutine, because errno is the thread's.
 func errno() { rt.LockOSThread() }
 
+func undocumented() {
+	rt.LockOSThread() //vet:test // want `comment: LockOSThread without a comment`
+}
+
+func byUndocumented() {
+	undocumented()
+	defer rt.UnlockOSThread()
+	work()
+}
+
 func byWrapper() {
 	errno() //vet:test // want `LockOSThread without UnlockOSThread in byWrapper`
 	work()

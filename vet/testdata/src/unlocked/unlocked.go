@@ -18,6 +18,7 @@ func main() {
 	_ = unix.Setns(3, unix.CLONE_NEWNET) // want `unlocked: unix.Setns changes the thread it runs on, and nothing has locked the goroutine to it;`
 	deep()
 	locked()
+	go lockedByAnother()
 	go started()
 	http.HandleFunc("/", serve)
 	systemCalls()
@@ -74,6 +75,21 @@ func locked() {
 	func() { _ = netns.Set(3) }()
 	defer func() { _ = netns.Set(4) }()
 }
+
+func lockedByAnother() {
+	pin()
+	defer restore()
+	defer func() { _ = netns.Set(4) }()
+	_ = netns.Set(3)
+}
+
+// pin leaves its caller pinned, who unlocks.
+func pin() {
+	_ = netns.NsHandle(0)
+	runtime.LockOSThread()
+}
+
+func restore() { _ = netns.Set(4) }
 
 // underLock is called by locked alone.
 func underLock() { _ = netns.Set(3) }
