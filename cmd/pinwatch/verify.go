@@ -32,7 +32,8 @@ Examples:
   sudo pinwatch verify --only P-5,G-4
   sudo pinwatch verify --go go1.16.15,go1.21.13     the workloads built by these releases, which are fetched as Go modules
   sudo pinwatch verify -o html --out verdicts.html
-  sudo pinwatch verify -o json --out baseline.json && sudo pinwatch verify --expect baseline.json
+  sudo pinwatch verify -o json --out baseline.json
+  sudo pinwatch verify --expect baseline.json
 
 Without privileges what needs kernel events is not testable, and all else is tested.
 
