@@ -12,7 +12,8 @@ type Evidence struct {
 
 // Record is what one experiment brought.
 type Record struct {
-	Unable string // why it could not be done here; "" = it was done
+	Unable string // why it can't be done here; "" = it can
+	Failed string // what went wrong in it; "" = nothing
 	Lossy  bool   // kernel records were lost in it: what was not seen may have happened
 	// Noise is how many CPUs others than the workload and pinwatch kept busy meanwhile, in the mean. Times measured then are not the
 	// statement's fault.
@@ -51,7 +52,7 @@ func NewSample(unit string, values []float64) Sample {
 	return s
 }
 
-// Merge adds the evidence of another run: counts add up, samples join, and what could be done in one of them was done.
+// Merge adds the evidence of another run: counts add up, samples join, and what was done in one of them was done.
 func (e *Evidence) Merge(o Evidence) {
 	if e.Experiments == nil {
 		e.Experiments = map[string]*Record{}
@@ -59,12 +60,12 @@ func (e *Evidence) Merge(o Evidence) {
 	e.GoVersion, e.Arch, e.Emulated = o.GoVersion, o.Arch, o.Emulated
 	for name, r := range o.Experiments {
 		have := e.Experiments[name]
-		if have == nil || have.Unable != "" {
+		if have == nil || have.Unable != "" || have.Failed != "" {
 			c := *r
 			e.Experiments[name] = &c
 			continue
 		}
-		if r.Unable == "" {
+		if r.Unable == "" && r.Failed == "" {
 			have.merge(r)
 		}
 	}

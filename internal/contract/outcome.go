@@ -87,6 +87,8 @@ func (c Clause) answer(e Evidence) answer {
 		return answer{Clause: c, finding: finding{got: "nothing", need: "the experiment " + c.From + " was not done"}}
 	case r.Unable != "":
 		return answer{Clause: c, unable: r.Unable}
+	case r.Failed != "":
+		return answer{Clause: c, finding: finding{got: "nothing", need: "the experiment " + c.From + " went wrong: " + r.Failed}}
 	case e.Emulated && absolute(c.Test):
 		return answer{Clause: c, unable: "absolute times mean nothing in an emulator"}
 	}

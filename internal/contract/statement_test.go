@@ -281,6 +281,11 @@ func TestMissingEvidence(t *testing.T) {
 				t.Errorf("%s without %s: %s", s.ID, c.From, o.Verdict)
 			}
 			e = evidence(t, "go1.26.8", trials[s.ID].good...)
+			e.Experiments[c.From].Failed = "it fell over"
+			if o := s.Judge(e); o.Verdict != Inconclusive || !strings.Contains(o.Why, "it fell over") {
+				t.Errorf("%s where %s failed: %s, %s", s.ID, c.From, o.Verdict, o.Why)
+			}
+			e = evidence(t, "go1.26.8", trials[s.ID].good...)
 			e.Experiments[c.From].Unable = "no such thing here"
 			want := NotTestable
 			if c.Role != Claim && !slices.ContainsFunc(s.Clauses, func(o Clause) bool { return o.Role == Claim && o.From == c.From }) {

@@ -67,6 +67,7 @@ type Interval struct {
 type Experiment struct {
 	Name      string                   `json:"name"`
 	Unable    *string                  `json:"unable"`
+	Failed    *string                  `json:"failed"`
 	Source    *string                  `json:"source"`
 	Workloads []string                 `json:"workloads"`
 	Lossy     bool                     `json:"lossy"`
@@ -148,11 +149,11 @@ func newInterval(i *contract.Interval) *Interval {
 // newExperiment keeps of a record what the statement's clauses look at.
 func newExperiment(name string, s contract.Statement, r *contract.Record) Experiment {
 	x := Experiment{
-		Name: name, Unable: known(r.Unable), Source: known(r.Source), Workloads: append([]string{}, r.Workloads...), Lossy: r.Lossy,
+		Name: name, Unable: known(r.Unable), Failed: known(r.Failed), Source: known(r.Source), Workloads: append([]string{}, r.Workloads...), Lossy: r.Lossy,
 		NoiseCPUs: round(r.Noise), Counts: map[string]int64{}, Samples: map[string]SampleSummary{},
 		Outcomes: map[string]OutcomeCounts{},
 	}
-	if r.Unable != "" {
+	if r.Unable != "" || r.Failed != "" {
 		return x
 	}
 	for _, c := range s.Clauses {

@@ -5,9 +5,9 @@ package verify
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
 )
@@ -68,7 +68,7 @@ func Run(ctx context.Context, lab *Lab, plan []string, begun func(name string, i
 	return e, nil
 }
 
-// record does one experiment. What goes wrong in it is why its statements can't be tested.
+// record does one experiment.
 func (x experiment) record(ctx context.Context, lab *Lab) *contract.Record {
 	r := &run{Context: ctx, lab: lab, Record: contract.Record{Counts: map[string]int64{}, Samples: map[string]contract.Sample{}}}
 	noise := startNoise()
@@ -79,7 +79,7 @@ func (x experiment) record(ctx context.Context, lab *Lab) *contract.Record {
 	case errors.As(err, &unable):
 		r.Unable = unable.Error()
 	case err != nil:
-		r.Unable = fmt.Sprintf("the experiment %s went wrong: %v", x.name, err)
+		r.Failed = strings.Join(strings.Fields(err.Error()), " ")
 	}
 	return &r.Record
 }

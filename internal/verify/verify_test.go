@@ -35,8 +35,8 @@ func judge(t *testing.T, l *Lab, ids ...string) map[string]contract.Outcome {
 	}
 	for name, r := range e.Experiments {
 		r.Noise = 0
-		if r.Unable != "" && l.Observe != nil {
-			t.Errorf("%s: %s", name, r.Unable)
+		if r.Failed != "" {
+			t.Logf("%s: %s", name, r.Failed)
 		}
 	}
 	outcomes := map[string]contract.Outcome{}
@@ -107,6 +107,15 @@ func TestUnobserved(t *testing.T) {
 		if o.Verdict != contract.NotTestable || o.Why != "this test observes nothing" {
 			t.Errorf("%s: %s, why %s", id, o.Verdict, o.Why)
 		}
+	}
+}
+
+// An experiment that goes wrong decides nothing, and is told of.
+func TestFailure(t *testing.T) {
+	l := lab(t)
+	l.Alter = map[string][]string{"nest": {"-depth", "0"}}
+	if o := judge(t, l, "G-3")["G-3"]; o.Verdict != contract.Inconclusive || !strings.Contains(o.Why, "went wrong") {
+		t.Errorf("%s: %s", o.Verdict, o.Why)
 	}
 }
 
