@@ -126,7 +126,7 @@ var guarantees = []Statement{
 		Clauses: []Clause{
 			{From: "pins", Test: Always{Good: "proc_threads", Of: "kernel_threads", Least: 3, Words: "Threads: %s of %s threads"},
 				Holds: "the Threads line counts every thread of the process, the locked ones among them", Broken: "the Threads line does not count every thread"},
-			{From: "counts", Role: Exception, Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric},
+			{From: "names", Role: Exception, Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric},
 		},
 	}, {
 		ID: "G-9", Section: Guarantees,

@@ -7,7 +7,7 @@ var measurement = []Statement{
 		Method:  "the names that runtime/metrics lists; the metric before and after goroutines lock themselves",
 		Refuter: "no metric of that name",
 		Want:    "/sched/threads:threads exists, +1 each",
-		Clauses: []Clause{{From: "counts", Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric}},
+		Clauses: []Clause{{From: "names", Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric}},
 	}, {
 		ID: "M-2", Section: Measurement, Scope: Scope{Since: 17},
 		Claim:   "the metric /sched/latencies:seconds shows how long goroutines wait to run, and shows too many locked ones",
@@ -15,9 +15,9 @@ var measurement = []Statement{
 		Refuter: "a histogram that over-pinning does not move",
 		Want:    "longer waits when over-pinned",
 		Clauses: []Clause{
-			{From: "latency", Test: Always{Good: "told", Of: "asked", Least: 1, Words: "histogram there in %s of %s rounds"}, Holds: "the metric exists", Broken: noSuchMetric},
 			{From: "latency", Test: Dearer{"wait_overpinned", "wait_calm", 100},
 				Holds: "over-pinning lengthens the waits in the histogram", Broken: "over-pinning does not lengthen the waits in the histogram"},
+			{From: "latency", Test: Always{Good: "told", Of: "asked", Least: 1, Words: "histogram there in %s of %s rounds"}, Holds: "the metric exists", Broken: noSuchMetric},
 		},
 	}, {
 		ID: "M-3", Section: Measurement,
@@ -36,7 +36,7 @@ var measurement = []Statement{
 		Clauses: []Clause{
 			{From: "pins", Test: Always{Good: "proc_threads", Of: "kernel_threads", Least: 3, Words: "Threads: %s of %s threads"},
 				Holds: "the line equals the kernel's list of threads", Broken: "the line differs from the kernel's list of threads"},
-			{From: "counts", Role: Exception, Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric + " to compare with"},
+			{From: "names", Role: Exception, Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric + " to compare with"},
 		},
 	}, {
 		ID: "M-5", Section: Measurement, Scope: Scope{Since: 16},

@@ -23,7 +23,7 @@ var performance = []Statement{
 		Clauses: []Clause{
 			{From: "pins", Test: Always{Good: "locked_threads", Of: "pinned", Least: 3, Words: "%s threads locked for %s goroutines"},
 				Holds: "each locked goroutine held a thread of its own", Broken: "the number of locked threads is not that of locked goroutines"},
-			{From: "pins", Role: Exception, Test: Never{Bad: "template_threads", Of: "pinned", Least: 1, Words: "%s further threads for %s locked goroutines"},
+			{From: "pins", Role: Exception, Test: Never{Bad: "template_threads", Of: "pinned", Least: 1, Words: "threads taken besides: %s, for %s locked goroutines"},
 				Holds: "no other thread was taken", Broken: "the first lock of a process also starts the template thread, which never ends and runs no goroutine"},
 		},
 	}, {
@@ -71,9 +71,9 @@ var performance = []Statement{
 		Refuter: "a loop that is not interrupted, or changes that take a locked loop no longer than others",
 		Want:    "interrupted, and for longer than unlocked",
 		Clauses: []Clause{
-			preemptible,
 			{From: "slices", Test: Dearer{"cycle_locked", "cycle_unlocked", 50},
 				Holds: "to go away and come back takes a locked goroutine longer: threads have to be woken for it", Broken: "a preemption costs a locked loop no more than an unlocked one"},
+			preemptible,
 		},
 	}, {
 		ID: "P-7", Section: Performance, Scope: sinceLinux,

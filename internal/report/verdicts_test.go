@@ -31,7 +31,7 @@ func verdictsOf(t *testing.T) *report.Verdicts {
 		"calls":  {Workloads: trial, Samples: map[string]contract.Sample{"lock": times(9, 3), "unlock": times(5, 4), "first_lock": times(15, 30_000)}},
 		"churn":  {Workloads: []string{"churn"}, Noise: 0.7, Samples: map[string]contract.Sample{"exit": times(400, 90_000)}, Notes: []string{"a <warning> with | in it"}},
 		"runs":   {Outcomes: map[string]map[string]int64{"tids": {"1 2": 19, "2 1": 1}}},
-		"counts": {Counts: map[string]int64{"metric_asked": 1}},
+		"names":  {Counts: map[string]int64{"metric_asked": 1}},
 		"cgo":    {Unable: "no C compiler on this machine"},
 	}}
 	var outcomes []contract.Outcome

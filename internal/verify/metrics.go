@@ -13,20 +13,19 @@ import (
 
 // metrics are the experiments with what the runtime tells of itself.
 func metrics() []experiment {
-	return []experiment{{"counts", counters}, {"latency", latency}, {"labels", labels}, {"schedtrace", schedtrace}, {"trace", executionTrace}}
+	return []experiment{{"names", metricNames}, {"counts", counters}, {"latency", latency}, {"labels", labels}, {"schedtrace", schedtrace}, {"trace", executionTrace}}
 }
 
-// The metric's name as the specification has it, and as it is since Go 1.26.
-const (
-	specifiedMetric = "/sched/threads:threads"
-	totalMetric     = "/sched/threads/total:threads"
-)
+// specifiedMetric is the metric's name as the specification has it.
+const specifiedMetric = "/sched/threads:threads"
 
-func counters(r *run) error {
+// metricNames looks for the metric among those that the release lists.
+func metricNames(r *run) error {
 	var a workload.Counts
-	if err := r.trial(&a, "counts", "-settle", "30ms"); err != nil {
+	if err := r.trial(&a, "counts", "-n", "1", "-settle", "0"); err != nil {
 		return err
 	}
+	r.Source = "the names that runtime/metrics lists"
 	r.add("metric_asked", 1)
 	if slices.Contains(a.Names, specifiedMetric) {
 		r.add("metric_specified", 1)
@@ -41,6 +40,14 @@ func counters(r *run) error {
 		like = []string{"none"}
 	}
 	r.Notes = append(r.Notes, "metrics of threads in "+a.GoVersion+": "+strings.Join(like, ", "))
+	return nil
+}
+
+func counters(r *run) error {
+	var a workload.Counts
+	if err := r.trial(&a, "counts", "-settle", "30ms"); err != nil {
+		return err
+	}
 	first, last := a.Steps[0], a.Steps[len(a.Steps)-1]
 	r.add("pins_added", int64(last.Pins-first.Pins))
 	r.add("goroutines_added", int64(last.Goroutines-first.Goroutines))
