@@ -246,7 +246,11 @@ func (t Dearer) decide(r *Record) finding {
 	c := benchmath.AssumeNothing.Compare(sampleOf(a), sampleOf(b))
 	f.statistic = "medians, Mann-Whitney U test"
 	f.n = min(f.n, g.n)
-	f.got = fmt.Sprintf("%s against %s, p = %.2g", quantity(median(a), a.Unit), quantity(median(b), b.Unit), c.P)
+	p := fmt.Sprintf("p = %.2g", c.P)
+	if c.P < 1e-15 { // beyond what the test's normal approximation can tell
+		p = "p < 1e-15"
+	}
+	f.got = fmt.Sprintf("%s against %s, %s", quantity(median(a), a.Unit), quantity(median(b), b.Unit), p)
 	switch {
 	case c.P <= c.Alpha && median(a) > median(b):
 		f.word = fine

@@ -28,11 +28,11 @@ func verdictsOf(t *testing.T) *report.Verdicts {
 	e := contract.Evidence{GoVersion: "go1.26.8", Experiments: map[string]*contract.Record{
 		"migrate": {Source: "the workload's own account", Workloads: []string{"migrate"},
 			Counts: map[string]int64{"locked_looks": 8000, "unlocked_moves": 321}},
-		"calls":  {Workloads: trial, Samples: map[string]contract.Sample{"lock": times(9, 3), "unlock": times(5, 4), "first_lock": times(15, 30_000)}},
-		"churn":  {Workloads: []string{"churn"}, Noise: 0.7, Samples: map[string]contract.Sample{"exit": times(400, 90_000)}, Notes: []string{"a <warning> with | in it"}},
-		"runs":   {Outcomes: map[string]map[string]int64{"tids": {"1 2": 19, "2 1": 1}}},
-		"names":  {Counts: map[string]int64{"metric_asked": 1}},
-		"cgo":    {Unable: "no C compiler on this machine"},
+		"calls": {Workloads: trial, Samples: map[string]contract.Sample{"lock": times(9, 3), "unlock": times(5, 4), "first_lock": times(15, 30_000)}},
+		"churn": {Workloads: []string{"churn"}, Noise: 0.7, Samples: map[string]contract.Sample{"exit": times(400, 90_000)}, Notes: []string{"a <warning> with | in it"}},
+		"runs":  {Outcomes: map[string]map[string]int64{"tids": {"1 2": 19, "2 1": 1}}},
+		"names": {Counts: map[string]int64{"metric_asked": 1}},
+		"cgo":   {Unable: "no C compiler on this machine"},
 	}}
 	var outcomes []contract.Outcome
 	for _, id := range []string{"G-1", "P-3", "P-4", "P-7", "P-9", "M-1", "N-4", "O-macos"} {
