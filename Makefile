@@ -27,7 +27,7 @@ test: ## run all tests; those that load BPF programs when run as root
 
 truth: ## compare pinwatch, event by event, with other instruments and write docs/accuracy.md (root; alone on the machine)
 	@scripts/setup truth
-	go test -count=1 -timeout 30m -run '^TestTruth$$' -v ./cmd/pinwatch -args -truth.out=$(CURDIR)/docs/accuracy.md
+	go test -count=1 -timeout 30m -run '^Test(Truth|BiasFollows)$$' -v ./cmd/pinwatch -args -truth.out=$(CURDIR)/docs/accuracy.md
 
 generate: ## rebuild bpf/*_bpfel.go and .o from the C sources (needs clang-19)
 	@scripts/setup generate

@@ -10,6 +10,9 @@ const volatile __u32 target_tgid = 0;
 // Depth of pinwatch's own PID namespace: index into struct pid.numbers.
 const volatile __u32 ns_level = 0;
 
+// No program is attached to a system call: what the programs there would say of a caller is told from elsewhere, where that can be.
+const volatile bool light = false;
+
 // sched_switch has a fourth argument with the previous task's state (Linux 5.18, commit fa2c3254d7cf).
 const volatile bool switch_has_state = false;
 
@@ -22,6 +25,12 @@ const volatile __u32 turns_per_cpu = 1;
 #define RATE_WINDOW_NS 100000000
 const volatile __u32 rate_limit = 0;
 const volatile __u32 rate_chunk = 0;
+
+// Turns are added up here, and only those that something else depends on are sent.
+const volatile bool aggregate = false;
+
+// How many CPUs there can be: what moves is indexed by. Only read when aggregating.
+const volatile __u32 cpu_count = 1;
 
 // Where the target's Go runtime keeps what is read of it; internal/goruntime finds out. Without runtime_known nothing is read.
 const volatile bool runtime_known = false;
@@ -50,10 +59,9 @@ const volatile __u32 off_m_p = 0;
 const volatile __u32 off_m_lockedg = 0;
 const volatile __u32 off_m_lockedext = 0; // and lockedInt behind it
 
-// m, status, goid and lockedm of a g are read in one piece: where it begins, how long it is, and where in it they are.
+// status, goid and lockedm of a g are read in one piece: where it begins, how long it is, and where in it they are.
 const volatile __u32 g_piece = 0;
 const volatile __u32 g_piece_size = 0;
-const volatile __u32 in_g_m = 0;
 const volatile __u32 in_g_goid = 0;
 const volatile __u32 in_g_status = 0;
 const volatile __u32 in_g_lockedm = 0;

@@ -101,9 +101,39 @@ static __always_inline const struct pt_regs *user_registers(struct task_struct *
 	return BPF_CORE_READ(task, stack) + THREAD_SIZE_BEFORE_5_15 - bpf_core_type_size(struct pt_regs);
 }
 
+#if defined(__TARGET_ARCH_x86)
+#define first_argument(regs) ((regs)->di)
+#else
+#define first_argument(regs) ((regs)->orig_x0) // the register itself holds what the call returns
+#endif
+
 static __always_inline __u64 user_stack_pointer(void)
 {
 	return BPF_CORE_READ(user_registers(current_task()), sp);
+}
+
+// The stack pointer and the first argument of the system call that the thread is in. Kernels that hand out the registers let them be
+// read like any memory of theirs.
+static __always_inline void user_call(struct task_struct *task, __u64 *sp, __u64 *argument)
+{
+	const struct pt_regs *regs = user_registers(task);
+
+	if (HAS_TASK_PT_REGS) {
+		*sp = regs->sp;
+		*argument = first_argument(regs);
+		return;
+	}
+	*sp = BPF_CORE_READ(regs, sp);
+	bpf_core_read(argument, sizeof(*argument), &first_argument(regs));
+}
+
+static __always_inline __u64 user_frame_pointer(void)
+{
+#if defined(__TARGET_ARCH_x86)
+	return BPF_CORE_READ(user_registers(current_task()), bp);
+#else
+	return BPF_CORE_READ(user_registers(current_task()), regs[29]);
+#endif
 }
 
 static __always_inline __u64 user_program_counter(void)
@@ -112,6 +142,17 @@ static __always_inline __u64 user_program_counter(void)
 	return BPF_CORE_READ(user_registers(current_task()), ip);
 #else
 	return BPF_CORE_READ(user_registers(current_task()), pc);
+#endif
+}
+
+// The number of the system call that the calling thread is in. Where it is in none, it is what the last way into the kernel left there:
+// -1, an interrupt's complement, a fault's error code (arch/x86/entry/entry_64.S; arch/arm64/include/asm/ptrace.h).
+static __always_inline __s32 current_syscall(void)
+{
+#if defined(__TARGET_ARCH_x86)
+	return (__s32)BPF_CORE_READ(user_registers(current_task()), orig_ax);
+#else
+	return BPF_CORE_READ(user_registers(current_task()), syscallno);
 #endif
 }
 

@@ -115,6 +115,19 @@ static __always_inline void emit_stack(void *ctx, struct user_stack *stack)
 	stack->unused = 0;
 }
 
+// The same for a thread in C code, whose frame pointer may be anything: where it does not lead upwards there is no stack to follow.
+static __always_inline void emit_c_stack(void *ctx, struct user_stack *stack)
+{
+	__u64 frame = user_frame_pointer(), next = 0;
+
+	if (!bpf_probe_read_user(&next, sizeof(next), (void *)frame) && next > frame) {
+		emit_stack(ctx, stack);
+		return;
+	}
+	stack->depth = 0;
+	stack->unused = 0;
+}
+
 // A record that is its header and the stack. Its time is when the stack has been taken: what begins there does not hold that.
 // Returns the time; 0 when there was no room.
 static __always_inline __u64 emit_stacked(void *ctx, enum event_kind kind, __u32 tid)

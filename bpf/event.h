@@ -7,20 +7,20 @@
 #define PINWATCH_EVENT_H
 
 // Bumped when a record changes its meaning or its layout.
-#define WIRE_VERSION 2
+#define WIRE_VERSION 3
 
 enum event_kind {
 	KIND_NONE,
 	KIND_THREAD,	     // a thread that lives: answer of the snapshot iterator
 	KIND_NEWTASK,	     // task_newtask with CLONE_THREAD, in the parent
-	KIND_CLONE_ENTER,    // enter of clone or clone3 with CLONE_THREAD
+	KIND_CLONE_ENTER,    // enter of clone or clone3 with CLONE_THREAD; in light from within task_newtask
 	KIND_CLONE_EXIT,     // exit of that call in the parent
 	KIND_EXIT_ENTER,     // enter of exit(2)
-	KIND_PROCESS_EXIT,   // sched_process_exit of one thread
+	KIND_PROCESS_EXIT,   // sched_process_exit of one thread; flags: 1 = by exit(2)
 	KIND_PROCESS_FREE,   // sched_process_free of one thread
 	KIND_SIGMASK,	     // enter of rt_sigprocmask(SIG_SETMASK, set)
 	KIND_SIGALTSTACK,    // enter of sigaltstack(ss)
-	KIND_TGKILL_ENTER,   // enter of tgkill(…, SIGURG)
+	KIND_TGKILL_ENTER,   // enter of tgkill(…, SIGURG); in light from within signal_generate
 	KIND_TGKILL_EXIT,    // exit of that call
 	KIND_SIGNAL_GENERATE, // SIGURG generated for a thread of the target
 	KIND_SIGNAL_DELIVER, // SIGURG delivered on a thread of the target; flags: enum lock_kind
@@ -31,6 +31,8 @@ enum event_kind {
 	KIND_LOCK,	     // the lock of a thread's M is another than last told
 	KIND_PARK,	     // a locked goroutine's first voluntary switch-out since it was preempted by injection
 	KIND_PIN,	     // enter of runtime.LockOSThread
+	KIND_SUM,	     // aggregating: turns of a thread that were not sent, added up
+	KIND_SUM_LOCK,	     // aggregating: what these turns showed of its lock
 	KIND_COUNT,
 };
 
@@ -91,7 +93,7 @@ struct event_newtask {
 	__u32 parent;
 	__u32 ns_tid; // the child's in pinwatch's PID namespace
 	__u64 clone_flags;
-	__u64 enter; // when the parent entered clone; 0 = not seen
+	__u64 enter; // the time of the parent's KIND_CLONE_ENTER; 0 = not seen
 };
 
 struct event_clone_enter {
@@ -146,7 +148,7 @@ struct event_signal_generate {
 	__u16 group;  // 1 = for the process, not for this thread
 	__u8 lock;    // enum lock_kind of the target thread, as the sender sees it
 	__u8 unused;
-	__u64 enter;  // when the sender entered tgkill; 0 = it sent by other means
+	__u64 enter;  // the time of the sender's KIND_TGKILL_ENTER; 0 = it sent by other means
 };
 
 struct event_sigreturn {
@@ -204,6 +206,30 @@ struct turn {
 	__u8 why_lock; // enum migrate_why, and enum lock_kind << 4
 };
 
+// Aggregating: the turns of a thread that no record of their own told of, since the first of them all: the sums of a later record hold
+// those of an earlier one. They lie between the turns that were sent: together they join, up to the switch-out at until. flags:
+// SWITCH_PREEMPTED and SWITCH_PARKED of that switch-out.
+struct event_sum {
+	struct event_header h;
+	__u64 until;
+	__u64 switches;
+	__u64 migrations;
+	__u64 run_ns;
+	__u64 runq_ns;
+	__u64 blocked_ns;
+};
+
+// The looks at the lock in these turns, and the hand-offs to the goroutine that it is locked to.
+struct event_sum_lock {
+	struct event_header h;
+	__u64 until;
+	__u64 looks;
+	__u64 looked; // when last
+	__u64 handoffs;
+	__u64 wake_ns;
+	__u64 cpu_ns;
+};
+
 struct event_thread_m {
 	struct event_header h;
 	__u64 m;     // address
@@ -229,6 +255,13 @@ struct event_pin {
 	struct user_stack stack;
 };
 
+// What the snapshot iterator answers about one thread: what was added up of it and is not told yet (kind 0 = nothing), and how it is found.
+struct snapshot {
+	struct event_sum_lock sum_lock;
+	struct event_sum sum;
+	struct event_thread thread;
+};
+
 // What the resolver iterator answers about one process.
 struct resolved {
 	__u32 tgid; // in the initial PID namespace
@@ -250,6 +283,8 @@ union event {
 	struct event_exec exec;
 	struct event_switch turn;
 	struct event_stacked stacked;
+	struct event_sum sum;
+	struct event_sum_lock sum_lock;
 	struct event_thread_m thread_m;
 	struct event_lock lock;
 	struct event_pin pin;

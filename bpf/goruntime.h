@@ -6,7 +6,7 @@
 #define PINWATCH_GORUNTIME_H
 
 // Room for the piece of a g that is read at once; the loader refuses offsets that need more.
-#define G_PIECE_MAX 208
+#define G_PIECE_MAX 128
 
 // Status of a g, without the collector's bit: runtime/runtime2.go _Grunning, _Gsyscall, _Gscan.
 #define G_RUNNING 2
@@ -72,20 +72,22 @@ static __always_inline __u32 m_find(struct lock_seen *seen)
 	return LOCK_NONE;
 }
 
-// Reads the goroutine that seen->m would be locked to; false when it says otherwise.
-static __always_inline bool g_read(struct lock_seen *seen, __u64 g)
+// Reads the goroutine that seen->m would be locked to; 0 when it says otherwise. A function of its own: kernels before 6.13 let a program and
+// what it calls have 512 bytes of stack together.
+static __noinline int g_read(struct lock_seen *seen, __u64 g)
 {
 	__u8 piece[G_PIECE_MAX] __attribute__((aligned(8)));
+	__u64 m = 1;
 	__u32 status;
 
 	if (bpf_probe_read_user(piece, g_piece_size, (void *)(g + g_piece)) || *(__u64 *)(piece + in_g_lockedm) != seen->m)
-		return false;
+		return 0;
 	seen->lockedg = g;
 	seen->goid = *(__u64 *)(piece + in_g_goid);
 	// A goroutine that has the runtime work for it on the system stack is said to wait, too, but keeps its m (runtime.dropg).
 	status = *(__u32 *)(piece + in_g_status) & ~G_SCAN;
-	seen->parked = !*(__u64 *)(piece + in_g_m) && status != G_RUNNING && status != G_SYSCALL;
-	return true;
+	seen->parked = status != G_RUNNING && status != G_SYSCALL && user_read(&m, g + off_g_m) && !m;
+	return 1;
 }
 
 // The goroutine of an m that is locked and names none has exited, if the m has also given away its P and runs nothing, or has
@@ -212,8 +214,13 @@ static __always_inline void m_tell(struct thread_state *state, const struct lock
 
 static __always_inline void lock_tell(struct thread_state *state, const struct lock_seen *seen, __u32 tid, __u64 now)
 {
-	struct event_lock *e = emit_reserve(sizeof(*e), KIND_LOCK, tid, now);
+	struct event_lock *e;
 
+	if (aggregate) { // what was added up so far is the old lock's, and the turn that ends now no plain one
+		sum_tell(state, tid, now);
+		state->again = 1;
+	}
+	e = emit_reserve(sizeof(*e), KIND_LOCK, tid, now);
 	if (!e)
 		return;
 	e->h.flags = seen->kind;
@@ -235,13 +242,17 @@ static __always_inline bool lock_is_told(const struct thread_state *state, const
 	return seen->kind == state->lock && seen->goid == state->goid && seen->ext == state->ext && seen->internal == state->internal;
 }
 
-// A thread that was not locked a moment ago is not looked at again at each switch: for those that switch most often the look is most of
-// what we cost. What is not looked at is not said. Offsets that are not proved want every proof there is.
+// A thread that was not locked a moment ago is not looked at again at each switch, nor is a locked one that is preempted: a read of user
+// memory at a switch is most of what we cost. What is not looked at is not said. Offsets that are not proved want every proof there is.
 #define LOOK_AGE_NS 100000
-static __always_inline bool lock_is_due(const struct thread_state *state, __u64 now)
+#define LOCKED_AGE_NS 250000
+static __always_inline bool lock_is_due(const struct thread_state *state, __u64 now, bool runnable)
 {
-	return !offsets_proved || (state->lock != LOCK_NONE && state->lock != LOCK_FOREIGN) ||
-	       now - state->look_time >= LOOK_AGE_NS;
+	if (!offsets_proved)
+		return true;
+	if (state->lock == LOCK_NONE || state->lock == LOCK_FOREIGN)
+		return now - state->look_time >= LOOK_AGE_NS;
+	return !runnable || now - state->look_time >= LOCKED_AGE_NS;
 }
 
 // Looks at the calling thread's lock and tells user space when it has changed. It costs one read of user memory for a thread whose m
@@ -271,6 +282,29 @@ static __always_inline void lock_look(struct thread_state *state, __u32 tid, __u
 		lock_tell(state, seen, tid, now);
 }
 
+// A thread that sleeps with its stack pointer and on the word that it had when it was read to wait for its locked goroutine does so now:
+// no other path of the runtime's scheduler on that thread's own stack (runtime.stoplockedm, as against stopm below findRunnable) comes to
+// that word by that depth. So it is locked, and only to whom is as old as the last look. One read of the registers is a small part of
+// what a read of user memory costs here, at the end of a system call.
+static __always_inline bool waits_as_before(const struct thread_state *state, struct task_struct *task, __u64 now)
+{
+	__u64 sp, word;
+
+	if (!offsets_proved || !state->park_word || !state->m || state->leaving || state->blind || now - state->look_time >= LOCKED_AGE_NS)
+		return false;
+	user_call(task, &sp, &word);
+	return (__u32)sp == state->park_sp && (__u32)word == state->park_word;
+}
+
+static __always_inline void note_wait(struct thread_state *state, struct task_struct *task)
+{
+	__u64 sp, word;
+
+	user_call(task, &sp, &word);
+	state->park_sp = sp;
+	state->park_word = word;
+}
+
 // The two cases that nearly all looks are, by one read: a thread that is not locked still isn't, one that is locked still is to the
 // same goroutine. false: it is something else, or can't be told like that.
 static __always_inline bool lock_is_same(const struct thread_state *state, __u64 now, struct lock_seen *seen)
@@ -297,15 +331,23 @@ static __noinline int lock_look_closely(struct thread_state *state, __u32 tid, _
 	return 0;
 }
 
-// The look of a thread that leaves its CPU.
-static __always_inline void lock_look_at_switch(struct thread_state *state, __u32 tid, __u64 now, struct lock_seen *seen)
+// The look of a thread that leaves its CPU, of its own will or not (runnable).
+static __always_inline void lock_look_at_switch(struct thread_state *state, struct task_struct *task, __u64 now, bool runnable,
+						struct lock_seen *seen)
 {
-	if (!runtime_known || !lock_is_due(state, now))
+	if (!runtime_known || !lock_is_due(state, now, runnable))
 		return;
+	if (state->lock == LOCK_USER && !runnable && waits_as_before(state, task, now)) {
+		seen->kind = LOCK_USER;
+		seen->parked = 1;
+		return;
+	}
 	if (likely(lock_is_same(state, now, seen)))
 		state->look_time = now;
 	else
-		lock_look_closely(state, tid, now, seen);
+		lock_look_closely(state, task->pid, now, seen);
+	if (seen->parked && seen->kind == LOCK_USER && !runnable)
+		note_wait(state, task);
 }
 
 // The same where the calling thread's state is not at hand.
@@ -319,16 +361,20 @@ static __always_inline __u8 lock_look_self(__u32 tid, __u64 now)
 	return seen.kind;
 }
 
-// The lock of another thread of the target, which may run meanwhile; its memory is the caller's too.
+// The lock of another thread of the target, which may run meanwhile; its memory is the caller's too. That it still names the goroutine which
+// said so itself, or still none, is one read.
 static __always_inline __u8 lock_peek(struct thread_state *state, __u64 now)
 {
 	struct lock_seen seen = {};
+	__u64 lockedg;
 
 	if (!runtime_known || !state || state->blind)
 		return LOCK_UNREAD;
 	if (state->leaving)
 		return state->lock;
 	seen.m = state->m;
+	if (offsets_proved && seen.m && state->lock == LOCK_USER && user_read(&lockedg, seen.m + off_m_lockedg) && lockedg == state->lockedg)
+		return LOCK_USER;
 	if (seen.m)
 		return lock_read(&seen, state, now);
 	return state->lock == LOCK_FOREIGN ? LOCK_FOREIGN : LOCK_UNKNOWN;

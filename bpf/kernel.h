@@ -43,6 +43,13 @@ enum { PASS_ON = 1 };
 #define SIG_SETMASK 2
 #define SS_DISABLE 2
 
+// arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h
+#if defined(__TARGET_ARCH_x86)
+#define NR_EXIT 60
+#else
+#define NR_EXIT 93
+#endif
+
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wpadded" // these are no records of ours
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -103,12 +110,19 @@ struct kernel_siginfo {
 
 struct pt_regs {
 #if defined(__TARGET_ARCH_x86)
+	unsigned long dx;
+	unsigned long si;
+	unsigned long bp;
+	unsigned long di;
+	unsigned long orig_ax;
 	unsigned long ip;
 	unsigned long sp;
 #else
-	__u64 pc;
-	__u64 sp;
 	__u64 regs[31];
+	__u64 sp;
+	__u64 pc;
+	__s32 syscallno;
+	__u64 orig_x0;
 #endif
 };
 

@@ -9,11 +9,13 @@ static __always_inline void call_begin(__u64 now)
 {
 	struct thread_state *self = thread_self();
 
-	if (self)
-		self->call_time = now;
+	if (!self)
+		return;
+	self->call_time = now;
+	self->calling = !!now;
 }
 
-static __always_inline int call_end(enum event_kind kind, __s64 ret)
+static __always_inline void call_end(enum event_kind kind, __s64 ret)
 {
 	__u64 now = bpf_ktime_get_ns(), enter;
 	__u32 tid = current_target_tid();
@@ -21,120 +23,131 @@ static __always_inline int call_end(enum event_kind kind, __s64 ret)
 	struct event_return *e;
 
 	if (!tid)
-		return PASS_ON;
+		return;
+	OWN_RUN(kind == KIND_CLONE_EXIT ? OWN_CLONE_RETURN : OWN_TGKILL_RETURN, 0);
 	self = thread_self();
 	if (!self || !self->call_time)
-		return PASS_ON;
+		return;
 	enter = self->call_time;
 	self->call_time = 0;
+	self->calling = 0;
 	e = emit_reserve(sizeof(*e), kind, tid, now);
 	if (!e)
-		return PASS_ON;
+		return;
 	e->ret = ret;
 	e->enter = enter;
 	emit_submit(e);
-	return PASS_ON;
 }
 
-// The call's time begins when all this is done, so that it is not in it.
-static __always_inline int clone_enter(void *ctx, __u64 clone_flags, __u8 clone3)
+// Who makes a thread, and from where. Returns the time when all that is done; 0 when there was no room.
+static __always_inline __u64 clone_tell(void *ctx, __u32 tid, __u64 clone_flags, __u8 clone3)
 {
-	__u32 tid = current_target_tid();
 	struct event_clone_enter *e;
 	__u8 lock;
 	__u64 now;
 
-	if (!tid)
-		return PASS_ON;
-	if (!(clone_flags & CLONE_THREAD)) {
-		call_begin(0);
-		return PASS_ON;
-	}
 	lock = lock_look_self(tid, bpf_ktime_get_ns());
 	e = emit_reserve(sizeof(*e), KIND_CLONE_ENTER, tid, 0);
-	if (!e) {
-		call_begin(bpf_ktime_get_ns());
-		return PASS_ON;
-	}
+	if (!e)
+		return 0;
 	e->h.flags = clone3;
 	e->clone_flags = clone_flags;
 	e->lock = lock;
-	emit_stack(ctx, &e->stack);
+	if (clone3) // is what C libraries call
+		emit_c_stack(ctx, &e->stack);
+	else
+		emit_stack(ctx, &e->stack);
 	now = bpf_ktime_get_ns();
 	e->h.time = now;
 	emit_submit(e);
-	call_begin(now);
-	return PASS_ON;
+	return now;
 }
 
-// The exit fires in the child too, with 0.
-static __always_inline int clone_exit(__s64 ret)
+// The call's time begins when all this is done, so that it is not in it.
+static __always_inline void clone_begins(void *ctx, __u64 clone_flags, __u8 clone3)
 {
-	return ret ? call_end(KIND_CLONE_EXIT, ret) : PASS_ON;
+	__u32 tid = current_target_tid();
+	__u64 now;
+
+	if (!tid)
+		return;
+	OWN_RUN(OWN_CLONE, 0);
+	if (!(clone_flags & CLONE_THREAD)) {
+		call_begin(0);
+		return;
+	}
+	now = clone_tell(ctx, tid, clone_flags, clone3);
+	call_begin(now ? now : bpf_ktime_get_ns());
 }
 
-SEC("tracepoint/syscalls/sys_enter_clone")
-int pw_clone_enter(struct syscall_enter *ctx)
+static __always_inline void clone_enter(void *ctx, __u64 clone_flags, __u64 b, __u64 c)
 {
-	return clone_enter(ctx, ctx->args[0], 0);
+	clone_begins(ctx, clone_flags, 0);
 }
 
-SEC("tracepoint/syscalls/sys_exit_clone")
-int pw_clone_exit(struct syscall_exit *ctx)
-{
-	return clone_exit(ctx->ret);
-}
-
-SEC("tracepoint/syscalls/sys_enter_clone3")
-int pw_clone3_enter(struct syscall_enter *ctx)
+static __always_inline void clone3_enter(void *ctx, __u64 args, __u64 b, __u64 c)
 {
 	__u64 clone_flags = 0; // the first member of struct clone_args
 
-	if (!current_target_tid() || bpf_probe_read_user(&clone_flags, sizeof(clone_flags), (void *)ctx->args[0]))
-		return PASS_ON;
-	return clone_enter(ctx, clone_flags, 1);
+	if (current_target_tid() && !bpf_probe_read_user(&clone_flags, sizeof(clone_flags), (void *)args))
+		clone_begins(ctx, clone_flags, 1);
 }
 
-SEC("tracepoint/syscalls/sys_exit_clone3")
-int pw_clone3_exit(struct syscall_exit *ctx)
+// 0 is the child's.
+static __always_inline void clone_exit(__s64 ret)
 {
-	return clone_exit(ctx->ret);
+	if (ret)
+		call_end(KIND_CLONE_EXIT, ret);
 }
+
+SYSCALL_ENTER(clone, clone_enter)
+SYSCALL_EXIT(clone, clone_exit)
+SYSCALL_ENTER(clone3, clone3_enter)
+SYSCALL_EXIT(clone3, clone_exit)
 
 SEC("tp_btf/task_newtask")
 int pw_newtask(__u64 *ctx)
 {
 	struct task_struct *child = (void *)ctx[0];
-	__u64 now = bpf_ktime_get_ns();
+	__u32 parent = (__u32)bpf_get_current_pid_tgid();
 	struct thread_state *state, *self;
+	__u64 now, enter = 0;
 	struct event_newtask *e;
 
 	if (!is_target(child))
 		return 0;
+	OWN_RUN(OWN_NEWTASK, 0);
 	if (!(ctx[1] & CLONE_THREAD)) {
 		target_gone = 1; // a new process got the target's old PID
 		return 0;
 	}
+	if (light) // the parent is in its clone
+		enter = clone_tell(ctx, parent, ctx[1], 0);
+	now = bpf_ktime_get_ns();
 	thread_forget(child->pid); // of a thread whose end was not seen
 	state = thread_make(child->pid);
+	self = thread_self();
 	if (state) {
 		state->off_time = now;
 		state->fresh = 1;
+		state->starting = self && self->masked; // the runtime blocks its signals around it (newosproc), C code's threads get never ready
 	}
 	e = emit_reserve(sizeof(*e), KIND_NEWTASK, child->pid, now);
 	if (!e)
 		return 0;
-	e->parent = (__u32)bpf_get_current_pid_tgid();
+	e->parent = parent;
 	e->ns_tid = thread_ns_tid(child);
 	e->clone_flags = ctx[1];
-	self = thread_self();
-	e->enter = self ? self->call_time : 0;
+	if (!light && self)
+		enter = self->call_time;
+	e->enter = enter;
 	emit_submit(e);
 	return 0;
 }
 
-// With an M that is not its own for life, what looked like the end of a thread was that of a call from C (runtime.dropm); and a thread
-// that is about to have one has yet to write itself into it (runtime.minit).
+// With an M that is not its own for life, what looked like the end of a thread was that of a call from C (runtime.dropm). Only a thread that
+// blocks its signals, and so may be about to end, is looked at; where offsets are not proved each one that may know its M (runtime.minit
+// writes it before).
 static __always_inline __u8 sigmask_look(struct thread_state *self, __u32 tid, __u64 now, bool masked)
 {
 	struct lock_seen seen = {};
@@ -142,15 +155,15 @@ static __always_inline __u8 sigmask_look(struct thread_state *self, __u32 tid, _
 	self->masked = masked;
 	if (!self->m || !masked)
 		self->leaving = 0;
-	if (runtime_cgo && !self->m && !masked)
-		return LOCK_UNREAD;
-	lock_look(self, tid, now, &seen);
+	if (self->starting == 2)
+		self->starting = 0;
+	if (masked || (!offsets_proved && (self->m || !runtime_cgo)))
+		lock_look(self, tid, now, &seen);
 	return seen.kind;
 }
 
 // A Go thread's last step to "ready" (minit) and its first step to its end (mexit) is rt_sigprocmask(SIG_SETMASK).
-SEC("tracepoint/syscalls/sys_enter_rt_sigprocmask")
-int pw_sigmask(struct syscall_enter *ctx)
+static __always_inline void sigprocmask_enter(void *ctx, __u64 how, __u64 set_address, __u64 c)
 {
 	__u32 tid = current_target_tid();
 	struct thread_state *self;
@@ -158,44 +171,49 @@ int pw_sigmask(struct syscall_enter *ctx)
 	__u8 lock = LOCK_UNREAD;
 	__u64 set = 0, now;
 
-	if (!tid || (__s32)ctx->args[0] != SIG_SETMASK || !ctx->args[1])
-		return PASS_ON;
+	if (!tid || (__s32)how != SIG_SETMASK || !set_address)
+		return;
 	now = bpf_ktime_get_ns();
-	bpf_probe_read_user(&set, sizeof(set), (void *)ctx->args[1]);
+	OWN_RUN(OWN_SIGMASK, 0);
+	bpf_probe_read_user(&set, sizeof(set), (void *)set_address);
 	self = thread_self();
 	if (self)
 		lock = sigmask_look(self, tid, now, set >> (SIGURG - 1) & 1);
 	e = emit_reserve(sizeof(*e), KIND_SIGMASK, tid, now);
 	if (!e)
-		return PASS_ON;
+		return;
 	e->h.flags = lock;
 	e->set = set;
 	emit_submit(e);
-	return PASS_ON;
 }
 
-SEC("tracepoint/syscalls/sys_enter_sigaltstack")
-int pw_sigaltstack(struct syscall_enter *ctx)
+SYSCALL_ENTER(rt_sigprocmask, sigprocmask_enter)
+
+static __always_inline void sigaltstack_enter(void *ctx, __u64 stack, __u64 b, __u64 c)
 {
 	__u32 tid = current_target_tid();
 	struct event_sigaltstack *e;
 	struct thread_state *self;
 	__u32 flags = 0;
 
-	if (!tid || !ctx->args[0])
-		return PASS_ON;
-	bpf_probe_read_user(&flags, sizeof(flags), (void *)(ctx->args[0] + 8)); // stack_t.ss_flags
+	if (!tid || !stack)
+		return;
+	OWN_RUN(OWN_SIGALTSTACK, 0);
+	bpf_probe_read_user(&flags, sizeof(flags), (void *)(stack + 8)); // stack_t.ss_flags
 	self = thread_self();
 	if (self && self->masked && flags & SS_DISABLE)
 		self->leaving = 1;
+	if (self && self->starting && !(flags & SS_DISABLE))
+		self->starting = 2;
 	e = emit_reserve(sizeof(*e), KIND_SIGALTSTACK, tid, bpf_ktime_get_ns());
 	if (!e)
-		return PASS_ON;
+		return;
 	e->ss_flags = flags;
 	e->unused = 0;
 	emit_submit(e);
-	return PASS_ON;
 }
+
+SYSCALL_ENTER(sigaltstack, sigaltstack_enter)
 
 // The calling thread ends: its memory says nothing of it any more.
 static __always_inline void thread_leaves(void)
@@ -206,17 +224,18 @@ static __always_inline void thread_leaves(void)
 		self->leaving = 1;
 }
 
-SEC("tracepoint/syscalls/sys_enter_exit")
-int pw_exit_enter(void *ctx)
+static __always_inline void exit_enter(void *ctx, __u64 a, __u64 b, __u64 c)
 {
 	__u32 tid = current_target_tid();
 
 	if (!tid)
-		return PASS_ON;
+		return;
+	OWN_RUN(OWN_EXIT, 0);
 	thread_leaves();
 	emit_stacked(ctx, KIND_EXIT_ENTER, tid);
-	return PASS_ON;
 }
+
+SYSCALL_ENTER(exit, exit_enter)
 
 SEC("tp_btf/sched_process_exit")
 int pw_process_exit(__u64 *ctx)
@@ -225,8 +244,9 @@ int pw_process_exit(__u64 *ctx)
 
 	if (!is_target(task))
 		return 0;
+	OWN_RUN(OWN_PROCESS_EXIT, 0);
 	thread_leaves();
-	emit_plain(KIND_PROCESS_EXIT, task->pid, bpf_ktime_get_ns(), 0);
+	emit_plain(KIND_PROCESS_EXIT, task->pid, bpf_ktime_get_ns(), current_syscall() == NR_EXIT);
 	return 0;
 }
 

@@ -21,17 +21,37 @@ struct {
 	__type(value, struct turn);
 } turns SEC(".maps");
 
+// Aggregating: a thread's turns that have not been sent one by one, since its state was made. Written at its switch-out, but for cpu_ns,
+// which its wakers add to.
+struct thread_sum {
+	__u64 until; // the last of these switch-outs
+	__u64 switches;
+	__u64 migrations;
+	__u64 run_ns;
+	__u64 runq_ns;
+	__u64 blocked_ns;
+	__u64 looks;  // at its lock
+	__u64 looked; // when last
+
+	__u64 handoffs;
+	__u64 wake_ns;
+	__u64 cpu_ns;
+	__u64 told; // switches, when user space was last told
+	__u64 cpus[2]; // those whose first turn since the boundary has been sent
+};
+
 // What must be remembered of a thread between two of its events. It is made at task_newtask, or before the scheduler's hooks are
 // attached for threads that live already (pw_prepare). Written under its run queue's lock (switch) or its wake-up lock (waking,
-// wakeup_new, migrate), or by the thread itself; all zero but the tid = nothing seen yet. Two cache lines: a switch needs the first.
+// wakeup_new, migrate), or by the thread itself; all zero but the tid = nothing seen yet. Four cache lines: a switch needs the first, and
+// to aggregate the third.
 struct thread_state {
 	__u32 tid;	   // 0 = nobody's
 	__u32 waker;	   // who woke it at wake_time
 	__u64 off_time;	   // when it last left its CPU, or task_newtask
 	__u64 wake_time;   // the last waking; of the present absence when later than off_time
-	__u64 m;	   // its runtime.m, when it has it for life and user space has been told; else 0
 	__u64 look_time;   // when its lock was last looked at
-	__u64 lockedg;	   // the lock as user space has been told of it: whom to ask first whether it still holds
+	__u32 park_sp;	   // where it waits for its locked goroutine, as was seen when it was read that it does: the stack pointer, and
+	__u32 park_word;   // the word it waits for, both without their upper halves; 0 = has not been seen
 	__u32 woken_by;	   // who woke it before it had left its CPU for the present absence
 	__s16 last_cpu;	   // CPU + 1 of the last run; 0 = not known
 	__u8 why;	   // enum migrate_why of the current absence
@@ -39,22 +59,39 @@ struct thread_state {
 	__u8 fresh;	   // has not run since task_newtask
 	__u8 early;	   // it was woken when it had been woken already, and so before it had left its CPU: early_time
 	__u8 lock;	   // enum lock_kind, as user space has been told
-	__u8 masked;	   // it has blocked SIGURG
-	__u8 leaving;	   // it is in runtime.mexit or beyond: its m is not its own for long, so its lock stays as it is
-	__u8 injected;	   // it was preempted by injection, and has not left its CPU by itself since
 	__u8 is_m0;
 	__u8 blind;	   // the process executes another program by now, whose memory is not to be read with these offsets
+	__u8 parked;	   // aggregating: it left its CPU by itself and waits for its locked goroutine
+	__u8 unused;
+	__u8 again;	   // aggregating: its next turn is to be sent, for what this one was in the middle of
+	union {
+		// What is in progress, whose time off the CPU user space wants to know: all turns are sent.
+		__u64 busy;
+		struct {
+			__u8 masked;   // it has blocked SIGURG; more than 1: and switched since
+			__u8 leaving;  // it is in runtime.mexit or beyond: its m is not its own for long, so its lock stays as it is
+			__u8 injected; // it was preempted by injection, and has not left its CPU by itself since
+			__u8 resuming; // it has, and has not been back
+			__u8 starting; // an M that is not ready yet; 2: it has its signal stack
+			__u8 calling;  // it is in a clone or tgkill that matters
+			__u8 pending;  // SIGURG waits for it
+			__u8 handling; // it handles one
+		};
+	};
 
-	__u64 goid;	   // as user space has been told
+	__u64 m;	   // its runtime.m, when it has it for life and user space has been told; else 0
+	__u64 lockedg;	   // the lock as user space has been told of it: whom to ask first whether it still holds
+	__u64 goid;	   // the same
 	__u64 early_time;
 	__u32 early_waker;
 	__u32 ext;
 	__u32 internal;
-	__u32 unused;
+	__u32 unused2;
 	__u64 depth_time;  // when ext and internal were read
 	__u64 call_time;   // the thread is in a clone or tgkill that it entered then; 0 = in none that matters
+
+	struct thread_sum sum;
 	__u64 told_m;	   // the m that user space has been told of
-	__u64 unused2;
 };
 
 // By tid modulo the number of entries, a power of two: of threads with neighbouring tids none is in another's way. Mappable only
@@ -88,7 +125,9 @@ struct cpu_slot {
 	__u64 tail_seen; // the tail, as last looked up
 	__u64 lost;	 // turns that found the ring full, or were too many, ever
 	__u64 quota;	 // turns that may be sent before rate_used is looked at again
-	__u64 unused[2];
+	__u64 handoff;	 // aggregating: when the thread that runs has woken a locked one for its goroutine; before since = not in this run
+	__u32 handoff_to; // whom
+	__u32 handoff_early; // it had not left its CPU yet
 
 	__u64 tail;	 // turns read, ever
 	__u64 unused2[7];
@@ -102,6 +141,52 @@ struct {
 	__type(key, __u32);
 	__type(value, struct cpu_slot);
 } cpu_slots SEC(".maps");
+
+// Aggregating: when one window ends and the next begins, even, plus which bank is the next one's. User space writes it a little ahead of
+// that time. A thread's turn across it is sent, with its sums before it.
+__u64 boundary;
+
+// Aggregating: a waking before this is no window's.
+__u64 window_begin;
+
+// A distribution of nanoseconds: values below 256 have a bucket each, then 128 buckets share each doubling, as HDR histograms of two
+// digits have it. What is longer than the last is in the last.
+#define SAMPLE_BUCKETS (256 + 28 * 128)
+struct samples {
+	__u64 n;
+	__u64 sum;
+	__u64 least; // plus one; 0 = none
+	__u64 most;
+	__u64 buckets[SAMPLE_BUCKETS];
+};
+
+enum sample_of {
+	SAMPLE_WAKE, // hand-offs to a locked M: waking to running
+	SAMPLE_CPU,  // CPU time of the waker
+	SAMPLE_OFS,
+};
+
+// By bank, CPU and enum sample_of: only that CPU writes. Never set back: user space remembers what it has seen. The loader sets the size.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct samples);
+} sample_banks SEC(".maps");
+
+// Migrations by enum migrate_why. By bank, CPU before and CPU after, which alone writes.
+struct moves {
+	__u64 by_why[4];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct moves);
+} move_banks SEC(".maps");
 
 // Records that found no room in the ring, by kind. Read by user space through a mapping, never by a system call: map system
 // calls keep tracepoint programs from running (kernel/bpf/syscall.c, bpf_disable_instrumentation).

@@ -14,16 +14,18 @@ import (
 )
 
 type PinwatchCpuSlot struct {
-	_        structs.HostLayout
-	Since    uint64
-	Task     uint64
-	Head     uint64
-	TailSeen uint64
-	Lost     uint64
-	Quota    uint64
-	Unused   [2]uint64
-	Tail     uint64
-	Unused2  [7]uint64
+	_            structs.HostLayout
+	Since        uint64
+	Task         uint64
+	Head         uint64
+	TailSeen     uint64
+	Lost         uint64
+	Quota        uint64
+	Handoff      uint64
+	HandoffTo    uint32
+	HandoffEarly uint32
+	Tail         uint64
+	Unused2      [7]uint64
 }
 
 type PinwatchEvent struct {
@@ -80,7 +82,9 @@ const (
 	PinwatchEventKindKIND_LOCK            PinwatchEventKind = 18
 	PinwatchEventKindKIND_PARK            PinwatchEventKind = 19
 	PinwatchEventKindKIND_PIN             PinwatchEventKind = 20
-	PinwatchEventKindKIND_COUNT           PinwatchEventKind = 21
+	PinwatchEventKindKIND_SUM             PinwatchEventKind = 21
+	PinwatchEventKindKIND_SUM_LOCK        PinwatchEventKind = 22
+	PinwatchEventKindKIND_COUNT           PinwatchEventKind = 23
 )
 
 type PinwatchEventLock struct {
@@ -160,6 +164,28 @@ type PinwatchEventStacked struct {
 	Stack PinwatchUserStack
 }
 
+type PinwatchEventSum struct {
+	_          structs.HostLayout
+	H          PinwatchEventHeader
+	Until      uint64
+	Switches   uint64
+	Migrations uint64
+	RunNs      uint64
+	RunqNs     uint64
+	BlockedNs  uint64
+}
+
+type PinwatchEventSumLock struct {
+	_        structs.HostLayout
+	H        PinwatchEventHeader
+	Until    uint64
+	Looks    uint64
+	Looked   uint64
+	Handoffs uint64
+	WakeNs   uint64
+	CpuNs    uint64
+}
+
 type PinwatchEventSwitch struct {
 	_         structs.HostLayout
 	H         PinwatchEventHeader
@@ -219,11 +245,68 @@ const (
 	PinwatchMigrateWhyWHY_AFFINITY PinwatchMigrateWhy = 3
 )
 
+type PinwatchMoves struct {
+	_     structs.HostLayout
+	ByWhy [4]uint64
+}
+
+type PinwatchOwnRun uint32
+
+const (
+	PinwatchOwnRunOWN_NEWTASK       PinwatchOwnRun = 0
+	PinwatchOwnRunOWN_CLONE         PinwatchOwnRun = 1
+	PinwatchOwnRunOWN_CLONE_RETURN  PinwatchOwnRun = 2
+	PinwatchOwnRunOWN_SIGMASK       PinwatchOwnRun = 3
+	PinwatchOwnRunOWN_SIGALTSTACK   PinwatchOwnRun = 4
+	PinwatchOwnRunOWN_EXIT          PinwatchOwnRun = 5
+	PinwatchOwnRunOWN_PROCESS_EXIT  PinwatchOwnRun = 6
+	PinwatchOwnRunOWN_TGKILL        PinwatchOwnRun = 7
+	PinwatchOwnRunOWN_TGKILL_RETURN PinwatchOwnRun = 8
+	PinwatchOwnRunOWN_GENERATE      PinwatchOwnRun = 9
+	PinwatchOwnRunOWN_DELIVER       PinwatchOwnRun = 10
+	PinwatchOwnRunOWN_SIGRETURN     PinwatchOwnRun = 11
+	PinwatchOwnRunOWN_SWITCH        PinwatchOwnRun = 12
+	PinwatchOwnRunOWN_WAKING        PinwatchOwnRun = 13
+	PinwatchOwnRunOWN_WAKEUP_NEW    PinwatchOwnRun = 14
+	PinwatchOwnRunOWN_MIGRATE       PinwatchOwnRun = 15
+	PinwatchOwnRunOWN_COUNT         PinwatchOwnRun = 16
+)
+
+type PinwatchOwnTimed struct {
+	_  structs.HostLayout
+	N  uint32
+	Ns [64]uint32
+}
+
 type PinwatchResolved struct {
 	_         structs.HostLayout
 	Tgid      uint32
 	Level     uint32
 	TaskFlags uint32
+}
+
+type PinwatchSampleOf uint32
+
+const (
+	PinwatchSampleOfSAMPLE_WAKE PinwatchSampleOf = 0
+	PinwatchSampleOfSAMPLE_CPU  PinwatchSampleOf = 1
+	PinwatchSampleOfSAMPLE_OFS  PinwatchSampleOf = 2
+)
+
+type PinwatchSamples struct {
+	_       structs.HostLayout
+	N       uint64
+	Sum     uint64
+	Least   uint64
+	Most    uint64
+	Buckets [3840]uint64
+}
+
+type PinwatchSnapshot struct {
+	_       structs.HostLayout
+	SumLock PinwatchEventSumLock
+	Sum     PinwatchEventSum
+	Thread  PinwatchEventThread
 }
 
 type PinwatchSwitchFlag uint32
@@ -263,9 +346,9 @@ type PinwatchThreadState struct {
 	Waker       uint32
 	OffTime     uint64
 	WakeTime    uint64
-	M           uint64
 	LookTime    uint64
-	Lockedg     uint64
+	ParkSp      uint32
+	ParkWord    uint32
 	WokenBy     uint32
 	LastCpu     int16
 	Why         uint8
@@ -273,21 +356,39 @@ type PinwatchThreadState struct {
 	Fresh       uint8
 	Early       uint8
 	Lock        uint8
-	Masked      uint8
-	Leaving     uint8
-	Injected    uint8
 	IsM0        uint8
 	Blind       uint8
+	Parked      uint8
+	Unused      uint8
+	Again       uint8
+	Busy        uint64
+	M           uint64
+	Lockedg     uint64
 	Goid        uint64
 	EarlyTime   uint64
 	EarlyWaker  uint32
 	Ext         uint32
 	Internal    uint32
-	Unused      uint32
+	Unused2     uint32
 	DepthTime   uint64
 	CallTime    uint64
-	ToldM       uint64
-	Unused2     uint64
+	Sum         struct {
+		_          structs.HostLayout
+		Until      uint64
+		Switches   uint64
+		Migrations uint64
+		RunNs      uint64
+		RunqNs     uint64
+		BlockedNs  uint64
+		Looks      uint64
+		Looked     uint64
+		Handoffs   uint64
+		WakeNs     uint64
+		CpuNs      uint64
+		Told       uint64
+		Cpus       [2]uint64
+	}
+	ToldM uint64
 }
 
 type PinwatchTurn struct {
@@ -314,83 +415,108 @@ type PinwatchUserStack struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	PinwatchMapCpuSlots         = "cpu_slots"
-	PinwatchMapRing             = "ring"
-	PinwatchMapThreadOverflow   = "thread_overflow"
-	PinwatchMapThreadTable      = "thread_table"
-	PinwatchMapTurns            = "turns"
-	PinwatchProgPwClone3Enter   = "pw_clone3_enter"
-	PinwatchProgPwClone3Exit    = "pw_clone3_exit"
-	PinwatchProgPwCloneEnter    = "pw_clone_enter"
-	PinwatchProgPwCloneExit     = "pw_clone_exit"
-	PinwatchProgPwDeliver       = "pw_deliver"
-	PinwatchProgPwExec          = "pw_exec"
-	PinwatchProgPwExitEnter     = "pw_exit_enter"
-	PinwatchProgPwGenerate      = "pw_generate"
-	PinwatchProgPwMigrate       = "pw_migrate"
-	PinwatchProgPwNewtask       = "pw_newtask"
-	PinwatchProgPwNothing       = "pw_nothing"
-	PinwatchProgPwPin           = "pw_pin"
-	PinwatchProgPwPrepare       = "pw_prepare"
-	PinwatchProgPwProcessExit   = "pw_process_exit"
-	PinwatchProgPwProcessFree   = "pw_process_free"
-	PinwatchProgPwResolve       = "pw_resolve"
-	PinwatchProgPwSigaltstack   = "pw_sigaltstack"
-	PinwatchProgPwSigmask       = "pw_sigmask"
-	PinwatchProgPwSigreturn     = "pw_sigreturn"
-	PinwatchProgPwSnapshot      = "pw_snapshot"
-	PinwatchProgPwSwitch        = "pw_switch"
-	PinwatchProgPwTgkillEnter   = "pw_tgkill_enter"
-	PinwatchProgPwTgkillExit    = "pw_tgkill_exit"
-	PinwatchProgPwWakeupNew     = "pw_wakeup_new"
-	PinwatchProgPwWaking        = "pw_waking"
-	PinwatchVarAsyncPreempt     = "async_preempt"
-	PinwatchVarG_inRegister     = "g_in_register"
-	PinwatchVarG_piece          = "g_piece"
-	PinwatchVarG_pieceSize      = "g_piece_size"
-	PinwatchVarG_tlsOffset      = "g_tls_offset"
-	PinwatchVarInBtfCpuSlot     = "in_btf_cpu_slot"
-	PinwatchVarInBtfKind        = "in_btf_kind"
-	PinwatchVarInBtfLockKind    = "in_btf_lock_kind"
-	PinwatchVarInBtfMigrateWhy  = "in_btf_migrate_why"
-	PinwatchVarInBtfResolved    = "in_btf_resolved"
-	PinwatchVarInBtfSwitchFlag  = "in_btf_switch_flag"
-	PinwatchVarInBtfTargetState = "in_btf_target_state"
-	PinwatchVarInBtfThreadFlag  = "in_btf_thread_flag"
-	PinwatchVarInG_goid         = "in_g_goid"
-	PinwatchVarInG_lockedm      = "in_g_lockedm"
-	PinwatchVarInG_m            = "in_g_m"
-	PinwatchVarInG_status       = "in_g_status"
-	PinwatchVarLockProved       = "lock_proved"
-	PinwatchVarLost             = "lost"
-	PinwatchVarNsLevel          = "ns_level"
-	PinwatchVarOffG_goid        = "off_g_goid"
-	PinwatchVarOffG_m           = "off_g_m"
-	PinwatchVarOffG_startpc     = "off_g_startpc"
-	PinwatchVarOffM_curg        = "off_m_curg"
-	PinwatchVarOffM_id          = "off_m_id"
-	PinwatchVarOffM_isextra     = "off_m_isextra"
-	PinwatchVarOffM_lockedext   = "off_m_lockedext"
-	PinwatchVarOffM_lockedg     = "off_m_lockedg"
-	PinwatchVarOffM_mstartfn    = "off_m_mstartfn"
-	PinwatchVarOffM_p           = "off_m_p"
-	PinwatchVarOffM_procid      = "off_m_procid"
-	PinwatchVarOffsetsProved    = "offsets_proved"
-	PinwatchVarOverflowed       = "overflowed"
-	PinwatchVarRateBegin        = "rate_begin"
-	PinwatchVarRateChunk        = "rate_chunk"
-	PinwatchVarRateLimit        = "rate_limit"
-	PinwatchVarRateUsed         = "rate_used"
-	PinwatchVarRingSize         = "ring_size"
-	PinwatchVarRuntimeCgo       = "runtime_cgo"
-	PinwatchVarRuntimeGone      = "runtime_gone"
-	PinwatchVarRuntimeKnown     = "runtime_known"
-	PinwatchVarSwitchHasState   = "switch_has_state"
-	PinwatchVarTargetGone       = "target_gone"
-	PinwatchVarTargetTgid       = "target_tgid"
-	PinwatchVarThreadMask       = "thread_mask"
-	PinwatchVarTurnsPerCpu      = "turns_per_cpu"
-	PinwatchVarWantedPid        = "wanted_pid"
+	PinwatchMapCpuSlots               = "cpu_slots"
+	PinwatchMapMoveBanks              = "move_banks"
+	PinwatchMapRing                   = "ring"
+	PinwatchMapSampleBanks            = "sample_banks"
+	PinwatchMapThreadOverflow         = "thread_overflow"
+	PinwatchMapThreadTable            = "thread_table"
+	PinwatchMapTurns                  = "turns"
+	PinwatchProgPwClone3Enter         = "pw_clone3_enter"
+	PinwatchProgPwClone3Exit          = "pw_clone3_exit"
+	PinwatchProgPwClone3Fentry        = "pw_clone3_fentry"
+	PinwatchProgPwClone3Fexit         = "pw_clone3_fexit"
+	PinwatchProgPwCloneEnter          = "pw_clone_enter"
+	PinwatchProgPwCloneExit           = "pw_clone_exit"
+	PinwatchProgPwCloneFentry         = "pw_clone_fentry"
+	PinwatchProgPwCloneFexit          = "pw_clone_fexit"
+	PinwatchProgPwDeliver             = "pw_deliver"
+	PinwatchProgPwExec                = "pw_exec"
+	PinwatchProgPwExitEnter           = "pw_exit_enter"
+	PinwatchProgPwExitFentry          = "pw_exit_fentry"
+	PinwatchProgPwGenerate            = "pw_generate"
+	PinwatchProgPwMigrate             = "pw_migrate"
+	PinwatchProgPwNewtask             = "pw_newtask"
+	PinwatchProgPwNothing             = "pw_nothing"
+	PinwatchProgPwPin                 = "pw_pin"
+	PinwatchProgPwPrepare             = "pw_prepare"
+	PinwatchProgPwProcessExit         = "pw_process_exit"
+	PinwatchProgPwProcessFree         = "pw_process_free"
+	PinwatchProgPwResolve             = "pw_resolve"
+	PinwatchProgPwRtSigprocmaskEnter  = "pw_rt_sigprocmask_enter"
+	PinwatchProgPwRtSigprocmaskFentry = "pw_rt_sigprocmask_fentry"
+	PinwatchProgPwRtSigreturnEnter    = "pw_rt_sigreturn_enter"
+	PinwatchProgPwRtSigreturnFentry   = "pw_rt_sigreturn_fentry"
+	PinwatchProgPwSigaltstackEnter    = "pw_sigaltstack_enter"
+	PinwatchProgPwSigaltstackFentry   = "pw_sigaltstack_fentry"
+	PinwatchProgPwSnapshot            = "pw_snapshot"
+	PinwatchProgPwSwitch              = "pw_switch"
+	PinwatchProgPwTgkillEnter         = "pw_tgkill_enter"
+	PinwatchProgPwTgkillExit          = "pw_tgkill_exit"
+	PinwatchProgPwTgkillFentry        = "pw_tgkill_fentry"
+	PinwatchProgPwTgkillFexit         = "pw_tgkill_fexit"
+	PinwatchProgPwWakeupNew           = "pw_wakeup_new"
+	PinwatchProgPwWaking              = "pw_waking"
+	PinwatchVarAggregate              = "aggregate"
+	PinwatchVarAsyncPreempt           = "async_preempt"
+	PinwatchVarBoundary               = "boundary"
+	PinwatchVarCpuCount               = "cpu_count"
+	PinwatchVarG_inRegister           = "g_in_register"
+	PinwatchVarG_piece                = "g_piece"
+	PinwatchVarG_pieceSize            = "g_piece_size"
+	PinwatchVarG_tlsOffset            = "g_tls_offset"
+	PinwatchVarInBtfCpuSlot           = "in_btf_cpu_slot"
+	PinwatchVarInBtfKind              = "in_btf_kind"
+	PinwatchVarInBtfLockKind          = "in_btf_lock_kind"
+	PinwatchVarInBtfMigrateWhy        = "in_btf_migrate_why"
+	PinwatchVarInBtfMoves             = "in_btf_moves"
+	PinwatchVarInBtfOwnRun            = "in_btf_own_run"
+	PinwatchVarInBtfResolved          = "in_btf_resolved"
+	PinwatchVarInBtfSampleOf          = "in_btf_sample_of"
+	PinwatchVarInBtfSamples           = "in_btf_samples"
+	PinwatchVarInBtfSnapshot          = "in_btf_snapshot"
+	PinwatchVarInBtfSwitchFlag        = "in_btf_switch_flag"
+	PinwatchVarInBtfTargetState       = "in_btf_target_state"
+	PinwatchVarInBtfThreadFlag        = "in_btf_thread_flag"
+	PinwatchVarInG_goid               = "in_g_goid"
+	PinwatchVarInG_lockedm            = "in_g_lockedm"
+	PinwatchVarInG_status             = "in_g_status"
+	PinwatchVarLight                  = "light"
+	PinwatchVarLockProved             = "lock_proved"
+	PinwatchVarLost                   = "lost"
+	PinwatchVarNsLevel                = "ns_level"
+	PinwatchVarOffG_goid              = "off_g_goid"
+	PinwatchVarOffG_m                 = "off_g_m"
+	PinwatchVarOffG_startpc           = "off_g_startpc"
+	PinwatchVarOffM_curg              = "off_m_curg"
+	PinwatchVarOffM_id                = "off_m_id"
+	PinwatchVarOffM_isextra           = "off_m_isextra"
+	PinwatchVarOffM_lockedext         = "off_m_lockedext"
+	PinwatchVarOffM_lockedg           = "off_m_lockedg"
+	PinwatchVarOffM_mstartfn          = "off_m_mstartfn"
+	PinwatchVarOffM_p                 = "off_m_p"
+	PinwatchVarOffM_procid            = "off_m_procid"
+	PinwatchVarOffsetsProved          = "offsets_proved"
+	PinwatchVarOverflowed             = "overflowed"
+	PinwatchVarOwnLeft                = "own_left"
+	PinwatchVarOwnTimes               = "own_times"
+	PinwatchVarRateBegin              = "rate_begin"
+	PinwatchVarRateChunk              = "rate_chunk"
+	PinwatchVarRateLimit              = "rate_limit"
+	PinwatchVarRateUsed               = "rate_used"
+	PinwatchVarRingSize               = "ring_size"
+	PinwatchVarRuntimeCgo             = "runtime_cgo"
+	PinwatchVarRuntimeGone            = "runtime_gone"
+	PinwatchVarRuntimeKnown           = "runtime_known"
+	PinwatchVarSlowReads              = "slow_reads"
+	PinwatchVarSlowRuns               = "slow_runs"
+	PinwatchVarSwitchHasState         = "switch_has_state"
+	PinwatchVarTargetGone             = "target_gone"
+	PinwatchVarTargetTgid             = "target_tgid"
+	PinwatchVarThreadMask             = "thread_mask"
+	PinwatchVarTurnsPerCpu            = "turns_per_cpu"
+	PinwatchVarWantedPid              = "wanted_pid"
+	PinwatchVarWindowBegin            = "window_begin"
 )
 
 // LoadPinwatch returns the embedded CollectionSpec for Pinwatch.
@@ -435,31 +561,41 @@ type PinwatchSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type PinwatchProgramSpecs struct {
-	PwClone3Enter *ebpf.ProgramSpec `ebpf:"pw_clone3_enter"`
-	PwClone3Exit  *ebpf.ProgramSpec `ebpf:"pw_clone3_exit"`
-	PwCloneEnter  *ebpf.ProgramSpec `ebpf:"pw_clone_enter"`
-	PwCloneExit   *ebpf.ProgramSpec `ebpf:"pw_clone_exit"`
-	PwDeliver     *ebpf.ProgramSpec `ebpf:"pw_deliver"`
-	PwExec        *ebpf.ProgramSpec `ebpf:"pw_exec"`
-	PwExitEnter   *ebpf.ProgramSpec `ebpf:"pw_exit_enter"`
-	PwGenerate    *ebpf.ProgramSpec `ebpf:"pw_generate"`
-	PwMigrate     *ebpf.ProgramSpec `ebpf:"pw_migrate"`
-	PwNewtask     *ebpf.ProgramSpec `ebpf:"pw_newtask"`
-	PwNothing     *ebpf.ProgramSpec `ebpf:"pw_nothing"`
-	PwPin         *ebpf.ProgramSpec `ebpf:"pw_pin"`
-	PwPrepare     *ebpf.ProgramSpec `ebpf:"pw_prepare"`
-	PwProcessExit *ebpf.ProgramSpec `ebpf:"pw_process_exit"`
-	PwProcessFree *ebpf.ProgramSpec `ebpf:"pw_process_free"`
-	PwResolve     *ebpf.ProgramSpec `ebpf:"pw_resolve"`
-	PwSigaltstack *ebpf.ProgramSpec `ebpf:"pw_sigaltstack"`
-	PwSigmask     *ebpf.ProgramSpec `ebpf:"pw_sigmask"`
-	PwSigreturn   *ebpf.ProgramSpec `ebpf:"pw_sigreturn"`
-	PwSnapshot    *ebpf.ProgramSpec `ebpf:"pw_snapshot"`
-	PwSwitch      *ebpf.ProgramSpec `ebpf:"pw_switch"`
-	PwTgkillEnter *ebpf.ProgramSpec `ebpf:"pw_tgkill_enter"`
-	PwTgkillExit  *ebpf.ProgramSpec `ebpf:"pw_tgkill_exit"`
-	PwWakeupNew   *ebpf.ProgramSpec `ebpf:"pw_wakeup_new"`
-	PwWaking      *ebpf.ProgramSpec `ebpf:"pw_waking"`
+	PwClone3Enter         *ebpf.ProgramSpec `ebpf:"pw_clone3_enter"`
+	PwClone3Exit          *ebpf.ProgramSpec `ebpf:"pw_clone3_exit"`
+	PwClone3Fentry        *ebpf.ProgramSpec `ebpf:"pw_clone3_fentry"`
+	PwClone3Fexit         *ebpf.ProgramSpec `ebpf:"pw_clone3_fexit"`
+	PwCloneEnter          *ebpf.ProgramSpec `ebpf:"pw_clone_enter"`
+	PwCloneExit           *ebpf.ProgramSpec `ebpf:"pw_clone_exit"`
+	PwCloneFentry         *ebpf.ProgramSpec `ebpf:"pw_clone_fentry"`
+	PwCloneFexit          *ebpf.ProgramSpec `ebpf:"pw_clone_fexit"`
+	PwDeliver             *ebpf.ProgramSpec `ebpf:"pw_deliver"`
+	PwExec                *ebpf.ProgramSpec `ebpf:"pw_exec"`
+	PwExitEnter           *ebpf.ProgramSpec `ebpf:"pw_exit_enter"`
+	PwExitFentry          *ebpf.ProgramSpec `ebpf:"pw_exit_fentry"`
+	PwGenerate            *ebpf.ProgramSpec `ebpf:"pw_generate"`
+	PwMigrate             *ebpf.ProgramSpec `ebpf:"pw_migrate"`
+	PwNewtask             *ebpf.ProgramSpec `ebpf:"pw_newtask"`
+	PwNothing             *ebpf.ProgramSpec `ebpf:"pw_nothing"`
+	PwPin                 *ebpf.ProgramSpec `ebpf:"pw_pin"`
+	PwPrepare             *ebpf.ProgramSpec `ebpf:"pw_prepare"`
+	PwProcessExit         *ebpf.ProgramSpec `ebpf:"pw_process_exit"`
+	PwProcessFree         *ebpf.ProgramSpec `ebpf:"pw_process_free"`
+	PwResolve             *ebpf.ProgramSpec `ebpf:"pw_resolve"`
+	PwRtSigprocmaskEnter  *ebpf.ProgramSpec `ebpf:"pw_rt_sigprocmask_enter"`
+	PwRtSigprocmaskFentry *ebpf.ProgramSpec `ebpf:"pw_rt_sigprocmask_fentry"`
+	PwRtSigreturnEnter    *ebpf.ProgramSpec `ebpf:"pw_rt_sigreturn_enter"`
+	PwRtSigreturnFentry   *ebpf.ProgramSpec `ebpf:"pw_rt_sigreturn_fentry"`
+	PwSigaltstackEnter    *ebpf.ProgramSpec `ebpf:"pw_sigaltstack_enter"`
+	PwSigaltstackFentry   *ebpf.ProgramSpec `ebpf:"pw_sigaltstack_fentry"`
+	PwSnapshot            *ebpf.ProgramSpec `ebpf:"pw_snapshot"`
+	PwSwitch              *ebpf.ProgramSpec `ebpf:"pw_switch"`
+	PwTgkillEnter         *ebpf.ProgramSpec `ebpf:"pw_tgkill_enter"`
+	PwTgkillExit          *ebpf.ProgramSpec `ebpf:"pw_tgkill_exit"`
+	PwTgkillFentry        *ebpf.ProgramSpec `ebpf:"pw_tgkill_fentry"`
+	PwTgkillFexit         *ebpf.ProgramSpec `ebpf:"pw_tgkill_fexit"`
+	PwWakeupNew           *ebpf.ProgramSpec `ebpf:"pw_wakeup_new"`
+	PwWaking              *ebpf.ProgramSpec `ebpf:"pw_waking"`
 }
 
 // PinwatchMapSpecs contains maps before they are loaded into the kernel.
@@ -467,7 +603,9 @@ type PinwatchProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type PinwatchMapSpecs struct {
 	CpuSlots       *ebpf.MapSpec `ebpf:"cpu_slots"`
+	MoveBanks      *ebpf.MapSpec `ebpf:"move_banks"`
 	Ring           *ebpf.MapSpec `ebpf:"ring"`
+	SampleBanks    *ebpf.MapSpec `ebpf:"sample_banks"`
 	ThreadOverflow *ebpf.MapSpec `ebpf:"thread_overflow"`
 	ThreadTable    *ebpf.MapSpec `ebpf:"thread_table"`
 	Turns          *ebpf.MapSpec `ebpf:"turns"`
@@ -477,7 +615,10 @@ type PinwatchMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type PinwatchVariableSpecs struct {
+	Aggregate        *ebpf.VariableSpec `ebpf:"aggregate"`
 	AsyncPreempt     *ebpf.VariableSpec `ebpf:"async_preempt"`
+	Boundary         *ebpf.VariableSpec `ebpf:"boundary"`
+	CpuCount         *ebpf.VariableSpec `ebpf:"cpu_count"`
 	G_inRegister     *ebpf.VariableSpec `ebpf:"g_in_register"`
 	G_piece          *ebpf.VariableSpec `ebpf:"g_piece"`
 	G_pieceSize      *ebpf.VariableSpec `ebpf:"g_piece_size"`
@@ -486,14 +627,19 @@ type PinwatchVariableSpecs struct {
 	InBtfKind        *ebpf.VariableSpec `ebpf:"in_btf_kind"`
 	InBtfLockKind    *ebpf.VariableSpec `ebpf:"in_btf_lock_kind"`
 	InBtfMigrateWhy  *ebpf.VariableSpec `ebpf:"in_btf_migrate_why"`
+	InBtfMoves       *ebpf.VariableSpec `ebpf:"in_btf_moves"`
+	InBtfOwnRun      *ebpf.VariableSpec `ebpf:"in_btf_own_run"`
 	InBtfResolved    *ebpf.VariableSpec `ebpf:"in_btf_resolved"`
+	InBtfSampleOf    *ebpf.VariableSpec `ebpf:"in_btf_sample_of"`
+	InBtfSamples     *ebpf.VariableSpec `ebpf:"in_btf_samples"`
+	InBtfSnapshot    *ebpf.VariableSpec `ebpf:"in_btf_snapshot"`
 	InBtfSwitchFlag  *ebpf.VariableSpec `ebpf:"in_btf_switch_flag"`
 	InBtfTargetState *ebpf.VariableSpec `ebpf:"in_btf_target_state"`
 	InBtfThreadFlag  *ebpf.VariableSpec `ebpf:"in_btf_thread_flag"`
 	InG_goid         *ebpf.VariableSpec `ebpf:"in_g_goid"`
 	InG_lockedm      *ebpf.VariableSpec `ebpf:"in_g_lockedm"`
-	InG_m            *ebpf.VariableSpec `ebpf:"in_g_m"`
 	InG_status       *ebpf.VariableSpec `ebpf:"in_g_status"`
+	Light            *ebpf.VariableSpec `ebpf:"light"`
 	LockProved       *ebpf.VariableSpec `ebpf:"lock_proved"`
 	Lost             *ebpf.VariableSpec `ebpf:"lost"`
 	NsLevel          *ebpf.VariableSpec `ebpf:"ns_level"`
@@ -510,6 +656,8 @@ type PinwatchVariableSpecs struct {
 	OffM_procid      *ebpf.VariableSpec `ebpf:"off_m_procid"`
 	OffsetsProved    *ebpf.VariableSpec `ebpf:"offsets_proved"`
 	Overflowed       *ebpf.VariableSpec `ebpf:"overflowed"`
+	OwnLeft          *ebpf.VariableSpec `ebpf:"own_left"`
+	OwnTimes         *ebpf.VariableSpec `ebpf:"own_times"`
 	RateBegin        *ebpf.VariableSpec `ebpf:"rate_begin"`
 	RateChunk        *ebpf.VariableSpec `ebpf:"rate_chunk"`
 	RateLimit        *ebpf.VariableSpec `ebpf:"rate_limit"`
@@ -518,12 +666,15 @@ type PinwatchVariableSpecs struct {
 	RuntimeCgo       *ebpf.VariableSpec `ebpf:"runtime_cgo"`
 	RuntimeGone      *ebpf.VariableSpec `ebpf:"runtime_gone"`
 	RuntimeKnown     *ebpf.VariableSpec `ebpf:"runtime_known"`
+	SlowReads        *ebpf.VariableSpec `ebpf:"slow_reads"`
+	SlowRuns         *ebpf.VariableSpec `ebpf:"slow_runs"`
 	SwitchHasState   *ebpf.VariableSpec `ebpf:"switch_has_state"`
 	TargetGone       *ebpf.VariableSpec `ebpf:"target_gone"`
 	TargetTgid       *ebpf.VariableSpec `ebpf:"target_tgid"`
 	ThreadMask       *ebpf.VariableSpec `ebpf:"thread_mask"`
 	TurnsPerCpu      *ebpf.VariableSpec `ebpf:"turns_per_cpu"`
 	WantedPid        *ebpf.VariableSpec `ebpf:"wanted_pid"`
+	WindowBegin      *ebpf.VariableSpec `ebpf:"window_begin"`
 }
 
 // PinwatchObjects contains all objects after they have been loaded into the kernel.
@@ -547,7 +698,9 @@ func (o *PinwatchObjects) Close() error {
 // It can be passed to LoadPinwatchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PinwatchMaps struct {
 	CpuSlots       *ebpf.Map `ebpf:"cpu_slots"`
+	MoveBanks      *ebpf.Map `ebpf:"move_banks"`
 	Ring           *ebpf.Map `ebpf:"ring"`
+	SampleBanks    *ebpf.Map `ebpf:"sample_banks"`
 	ThreadOverflow *ebpf.Map `ebpf:"thread_overflow"`
 	ThreadTable    *ebpf.Map `ebpf:"thread_table"`
 	Turns          *ebpf.Map `ebpf:"turns"`
@@ -556,7 +709,9 @@ type PinwatchMaps struct {
 func (m *PinwatchMaps) Close() error {
 	return _PinwatchClose(
 		m.CpuSlots,
+		m.MoveBanks,
 		m.Ring,
+		m.SampleBanks,
 		m.ThreadOverflow,
 		m.ThreadTable,
 		m.Turns,
@@ -567,7 +722,10 @@ func (m *PinwatchMaps) Close() error {
 //
 // It can be passed to LoadPinwatchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PinwatchVariables struct {
+	Aggregate        *ebpf.Variable `ebpf:"aggregate"`
 	AsyncPreempt     *ebpf.Variable `ebpf:"async_preempt"`
+	Boundary         *ebpf.Variable `ebpf:"boundary"`
+	CpuCount         *ebpf.Variable `ebpf:"cpu_count"`
 	G_inRegister     *ebpf.Variable `ebpf:"g_in_register"`
 	G_piece          *ebpf.Variable `ebpf:"g_piece"`
 	G_pieceSize      *ebpf.Variable `ebpf:"g_piece_size"`
@@ -576,14 +734,19 @@ type PinwatchVariables struct {
 	InBtfKind        *ebpf.Variable `ebpf:"in_btf_kind"`
 	InBtfLockKind    *ebpf.Variable `ebpf:"in_btf_lock_kind"`
 	InBtfMigrateWhy  *ebpf.Variable `ebpf:"in_btf_migrate_why"`
+	InBtfMoves       *ebpf.Variable `ebpf:"in_btf_moves"`
+	InBtfOwnRun      *ebpf.Variable `ebpf:"in_btf_own_run"`
 	InBtfResolved    *ebpf.Variable `ebpf:"in_btf_resolved"`
+	InBtfSampleOf    *ebpf.Variable `ebpf:"in_btf_sample_of"`
+	InBtfSamples     *ebpf.Variable `ebpf:"in_btf_samples"`
+	InBtfSnapshot    *ebpf.Variable `ebpf:"in_btf_snapshot"`
 	InBtfSwitchFlag  *ebpf.Variable `ebpf:"in_btf_switch_flag"`
 	InBtfTargetState *ebpf.Variable `ebpf:"in_btf_target_state"`
 	InBtfThreadFlag  *ebpf.Variable `ebpf:"in_btf_thread_flag"`
 	InG_goid         *ebpf.Variable `ebpf:"in_g_goid"`
 	InG_lockedm      *ebpf.Variable `ebpf:"in_g_lockedm"`
-	InG_m            *ebpf.Variable `ebpf:"in_g_m"`
 	InG_status       *ebpf.Variable `ebpf:"in_g_status"`
+	Light            *ebpf.Variable `ebpf:"light"`
 	LockProved       *ebpf.Variable `ebpf:"lock_proved"`
 	Lost             *ebpf.Variable `ebpf:"lost"`
 	NsLevel          *ebpf.Variable `ebpf:"ns_level"`
@@ -600,6 +763,8 @@ type PinwatchVariables struct {
 	OffM_procid      *ebpf.Variable `ebpf:"off_m_procid"`
 	OffsetsProved    *ebpf.Variable `ebpf:"offsets_proved"`
 	Overflowed       *ebpf.Variable `ebpf:"overflowed"`
+	OwnLeft          *ebpf.Variable `ebpf:"own_left"`
+	OwnTimes         *ebpf.Variable `ebpf:"own_times"`
 	RateBegin        *ebpf.Variable `ebpf:"rate_begin"`
 	RateChunk        *ebpf.Variable `ebpf:"rate_chunk"`
 	RateLimit        *ebpf.Variable `ebpf:"rate_limit"`
@@ -608,54 +773,72 @@ type PinwatchVariables struct {
 	RuntimeCgo       *ebpf.Variable `ebpf:"runtime_cgo"`
 	RuntimeGone      *ebpf.Variable `ebpf:"runtime_gone"`
 	RuntimeKnown     *ebpf.Variable `ebpf:"runtime_known"`
+	SlowReads        *ebpf.Variable `ebpf:"slow_reads"`
+	SlowRuns         *ebpf.Variable `ebpf:"slow_runs"`
 	SwitchHasState   *ebpf.Variable `ebpf:"switch_has_state"`
 	TargetGone       *ebpf.Variable `ebpf:"target_gone"`
 	TargetTgid       *ebpf.Variable `ebpf:"target_tgid"`
 	ThreadMask       *ebpf.Variable `ebpf:"thread_mask"`
 	TurnsPerCpu      *ebpf.Variable `ebpf:"turns_per_cpu"`
 	WantedPid        *ebpf.Variable `ebpf:"wanted_pid"`
+	WindowBegin      *ebpf.Variable `ebpf:"window_begin"`
 }
 
 // PinwatchPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to LoadPinwatchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PinwatchPrograms struct {
-	PwClone3Enter *ebpf.Program `ebpf:"pw_clone3_enter"`
-	PwClone3Exit  *ebpf.Program `ebpf:"pw_clone3_exit"`
-	PwCloneEnter  *ebpf.Program `ebpf:"pw_clone_enter"`
-	PwCloneExit   *ebpf.Program `ebpf:"pw_clone_exit"`
-	PwDeliver     *ebpf.Program `ebpf:"pw_deliver"`
-	PwExec        *ebpf.Program `ebpf:"pw_exec"`
-	PwExitEnter   *ebpf.Program `ebpf:"pw_exit_enter"`
-	PwGenerate    *ebpf.Program `ebpf:"pw_generate"`
-	PwMigrate     *ebpf.Program `ebpf:"pw_migrate"`
-	PwNewtask     *ebpf.Program `ebpf:"pw_newtask"`
-	PwNothing     *ebpf.Program `ebpf:"pw_nothing"`
-	PwPin         *ebpf.Program `ebpf:"pw_pin"`
-	PwPrepare     *ebpf.Program `ebpf:"pw_prepare"`
-	PwProcessExit *ebpf.Program `ebpf:"pw_process_exit"`
-	PwProcessFree *ebpf.Program `ebpf:"pw_process_free"`
-	PwResolve     *ebpf.Program `ebpf:"pw_resolve"`
-	PwSigaltstack *ebpf.Program `ebpf:"pw_sigaltstack"`
-	PwSigmask     *ebpf.Program `ebpf:"pw_sigmask"`
-	PwSigreturn   *ebpf.Program `ebpf:"pw_sigreturn"`
-	PwSnapshot    *ebpf.Program `ebpf:"pw_snapshot"`
-	PwSwitch      *ebpf.Program `ebpf:"pw_switch"`
-	PwTgkillEnter *ebpf.Program `ebpf:"pw_tgkill_enter"`
-	PwTgkillExit  *ebpf.Program `ebpf:"pw_tgkill_exit"`
-	PwWakeupNew   *ebpf.Program `ebpf:"pw_wakeup_new"`
-	PwWaking      *ebpf.Program `ebpf:"pw_waking"`
+	PwClone3Enter         *ebpf.Program `ebpf:"pw_clone3_enter"`
+	PwClone3Exit          *ebpf.Program `ebpf:"pw_clone3_exit"`
+	PwClone3Fentry        *ebpf.Program `ebpf:"pw_clone3_fentry"`
+	PwClone3Fexit         *ebpf.Program `ebpf:"pw_clone3_fexit"`
+	PwCloneEnter          *ebpf.Program `ebpf:"pw_clone_enter"`
+	PwCloneExit           *ebpf.Program `ebpf:"pw_clone_exit"`
+	PwCloneFentry         *ebpf.Program `ebpf:"pw_clone_fentry"`
+	PwCloneFexit          *ebpf.Program `ebpf:"pw_clone_fexit"`
+	PwDeliver             *ebpf.Program `ebpf:"pw_deliver"`
+	PwExec                *ebpf.Program `ebpf:"pw_exec"`
+	PwExitEnter           *ebpf.Program `ebpf:"pw_exit_enter"`
+	PwExitFentry          *ebpf.Program `ebpf:"pw_exit_fentry"`
+	PwGenerate            *ebpf.Program `ebpf:"pw_generate"`
+	PwMigrate             *ebpf.Program `ebpf:"pw_migrate"`
+	PwNewtask             *ebpf.Program `ebpf:"pw_newtask"`
+	PwNothing             *ebpf.Program `ebpf:"pw_nothing"`
+	PwPin                 *ebpf.Program `ebpf:"pw_pin"`
+	PwPrepare             *ebpf.Program `ebpf:"pw_prepare"`
+	PwProcessExit         *ebpf.Program `ebpf:"pw_process_exit"`
+	PwProcessFree         *ebpf.Program `ebpf:"pw_process_free"`
+	PwResolve             *ebpf.Program `ebpf:"pw_resolve"`
+	PwRtSigprocmaskEnter  *ebpf.Program `ebpf:"pw_rt_sigprocmask_enter"`
+	PwRtSigprocmaskFentry *ebpf.Program `ebpf:"pw_rt_sigprocmask_fentry"`
+	PwRtSigreturnEnter    *ebpf.Program `ebpf:"pw_rt_sigreturn_enter"`
+	PwRtSigreturnFentry   *ebpf.Program `ebpf:"pw_rt_sigreturn_fentry"`
+	PwSigaltstackEnter    *ebpf.Program `ebpf:"pw_sigaltstack_enter"`
+	PwSigaltstackFentry   *ebpf.Program `ebpf:"pw_sigaltstack_fentry"`
+	PwSnapshot            *ebpf.Program `ebpf:"pw_snapshot"`
+	PwSwitch              *ebpf.Program `ebpf:"pw_switch"`
+	PwTgkillEnter         *ebpf.Program `ebpf:"pw_tgkill_enter"`
+	PwTgkillExit          *ebpf.Program `ebpf:"pw_tgkill_exit"`
+	PwTgkillFentry        *ebpf.Program `ebpf:"pw_tgkill_fentry"`
+	PwTgkillFexit         *ebpf.Program `ebpf:"pw_tgkill_fexit"`
+	PwWakeupNew           *ebpf.Program `ebpf:"pw_wakeup_new"`
+	PwWaking              *ebpf.Program `ebpf:"pw_waking"`
 }
 
 func (p *PinwatchPrograms) Close() error {
 	return _PinwatchClose(
 		p.PwClone3Enter,
 		p.PwClone3Exit,
+		p.PwClone3Fentry,
+		p.PwClone3Fexit,
 		p.PwCloneEnter,
 		p.PwCloneExit,
+		p.PwCloneFentry,
+		p.PwCloneFexit,
 		p.PwDeliver,
 		p.PwExec,
 		p.PwExitEnter,
+		p.PwExitFentry,
 		p.PwGenerate,
 		p.PwMigrate,
 		p.PwNewtask,
@@ -665,13 +848,18 @@ func (p *PinwatchPrograms) Close() error {
 		p.PwProcessExit,
 		p.PwProcessFree,
 		p.PwResolve,
-		p.PwSigaltstack,
-		p.PwSigmask,
-		p.PwSigreturn,
+		p.PwRtSigprocmaskEnter,
+		p.PwRtSigprocmaskFentry,
+		p.PwRtSigreturnEnter,
+		p.PwRtSigreturnFentry,
+		p.PwSigaltstackEnter,
+		p.PwSigaltstackFentry,
 		p.PwSnapshot,
 		p.PwSwitch,
 		p.PwTgkillEnter,
 		p.PwTgkillExit,
+		p.PwTgkillFentry,
+		p.PwTgkillFexit,
 		p.PwWakeupNew,
 		p.PwWaking,
 	)

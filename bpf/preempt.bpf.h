@@ -3,28 +3,29 @@
 #ifndef PINWATCH_PREEMPT_BPF_H
 #define PINWATCH_PREEMPT_BPF_H
 
-SEC("tracepoint/syscalls/sys_enter_tgkill")
-int pw_tgkill_enter(struct syscall_enter *ctx)
+static __always_inline void tgkill_enter(void *ctx, __u64 tgid, __u64 target, __u64 sig)
 {
 	__u32 tid = current_target_tid();
 	__u64 now;
 
 	if (!tid)
-		return PASS_ON;
-	if ((__s32)ctx->args[2] != SIGURG) {
+		return;
+	OWN_RUN(OWN_TGKILL, 0);
+	if ((__s32)sig != SIGURG) {
 		call_begin(0);
-		return PASS_ON;
+		return;
 	}
 	now = emit_stacked(ctx, KIND_TGKILL_ENTER, tid);
 	call_begin(now ? now : bpf_ktime_get_ns());
-	return PASS_ON;
 }
 
-SEC("tracepoint/syscalls/sys_exit_tgkill")
-int pw_tgkill_exit(struct syscall_exit *ctx)
+static __always_inline void tgkill_exit(__s64 ret)
 {
-	return call_end(KIND_TGKILL_EXIT, ctx->ret);
+	call_end(KIND_TGKILL_EXIT, ret);
 }
+
+SYSCALL_ENTER(tgkill, tgkill_enter)
+SYSCALL_EXIT(tgkill, tgkill_exit)
 
 static __always_inline __u8 target_state_unseen(const struct task_struct *task)
 {
@@ -34,7 +35,7 @@ static __always_inline __u8 target_state_unseen(const struct task_struct *task)
 }
 
 // Where a signal finds its target. The tracepoint comes after the wake-up (kernel/signal.c, complete_signal), so a thread that
-// the sender has woken in this very call was blocked. A task's on_cpu outlasts its switch-out; the slot does not.
+// the sender has woken in this very call was blocked; in light nobody knows when the call began. A task's on_cpu outlasts its switch-out; the slot does not.
 static __always_inline __u8 target_state(struct task_struct *task, __u32 sender, __u64 enter)
 {
 	const struct thread_state *state = thread_get(task);
@@ -45,6 +46,8 @@ static __always_inline __u8 target_state(struct task_struct *task, __u32 sender,
 	if (!state)
 		return target_state_unseen(task);
 	woken = state->wake_time > state->off_time && !state->off_runnable;
+	if (light && woken && state->waker == sender)
+		return TARGET_UNKNOWN;
 	by_signal = woken && enter && state->waker == sender && state->wake_time >= enter;
 	if (by_signal)
 		return TARGET_BLOCKED;
@@ -72,19 +75,26 @@ SEC("tp_btf/signal_generate")
 int pw_generate(__u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[2];
-	__u64 now = bpf_ktime_get_ns(), sender, enter = 0;
+	__u64 now, sender, enter = 0;
+	struct thread_state *self, *state;
 	struct event_signal_generate *e;
-	struct thread_state *self;
 	__u8 lock = LOCK_UNREAD;
 
 	if ((__s32)ctx[0] != SIGURG || !is_target(task))
 		return 0;
+	OWN_RUN(OWN_GENERATE, 0);
+	state = thread_get(task);
+	if (state && !ctx[4]) // it will be delivered
+		state->pending = 1;
 	sender = sent_by_kernel(ctx[1]) ? 0 : bpf_get_current_pid_tgid();
+	if (light && sender >> 32 == target_tgid && !ctx[3]) // the sender is in its tgkill
+		enter = emit_stacked(ctx, KIND_TGKILL_ENTER, (__u32)sender);
+	now = bpf_ktime_get_ns();
 	if (sender >> 32 == target_tgid) {
 		self = thread_self();
-		if (self)
+		if (!light && self)
 			enter = self->call_time;
-		lock = lock_peek(thread_get(task), now);
+		lock = lock_peek(state, now);
 	}
 	e = emit_reserve(sizeof(*e), KIND_SIGNAL_GENERATE, task->pid, now);
 	if (!e)
@@ -105,6 +115,7 @@ SEC("tp_btf/signal_deliver")
 int pw_deliver(__u64 *ctx)
 {
 	__u64 now = bpf_ktime_get_ns();
+	struct thread_state *self;
 	__u32 tid;
 
 	if ((__s32)ctx[0] != SIGURG)
@@ -112,6 +123,13 @@ int pw_deliver(__u64 *ctx)
 	tid = current_target_tid();
 	if (!tid)
 		return 0;
+	OWN_RUN(OWN_DELIVER, 0);
+	self = thread_self();
+	if (self) {
+		self->pending = 0;
+		self->handling = !light; // until its sigreturn, which light does not see
+		self->again = 1; // it may have come back for this from where it was pending
+	}
 	emit_plain(KIND_SIGNAL_DELIVER, tid, now, lock_look_self(tid, now));
 	return 0;
 }
@@ -127,8 +145,7 @@ int pw_deliver(__u64 *ctx)
 #define SIGFRAME_PC (128 + 176 + 8 + 31 * 8 + 8)
 #endif
 
-SEC("tracepoint/syscalls/sys_enter_rt_sigreturn")
-int pw_sigreturn(void *ctx)
+static __always_inline void sigreturn_enter(void *ctx)
 {
 	__u64 now = bpf_ktime_get_ns();
 	__u32 tid = current_target_tid();
@@ -137,17 +154,21 @@ int pw_sigreturn(void *ctx)
 	__u64 pc = 0;
 
 	if (!tid)
-		return PASS_ON;
+		return;
+	OWN_RUN(OWN_SIGRETURN, 0);
 	bpf_probe_read_user(&pc, sizeof(pc), (void *)(user_stack_pointer() + SIGFRAME_PC));
-	self = runtime_known ? thread_self() : NULL;
-	if (self && async_preempt && pc == async_preempt && (self->lock == LOCK_USER || self->lock == LOCK_RUNTIME))
+	self = thread_self();
+	if (self)
+		self->handling = 0;
+	if (self && runtime_known && async_preempt && pc == async_preempt && (self->lock == LOCK_USER || self->lock == LOCK_RUNTIME))
 		self->injected = 1;
 	e = emit_reserve(sizeof(*e), KIND_SIGRETURN, tid, now);
 	if (!e)
-		return PASS_ON;
+		return;
 	e->pc = pc;
 	emit_submit(e);
-	return PASS_ON;
 }
+
+SYSCALL_ENTER0(rt_sigreturn, sigreturn_enter)
 
 #endif

@@ -1,8 +1,8 @@
 //go:build ignore
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 // reference.bpf.c: the least that a program at sched_switch can do and still send a thread's turn with its lock. Nobody runs it
-// but loader's benchmarks, which hold pw_switch against it. It knows nothing of what makes the numbers right: no wake-ups, no
-// losses by kind, no self-checks.
+// but loader's benchmarks and tests, which hold pw_switch against it. It knows nothing of what makes the numbers right: no wake-ups, no
+// losses by kind, no self-checks. And what tells whether an attached program slows everybody's system calls.
 
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
@@ -133,6 +133,43 @@ int reference_switch(__u64 *ctx)
 	if (out)
 		reference_turn(prev, slot->since, cpu, now);
 	slot->since = now;
+	return 0;
+}
+
+// Does every system call of a task take the slow way, because some tracepoint is on one? SYSCALL_WORK_SYSCALL_TRACEPOINT of
+// include/linux/thread_info.h since 5.11; before, and on arm64, TIF_SYSCALL_TRACEPOINT of arch/*/include/asm/thread_info.h.
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct thread_info___since_5_11 {
+	unsigned long syscall_work;
+};
+struct thread_info___before_5_11 {
+	unsigned long flags;
+};
+#pragma clang attribute pop
+#define WORK_TRACEPOINT_BIT 1
+#if defined(__TARGET_ARCH_x86)
+#define FLAG_TRACEPOINT_BIT 28
+#else
+#define FLAG_TRACEPOINT_BIT 10
+#endif
+
+SEC("iter/task")
+int reference_slow(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	const struct thread_info___since_5_11 *info;
+	const struct thread_info___before_5_11 *old;
+	__u8 slow;
+
+	if (!task || task->flags & PF_KTHREAD)
+		return 0;
+	info = (const void *)&task->thread_info;
+	old = (const void *)&task->thread_info;
+	if (bpf_core_field_exists(info->syscall_work))
+		slow = info->syscall_work >> WORK_TRACEPOINT_BIT & 1;
+	else
+		slow = old->flags >> FLAG_TRACEPOINT_BIT & 1;
+	bpf_seq_write(ctx->meta->seq, &slow, sizeof(slow));
 	return 0;
 }
 

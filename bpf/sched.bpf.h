@@ -90,6 +90,7 @@ static __always_inline void turn_send(const struct event_switch *e, struct cpu_s
 static __noinline int turn_park(void *ctx, struct thread_state *state, __u32 tid)
 {
 	state->injected = 0;
+	state->resuming = 2;
 	emit_stacked(ctx, KIND_PARK, tid);
 	return 0;
 }
@@ -110,7 +111,7 @@ static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct
 	if (dead)
 		lock.kind = state->lock;
 	else
-		lock_look_at_switch(state, tid, now, &lock);
+		lock_look_at_switch(state, prev, now, runnable, &lock);
 	if (unlikely(state->injected) && !runnable)
 		turn_park(ctx, state, tid);
 	e.h.time = now;
@@ -122,10 +123,17 @@ static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct
 	e.last_cpu = state->last_cpu - 1;
 	e.why = state->why;
 	e.lock = lock.kind;
-	turn_send(&e, slot, state->fresh || dead);
+	if (!aggregate || !turn_aggregate(state, &e))
+		turn_send(&e, slot, state->fresh || dead);
+	if (aggregate && slot->handoff >= slot->since && slot->handoff && !runnable)
+		handoff_end(slot, cpu, tid, now);
 	if (dead) {
 		thread_forget(tid);
 		return;
+	}
+	if (aggregate) {
+		state->parked = lock.parked && !runnable;
+		state->resuming >>= 1; // parked for a preemption: until the turn after this one
 	}
 	state->woken_by = runnable ? 0 : turn_early_waker(state, slot->since);
 	state->off_time = now;
@@ -152,6 +160,7 @@ int pw_switch(__u64 *ctx)
 	if (!slot)
 		return 0;
 	now = bpf_ktime_get_ns();
+	OWN_RUN(OWN_SWITCH, (out ? OWN_OUT : 0) | (in ? OWN_IN : 0));
 	if (out) {
 		__u32 state = switch_prev_state(ctx, prev);
 
@@ -164,10 +173,11 @@ int pw_switch(__u64 *ctx)
 
 // A thread that has been woken since it left its CPU is back, or soon will be: this waking is for the absence after that. Its state
 // is looked at before the clock, so that a switch-out meanwhile does not make it older than it is.
-static __always_inline void thread_woken(const struct task_struct *task)
+static __always_inline void thread_woken(const struct task_struct *task, enum own_run run)
 {
 	struct thread_state *state;
 	bool early;
+	__u64 now;
 
 	if (!is_target(task))
 		return;
@@ -176,27 +186,31 @@ static __always_inline void thread_woken(const struct task_struct *task)
 		return;
 	early = state->wake_time > state->off_time;
 	barrier();
+	now = bpf_ktime_get_ns();
+	OWN_RUN(run, 0);
 	if (early) {
-		state->early_time = bpf_ktime_get_ns();
+		state->early_time = now;
 		state->early_waker = current_target_tid();
 		state->early = 1;
 	} else {
-		state->wake_time = bpf_ktime_get_ns();
+		state->wake_time = now;
 		state->waker = current_target_tid();
 	}
+	if (aggregate)
+		handoff_begin(state, task, now);
 }
 
 SEC("tp_btf/sched_waking")
 int pw_waking(__u64 *ctx)
 {
-	thread_woken((void *)ctx[0]);
+	thread_woken((void *)ctx[0], OWN_WAKING);
 	return 0;
 }
 
 SEC("tp_btf/sched_wakeup_new")
 int pw_wakeup_new(__u64 *ctx)
 {
-	thread_woken((void *)ctx[0]);
+	thread_woken((void *)ctx[0], OWN_WAKEUP_NEW);
 	return 0;
 }
 
@@ -216,6 +230,7 @@ int pw_migrate(__u64 *ctx)
 
 	if (!is_target(task))
 		return 0;
+	OWN_RUN(OWN_MIGRATE, 0);
 	state = thread_get(task);
 	if (!state)
 		return 0;

@@ -50,40 +50,69 @@ static __always_inline __u8 snapshot_flags(const struct task_struct *task, const
 	return flags;
 }
 
+// Aggregating: the sums of a thread that has not left its CPU since the last boundary; one that has has told them itself. false: it has left
+// its CPU meanwhile, and what was read does not belong together.
+static __always_inline bool snapshot_sums(struct snapshot *s, const struct thread_state *state)
+{
+	s->sum_lock.h = s->sum.h = s->thread.h;
+	sum_fill_lock(&s->sum_lock, state);
+	sum_fill(&s->sum, state);
+	s->sum_lock.h.flags = 0;
+	s->sum_lock.h.kind = s->sum.h.kind = KIND_NONE;
+	barrier();
+	if (*(volatile __u64 *)&state->off_time != s->thread.off_time || s->sum.until > s->thread.off_time)
+		return false;
+	if (s->sum.until == s->thread.off_time && s->sum.until < boundary && s->sum.switches) { // else its last turn was sent
+		s->sum_lock.h.kind = KIND_SUM_LOCK;
+		s->sum.h.kind = KIND_SUM;
+	}
+	return true;
+}
+
+static __always_inline void snapshot_thread(struct event_thread *e, struct task_struct *task, const struct thread_state *state)
+{
+	struct cpu_slot *slot;
+
+	e->h.tid = task->pid;
+	e->h.cpu = task_cpu(task);
+	e->h.kind = KIND_THREAD;
+	e->h.flags = snapshot_flags(task, state);
+	e->ns_tid = thread_ns_tid(task);
+	e->last_cpu = -1;
+	if (state) {
+		e->off_time = state->off_time;
+		e->last_cpu = state->last_cpu - 1;
+		e->why = state->why;
+		e->m = state->m;
+	}
+	e->g_base = thread_g_base(task);
+	e->own_tid = thread_own_tid(task);
+	slot = cpu_slot(e->h.cpu);
+	if (slot_holds(slot, task))
+		e->run_time = slot->since;
+	if (state)
+		e->wake_time = turn_wake(state, e->run_time ? e->run_time : e->h.time);
+	bpf_probe_read_kernel(e->comm, sizeof(e->comm), task->comm);
+}
+
 // A thread may move while it is looked at, and its records say so; user space joins both by time.
 SEC("iter/task")
 int pw_snapshot(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
-	struct event_thread e = {};
 	struct thread_state *state;
-	struct cpu_slot *slot;
+	struct snapshot s = {};
 
 	if (!task || !is_target(task))
 		return 0;
 	state = thread_get(task);
-	e.h.time = bpf_ktime_get_ns();
-	e.h.tid = task->pid;
-	e.h.cpu = task_cpu(task);
-	e.h.kind = KIND_THREAD;
-	e.h.flags = snapshot_flags(task, state);
-	e.ns_tid = thread_ns_tid(task);
-	e.last_cpu = -1;
-	if (state) {
-		e.off_time = state->off_time;
-		e.last_cpu = state->last_cpu - 1;
-		e.why = state->why;
-		e.m = state->m;
+	for (int i = 0; i < 4; i++) {
+		s.thread.h.time = bpf_ktime_get_ns();
+		snapshot_thread(&s.thread, task, state);
+		if (!aggregate || !state || snapshot_sums(&s, state))
+			break;
 	}
-	e.g_base = thread_g_base(task);
-	e.own_tid = thread_own_tid(task);
-	slot = cpu_slot(e.h.cpu);
-	if (slot_holds(slot, task))
-		e.run_time = slot->since;
-	if (state)
-		e.wake_time = turn_wake(state, e.run_time ? e.run_time : e.h.time);
-	bpf_probe_read_kernel(e.comm, sizeof(e.comm), task->comm);
-	bpf_seq_write(ctx->meta->seq, &e, sizeof(e));
+	bpf_seq_write(ctx->meta->seq, &s, sizeof(s));
 	return 0;
 }
 

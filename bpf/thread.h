@@ -13,20 +13,29 @@ static __always_inline struct thread_state *thread_find(__u32 tid)
 	return overflowed ? bpf_map_lookup_elem(&thread_overflow, &tid) : NULL;
 }
 
-// Makes the state of a thread that has none. Two threads whose tids want the same place are never made at one moment: tids are
-// given out one after the other.
-static __always_inline struct thread_state *thread_make(__u32 tid)
+static __noinline int thread_make_overflow(__u32 tid)
 {
 	const struct thread_state zero = {.tid = tid, .blind = runtime_gone};
+
+	overflowed = 1;
+	return bpf_map_update_elem(&thread_overflow, &tid, &zero, BPF_ANY);
+}
+
+// Makes the state of a thread that has none. Two threads whose tids want the same place are never made at one moment: tids are
+// given out one after the other. A place that is nobody's is all zero (thread_forget), but for what a thread on another CPU, which had found
+// it before, may have written into its first line.
+static __always_inline struct thread_state *thread_make(__u32 tid)
+{
 	__u32 place = tid & thread_mask;
 	struct thread_state *state = bpf_map_lookup_elem(&thread_table, &place);
 
 	if (state && !state->tid) {
-		*state = zero;
+		__builtin_memset(state, 0, __builtin_offsetof(struct thread_state, m));
+		state->tid = tid;
+		state->blind = runtime_gone;
 		return state;
 	}
-	overflowed = 1;
-	bpf_map_update_elem(&thread_overflow, &tid, &zero, BPF_ANY);
+	thread_make_overflow(tid);
 	return bpf_map_lookup_elem(&thread_overflow, &tid);
 }
 
@@ -47,8 +56,7 @@ static __always_inline void thread_forget(__u32 tid)
 
 	if (!state)
 		return;
-	if (state->tid == tid)
-		state->tid = 0;
+	__builtin_memset(state, 0, sizeof(*state));
 	if (overflowed)
 		bpf_map_delete_elem(&thread_overflow, &tid);
 }

@@ -25,6 +25,7 @@ func (c *Correlator) absorb(w *window) {
 		return
 	}
 	whole.execs += w.execs
+	whole.sent += w.sent
 	whole.notInjected += w.notInjected
 	whole.exitedLocked += w.exitedLocked
 	whole.counts.add(&w.counts)
@@ -71,7 +72,6 @@ func (n *Counts) add(o *Counts) {
 	n.ThreadsCreated += o.ThreadsCreated
 	n.ThreadsExited += o.ThreadsExited
 	n.ThreadsKilled += o.ThreadsKilled
-	n.SigurgSent += o.SigurgSent
 	n.SigurgGenerated += o.SigurgGenerated
 	n.SigurgCoalesced += o.SigurgCoalesced
 	n.SigurgDelivered += o.SigurgDelivered

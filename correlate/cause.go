@@ -165,8 +165,8 @@ func (c *Correlator) countCreation(t, parent *thread, at events.Time) {
 		stack = parent.clonedFrom
 	}
 	k := c.class(whatCreate, stack)
-	if k.cause == causeCgo && t.byGo {
-		k = c.reason(whatCreate, class{cause: causeUnknown}) // the runtime asked C code to, and C's frames hide what for
+	if k.cause == causeCgo && (t.byGo || c.cfg.Light) {
+		k = c.reason(whatCreate, class{cause: causeUnknown}) // the runtime asked C code to, or may have, and C's frames hide what for
 	}
 	t.createdFor = k
 	t.born = group{locked: lockedPart(parent.lockKind()), cause: k.part}
@@ -184,6 +184,8 @@ func (c *Correlator) countExit(t *thread, stack uint64, at events.Time) {
 			k.function = userFunction(c.callers(last))
 		}
 		c.count(at, func(w *window) *uint64 { return &w.exitedLocked })
+	case c.cfg.Light: // nobody has looked since it last left its CPU
+		k.cause, t.end.locked = causeUnknown, partUnknown
 	case t.end.locked == partUnknown, heldByUser(t.lockKind()): // or the record that said how the hold ended was lost
 		k.cause = causeUnknown
 	default:

@@ -21,6 +21,13 @@ type Config struct {
 	// Locks says that lock state is read from the runtime's memory.
 	Locks bool
 
+	// Light says that no system call is told of. Then NewTask and SignalGenerate come with a CloneEnter or TgkillEnter of their moment, for the
+	// stack, and ProcessExit says whether it is by exit(2).
+	Light bool
+
+	// Aggregate says that most turns are told of as sums, and the CPU time of hand-offs only so.
+	Aggregate bool
+
 	// Sites says that the calls of LockOSThread are told of.
 	Sites bool
 
@@ -84,6 +91,11 @@ var dispatch = [...]func(*Correlator, *events.Event){
 	events.Lock:           (*Correlator).lockEvent,
 	events.Park:           (*Correlator).park,
 	events.Pin:            (*Correlator).pin,
+	events.Sum:            (*Correlator).sum,
+	events.SumLock:        (*Correlator).sumLock,
+	events.SampleTotal:    (*Correlator).sampleTotal,
+	events.SampleBucket:   (*Correlator).sampleBucket,
+	events.Move:           (*Correlator).move,
 	events.WindowStart:    (*Correlator).windowStart,
 	events.WindowCut:      (*Correlator).windowCut,
 	events.WindowEnd:      (*Correlator).windowEnd,

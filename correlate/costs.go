@@ -58,10 +58,12 @@ type group struct{ locked, cause, state part }
 
 // cost is one row of a window.
 type cost struct {
-	begun, n, outs, clone3 uint64
-	offN                   uint64  // samples whose off-CPU time is known
-	off                    float64 // its sum, ns
-	hist                   stats.Histogram
+	begun, n    uint64
+	outs, ins   uint64  // switch-outs and switch-ins in the middle of samples
+	late, moved uint64  // samples that are
+	offN        uint64  // samples whose off-CPU time is known
+	off         float64 // its sum, ns
+	hist        stats.Histogram
 }
 
 // costs are a phase's rows by part, nil where nothing is. The row over all samples is made last, of those by lock: each sample is in one.
@@ -96,9 +98,12 @@ func (k *costs) add(s *sample) {
 
 func (k *cost) add(s *sample) {
 	k.n++
-	k.outs += uint64(s.outs)
-	if s.clone3 {
-		k.clone3++
+	k.switches(s)
+	if s.late {
+		k.late++
+	}
+	if s.moved {
+		k.moved++
 	}
 	if !s.vague {
 		k.offN++
@@ -107,12 +112,27 @@ func (k *cost) add(s *sample) {
 	k.hist.Add(int64(s.end - s.begin))
 }
 
+// switches counts the scheduler's work in the middle of a sample.
+func (k *cost) switches(s *sample) {
+	outs, ins := s.outs, s.outs
+	if s.away {
+		outs--
+	}
+	if s.phase == phaseResume && ins > 0 {
+		ins-- // the last one ends it
+	}
+	k.outs += uint64(outs)
+	k.ins += uint64(ins)
+}
+
 // merge adds the samples of another row.
 func (k *cost) merge(o *cost) {
 	k.begun += o.begun
 	k.n += o.n
 	k.outs += o.outs
-	k.clone3 += o.clone3
+	k.ins += o.ins
+	k.late += o.late
+	k.moved += o.moved
 	k.offN += o.offN
 	k.off += o.off
 	k.hist.Merge(&o.hist)
@@ -129,10 +149,13 @@ func (k *costs) all() *cost {
 	return &all
 }
 
-// costRows lists every phase, the row over all samples first and then its parts along each dimension.
-func (w *window) costRows() []Cost {
+// costRows lists every phase that is measured, the row over all samples first and then its parts along each dimension.
+func (w *window) costRows(light bool) []Cost {
 	var rows []Cost
 	for p := range phaseCount {
+		if light && !phases[p].light {
+			continue
+		}
 		k := &w.costs[p]
 		rows = append(rows, w.costRow(p, Population{}, k.all()))
 		first := len(rows)
@@ -142,6 +165,9 @@ func (w *window) costRows() []Cost {
 			}
 		}
 		slices.SortFunc(rows[first:], func(a, b Cost) int { return comparePopulations(a.Population, b.Population) })
+		for i := first - 1; light && p == phaseDeliver && i < len(rows); i++ {
+			rows[i].Own = nil // most of what signal_generate's program does comes before: the stack
+		}
 	}
 	return rows
 }
@@ -168,20 +194,25 @@ func wordRank(p Population) int {
 
 func (w *window) costRow(p phase, of Population, k *cost) Cost {
 	spec := &phases[p]
-	row := Cost{ID: spec.id, Phase: spec.name, Bound: spec.bound, Hist: k.hist, Unfinished: k.begun - min(k.n, k.begun), Hooks: HookRuns{}}
+	row := Cost{ID: spec.id, Phase: spec.name, Bound: spec.bound, Hist: k.hist, Unfinished: k.begun - min(k.n, k.begun), Own: OwnRuns{}}
 	row.Population = of
 	if spec.oneThread && k.offN > 0 {
 		off := k.off / float64(k.offN)
 		row.OffCPU = &off
 	}
-	for _, name := range spec.programs {
-		row.Hooks[name] += k.n
-		if name == cloneExitProgram {
-			row.Hooks[name] -= k.clone3
-			row.Hooks[name+"3"] += k.clone3
-		}
+	for _, part := range spec.own {
+		row.Own.add(part, k.n)
 	}
-	row.Hooks["sched_switch"] += 2 * k.outs
+	row.Own.add(within("sched_switch_out"), k.outs)
+	row.Own.add(within("sched_switch_in"), k.ins)
+	row.Own.add(within("sched_migrate_task"), k.moved)
+	switch p {
+	case phaseHandoffWake:
+		row.Own.add(working("sched_waking"), k.n-k.late)
+		row.Own.add(working("sched_switch_out"), k.late)
+	case phaseHandoffCPU:
+		row.Own.add(working("sched_waking"), k.n-k.late)
+	}
 	if spec.warning != "" && k.n > 0 {
 		row.Warnings = append(row.Warnings, spec.warning)
 	}

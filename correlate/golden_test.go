@@ -16,7 +16,8 @@ import (
 // Every file testdata/SCENARIO.txt is a stream in the text form of events; what it adds up to is SCENARIO.golden.
 // In the files target 100 is observed, CPUs 0 and 1 are siblings, asyncPreempt is at 4096, sysmon at 8192, templateThread at
 // 12288 and main.worker at 16384. A line "stack N FUNCTION…", innermost first, says what stack N is; a function may be written
-// function@file:line. With a line "locks" lock state is read.
+// function@file:line. With a line "locks" lock state is read, with
+// a line "light" no system call is told of.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -54,13 +55,14 @@ func replay(t *testing.T, file string) []*Result {
 		Stack: func(id uint64) []Frame { return stacks[id] },
 		Func:  func(pc uint64) string { return map[uint64]string{16384: "main.worker"}[pc] },
 		Sites: true,
+		Light: bytes.Contains(text, []byte("\nlight\n")),
 		Locks: bytes.HasPrefix(text, []byte("locks\n")) || bytes.Contains(text, []byte("\nlocks\n")),
 	}
 	c := New(cfg)
 	var results []*Result
 	for line := range strings.Lines(string(text)) {
 		line, _, _ = strings.Cut(strings.TrimSpace(line), " #")
-		if line == "" || line[0] == '#' || line == "locks" {
+		if line == "" || line[0] == '#' || line == "locks" || line == "light" {
 			continue
 		}
 		if rest, ok := strings.CutPrefix(line, "stack "); ok {
@@ -131,17 +133,19 @@ func parseStack(t *testing.T, line string) (id uint64, frames []Frame) {
 func dump(w *bytes.Buffer, r *Result) {
 	fmt.Fprintf(w, "window [%d, %d) interval=%v\n", r.Start, r.End, r.Interval)
 	c := r.Counts
-	var notInjected uint64
-	if c.SigurgNotInjected != nil {
-		notInjected = *c.SigurgNotInjected
+	known := func(n *uint64) uint64 {
+		if n == nil {
+			return 0
+		}
+		return *n
 	}
 	for _, n := range []struct {
 		name string
 		v    uint64
 	}{
 		{"threads", c.Threads}, {"created", c.ThreadsCreated}, {"exited", c.ThreadsExited}, {"killed", c.ThreadsKilled},
-		{"sent", c.SigurgSent}, {"generated", c.SigurgGenerated}, {"coalesced", c.SigurgCoalesced}, {"delivered", c.SigurgDelivered},
-		{"foreign", c.SigurgForeign}, {"not_injected", notInjected}, {"switches", c.Switches}, {"migrations", c.Migrations},
+		{"sent", known(c.SigurgSent)}, {"generated", c.SigurgGenerated}, {"coalesced", c.SigurgCoalesced}, {"delivered", c.SigurgDelivered},
+		{"foreign", c.SigurgForeign}, {"not_injected", known(c.SigurgNotInjected)}, {"switches", c.Switches}, {"migrations", c.Migrations},
 		{"broken", r.Loss.BrokenLinks}, {"lost", r.Loss.Total()}, {"omitted", r.ThreadsOmitted},
 	} {
 		if n.v != 0 {
@@ -185,7 +189,7 @@ func dump(w *bytes.Buffer, r *Result) {
 	if r.Locks.Observations > 0 {
 		fmt.Fprintf(w, "  locks observations=%d unknown=%d", r.Locks.Observations, r.Locks.Unknown)
 		if c.LockedThreads != nil {
-			fmt.Fprintf(w, " now=%d max=%d exited=%d", *c.LockedThreads, *c.LockedThreadsMax, *c.ThreadsExitedLocked)
+			fmt.Fprintf(w, " now=%d max=%d exited=%d", *c.LockedThreads, *c.LockedThreadsMax, known(c.ThreadsExitedLocked))
 		}
 		fmt.Fprintln(w)
 	}

@@ -33,27 +33,35 @@ func (t *thread) until(at events.Time) (out events.Time, ok bool) {
 // handoff handles the waking of a locked thread for its goroutine: t waited in the scheduler and a thread of the target woke it
 // (runtime.startlockedm). That thread has given its P away, so it leaves its CPU next (stopm): what it needs until then is paid for the
 // hand-off alone. A waking before the switch-out counts from the switch-out.
-func (c *Correlator) handoff(t *thread, waker uint32, woken, in events.Time) {
+func (c *Correlator) handoff(t *thread, e *events.Event, woken, in events.Time) {
+	waker := uint32(e.Args[events.ArgWaker])
 	if !t.parked || waker == 0 || waker == t.tid || lockedPart(t.waiter.kind) != partTrue {
 		return
 	}
-	of := group{locked: partTrue}
-	c.record(&sample{phase: phaseHandoffWake, group: of, begin: woken, end: in})
+	s := sample{phase: phaseHandoffWake, group: group{locked: partTrue}, begin: woken, end: in}
+	s.late = !e.Has(events.SwitchWake)
+	s.moved = e.Args[events.ArgWhy] == whyWakeup && e.LastCPU() != int(e.CPU)
+	c.record(&s)
 	cpu := int64(0)
-	if w := c.threads.get(waker); w != nil {
+	if w := c.threads.get(waker); w != nil && !c.cfg.Aggregate {
 		if out, ok := w.until(woken); ok {
-			c.record(&sample{phase: phaseHandoffCPU, group: of, begin: woken, end: out})
+			s.phase, s.end = phaseHandoffCPU, out
+			c.record(&s)
 			cpu = int64(out - woken)
 		}
 	}
 	if w := c.inner(in, in); w != nil {
-		cost := Handoff{N: 1, WakeNS: int64(in - woken), CPUNS: cpu}
-		c.share(w, t) // which woken goes with
-		l := &t.woken[w.slot]
-		l.to(w, t)
-		l.add(&cost)
-		l.account.add(&cost)
+		c.handedOff(w, t, &Handoff{N: 1, WakeNS: int64(in - woken), CPUNS: cpu})
 	}
+}
+
+// handedOff adds to what hand-offs to a thread cost, and to the ledger.
+func (c *Correlator) handedOff(w *window, t *thread, cost *Handoff) {
+	c.share(w, t) // which woken goes with
+	l := &t.woken[w.slot]
+	l.to(w, t)
+	l.add(cost)
+	l.account.add(cost)
 }
 
 func (h *Handoff) add(o *Handoff) {

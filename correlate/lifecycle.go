@@ -11,7 +11,6 @@ func (c *Correlator) cloneEnter(e *events.Event) {
 	t := c.known(e.TID)
 	t.open(spanClone, e.Time)
 	t.child = nil
-	t.clone3 = e.Flags != 0
 	t.clonedFrom = e.Args[events.ArgCloneStack]
 	c.observedAs(t, uint8(e.Args[events.ArgCloneLock]), e.Time, false)
 }
@@ -20,7 +19,7 @@ func (c *Correlator) newTask(e *events.Event) {
 	parent := c.known(uint32(e.Args[events.ArgParent]))
 	t := newThread(e.TID, int32(e.Args[events.ArgChildNSTID]))
 	t.name, t.createdBy, t.createdAt, t.accounted = parent.name, parent.nsTID, e.Time, e.Time
-	t.cloneEnter, t.clone3, t.byGo = events.Time(e.Args[events.ArgCloneEnter]), parent.clone3, parent.maskedAt != 0
+	t.cloneEnter, t.byGo = events.Time(e.Args[events.ArgCloneEnter]), parent.maskedAt != 0
 	if old := c.threads.get(e.TID); old != nil {
 		c.unlocked(old)
 	}
@@ -42,7 +41,7 @@ func (c *Correlator) cloneExit(e *events.Event) {
 	if s.begin != events.Time(e.Args[events.ArgEnter]) || child == nil || int64(e.Args[events.ArgRet]) < 0 {
 		return // its enter was lost, or an earlier call's exit, or it failed
 	}
-	s.anchor, s.clone3, s.group = child.createdAt, child.clone3, child.born
+	s.anchor, s.group = child.createdAt, child.born
 	c.finish(t, s)
 }
 
@@ -64,7 +63,7 @@ func (c *Correlator) firstRun(t *thread, wake, in events.Time) {
 // birth records an interval of a thread's birth that is no single thread's time on a CPU, or had no switch-out.
 func (c *Correlator) birth(t *thread, p phase, begin, end events.Time) {
 	if begin != 0 && end != 0 {
-		c.record(&sample{phase: p, group: t.born, begin: begin, end: end, anchor: t.createdAt, clone3: t.clone3})
+		c.record(&sample{phase: p, group: t.born, begin: begin, end: end, anchor: t.createdAt})
 	}
 }
 
@@ -106,13 +105,8 @@ func (c *Correlator) sigaltstack(e *events.Event) {
 
 func (c *Correlator) exitEnter(e *events.Event) {
 	t := c.known(e.TID)
-	t.exitEnter = e.Time
 	t.open(spanExit, e.Time)
-	c.count(e.Time, func(w *window) *uint64 { return &w.counts.ThreadsExited })
-	c.countExit(t, e.Args[events.ArgStack], e.Time)
-	for _, p := range [...]phase{phaseRuntime, phaseExit, phaseFree} {
-		c.begun(p, t.end, e.Time)
-	}
+	c.exits(t, e.Args[events.ArgStack], e.Time)
 	if t.mexit != 0 && t.spans[spanMexit].begin == t.mexit {
 		s := t.close(spanMexit, phaseRuntime, e.Time)
 		s.anchor, s.group = e.Time, t.end
@@ -120,11 +114,25 @@ func (c *Correlator) exitEnter(e *events.Event) {
 	}
 }
 
-// processExit counts the threads that end without having asked to.
+// exits counts a thread that has called exit(2).
+func (c *Correlator) exits(t *thread, stack uint64, at events.Time) {
+	t.exitEnter = at
+	c.count(at, func(w *window) *uint64 { return &w.counts.ThreadsExited })
+	c.countExit(t, stack, at)
+	for _, p := range [...]phase{phaseRuntime, phaseExit, phaseFree} {
+		c.begun(p, t.end, at)
+	}
+}
+
+// processExit counts the threads that end without having asked to and, in light, those that have.
 func (c *Correlator) processExit(e *events.Event) {
 	t := c.known(e.TID)
 	t.ending = e.Time
-	if t.exitEnter == 0 {
+	switch {
+	case t.exitEnter != 0:
+	case c.cfg.Light && e.Flags&events.ExitCalled != 0:
+		c.exits(t, 0, e.Time)
+	default:
 		c.count(e.Time, func(w *window) *uint64 { return &w.counts.ThreadsKilled })
 	}
 }
@@ -134,7 +142,7 @@ func (c *Correlator) dead(t *thread, at events.Time) {
 	t.deadAt = at
 	c.unlocked(t)
 	c.settlePins(t, at)
-	if t.exitEnter == 0 {
+	if t.spans[spanExit].begin == 0 {
 		return
 	}
 	s := t.close(spanExit, phaseExit, at)

@@ -164,6 +164,11 @@ func (c *Correlator) unlocked(t *thread) {
 // observed notes that the thread has looked at its lock, and found it as it last told. Only when it blocked of its own will is it sure
 // that it was not just about to lock itself, with the probe on LockOSThread behind it.
 func (c *Correlator) observed(t *thread, at events.Time, blocked bool) {
+	c.observedTimes(t, at, blocked, 1)
+}
+
+// observedTimes is observed for the last of n looks that all found the same.
+func (c *Correlator) observedTimes(t *thread, at events.Time, blocked bool, n uint64) {
 	if !c.cfg.Locks || t.told.kind == events.LockUnread {
 		return
 	}
@@ -171,9 +176,9 @@ func (c *Correlator) observed(t *thread, at events.Time, blocked bool) {
 		c.setLock(t, t.told, at)
 	}
 	if w := c.inner(at, at); w != nil {
-		w.locks.Observations++
+		w.locks.Observations += n
 		if t.unknown {
-			w.locks.Unknown++
+			w.locks.Unknown += n
 		}
 	}
 	if t.unknown {
@@ -227,6 +232,7 @@ func (c *Correlator) role(t *thread) string {
 		return "template"
 	case t.m.known && c.cfg.Sysmon != 0 && c.cfg.TemplateThread != 0:
 		return "worker"
+	case c.cfg.Light && t.createdAt != 0: // who made it is not known
 	case !t.m.known && t.lockKind() == events.LockForeign && !t.byGo:
 		return "foreign"
 	}

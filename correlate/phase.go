@@ -28,69 +28,87 @@ const (
 // A phaseSpec says what a phase is called and what stands between its ends.
 type phaseSpec struct {
 	id, name, bound string
-	oneThread       bool // the interval is one thread's time, so part of it can be off the CPU
-	// Our own programs that run once inside, by kernel hook. The program at an enter has done its work when its interval begins.
-	programs []string
-	needs    []events.Kind // without all of these records a sample is missed
-	warning  string        // what the number does not hold, always
+	oneThread       bool          // the interval is one thread's time, so part of it can be off the CPU
+	own             []ownPart     // what of our own programs lies inside, always
+	needs           []events.Kind // without all of these records a sample is missed
+	warning         string        // what the number does not hold, always
+	light           bool          // it is measured in light, too: no system call begins or ends it
 }
+
+// ownPart is what an interval holds of one of our own programs, named as the loader names those that time themselves: of its body, all
+// or nothing, and of the kernel's way to it and back, by halves.
+type ownPart struct {
+	program      string
+	body, halves uint64
+}
+
+// A program in the middle of an interval is all inside.
+func within(program string) ownPart { return ownPart{program, 1, 2} }
+
+// One that stamps the begin of an interval before it does its work, or the end after it.
+func working(program string) ownPart { return ownPart{program, 1, 1} }
+
+// One that stamps the end before its work, or the begin after it.
+func passed(program string) ownPart { return ownPart{program, 0, 1} }
+
+// One that runs in the middle and finds that there is nothing to do for it.
+func idle(program string) ownPart { return ownPart{program, 0, 2} }
 
 var phases = [phaseCount]phaseSpec{
 	phaseCloneSyscall: {id: "P-8", name: "clone_syscall", oneThread: true,
-		programs: []string{"task_newtask", "sched_wakeup_new"},
-		needs:    []events.Kind{events.CloneEnter, events.NewTask, events.CloneExit}},
+		own:   []ownPart{passed("clone"), within("task_newtask"), within("sched_wakeup_new"), passed("clone_return")},
+		needs: []events.Kind{events.CloneEnter, events.NewTask, events.CloneExit}},
 	phaseSpawn: {id: "P-8", name: "spawn",
-		programs: []string{"task_newtask", "sched_wakeup_new"},
-		needs:    []events.Kind{events.CloneEnter, events.NewTask, events.Switch}},
-	phaseRunqWait: {id: "P-8", name: "runq_wait",
-		programs: []string{"sched_wakeup_new"},
-		needs:    []events.Kind{events.NewTask, events.Switch}},
+		own:   []ownPart{passed("clone"), within("task_newtask"), within("sched_wakeup_new"), passed("sched_switch_in")},
+		needs: []events.Kind{events.CloneEnter, events.NewTask, events.Switch}},
+	phaseRunqWait: {id: "P-8", name: "runq_wait", light: true,
+		own:   []ownPart{working("sched_wakeup_new"), passed("sched_switch_in")},
+		needs: []events.Kind{events.NewTask, events.Switch}},
 	phaseStart: {id: "P-8", name: "start", oneThread: true,
-		programs: []string{"sched_switch", cloneExitProgram, "sys_enter_sigaltstack", "sys_enter_sigaltstack"},
-		needs:    []events.Kind{events.NewTask, events.Switch, events.Sigaltstack, events.Sigmask}},
+		own: []ownPart{working("sched_switch_in"), idle("clone_return"), idle("sigaltstack"), within("sigaltstack"),
+			passed("rt_sigprocmask")},
+		needs: []events.Kind{events.NewTask, events.Switch, events.Sigaltstack, events.Sigmask}},
 	phaseTotal: {id: "P-8", name: "total",
-		programs: []string{"task_newtask", "sched_wakeup_new", "sched_switch", cloneExitProgram, "sys_enter_sigaltstack", "sys_enter_sigaltstack"},
-		needs:    []events.Kind{events.CloneEnter, events.NewTask, events.Sigaltstack, events.Sigmask}},
+		own: []ownPart{passed("clone"), within("task_newtask"), within("sched_wakeup_new"), within("sched_switch_in"), idle("clone_return"),
+			idle("sigaltstack"), within("sigaltstack"), passed("rt_sigprocmask")},
+		needs: []events.Kind{events.CloneEnter, events.NewTask, events.Sigaltstack, events.Sigmask}},
 	phaseRuntime: {id: "P-9", name: "runtime", oneThread: true,
-		programs: []string{"sys_enter_rt_sigprocmask", "sys_enter_sigaltstack"},
-		needs:    []events.Kind{events.Sigmask, events.Sigaltstack, events.ExitEnter}},
+		own:   []ownPart{working("rt_sigprocmask"), within("sigaltstack"), working("exit")},
+		needs: []events.Kind{events.Sigmask, events.Sigaltstack, events.ExitEnter}},
 	phaseExit: {id: "P-9", name: "exit", oneThread: true,
-		programs: []string{"sched_process_exit"},
-		needs:    []events.Kind{events.ExitEnter, events.Switch}},
-	phaseFree: {id: "P-9", name: "free",
+		own:   []ownPart{passed("exit"), within("sched_process_exit"), passed("sched_switch_out")},
+		needs: []events.Kind{events.ExitEnter, events.Switch}},
+	phaseFree: {id: "P-9", name: "free", light: true,
 		needs: []events.Kind{events.ExitEnter, events.Switch, events.ProcessFree}},
 	phaseSend: {id: "P-5", name: "send", oneThread: true,
-		programs: []string{"signal_generate"},
-		needs:    []events.Kind{events.TgkillEnter, events.SignalGenerate, events.TgkillExit}},
-	phaseDeliver: {id: "P-5", name: "deliver", oneThread: true,
-		programs: []string{"signal_generate"},
-		needs:    []events.Kind{events.TgkillEnter, events.SignalGenerate, events.SignalDeliver}},
+		own:   []ownPart{passed("tgkill"), within("signal_generate"), passed("tgkill_return")},
+		needs: []events.Kind{events.TgkillEnter, events.SignalGenerate, events.TgkillExit}},
+	phaseDeliver: {id: "P-5", name: "deliver", oneThread: true, light: true,
+		own:   []ownPart{working("signal_generate"), passed("signal_deliver")},
+		needs: []events.Kind{events.TgkillEnter, events.SignalGenerate, events.SignalDeliver}},
 	phaseHandler: {id: "P-5", name: "handler", oneThread: true,
-		programs: []string{"signal_deliver"},
-		needs:    []events.Kind{events.TgkillEnter, events.SignalGenerate, events.SignalDeliver, events.Sigreturn}},
+		own:   []ownPart{working("signal_deliver"), passed("rt_sigreturn")},
+		needs: []events.Kind{events.TgkillEnter, events.SignalGenerate, events.SignalDeliver, events.Sigreturn}},
 	phaseKernelLower: {id: "P-5", name: "kernel", bound: "lower", oneThread: true,
-		programs: []string{"signal_generate"},
-		needs:    []events.Kind{events.TgkillEnter, events.SignalGenerate, events.TgkillExit, events.SignalDeliver},
-		warning:  unseenKernelTime},
+		own:     []ownPart{passed("tgkill"), within("signal_generate"), passed("tgkill_return")},
+		needs:   []events.Kind{events.TgkillEnter, events.SignalGenerate, events.TgkillExit, events.SignalDeliver},
+		warning: unseenKernelTime},
 	phaseKernelUpper: {id: "P-5", name: "kernel", bound: "upper",
-		programs: []string{"signal_generate"},
-		needs:    []events.Kind{events.TgkillEnter, events.SignalGenerate, events.TgkillExit, events.SignalDeliver},
-		warning:  unseenKernelTime},
+		own:     []ownPart{passed("tgkill"), within("signal_generate"), passed("tgkill_return")},
+		needs:   []events.Kind{events.TgkillEnter, events.SignalGenerate, events.TgkillExit, events.SignalDeliver},
+		warning: unseenKernelTime},
 	phaseResume: {id: "P-6", name: "resume", oneThread: true,
-		programs: []string{"sys_enter_rt_sigreturn"},
-		needs:    []events.Kind{events.Sigreturn, events.Park, events.Switch}},
-	phaseHandoffWake: {id: "X-handoff", name: "wake",
-		programs: []string{"sched_waking"},
-		needs:    []events.Kind{events.Switch}},
-	phaseHandoffCPU: {id: "X-handoff", name: "cpu", bound: "lower",
-		programs: []string{"sched_waking"},
-		needs:    []events.Kind{events.Switch}},
+		own:   []ownPart{working("rt_sigreturn"), within("sched_waking"), passed("sched_switch_in")},
+		needs: []events.Kind{events.Sigreturn, events.Park, events.Switch}},
+	phaseHandoffWake: {id: "X-handoff", name: "wake", light: true,
+		own:   []ownPart{passed("sched_switch_in")},
+		needs: []events.Kind{events.Switch}},
+	phaseHandoffCPU: {id: "X-handoff", name: "cpu", bound: "lower", light: true,
+		own:   []ownPart{passed("sched_switch_out")},
+		needs: []events.Kind{events.Switch}},
 }
 
 const unseenKernelTime = "tracepoints do not see the signal frame's set-up after delivery and the work of rt_sigreturn"
-
-// cloneExitProgram stands for the hook of whichever of clone and clone3 made the thread. It runs in the child too.
-const cloneExitProgram = "sys_exit_clone"
 
 // sample is one interval that is complete.
 type sample struct {
@@ -99,10 +117,12 @@ type sample struct {
 	begin, end events.Time
 	anchor     events.Time // the event that a window counts the sample by; 0 = begin
 	off        int64       // ns off the CPU inside
-	outs       uint32      // switch-outs inside
+	outs       uint32      // times off the CPU inside
+	away       bool        // the first of them began before
 	vague      bool        // off is not known
 	sending    *signal     // of a send: whose it is
-	clone3     bool
+	late       bool        // of a hand-off: it begins with the switch-out
+	moved      bool        // of a hand-off: the waking placed the thread on another CPU
 }
 
 // record adds the sample to the innermost window that holds it whole.

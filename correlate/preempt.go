@@ -9,6 +9,8 @@ import (
 // signal is one SIGURG that the target sends to one of its threads.
 type signal struct {
 	enter                events.Time // of tgkill
+	why                  *reason
+	stack                uint64
 	generated, delivered events.Time
 	reached              bool   // it was generated for a thread of the target, delivered or not
 	of                   group  // the target's lock and the sender's cause
@@ -39,9 +41,12 @@ func (c *Correlator) tgkillEnter(e *events.Event) {
 	t := c.known(e.TID)
 	t.open(spanTgkill, e.Time)
 	k := c.class(whatPreempt, e.Args[events.ArgStack])
-	t.sending = &signal{enter: e.Time, of: group{locked: partUnknown, cause: k.part}}
-	c.countCause(k, e.Args[events.ArgStack], e.Time)
-	c.count(e.Time, func(w *window) *uint64 { return &w.counts.SigurgSent })
+	t.sending = &signal{enter: e.Time, why: k, stack: e.Args[events.ArgStack], of: group{locked: partUnknown, cause: k.part}}
+	if c.cfg.Light {
+		return // what it tells of is signal_generate, which follows
+	}
+	c.countCause(k, t.sending.stack, e.Time)
+	c.count(e.Time, func(w *window) *uint64 { return &w.sent })
 }
 
 func (c *Correlator) signalGenerate(e *events.Event) {
@@ -62,6 +67,9 @@ func (c *Correlator) signalGenerate(e *events.Event) {
 	if sig == nil || sig.enter != events.Time(e.Args[events.ArgTgkillEnter]) || e.Args[events.ArgGroup] != 0 {
 		return // not by tgkill, or its enter was lost
 	}
+	if c.cfg.Light {
+		c.countCause(sig.why, sig.stack, e.Time)
+	}
 	if !sig.reached { // it is for a thread of the target, not for another process
 		sig.reached = true
 		sig.of.locked = lockedPart(uint8(e.Args[events.ArgTargetLock]))
@@ -78,7 +86,7 @@ func (c *Correlator) signalGenerate(e *events.Event) {
 	t.pending = sig
 	t.open(spanDeliver, e.Time)
 	if e.Flags != events.TargetOnCPU {
-		t.spans[spanDeliver].outs = 1 // it is off its CPU already, or may be
+		t.spans[spanDeliver].outs, t.spans[spanDeliver].away = 1, true
 	} else {
 		c.begun(phaseKernelLower, sig.of, sig.enter)
 		c.begun(phaseKernelUpper, sig.of, sig.enter)

@@ -41,6 +41,7 @@ type thread struct {
 // threadLife is what is asked for when a thread does more than come and go on its CPU.
 type threadLife struct {
 	woken [maxWindows]woken // as shares
+	sums  sums
 
 	// Birth. createdAt is 0 for threads that lived before.
 	createdAt, cloneEnter, firstIn, ready events.Time
@@ -48,8 +49,7 @@ type threadLife struct {
 	seedCPU                               int   // of one that lived before: where it was when it was first seen; -1 = not known
 	born                                  group // of what its creation cost
 	altstack                              bool  // sigaltstack has been called since birth
-	clone3                                bool
-	byGo                                  bool // the runtime made it: its parent had SIGURG blocked (newosproc, _cgo_sys_thread_start)
+	byGo                                  bool  // the runtime made it: its parent had SIGURG blocked (newosproc, _cgo_sys_thread_start)
 	createdFor                            *reason
 	name                                  string
 
@@ -97,7 +97,8 @@ const (
 type span struct {
 	begin events.Time // 0 = none
 	off   int64       // ns off the CPU in it so far
-	outs  uint32      // switch-outs in it so far
+	outs  uint32      // times off the CPU in it so far
+	away  bool        // the first of these had begun before, or may have
 	vague bool        // it holds an absence of unknown length
 }
 
@@ -149,7 +150,7 @@ func (t *thread) opened(yield func(*span) bool) {
 func (t *thread) close(k spanKind, p phase, at events.Time) sample {
 	s := t.spans[k]
 	t.drop(k)
-	return sample{phase: p, begin: s.begin, end: at, off: s.off, outs: s.outs, vague: s.vague}
+	return sample{phase: p, begin: s.begin, end: at, off: s.off, outs: s.outs, away: s.away, vague: s.vague}
 }
 
 // finish records the sample, now or when the thread's present turn is known.

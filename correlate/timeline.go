@@ -42,24 +42,29 @@ func (c *Correlator) turn(e *events.Event) {
 	if e.Has(events.SwitchRun) {
 		c.resumed(t, in)
 		if e.Has(events.SwitchOff) {
-			c.handoff(t, uint32(e.Args[events.ArgWaker]), wake, in)
+			c.handoff(t, e, wake, in)
 		}
 		t.ran(in, now, e.Has(events.SwitchPreempted))
 	} else {
 		t.notResumed(now)
 	}
 	c.observedAs(t, uint8(e.Args[events.ArgLock]), now, !e.Has(events.SwitchPreempted))
-	t.parked = e.Has(events.SwitchParked) && !e.Has(events.SwitchPreempted)
-	t.lock.parked = t.parked
-	if t.parked {
-		t.waiter = waiter{t.lockKind(), t.lock.goid, t.lock.entry}
-	}
+	c.waits(t, e)
 	c.runOn(e.CPU, in, now)
 	t.lastOut, t.preempted = now, e.Has(events.SwitchPreempted)
 	t.switchedOut()
 	c.left(t, e.CPU, max(in, 1), now)
 	if e.Has(events.SwitchDead) {
 		c.dead(t, now)
+	}
+}
+
+// waits notes whether the thread has left its CPU to wait for its locked goroutine, as the flags of a Switch or a Sum say.
+func (c *Correlator) waits(t *thread, e *events.Event) {
+	t.parked = e.Has(events.SwitchParked) && !e.Has(events.SwitchPreempted)
+	t.lock.parked = t.parked
+	if t.parked {
+		t.waiter = waiter{t.lockKind(), t.lock.goid, t.lock.entry}
 	}
 }
 
@@ -100,6 +105,9 @@ func (c *Correlator) thread(e *events.Event) {
 	}
 	t.nsTID = int32(e.Args[events.ArgNSTID])
 	t.name = e.Name()
+	if c.cfg.Aggregate && events.Time(e.Args[events.ArgOff]) >= c.boundary {
+		return // its turn across the boundary is told, and the one that it is in will be with the sums
+	}
 	c.snapshotTurn(t, e)
 }
 
@@ -204,7 +212,9 @@ func (c *Correlator) switchIn(t *thread, e *events.Event, at events.Time) {
 }
 
 // Names of enum migrate_why in bpf/event.h.
-var whyNames = [...]string{"unknown", "wakeup", "balance", "affinity"}
+var whyNames = [...]string{"unknown", whyWakeup: "wakeup", "balance", "affinity"}
+
+const whyWakeup = 1
 
 // runOn checks that the CPU ran nothing else of the target meanwhile.
 func (c *Correlator) runOn(cpu uint16, from, to events.Time) {

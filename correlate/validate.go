@@ -112,7 +112,13 @@ func validateCauses(r *Result, broken func(string, ...any)) {
 			exitedLocked += k.N
 		}
 	}
-	for what, want := range map[string]uint64{"create": r.Counts.ThreadsCreated, "exit": r.Counts.ThreadsExited, "preempt": r.Counts.SigurgSent} {
+	wants := map[string]uint64{"create": r.Counts.ThreadsCreated, "exit": r.Counts.ThreadsExited}
+	if sent := r.Counts.SigurgSent; sent != nil {
+		wants["preempt"] = *sent
+	} else if own := r.Counts.SigurgGenerated - r.Counts.SigurgForeign; n["preempt"] > own {
+		broken("causes of preempt sum to %d, the process has raised %d itself", n["preempt"], own)
+	}
+	for what, want := range wants {
 		if n[what] != want {
 			broken("causes of %s sum to %d, want %d", what, n[what], want)
 		}

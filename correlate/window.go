@@ -27,6 +27,7 @@ type window struct {
 	execs      uint64
 
 	counts       Counts
+	sent         uint64
 	notInjected  uint64
 	loss         Loss
 	moves        moves
@@ -212,14 +213,23 @@ func (c *Correlator) settle() []*Result {
 	return done
 }
 
+// lightWarning says what is not known where no system call is told of.
+const lightWarning = "no system call was watched (light): of creating a thread only its wait for a CPU was measured, of ending one only the wait " +
+	"until it is freed, of SIGURG only the delivery; how many were sent, how many injected nothing, and which threads exited locked is not known"
+
 func (c *Correlator) result(w *window) *Result {
 	r := &Result{Start: w.start, End: w.end, Interval: w.interval, Counts: w.counts, Loss: w.loss, Moves: w.moves.result(), Locks: w.locks}
 	r.Causes, r.Unclassified = c.causeRows(w)
 	r.Sites = c.siteRows(w)
 	r.Handoffs = c.handoffRows(w)
 	var locked uint64
-	if c.cfg.AsyncPreempt != 0 {
-		r.Counts.SigurgNotInjected = &w.notInjected
+	if c.cfg.Light {
+		r.Warnings = append(r.Warnings, lightWarning)
+	} else {
+		r.Counts.SigurgSent = &w.sent
+		if c.cfg.AsyncPreempt != 0 {
+			r.Counts.SigurgNotInjected = &w.notInjected
+		}
 	}
 	for _, t := range w.threads {
 		s := &t.shares[w.slot]
@@ -236,7 +246,9 @@ func (c *Correlator) result(w *window) *Result {
 	}
 	if c.cfg.Locks {
 		r.Counts.LockedThreads, r.Counts.LockedThreadsMax = &locked, &w.lockedMax
-		r.Counts.ThreadsExitedLocked = &w.exitedLocked
+		if !c.cfg.Light {
+			r.Counts.ThreadsExitedLocked = &w.exitedLocked
+		}
 		w.lockedMax = max(w.lockedMax, locked)
 	}
 	r.Counts.Switches += w.dropped.switches
@@ -245,7 +257,7 @@ func (c *Correlator) result(w *window) *Result {
 	slices.SortFunc(r.Threads, func(a, b Thread) int {
 		return cmp.Or(cmp.Compare(a.TID, b.TID), cmp.Compare(a.StartedAt, b.StartedAt))
 	})
-	r.Costs = w.costRows()
+	r.Costs = w.costRows(c.cfg.Light)
 	if n := w.loss.Total(); n > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%d records were lost: counts are lower bounds", n))
 	}

@@ -34,6 +34,27 @@ func Decode(raw []byte, e *Event, stacks *Stacks) error {
 	return nil
 }
 
+// DecodeSnapshot hands out the events of one record of the snapshot iterator: the thread as it is found, and before it, in an
+// aggregating session, what was added up of it and not told yet. The event is only valid during the call.
+func DecodeSnapshot(raw []byte, out func(*Event)) error {
+	if uintptr(len(raw)) < unsafe.Sizeof(bpf.PinwatchSnapshot{}) {
+		return fmt.Errorf("%w: %d bytes, want %d", ErrRecord, len(raw), unsafe.Sizeof(bpf.PinwatchSnapshot{}))
+	}
+	r := (*bpf.PinwatchSnapshot)(unsafe.Pointer(unsafe.SliceData(raw)))
+	var e Event
+	for _, h := range []*bpf.PinwatchEventHeader{&r.SumLock.H, &r.Sum.H, &r.Thread.H} {
+		if h.Kind == 0 {
+			continue
+		}
+		at := uintptr(unsafe.Pointer(h)) - uintptr(unsafe.Pointer(r))
+		if err := Decode(raw[at:], &e, nil); err != nil {
+			return err
+		}
+		out(&e)
+	}
+	return nil
+}
+
 func decodePlain(unsafe.Pointer, *Event, *Stacks) {}
 
 // decodeValue serves the kinds whose one argument is the 8 bytes after the header.
@@ -102,4 +123,14 @@ func decodeExec(p unsafe.Pointer, e *Event, _ *Stacks) {
 func decodeSwitch(p unsafe.Pointer, e *Event, _ *Stacks) {
 	r := (*bpf.PinwatchEventSwitch)(p)
 	e.Args = [8]uint64{r.RunNs, r.RunqNs, r.BlockedNs, uint64(r.Waker), uint64(uint16(r.LastCpu)), uint64(r.Why), uint64(r.Lock)}
+}
+
+func decodeSum(p unsafe.Pointer, e *Event, _ *Stacks) {
+	r := (*bpf.PinwatchEventSum)(p)
+	e.Args = [8]uint64{r.Until, r.Switches, r.Migrations, r.RunNs, r.RunqNs, r.BlockedNs}
+}
+
+func decodeSumLock(p unsafe.Pointer, e *Event, _ *Stacks) {
+	r := (*bpf.PinwatchEventSumLock)(p)
+	e.Args = [8]uint64{r.Until, r.Looks, r.Looked, r.Handoffs, r.WakeNs, r.CpuNs}
 }

@@ -32,6 +32,8 @@ const (
 	Lock           = Kind(bpf.PinwatchEventKindKIND_LOCK)
 	Park           = Kind(bpf.PinwatchEventKindKIND_PARK)
 	Pin            = Kind(bpf.PinwatchEventKindKIND_PIN)
+	Sum            = Kind(bpf.PinwatchEventKindKIND_SUM)
+	SumLock        = Kind(bpf.PinwatchEventKindKIND_SUM_LOCK)
 
 	kernelKinds = Kind(bpf.PinwatchEventKindKIND_COUNT)
 )
@@ -43,6 +45,9 @@ const (
 	WindowEnd                          // the observation ends
 	WindowSettled                      // every thread alive at the last cut or end has since been looked at
 	Loss                               // records of one kind were lost since the last Loss
+	SampleTotal                        // aggregated: samples of one phase in the window that ends
+	SampleBucket                       // and their distribution: those of one bucket
+	Move                               // aggregated: migrations from one CPU to another for one reason, in the window that ends
 	kindCount
 )
 
@@ -59,6 +64,8 @@ const (
 	TargetOnCPU    = uint8(bpf.PinwatchTargetStateTARGET_ON_CPU)
 	TargetUnknown  = uint8(bpf.PinwatchTargetStateTARGET_UNKNOWN)
 
+	ExitCalled = uint8(1) // ProcessExit: the thread is in exit(2)
+
 	LockUnread  = uint8(bpf.PinwatchLockKindLOCK_UNREAD)
 	LockUnknown = uint8(bpf.PinwatchLockKindLOCK_UNKNOWN)
 	LockForeign = uint8(bpf.PinwatchLockKindLOCK_FOREIGN)
@@ -66,6 +73,9 @@ const (
 	LockUser    = uint8(bpf.PinwatchLockKindLOCK_USER)
 	LockRuntime = uint8(bpf.PinwatchLockKindLOCK_RUNTIME)
 	LockOrphan  = uint8(bpf.PinwatchLockKindLOCK_ORPHAN)
+
+	SampleWake = uint8(bpf.PinwatchSampleOfSAMPLE_WAKE) // Flags of SampleTotal and SampleBucket
+	SampleCPU  = uint8(bpf.PinwatchSampleOfSAMPLE_CPU)
 
 	WindowIntervals   = uint8(1) // WindowStart: the window will be cut
 	WindowTargetEnded = uint8(1) // WindowEnd: the kernel says that the target has ended
@@ -95,6 +105,12 @@ const (
 	ArgM, ArgMID, ArgMStart, ArgExtra, ArgMRead                    = 0, 1, 2, 3, 4       // ThreadM
 	ArgGoID, ArgEntry, ArgExt, ArgInt, ArgParked, ArgRead          = 0, 1, 2, 3, 4, 5    // Lock; read by us, not told by the thread
 	ArgPinGoID, ArgPinExt, ArgPinStack                             = 0, 1, 2             // Pin; ext before, or -1
+	ArgUntil, ArgSwitches, ArgMigrations                           = 0, 1, 2             // Sum; ArgUntil also SumLock
+	ArgSumRun, ArgSumRunq, ArgSumBlocked                           = 3, 4, 5             // Sum
+	ArgLooks, ArgLooked, ArgHandoffs, ArgWakeNS, ArgCPUNS          = 1, 2, 3, 4, 5       // SumLock
+	ArgSamples, ArgSampleSum, ArgSampleLeast, ArgSampleMost        = 0, 1, 2, 3          // SampleTotal
+	ArgBucket, ArgBucketCount                                      = 0, 1                // SampleBucket: a value in it
+	ArgMoveFrom, ArgMoveTo, ArgMoveWhy, ArgMoveCount               = 0, 1, 2, 3          // Move
 	ArgLostKind, ArgLostCount                                      = 0, 1                // Loss
 )
 
@@ -110,6 +126,12 @@ type spec struct {
 // Names of enum lock_kind.
 var lockFlags = []string{"=", "unread", "unknown", "foreign", "none", "user", "runtime", "orphan"}
 
+// Names of enum switch_flag.
+var turnFlags = []string{"run", "off", "wake", "first", "preempted", "dead", "parked"}
+
+// Names of enum sample_of.
+var sampleFlags = []string{"=", "wake", "cpu"}
+
 var stackedSize = unsafe.Sizeof(bpf.PinwatchEventStacked{})
 
 var plainSize = unsafe.Sizeof(bpf.PinwatchEventPlain{})
@@ -121,7 +143,7 @@ var specs = [kindCount]spec{
 	CloneEnter:     {"clone_enter", []string{"clone_flags", "stack", "lock"}, []string{"clone3"}, unsafe.Sizeof(bpf.PinwatchEventCloneEnter{}), decodeCloneEnter},
 	CloneExit:      {"clone_exit", []string{"ret", "enter"}, nil, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
 	ExitEnter:      {"exit_enter", []string{"stack"}, nil, stackedSize, decodeStacked},
-	ProcessExit:    {"process_exit", nil, nil, plainSize, decodePlain},
+	ProcessExit:    {"process_exit", nil, []string{"exit"}, plainSize, decodePlain},
 	ProcessFree:    {"process_free", nil, nil, plainSize, decodePlain},
 	Sigmask:        {"sigmask", []string{"set"}, lockFlags, unsafe.Sizeof(bpf.PinwatchEventSigmask{}), decodeValue},
 	Sigaltstack:    {"sigaltstack", []string{"ss_flags"}, nil, unsafe.Sizeof(bpf.PinwatchEventSigaltstack{}), decodeSigaltstack},
@@ -132,17 +154,24 @@ var specs = [kindCount]spec{
 	Sigreturn:      {"sigreturn", []string{"pc"}, nil, unsafe.Sizeof(bpf.PinwatchEventSigreturn{}), decodeValue},
 	Exec:           {"exec", []string{"old_tid", "ns_tid"}, nil, unsafe.Sizeof(bpf.PinwatchEventExec{}), decodeExec},
 	Switch: {"switch", []string{"run", "runq", "blocked", "waker", "last_cpu", "why", "lock"},
-		[]string{"run", "off", "wake", "first", "preempted", "dead", "parked"}, unsafe.Sizeof(bpf.PinwatchEventSwitch{}), decodeSwitch},
+		turnFlags, unsafe.Sizeof(bpf.PinwatchEventSwitch{}), decodeSwitch},
 	ThreadM: {"thread_m", []string{"m", "id", "start", "extra", "read"}, nil, unsafe.Sizeof(bpf.PinwatchEventThreadM{}), decodeThreadM},
 	Lock:    {"lock", []string{"goid", "entry", "ext", "int", "parked", "read"}, lockFlags, unsafe.Sizeof(bpf.PinwatchEventLock{}), decodeLock},
 	Park:    {"park", []string{"stack"}, nil, stackedSize, decodeStacked},
 	Pin:     {"pin", []string{"goid", "ext", "stack"}, nil, unsafe.Sizeof(bpf.PinwatchEventPin{}), decodePin},
+
+	Sum: {"sum", []string{"until", "switches", "migrations", "run", "runq", "blocked"},
+		turnFlags, unsafe.Sizeof(bpf.PinwatchEventSum{}), decodeSum},
+	SumLock: {"sum_lock", []string{"until", "looks", "looked", "handoffs", "wake", "cpu"}, nil, unsafe.Sizeof(bpf.PinwatchEventSumLock{}), decodeSumLock},
 
 	WindowStart:   {name: "window_start", flags: []string{"intervals"}},
 	WindowCut:     {name: "window_cut"},
 	WindowEnd:     {name: "window_end", flags: []string{"target_ended"}},
 	WindowSettled: {name: "window_settled"},
 	Loss:          {name: "loss", args: []string{"kind", "count"}},
+	SampleTotal:   {name: "sample_total", args: []string{"n", "sum", "least", "most"}, flags: sampleFlags},
+	SampleBucket:  {name: "sample_bucket", args: []string{"value", "n"}, flags: sampleFlags},
+	Move:          {name: "move", args: []string{"from", "to", "why", "n"}},
 }
 
 // String returns the kind's name in reports and in the text form; "kind(N)" for a number that is no kind.

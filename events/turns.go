@@ -17,26 +17,29 @@ type Turns struct {
 	slots   []bpf.PinwatchCpuSlot
 	records []bpf.PinwatchTurn
 	perCPU  uint64
-	mapped  [][]byte
+	mapped
 }
 
 // NewTurns maps the rings for reading, and the slots, by CPU, with their positions.
 func NewTurns(turns, slots *ebpf.Map) (*Turns, error) {
 	t := &Turns{perCPU: uint64(turns.MaxEntries() / slots.MaxEntries())}
-	records, err := mapMemory[bpf.PinwatchTurn](t, turns, unix.PROT_READ)
+	records, err := mapMemory[bpf.PinwatchTurn](&t.mapped, turns, unix.PROT_READ)
 	if err != nil {
 		return nil, fmt.Errorf("map turns: %w", err)
 	}
 	t.records = records
-	if t.slots, err = mapMemory[bpf.PinwatchCpuSlot](t, slots, unix.PROT_READ|unix.PROT_WRITE); err != nil {
+	if t.slots, err = mapMemory[bpf.PinwatchCpuSlot](&t.mapped, slots, unix.PROT_READ|unix.PROT_WRITE); err != nil {
 		t.Close()
 		return nil, fmt.Errorf("map CPU slots: %w", err)
 	}
 	return t, nil
 }
 
+// mapped is memory that the kernel side's arrays are mapped to.
+type mapped [][]byte
+
 // mapMemory maps the values of an array.
-func mapMemory[T any](t *Turns, m *ebpf.Map, protection int) ([]T, error) {
+func mapMemory[T any](to *mapped, m *ebpf.Map, protection int) ([]T, error) {
 	var value T
 	if unsafe.Sizeof(value) != uintptr(m.ValueSize()) {
 		return nil, fmt.Errorf("values of %d bytes, want %d", m.ValueSize(), unsafe.Sizeof(value))
@@ -47,7 +50,7 @@ func mapMemory[T any](t *Turns, m *ebpf.Map, protection int) ([]T, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mmap: %w", err)
 	}
-	t.mapped = append(t.mapped, b)
+	*to = append(*to, b)
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), m.MaxEntries()), nil
 }
 
@@ -104,14 +107,14 @@ func (t *Turns) Lost() (n uint64) {
 	return n
 }
 
-// Close unmaps the rings.
-func (t *Turns) Close() error {
+// Close unmaps it all.
+func (m *mapped) Close() error {
 	var err error
-	for _, b := range t.mapped {
+	for _, b := range *m {
 		if e := unix.Munmap(b); err == nil && e != nil {
-			err = fmt.Errorf("unmap turns: %w", e)
+			err = fmt.Errorf("unmap: %w", e)
 		}
 	}
-	*t = Turns{}
+	*m = nil
 	return err
 }

@@ -41,7 +41,7 @@ func BenchmarkSwitch(b *testing.B) {
 				cfg.Runtime = &rt.Info
 			}
 			s := attachTo(b, target.PID, cfg)
-			empty := attachEmpty(b, hook{family: "sched_switch"})
+			empty := attachEmpty(b, "sched_switch")
 			on, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
 			if err != nil {
 				b.Fatal(err)

@@ -7,7 +7,6 @@ import (
 
 	"github.com/cilium/ebpf"
 
-	"github.com/pinwatch/pinwatch/bpf"
 	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
@@ -74,12 +73,13 @@ func benchmarkFiring(b *testing.B, f firing, foreign bool) {
 	}
 	defer rt.Close()
 	var costs []*hookCost
-	for _, h := range firingHooks(&bpf.PinwatchPrograms{}, f) {
-		costs = append(costs, &hookCost{name: hookName(h), first: attachEmpty(b, h)})
+	for _, name := range f.hooks {
+		costs = append(costs, &hookCost{name: name, first: attachEmpty(b, name)})
 	}
 	s := attachTo(b, target.PID, Config{Runtime: &rt.Info})
-	for i, h := range firingHooks(&s.objs.PinwatchPrograms, f) {
-		costs[i].prog, costs[i].last = h.prog, attachEmpty(b, h)
+	for _, c := range costs {
+		i := slices.IndexFunc(s.attached, func(a attachment) bool { return a.name == c.name })
+		c.prog, c.last = s.attached[i].prog, attachEmpty(b, c.name)
 	}
 	enableStats(b)
 	for range firingSlices {
@@ -108,21 +108,4 @@ func benchmarkFiring(b *testing.B, f firing, foreign bool) {
 			b.ReportMetric(c.ours.perRun()/c.nothing.perRun(), "×empty")
 		})
 	}
-}
-
-// firingHooks are the hooks that a workload is for.
-func firingHooks(p *bpf.PinwatchPrograms, f firing) (list []hook) {
-	for _, h := range hooks(p) {
-		if slices.Contains(f.hooks, hookName(h)) {
-			list = append(list, h)
-		}
-	}
-	return list
-}
-
-func hookName(h hook) string {
-	if h.syscall != "" {
-		return h.syscall
-	}
-	return h.family
 }

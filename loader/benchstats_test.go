@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -40,22 +41,23 @@ func enableStats(b *testing.B) {
 	b.Cleanup(func() { on.Close() })
 }
 
-// attachEmpty puts a program that does nothing on a hook, until the test ends: the floor of what any program there costs.
-func attachEmpty(b *testing.B, h hook) *ebpf.Program {
+// attachEmpty puts a program that does nothing on a tracepoint, until the test ends: the floor of what any program there costs.
+func attachEmpty(b *testing.B, tracepoint string) *ebpf.Program {
 	b.Helper()
+	classic := strings.HasPrefix(tracepoint, "sys_")
 	spec := &ebpf.ProgramSpec{
 		Name: "empty", License: "GPL", Type: ebpf.TracePoint,
 		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
 	}
-	if h.syscall == "" {
-		spec.Type, spec.AttachType, spec.AttachTo = ebpf.Tracing, ebpf.AttachTraceRawTp, h.family
+	if !classic {
+		spec.Type, spec.AttachType, spec.AttachTo = ebpf.Tracing, ebpf.AttachTraceRawTp, tracepoint
 	}
 	p, err := ebpf.NewProgram(spec)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { p.Close() })
-	if h.syscall == "" {
+	if !classic {
 		l, err := link.AttachTracing(link.TracingOptions{Program: p})
 		if err != nil {
 			b.Fatal(err)
@@ -68,14 +70,14 @@ func attachEmpty(b *testing.B, h hook) *ebpf.Program {
 		b.Fatal(err)
 	}
 	defer tracefs.Close()
-	id, err := tracepointID(tracefs, h.syscall)
+	id, err := tracepointID(tracefs, tracepoint)
 	if err != nil {
 		b.Fatal(err)
 	}
-	fd, err := attachTracepoint(id, p.FD())
+	event, err := attachTracepoint(id, p.FD())
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { unix.Close(fd) })
+	b.Cleanup(func() { event.Close() })
 	return p
 }

@@ -16,6 +16,7 @@ type Buffers struct {
 	RingBytes   int // of the ring buffer, which all CPUs share: every kind but switches
 	TurnsPerCPU int // switch records that each CPU's own ring holds
 	CPUs        int // that are possible
+	BankBytes   int // of what an aggregating session adds up by CPU
 }
 
 // LimitError says that the buffers asked for do not fit into the memory that pinwatch may use.
@@ -42,7 +43,7 @@ const (
 
 // sizeBuffers divides bytes, or 0 for what suits this machine, among the ring buffer, which gets half, and the CPUs. All sizes are powers
 // of two, none larger than asked for but where it would be less than a page or 8 turns.
-func sizeBuffers(bytes int) (Buffers, error) {
+func sizeBuffers(bytes int, aggregate bool) (Buffers, error) {
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
 		return Buffers{}, fmt.Errorf("count CPUs: %w", err)
@@ -58,6 +59,9 @@ func sizeBuffers(bytes int) (Buffers, error) {
 		TurnsPerCPU: max(least, floorPower(bytes/2/turnBytes/cpus)),
 		CPUs:        cpus,
 	}
+	if aggregate {
+		b.BankBytes = sampleBanks(cpus)*int(unsafe.Sizeof(bpf.PinwatchSamples{})) + moveBanks(cpus)*int(unsafe.Sizeof(bpf.PinwatchMoves{}))
+	}
 	if n := b.bytes(); n > limit {
 		return b, &LimitError{n, limit, by}
 	}
@@ -65,7 +69,22 @@ func sizeBuffers(bytes int) (Buffers, error) {
 }
 
 // bytes is what the kernel will allocate.
-func (b Buffers) bytes() uint64 { return uint64(b.RingBytes) + uint64(b.CPUs*b.TurnsPerCPU*turnBytes) }
+func (b Buffers) bytes() uint64 {
+	return uint64(b.RingBytes) + uint64(b.CPUs*b.TurnsPerCPU*turnBytes) + uint64(b.BankBytes)
+}
+
+// Entries of the banks that an aggregating session adds up in: of samples by CPU and what they are of, of moves by CPU before and after.
+// Both twice: user space reads the ones that nobody writes to.
+func sampleBanks(cpus int) int { return 2 * cpus * int(bpf.PinwatchSampleOfSAMPLE_OFS) }
+func moveBanks(cpus int) int   { return 2 * cpus * cpus }
+
+// sizeBanks makes a collection an aggregating one.
+func sizeBanks(spec *ebpf.CollectionSpec, variables map[string]any, cpus int) {
+	spec.Maps["sample_banks"].MaxEntries = uint32(sampleBanks(cpus))
+	spec.Maps["move_banks"].MaxEntries = uint32(moveBanks(cpus))
+	variables["aggregate"] = true
+	variables["cpu_count"] = uint32(cpus)
+}
 
 // floorPower is the largest power of two that is not more than n; 0 for less than 1.
 func floorPower(n int) int {

@@ -11,7 +11,7 @@ import (
 // Whatever is asked for, sizes are powers of two that kernels take, and together no more than that where it is enough for anything.
 func TestBufferSizes(t *testing.T) {
 	for _, asked := range []int{0, -1, 1, 4 << 10, 4<<10 + 1, 1 << 20, 5 << 20, 64 << 20} {
-		b, err := sizeBuffers(asked)
+		b, err := sizeBuffers(asked, false)
 		var limit *LimitError
 		if errors.As(err, &limit) {
 			continue
@@ -33,7 +33,7 @@ func TestBufferSizes(t *testing.T) {
 
 func TestBuffersBeyondTheLimitAreRefused(t *testing.T) {
 	var limit *LimitError
-	if _, err := sizeBuffers(1 << 50); !errors.As(err, &limit) || limit.By == "" || limit.Limit == 0 {
+	if _, err := sizeBuffers(1<<50, false); !errors.As(err, &limit) || limit.By == "" || limit.Limit == 0 {
 		t.Errorf("a pebibyte: %v", err)
 	}
 }

@@ -49,7 +49,8 @@ func Diagnose() []Check {
 	} {
 		checks = append(checks, checkCapability(c.cap, c.needed, c.effect))
 	}
-	return append(checks, checkLockdown(), checkJIT(), checkBTF(), checkTracefs(), checkPrevState(), checkStats(), checkAttach())
+	attach, s := checkAttach()
+	return append(checks, checkLockdown(), checkJIT(), checkBTF(), checkFentry(s), checkTracefs(s), checkPrevState(), checkStats(), attach)
 }
 
 func checkKernel() Check {
@@ -141,15 +142,43 @@ func checkBTF() Check {
 	return fromError(Check{Name: "kernel type information (BTF)", Effect: effectUnless(err, "programs can't be fitted to this kernel")}, "/sys/kernel/btf/vmlinux", err, No)
 }
 
-func checkTracefs() Check {
+// checkFentry says how an observation, which is over by now, watched system calls; s is nil where there was none.
+func checkFentry(s *Session) Check {
+	c := Check{Name: "system calls watched by fentry", State: Unknown, Detail: "nothing could be attached"}
+	if s == nil {
+		return c
+	}
+	fentry, others, why := s.syscallsBy(Fentry), s.syscallsBy(Tracepoint), error(nil)
+	if len(others) == 0 {
+		c.State, c.Detail = Yes, strings.Join(fentry, ", ")
+		return c
+	}
+	c.State, why = Without, s.noFentry[others[0]]
+	c.Detail = strings.Join(others, ", ") + " have tracepoints: " + why.Error()
+	if len(fentry) > 0 {
+		c.Detail += "; by fentry: " + strings.Join(fentry, ", ")
+	}
+	c.Effect = "while attached, every system call of every process is slower (README: what it costs)"
+	c.Remedy = "--light, which watches no system call; or a kernel that allows fentry"
+	return c
+}
+
+func checkTracefs(s *Session) Check {
 	c := Check{Name: "system-call tracepoints"}
+	bad := No
+	if s != nil && len(s.syscallsBy(Tracepoint)) == 0 {
+		bad = Without
+	}
 	dir, err := openTracefs()
 	if err == nil {
 		defer dir.Close()
 		_, err = tracepointID(dir, "sys_enter_clone")
 	}
 	c.Effect = effectUnless(err, "threads' system calls are not seen")
-	c = fromError(c, "", err, No)
+	if bad == Without {
+		c.Effect = effectUnless(err, "none: fentry sees them")
+	}
+	c = fromError(c, "", err, bad)
 	if err == nil {
 		c.Detail = "in tracefs, " + dir.Name()
 	} else if locked() {
@@ -180,19 +209,20 @@ func checkStats() Check {
 	return fromError(Check{Name: "BPF run-time statistics", Effect: effectUnless(err, "what the programs cost is not known")}, "readable", err, Without)
 }
 
-func checkAttach() Check {
-	err := func() error {
+// checkAttach observes this process. It returns the session, which is closed, too; nil when there was none.
+func checkAttach() (Check, *Session) {
+	s, err := func() (*Session, error) {
 		t, err := OpenTarget(os.Getpid())
 		if err != nil {
-			return err
+			return nil, err
 		}
 		s, err := Attach(t, Config{RingBytes: 1})
 		if err != nil {
-			return errors.Join(err, t.Close())
+			return nil, errors.Join(err, t.Close())
 		}
-		return s.Close()
+		return s, s.Close()
 	}()
-	return fromError(Check{Name: "pinwatch attach", Effect: effectUnless(err, "nothing can be observed")}, "all programs loaded, attached and gone again", err, No)
+	return fromError(Check{Name: "pinwatch attach", Effect: effectUnless(err, "nothing can be observed")}, "all programs loaded, attached and gone again", err, No), s
 }
 
 func effectUnless(err error, effect string) string {

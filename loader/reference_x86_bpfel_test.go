@@ -33,16 +33,19 @@ const (
 	referenceMapReferenceStorage  = "reference_storage"
 	referenceProgReferenceNewtask = "reference_newtask"
 	referenceProgReferencePrepare = "reference_prepare"
+	referenceProgReferenceSlow    = "reference_slow"
 	referenceProgReferenceSwitch  = "reference_switch"
+	referenceVarAggregate         = "aggregate"
 	referenceVarAsyncPreempt      = "async_preempt"
+	referenceVarCpuCount          = "cpu_count"
 	referenceVarG_inRegister      = "g_in_register"
 	referenceVarG_piece           = "g_piece"
 	referenceVarG_pieceSize       = "g_piece_size"
 	referenceVarG_tlsOffset       = "g_tls_offset"
 	referenceVarInG_goid          = "in_g_goid"
 	referenceVarInG_lockedm       = "in_g_lockedm"
-	referenceVarInG_m             = "in_g_m"
 	referenceVarInG_status        = "in_g_status"
+	referenceVarLight             = "light"
 	referenceVarNsLevel           = "ns_level"
 	referenceVarOffG_goid         = "off_g_goid"
 	referenceVarOffG_m            = "off_g_m"
@@ -114,6 +117,7 @@ type referenceSpecs struct {
 type referenceProgramSpecs struct {
 	ReferenceNewtask *ebpf.ProgramSpec `ebpf:"reference_newtask"`
 	ReferencePrepare *ebpf.ProgramSpec `ebpf:"reference_prepare"`
+	ReferenceSlow    *ebpf.ProgramSpec `ebpf:"reference_slow"`
 	ReferenceSwitch  *ebpf.ProgramSpec `ebpf:"reference_switch"`
 }
 
@@ -129,15 +133,17 @@ type referenceMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type referenceVariableSpecs struct {
+	Aggregate       *ebpf.VariableSpec `ebpf:"aggregate"`
 	AsyncPreempt    *ebpf.VariableSpec `ebpf:"async_preempt"`
+	CpuCount        *ebpf.VariableSpec `ebpf:"cpu_count"`
 	G_inRegister    *ebpf.VariableSpec `ebpf:"g_in_register"`
 	G_piece         *ebpf.VariableSpec `ebpf:"g_piece"`
 	G_pieceSize     *ebpf.VariableSpec `ebpf:"g_piece_size"`
 	G_tlsOffset     *ebpf.VariableSpec `ebpf:"g_tls_offset"`
 	InG_goid        *ebpf.VariableSpec `ebpf:"in_g_goid"`
 	InG_lockedm     *ebpf.VariableSpec `ebpf:"in_g_lockedm"`
-	InG_m           *ebpf.VariableSpec `ebpf:"in_g_m"`
 	InG_status      *ebpf.VariableSpec `ebpf:"in_g_status"`
+	Light           *ebpf.VariableSpec `ebpf:"light"`
 	NsLevel         *ebpf.VariableSpec `ebpf:"ns_level"`
 	OffG_goid       *ebpf.VariableSpec `ebpf:"off_g_goid"`
 	OffG_m          *ebpf.VariableSpec `ebpf:"off_g_m"`
@@ -200,15 +206,17 @@ func (m *referenceMaps) Close() error {
 //
 // It can be passed to loadReferenceObjects or ebpf.CollectionSpec.LoadAndAssign.
 type referenceVariables struct {
+	Aggregate       *ebpf.Variable `ebpf:"aggregate"`
 	AsyncPreempt    *ebpf.Variable `ebpf:"async_preempt"`
+	CpuCount        *ebpf.Variable `ebpf:"cpu_count"`
 	G_inRegister    *ebpf.Variable `ebpf:"g_in_register"`
 	G_piece         *ebpf.Variable `ebpf:"g_piece"`
 	G_pieceSize     *ebpf.Variable `ebpf:"g_piece_size"`
 	G_tlsOffset     *ebpf.Variable `ebpf:"g_tls_offset"`
 	InG_goid        *ebpf.Variable `ebpf:"in_g_goid"`
 	InG_lockedm     *ebpf.Variable `ebpf:"in_g_lockedm"`
-	InG_m           *ebpf.Variable `ebpf:"in_g_m"`
 	InG_status      *ebpf.Variable `ebpf:"in_g_status"`
+	Light           *ebpf.Variable `ebpf:"light"`
 	NsLevel         *ebpf.Variable `ebpf:"ns_level"`
 	OffG_goid       *ebpf.Variable `ebpf:"off_g_goid"`
 	OffG_m          *ebpf.Variable `ebpf:"off_g_m"`
@@ -242,6 +250,7 @@ type referenceVariables struct {
 type referencePrograms struct {
 	ReferenceNewtask *ebpf.Program `ebpf:"reference_newtask"`
 	ReferencePrepare *ebpf.Program `ebpf:"reference_prepare"`
+	ReferenceSlow    *ebpf.Program `ebpf:"reference_slow"`
 	ReferenceSwitch  *ebpf.Program `ebpf:"reference_switch"`
 }
 
@@ -249,6 +258,7 @@ func (p *referencePrograms) Close() error {
 	return _ReferenceClose(
 		p.ReferenceNewtask,
 		p.ReferencePrepare,
+		p.ReferenceSlow,
 		p.ReferenceSwitch,
 	)
 }

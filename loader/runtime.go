@@ -10,16 +10,16 @@ import (
 type piece struct{ at, size uint32 }
 
 // maxPiece is G_PIECE_MAX of bpf/goruntime.h.
-const maxPiece = 208
+const maxPiece = 128
 
 func gPiece(o *goruntime.Offsets) (piece, error) {
-	at := min(o.GM, o.GStatus, o.GGoid, o.GLockedM) &^ 7 // words in it stay aligned
-	p := piece{at: at, size: max(o.GM+8, o.GStatus+4, o.GGoid+8, o.GLockedM+8) - at}
+	at := min(o.GStatus, o.GGoid, o.GLockedM) &^ 7 // words in it stay aligned
+	p := piece{at: at, size: max(o.GStatus+4, o.GGoid+8, o.GLockedM+8) - at}
 	switch {
-	case o.GM%8 != 0 || o.GStatus%4 != 0 || o.GGoid%8 != 0 || o.GLockedM%8 != 0:
-		return p, fmt.Errorf("m at %d, atomicstatus at %d, goid at %d, lockedm at %d: not aligned", o.GM, o.GStatus, o.GGoid, o.GLockedM)
+	case o.GStatus%4 != 0 || o.GGoid%8 != 0 || o.GLockedM%8 != 0:
+		return p, fmt.Errorf("atomicstatus at %d, goid at %d, lockedm at %d: not aligned", o.GStatus, o.GGoid, o.GLockedM)
 	case p.size > maxPiece:
-		return p, fmt.Errorf("m, atomicstatus, goid and lockedm are %d bytes apart, the kernel side has room for %d", p.size, maxPiece)
+		return p, fmt.Errorf("atomicstatus, goid and lockedm are %d bytes apart, the kernel side has room for %d", p.size, maxPiece)
 	}
 	return p, nil
 }
@@ -60,7 +60,6 @@ func runtimeVariables(info *goruntime.Info) (map[string]any, error) {
 		"off_m_lockedext": o.MLockedExt,
 		"g_piece":         g.at,
 		"g_piece_size":    g.size,
-		"in_g_m":          o.GM - g.at,
 		"in_g_goid":       o.GGoid - g.at,
 		"in_g_status":     o.GStatus - g.at,
 		"in_g_lockedm":    o.GLockedM - g.at,

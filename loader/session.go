@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -23,8 +24,17 @@ type Config struct {
 	MaxRate int
 	// ThreadEntries is the size of the table of threads, a power of two; 0 means what suits any program. For tests.
 	ThreadEntries int
+	// Light leaves out every hook on a system call.
+	Light bool
+	// Aggregate has the kernel side add turns up instead of sending each.
+	Aggregate bool
+	// Slow makes programs slower than they are. For tests.
+	Slow Slow
 	// Runtime says where the target's Go runtime keeps what is read of it; nil: nothing is read.
 	Runtime *goruntime.Info
+
+	// refuse, for tests, says why a system call's function can't be attached to.
+	refuse func(call string) error
 }
 
 // Session is one process being observed. Everything it has in the kernel hangs on its file descriptors and goes with them,
@@ -34,11 +44,14 @@ type Session struct {
 	Kernel  Kernel
 	Buffers Buffers
 
-	objs     bpf.PinwatchObjects
-	links    []link.Link
-	perfFDs  []int
+	objs     objects
+	loaded   *collection
+	attached []attachment
 	snapshot *link.Iter
 	hooks    map[string]string
+	noFentry map[string]error // by system call: why it has a tracepoint
+	refuse   func(call string) error
+	fence    atomic.Uint32
 }
 
 // Attach loads the programs and attaches them to target, which it takes over. On return all hooks are live.
@@ -47,11 +60,11 @@ func Attach(target *Target, cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{Target: target, Kernel: kernel, hooks: map[string]string{}}
+	s := &Session{Target: target, Kernel: kernel, hooks: map[string]string{}, noFentry: map[string]error{}, refuse: cfg.refuse}
 	if err := s.load(cfg); err != nil {
 		return nil, err
 	}
-	if err := s.attach(); err != nil {
+	if err := s.attach(cfg); err != nil {
 		return nil, errors.Join(err, s.detach())
 	}
 	return s, nil
@@ -67,19 +80,24 @@ func (s *Session) load(cfg Config) error {
 		return err
 	}
 	variables["target_tgid"] = s.Target.TGID
+	variables["light"] = cfg.Light
 	variables["ns_level"] = s.Target.level
 	variables["switch_has_state"] = s.Kernel.SwitchHasState
-	if s.Buffers, err = sizeBuffers(cfg.RingBytes); err != nil {
+	if s.Buffers, err = sizeBuffers(cfg.RingBytes, cfg.Aggregate); err != nil {
 		return err
 	}
+	cfg.Slow.set(variables)
 	limitRate(variables, cfg.MaxRate, s.Buffers.CPUs)
 	sizeMaps(spec, variables, s.Buffers, cmp.Or(cfg.ThreadEntries, threadEntries))
+	if cfg.Aggregate {
+		sizeBanks(spec, variables, s.Buffers.CPUs)
+	}
 	for name, value := range variables {
 		if err := spec.Variables[name].Set(value); err != nil {
 			return fmt.Errorf("set %s: %w", name, err)
 		}
 	}
-	if err := spec.LoadAndAssign(&s.objs, nil); err != nil {
+	if s.loaded, err = load(spec, &s.objs); err != nil {
 		return explainLoad("load BPF programs", err)
 	}
 	return nil
@@ -93,7 +111,29 @@ func (s *Session) Ring() *ebpf.Map { return s.objs.Ring }
 func (s *Session) Turns() *ebpf.Map    { return s.objs.Turns }
 func (s *Session) CPUSlots() *ebpf.Map { return s.objs.CpuSlots }
 
-// Snapshot asks the kernel for the threads that live now: one record of kind thread each (bpf/event.h), back to back.
+// SampleBanks and MoveBanks are what an aggregating session adds up by CPU (bpf/maps.h). Both can be mapped.
+func (s *Session) SampleBanks() *ebpf.Map { return s.objs.SampleBanks }
+func (s *Session) MoveBanks() *ebpf.Map   { return s.objs.MoveBanks }
+
+// Boundary has an aggregating session keep what comes from a moment on, CLOCK_MONOTONIC ns, apart from what was before, and add it up in
+// that bank, 0 or 1. The moment must be far enough ahead for every CPU to see it in time.
+func (s *Session) Boundary(at uint64, bank uint32) error {
+	if err := s.objs.Boundary.Set(at&^1 | uint64(bank)); err != nil {
+		return fmt.Errorf("set a boundary: %w", err)
+	}
+	s.fence.Add(1) // no clock is read before the other CPUs can see it
+	return nil
+}
+
+// WindowBegins tells an aggregating session that wakings before a moment, CLOCK_MONOTONIC ns, are no window's.
+func (s *Session) WindowBegins(at uint64) error {
+	if err := s.objs.WindowBegin.Set(at); err != nil {
+		return fmt.Errorf("begin a window: %w", err)
+	}
+	return nil
+}
+
+// Snapshot asks the kernel for the threads that live now: one struct snapshot each (bpf/event.h), back to back.
 func (s *Session) Snapshot() ([]byte, error) {
 	records, err := openIterator(s.snapshot)
 	if err != nil {
@@ -103,7 +143,7 @@ func (s *Session) Snapshot() ([]byte, error) {
 }
 
 // SnapshotRecord is the length of one record of a Snapshot in bytes.
-const SnapshotRecord = int(unsafe.Sizeof(bpf.PinwatchEventThread{}))
+const SnapshotRecord = int(unsafe.Sizeof(bpf.PinwatchSnapshot{}))
 
 // Lost reads how many records of each kind have found the ring buffer full since the session began; the index is the
 // kernel's event kind.
@@ -115,8 +155,7 @@ func (s *Session) Lost() ([bpf.PinwatchEventKindKIND_COUNT]uint64, error) {
 	return lost, nil
 }
 
-// Hooks says for each family of hooks how it is attached: "tracepoint" for classic tracepoints of system calls, "tp_btf" for
-// the kernel's own.
+// Hooks says how each hook is attached: system calls by Fentry, Tracepoint or Off, the kernel's own tracepoints by "tp_btf".
 func (s *Session) Hooks() map[string]string { return s.hooks }
 
 // Close takes everything out of the kernel and lets go of the process.

@@ -29,32 +29,19 @@ type ProgramStats struct {
 
 // Stats collects program statistics in slices.
 type Stats struct {
-	programs []namedProgram
+	programs []hook
 
 	mu      sync.Mutex
 	sum     []ProgramStats
 	sampled time.Duration
 }
 
-type namedProgram struct {
-	name string
-	prog *ebpf.Program
-}
-
 // NewStats starts a collection for the session's programs with zero figures.
 func (s *Session) NewStats() *Stats {
 	st := &Stats{}
-	for _, h := range hooks(&s.objs.PinwatchPrograms) {
-		name := h.syscall
-		if name == "" {
-			name = h.family
-		}
-		st.programs = append(st.programs, namedProgram{name, h.prog})
-		st.sum = append(st.sum, ProgramStats{Name: name})
-	}
-	if s.hooks[PinProbe] != "" {
-		st.programs = append(st.programs, namedProgram{PinProbe, s.objs.PwPin})
-		st.sum = append(st.sum, ProgramStats{Name: PinProbe})
+	for _, a := range s.attached {
+		st.programs = append(st.programs, a.hook)
+		st.sum = append(st.sum, ProgramStats{Name: a.name})
 	}
 	return st
 }

@@ -23,7 +23,7 @@ type ThreadInfo struct {
 func ThreadInfos(records []byte) []ThreadInfo {
 	infos := make([]ThreadInfo, 0, len(records)/SnapshotRecord)
 	for ; len(records) >= SnapshotRecord; records = records[SnapshotRecord:] {
-		r := (*bpf.PinwatchEventThread)(unsafe.Pointer(unsafe.SliceData(records)))
+		r := &(*bpf.PinwatchSnapshot)(unsafe.Pointer(unsafe.SliceData(records))).Thread
 		infos = append(infos, ThreadInfo{
 			KernelTID: r.H.Tid, TID: int32(r.NsTid), OwnTID: int32(r.OwnTid), GBase: r.G_base, M: r.M, Time: r.H.Time,
 		})

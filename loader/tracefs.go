@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -66,13 +67,22 @@ func tracepointID(tracefs *os.File, name string) (uint64, error) {
 	return id, nil
 }
 
-// attachTracepoint runs prog at a classic tracepoint until the descriptor it returns is closed. perf events rather than BPF
+// perfEvent is the descriptor of one.
+type perfEvent int
+
+func (e perfEvent) Close() error { return unix.Close(int(e)) }
+
+const perfAttrSize = unsafe.Sizeof(unix.PerfEventAttr{})
+
+// attachTracepoint runs prog at a classic tracepoint until the perf event it returns is closed. perf events rather than BPF
 // links, because those need Linux 5.15.
-func attachTracepoint(id uint64, progFD int) (int, error) {
+func attachTracepoint(id uint64, progFD int) (perfEvent, error) {
 	attr := unix.PerfEventAttr{Type: unix.PERF_TYPE_TRACEPOINT, Config: id, Sample_type: unix.PERF_SAMPLE_RAW, Sample: 1, Wakeup: 1}
 	attr.Size = uint32(perfAttrSize)
-	// A program on a system call's tracepoint runs on every CPU, whichever CPU the event is opened on
-	// (kernel/trace/trace_syscalls.c, perf_syscall_enter).
+	// A program on a system call's tracepoint runs on every CPU, whichever CPU the event is opened on, and whether it is enabled or not
+	// (kernel/trace/trace_syscalls.c, perf_syscall_enter). Enabled, the event itself would count, too, on its CPU, as the programs let
+	// others have theirs: half a microsecond for each call.
+	attr.Bits = unix.PerfBitDisabled
 	fd, err := unix.PerfEventOpen(&attr, -1, 0, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	if err != nil {
 		return -1, fmt.Errorf("perf_event_open: %w", err)
@@ -80,8 +90,5 @@ func attachTracepoint(id uint64, progFD int) (int, error) {
 	if err := unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_SET_BPF, progFD); err != nil {
 		return -1, errors.Join(fmt.Errorf("set program: %w", err), unix.Close(fd))
 	}
-	if err := unix.IoctlSetInt(fd, unix.PERF_EVENT_IOC_ENABLE, 0); err != nil {
-		return -1, errors.Join(fmt.Errorf("enable: %w", err), unix.Close(fd))
-	}
-	return fd, nil
+	return perfEvent(fd), nil
 }

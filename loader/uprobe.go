@@ -30,7 +30,7 @@ func (s *Session) ProbePins(at Place) error {
 	if err != nil {
 		return explainAttach("probe runtime.LockOSThread", err)
 	}
-	s.links = append(s.links, l)
+	s.attached = append(s.attached, attachment{hook{PinProbe, s.objs.PwPin}, l})
 	s.hooks[PinProbe] = "uprobe"
 	return nil
 }

@@ -26,6 +26,7 @@ Examples:
   sudo pinwatch attach -p $(pidof renderd) -i 1s
   sudo pinwatch attach -p 4242 -d 1m -o json --out report.json
   sudo pinwatch attach -p 4242 -i 5s -o ndjson | jq .counts
+  sudo pinwatch attach -p 4242 --light
 
 It needs CAP_BPF, CAP_PERFMON and CAP_DAC_READ_SEARCH, and CAP_SYS_PTRACE for other users' processes.`,
 		Flags: append([]cli.Flag{
@@ -72,7 +73,16 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 			return errors.Join(err, target.Close())
 		}
 	}
-	session, err := loader.Attach(target, loader.Config{RingBytes: o.ringBytes, MaxRate: o.maxRate, ThreadEntries: o.threadEntries, Runtime: program.info})
+	calibration, err := loader.Calibrate()
+	if err != nil { // attach would say the same, and better
+		meta.Warnings = append(meta.Warnings, "bias_ns is not known: "+oneLine(err))
+	} else {
+		meta.Warnings = append(meta.Warnings, clockCaveats(*calibration, meta.Host)...)
+	}
+	session, err := loader.Attach(target, loader.Config{
+		RingBytes: o.ringBytes, MaxRate: o.maxRate, ThreadEntries: o.threadEntries, Light: o.light, Aggregate: o.aggregate,
+		Runtime: program.info, Slow: o.slow,
+	})
 	if err != nil {
 		return errors.Join(err, target.Close())
 	}
@@ -88,12 +98,21 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 		}
 	}
 
+	var summed *sums
+	if o.aggregate {
+		if summed, err = openSums(session); err != nil {
+			return err
+		}
+		defer summed.close()
+	}
+
 	topology := host.ReadTopology(os.DirFS("/"))
-	w := &windows{out: out, meta: meta, session: session, probe: probe, maxRate: o.maxRate, to: o.whole}
+	w := &windows{out: out, meta: meta, session: session, probe: probe, maxRate: o.maxRate, to: o.whole, calibration: calibration, clocks: readClocks()}
 	cfg := program.correlation(&ring.Stacks)
-	cfg.TGID, cfg.Distance, cfg.Sites = target.TGID, topology.Distance, o.sites
+	cfg.TGID, cfg.Distance, cfg.Sites, cfg.Light, cfg.Aggregate = target.TGID, topology.Distance, o.sites, o.light, o.aggregate
 	ob := &observer{
-		session: session, ring: ring, stats: session.NewStats(), program: program, onWindow: w.settled, tee: o.tee,
+		session: session, ring: ring, sums: summed, stats: session.NewStats(), own: session.NewOwn(calibration), program: program,
+		onWindow: w.settled, tee: o.tee,
 		correlator: correlate.New(cfg),
 	}
 	w.observer = ob

@@ -212,7 +212,7 @@ func TestDemo(t *testing.T) {
 		t.Errorf("lost %d records", r.Loss.Total)
 	}
 	for name, n := range map[string]uint64{
-		"created": r.Counts.ThreadsCreated, "exited": r.Counts.ThreadsExited, "sent": r.Counts.SigurgSent, "delivered": r.Counts.SigurgDelivered,
+		"created": r.Counts.ThreadsCreated, "exited": r.Counts.ThreadsExited, "sent": *r.Counts.SigurgSent, "delivered": r.Counts.SigurgDelivered,
 		"switches": r.Counts.Switches,
 	} {
 		if n == 0 {

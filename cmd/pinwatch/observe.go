@@ -18,6 +18,8 @@ const (
 	// emptied again, down to pollLeast.
 	pollEvery = 20 * time.Millisecond
 	pollLeast = time.Millisecond
+	// pollSums is pollEvery where few records come because turns are added up in the kernel.
+	pollSums = 100 * time.Millisecond
 	// slack is how long an event may take from its time stamp to the ring buffer. Normally that is nanoseconds, but a
 	// hypervisor can hold a CPU just there.
 	slack = 30 * time.Millisecond
@@ -30,8 +32,10 @@ type observer struct {
 	session    *loader.Session
 	ring       *events.Ring
 	order      events.Reorder
+	sums       *sums // nil: every turn is sent
 	correlator *correlate.Correlator
 	stats      *loader.Stats
+	own        *loader.Own
 	lost       [bpf.PinwatchEventKindKIND_COUNT]uint64 // already told to the correlator
 	seen       uint64                                  // events so far
 	program    *program
@@ -74,7 +78,14 @@ func (o *observer) run(ctx context.Context, p plan) (err error) {
 	if err := o.readLocks(); err != nil {
 		return err
 	}
-	start := events.Event{Kind: events.WindowStart, Time: now()}
+	if err := o.own.Collect(); err != nil {
+		return err
+	}
+	at, err := o.sums.begin()
+	if err != nil {
+		return err
+	}
+	start := events.Event{Kind: events.WindowStart, Time: at}
 	if p.interval > 0 {
 		start.Flags = events.WindowIntervals
 	}
@@ -83,7 +94,7 @@ func (o *observer) run(ctx context.Context, p plan) (err error) {
 		return err
 	}
 
-	o.wait = pollEvery
+	o.wait = o.pollEvery()
 	poll := time.NewTimer(o.wait)
 	defer poll.Stop()
 	cut, end := start.Time+events.Time(p.interval), start.Time+events.Time(p.duration)
@@ -123,6 +134,13 @@ func (o *observer) run(ctx context.Context, p plan) (err error) {
 	}
 }
 
+func (o *observer) pollEvery() time.Duration {
+	if o.sums != nil {
+		return pollSums
+	}
+	return pollEvery
+}
+
 // dead reports whether the target has ended and all its threads have left their CPUs for the last time. The kernel calls a process
 // ended before that: a thread may be preempted in its last steps. Should the records of that be lost, they are not waited for.
 func (o *observer) dead(before events.Time) bool {
@@ -139,19 +157,23 @@ func (o *observer) poll(before events.Time) error {
 		return err
 	}
 	o.behind = d.Until < before
-	o.wait = nextPoll(o.wait, d.Fill)
+	o.wait = nextPoll(o.wait, o.pollEvery(), d.Fill)
 	if err := o.tellLosses(now()); err != nil {
+		return err
+	}
+	if err := o.own.Collect(); err != nil {
 		return err
 	}
 	o.release(d.Until - events.Time(slack))
 	return o.err
 }
 
-// nextPoll is how long to wait for the next poll after a wait at whose end the buffers were that full: so long that they fill to an eighth.
-func nextPoll(wait time.Duration, fill float64) time.Duration {
+// nextPoll is how long to wait for the next poll after a wait at whose end the buffers were that full: so long that they fill to an
+// eighth, and not longer than most.
+func nextPoll(wait, most time.Duration, fill float64) time.Duration {
 	const aim = 1. / 8
-	if fill*float64(pollEvery) <= aim*float64(wait) {
-		return pollEvery
+	if fill*float64(most) <= aim*float64(wait) {
+		return most
 	}
 	return max(pollLeast, time.Duration(float64(wait)*aim/fill))
 }
@@ -177,7 +199,10 @@ func (o *observer) boundary(kind events.Kind) error {
 	if err := o.readLocks(); err != nil {
 		return err
 	}
-	at := now()
+	at, err := o.sums.next()
+	if err != nil {
+		return err
+	}
 	if err := o.tellLosses(at - 1); err != nil {
 		return err
 	}
@@ -189,6 +214,7 @@ func (o *observer) boundary(kind events.Kind) error {
 	if err := o.snapshot(); err != nil {
 		return err
 	}
+	o.sums.read(at-1, o.order.Push)
 	o.settled = now()
 	o.order.Push(&events.Event{Kind: events.WindowSettled, Time: o.settled})
 	return nil
@@ -228,12 +254,10 @@ func (o *observer) snapshot() error {
 	if err != nil {
 		return err
 	}
-	var e events.Event
 	for ; len(records) >= loader.SnapshotRecord; records = records[loader.SnapshotRecord:] {
-		if err := events.Decode(records, &e, nil); err != nil {
+		if err := events.DecodeSnapshot(records, o.order.Push); err != nil {
 			return fmt.Errorf("list threads: %w", err)
 		}
-		o.order.Push(&e)
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ func TestNextPoll(t *testing.T) {
 		{pollEvery / 4, 1. / 16, pollEvery / 2},
 		{pollLeast, 0, pollEvery},
 	} {
-		if got := nextPoll(c.wait, c.fill); got != c.want {
+		if got := nextPoll(c.wait, pollEvery, c.fill); got != c.want {
 			t.Errorf("after %v the buffers are %.3f full: next in %v, want %v", c.wait, c.fill, got, c.want)
 		}
 	}

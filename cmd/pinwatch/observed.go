@@ -25,12 +25,12 @@ func usage() cpuUsage {
 
 func (u cpuUsage) since(earlier cpuUsage) time.Duration { return time.Duration(u - earlier) }
 
-// observed is what observing cost in the elapsed time, which begins with the window and ends a little after it: own is our
+// observed is what observing cost in the elapsed time, which begins with the window and ends a little after it: used is our
 // process's CPU time, programs and sampled what the kernel has said of our programs since attach in the time that it was asked
 // to (nil: it refused), which is scaled.
-func observed(s *loader.Session, programs []loader.ProgramStats, sampled, own, elapsed time.Duration) report.Observer {
+func observed(s *loader.Session, programs []loader.ProgramStats, sampled, used, elapsed time.Duration) report.Observer {
 	o := report.Observer{Hooks: s.Hooks(), RSSAnonBytes: rssAnon()}
-	cpu := own.Seconds()
+	cpu := used.Seconds()
 	if programs != nil {
 		o.Programs = []report.Program{}
 		for _, p := range programs {
@@ -53,6 +53,18 @@ func observed(s *loader.Session, programs []loader.ProgramStats, sampled, own, e
 		o.CPUFraction = &fraction
 	}
 	return o
+}
+
+// addOwn adds what the programs have measured of themselves, and the calibration it rests on.
+func addOwn(o *report.Observer, times []loader.OwnTime, c loader.Calibration) {
+	for _, t := range times {
+		row := report.Own{Name: t.Name, Timed: t.N, DispatchNS: t.DispatchNS}
+		if t.N > 0 {
+			row.NS = &t.NS
+		}
+		o.Own = append(o.Own, row)
+	}
+	o.ClockReadNS, o.ClockStepNS = &c.ClockRead, &c.ClockStep
 }
 
 // rssAnon is our own anonymous memory in bytes; nil when /proc does not say.

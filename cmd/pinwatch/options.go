@@ -28,7 +28,10 @@ type options struct {
 	offsets            string        // file of the user's own offsets; "" = none
 	verbose            bool
 	sites              bool
+	light              bool
+	aggregate          bool
 	tee                func(*events.Event) // see observer
+	slow               loader.Slow         // for tests
 
 	begun func()                                  // called once everything is seen; nil = nobody
 	whole func(*correlate.Result, *report.Report) // gets the whole observation instead of the output; nil = nobody
@@ -41,6 +44,8 @@ func observeFlags() []cli.Flag {
 		&cli.StringFlag{Name: "out", Usage: "write the report to `FILE` instead of the terminal"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "text: every population, cause, locked thread and site"},
 		&cli.BoolFlag{Name: "sites", Usage: "put a breakpoint on runtime.LockOSThread: who pins, from where, how often, for how long"},
+		&cli.BoolFlag{Name: "light", Usage: "watch no system call: nobody else is slowed, and what begins or ends at one is not measured"},
+		&cli.BoolFlag{Name: "aggregate", Usage: "add context switches up in the kernel instead of sending each: for targets that switch very often"},
 		&cli.StringFlag{Name: "ready-file", Usage: "make `FILE`, which must not exist, when the observation begins"},
 		&cli.StringFlag{Name: "ring-size", Usage: "`BYTES` of the kernel's buffers for events", DefaultText: "16M, or less where memory is short"},
 		&cli.StringFlag{Name: "max-rate", Usage: "let `N` context switches per second through at most, and count the others as lost"},
@@ -55,7 +60,7 @@ func offsetsFlag() cli.Flag {
 func parseOptions(c *cli.Context, defaultDuration string) (o options, err error) {
 	o.format, o.outFile, o.threadEntries = c.String("output"), c.String("out"), c.Int("thread-entries")
 	o.readyFile, o.offsets, o.verbose = c.String("ready-file"), c.String("offsets"), c.Bool("verbose")
-	o.sites = c.Bool("sites")
+	o.sites, o.light, o.aggregate = c.Bool("sites"), c.Bool("light"), c.Bool("aggregate")
 	switch o.format {
 	case "text", "json", "ndjson":
 	default:
@@ -87,6 +92,9 @@ func parseOptions(c *cli.Context, defaultDuration string) (o options, err error)
 		if o.ringBytes, err = parseSize(c.String("ring-size")); err != nil {
 			return o, err
 		}
+	}
+	if c.IsSet("max-rate") && o.aggregate {
+		return o, usagef("--max-rate and --aggregate: switches that are added up are not sent, so there is nothing to limit; leave one out")
 	}
 	if c.IsSet("max-rate") {
 		o.maxRate, err = parseRate(c.String("max-rate"))

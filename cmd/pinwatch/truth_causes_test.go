@@ -199,7 +199,7 @@ func checkCauses(t *testing.T, r *report.Report) {
 		}
 	}
 	c := r.Counts
-	for what, want := range map[string]uint64{"create": c.ThreadsCreated, "exit": c.ThreadsExited, "preempt": c.SigurgSent} {
+	for what, want := range map[string]uint64{"create": c.ThreadsCreated, "exit": c.ThreadsExited, "preempt": *c.SigurgSent} {
 		if all[what] != want || 20*vague[what] > want {
 			t.Errorf("%s: %d causes of %d, %d of them other or unknown: %+v", what, all[what], want, vague[what], r.Unclassified)
 		}

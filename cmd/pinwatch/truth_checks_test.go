@@ -31,7 +31,7 @@ func (w *truth) checkReport() (problems []string) {
 		{"threads created", c.ThreadsCreated, count(newTask, all)},
 		{"threads exited", c.ThreadsExited, count(doExit, all)},
 		{"threads ended", c.ThreadsExited + c.ThreadsKilled, count(processExit, all)},
-		{"SIGURG sent", c.SigurgSent, count(doTgkill, all)},
+		{"SIGURG sent", *c.SigurgSent, count(doTgkill, all)},
 		{"SIGURG generated", c.SigurgGenerated, count(generate, all)},
 		{"SIGURG coalesced", c.SigurgCoalesced, count(generate, func(m moment) bool { return m.arg == pending })},
 		{"SIGURG foreign", c.SigurgForeign, count(generate, func(m moment) bool { return !w.own[m.by] })},

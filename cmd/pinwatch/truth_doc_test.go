@@ -27,7 +27,7 @@ func (d *document) add(p play, w *truth, counts []counted, times []timing) {
 	d.printf("\n### %s\n\n`%s`, %.1f s, %d threads created, %d switches", capital(p.about), p.scene, w.report.Window.DurationS,
 		w.report.Counts.ThreadsCreated, w.report.Counts.Switches)
 	if !w.alone {
-		d.printf("; another tracer was on the hooks, so the order of stamps was not judged")
+		d.printf("; another tracer was on the hooks, or pinwatch on functions, so the order of stamps was not judged")
 	}
 	d.printf("\n\n")
 	var names []string

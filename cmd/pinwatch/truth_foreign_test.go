@@ -75,7 +75,7 @@ func foreign(t *testing.T, p *testenv.Proc, send func() int32, release func()) {
 		name             string
 		got, trace, want uint64
 	}{
-		{"sent", c.SigurgSent, count("sys_enter_tgkill"), 0},
+		{"sent", *c.SigurgSent, count("sys_enter_tgkill"), 0},
 		{"generated", c.SigurgGenerated, count("signal_generate"), 2},
 		{"foreign", c.SigurgForeign, foreign, 2},
 		{"coalesced", c.SigurgCoalesced, count("signal_generate", "res", 2), 1},

@@ -29,7 +29,7 @@ func TestPerfIsNotBlinded(t *testing.T) {
 		name string
 		want uint64
 	}{
-		{"sys_enter_clone", r.Counts.ThreadsCreated}, {"sys_enter_exit", a.LockedExits}, {"sys_enter_tgkill", r.Counts.SigurgSent},
+		{"sys_enter_clone", r.Counts.ThreadsCreated}, {"sys_enter_exit", a.LockedExits}, {"sys_enter_tgkill", *r.Counts.SigurgSent},
 	} {
 		if n := testenv.CountEvents(own, 0, testenv.Now(), c.name); uint64(n) != c.want {
 			t.Errorf("%s: perf has %d, pinwatch %d", c.name, n, c.want)

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/loader"
 )
 
 // traced are the events that the trace buffer is asked for: all that pinwatch counts but switches.
@@ -51,7 +54,7 @@ type truth struct {
 	own      map[int32]bool        // every thread that lived in the window
 	seen     stream                // by pinwatch
 	views    []view                // by the others
-	alone    bool                  // nobody else was on the hooks: else the order of stamps is not known
+	alone    bool                  // nobody else was on the hooks, and pinwatch by no others: else the order of stamps is not known
 }
 
 // view is what one instrument saw.
@@ -114,6 +117,10 @@ func (s scene) witness(t *testing.T) *truth {
 	others = append(others, testenv.OtherTracers(t, switches.PID(), perf.PID())...)
 	if w.alone = len(others) == 0; !w.alone {
 		t.Logf("processes %v trace, too: who stamps first is not known, so no bounds", others)
+	}
+	if hooks := w.report.Observer.Hooks; slices.Contains(slices.Collect(maps.Values(hooks)), loader.Fentry) {
+		w.alone = false
+		t.Logf("pinwatch is on functions (%v), the others on tracepoints: so no bounds", hooks)
 	}
 	w.gather(all, trace, switches, perf)
 	t.Logf("%+v, %d broken links", w.report.Counts, w.report.Loss.BrokenLinks)

@@ -27,6 +27,9 @@ type windows struct {
 	maxRate  int       // 0 = none
 
 	to func(*correlate.Result, *report.Report) // see options.whole
+
+	calibration *loader.Calibration // nil = none
+	clocks      clocks              // at the start
 }
 
 // spent is what pinwatch has used up and missed at one moment, since attach.
@@ -64,8 +67,7 @@ func (w *windows) settled(r *correlate.Result) error {
 	if sampled == 0 {
 		programs = nil // refused, or not yet
 	}
-	meta.Observer = observed(w.session, programs, sampled, now.cpu.since(since.cpu), now.at.Sub(since.at))
-	meta.Observer.Probe = w.probed(programs, r)
+	meta.Observer = w.cost(programs, sampled, now.cpu.since(since.cpu), now.at.Sub(since.at), r)
 	return w.out.interval(w.report(meta, r))
 }
 
@@ -77,6 +79,7 @@ func (w *windows) about() report.Meta {
 		how := "ended while it was observed"
 		meta.Target.Ended = &how
 	}
+	meta.Warnings = append(slices.Clip(meta.Warnings), readClocks().since(w.clocks)...)
 	return meta
 }
 
@@ -86,19 +89,29 @@ func (w *windows) final(statsErr error) error {
 	switch {
 	case errors.Is(statsErr, fs.ErrPermission):
 		programs = nil
-		meta.Warnings = append(meta.Warnings, "the kernel gives its BPF statistics only with CAP_SYS_ADMIN: what the programs cost is not known")
+		meta.Warnings = append(meta.Warnings, "the kernel gives its BPF statistics only with CAP_SYS_ADMIN: what the programs cost the machine is not known; "+
+			"bias_ns rests on the calibration before attach and on what the programs time themselves")
 	case statsErr != nil:
 		programs = nil
 		meta.Warnings = append(meta.Warnings, fmt.Sprintf("what the programs cost is not known: %s", oneLine(statsErr)))
 	}
-	meta.Observer = observed(w.session, programs, sampled, usage().since(w.begin.cpu), time.Since(w.begin.at))
-	meta.Observer.Probe = w.probed(programs, w.whole)
+	meta.Observer = w.cost(programs, sampled, usage().since(w.begin.cpu), time.Since(w.begin.at), w.whole)
 	rep := w.report(meta, w.whole)
 	if w.to != nil {
 		w.to(w.whole, rep)
 		return nil
 	}
 	return w.out.final(rep)
+}
+
+// cost is what observing a window cost.
+func (w *windows) cost(programs []loader.ProgramStats, sampled, used, elapsed time.Duration, r *correlate.Result) report.Observer {
+	o := observed(w.session, programs, sampled, used, elapsed)
+	o.Probe = w.probed(programs, r)
+	if w.calibration != nil {
+		addOwn(&o, w.observer.own.Times(), *w.calibration)
+	}
+	return o
 }
 
 // probed is what the probe on LockOSThread cost: the breakpoint and, where the kernel has told, the program behind it.

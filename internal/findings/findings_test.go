@@ -22,7 +22,7 @@ func ptr[T any](v T) *T { return &v }
 func healthy(seconds int64) *correlate.Result {
 	r := &correlate.Result{Start: 5e9, End: 5e9, Counts: correlate.Counts{
 		Threads: 9, ThreadsExitedLocked: ptr(uint64(0)), LockedThreads: ptr(uint64(1)), LockedThreadsMax: ptr(uint64(1)),
-		SigurgSent: uint64(100 * seconds), SigurgGenerated: uint64(100 * seconds), SigurgDelivered: uint64(100 * seconds)}}
+		SigurgSent: ptr(uint64(100 * seconds)), SigurgGenerated: uint64(100 * seconds), SigurgDelivered: uint64(100 * seconds)}}
 	for range seconds {
 		r.End += 1e9
 	}

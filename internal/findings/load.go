@@ -93,8 +93,8 @@ func storm(w *window) []Finding {
 	}
 	send, sent := w.cpu("P-5", "send", "")
 	handler, handled := w.cpu("P-5", "handler", "")
-	if sent && handled {
-		cpu := (w.rate(w.Counts.SigurgSent)*send + w.rate(w.Counts.SigurgDelivered)*handler) / 1e9
+	if sent && handled && w.Counts.SigurgSent != nil {
+		cpu := (w.rate(*w.Counts.SigurgSent)*send + w.rate(w.Counts.SigurgDelivered)*handler) / 1e9
 		f.Message += fmt.Sprintf("; sending and handling take %s of one CPU", percent(cpu))
 		f.Evidence["cpu_fraction"] = rounded(cpu)
 		if cpu >= stormWarnCPU {

@@ -54,7 +54,7 @@ func TestHandoffHotSpot(t *testing.T) {
 func sigurg(perSecond, ofCause uint64, cause, function string) func(*correlate.Result, *About) {
 	return func(r *correlate.Result, _ *About) {
 		c := &r.Counts
-		c.SigurgSent, c.SigurgGenerated, c.SigurgDelivered = 10*perSecond, 10*perSecond, 10*perSecond
+		c.SigurgSent, c.SigurgGenerated, c.SigurgDelivered = ptr(uint64(10*perSecond)), 10*perSecond, 10*perSecond
 		r.Causes = []correlate.Cause{{What: "create", Cause: "spinning_wake", N: 1e6}, {What: "preempt", Cause: cause, Function: function, N: 10 * ofCause},
 			{What: "preempt", Cause: "unknown", N: 10 * (perSecond - ofCause)}}
 	}

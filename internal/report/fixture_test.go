@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/pinwatch/pinwatch/correlate"
@@ -45,6 +46,10 @@ func meta() report.Meta {
 				{Name: "signal_generate", Runs: 614, NSPerRun: ptr(168.0)}, {Name: "signal_deliver", Runs: 610, NSPerRun: ptr(155.0)},
 				{Name: "sys_enter_exit", Runs: 114, NSPerRun: ptr(258.0)}, {Name: "sys_enter_clone3", Runs: 0}},
 			CPUSeconds: ptr(0.0123), CPUFraction: ptr(0.00246), RSSAnonBytes: ptr(uint64(12_900_000)), StatsSampledS: ptr(0.5),
+			Own: []report.Own{{Name: "task_newtask", Timed: 118, NS: ptr(310.5), DispatchNS: 70}, {Name: "sched_switch_out", Timed: 4096, NS: ptr(260.0), DispatchNS: 70},
+				{Name: "tgkill", Timed: 612, NS: ptr(2810.0), DispatchNS: 180}, {Name: "signal_generate", Timed: 612, NS: ptr(640.0), DispatchNS: 70},
+				{Name: "tgkill_return", Timed: 612, NS: ptr(120.0), DispatchNS: 180}, {Name: "sched_migrate_task", DispatchNS: 70}},
+			ClockReadNS: ptr(24.0), ClockStepNS: ptr(20.0),
 		},
 	}
 }
@@ -55,12 +60,12 @@ func rich() *correlate.Result {
 	locked, unlocked := correlate.Population{Locked: "true"}, correlate.Population{Locked: "false"}
 	r := &correlate.Result{
 		Start: 1_000e9, End: 1_005e9,
-		Counts: correlate.Counts{Threads: 23, ThreadsCreated: 118, ThreadsExited: 114, ThreadsKilled: 0, SigurgSent: 612, SigurgGenerated: 614,
+		Counts: correlate.Counts{Threads: 23, ThreadsCreated: 118, ThreadsExited: 114, ThreadsKilled: 0, SigurgSent: ptr[uint64](612), SigurgGenerated: 614,
 			SigurgCoalesced: 1, SigurgDelivered: 610, SigurgForeign: 2, SigurgNotInjected: ptr(uint64(35)),
 			ThreadsExitedLocked: ptr(uint64(110)), LockedThreads: ptr(uint64(4)), LockedThreadsMax: ptr(uint64(9)), Switches: 184_203, Migrations: 1834},
 		Loss: correlate.Loss{ByKind: map[string]uint64{"switch": 0, "clone": 0}},
 		Costs: []correlate.Cost{
-			around(correlate.Cost{ID: "P-5", Phase: "send", OffCPU: ptr(12.0), Hooks: correlate.HookRuns{"sys_enter_tgkill": 612}}, 612, 1_400, 0.3),
+			around(correlate.Cost{ID: "P-5", Phase: "send", OffCPU: ptr(12.0), Own: correlate.OwnRuns{"tgkill": {Halves: 612}, "signal_generate": {Bodies: 612, Halves: 1224}, "tgkill_return": {Halves: 612}}}, 612, 1_400, 0.3),
 			around(correlate.Cost{ID: "P-5", Phase: "deliver"}, 610, 8_000, 1.8),
 			around(correlate.Cost{ID: "P-5", Phase: "deliver", Population: correlate.Population{State: "on_cpu"}}, 330, 2_100, 0.4),
 			around(correlate.Cost{ID: "P-5", Phase: "deliver", Population: correlate.Population{State: "runnable"}}, 271, 1.2e6, 0.9),
@@ -79,7 +84,7 @@ func rich() *correlate.Result {
 			around(correlate.Cost{ID: "P-6", Phase: "resume", Population: correlate.Population{Cause: "sysmon_retake"}}, 30, 25_000, 0.7),
 			around(correlate.Cost{ID: "P-6", Phase: "resume", Population: correlate.Population{Cause: "gc_stack_scan"}}, 11, 22_000, 0.7),
 			around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", OffCPU: ptr(820.0),
-				Hooks: correlate.HookRuns{"sys_enter_clone": 118, "sched_switch": 9}}, 118, 31_000, 0.45),
+				Own: correlate.OwnRuns{"task_newtask": {Bodies: 118, Halves: 236}, "sched_switch_out": {Bodies: 9, Halves: 18}}}, 118, 31_000, 0.45),
 			around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", Population: correlate.Population{Cause: "locked_park"}}, 96, 33_000, 0.45),
 			around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", Population: correlate.Population{Cause: "spinning_wake"}}, 3, 30_000, 0.45),
 			around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", Population: correlate.Population{Cause: "start_the_world"}}, 14, 29_000, 0.45),
@@ -163,7 +168,7 @@ func pinned(r *correlate.Result) {
 
 // idle is a window in which the target slept.
 func idle() *correlate.Result {
-	r := &correlate.Result{Start: 50e9, End: 55e9, Counts: correlate.Counts{Threads: 2, ThreadsExitedLocked: ptr(uint64(0)), LockedThreads: ptr(uint64(0)), LockedThreadsMax: ptr(uint64(0))},
+	r := &correlate.Result{Start: 50e9, End: 55e9, Counts: correlate.Counts{Threads: 2, SigurgSent: ptr(uint64(0)), ThreadsExitedLocked: ptr(uint64(0)), LockedThreads: ptr(uint64(0)), LockedThreadsMax: ptr(uint64(0))},
 		Locks: correlate.LockView{Observations: 2}}
 	for _, c := range rich().Costs {
 		r.Costs = append(r.Costs, correlate.Cost{ID: c.ID, Phase: c.Phase, Population: c.Population, Bound: c.Bound})
@@ -189,10 +194,26 @@ func lossy() *correlate.Result {
 	return r
 }
 
+// light is rich without any hook on a system call.
+func light() *correlate.Result {
+	r := rich()
+	r.Counts.SigurgSent, r.Counts.SigurgNotInjected, r.Counts.ThreadsExitedLocked = nil, nil, nil
+	r.Costs = slices.DeleteFunc(r.Costs, func(c correlate.Cost) bool {
+		return !slices.Contains([]string{"runq_wait", "free", "deliver", "wake", "cpu"}, c.Phase)
+	})
+	for i := range r.Costs {
+		if r.Costs[i].Phase == "deliver" {
+			r.Costs[i].Own = nil
+		}
+	}
+	r.Warnings = []string{"no system call was watched (light)"}
+	return r
+}
+
 // crowd is 300 threads in a process that dies while it is observed.
 func crowd() *correlate.Result {
 	r := &correlate.Result{Start: 9e9, End: 10.5e9,
-		Counts: correlate.Counts{Threads: 0, ThreadsCreated: 3, ThreadsExited: 2, ThreadsKilled: 301, Switches: 1_234_567, Migrations: 98_765},
+		Counts: correlate.Counts{Threads: 0, ThreadsCreated: 3, ThreadsExited: 2, ThreadsKilled: 301, SigurgSent: ptr(uint64(0)), Switches: 1_234_567, Migrations: 98_765},
 		Moves:  correlate.Moves{ByWhy: map[string]uint64{"wakeup": 98_765}, ByDistance: map[string]uint64{"unknown": 98_765}},
 		Causes: []correlate.Cause{{What: "create", Cause: "unknown", N: 3}, {What: "exit", Cause: "unknown", N: 2}},
 		Costs: []correlate.Cost{

@@ -63,7 +63,7 @@ func New(meta Meta, res *correlate.Result) *Report {
 		r.Window.WallEnd = ptr(meta.End.Format(time.RFC3339Nano))
 	}
 	for i := range res.Costs {
-		r.Costs = append(r.Costs, newCost(&res.Costs[i], res.Loss, meta.Observer.Programs))
+		r.Costs = append(r.Costs, newCost(&res.Costs[i], res.Loss, meta.Observer.Own))
 	}
 	for i := range res.Threads {
 		r.Threads = append(r.Threads, newThread(&res.Threads[i], seconds))
@@ -101,7 +101,7 @@ func newCounts(c correlate.Counts) Counts {
 		ThreadsExitedLocked: clone(c.ThreadsExitedLocked),
 		LockedThreads:       clone(c.LockedThreads),
 		LockedThreadsMax:    clone(c.LockedThreadsMax),
-		SigurgSent:          c.SigurgSent,
+		SigurgSent:          clone(c.SigurgSent),
 		SigurgGenerated:     c.SigurgGenerated,
 		SigurgCoalesced:     c.SigurgCoalesced,
 		SigurgDelivered:     c.SigurgDelivered,

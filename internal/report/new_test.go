@@ -9,26 +9,26 @@ import (
 )
 
 func TestBias(t *testing.T) {
-	programs := []report.Program{{Name: "a", NSPerRun: ptr(100.0)}, {Name: "b", NSPerRun: ptr(7.0)}, {Name: "idle"}}
+	own := []report.Own{{Name: "a", NS: ptr(100.0), DispatchNS: 20}, {Name: "b", NS: ptr(7.0), DispatchNS: 8}, {Name: "idle", DispatchNS: 8}}
 	for name, tt := range map[string]struct {
-		hooks    correlate.HookRuns
-		programs []report.Program
-		n        int
-		want     *float64
+		runs correlate.OwnRuns
+		own  []report.Own
+		n    int
+		want *float64
 	}{
-		"sum over programs":          {correlate.HookRuns{"a": 8, "b": 4}, programs, 4, ptr(207.0)},
-		"no run":                     {correlate.HookRuns{}, programs, 4, ptr(0.0)},
-		"runs not counted":           {nil, programs, 4, nil},
-		"statistics refused":         {correlate.HookRuns{"a": 8}, nil, 4, nil},
-		"program not known":          {correlate.HookRuns{"a": 8, "c": 1}, programs, 4, nil},
-		"program never timed":        {correlate.HookRuns{"idle": 1}, programs, 4, nil},
-		"never timed, but never ran": {correlate.HookRuns{"a": 4, "idle": 0}, programs, 4, ptr(100.0)},
-		"no sample":                  {correlate.HookRuns{"a": 8}, programs, 0, nil},
+		"sum over programs":               {correlate.OwnRuns{"a": {Bodies: 8, Halves: 16}, "b": {Bodies: 4, Halves: 4}}, own, 4, ptr(251.0)},
+		"no run":                          {correlate.OwnRuns{}, own, 4, ptr(0.0)},
+		"runs not counted":                {nil, own, 4, nil},
+		"not calibrated":                  {correlate.OwnRuns{"a": {Bodies: 8}}, nil, 4, nil},
+		"program not known":               {correlate.OwnRuns{"a": {Bodies: 8}, "c": {Bodies: 1}}, own, 4, nil},
+		"program never timed":             {correlate.OwnRuns{"idle": {Bodies: 1, Halves: 2}}, own, 4, nil},
+		"never timed, but only passed by": {correlate.OwnRuns{"a": {Bodies: 4}, "idle": {Halves: 4}}, own, 4, ptr(104.0)},
+		"no sample":                       {correlate.OwnRuns{"a": {Bodies: 8}}, own, 0, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := meta()
-			m.Observer.Programs = tt.programs
-			c := around(correlate.Cost{ID: "P-8", Phase: "spawn", Hooks: tt.hooks}, tt.n, 1000, 0)
+			m.Observer.Own = tt.own
+			c := around(correlate.Cost{ID: "P-8", Phase: "spawn", Own: tt.runs}, tt.n, 1000, 0)
 			got := report.New(m, &correlate.Result{Costs: []correlate.Cost{c}}).Costs[0].Bias
 			if (got == nil) != (tt.want == nil) || got != nil && *got != *tt.want {
 				t.Errorf("got %s, want %s", show(got), show(tt.want))
@@ -66,7 +66,8 @@ func TestRowsAddUp(t *testing.T) {
 		for _, c := range r.Causes {
 			caused[c.What] += c.N
 		}
-		if caused["create"] != r.Counts.ThreadsCreated || caused["exit"] != r.Counts.ThreadsExited || caused["preempt"] != r.Counts.SigurgSent {
+		if caused["create"] != r.Counts.ThreadsCreated || caused["exit"] != r.Counts.ThreadsExited ||
+			r.Counts.SigurgSent != nil && caused["preempt"] != *r.Counts.SigurgSent {
 			t.Errorf("%s: causes %v do not add up to the counts", name, caused)
 		}
 		var lost uint64

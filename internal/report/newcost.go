@@ -1,14 +1,12 @@
 package report
 
 import (
-	"slices"
-
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/internal/contract"
 )
 
-// newCost is the row of one cost; programs are needed to turn runs of our own kernel programs into time.
-func newCost(c *correlate.Cost, loss correlate.Loss, programs []Program) Cost {
+// newCost is the row of one cost; own says what our own kernel programs take.
+func newCost(c *correlate.Cost, loss correlate.Loss, own []Own) Cost {
 	row := Cost{
 		ID:         c.ID,
 		Phase:      c.Phase,
@@ -27,7 +25,7 @@ func newCost(c *correlate.Cost, loss correlate.Loss, programs []Program) Cost {
 		row.Min, row.Max = ptr(c.Hist.Min()), ptr(c.Hist.Max())
 		row.P50, row.P90 = ptr(c.Hist.Quantile(0.5)), ptr(c.Hist.Quantile(0.9))
 		row.P99, row.P999 = ptr(c.Hist.Quantile(0.99)), ptr(c.Hist.Quantile(0.999))
-		row.Bias = bias(c, programs)
+		row.Bias = bias(c, own)
 		if c.OffCPU != nil {
 			row.OffCPU = ptr(round(*c.OffCPU))
 		}
@@ -45,24 +43,4 @@ func newCost(c *correlate.Cost, loss correlate.Loss, programs []Program) Cost {
 		}
 	}
 	return row
-}
-
-// bias is the mean time per sample, in ns, that our own programs ran inside a cost; nil when their runs were not counted or
-// the time of a run is not known for each of them.
-func bias(c *correlate.Cost, programs []Program) *float64 {
-	if c.Hooks == nil {
-		return nil
-	}
-	var ns float64
-	for name, runs := range c.Hooks {
-		i := slices.IndexFunc(programs, func(p Program) bool { return p.Name == name })
-		switch {
-		case runs == 0:
-		case i < 0 || programs[i].NSPerRun == nil:
-			return nil
-		default:
-			ns += float64(runs) * *programs[i].NSPerRun
-		}
-	}
-	return ratio(ns, float64(c.Hist.N()))
 }

@@ -94,6 +94,9 @@ type Observer struct {
 	RSSAnonBytes  *uint64           `json:"rss_anon_bytes"`
 	StatsSampledS *float64          `json:"stats_sampled_s"` // how long BPF statistics were on; they cost time themselves
 	Probe         *Probe            `json:"probe"`           // nil without the probe on LockOSThread
+	Own           []Own             `json:"own"`             // nil = not measured
+	ClockReadNS   *float64          `json:"clock_read_ns"`
+	ClockStepNS   *float64          `json:"clock_step_ns"`
 }
 
 // Probe is the cost of the breakpoint on runtime.LockOSThread, which the calling goroutine pays.
@@ -101,6 +104,14 @@ type Probe struct {
 	Hits         uint64   `json:"hits"`          // in the window
 	BreakpointNS float64  `json:"breakpoint_ns"` // of one, CPU time: measured on this machine with an empty program
 	HitNS        *float64 `json:"hit_ns"`        // the same and pinwatch's own program; nil when none ran while BPF statistics were on
+}
+
+// Own is what one of pinwatch's own kernel programs takes when it runs for the target: what bias_ns is made of.
+type Own struct {
+	Name       string   `json:"name"`
+	Timed      int      `json:"timed"` // runs
+	NS         *float64 `json:"ns"`    // nil when none was timed
+	DispatchNS float64  `json:"dispatch_ns"`
 }
 
 // Program is the cost of one of pinwatch's own kernel programs, from the kernel's BPF statistics.
@@ -118,7 +129,7 @@ type Counts struct {
 	ThreadsExited       uint64  `json:"threads_exited"`
 	ThreadsKilled       uint64  `json:"threads_killed"`
 	ThreadsExitedLocked *uint64 `json:"threads_exited_locked"`
-	SigurgSent          uint64  `json:"sigurg_sent"`
+	SigurgSent          *uint64 `json:"sigurg_sent"`
 	SigurgGenerated     uint64  `json:"sigurg_generated"`
 	SigurgCoalesced     uint64  `json:"sigurg_coalesced"`
 	SigurgDelivered     uint64  `json:"sigurg_delivered"`

@@ -98,9 +98,17 @@ func (p *page) summary(r *Report) {
 			st = notice
 		}
 	}
-	if sampled {
+	switch {
+	case sampled:
 		p.field("verdict", st, parts...)
+	case r.light():
+		p.field("verdict", notice, "none, as no system call was watched (light)")
 	}
+}
+
+// light says whether system calls were left alone.
+func (r *Report) light() bool {
+	return len(syscallsBy(r.Observer.Hooks, "off")) > 0 && len(syscallsBy(r.Observer.Hooks, "tracepoint", "raw_tracepoint", "fentry")) == 0
 }
 
 // words says a verdict in a sentence's words.
@@ -174,12 +182,17 @@ func (p *page) events(r *Report) {
 		threads = append(threads, locked)
 	}
 	p.field("threads", plain, threads...)
-	sigurg := []string{count(c.SigurgSent) + " sent", count(c.SigurgGenerated) + " generated", count(c.SigurgCoalesced) + " coalesced",
+	sigurg := []string{count(c.SigurgGenerated) + " generated", count(c.SigurgCoalesced) + " coalesced",
 		count(c.SigurgDelivered) + " delivered", count(c.SigurgForeign) + " from outside"}
+	sent := uint64(0)
+	if c.SigurgSent != nil {
+		sent = *c.SigurgSent
+		sigurg = append([]string{count(sent) + " sent"}, sigurg...)
+	}
 	if c.SigurgNotInjected != nil {
 		sigurg = append(sigurg, count(*c.SigurgNotInjected)+" injected nothing")
 	}
-	if c.SigurgSent+c.SigurgGenerated+c.SigurgDelivered == 0 {
+	if sent+c.SigurgGenerated+c.SigurgDelivered == 0 {
 		sigurg = []string{"none in this window"}
 	}
 	p.field("SIGURG", plain, sigurg...)

@@ -20,6 +20,13 @@ func reports() map[string]*report.Report {
 	refused.Observer = report.Observer{Hooks: map[string]string{"clone": "fentry", "tgkill": "fentry", "sched_switch": "tp_btf"}}
 	refused.Warnings = []string{"BPF statistics need CAP_SYS_ADMIN: the cost of observing is not known"}
 
+	unwatched := meta()
+	unwatched.Findings = nil
+	unwatched.Observer.Hooks = map[string]string{"clone": "off", "tgkill": "off", "sched_switch": "tp_btf"}
+
+	mixed := meta()
+	mixed.Observer.Hooks = map[string]string{"clone": "fentry", "tgkill": "tracepoint", "sched_switch": "tp_btf"}
+
 	quiet := meta()
 	quiet.Findings = nil
 
@@ -37,6 +44,8 @@ func reports() map[string]*report.Report {
 		"idle":    report.New(quiet, idle()),
 		"lossy":   report.New(meta(), lossy()),
 		"refused": report.New(refused, rich()),
+		"light":   report.New(unwatched, light()),
+		"mixed":   report.New(mixed, idle()),
 		"calm":    report.New(quiet, lossy()),
 		"crowd":   report.New(dying, crowd()),
 		"empty":   report.New(bare, &correlate.Result{}),

@@ -41,9 +41,23 @@ func (p *page) observer(r *Report) {
 		}
 		p.field("", notice, "probe on LockOSThread: "+plural(o.Probe.Hits, "hit"), cost)
 	}
-	if taxing := taxingHooks(o.Hooks); len(taxing) > 0 {
-		p.field("", notice, fmt.Sprintf("While attached, every system call of every process is slower: %s use classic system-call tracepoints.",
-			strings.Join(taxing, ", ")))
+	p.syscallHooks(r)
+}
+
+// syscallHooks says by which hooks system calls were watched, and what that does to everybody's.
+func (p *page) syscallHooks(r *Report) {
+	hooks := r.Observer.Hooks
+	taxing, fentry := syscallsBy(hooks, "tracepoint", "raw_tracepoint"), syscallsBy(hooks, "fentry")
+	if len(taxing) > 0 {
+		p.field("", notice, "While attached, every system call of every process is slower: "+strings.Join(taxing, ", ")+" use classic system-call tracepoints.")
+	}
+	switch {
+	case len(fentry) > 0 && len(taxing) > 0:
+		p.field("", plain, "By fentry, which slows nobody else's: "+strings.Join(fentry, ", ")+".")
+	case len(fentry) > 0:
+		p.field("", plain, "Nobody else's system calls are slower: "+strings.Join(fentry, ", ")+" use fentry.")
+	case r.light():
+		p.field("", plain, "Nobody's system calls are slower: none is watched (light).")
 	}
 }
 
@@ -92,13 +106,13 @@ func programParts(o Observer) []string {
 	return parts
 }
 
-// taxingHooks are the hooks that slow system calls of all processes: any classic tracepoint on one puts the kernel on its slow
-// path for every call (SYSCALL_WORK_SYSCALL_TRACEPOINT in include/linux/thread_info.h). Scheduler, signal and task events do not.
-func taxingHooks(hooks map[string]string) (names []string) {
+// syscallsBy are the system calls that are watched in one of these ways. Any classic tracepoint on one puts the kernel on its slow path for
+// every call (SYSCALL_WORK_SYSCALL_TRACEPOINT in include/linux/thread_info.h). Scheduler, signal and task events do not.
+func syscallsBy(hooks map[string]string, ways ...string) (names []string) {
 	for name, how := range hooks {
 		family, _, _ := strings.Cut(name, "_")
 		onSyscall := family != "sched" && family != "signal" && family != "task"
-		if onSyscall && (how == "tracepoint" || how == "raw_tracepoint") {
+		if onSyscall && slices.Contains(ways, how) {
 			names = append(names, name)
 		}
 	}

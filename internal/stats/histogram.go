@@ -40,6 +40,27 @@ func (h *Histogram) Add(v int64) {
 	_ = h.buckets.RecordValue(min(v, maxValue)) // cannot fail: the value is within the range given to New
 }
 
+// AddSummary records n values of which only the sum, the least and the most are known. Calls of AddBucket must follow that say how these n
+// are distributed.
+func (h *Histogram) AddSummary(n int64, sum float64, least, most int64) {
+	if n <= 0 {
+		return
+	}
+	if h.buckets == nil {
+		h.init()
+	}
+	h.n += n
+	h.sum += sum
+	h.min, h.max = min(h.min, least), max(h.max, most)
+}
+
+// AddBucket says that n values of an AddSummary are in the bucket of v.
+func (h *Histogram) AddBucket(v, n int64) {
+	if h.buckets != nil {
+		_ = h.buckets.RecordValues(min(v, maxValue), n) // cannot fail, as in Add
+	}
+}
+
 func (h *Histogram) init() {
 	h.buckets = hdrhistogram.New(1, maxValue, significantDigits)
 	h.min = math.MaxInt64

@@ -12,12 +12,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
 )
@@ -36,6 +38,9 @@ var (
 
 	// BPFAdmin is the privilege to list every BPF object and to switch run-time statistics on.
 	BPFAdmin = need("BPF object lists", "run as root or with CAP_SYS_ADMIN", tryBPFAdmin)
+
+	// Fentry is a kernel that lets a program run at one of its functions.
+	Fentry = need("fentry programs", "run as root on Linux with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS; arm64: 6.4 or later", tryFentry)
 
 	// Tracefs is a trace file system in which an instance can be made; StartTrace needs it.
 	Tracefs = need("tracefs instances", "run as root on a kernel with CONFIG_TRACING, not in lockdown=confidentiality", tryTracefs)
@@ -94,6 +99,23 @@ func tryBPF() error {
 		return fmt.Errorf("load a program: %w", err)
 	}
 	return p.Close()
+}
+
+func tryFentry() error {
+	function := map[string]string{"amd64": "__x64_sys_tgkill", "arm64": "__arm64_sys_tgkill"}[runtime.GOARCH]
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Name: "testenv_probe", Type: ebpf.Tracing, AttachType: ebpf.AttachTraceFEntry, AttachTo: function, License: "GPL",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+	})
+	if err != nil {
+		return fmt.Errorf("load a program: %w", err)
+	}
+	defer p.Close()
+	l, err := link.AttachTracing(link.TracingOptions{Program: p})
+	if err != nil {
+		return fmt.Errorf("attach it: %w", err)
+	}
+	return l.Close()
 }
 
 func tryBPFAdmin() error {

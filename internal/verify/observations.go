@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"errors"
 	"time"
 
 	"github.com/pinwatch/pinwatch/correlate"
@@ -36,8 +37,11 @@ func storm(r *run) error {
 	}
 	c := w.Result.Counts
 	r.add("collections", int64(w.account.ForcedGC))
-	r.add("sigurg_sent", int64(c.SigurgSent))
-	r.add("sigurg_by_tgkill", int64(c.SigurgSent))
+	if c.SigurgSent == nil {
+		return errors.New("the observation does not count tgkill")
+	}
+	r.add("sigurg_sent", int64(*c.SigurgSent))
+	r.add("sigurg_by_tgkill", int64(*c.SigurgSent))
 	r.add("sigurg_delivered_own", int64(c.SigurgGenerated-c.SigurgForeign))
 	r.cost(w, "deliver_locked", "P-5", "deliver", "true", "")
 	r.add("sigurg_locked", r.Samples["deliver_locked"].N)

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os/exec"
 	"runtime"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -24,10 +27,18 @@ func (b *bench) tax(ctx context.Context) (string, error) {
 		rounds = 3
 	}
 	var all []*taken
+	hooks := map[*taken]string{}
 	for i := range peerList {
 		p := &peerList[i]
 		if p.command == nil && p.args == nil || len(p.command) > 0 && p.command[0] == "pinwatch" {
-			all = append(all, &taken{peer: p, skipped: p.absent(b.pinwatch)})
+			t := &taken{peer: p, skipped: p.absent(b.pinwatch)}
+			if all = append(all, t); p.command == nil || t.skipped != "" {
+				continue
+			}
+			var err error
+			if hooks[t], err = b.syscallHooks(ctx, p.command[len(pinwatchCommand()):]); err != nil {
+				return "", fmt.Errorf("%s: %w", p.name, err)
+			}
 		}
 	}
 	for range rounds {
@@ -48,16 +59,39 @@ func (b *bench) tax(ctx context.Context) (string, error) {
 	base := summary(all[0].ownNS).Center
 	for _, t := range all {
 		if t.skipped != "" {
-			rows = append(rows, []string{t.peer.name, "skipped: " + t.skipped, "", ""})
+			rows = append(rows, []string{t.peer.name, "", "skipped: " + t.skipped, "", ""})
 			continue
 		}
 		s := summary(t.ownNS)
-		rows = append(rows, []string{t.peer.name, fmt.Sprintf("%.1f", s.Center), fmt.Sprintf("%.1f", slices.Min(t.ownNS)),
+		rows = append(rows, []string{t.peer.name, hooks[t], fmt.Sprintf("%.1f", s.Center), fmt.Sprintf("%.1f", slices.Min(t.ownNS)),
 			fmt.Sprintf("%+.1f %%", 100*(s.Center/base-1))})
 	}
 	return fmt.Sprintf("%d rounds, in each the fastest of %d loops of %s calls; `workload idle` is observed, "+
 		"another process calls.\n\n%s",
-		rounds, taxLoops, big(taxCalls), measure.Table([]string{"attached", "getppid ns, median", "least", "tax"}, rows)), nil
+		rounds, taxLoops, big(taxCalls), measure.Table([]string{"attached", "system calls watched by", "getppid ns, median", "least", "tax"}, rows)), nil
+}
+
+// syscallHooks says how pinwatch with these flags watches system calls here, by its own report.
+func (b *bench) syscallHooks(ctx context.Context, flags []string) (string, error) {
+	out, err := exec.CommandContext(ctx, b.pinwatch, append([]string{"demo", "-d", "100ms", "-o", "json"}, flags...)...).Output()
+	if err != nil {
+		return "", fmt.Errorf("pinwatch demo: %w", err)
+	}
+	var report struct {
+		Observer struct {
+			Hooks map[string]string `json:"hooks"`
+		} `json:"observer"`
+	}
+	if err := json.Unmarshal(out, &report); err != nil {
+		return "", fmt.Errorf("read the demo's report: %w", err)
+	}
+	var ways []string
+	for _, call := range []string{"clone", "clone3", "exit", "tgkill", "rt_sigreturn", "rt_sigprocmask", "sigaltstack"} {
+		if how := report.Observer.Hooks[call]; !slices.Contains(ways, how) {
+			ways = append(ways, how)
+		}
+	}
+	return strings.Join(ways, ", "), nil
 }
 
 // perCall is how long a getppid takes, in ns.

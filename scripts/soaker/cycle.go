@@ -55,6 +55,9 @@ func attachCommand(pinwatch string, pid int, report string, flags ...string) []s
 	return append([]string{pinwatch, "attach", "-p", strconv.Itoa(pid), "-o", "json", "--out", report}, flags...)
 }
 
+// modes are the ways in which it is attached, in turn.
+var modes = [][]string{nil, {"--aggregate"}, {"--light"}, {"--sites"}}
+
 // cycles attaches and leaves until the time is up, printing a line each.
 func (r *result) cycles(ctx context.Context, o options, target, long int, path string) error {
 	fmt.Println("cycle  elapsed  long RssAnon MiB  long fds  peak RSS MiB  threads made  events lost  left in the kernel")
@@ -66,7 +69,7 @@ func (r *result) cycles(ctx context.Context, o options, target, long int, path s
 			return err
 		}
 		c := cycle{}
-		if c.peak, err = attachOnce(attachCommand(o.pinwatch, target, path, "-d", (o.every / 2).String())); err != nil {
+		if c.peak, err = attachOnce(attachCommand(o.pinwatch, target, path, append([]string{"-d", (o.every / 2).String()}, modes[len(r.list)%len(modes)]...)...)); err != nil {
 			return err
 		}
 		if c.report, err = readReport(path); err != nil {

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+// aggregate.h: turns added up in the kernel, for targets whose every switch would be too much to send. A thread's sums are told when a
+// window begins or ends, and before each turn that is sent. Nothing here is built into the programs unless config.h's aggregate is set.
+#ifndef PINWATCH_AGGREGATE_H
+#define PINWATCH_AGGREGATE_H
+
+static __always_inline void sum_fill(struct event_sum *e, const struct thread_state *state)
+{
+	const struct thread_sum *sum = &state->sum;
+
+	e->h.flags = (state->off_runnable ? SWITCH_PREEMPTED : 0) | (state->parked ? SWITCH_PARKED : 0);
+	e->switches = sum->switches;
+	e->migrations = sum->migrations;
+	e->run_ns = sum->run_ns;
+	e->runq_ns = sum->runq_ns;
+	e->blocked_ns = sum->blocked_ns;
+	barrier();
+	e->until = *(volatile __u64 *)&sum->until; // last, see turn_add
+}
+
+static __always_inline void sum_fill_lock(struct event_sum_lock *e, const struct thread_state *state)
+{
+	const struct thread_sum *sum = &state->sum;
+
+	e->until = sum->until;
+	e->looks = sum->looks;
+	e->looked = sum->looked;
+	e->handoffs = sum->handoffs;
+	e->wake_ns = sum->wake_ns;
+	e->cpu_ns = sum->cpu_ns;
+}
+
+// Tells the sums of the calling thread, if there is anything new, as of just before now: what happens now comes behind them. What finds no
+// room is told next time.
+static __noinline int sum_send(struct thread_state *state, __u32 tid, __u64 now)
+{
+	struct event_sum_lock *l;
+	struct event_sum *e;
+
+	if (runtime_known) {
+		l = emit_reserve(sizeof(*l), KIND_SUM_LOCK, tid, now);
+		if (!l)
+			return 0;
+		sum_fill_lock(l, state);
+		emit_submit(l);
+	}
+	e = emit_reserve(sizeof(*e), KIND_SUM, tid, now);
+	if (!e)
+		return 0;
+	sum_fill(e, state);
+	emit_submit(e);
+	state->sum.told = state->sum.switches;
+	return 0;
+}
+
+static __always_inline void sum_tell(struct thread_state *state, __u32 tid, __u64 now)
+{
+	if (state->sum.switches != state->sum.told)
+		sum_send(state, tid, now - 1);
+}
+
+// The bucket of a duration, see struct samples.
+static __always_inline __u32 sample_bucket(__u64 ns)
+{
+	__u64 v = ns >> 8;
+	__u32 shift = 0;
+
+	if (!v)
+		return ns;
+	if (v >> 28)
+		return SAMPLE_BUCKETS - 1;
+	if (v >> 16) {
+		v >>= 16;
+		shift += 16;
+	}
+	if (v >> 8) {
+		v >>= 8;
+		shift += 8;
+	}
+	if (v >> 4) {
+		v >>= 4;
+		shift += 4;
+	}
+	if (v >> 2) {
+		v >>= 2;
+		shift += 2;
+	}
+	shift += v >> 1; // of the highest bit, which makes the first doubling shift 1
+	return 256 + shift * 128 + ((ns >> (shift + 1)) & 127);
+}
+
+// The bank of the window that a moment is in.
+static __always_inline __u32 bank_at(__u64 now)
+{
+	__u64 b = boundary;
+
+	return now >= (b & ~1ULL) ? b & 1 : ~b & 1;
+}
+
+static __always_inline void sample_add(__u32 cpu, __u64 now, enum sample_of of, __u64 ns)
+{
+	__u32 place = (bank_at(now) * cpu_count + cpu) * SAMPLE_OFS + of;
+	struct samples *s = bpf_map_lookup_elem(&sample_banks, &place);
+	__u32 bucket = sample_bucket(ns);
+
+	if (!s || bucket >= SAMPLE_BUCKETS)
+		return;
+	s->sum += ns;
+	if (!s->least || ns < s->least - 1)
+		s->least = ns + 1;
+	if (ns > s->most)
+		s->most = ns;
+	s->buckets[bucket]++;
+	s->n++;
+}
+
+static __always_inline void move_add(__u32 from, __u32 cpu, __u64 now, __u8 why)
+{
+	__u32 place = (bank_at(now) * cpu_count + from) * cpu_count + cpu;
+	struct moves *m = bpf_map_lookup_elem(&move_banks, &place);
+
+	if (m)
+		m->by_why[why & 3]++;
+}
+
+static __always_inline bool lock_is_held(__u8 kind)
+{
+	return kind == LOCK_USER || kind == LOCK_RUNTIME || kind == LOCK_ORPHAN;
+}
+
+// The calling thread wakes one that waits for its locked goroutine (runtime.startlockedm): it has given its P away for that, so it leaves
+// its CPU next (stopm). Where it has woken several in one run, the first counts.
+static __always_inline void handoff_begin(const struct thread_state *state, const struct task_struct *task, __u64 now)
+{
+	__u64 self = bpf_get_current_pid_tgid();
+	struct cpu_slot *slot;
+
+	if ((__u32)(self >> 32) != target_tgid || (__u32)self == state->tid || !lock_is_held(state->lock))
+		return;
+	slot = cpu_slot(bpf_get_smp_processor_id());
+	if (!slot || !slot->task || slot->handoff >= slot->since)
+		return;
+	slot->handoff_early = slot_holds(cpu_slot(task_cpu(task)), task);
+	if (!slot->handoff_early && !state->parked)
+		return;
+	slot->handoff_to = state->tid;
+	slot->handoff = now;
+}
+
+// The waker leaves its CPU of its own will: what it ran since the waking was for the hand-off alone.
+static __always_inline void handoff_end(struct cpu_slot *slot, __u32 cpu, __u32 tid, __u64 now)
+{
+	struct thread_state *to = thread_find(slot->handoff_to);
+	__u64 from = slot->handoff;
+
+	slot->handoff = 0;
+	if (!to)
+		return;
+	if (slot->handoff_early) { // that began when the woken thread had left its CPU, if it was for its goroutine at all
+		if (!to->parked || to->woken_by != tid || to->off_time < from)
+			return;
+		from = to->off_time;
+	}
+	if (from < window_begin)
+		return;
+	sample_add(cpu, now, SAMPLE_CPU, now - from);
+	__sync_fetch_and_add(&to->sum.cpu_ns, now - from);
+}
+
+// A window ends and another begins between the switch-out before and this one.
+static __always_inline bool turn_crosses(const struct thread_state *state, const struct event_switch *e)
+{
+	__u64 at = boundary & ~1ULL;
+
+	return state->off_time < at && e->h.time >= at;
+}
+
+// Whether a turn can be added up: nothing that user space wants to know exactly depends on it.
+static __always_inline bool turn_is_plain(struct thread_state *state, const struct event_switch *e)
+{
+	__u64 busy = state->busy;
+	__u32 cpu = e->h.cpu;
+
+	if (state->masked) { // what blocks its signals for long does not end, nor starts a thread
+		if (state->masked > 16)
+			busy &= ~0xffULL;
+		else
+			state->masked++;
+	}
+	if (busy) {
+		state->again = 1;
+		return false;
+	}
+	if (state->again) {
+		state->again = 0;
+		return false;
+	}
+	if ((e->h.flags & (SWITCH_RUN | SWITCH_OFF | SWITCH_FIRST | SWITCH_DEAD)) != (SWITCH_RUN | SWITCH_OFF) || e->last_cpu < 0)
+		return false;
+	if (turn_crosses(state, e) || (e->run_ns | e->runq_ns | e->blocked_ns) >> 32)
+		return false;
+	return cpu < 128 ? state->sum.cpus[cpu >> 6] >> (cpu & 63) & 1 : cpu == (__u32)e->last_cpu;
+}
+
+// The thread was woken for its locked goroutine by another of the target.
+static __always_inline bool turn_is_handoff(const struct thread_state *state, const struct event_switch *e)
+{
+	return state->parked && e->waker && e->waker != e->h.tid && lock_is_held(state->lock);
+}
+
+static __always_inline void turn_add(struct thread_state *state, const struct event_switch *e)
+{
+	struct thread_sum *sum = &state->sum;
+
+	publish(&sum->until, e->h.time); // first: who finds it to be state->off_time still has read what belongs to that
+	sum->switches++;
+	sum->run_ns += e->run_ns;
+	sum->runq_ns += e->runq_ns;
+	sum->blocked_ns += e->blocked_ns;
+	if (e->last_cpu != (__s16)e->h.cpu) {
+		sum->migrations++;
+		move_add(e->last_cpu, e->h.cpu, e->h.time, e->why);
+	}
+	if (e->lock != LOCK_UNREAD) {
+		sum->looks++;
+		sum->looked = e->h.time;
+	}
+	// The hand-off is the window's that the turn ends in, but for one that began before all windows.
+	if (turn_is_handoff(state, e) && e->h.time - e->run_ns - e->runq_ns >= window_begin) {
+		sample_add(e->h.cpu, e->h.time, SAMPLE_WAKE, e->runq_ns);
+		sum->handoffs++;
+		sum->wake_ns += e->runq_ns;
+	}
+}
+
+// Adds a turn up; false: it is to be sent, the sums before it have been told.
+static __always_inline bool turn_aggregate(struct thread_state *state, const struct event_switch *e)
+{
+	__u32 cpu = e->h.cpu;
+
+	if (turn_is_plain(state, e)) {
+		turn_add(state, e);
+		return true;
+	}
+	sum_tell(state, e->h.tid, e->h.time);
+	if (turn_crosses(state, e))
+		state->sum.cpus[0] = state->sum.cpus[1] = 0;
+	if (cpu < 128)
+		state->sum.cpus[cpu >> 6 & 1] |= 1ULL << (cpu & 63);
+	return false;
+}
+
+#endif
