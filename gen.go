@@ -7,13 +7,16 @@
 //	correlate/           events become time lines, costs and counts of a window: a Result
 //	internal/goruntime/  what the stream can't say: Go version, build, names of functions, offsets in g and m, each M's lock
 //	internal/stats/      histograms that costs are kept in
-//	internal/contract/   the specification's claims, and whether a cost agrees
+//	internal/contract/   the specification's statements, and verdicts on them by evidence
 //	internal/findings/   what a person should change, as a Result shows it
 //	internal/report/     Result, claims and findings as text and JSON; the list of threads
 //	internal/host/       the machine the report was made on
 //	internal/capability/ what the caller may do
 //	cmd/pinwatch/        the commands, which join all that
+//	vet/                 reads source instead of running programs: what those that pin threads get wrong; vet/golangci: as a plugin
 //	internal/workload/   programs that pin threads and keep their own account, to be observed
+//	internal/verify/     experiments with them, which make the evidence
+//	internal/workbuild/  builds them by any release of Go, which internal/toolchain fetches
 //	internal/leftover/   what stays in the kernel when it should have gone
 //	internal/testenv/    what tests share, with observers of the kernel that owe nothing to pinwatch
 //	scripts/             test, lint, generated-code check; kernel-matrix, go-matrix: other kernels, other releases of Go;

@@ -19,7 +19,7 @@ const (
 	exitOK           = 0
 	exitError        = 1 // it could not be done: no such process, no permission, kernel too old, …
 	exitUsage        = 2 // the command line makes no sense
-	exitContract     = 3 // a statement of the specification is broken
+	exitContract     = 3 // a statement of the specification, or a line of its checklists, is broken
 	exitInconclusive = 4 // there was too little to say
 )
 
@@ -44,6 +44,11 @@ func (e usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
+// status is an exit code that needs no words: what there is to say has been printed.
+type status int
+
+func (s status) Error() string { return fmt.Sprintf("exit code %d", int(s)) }
+
 // streams are the standard streams of one run.
 type streams struct {
 	in       io.Reader
@@ -55,10 +60,17 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if isWorkload(args) { // which parses its own flags
 		return runWorkload(args[2:], stdin, stdout, stderr)
 	}
+	if asVettool(args) {
+		return runVettool()
+	}
 	app := newApp(streams{stdin, stdout, stderr})
 	err := app.RunContext(ctx, args)
 	if err == nil {
 		return exitOK
+	}
+	var code status
+	if errors.As(err, &code) {
+		return int(code)
 	}
 	fmt.Fprintln(stderr, "pinwatch:", oneLine(err))
 	var usage usageError
@@ -93,16 +105,23 @@ func newApp(s streams) *cli.App {
   sudo pinwatch attach -p 4242 -i 1s           a line per second until Ctrl-C, then the report
   sudo pinwatch attach -p 4242 -d 1m -o json --out report.json
   pinwatch threads -p 4242                     its threads now: roles, locks, goroutines
+  sudo pinwatch verify                         the specification, statement by statement, held against this machine
+  pinwatch explain P-8                         one statement, how it is measured, and its last verdict
+  pinwatch vet ./...                           what Go source that pins threads gets wrong
   pinwatch doctor                              what this machine allows
 
 P-8, P-9 and P-5 are statements of the LockOSThread performance specification: what creating a thread, destroying one and
 preempting one by SIGURG cost. Rows marked with a star are held against it. The README says how to read each number.
 
-Exit codes: 0 done, 1 error, 2 usage.`,
+Exit codes: 0 done, 1 error, 2 usage, 3 vet has found something, or verify a statement refuted or out of range, 4 verify is left with
+inconclusive ones.`,
 		Commands: []*cli.Command{
 			attachCommand(s),
 			threadsCommand(s),
 			demoCommand(s),
+			verifyCommand(s),
+			explainCommand(s),
+			vetCommand(s),
 			doctorCommand(s),
 			versionCommand(s),
 			completionCommand(s),

@@ -107,7 +107,7 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 	}
 
 	topology := host.ReadTopology(os.DirFS("/"))
-	w := &windows{out: out, meta: meta, session: session, probe: probe, maxRate: o.maxRate, calibration: calibration, clocks: readClocks()}
+	w := &windows{out: out, meta: meta, session: session, probe: probe, maxRate: o.maxRate, to: o.whole, calibration: calibration, clocks: readClocks()}
 	cfg := program.correlation(&ring.Stacks)
 	cfg.TGID, cfg.Distance, cfg.Sites, cfg.Light, cfg.Aggregate = target.TGID, topology.Distance, o.sites, o.light, o.aggregate
 	ob := &observer{

@@ -140,6 +140,9 @@ func TestUsageErrors(t *testing.T) {
 		{"atach", "atach"},
 		{"doctor -o xml", "xml"},
 		{"completion fish", "bash or zsh"},
+		{"vet -o xml", `xml|text or json`},
+		{"vet --skip nothing", `"nothing"|comment`},
+		{"vet ./... --fix", `--fix|before the packages`},
 	} {
 		wrong(t, exitUsage, strings.Split(c.words, "|"), strings.Fields(c.args)...)
 	}
@@ -147,7 +150,7 @@ func TestUsageErrors(t *testing.T) {
 
 func TestHelpNamesEverything(t *testing.T) {
 	code, stdout, _ := pinwatch(t, "--help")
-	for _, word := range []string{"attach", "threads", "demo", "doctor", "version", "completion", "Exit codes", "sudo pinwatch attach -p"} {
+	for _, word := range []string{"attach", "threads", "demo", "vet", "doctor", "version", "completion", "Exit codes", "sudo pinwatch attach -p"} {
 		if code != exitOK || !strings.Contains(stdout, word) {
 			t.Errorf("exit code %d, help without %q", code, word)
 		}

@@ -9,7 +9,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/events"
+	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/loader"
 )
 
@@ -30,6 +32,9 @@ type options struct {
 	aggregate          bool
 	tee                func(*events.Event) // see observer
 	slow               loader.Slow         // for tests
+
+	begun func()                                  // called once everything is seen; nil = nobody
+	whole func(*correlate.Result, *report.Report) // gets the whole observation instead of the output; nil = nobody
 }
 
 func observeFlags() []cli.Flag {
@@ -100,6 +105,9 @@ func parseOptions(c *cli.Context, defaultDuration string) (o options, err error)
 // announce tells whoever waits for the ready file that from now on everything is seen. A file that is there already would
 // have told them so before.
 func (o *options) announce() error {
+	if o.begun != nil {
+		o.begun()
+	}
 	if o.readyFile == "" {
 		return nil
 	}

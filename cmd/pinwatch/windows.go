@@ -26,6 +26,8 @@ type windows struct {
 	probe    *pinProbe // nil without --sites
 	maxRate  int       // 0 = none
 
+	to func(*correlate.Result, *report.Report) // see options.whole
+
 	calibration *loader.Calibration // nil = none
 	clocks      clocks              // at the start
 }
@@ -94,7 +96,12 @@ func (w *windows) final(statsErr error) error {
 		meta.Warnings = append(meta.Warnings, fmt.Sprintf("what the programs cost is not known: %s", oneLine(statsErr)))
 	}
 	meta.Observer = w.cost(programs, sampled, usage().since(w.begin.cpu), time.Since(w.begin.at), w.whole)
-	return w.out.final(w.report(meta, w.whole))
+	rep := w.report(meta, w.whole)
+	if w.to != nil {
+		w.to(w.whole, rep)
+		return nil
+	}
+	return w.out.final(rep)
 }
 
 // cost is what observing a window cost.

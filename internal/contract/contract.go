@@ -1,5 +1,7 @@
-// Package contract holds what the LockOSThread performance specification states about costs, as data, and judges measured costs
-// against it. It measures nothing and prints nothing.
+// Package contract holds what the LockOSThread performance specification states, as data in our own words, and decides by evidence
+// whether it is so. It measures nothing and prints nothing.
+//
+// Statement.Judge gives a verdict; Judge holds one cost of an observed program against the range that a statement gives.
 package contract
 
 import "github.com/pinwatch/pinwatch/correlate"
@@ -12,12 +14,22 @@ type Range struct {
 	Claim     string // what is claimed, in one clause
 }
 
-// Ranges are the costs the specification states as "reliable across Go ≥ 1.16 on Linux x86_64". It writes "~" before
-// each; the ends are taken as they stand.
-var Ranges = []Range{
-	{"P-8", "clone_syscall", 10_000, 50_000, "creating an M, a clone(2) system call, takes 10–50 µs"},
-	{"P-9", "exit", 10_000, 30_000, "destroying an M takes 10–30 µs"},
-	{"P-5", "kernel", 1_000, 3_000, "preempting a locked goroutine by SIGURG takes 1–3 µs of kernel time"},
+// Ranges are the costs that statements give a range for and every observation measures.
+var Ranges = []Range{rangeOf("P-8", "clone_syscall"), rangeOf("P-9", "exit"), rangeOf("P-5", "kernel")}
+
+// rangeOf takes the range from the statement's own test, so that it is written down once.
+func rangeOf(id, phase string) Range {
+	s, _ := Find(id)
+	r := Range{Statement: id, Phase: phase, Claim: s.Claim}
+	for _, c := range s.Clauses {
+		switch t := c.Test.(type) {
+		case Within:
+			r.Lo, r.Hi = int64(t.Lo), int64(t.Hi)
+		case Bounded:
+			r.Lo, r.Hi = int64(t.Lo), int64(t.Hi)
+		}
+	}
+	return r
 }
 
 // RangeOf finds the range that costs of this statement and phase are checked against; false for phases nothing is claimed about.

@@ -62,7 +62,7 @@ func (t *Target) traits() (parts []string) {
 
 // heading says in two lines which process, for how long, and on what machine.
 func (p *page) heading(r *Report) {
-	t, h := r.Target, r.Host
+	t := r.Target
 	parts := []string{fmt.Sprintf("%s, pid %d", path.Base(or(t.Exe, "?")), t.PID)}
 	if t.GoVersion != nil {
 		parts = append(parts, *t.GoVersion)
@@ -76,23 +76,7 @@ func (p *page) heading(r *Report) {
 		p.field("", notice, "the target ended in this window: "+*t.Ended)
 	}
 
-	parts = []string{strings.Join(strings.Fields("Linux "+or(h.Kernel, "")+" "+h.Arch), " ")}
-	if h.CPUs != nil {
-		parts = append(parts, fmt.Sprintf("%d × %s", *h.CPUs, or(h.CPUModel, "CPU")))
-	}
-	switch h.Virtualization {
-	case "none":
-		parts = append(parts, "bare metal")
-	case "unknown":
-	case "other":
-		parts = append(parts, "virtual machine")
-	default:
-		parts = append(parts, h.Virtualization+" guest")
-	}
-	if h.Clocksource != nil {
-		parts = append(parts, "clock "+*h.Clocksource)
-	}
-	p.field("host", plain, parts...)
+	p.field("host", plain, r.Host.words()...)
 }
 
 // summary words every verdict in one line; nothing where nothing could be judged.

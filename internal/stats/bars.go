@@ -69,3 +69,17 @@ func (h *Histogram) each(visit func(v, count int64)) {
 		}
 	}
 }
+
+// Values are all values, ascending, each within 1 % of what was recorded; Min and Max exactly.
+func (h *Histogram) Values() []float64 {
+	values := make([]float64, 0, h.n)
+	h.each(func(v, count int64) {
+		for range count {
+			values = append(values, float64(v))
+		}
+	})
+	if len(values) > 0 {
+		values[0], values[len(values)-1] = float64(h.min), float64(h.max)
+	}
+	return values
+}

@@ -25,7 +25,7 @@ func newCanary() *canary {
 	c := &canary{jobs: make(chan func()), last: map[int]int64{}}
 	born := make(chan struct{})
 	go func() {
-		runtime.LockOSThread()
+		runtime.LockOSThread() // the observer knows the canary by this thread's id
 		defer runtime.UnlockOSThread()
 		c.tid = int32(unix.Gettid())
 		close(born)

@@ -54,6 +54,9 @@ var (
 	// Toolchain is the go command; Workload needs it unless PINWATCH_WORKLOAD names a built program.
 	Toolchain = need("the go command", "put it on the PATH, or set PINWATCH_WORKLOAD to a built internal/workload/cmd/workload", tryToolchain)
 
+	// GoCommand is the go command itself, which loads packages of source.
+	GoCommand = need("the go command", "put it on the PATH", tryGoCommand)
+
 	// CCompiler is a C compiler that cgo can use; CgoWorkload needs it.
 	CCompiler = need("a C compiler", "install gcc", tryCCompiler)
 )
@@ -152,6 +155,10 @@ func tryToolchain() error {
 	if os.Getenv("PINWATCH_WORKLOAD") != "" {
 		return nil
 	}
+	return tryGoCommand()
+}
+
+func tryGoCommand() error {
 	_, err := exec.LookPath("go")
 	return err
 }

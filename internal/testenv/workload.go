@@ -160,6 +160,12 @@ func (p *Proc) kill() {
 	p.pipe.Close()
 }
 
+// WorkloadProgram is the path of the program that Workload starts.
+func WorkloadProgram(t testing.TB) string {
+	t.Helper()
+	return workloadProgram(t)
+}
+
 // workloadProgram is the path of the workload command, which it builds if it must. It is the pure-Go build: only
 // that creates threads by clone alone.
 func workloadProgram(t testing.TB) string {

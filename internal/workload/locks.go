@@ -79,6 +79,8 @@ func (s *stage) deepener(depth int, pace time.Duration, deepen, deepened <-chan 
 }
 
 // deepen changes the depth of the calling goroutine, whose pin p is.
+//
+//pinwatch:ignore each call is one step of a lock that pin took and gives back
 func (s *stage) deepen(p *Pin) {
 	depth := p.Depth + 1
 	if p.Depth == maxDepth {

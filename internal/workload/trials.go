@@ -21,5 +21,7 @@ func trials() []program {
 		{Info: Info{"schedtrace", "trial: what GODEBUG=schedtrace prints of locked goroutines"}, trial: schedtrace},
 		{Info: Info{"order", "trial: thread ids and the order in which threads come, run after run"}, trial: order},
 		{Info: Info{"gcpin", "trial: locked goroutines and others under garbage collection"}, trial: gcpin},
+		{Info: Info{"parked", "trial: threads released all at once, and when they are used again"}, trial: parked},
+		{Info: Info{"slices", "trial: loops that are preempted for each other, locked and not"}, trial: timeSlices},
 	}
 }

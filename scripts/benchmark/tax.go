@@ -96,7 +96,7 @@ func (b *bench) syscallHooks(ctx context.Context, flags []string) (string, error
 
 // perCall is how long a getppid takes, in ns.
 func perCall() float64 {
-	runtime.LockOSThread()
+	runtime.LockOSThread() // a loop that changes threads measures the scheduler too
 	defer runtime.UnlockOSThread()
 	best := time.Duration(1<<63 - 1)
 	for range taxLoops {

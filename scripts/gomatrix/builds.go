@@ -1,17 +1,12 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"os/exec"
+	"context"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 
-	"github.com/pinwatch/pinwatch/scripts/toolchain"
+	"github.com/pinwatch/pinwatch/internal/toolchain"
+	"github.com/pinwatch/pinwatch/internal/workbuild"
 )
 
 // releases of Go that pinwatch supports, oldest first.
@@ -54,9 +49,6 @@ type build struct {
 
 func (b *build) name() string { return b.release + "/" + b.form.name }
 
-// errNoCompiler is why a build that needs one was left out.
-var errNoCompiler = errors.New("no C compiler on this machine")
-
 // buildAll builds the workload for every row, releases in parallel, below dir.
 func buildAll(dir string, rows []*build) {
 	byRelease := map[string][]*build{}
@@ -76,10 +68,7 @@ func buildAll(dir string, rows []*build) {
 }
 
 func buildRelease(dir, release string, builds []*build) {
-	goroot, err := toolchain.Fetch(release)
-	if err == nil {
-		err = copySources(dir, release)
-	}
+	goroot, err := toolchain.Fetch(context.Background(), release)
 	for _, b := range builds {
 		if err != nil {
 			b.err = err
@@ -89,67 +78,12 @@ func buildRelease(dir, release string, builds []*build) {
 	}
 }
 
-// run builds one row in dir, which holds the sources.
+// run builds one row below dir.
 func (b *build) run(dir, goroot string) (string, error) {
-	minor, err := minorOf(b.release)
+	minor, err := workbuild.Minor(b.release)
 	if err != nil {
 		return "", err
 	}
-	cgo := "CGO_ENABLED=0"
-	if b.form.cgo(minor) {
-		if _, err := exec.LookPath("gcc"); err != nil {
-			return "", errNoCompiler
-		}
-		cgo = "CGO_ENABLED=1"
-	}
-	out := filepath.Join(dir, b.form.name)
-	args := append(append([]string{"build"}, b.form.args...), "-o", out, "./internal/workload/cmd/"+b.form.command)
-	cmd := exec.Command(toolchain.Go(goroot), args...)
-	cmd.Dir, cmd.Env = dir, append(toolchain.Env(goroot), cgo)
-	if msg, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build: %w: %s", err, strings.TrimSpace(string(msg)))
-	}
-	return out, nil
-}
-
-// copySources makes dir a module of the workload alone, as if written for the release: this module's go.mod is beyond old ones,
-// and a go line of another release's would change how newer ones behave.
-func copySources(dir, release string) error {
-	minor, err := minorOf(release)
-	if err != nil {
-		return err
-	}
-	const top = "internal/workload"
-	err = filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		to := filepath.Join(dir, path)
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-			return err
-		}
-		return os.WriteFile(to, data, 0o644)
-	})
-	if err != nil {
-		return fmt.Errorf("copy the workload: %w", err)
-	}
-	mod := fmt.Sprintf("module github.com/pinwatch/pinwatch\n\ngo 1.%d\n", minor)
-	return os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod), 0o644)
-}
-
-// minorOf is 21 for 1.21.13.
-func minorOf(release string) (int, error) {
-	parts := strings.Split(release, ".")
-	if len(parts) < 2 || parts[0] != "1" {
-		return 0, fmt.Errorf("release %q of Go: want one like 1.21.13", release)
-	}
-	minor, err := strconv.Atoi(parts[1])
-	if err != nil {
-		return 0, fmt.Errorf("release %q of Go: %w", release, err)
-	}
-	return minor, nil
+	return workbuild.Build(context.Background(), filepath.Join(dir, b.form.name), goroot, b.release,
+		workbuild.Command{Name: b.form.command, Cgo: b.form.cgo(minor), Args: b.form.args})
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/pinwatch/pinwatch/internal/workbuild"
 )
 
 // row is what came of a build. Its verdict is ok, MISLABELED, FAILED, REFUSED (pinwatch observes such a build by kernel events
@@ -35,7 +37,7 @@ func (r *row) mislabels() (n int) {
 
 func (r *row) verdict() string {
 	switch {
-	case errors.Is(r.err, errNoCompiler):
+	case errors.Is(r.err, workbuild.ErrNoCompiler):
 		return "left out"
 	case r.err != nil:
 		return "FAILED"

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/pinwatch/pinwatch/internal/workbuild"
 )
 
 func rowOf(offsets string, err error, problems ...problem) *row {
@@ -28,7 +30,7 @@ func TestVerdicts(t *testing.T) {
 		{rowOf("dwarf", nil, missing, wrong), "MISLABELED", false, false, "MISLABEL: goid 1, is 2"},
 		{rowOf("none", nil, missing), "REFUSED", false, false, "pinwatch warns: offsets: no such release"},
 		{rowOf("none", nil, wrong), "MISLABELED", false, false, "MISLABEL"},
-		{rowOf("", errNoCompiler), "left out", true, false, "no C compiler"},
+		{rowOf("", workbuild.ErrNoCompiler), "left out", true, false, "no C compiler"},
 		{rowOf("", errors.New("fetch Go 1.21.13: no network")), "FAILED", false, false, "no network"},
 	} {
 		if v := c.row.verdict(); v != c.verdict || c.row.passed(false) != c.passes || c.row.passed(true) != c.strict {
@@ -74,7 +76,7 @@ func TestSelectBuilds(t *testing.T) {
 		}
 	}
 	for _, release := range releases {
-		if minor, err := minorOf(release); err != nil || minor < 13 {
+		if minor, err := workbuild.Minor(release); err != nil || minor < 13 {
 			t.Errorf("release %s: minor %d, %v", release, minor, err)
 		}
 	}

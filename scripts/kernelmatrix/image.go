@@ -23,12 +23,12 @@ const (
 	toolTimeout = 40 * time.Second  // for one pinwatch command
 )
 
-// hereOnly are tests of the command line, and of what is made of events, or read of a process without the kernel's help, which no
+// hereOnly are tests of the command line and of source, and of what is made of events, or read of a process without the kernel's help, which no
 // kernel changes; and those that want a busy run without any loss, which Linux 7 in a guest rarely gives, or two CPUs at once. They are left to make test:
 // attaching and detaching takes seconds in a guest.
 const hereOnly = "^Test(UsageErrors|HelpNamesEverything|UnwritableOut|OutIsKeptUntilReplaced|TextIntervals|ClosedStdout|InterruptedTwice|NotGo|Threads|ThreadsText|ThreadsNotGo|ThreadsNoPrivileges|ThreadsOfC|ThreadsErrors|ThreadsOfTheDying|" +
 	"Findings|FindingOfForeignStorm|CausesAreOnTheStacks|LocksBesideC|LocksThatPass|SitesAreTheWorkloads|LocksAreTheWorkloads|LocksInNamespace|" +
-	"LocksOfUnknownRelease|LocksOfReplacedProgram|BiasFollows)$"
+	"LocksOfUnknownRelease|LocksOfReplacedProgram|BiasFollows|Vet[A-Za-z]*|Verify[A-Za-z]*|Explain|Baselines|ReleaseThatIsNotToBeHad)$"
 
 // guestFile is a file of the initramfs and where it comes from.
 type guestFile struct {

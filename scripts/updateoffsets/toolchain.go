@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/pinwatch/pinwatch/internal/goruntime"
-	"github.com/pinwatch/pinwatch/scripts/toolchain"
+	"github.com/pinwatch/pinwatch/internal/toolchain"
 )
 
 // program is what is built: every program has the whole runtime's types.
@@ -25,7 +26,7 @@ func fetch(version string) (string, error) {
 	if r.Patch == 0 && r.Minor >= 21 { // since then the first release has a patch number
 		name += ".0"
 	}
-	return toolchain.Fetch(name)
+	return toolchain.Fetch(context.Background(), name)
 }
 
 // releaseOf returns the release installed at goroot.

@@ -13,7 +13,7 @@ import (
 	"strings"
 
 	"github.com/pinwatch/pinwatch/internal/goruntime"
-	"github.com/pinwatch/pinwatch/scripts/toolchain"
+	"github.com/pinwatch/pinwatch/internal/toolchain"
 )
 
 // checkVariants computes the offsets a second time, from the source of the runtime, as the compiler lays structs out: they

@@ -19,6 +19,9 @@ func Check(doc []byte) error { return check(doc, ofReports) }
 // CheckThreadList is Check for report.ThreadListSchema.
 func CheckThreadList(doc []byte) error { return check(doc, ofThreadLists) }
 
+// CheckVerdicts is Check for report.VerdictsSchema.
+func CheckVerdicts(doc []byte) error { return check(doc, ofVerdicts) }
+
 func check(doc []byte, compiled func() (*jsonschema.Schema, error)) error {
 	schema, err := compiled()
 	if err != nil {
@@ -36,6 +39,7 @@ func check(doc []byte, compiled func() (*jsonschema.Schema, error)) error {
 
 var (
 	ofReports     = sync.OnceValues(func() (*jsonschema.Schema, error) { return compile("report-v1.schema.json", report.Schema) })
+	ofVerdicts    = sync.OnceValues(func() (*jsonschema.Schema, error) { return compile("verdicts-v1.schema.json", report.VerdictsSchema) })
 	ofThreadLists = sync.OnceValues(func() (*jsonschema.Schema, error) { return compile("threads-v1.schema.json", report.ThreadListSchema) })
 )
 

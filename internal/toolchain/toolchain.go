@@ -3,6 +3,7 @@
 package toolchain
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,11 +17,11 @@ import (
 
 // Fetch returns the GOROOT of a release, such as 1.21.13, for this machine's system and architecture. It is the installed one,
 // if that is the same release.
-func Fetch(release string) (goroot string, err error) {
-	if goroot, err = installed(release); goroot != "" || err != nil {
+func Fetch(ctx context.Context, release string) (goroot string, err error) {
+	if goroot, err = installed(ctx, release); goroot != "" || err != nil {
 		return goroot, err
 	}
-	if goroot, err = download(release); err != nil {
+	if goroot, err = download(ctx, release); err != nil {
 		return "", fmt.Errorf("fetch Go %s: %w", release, err)
 	}
 	if err := executable(goroot); err != nil {
@@ -30,8 +31,8 @@ func Fetch(release string) (goroot string, err error) {
 }
 
 // installed is the GOROOT of the go command on the path, if it is the release, and "" otherwise.
-func installed(release string) (string, error) {
-	out, err := exec.Command("go", "env", "GOVERSION", "GOROOT").Output()
+func installed(ctx context.Context, release string) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOVERSION", "GOROOT").Output()
 	if err != nil {
 		return "", fmt.Errorf("ask the go command for its release: %w", explained(err))
 	}
@@ -42,14 +43,14 @@ func installed(release string) (string, error) {
 	return goroot, nil
 }
 
-func download(release string) (string, error) {
+func download(ctx context.Context, release string) (string, error) {
 	outside, err := os.MkdirTemp("", "toolchain-*") // of every module: a download must not change its go.sum
 	if err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(outside)
 	module := fmt.Sprintf("golang.org/toolchain@v0.0.1-go%s.%s-%s", release, runtime.GOOS, runtime.GOARCH)
-	cmd := exec.Command("go", "mod", "download", "-json", module)
+	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", module)
 	cmd.Dir = outside
 	cmd.Env = append(os.Environ(), "GO111MODULE=on", "GOWORK=off")
 	out, err := cmd.Output()

@@ -19,7 +19,7 @@ func TestInstalledRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	release := strings.TrimPrefix(strings.TrimSpace(string(out)), "go")
-	goroot, err := Fetch(release)
+	goroot, err := Fetch(t.Context(), release)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestInstalledRelease(t *testing.T) {
 func TestNoSuchRelease(t *testing.T) {
 	t.Setenv("GOPROXY", "off")
 	t.Setenv("GOMODCACHE", t.TempDir())
-	if goroot, err := Fetch("1.2.3"); err == nil || !strings.Contains(err.Error(), "fetch Go 1.2.3: ") {
+	if goroot, err := Fetch(t.Context(), "1.2.3"); err == nil || !strings.Contains(err.Error(), "fetch Go 1.2.3: ") {
 		t.Errorf("%q, %v", goroot, err)
 	}
 }

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/internal/findings"
+	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/toolchain"
+	"github.com/pinwatch/pinwatch/internal/verify"
+	"github.com/pinwatch/pinwatch/internal/workbuild"
+	"github.com/pinwatch/pinwatch/loader"
+)
+
+// lab is where verify does its experiments.
+type lab struct {
+	verify.Lab
+	dir string // of what is built for it; "" = nothing yet
+}
+
+// newLab prepares the workloads of a release of Go, "" for those built in.
+func newLab(ctx context.Context, release string, cpus []int) (*lab, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("start workloads: %w", err)
+	}
+	l := &lab{Lab: verify.Lab{GoVersion: thisRelease(), Program: []string{self, workloadCommand}, CPUs: cpus, Observe: observeForVerify}}
+	if why := unobservable(); why != "" {
+		l.Observe, l.Unobserved = nil, why
+	}
+	l.Release = func(ctx context.Context, release string) ([]string, error) {
+		return l.build(ctx, release, workbuild.Command{Name: "workload"})
+	}
+	l.Cgo = func(ctx context.Context) ([]string, error) {
+		of := release
+		if of == "" {
+			of = strings.TrimPrefix(thisRelease(), "go")
+		}
+		return l.build(ctx, of, workbuild.Command{Name: "cgoworkload", Cgo: true})
+	}
+	if release != "" {
+		l.GoVersion = "go" + release
+		if l.Program, err = l.Release(ctx, release); err != nil {
+			l.close()
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// build builds a workload, once.
+func (l *lab) build(ctx context.Context, release string, c workbuild.Command) ([]string, error) {
+	if l.dir == "" {
+		dir, err := os.MkdirTemp("", "pinwatch-verify-*")
+		if err != nil {
+			return nil, err
+		}
+		l.dir = dir
+	}
+	dir := filepath.Join(l.dir, release, c.Name)
+	if program := filepath.Join(dir, c.Name); exists(program) {
+		return []string{program}, nil
+	}
+	goroot, err := toolchain.Fetch(ctx, release)
+	if err != nil {
+		return nil, err
+	}
+	program, err := workbuild.Build(ctx, dir, goroot, release, c)
+	return []string{program}, err
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+func (l *lab) close() {
+	if l.dir != "" {
+		os.RemoveAll(l.dir)
+	}
+}
+
+// unobservable is why kernel events can't be had here; "" when they can.
+func unobservable() string {
+	var missing []string
+	for _, c := range loader.Diagnose() {
+		if c.State == loader.No {
+			missing = append(missing, c.Name+": "+c.Detail)
+		}
+	}
+	if missing == nil {
+		return ""
+	}
+	return "needs kernel events, which can't be had here: " + oneLine(errors.New(strings.Join(missing, "; ")))
+}
+
+// observeForVerify has attach watch a process until ctx ends.
+func observeForVerify(ctx context.Context, pid int, begun func()) (*verify.Observation, error) {
+	var o verify.Observation
+	err := attach(ctx, streams{out: io.Discard, err: io.Discard}, options{
+		pid: pid, format: "text", begun: begun,
+		whole: func(res *correlate.Result, rep *report.Report) {
+			o.Result, o.Bias = res, map[verify.BiasKey]float64{}
+			for _, c := range rep.Costs {
+				if c.Cause == nil && c.State == nil && c.Bias != nil {
+					o.Bias[verify.BiasKey{ID: c.ID, Phase: c.Phase, Locked: string(c.Locked), Bound: deref(c.Bound)}] = *c.Bias
+				}
+			}
+			for _, f := range rep.Findings {
+				o.Findings = append(o.Findings, findings.Finding{ID: f.ID, Severity: f.Severity, Message: f.Message})
+			}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if o.Result == nil {
+		return nil, errors.New("the observation gave no result")
+	}
+	return &o, nil
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/internal/host"
+	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/verify"
+)
+
+func verifyCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name:     "verify",
+		Usage:    "hold every statement of the specification against this kernel and a release of Go",
+		Category: "the specification",
+		Description: `Starts workloads with known truth, observes them, and gives a verdict on each statement, with its evidence and the command that
+reproduces it alone. It takes less than three minutes. Interrupted, it gives the verdicts on what it has done.
+
+Examples:
+  sudo pinwatch verify
+  sudo pinwatch verify --only P-5,G-4
+  sudo pinwatch verify --go go1.16.15,go1.21.13     the workloads built by these releases, which are fetched as Go modules
+  sudo pinwatch verify -o html --out verdicts.html
+  sudo pinwatch verify -o json --out baseline.json
+  sudo pinwatch verify --expect baseline.json
+
+Without privileges what needs kernel events is not testable, and all else is tested.
+
+Exit codes: 0 all hold or are not testable here, 3 some are refuted or out of range, 4 none of these but some inconclusive, 1 error,
+2 usage. With --expect: 0 all verdicts as expected, 3 one has changed.`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "only", Usage: "these statements: `IDS`, comma-separated, such as P-5,G-4"},
+			&cli.StringFlag{Name: "go", Usage: "build the workloads by these `RELEASES` of Go, comma-separated, such as go1.21.13"},
+			&cli.StringFlag{Name: "repeat", Usage: "do every experiment `N` times and judge by all the evidence", Value: "1"},
+			&cli.StringFlag{Name: "cpus", Usage: "confine the workloads to these CPUs: `LIST`, such as 0,2-3"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT`: text, json, junit, markdown or html", Value: "text"},
+			&cli.StringFlag{Name: "out", Usage: "write the verdicts to `FILE` instead of the terminal"},
+			&cli.StringFlag{Name: "expect", Usage: "compare with the verdicts in `FILE`, an earlier -o json, and fail only where one has changed"},
+		},
+		Before:          noArguments,
+		OnUsageError:    onUsageError,
+		HideHelpCommand: true,
+		Action: func(c *cli.Context) error {
+			o, err := parseVerify(c)
+			if err != nil {
+				return err
+			}
+			return verifyAll(c.Context, s, o)
+		},
+	}
+}
+
+// verifyOptions are what verify is told.
+type verifyOptions struct {
+	statements []contract.Statement
+	releases   []string // without the go in front; nil = the built-in workloads
+	repeat     int
+	cpus       []int // nil = any
+	format     string
+	outFile    string
+	expect     *report.Verdicts // nil = no baseline
+}
+
+func parseVerify(c *cli.Context) (o verifyOptions, err error) {
+	o.format, o.outFile = c.String("output"), c.String("out")
+	if verdictWriters[o.format] == nil {
+		return o, usagef("-o %s: no such format; it is text, json, junit, markdown or html", o.format)
+	}
+	if c.IsSet("out") && o.outFile == "" {
+		return o, usagef("--out needs a file name")
+	}
+	o.statements = contract.Statements()
+	if c.IsSet("only") {
+		if o.statements, err = chosen(c.String("only")); err != nil {
+			return o, err
+		}
+	}
+	if o.repeat, err = strconv.Atoi(c.String("repeat")); err != nil || o.repeat < 1 || o.repeat > 1000 {
+		return o, usagef("--repeat %s: want a number from 1 to 1000", strconv.Quote(c.String("repeat")))
+	}
+	if c.IsSet("go") {
+		if o.releases, err = parseReleases(c.String("go")); err != nil {
+			return o, err
+		}
+	}
+	if c.IsSet("cpus") {
+		if o.cpus, err = parseCPUs(c.String("cpus")); err != nil {
+			return o, err
+		}
+	}
+	if c.IsSet("expect") {
+		o.expect, err = readBaseline(c.String("expect"))
+	}
+	return o, err
+}
+
+// list splits at commas and drops what is empty.
+func list(value string) []string {
+	var parts []string
+	for _, p := range strings.Split(value, ",") {
+		if p = strings.TrimSpace(p); p != "" {
+			parts = append(parts, p)
+		}
+	}
+	return parts
+}
+
+// chosen are the statements of these ids, in the specification's order.
+func chosen(ids string) ([]contract.Statement, error) {
+	want := map[string]bool{}
+	for _, id := range list(ids) {
+		s, err := findStatement(id)
+		if err != nil {
+			return nil, err
+		}
+		want[s.ID] = true
+	}
+	if len(want) == 0 {
+		return nil, usagef("--only needs ids of statements, for instance P-8")
+	}
+	return slices.DeleteFunc(slices.Clone(contract.Statements()), func(s contract.Statement) bool { return !want[s.ID] }), nil
+}
+
+func parseReleases(value string) ([]string, error) {
+	var releases []string
+	for _, r := range list(value) {
+		if _, ok := contract.Minor(r); !ok {
+			return nil, usagef("--go %s: want a release such as go1.21.13", strconv.Quote(r))
+		}
+		releases = append(releases, strings.TrimPrefix(r, "go"))
+	}
+	if releases == nil {
+		return nil, usagef("--go needs releases, for instance go1.21.13")
+	}
+	return releases, nil
+}
+
+// parseCPUs reads a list of CPUs as the kernel writes them: 0,2-3.
+func parseCPUs(value string) ([]int, error) {
+	var cpus []int
+	for _, part := range list(value) {
+		from, to, ranged := strings.Cut(part, "-")
+		lo, err := strconv.Atoi(from)
+		hi := lo
+		if err == nil && ranged {
+			hi, err = strconv.Atoi(to)
+		}
+		if err != nil || lo < 0 || hi < lo || hi > 1023 {
+			return nil, usagef("--cpus %s: want numbers of CPUs, for instance 0,2-3", strconv.Quote(value))
+		}
+		for cpu := lo; cpu <= hi; cpu++ {
+			cpus = append(cpus, cpu)
+		}
+	}
+	if cpus == nil {
+		return nil, usagef("--cpus needs numbers of CPUs, for instance 0,2-3")
+	}
+	return cpus, nil
+}
+
+// verifyAll gives the verdicts by each release, and writes and keeps them.
+func verifyAll(ctx context.Context, s streams, o verifyOptions) (err error) {
+	out, err := openOutput(s, options{format: o.format, outFile: o.outFile})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.close()) }()
+	releases := o.releases
+	if releases == nil {
+		releases = []string{""}
+	}
+	var all []*report.Verdicts
+	var failed error
+	for _, release := range releases {
+		if ctx.Err() != nil {
+			break
+		}
+		v, err := verifyRelease(ctx, s, o, release)
+		if err != nil { // one that can't be had keeps no other from its turn
+			failed = errors.Join(failed, err)
+			fmt.Fprintln(s.err, "pinwatch:", oneLine(err))
+			continue
+		}
+		all = append(all, v)
+	}
+	if len(all) > 0 {
+		if err := explainWrite(verdictWriters[o.format](out.report, all, out.text)); err != nil {
+			return err
+		}
+		if err := keepVerdicts(all); err != nil {
+			fmt.Fprintln(s.err, "pinwatch: the verdicts are not kept for explain:", oneLine(err))
+		}
+	}
+	if failed != nil {
+		return status(exitError) // told already
+	}
+	if o.expect != nil {
+		return compareVerdicts(s, o.expect, all)
+	}
+	return verdictsExit(all)
+}
+
+// verdictsExit is nil when all hold or are not testable.
+func verdictsExit(all []*report.Verdicts) error {
+	code := exitOK
+	for _, v := range all {
+		for _, row := range v.Verdicts {
+			switch row.Verdict {
+			case contract.Refuted, contract.OutOfRange:
+				return status(exitContract)
+			case contract.Inconclusive:
+				code = exitInconclusive
+			}
+		}
+	}
+	if code == exitOK {
+		return nil
+	}
+	return status(code)
+}
+
+// verifyRelease gives the verdicts by one release of Go, "" for the built-in workloads'.
+func verifyRelease(ctx context.Context, s streams, o verifyOptions, release string) (*report.Verdicts, error) {
+	lab, err := newLab(ctx, release, o.cpus)
+	if err != nil {
+		return nil, err
+	}
+	defer lab.close()
+	plan := verify.Plan(o.statements)
+	progress := newSteps(s, o.repeat*len(plan), "go"+release)
+	evidence := contract.Evidence{GoVersion: lab.GoVersion}
+	var runs []contract.Evidence
+	for i := range o.repeat {
+		var one contract.Evidence
+		one, err = verify.Run(ctx, &lab.Lab, plan, func(name string, k int) { progress.step(i*len(plan)+k, name) })
+		runs = append(runs, one)
+		evidence.Merge(one)
+		if err != nil {
+			break
+		}
+	}
+	progress.done()
+	machine := host.Read(os.DirFS("/"))
+	evidence.Emulated = emulated[machine.Virtualization]
+	if err != nil && ctx.Err() == nil {
+		return nil, err
+	}
+	var outcomes []contract.Outcome
+	for _, st := range o.statements {
+		outcomes = append(outcomes, judgeRuns(st, evidence, runs))
+	}
+	meta := report.VerdictsMeta{Version: versionString(), Host: machine, Finished: time.Now(), Interrupted: ctx.Err() != nil}
+	if release != "" {
+		meta.Release = "go" + release
+	}
+	return report.NewVerdicts(meta, outcomes, evidence), nil
+}
+
+// emulated are the machines, as package host calls them, whose CPUs are software.
+var emulated = map[string]bool{"qemu": true, "bochs": true}
+
+// judgeRuns judges by all runs together and warns where one alone says otherwise.
+func judgeRuns(st contract.Statement, all contract.Evidence, runs []contract.Evidence) contract.Outcome {
+	o := st.Judge(all)
+	if len(runs) > 1 {
+		words := map[string]int{}
+		for _, r := range runs {
+			r.Emulated = all.Emulated
+			words[st.Judge(r).Verdict]++
+		}
+		for _, w := range []string{contract.Holds, contract.HoldsExcept, contract.Refuted, contract.OutOfRange, contract.Inconclusive, contract.NotTestable} {
+			if n := words[w]; n > 0 && w != o.Verdict {
+				o.Warnings = append(o.Warnings, fmt.Sprintf("%d of %d runs alone: %s", n, len(runs), strings.ReplaceAll(w, "_", " ")))
+			}
+		}
+	}
+	return o
+}
+
+// thisRelease is the release that built pinwatch, and so the built-in workloads.
+func thisRelease() string { return strings.Fields(runtime.Version())[0] }

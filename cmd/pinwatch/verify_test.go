@@ -1,0 +1,224 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/report/schematest"
+	"github.com/pinwatch/pinwatch/internal/testenv"
+)
+
+// verdicts runs verify with JSON and gives the exit code and each statement's verdict.
+func verdicts(t *testing.T, args ...string) (int, map[string]report.StatementVerdict, *report.Verdicts) {
+	t.Helper()
+	code, out, errs := pinwatch(t, append([]string{"verify", "-o", "json"}, args...)...)
+	if err := schematest.CheckVerdicts([]byte(out)); err != nil {
+		t.Fatalf("%v; exit code %d, stderr %s", err, code, errs)
+	}
+	var v report.Verdicts
+	if err := json.Unmarshal([]byte(out), &v); err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]report.StatementVerdict{}
+	for _, row := range v.Verdicts {
+		rows[row.ID] = row
+	}
+	return code, rows, &v
+}
+
+func TestVerifyMistakes(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	for _, tt := range []struct {
+		words []string
+		args  []string
+	}{
+		{[]string{`"P-11"`, "did you mean", "P-1"}, []string{"verify", "--only", "P-11"}},
+		{[]string{`"X9"`, "did you mean", "X-"}, []string{"explain", "X9"}},
+		{[]string{"one statement at a time"}, []string{"explain", "P-8", "P-9"}},
+		{[]string{"needs ids"}, []string{"verify", "--only", ","}},
+		{[]string{"no such format"}, []string{"verify", "-o", "yaml"}},
+		{[]string{"--repeat"}, []string{"verify", "--repeat", "0"}},
+		{[]string{"--go", "1.x"}, []string{"verify", "--go", "go1.x"}},
+		{[]string{"--cpus"}, []string{"verify", "--cpus", "3-1"}},
+		{[]string{"no arguments"}, []string{"verify", "P-8"}},
+	} {
+		wrong(t, exitUsage, tt.words, tt.args...)
+	}
+}
+
+func TestBaselines(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	wrong(t, exitError, []string{"--expect", "verdicts/v9", "make the baseline anew"}, "verify", "--only", "G-3", "--expect", write("other", `{"schema": "pinwatch.verdicts/v9", "verdicts": 3}`))
+	wrong(t, exitError, []string{"--expect", "no such file"}, "verify", "--only", "G-3", "--expect", filepath.Join(dir, "none"))
+	wrong(t, exitError, []string{"--expect", "JSON"}, "verify", "--only", "G-3", "--expect", write("text", "✔ G-3"))
+
+	same := filepath.Join(dir, "same")
+	if code, _, errs := pinwatch(t, "verify", "--only", "G-3,M-1", "-o", "json", "--out", same); code != exitContract {
+		t.Fatalf("exit code %d with a refuted statement: %s", code, errs)
+	}
+	if code, _, errs := pinwatch(t, "verify", "--only", "G-3,M-1", "--expect", same); code != exitOK {
+		t.Errorf("exit code %d where nothing has changed: %s", code, errs)
+	}
+	b, err := os.ReadFile(same)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := write("changed", strings.Replace(string(b), `"verdict": "holds"`, `"verdict": "refuted"`, 1))
+	if code, _, errs := pinwatch(t, "verify", "--only", "G-3,M-1", "--expect", changed); code != exitContract || !strings.Contains(errs, "G-3") || !strings.Contains(errs, "was refuted") {
+		t.Errorf("exit code %d where a verdict has changed: %s", code, errs)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	explain := func(want ...string) {
+		t.Helper()
+		code, out, errs := pinwatch(t, "explain", "g-3")
+		for _, w := range want {
+			if code != exitOK || errs != "" || !strings.Contains(out, w) {
+				t.Errorf("exit code %d, stderr %q; no %q in %s", code, errs, w, out)
+			}
+		}
+	}
+	explain("none yet")
+	if code, rows, _ := verdicts(t, "--only", "G-3"); code != exitOK || rows["G-3"].Verdict != contract.Holds || len(rows) != 1 {
+		t.Fatalf("exit code %d, %+v", code, rows)
+	}
+	explain("verdict     holds", thisRelease(), "again       pinwatch verify --only G-3")
+	code, out, _ := pinwatch(t, "explain")
+	for _, s := range contract.Statements() {
+		if code != exitOK || !strings.Contains(out, s.ID+" ") {
+			t.Errorf("exit code %d, the list lacks %s", code, s.ID)
+		}
+	}
+}
+
+// An interrupted run gives the verdicts on what it has done, and says so.
+func TestVerifyInterrupted(t *testing.T) {
+	cache := t.TempDir()
+	cmd := process("verify", "--only", "G-3,G-1,N-4,P-7", "-o", "json")
+	cmd.Env = append(cmd.Env, "XDG_CACHE_HOME="+cache)
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for !hasChild(cmd.Process.Pid) { // its first workload
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	err := cmd.Wait()
+	var v report.Verdicts
+	if jsonErr := json.Unmarshal(out.Bytes(), &v); jsonErr != nil {
+		t.Fatalf("%v; %v: %s", jsonErr, err, out.String())
+	}
+	if !v.Interrupted || len(v.Verdicts) != 4 || v.Verdicts[3].Verdict != contract.Inconclusive {
+		t.Errorf("interrupted: %t, %+v", v.Interrupted, v.Verdicts)
+	}
+}
+
+// hasChild says whether a process has children.
+func hasChild(pid int) bool {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range stats {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue // it has ended
+		}
+		if s, ok := parseTaskStat(string(b)); ok && *s.number(4) == pid {
+			return true
+		}
+	}
+	return false
+}
+
+// A release that can't be had is told of, and keeps no other from its turn.
+func TestReleaseThatIsNotToBeHad(t *testing.T) {
+	testenv.Require(t, testenv.Toolchain)
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("GOPROXY", "off")
+	code, out, errs := pinwatch(t, "verify", "--only", "G-3", "--go", "go1.99.1,"+thisRelease())
+	if code != exitError || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "1.99.1") || !strings.Contains(out, thisRelease()) {
+		t.Errorf("exit code %d, %s, %s", code, out, errs)
+	}
+}
+
+func TestVerifyKernel(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	_, rows, v := verdicts(t, "--only", "G-4,P-8,O-linux")
+	for id, row := range rows {
+		if row.Verdict == contract.NotTestable || row.Verdict == contract.Refuted || row.N == 0 {
+			t.Errorf("%s: %+v", id, row)
+		}
+	}
+	if len(rows) != 3 || v.GoVersion != thisRelease() || v.Interrupted {
+		t.Errorf("%d verdicts by %s, interrupted: %t", len(rows), v.GoVersion, v.Interrupted)
+	}
+}
+
+// Where signals preempt nobody, what rests on them falls.
+func TestVerifyWithoutAsyncPreemption(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("GODEBUG", "asyncpreemptoff=1")
+	code, rows, _ := verdicts(t, "--only", "P-5,V-1.14")
+	if code != exitContract || rows["P-5"].Verdict != contract.Refuted || rows["V-1.14"].Verdict != contract.Refuted {
+		t.Errorf("exit code %d; P-5 %s, V-1.14 %s: %s", code, rows["P-5"].Verdict, rows["V-1.14"].Verdict, rows["P-5"].Got)
+	}
+}
+
+// Without privileges what needs the kernel's events is not testable, and the rest is tested.
+func TestVerifyUnprivileged(t *testing.T) {
+	testenv.Require(t, testenv.BPF)                         // as root
+	dir, err := os.MkdirTemp("", "pinwatch-unprivileged-*") // t.TempDir is closed to others
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	exe, err := os.ReadFile("/proc/self/exe")
+	if err == nil {
+		err = errors.Join(os.WriteFile(filepath.Join(dir, "pinwatch"), exe, 0o755), os.Chmod(dir, 0o777))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(filepath.Join(dir, "pinwatch"), "verify", "--only", "P-8,G-3,P-5", "-o", "json")
+	cmd.Env = append(os.Environ(), asPinwatch+"=1", "XDG_CACHE_HOME="+dir, "HOME="+dir)
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.Output()
+	var v report.Verdicts
+	if jsonErr := json.Unmarshal(out, &v); err != nil || jsonErr != nil {
+		t.Fatalf("%v; %v: %s", jsonErr, err, out)
+	}
+	for _, row := range v.Verdicts {
+		want := contract.NotTestable
+		if row.ID == "G-3" {
+			want = contract.Holds
+		}
+		if row.Verdict != want || want == contract.NotTestable && !strings.Contains(row.Why, "CAP_BPF") {
+			t.Errorf("%s: %s, %s", row.ID, row.Verdict, row.Why)
+		}
+	}
+}

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/vet"
+)
+
+const (
+	goodSource = `package good
+
+// Add adds.
+func Add(a, b int) int { return a + b }
+`
+	badSource = `package bad
+
+import "runtime"
+
+func start(work func()) {
+	go func() {
+		runtime.LockOSThread() // errno
+		work()
+	}()
+}
+
+func stay(work func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	work()
+}
+`
+	brokenSource = `package broken
+
+func f() int { return "" }
+`
+)
+
+// inModule makes the working directory a module with these packages, by directory.
+func inModule(t *testing.T, packages map[string]string) {
+	t.Helper()
+	testenv.Require(t, testenv.GoCommand)
+	t.Setenv("GOFLAGS", "")
+	t.Setenv("GOWORK", "off")
+	t.Chdir(t.TempDir())
+	write := func(name, text string) {
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("go.mod", "module example.org/m\n\ngo 1.21\n")
+	for dir, text := range packages {
+		write(filepath.Join(dir, dir+".go"), text)
+	}
+}
+
+func TestVet(t *testing.T) {
+	inModule(t, map[string]string{"good": goodSource, "bad": badSource})
+	if code, stdout, stderr := pinwatch(t, "vet", "./good"); code != exitOK || stdout+stderr != "" {
+		t.Errorf("nothing to find: exit code %d, %q, %q", code, stdout, stderr)
+	}
+	code, stdout, stderr := pinwatch(t, "vet", "./...")
+	if code != exitContract || stderr != "" {
+		t.Errorf("exit code %d, %q", code, stderr)
+	}
+	for _, want := range []string{
+		"bad/bad.go:7:3: unlock: ", "pinwatch explain C-2\n", "bad/bad.go:13:2: comment: ", "pinwatch explain C-1\n", "1 of 2 can be fixed: pinwatch vet --fix\n",
+	} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("no %q in\n%s", want, stdout)
+		}
+	}
+	if code, stdout, _ := pinwatch(t, "vet", "--skip", "comment,unlock", "./..."); code != exitOK || stdout != "" {
+		t.Errorf("all skipped: exit code %d, %q", code, stdout)
+	}
+	wrong(t, exitError, []string{"nothing/..."}, "vet", "./nothing/...")
+}
+
+func TestVetJSON(t *testing.T) {
+	inModule(t, map[string]string{"good": goodSource, "bad": badSource})
+	code, stdout, _ := pinwatch(t, "vet", "-o", "json", "./...")
+	var got struct {
+		Schema      string
+		Diagnostics []struct {
+			File, Check, Statement, Message string
+			Line, Column                    int
+			EndLine                         int `json:"end_line"`
+			Fixable                         bool
+		}
+		Errors []string
+	}
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil {
+		t.Fatalf("%v in %q", err, stdout)
+	}
+	if code != exitContract || got.Schema != "pinwatch.vet/v1" || len(got.Diagnostics) != 2 || got.Errors == nil {
+		t.Fatalf("exit code %d: %s", code, stdout)
+	}
+	d := got.Diagnostics[0]
+	if d.File != "bad/bad.go" || d.Line != 7 || d.Column != 3 || d.EndLine != 7 || d.Check != "unlock" || d.Statement != "C-2" || !d.Fixable {
+		t.Errorf("%+v", d)
+	}
+	if code, stdout, _ := pinwatch(t, "vet", "-o", "json", "./good"); code != exitOK || !strings.Contains(stdout, `"diagnostics": []`) {
+		t.Errorf("nothing to find: exit code %d, %q", code, stdout)
+	}
+}
+
+func TestVetFix(t *testing.T) {
+	inModule(t, map[string]string{"bad": badSource})
+	code, stdout, _ := pinwatch(t, "vet", "--fix", "./...")
+	if code != exitContract || !strings.Contains(stdout, "bad/bad.go:14:2: comment: ") || !strings.Contains(stdout, "1 fixed\n") {
+		t.Errorf("exit code %d: %s", code, stdout)
+	}
+	text, err := os.ReadFile("bad/bad.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "\t\truntime.LockOSThread() // errno\n\t\tdefer runtime.UnlockOSThread()\n\t\twork()\n"; !strings.Contains(string(text), want) {
+		t.Errorf("fixed:\n%s", text)
+	}
+}
+
+// What is a thread's own on Linux is the process's elsewhere.
+func TestVetOtherSystem(t *testing.T) {
+	inModule(t, map[string]string{"m": "package main\n\nimport \"syscall\"\n\nfunc main() { _ = syscall.Setpriority(0, 0, 5) }\n"})
+	if code, stdout, _ := pinwatch(t, "vet", "./..."); code != exitContract || !strings.Contains(stdout, "unlocked: syscall.Setpriority") {
+		t.Errorf("Linux: exit code %d, %s", code, stdout)
+	}
+	t.Setenv("GOOS", "darwin")
+	t.Setenv("CGO_ENABLED", "0")
+	if code, stdout, stderr := pinwatch(t, "vet", "./..."); code != exitOK || stdout != "" {
+		t.Errorf("macOS: exit code %d, %s%s", code, stdout, stderr)
+	}
+}
+
+// cgo rewrites its files: what is reported is said of the source, and nothing is fixed in what cgo made of it.
+func TestVetCgo(t *testing.T) {
+	testenv.Require(t, testenv.CCompiler)
+	inModule(t, map[string]string{"c": "package c\n\n// static int one(void) { return 1; }\nimport \"C\"\n\nimport \"runtime\"\n\n" +
+		"func start() {\n\tgo func() {\n\t\truntime.LockOSThread()\n\t\t_ = C.one()\n\t}()\n}\n"})
+	t.Setenv("CGO_ENABLED", "1")
+	code, stdout, _ := pinwatch(t, "vet", "--fix", "./...")
+	if code != exitContract || !strings.Contains(stdout, "c/c.go:10:3: unlock: ") || strings.Contains(stdout, "fix") {
+		t.Errorf("exit code %d: %s", code, stdout)
+	}
+}
+
+// A package that can't be loaded does not hide what others have to show.
+func TestVetBroken(t *testing.T) {
+	inModule(t, map[string]string{"bad": badSource, "broken": brokenSource})
+	code, stdout, stderr := pinwatch(t, "vet", "./...")
+	if code != exitError || !strings.Contains(stdout, "bad/bad.go:13:2: comment: ") {
+		t.Errorf("exit code %d: %s", code, stdout)
+	}
+	if strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "broken/broken.go:3:23: ") {
+		t.Errorf("stderr: %q", stderr)
+	}
+}
+
+func TestVetWithoutToolchain(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	wrong(t, exitError, []string{"no go command"}, "vet", "./...")
+}
+
+// The go command runs pinwatch once per package and caches what it says.
+func TestVettool(t *testing.T) {
+	inModule(t, map[string]string{"good": goodSource, "bad": badSource})
+	tool, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	goVet := func(args ...string) (string, error) {
+		cmd := exec.Command("go", append([]string{"vet", "-vettool=" + tool}, args...)...)
+		cmd.Env = append(os.Environ(), asPinwatch+"=1")
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := goVet("./good"); err != nil {
+		t.Errorf("nothing to find: %v: %s", err, out)
+	}
+	out, err := goVet("./...")
+	if err == nil || !strings.Contains(out, "bad/bad.go:7:3: ") || !strings.Contains(out, "pinwatch explain C-1") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if out, err := goVet("-lockosthread.skip=comment,unlock", "./..."); err != nil {
+		t.Errorf("all skipped: %v: %s", err, out)
+	}
+}
+
+func TestVetHelp(t *testing.T) {
+	code, stdout, _ := pinwatch(t, "vet", "--help")
+	if code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	for _, c := range vet.Checks {
+		if !strings.Contains(stdout, c.Name) || !strings.Contains(stdout, c.Summary) {
+			t.Errorf("help without %q", c.Name)
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package contract
+
+var edgeCases = []Statement{
+	{
+		ID: "E-1", Section: EdgeCases,
+		Claim:   "locks of one goroutine nest, and each needs its unlock",
+		Method:  "as G-3",
+		Refuter: "as G-3",
+		Want:    "bound with 1 to N locks left, free with none",
+		Clauses: []Clause{boundUntilLast, freeAfterLast},
+	}, {
+		ID: "E-2", Section: EdgeCases,
+		Claim:   "LockOSThread in main binds the main goroutine",
+		Method:  "main locks itself and looks at its thread while others move",
+		Refuter: "a look at main on another thread",
+		Want:    "main stays on one thread",
+		Clauses: []Clause{{From: "main", Test: Never{Bad: "main_moves", Of: "main_looks", Least: 200, Seen: "free_moves", Words: "main on another thread in %s of %s looks"},
+			Holds: "a locked main never moved; an unlocked one did", Broken: "a locked main moved"}},
+	}, {
+		ID: "E-3", Section: EdgeCases,
+		Claim:   "LockOSThread in init binds the main goroutine to the main thread, into main and on",
+		Method:  "a process that locks in init looks at its thread in main",
+		Refuter: "a look at main on another thread than the main one",
+		Want:    "main stays on the main thread",
+		Clauses: []Clause{{From: "main", Test: Never{Bad: "init_moves", Of: "init_looks", Least: 200, Seen: "free_moves", Words: "main on another thread in %s of %s looks"},
+			Holds: "a lock in init held on in main", Broken: "a lock in init did not hold on in main"}},
+	}, {
+		ID: "E-4", Section: EdgeCases,
+		Claim:   "Goexit of a locked goroutine ends its thread",
+		Method:  "as G-4, by Goexit",
+		Refuter: "a thread that lives on",
+		Want:    "every such thread ends",
+		Clauses: []Clause{endsThreadGoexit, mainIsParked},
+	}, {
+		ID: "E-5", Section: EdgeCases,
+		Claim:   "after a recovered panic the goroutine is still locked; one that is not recovered ends the process",
+		Method:  "panics of locked goroutines, recovered ones with looks afterwards, others in a child process",
+		Refuter: "a move after the recovery, or a process that goes on",
+		Want:    "locked after recovery; process ends otherwise",
+		Clauses: []Clause{
+			{From: "exit", Test: Never{Bad: "recovered_moves", Of: "recovered_looks", Least: 200, Words: "moved in %s of %s looks after the recovery"}, Holds: "the lock outlived the panic", Broken: "the lock was gone after the panic"},
+			{From: "exit", Test: Always{Good: "crashed", Of: "crashes", Least: 1, Words: "%s of %s processes ended by the panic"}, Holds: "the process ended", Broken: "the process went on"},
+		},
+	}, {
+		ID: "E-6", Section: EdgeCases,
+		Claim:   "a goroutine can lock and unlock only itself",
+		Method:  "one goroutine calls LockOSThread and UnlockOSThread beside another; whether the other's lock changes",
+		Refuter: "a locked goroutine that moves after another's unlock, or an unlocked one bound by another's lock",
+		Want:    "the other is not touched",
+		Clauses: []Clause{
+			{From: "cross", Test: Never{Bad: "kept_moves", Of: "kept_looks", Least: 200, Seen: "free_moves", Words: "moved in %s of %s looks after others' unlocks"}, Holds: "others' unlocks left the lock alone", Broken: "another goroutine's unlock freed a locked one"},
+			{From: "cross", Test: Happens{Count: "free_moves", Of: "free_looks", Least: 500, Words: "moved %s times in %s looks beside a lock"}, Holds: "another's lock bound nobody else", Broken: "another goroutine's lock bound one that had not asked"},
+		},
+	}, {
+		ID: "E-7", Section: EdgeCases,
+		Claim:   "no two goroutines are ever locked to one thread",
+		Method:  "as G-2, and the thread ids of all that are locked at one time",
+		Refuter: "two on one thread",
+		Want:    "0 shared threads",
+		Clauses: []Clause{threadToItself, {From: "pins", Test: Always{Good: "distinct_threads", Of: "pinned", Least: 3, Words: "%s threads for %s locked goroutines"},
+			Holds: "all had threads of their own", Broken: "two locked goroutines on one thread"}},
+	}, {
+		ID: "E-8", Section: EdgeCases,
+		Claim:   "a call into Go from a thread that C made runs on a goroutine bound to that thread for the call",
+		Method:  "C threads call Go, which yields and sleeps; its thread before and after",
+		Refuter: "a callback that changes thread",
+		Want:    "the callback stays on its thread",
+		Clauses: []Clause{{From: "callback", Test: Never{Bad: "moves", Of: "looks", Least: 100, Words: "on another thread in %s of %s looks in callbacks"},
+			Holds: "callbacks never left their thread", Broken: "a callback moved to another thread"}},
+	}, {
+		ID: "E-9", Section: EdgeCases,
+		Claim:   "garbage collection pauses locked goroutines and leaves the lock intact",
+		Method:  "collections while goroutines are locked; looks at their thread across each",
+		Refuter: "a move across a collection",
+		Want:    "same thread across every collection",
+		Clauses: []Clause{{From: "gc", Test: Never{Bad: "moves", Of: "looks", Least: 50, Words: "moved across %s of %s collections"},
+			Holds: "the lock outlived every collection", Broken: "a locked goroutine moved across a collection"}},
+	}, {
+		ID: "E-10", Section: EdgeCases,
+		Claim:   "the runtime keeps a lock count of its own beside the program's",
+		Method:  "the runtime's memory while packages are initialized, when the runtime holds the main goroutine to the main thread: lockedInt and lockedExt",
+		Refuter: "no internal lock then, or one that is counted as the program's",
+		Want:    "internal count above 0, the program's 0",
+		Clauses: []Clause{{From: "internal", Test: Always{Good: "runtime_locked", Of: "in_init", Least: 3, Words: "internal lock, and no other, in %s of %s processes"},
+			Holds: "the runtime's lock is counted apart from the program's", Broken: "the runtime's own lock is not there, or not counted apart"}},
+	},
+}

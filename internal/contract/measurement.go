@@ -1,0 +1,78 @@
+package contract
+
+var measurement = []Statement{
+	{
+		ID: "M-1", Section: Measurement, Scope: Scope{Since: 21},
+		Claim:   "the metric /sched/threads:threads (Go 1.21) counts the runtime's threads and grows by one for each locked goroutine that forces a new thread",
+		Method:  "the names that runtime/metrics lists; the metric before and after goroutines lock themselves",
+		Refuter: "no metric of that name",
+		Want:    "/sched/threads:threads exists, +1 each",
+		Clauses: []Clause{{From: "names", Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric}},
+	}, {
+		ID: "M-2", Section: Measurement, Scope: Scope{Since: 17},
+		Claim:   "the metric /sched/latencies:seconds shows how long goroutines wait to run, and shows too many locked ones",
+		Method:  "the histogram of equal work by 32 workers, all locked and none locked in turn; Mann-Whitney test",
+		Refuter: "a histogram that over-pinning does not move",
+		Want:    "longer waits when over-pinned",
+		Clauses: []Clause{
+			{From: "latency", Test: Dearer{"wait_overpinned", "wait_calm", 100},
+				Holds: "over-pinning lengthens the waits in the histogram", Broken: "over-pinning does not lengthen the waits in the histogram"},
+			{From: "latency", Test: Always{Good: "told", Of: "asked", Least: 1, Words: "histogram there in %s of %s rounds"}, Holds: "the metric exists", Broken: noSuchMetric},
+		},
+	}, {
+		ID: "M-3", Section: Measurement,
+		Claim:   "runtime.NumGoroutine counts locked goroutines like others",
+		Method:  "NumGoroutine before and after goroutines lock themselves",
+		Refuter: "a difference that is not their number",
+		Want:    "+1 for each",
+		Clauses: []Clause{{From: "counts", Test: Always{Good: "goroutines_added", Of: "pins_added", Least: 3, Words: "+%s for %s locked goroutines"},
+			Holds: "every locked goroutine is counted", Broken: "the count grew by another number"}},
+	}, {
+		ID: "M-4", Section: Measurement, Scope: Scope{OS: "Linux"},
+		Claim:   "the Threads line of /proc/PID/status is the kernel's count, and equals /sched/threads:threads plus a few threads that are not the runtime's",
+		Method:  "the line, the kernel's list of threads and the metric in one moment of rest",
+		Refuter: "a line that differs from the kernel's list, or no metric to compare with",
+		Want:    "line = kernel's count = metric + a few",
+		Clauses: []Clause{
+			{From: "pins", Test: Always{Good: "proc_threads", Of: "kernel_threads", Least: 3, Words: "Threads: %s of %s threads"},
+				Holds: "the line equals the kernel's list of threads", Broken: "the line differs from the kernel's list of threads"},
+			{From: "names", Role: Exception, Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric + " to compare with"},
+		},
+	}, {
+		ID: "M-5", Section: Measurement, Scope: Scope{Since: 16},
+		Claim:   "locked workers that set profiler labels can be told apart in the goroutine profile",
+		Method:  "labelled locked workers among others; the profile's labels",
+		Refuter: "a labelled worker without its label",
+		Want:    "every labelled worker is found",
+		Clauses: []Clause{{From: "labels", Test: Always{Good: "labelled_found", Of: "labelled", Least: 1, Words: "%s of %s workers found by label"},
+			Holds: "the profile has every worker under its label", Broken: "the profile lacks labels"}},
+	}, {
+		ID: "M-6", Section: Measurement, Scope: Scope{Since: 16},
+		Claim:   "an execution trace has events of C or system calls, scheduling and garbage collection, and shows a locked goroutine on one thread throughout",
+		Method:  "a trace of locked and unlocked goroutines; threads by goroutine",
+		Refuter: "a locked goroutine on two threads in the trace",
+		Want:    "1 thread for each locked goroutine",
+		Clauses: []Clause{
+			{From: "trace", Test: Never{Bad: "locked_moves", Of: "locked_events", Least: 50, Seen: "unlocked_moves", Words: "another thread in %s of %s events of locked goroutines"},
+				Holds: "the trace shows every locked goroutine on one thread and others on several", Broken: "the trace shows a locked goroutine on two threads"},
+			{From: "trace", Test: Happens{Count: "syscall_events", Of: "events", Least: 100, Words: "%s of %s events are of system calls"}, Holds: "system calls are in it", Broken: "no event of a system call"},
+			{From: "trace", Test: Happens{Count: "gc_events", Of: "events", Least: 100, Words: "%s are of the collector, of %s"}, Holds: "collections are in it", Broken: "no event of a garbage collection"},
+		},
+	}, {
+		ID: "M-7", Section: Measurement,
+		Claim:   "GODEBUG=schedtrace=N prints the scheduler's state every N ms, with threads= and idleprocs=",
+		Method:  "the lines that a process prints under it",
+		Refuter: "lines without one of the fields",
+		Want:    "both fields in every line",
+		Clauses: []Clause{{From: "schedtrace", Test: Always{Good: "lines_with_fields", Of: "lines", Least: 3, Words: "both fields in %s of %s lines"},
+			Holds: "every line has both", Broken: "a line lacks a field"}},
+	}, {
+		ID: "M-8", Section: Measurement,
+		Claim:   "scheddetail=1 adds a line per P and M, and lockedg= on an M names the goroutine locked to it",
+		Method:  "the M lines of a process with locked goroutines, against their ids",
+		Refuter: "a locked goroutine that no M line names",
+		Want:    "every locked goroutine is named",
+		Clauses: []Clause{{From: "schedtrace", Test: Always{Good: "lockedg_found", Of: "lockedg_pins", Least: 1, Words: "%s of %s locked goroutines named by lockedg="},
+			Holds: "lockedg= names every locked goroutine", Broken: "lockedg= does not name a locked goroutine"}},
+	},
+}

@@ -1,0 +1,184 @@
+package contract
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Verdicts on a statement.
+const (
+	Holds        = "holds"
+	HoldsExcept  = "holds_except"
+	Refuted      = "refuted"
+	OutOfRange   = "out_of_range"
+	Inconclusive = "inconclusive"
+	NotTestable  = "not_testable"
+)
+
+// Outcome is what the evidence says of a statement.
+type Outcome struct {
+	Statement Statement
+	Verdict   string
+	N         int64
+	Statistic string
+	Interval  *Interval
+	Got       string
+	Why       string
+	Warnings  []string
+}
+
+// noisy is how many CPUs others may keep busy before times prove nothing against a statement: a fifth of one is a busy daemon, more is
+// company.
+const noisy = 0.2
+
+// answer is a clause with what its test found.
+type answer struct {
+	Clause
+	finding
+	unable string
+}
+
+// Judge decides a statement by the evidence and by nothing else.
+func (s Statement) Judge(e Evidence) Outcome {
+	o := Outcome{Statement: s}
+	if why := s.outOfScope(e); why != "" {
+		o.Verdict, o.Why, o.Got = NotTestable, why, "nothing"
+		return o
+	}
+	var answers []answer
+	for _, c := range s.Clauses {
+		answers = append(answers, c.answer(e))
+	}
+	o.decide(answers)
+	o.collect(answers, e)
+	return o
+}
+
+func (s Statement) outOfScope(e Evidence) string {
+	minor, known := Minor(e.GoVersion)
+	switch {
+	case s.Never != "":
+		return s.Never
+	case known && s.Scope.Since > minor:
+		return fmt.Sprintf("claimed from Go 1.%d on; this is %s", s.Scope.Since, e.GoVersion)
+	case s.Scope.Arch != "" && e.Arch != "" && s.Scope.Arch != e.Arch:
+		return fmt.Sprintf("claimed for %s; this is %s", s.Scope.Arch, e.Arch)
+	}
+	return ""
+}
+
+// Minor is 26 for go1.26.8.
+func Minor(version string) (int, bool) {
+	parts := strings.SplitN(strings.TrimPrefix(version, "go"), ".", 3)
+	if len(parts) < 2 || parts[0] != "1" {
+		return 0, false
+	}
+	digits := strings.IndexFunc(parts[1]+".", func(r rune) bool { return r < '0' || r > '9' }) // go1.27rc1
+	n, err := strconv.Atoi(parts[1][:digits])
+	return n, err == nil
+}
+
+func (c Clause) answer(e Evidence) answer {
+	r := e.Experiments[c.From]
+	switch {
+	case r == nil:
+		return answer{Clause: c, finding: finding{got: "nothing", need: "the experiment " + c.From + " was not done"}}
+	case r.Unable != "":
+		return answer{Clause: c, unable: r.Unable}
+	case r.Failed != "":
+		return answer{Clause: c, finding: finding{got: "nothing", need: "the experiment " + c.From + " went wrong: " + r.Failed}}
+	case e.Emulated && absolute(c.Test):
+		return answer{Clause: c, unable: "absolute times mean nothing in an emulator"}
+	}
+	a := answer{Clause: c, finding: c.Test.decide(r)}
+	switch {
+	case r.Lossy && a.word != thin && (a.absence || a.timing):
+		a.word, a.need = thin, "kernel records were lost"
+	case a.timing && a.word > fine && !a.sure && r.Noise > noisy:
+		a.word, a.need = thin, fmt.Sprintf("others kept %.1f CPUs busy meanwhile: repeat it on a quiet machine", r.Noise)
+	}
+	return a
+}
+
+// absolute says whether a test holds a time against one that the statement names, not against another time.
+func absolute(t Test) bool {
+	switch t := t.(type) {
+	case Within:
+		return !t.Effect
+	case Bounded, Exceeds:
+		return true
+	}
+	return false
+}
+
+// decide takes the gravest answer that is certain.
+func (o *Outcome) decide(answers []answer) {
+	find := func(role func(Role) bool, is func(answer) bool) *answer {
+		for i := range answers {
+			if role(answers[i].Role) && is(answers[i]) {
+				return &answers[i]
+			}
+		}
+		return nil
+	}
+	claims := func(r Role) bool { return r != Exception }
+	claim := func(r Role) bool { return r == Claim }
+	exception := func(r Role) bool { return r == Exception }
+	is := func(w word) func(answer) bool { return func(a answer) bool { return a.unable == "" && a.word == w } }
+	unable := func(a answer) bool { return a.unable != "" }
+	any := func(Role) bool { return true }
+
+	if a := find(claims, is(broken)); a != nil {
+		o.from(Refuted, a, a.Broken)
+	} else if a := find(claims, is(outside)); a != nil {
+		o.from(OutOfRange, a, a.Broken)
+	} else if a := find(claim, unable); a != nil {
+		o.Verdict, o.Got, o.Why = NotTestable, "nothing", a.unable
+	} else if a := find(any, is(thin)); a != nil {
+		o.from(Inconclusive, a, a.need)
+	} else if a := find(exception, func(a answer) bool { return a.unable == "" && a.word > fine }); a != nil {
+		o.from(HoldsExcept, a, a.Broken)
+	} else if a := find(claim, is(fine)); a != nil {
+		o.from(Holds, a, a.Holds)
+	} else {
+		o.Verdict, o.Got, o.Why = NotTestable, "nothing", "nothing decides it"
+	}
+}
+
+func (o *Outcome) from(verdict string, a *answer, why string) {
+	o.Verdict, o.N, o.Statistic, o.Interval, o.Got, o.Why = verdict, a.n, a.statistic, a.interval, a.got, why
+}
+
+// collect adds what the deciding clause does not say: the others' numbers and what was not examined.
+func (o *Outcome) collect(answers []answer, e Evidence) {
+	if o.Verdict == Holds || o.Verdict == HoldsExcept {
+		got := []string{o.Got}
+		for _, a := range answers {
+			if a.unable == "" && a.word == fine && !slices.Contains(got, a.got) {
+				got = append(got, a.got)
+			}
+		}
+		o.Got = strings.Join(got, "; ")
+	}
+	for _, a := range answers {
+		if a.unable != "" && o.Verdict != NotTestable {
+			o.warn("not examined: " + a.unable)
+		}
+		if r := e.Experiments[a.From]; r != nil && r.Unable == "" {
+			for _, n := range r.Notes {
+				o.warn(n)
+			}
+			if r.Noise > noisy && a.timing {
+				o.warn(fmt.Sprintf("others kept %.1f CPUs busy during %s", r.Noise, a.From))
+			}
+		}
+	}
+}
+
+func (o *Outcome) warn(w string) {
+	if !slices.Contains(o.Warnings, w) {
+		o.Warnings = append(o.Warnings, w)
+	}
+}

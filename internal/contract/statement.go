@@ -1,0 +1,110 @@
+package contract
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Sections of the specification, in its order, and our own.
+const (
+	Guarantees    = "guarantees"
+	Performance   = "performance"
+	Measurement   = "measurement"
+	NonGuarantees = "non_guarantees"
+	EdgeCases     = "edge_cases"
+	Versions      = "versions"
+	Platforms     = "platforms"
+	Compliance    = "compliance"
+	Review        = "review"
+	Own           = "own"
+)
+
+// Sections lists them with their titles.
+var Sections = []struct{ ID, Title string }{
+	{Guarantees, "Guarantees"}, {Performance, "Performance"}, {Measurement, "Observability"}, {NonGuarantees, "Not guaranteed"},
+	{EdgeCases, "Edge cases"}, {Versions, "Versions"}, {Platforms, "Platforms"}, {Compliance, "Compliance of a program"},
+	{Review, "Review of a program"}, {Own, "Beyond the specification"},
+}
+
+// Statement is one thing the specification claims, in our words, with what decides about it.
+type Statement struct {
+	ID      string
+	Section string
+	Claim   string // what is claimed, with numbers and units
+	Scope   Scope
+	Method  string // workload, instrument, statistic
+	Refuter string // what would refute it
+	Want    string // the claim as a measurement would read
+	Clauses []Clause
+	Never   string // why no machine that pinwatch runs on can test it; "" = it can be
+}
+
+// Scope is where a statement claims to be true. Empty fields are everywhere.
+type Scope struct {
+	Since int // the first minor release of Go 1
+	Until int // the last
+	OS    string
+	Arch  string
+}
+
+func (s Scope) String() string {
+	text := "every Go release"
+	switch {
+	case s.Since > 0 && s.Until > 0:
+		text = fmt.Sprintf("Go 1.%d to 1.%d", s.Since, s.Until)
+	case s.Since > 0:
+		text = fmt.Sprintf("Go 1.%d and newer", s.Since)
+	case s.Until > 0:
+		text = fmt.Sprintf("Go 1.%d and older", s.Until)
+	}
+	if s.OS != "" {
+		text += ", " + s.OS
+	}
+	if s.Arch != "" {
+		text += ", " + s.Arch
+	}
+	return text
+}
+
+// Role is what a clause does to the verdict when it is broken.
+type Role int
+
+const (
+	Claim     Role = iota // the statement falls with it
+	Exception             // the statement holds except for it
+	Support               // a second witness: the statement falls with it, and stands without it
+)
+
+// Clause is a part of a statement that one test decides.
+type Clause struct {
+	From   string // the experiment that brings its numbers
+	Role   Role
+	Test   Test
+	Holds  string // what it means when it holds, in one line
+	Broken string // and when it does not
+}
+
+// Statements are all, in the specification's order.
+func Statements() []Statement { return all }
+
+var all = slices.Concat(guarantees, performance, measurement, nonGuarantees, edgeCases, versions, platforms, compliance, review, own)
+
+// Find is the statement of that id.
+func Find(id string) (Statement, bool) {
+	i := slices.IndexFunc(all, func(s Statement) bool { return s.ID == id })
+	if i < 0 {
+		return Statement{}, false
+	}
+	return all[i], true
+}
+
+// Experiments lists what must be done to decide the statement.
+func (s Statement) Experiments() []string {
+	var names []string
+	for _, c := range s.Clauses {
+		if !slices.Contains(names, c.From) {
+			names = append(names, c.From)
+		}
+	}
+	return names
+}

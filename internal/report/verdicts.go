@@ -1,0 +1,226 @@
+package report
+
+import (
+	_ "embed"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/internal/host"
+)
+
+// VerdictsSchemaID is the value of the key "schema" of a list of verdicts.
+const VerdictsSchemaID = "pinwatch.verdicts/v1"
+
+// VerdictsSchema is the JSON Schema (2020-12) that every list of verdicts follows.
+//
+//go:embed verdicts-v1.schema.json
+var VerdictsSchema []byte
+
+// Verdicts are the verdicts on the statements of the specification, on one machine with one release of Go. The schema says what
+// each key means.
+type Verdicts struct {
+	Schema      string             `json:"schema"`
+	Pinwatch    Pinwatch           `json:"pinwatch"`
+	Host        Host               `json:"host"`
+	GoVersion   string             `json:"go_version"`
+	Finished    string             `json:"finished"`
+	Interrupted bool               `json:"interrupted"`
+	Verdicts    []StatementVerdict `json:"verdicts"`
+}
+
+// StatementVerdict is the verdict on one statement.
+type StatementVerdict struct {
+	ID        string   `json:"id"`
+	Section   string   `json:"section"`
+	Verdict   string   `json:"verdict"`
+	Got       string   `json:"got"`
+	Want      string   `json:"want"`
+	N         int64    `json:"n"`
+	Why       string   `json:"why"`
+	Evidence  Evidence `json:"evidence"`
+	Reproduce string   `json:"reproduce"`
+	Warnings  []string `json:"warnings"`
+}
+
+// Evidence is what a verdict rests on.
+type Evidence struct {
+	Claim       string       `json:"claim"`
+	Scope       string       `json:"scope"`
+	Method      string       `json:"method"`
+	Statistic   *string      `json:"statistic"`
+	Interval    *Interval    `json:"interval"`
+	Experiments []Experiment `json:"experiments"`
+}
+
+// Interval is a confidence interval; nil ends are not bounded.
+type Interval struct {
+	Lo         *float64 `json:"lo"`
+	Hi         *float64 `json:"hi"`
+	Confidence float64  `json:"confidence"`
+	Unit       string   `json:"unit"`
+}
+
+// Experiment is what one experiment brought for a statement.
+type Experiment struct {
+	Name      string                   `json:"name"`
+	Unable    *string                  `json:"unable"`
+	Failed    *string                  `json:"failed"`
+	Source    *string                  `json:"source"`
+	Workloads []string                 `json:"workloads"`
+	Lossy     bool                     `json:"lossy"`
+	NoiseCPUs float64                  `json:"noise_cpus"`
+	Counts    map[string]int64         `json:"counts"`
+	Samples   map[string]SampleSummary `json:"samples"`
+	Outcomes  map[string]OutcomeCounts `json:"outcomes"`
+}
+
+// OutcomeCounts are how many outcomes equal runs had.
+type OutcomeCounts struct {
+	Distinct int   `json:"distinct"`
+	Runs     int64 `json:"runs"`
+}
+
+// SampleSummary is a distribution in short.
+type SampleSummary struct {
+	Unit string  `json:"unit"`
+	N    int64   `json:"n"`
+	Min  float64 `json:"min"`
+	P50  float64 `json:"p50"`
+	P90  float64 `json:"p90"`
+	P99  float64 `json:"p99"`
+	Max  float64 `json:"max"`
+	Bias float64 `json:"bias"`
+	// Range is what the statement claims the median to be in; nil where it claims none of this sample.
+	Range *[2]float64 `json:"range"`
+}
+
+// VerdictsMeta is what a list of verdicts says beside the verdicts.
+type VerdictsMeta struct {
+	Version     string
+	Host        host.Info
+	Finished    time.Time
+	Interrupted bool
+	Release     string // given with --go; "" = the built-in workloads
+}
+
+// NewVerdicts makes the list of the outcomes, in their order.
+func NewVerdicts(meta VerdictsMeta, outcomes []contract.Outcome, e contract.Evidence) *Verdicts {
+	v := &Verdicts{
+		Schema: VerdictsSchemaID, Pinwatch: Pinwatch{meta.Version}, Host: newHost(meta.Host), GoVersion: e.GoVersion,
+		Finished: meta.Finished.UTC().Format(time.RFC3339), Interrupted: meta.Interrupted, Verdicts: []StatementVerdict{},
+	}
+	for _, o := range outcomes {
+		s := o.Statement
+		row := StatementVerdict{
+			ID: s.ID, Section: s.Section, Verdict: o.Verdict, Got: o.Got, Want: s.Want, N: o.N, Why: o.Why,
+			Reproduce: "pinwatch verify --only " + s.ID, Warnings: append([]string{}, o.Warnings...),
+			Evidence: Evidence{Claim: s.Claim, Scope: s.Scope.String(), Method: s.Method, Statistic: known(o.Statistic),
+				Interval: newInterval(o.Interval), Experiments: []Experiment{}},
+		}
+		if meta.Release != "" {
+			row.Reproduce += " --go " + meta.Release
+		}
+		for _, name := range s.Experiments() {
+			if r := e.Experiments[name]; r != nil && s.Never == "" {
+				row.Evidence.Experiments = append(row.Evidence.Experiments, newExperiment(name, s, r))
+			}
+		}
+		v.Verdicts = append(v.Verdicts, row)
+	}
+	return v
+}
+
+func newInterval(i *contract.Interval) *Interval {
+	if i == nil {
+		return nil
+	}
+	finite := func(v float64) *float64 {
+		if math.IsInf(v, 0) {
+			return nil
+		}
+		return ptr(round(v))
+	}
+	return &Interval{Lo: finite(i.Lo), Hi: finite(i.Hi), Confidence: round(i.Confidence), Unit: i.Unit}
+}
+
+// newExperiment keeps of a record what the statement's clauses look at.
+func newExperiment(name string, s contract.Statement, r *contract.Record) Experiment {
+	x := Experiment{
+		Name: name, Unable: known(r.Unable), Failed: known(r.Failed), Source: known(r.Source), Workloads: append([]string{}, r.Workloads...), Lossy: r.Lossy,
+		NoiseCPUs: round(r.Noise), Counts: map[string]int64{}, Samples: map[string]SampleSummary{},
+		Outcomes: map[string]OutcomeCounts{},
+	}
+	if r.Unable != "" || r.Failed != "" {
+		return x
+	}
+	for _, c := range s.Clauses {
+		if c.From != name {
+			continue
+		}
+		counts, samples := c.Test.Keys()
+		for _, k := range counts {
+			x.Counts[k] = r.Counts[k]
+		}
+		for _, k := range samples {
+			sum := newSample(r.Samples[k])
+			switch t := c.Test.(type) {
+			case contract.Within:
+				sum.Range = &[2]float64{t.Lo, t.Hi}
+			case contract.Bounded:
+				sum.Range = &[2]float64{t.Lo, t.Hi}
+			}
+			x.Samples[k] = sum
+		}
+		if v, ok := c.Test.(contract.Varies); ok {
+			n := OutcomeCounts{Distinct: len(r.Outcomes[v.Outcomes])}
+			for _, times := range r.Outcomes[v.Outcomes] {
+				n.Runs += times
+			}
+			x.Outcomes[v.Outcomes] = n
+		}
+	}
+	return x
+}
+
+func newSample(s contract.Sample) SampleSummary {
+	sum := SampleSummary{Unit: s.Unit, N: s.N, Bias: round(s.Bias)}
+	if len(s.Values) == 0 {
+		return sum
+	}
+	v := slices.Sorted(slices.Values(s.Values))
+	at := func(q float64) float64 { return round(v[max(0, int(math.Ceil(q*float64(len(v))))-1)]) }
+	sum.Min, sum.P50, sum.P90, sum.P99, sum.Max = at(0), at(0.5), at(0.9), at(0.99), at(1)
+	return sum
+}
+
+// verdictWords are the verdicts as people read them, in the order of the summary, with a mark and a colour.
+var verdictWords = []struct {
+	verdict, words, mark string
+	style                style
+}{
+	{contract.Holds, "holds", "✔", good},
+	{contract.HoldsExcept, "holds except", "◐", notice},
+	{contract.Refuted, "refuted", "✘", bad},
+	{contract.OutOfRange, "out of range", "▲", bad},
+	{contract.Inconclusive, "inconclusive", "?", notice},
+	{contract.NotTestable, "not testable", "–", dim},
+}
+
+// tally counts the verdicts in words, those that were given: "41 hold".
+func (v *Verdicts) tally() (parts []string) {
+	for _, w := range verdictWords {
+		n := 0
+		for i := range v.Verdicts {
+			if v.Verdicts[i].Verdict == w.verdict {
+				n++
+			}
+		}
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, w.words))
+		}
+	}
+	return parts
+}

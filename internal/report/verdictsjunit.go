@@ -1,0 +1,84 @@
+package report
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/contract"
+)
+
+// JUnit has no more than these elements in common between those who read it, so encoding/xml does and no module is needed.
+type (
+	junitSuites struct {
+		XMLName xml.Name     `xml:"testsuites"`
+		Name    string       `xml:"name,attr"`
+		Suites  []junitSuite `xml:"testsuite"`
+	}
+	junitSuite struct {
+		Name      string      `xml:"name,attr"`
+		Tests     int         `xml:"tests,attr"`
+		Failures  int         `xml:"failures,attr"`
+		Skipped   int         `xml:"skipped,attr"`
+		Timestamp string      `xml:"timestamp,attr"`
+		Cases     []junitCase `xml:"testcase"`
+	}
+	junitCase struct {
+		Class   string        `xml:"classname,attr"`
+		Name    string        `xml:"name,attr"`
+		Failure *junitMessage `xml:"failure"`
+		Skipped *junitMessage `xml:"skipped"`
+		Out     string        `xml:"system-out"`
+	}
+	junitMessage struct {
+		Type    string `xml:"type,attr,omitempty"`
+		Message string `xml:"message,attr"`
+		Text    string `xml:",chardata"`
+	}
+)
+
+// WriteVerdictsJUnit writes a suite for each release of Go and section: what is refuted or out of range has failed, what is inconclusive or
+// not testable was skipped.
+func WriteVerdictsJUnit(w io.Writer, vs []*Verdicts) error {
+	doc := junitSuites{Name: "pinwatch verify"}
+	for _, v := range vs {
+		for _, section := range contract.Sections {
+			suite := junitSuite{Name: v.GoVersion + " " + section.ID, Timestamp: strings.TrimSuffix(v.Finished, "Z")}
+			for i := range v.Verdicts {
+				if v.Verdicts[i].Section == section.ID {
+					suite.add(&v.Verdicts[i], v.GoVersion)
+				}
+			}
+			if suite.Tests > 0 {
+				doc.Suites = append(doc.Suites, suite)
+			}
+		}
+	}
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return fmt.Errorf("write JUnit: %w", err)
+	}
+	enc := xml.NewEncoder(w)
+	enc.Indent("", "  ")
+	if err := enc.Encode(doc); err != nil {
+		return fmt.Errorf("write JUnit: %w", err)
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+func (s *junitSuite) add(row *StatementVerdict, goVersion string) {
+	words := wordsOf(row.Verdict).words
+	c := junitCase{Class: "pinwatch." + goVersion + "." + row.Section, Name: row.ID + " " + row.Evidence.Claim,
+		Out: strings.Join(append([]string{words, "want: " + row.Want, "got: " + row.Got, "why: " + row.Why, row.Reproduce}, row.Warnings...), "\n")}
+	s.Tests++
+	switch row.Verdict {
+	case contract.Refuted, contract.OutOfRange:
+		s.Failures++
+		c.Failure = &junitMessage{Type: row.Verdict, Message: row.Got, Text: row.Why}
+	case contract.Inconclusive, contract.NotTestable:
+		s.Skipped++
+		c.Skipped = &junitMessage{Message: words + ": " + row.Why}
+	}
+	s.Cases = append(s.Cases, c)
+}

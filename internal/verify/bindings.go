@@ -1,0 +1,104 @@
+package verify
+
+import "github.com/pinwatch/pinwatch/internal/workload"
+
+// bindings are the experiments about which thread a goroutine is on.
+func bindings() []experiment {
+	return []experiment{{"migrate", migrate}, {"nest", nest}, {"cross", cross}, {"main", onmain}, {"gc", gcpin}}
+}
+
+func migrate(r *run) error {
+	var a workload.Migrate
+	if err := r.trial(&a, "migrate"); err != nil {
+		return err
+	}
+	for _, s := range a.Stretches {
+		kind := "unlocked"
+		if s.Locks > 0 {
+			kind = "locked"
+		}
+		r.stretch(s, kind)
+		r.add("visits_"+kind, int64(s.Visits))
+		r.add("looks_"+kind, int64(s.Looks))
+		r.add(kind+"_strange", int64(s.Strange))
+	}
+	return nil
+}
+
+// stretch counts looks and moves as kind_looks and kind_moves.
+func (r *run) stretch(s workload.Stretch, kind string) {
+	r.add(kind+"_looks", int64(s.Samples))
+	r.add(kind+"_moves", int64(s.Moves))
+}
+
+func nest(r *run) error {
+	var a workload.Nest
+	if err := r.trial(&a, "nest"); err != nil {
+		return err
+	}
+	for _, round := range a.Rounds {
+		r.add("rounds", 1)
+		for _, s := range round.Steps {
+			if s.Locks > 0 {
+				r.stretch(s, "bound")
+				continue
+			}
+			r.stretch(s, "free")
+			if s.Moves > 0 || s.Visits > 0 {
+				r.add("freed_rounds", 1)
+			}
+		}
+	}
+	return nil
+}
+
+func cross(r *run) error {
+	var a workload.Cross
+	if err := r.trial(&a, "cross"); err != nil {
+		return err
+	}
+	for _, p := range a.Phases {
+		for _, s := range []workload.Stretch{p.One, p.Other} {
+			kind := "free"
+			if s.Locks > 0 {
+				kind = "kept"
+			}
+			r.stretch(s, kind)
+		}
+	}
+	return nil
+}
+
+func onmain(r *run) error {
+	var a workload.OnMain
+	if err := r.trial(&a, "onmain"); err != nil {
+		return err
+	}
+	for _, m := range a.Runs {
+		kind := m.Where
+		if kind == "nowhere" {
+			kind = "free"
+		}
+		r.stretch(m.Main, kind)
+		if kind == "init" && m.Main.TID != m.PID { // on one thread, but not on the main one
+			r.add("init_moves", 1)
+		}
+	}
+	return nil
+}
+
+func gcpin(r *run) error {
+	var a workload.GCPin
+	if err := r.trial(&a, "gcpin"); err != nil {
+		return err
+	}
+	for _, round := range a.Rounds {
+		if round.Locked {
+			r.add("looks", int64(len(round.Cycles))) // collections that lay in the stretch as a whole
+			r.add("moves", int64(round.Stretch.Moves))
+		} else {
+			r.stretch(round.Stretch, "unlocked")
+		}
+	}
+	return nil
+}

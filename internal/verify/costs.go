@@ -1,0 +1,114 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/internal/workload"
+)
+
+// costs are the experiments in which workloads time themselves.
+func costs() []experiment {
+	return []experiment{{"calls", lockCost}, {"saturate", saturate}, {"runs", equalRuns}, {"handoff", handoff}}
+}
+
+func lockCost(r *run) error {
+	var a workload.LockCost
+	if err := r.trial(&a, "lockcost"); err != nil {
+		return err
+	}
+	wall := func(costs []workload.Cost) []float64 {
+		var v []float64
+		for _, c := range costs {
+			v = append(v, c.Wall)
+		}
+		return v
+	}
+	lock := wall(a.Lock)
+	r.sample("lock", lock)
+	r.sample("unlock", wall(a.Unlock))
+	slices.Sort(lock)
+	var first, ratio []float64
+	for _, f := range a.Firsts {
+		ns := float64(max(0, f.Wall-f.Clock))
+		first = append(first, ns)
+		if later := lock[len(lock)/2]; later > 0 {
+			ratio = append(ratio, ns/later)
+		}
+	}
+	r.sample("first_lock", first)
+	r.Samples["first_ratio"] = contract.NewSample("ratio", ratio)
+	return nil
+}
+
+// saturate takes, for every goroutine of a burst that had to wait for a new thread, the time from the moment that the one before it
+// blocked, or that it was made if that came later, to its first instruction.
+func saturate(r *run) error {
+	var a workload.Grow
+	if err := r.trial(&a, "grow", "-steps", "0", "-rounds", "12"); err != nil {
+		return err
+	}
+	var growth []float64
+	for _, b := range a.Bursts {
+		for i, p := range b.Pins {
+			if i > 0 && p.New {
+				growth = append(growth, float64(max(0, p.First-max(p.Made, b.Pins[i-1].Blocking))))
+			}
+		}
+	}
+	r.sample("growth", growth)
+	return nil
+}
+
+// runsOfOne is how many equal processes are compared.
+const runsOfOne = 20
+
+// equalRuns looks which threads equal processes lock, by their place in the order of creation, and in what order new threads
+// begin to serve.
+func equalRuns(r *run) error {
+	for range runsOfOne {
+		var a workload.Grow
+		if err := r.trial(&a, "grow", "-steps", "0", "-rounds", "1", "-n", "6"); err != nil {
+			return err
+		}
+		var byMade, byFirst []int
+		for _, b := range a.Bursts {
+			place := func(p workload.GrowPin) int { return slices.Index(b.After, p.TID) }
+			for _, p := range b.Pins { // in the order they first ran
+				byFirst = append(byFirst, place(p))
+			}
+			pins := slices.Clone(b.Pins)
+			slices.SortFunc(pins, func(a, b workload.GrowPin) int { return int(a.Made - b.Made) })
+			for _, p := range pins {
+				byMade = append(byMade, place(p))
+			}
+		}
+		r.Outcome("tids", fmt.Sprint(byMade))
+		r.Outcome("orders", fmt.Sprint(byFirst))
+	}
+	r.Workloads = []string{fmt.Sprintf("%s, %d times", r.Workloads[0], runsOfOne)}
+	return nil
+}
+
+// handoff compares each round of locked hand-offs with the round of others beside it.
+func handoff(r *run) error {
+	var a workload.Tax
+	if err := r.trial(&a, "tax"); err != nil {
+		return err
+	}
+	var ratios []float64
+	var free int64
+	for _, round := range a.Rounds { // none locked, one, both, in turn
+		switch round.Locked {
+		case 0:
+			free = round.Wall
+		case 2:
+			if free > 0 {
+				ratios = append(ratios, float64(round.Wall)/float64(free))
+			}
+		}
+	}
+	r.Samples["tax"] = contract.NewSample("ratio", ratios)
+	return nil
+}

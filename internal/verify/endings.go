@@ -1,0 +1,142 @@
+package verify
+
+import (
+	"time"
+
+	"github.com/pinwatch/pinwatch/internal/workload"
+)
+
+// endings are the experiments about the end of a lock and of who holds it.
+func endings() []experiment {
+	return []experiment{{"exit", exits}, {"reuse", reuse}, {"syscall", retake}}
+}
+
+// panicStatus is how a Go process ends of a panic (runtime.fatalpanic).
+const panicStatus = 2
+
+// ways names how goroutines end: the counts, and whether the thread is to end with them.
+var ways = map[string]struct {
+	name string
+	ends bool
+}{
+	"return":                           {"return", true},
+	"goexit":                           {"goexit", true},
+	"recovered panic, return":          {"return", true},
+	"deferred unlock, return":          {"deferred_return", false},
+	"deferred unlock, goexit":          {"deferred_goexit", false},
+	"deferred unlock, recovered panic": {"deferred_panic", false},
+}
+
+func exits(r *run) error {
+	var a workload.Exits
+	if err := r.trial(&a, "exits"); err != nil {
+		return err
+	}
+	for _, e := range a.Exits {
+		way, ok := ways[e.How]
+		switch {
+		case !ok:
+		case way.ends:
+			r.add(way.name+"_exits", 1)
+			if e.Gone != 0 {
+				r.add(way.name+"_ended", 1)
+			}
+		default:
+			r.add(way.name, 1)
+			if e.Gone == 0 {
+				r.add(way.name+"_alive", 1)
+			}
+		}
+		if len(e.Recovered) == 2 {
+			before, after := e.Recovered[0], e.Recovered[1]
+			r.stretch(after, "recovered")
+			if after.TID != before.TID {
+				r.add("recovered_moves", 1)
+			}
+		}
+	}
+	for _, p := range a.Processes {
+		switch p.How {
+		case "panic":
+			r.add("crashes", 1)
+			if p.Status == panicStatus {
+				r.add("crashed", 1)
+			}
+		case "goexit from main":
+			r.add("main_exits", 1)
+			if p.Main == nil || !p.Main.Alive {
+				r.add("main_ended", 1)
+			}
+		}
+	}
+	return nil
+}
+
+func reuse(r *run) error {
+	var a workload.Reuse
+	if err := r.trial(&a, "reuse"); err != nil {
+		return err
+	}
+	for _, round := range a.Rounds {
+		r.add("released", 1)
+		if round.First != nil {
+			r.add("reused", 1)
+		}
+	}
+	var p workload.Parked
+	if err := r.trial(&p, "parked"); err != nil {
+		return err
+	}
+	for _, thread := range p.Released {
+		if thread.Looks == 0 { // nobody wanted one
+			continue
+		}
+		r.add("unlocks", 1)
+		if thread.First == nil || thread.First.At-thread.Released > int64(time.Millisecond) {
+			r.add("idle_after_unlock", 1)
+		}
+	}
+	return nil
+}
+
+// short is the length of calls that block the thread but are over before sysmon looks again.
+const short = "20us"
+
+func retake(r *run) error {
+	var long, brief workload.Retake
+	if err := r.trial(&long, "retake", "-n", "12", "-block", "50ms"); err != nil {
+		return err
+	}
+	if err := r.trial(&brief, "retake", "-n", "60", "-block", short); err != nil {
+		return err
+	}
+	var delays []float64
+	for _, round := range long.Rounds {
+		if !round.Locked {
+			continue
+		}
+		r.call(round, "long")
+		delays = append(delays, float64(round.Other-round.Enter))
+	}
+	r.sample("retake", delays)
+	for _, round := range brief.Rounds {
+		if round.Locked && round.Kind != "pipe" {
+			r.call(round, "short")
+		}
+	}
+	return nil
+}
+
+func (r *run) call(round workload.RetakeRound, kind string) {
+	r.add(kind+"_calls", 1)
+	r.add("looks", 1)
+	if round.Other < round.Leave {
+		r.add(kind+"_others_ran", 1)
+	}
+	if round.After != round.TID {
+		r.add("moves", 1)
+	}
+	if round.OtherTID == round.TID {
+		r.add("intruders", 1)
+	}
+}

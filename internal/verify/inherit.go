@@ -1,0 +1,42 @@
+package verify
+
+import (
+	"reflect"
+	"slices"
+
+	"github.com/pinwatch/pinwatch/internal/workload"
+)
+
+// inherit compares the state of threads before and after a lock.
+func inherit(r *run) error {
+	var a workload.Inherit
+	if err := r.trial(&a, "inherit", "-n", "8"); err != nil {
+		return err
+	}
+	for _, k := range a.Kept {
+		if !k.Locked {
+			continue
+		}
+		if k.Before.Error != "" || k.After.Error != "" {
+			return unableError("the kernel does not tell the state of a thread: " + k.Before.Error + k.After.Error)
+		}
+		r.add("locks", 1)
+		for name, same := range map[string]bool{
+			"affinity_same":  slices.Equal(k.Before.CPUs, k.After.CPUs),
+			"nice_same":      reflect.DeepEqual(k.Before.Nice, k.After.Nice),
+			"policy_same":    reflect.DeepEqual(k.Before.Policy, k.After.Policy),
+			"mempolicy_same": reflect.DeepEqual(k.Before.Memory, k.After.Memory),
+		} {
+			if same {
+				r.add(name, 1)
+			}
+		}
+		if len(k.Before.CPUs) < 2 {
+			r.Notes = []string{"the workload may use one CPU only: it can't change to another"}
+			continue
+		}
+		r.add("cpu_looks", int64(k.Looks))
+		r.add("cpu_changes", int64(k.Moves))
+	}
+	return nil
+}

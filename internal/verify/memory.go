@@ -1,0 +1,122 @@
+package verify
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pinwatch/pinwatch/internal/goruntime"
+	"github.com/pinwatch/pinwatch/internal/workload"
+)
+
+// ms reads the Ms of a workload that is at rest from its memory.
+func (r *run) ms(p *proc) ([]goruntime.M, error) {
+	rt, err := goruntime.Open(p.cmd.Process.Pid, goruntime.Options{})
+	if err != nil {
+		return nil, unableError("the workload's memory can't be read: " + err.Error())
+	}
+	defer rt.Close()
+	ms, err := rt.Ms()
+	if err != nil {
+		return nil, unableError("the runtime's list of threads can't be read: " + err.Error())
+	}
+	return ms, nil
+}
+
+// held counts what pins take: the threads of locked goroutines, and those that the runtime has for nothing else.
+func held(r *run) error {
+	p, err := r.start("leak", "-n", strconv.Itoa(heldPins))
+	if err != nil {
+		return err
+	}
+	pause(r, calming)
+	ms, err := r.ms(p)
+	if err != nil {
+		p.kill()
+		return err
+	}
+	kernel, err := threadsOf(p.cmd.Process.Pid)
+	if err == nil {
+		err = p.tell("quiesce")
+	}
+	var a workload.Account
+	if err == nil {
+		err = p.read(&a)
+	}
+	if err != nil {
+		p.kill()
+		return err
+	}
+	if err := p.end(); err != nil {
+		return err
+	}
+	r.Source = "the runtime's memory, /proc, and the workload's own account"
+	tids := map[int]bool{}
+	for _, pin := range a.Pins {
+		tids[pin.TID] = true
+	}
+	r.add("pinned", int64(len(a.Pins)))
+	r.add("distinct_threads", int64(len(tids)))
+	r.add("proc_threads", int64(kernel.status))
+	r.add("kernel_threads", int64(kernel.tasks))
+	for _, m := range ms {
+		switch {
+		case m.TID == 0:
+		case m.Role == goruntime.RoleTemplate:
+			r.add("template_threads", 1)
+		case m.Lock == goruntime.LockUser:
+			r.add("locked_threads", 1)
+		}
+	}
+	return nil
+}
+
+// heldPins is how many goroutines are locked at one time.
+const heldPins = 8
+
+// census is the number of threads of a process: by its status, and by its list of tasks.
+type census struct{ status, tasks int }
+
+func threadsOf(pid int) (c census, err error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return c, err
+	}
+	_, rest, _ := strings.Cut(string(status), "\nThreads:")
+	line, _, _ := strings.Cut(rest, "\n")
+	if c.status, err = strconv.Atoi(strings.TrimSpace(line)); err != nil {
+		return c, fmt.Errorf("count threads: %w", err)
+	}
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	c.tasks = len(tasks)
+	return c, err
+}
+
+// internal looks at the lock that the runtime itself holds while packages are initialized: the main goroutine is bound to the main
+// thread by lockedInt, as a goroutine is to a C thread that calls Go.
+func internal(r *run) error {
+	const initializing = 6 // processes
+	for range initializing {
+		p, err := r.startAs(r.lab.Program, []string{workload.InitVariable + "=hold"}, "idle")
+		if err != nil {
+			return err
+		}
+		pause(r, 20*time.Millisecond)
+		ms, err := r.ms(p)
+		p.kill()
+		if err != nil {
+			return err
+		}
+		r.add("in_init", 1)
+		for _, m := range ms {
+			if m.Role == goruntime.RoleMain && m.Int > 0 && m.Ext == 0 {
+				r.add("runtime_locked", 1)
+			}
+		}
+	}
+	r.Workloads = r.Workloads[:1]
+	r.Source = "the runtime's memory"
+	return nil
+}

@@ -1,0 +1,144 @@
+package verify
+
+import (
+	"bufio"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/workload"
+)
+
+// metrics are the experiments with what the runtime tells of itself.
+func metrics() []experiment {
+	return []experiment{{"names", metricNames}, {"counts", counters}, {"latency", latency}, {"labels", labels}, {"schedtrace", schedtrace}, {"trace", executionTrace}}
+}
+
+// specifiedMetric is the metric's name as the specification has it.
+const specifiedMetric = "/sched/threads:threads"
+
+// metricNames looks for the metric among those that the release lists.
+func metricNames(r *run) error {
+	var a workload.Counts
+	if err := r.trial(&a, "counts", "-n", "1", "-settle", "0"); err != nil {
+		return err
+	}
+	r.Source = "the names that runtime/metrics lists"
+	r.add("metric_asked", 1)
+	if slices.Contains(a.Names, specifiedMetric) {
+		r.add("metric_specified", 1)
+	}
+	var like []string
+	for _, name := range a.Names {
+		if strings.HasPrefix(name, "/sched/") && strings.HasSuffix(name, ":threads") {
+			like = append(like, name)
+		}
+	}
+	if like == nil {
+		like = []string{"none"}
+	}
+	r.Notes = append(r.Notes, "metrics of threads in "+a.GoVersion+": "+strings.Join(like, ", "))
+	return nil
+}
+
+func counters(r *run) error {
+	var a workload.Counts
+	if err := r.trial(&a, "counts", "-settle", "30ms"); err != nil {
+		return err
+	}
+	first, last := a.Steps[0], a.Steps[len(a.Steps)-1]
+	r.add("pins_added", int64(last.Pins-first.Pins))
+	r.add("goroutines_added", int64(last.Goroutines-first.Goroutines))
+	for _, s := range a.Steps {
+		if s.Metric != nil {
+			r.add("metric_total", int64(*s.Metric))
+			r.add("kernel_threads", int64(s.Tasks))
+		}
+	}
+	return nil
+}
+
+// latency compares how long goroutines waited to run, by the runtime's histogram, with all workers locked and with none.
+func latency(r *run) error {
+	var a workload.Overpin
+	if err := r.trial(&a, "overpin"); err != nil {
+		return err
+	}
+	waits := map[bool][]float64{}
+	for _, round := range a.Rounds {
+		r.add("asked", 1)
+		if round.Latencies == nil {
+			continue
+		}
+		r.add("told", 1)
+		for _, b := range round.Latencies {
+			for range b.N {
+				waits[round.Locked > 0] = append(waits[round.Locked > 0], middle(b))
+			}
+		}
+	}
+	r.sample("wait_overpinned", waits[true])
+	r.sample("wait_calm", waits[false])
+	return nil
+}
+
+// middle is the geometric middle of a bucket in ns, or its finite end.
+func middle(b workload.Bucket) float64 {
+	const ns = 1e9
+	switch {
+	case b.From == nil && b.To == nil:
+		return 0
+	case b.From == nil, *b.From <= 0 && b.To != nil:
+		return *b.To * ns / 2
+	case b.To == nil:
+		return *b.From * ns
+	}
+	return math.Sqrt(*b.From**b.To) * ns
+}
+
+func labels(r *run) error {
+	var a workload.Labels
+	if err := r.trial(&a, "labels"); err != nil {
+		return err
+	}
+	for i, w := range a.Workers {
+		if !w.Locked {
+			continue
+		}
+		r.add("labelled", 1)
+		if strings.Contains(a.Text, strconv.Quote(a.Label)+":"+strconv.Quote(strconv.Itoa(i))) {
+			r.add("labelled_found", 1)
+		}
+	}
+	return nil
+}
+
+var schedLine = regexp.MustCompile(`^SCHED \d+ms:`)
+
+func schedtrace(r *run) error {
+	var a workload.SchedTrace
+	if err := r.trial(&a, "schedtrace"); err != nil {
+		return err
+	}
+	for i, run := range a.Runs { // without scheddetail, then with it
+		for text := bufio.NewScanner(strings.NewReader(run.Text)); text.Scan(); {
+			if line := text.Text(); i == 0 && schedLine.MatchString(line) {
+				r.add("lines", 1)
+				if strings.Contains(line, " threads=") && strings.Contains(line, " idleprocs=") {
+					r.add("lines_with_fields", 1)
+				}
+			}
+		}
+		for _, pin := range run.Pins {
+			if i == 1 {
+				r.add("lockedg_pins", 1)
+				if run.Found["lockedg="+strconv.FormatInt(pin.GoID, 10)] > 0 {
+					r.add("lockedg_found", 1)
+				}
+			}
+		}
+	}
+	return nil
+}

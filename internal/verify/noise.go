@@ -1,0 +1,63 @@
+package verify
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// noise measures how many CPUs were kept busy by others than us and our workloads.
+type noise struct {
+	at         time.Time
+	busy, ours time.Duration
+}
+
+func startNoise() noise { return noise{at: time.Now(), busy: busyTime(), ours: ourTime()} }
+
+// others is the mean number of CPUs that others used since; 0 where the kernel does not say.
+func (n noise) others() float64 {
+	elapsed := time.Since(n.at)
+	busy := busyTime() - n.busy
+	if elapsed <= 0 || busy <= 0 {
+		return 0
+	}
+	return max(0, (busy-(ourTime()-n.ours)).Seconds()/elapsed.Seconds())
+}
+
+// userHZ is the unit of times in /proc/stat: sysconf(_SC_CLK_TCK), 100 on amd64 and arm64.
+const userHZ = 100
+
+// busyTime is what all CPUs together have spent on anything but idling, and what a hypervisor took from them: proc_stat(5).
+func busyTime() time.Duration {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	line, _, _ := strings.Cut(string(stat), "\n")
+	fields := strings.Fields(line)
+	var ticks int64
+	for i, f := range fields {
+		n, err := strconv.ParseInt(f, 10, 64)
+		switch i {
+		case 1, 2, 3, 6, 7, 8: // user, nice, system, irq, softirq, steal
+			if err == nil {
+				ticks += n
+			}
+		}
+	}
+	return time.Duration(ticks) * time.Second / userHZ
+}
+
+// ourTime is our own CPU time and that of the workloads that have ended.
+func ourTime() (used time.Duration) {
+	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
+		var ru unix.Rusage
+		if unix.Getrusage(who, &ru) == nil {
+			used += time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
+		}
+	}
+	return used
+}

@@ -1,0 +1,113 @@
+package verify
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pinwatch/pinwatch/internal/findings"
+)
+
+// pair is a program that breaks a line of the checklists and one that keeps it.
+type pair struct {
+	finding   string
+	bad, good string        // workloads
+	window    time.Duration // what the finding needs to be made
+}
+
+// The findings about what does not happen take ten seconds; those programs are observed at one time, while the others have their turns.
+var pairs = []pair{
+	{"leaked-pin", "leak", "leak -served", 10500 * time.Millisecond},
+	{"thread-surplus", "surplus", "surplus -n 0", 10500 * time.Millisecond},
+	{"exit-while-locked-churn", "churn", "churn -rate 1", 1500 * time.Millisecond},
+	{"per-request-pinning", "perrequest", "perrequest -pool 4", 2500 * time.Millisecond},
+}
+
+// patientWindow is from where on programs are observed side by side.
+const patientWindow = 10 * time.Second
+
+func programs(r *run) error {
+	if r.lab.Observe == nil {
+		return unableError(r.lab.Unobserved)
+	}
+	r.Source = "the findings of the report on each program"
+	type outcome struct {
+		pair
+		good bool
+		told bool
+		loss bool
+		err  error
+	}
+	var mu sync.Mutex // guards outcomes
+	var outcomes []outcome
+	try := func(p pair, good bool) {
+		o := outcome{pair: p, good: good}
+		args := p.bad
+		if good {
+			args = p.good
+		}
+		var w *Observation
+		if w, o.err = r.lab.resting(r, p.window, strings.Fields(args)...); o.err == nil {
+			o.loss = lossy(w.Result.Loss)
+			o.told = slices.ContainsFunc(w.Findings, func(f findings.Finding) bool { return f.ID == p.finding })
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		outcomes = append(outcomes, o)
+	}
+	var patient sync.WaitGroup
+	for _, p := range pairs {
+		if p.window >= patientWindow {
+			patient.Go(func() { try(p, false) })
+			patient.Go(func() { try(p, true) })
+		}
+	}
+	for _, p := range pairs {
+		if p.window < patientWindow {
+			try(p, false)
+			try(p, true)
+		}
+	}
+	patient.Wait()
+	for _, o := range outcomes {
+		if o.err != nil {
+			return o.err
+		}
+		r.Lossy = r.Lossy || o.loss
+		kind := "_bad"
+		if o.good {
+			kind = "_good"
+		}
+		r.add(o.finding+kind, 1)
+		if o.told {
+			r.add(o.finding+kind+"_told", 1)
+		}
+	}
+	for _, p := range pairs {
+		r.Workloads = append(r.Workloads, p.bad, p.good)
+	}
+	return nil
+}
+
+// calming is how long a workload has to come to rest, or into its stride, before it is observed.
+const calming = 300 * time.Millisecond
+
+// resting observes a workload for a while after it has begun its activity.
+func (l *Lab) resting(ctx context.Context, window time.Duration, args ...string) (*Observation, error) {
+	r := &run{Context: ctx, lab: l} // for its processes only
+	p, err := r.start(args...)
+	if err != nil {
+		return nil, err
+	}
+	pause(ctx, calming)
+	watching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	o, err := l.Observe(watching, p.cmd.Process.Pid, func() { time.AfterFunc(window, cancel) })
+	if err != nil {
+		p.kill()
+		return nil, err
+	}
+	return o, p.end()
+}

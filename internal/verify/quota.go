@@ -1,0 +1,161 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/pinwatch/pinwatch/internal/workload"
+)
+
+// quotaRelease is the release that the specification names.
+const quotaRelease = "1.16.15"
+
+// quota starts workloads in a cgroup that may use one CPU: one built by this release, and one by Go 1.16.
+func quota(r *run) error {
+	if err := quotaNow(r); err != nil {
+		return err
+	}
+	program, err := r.lab.Release(r, quotaRelease)
+	if err != nil {
+		return unableError("Go " + quotaRelease + " can't be had: " + err.Error())
+	}
+	return r.underQuota(program)
+}
+
+// quotaNow is quota for this release alone.
+func quotaNow(r *run) error {
+	if runtime.NumCPU() < 2 {
+		return unableError("one CPU: a quota of one takes nothing away")
+	}
+	return r.underQuota(r.lab.Program)
+}
+
+func (r *run) underQuota(program []string) error {
+	r.Source = "the workload's GOMAXPROCS, and whether it keeps the quota's file open"
+	g, err := newCgroup()
+	if err != nil {
+		return unableError("no cgroup with a CPU quota can be made here: " + err.Error())
+	}
+	defer g.remove()
+	var p *proc
+	if err := g.start(func(attr *syscall.SysProcAttr) error {
+		p, err = r.launch(program, nil, attr, "idle")
+		return err
+	}); err != nil {
+		return err
+	}
+	reads := readsQuota(p.cmd.Process.Pid)
+	err = p.tell("stop")
+	var a workload.Account
+	if err == nil {
+		err = p.read(&a)
+	}
+	if err = errors.Join(err, p.end()); err != nil {
+		return err
+	}
+	r.add("started", 1)
+	if reads || a.GoMaxProcs < runtime.NumCPU() {
+		r.add("followed", 1)
+	}
+	return nil
+}
+
+// quotaFiles are the files that hold a cgroup's quota: cgroup v2, v1.
+var quotaFiles = []string{"cpu.max", "cpu.cfs_quota_us"}
+
+// readsQuota says whether a process has its cgroup's quota open, as a runtime has that follows it. On two CPUs GOMAXPROCS does not
+// tell: no release goes below two for a quota.
+func readsQuota(pid int) bool {
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	fds, err := os.ReadDir(dir)
+	if err != nil {
+		return false
+	}
+	for _, fd := range fds {
+		name, err := os.Readlink(filepath.Join(dir, fd.Name()))
+		for _, file := range quotaFiles {
+			if err == nil && filepath.Base(name) == file {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// cgroup is a cgroup of our own that may use one CPU.
+type cgroup struct {
+	dir string
+	v2  *os.File // the open directory; nil = v1
+}
+
+func newCgroup() (*cgroup, error) {
+	const root = "/sys/fs/cgroup"
+	name := "pinwatch-verify-" + strconv.Itoa(os.Getpid())
+	if control, err := os.ReadFile(root + "/cgroup.subtree_control"); err == nil {
+		if !strings.Contains(" "+strings.TrimSpace(string(control))+" ", " cpu ") {
+			return nil, errors.New("the cpu controller is not on in " + root)
+		}
+		g := &cgroup{dir: filepath.Join(root, name)}
+		return g, g.make("cpu.max", "100000 100000")
+	}
+	for _, mount := range []string{"cpu", "cpu,cpuacct"} {
+		g := &cgroup{dir: filepath.Join(root, mount, name)}
+		if err := g.make("cpu.cfs_quota_us", "100000"); !errors.Is(err, os.ErrNotExist) {
+			return g, err
+		}
+	}
+	return nil, errors.New("no cpu controller is mounted below " + root)
+}
+
+func (g *cgroup) make(file, quota string) (err error) {
+	if err := os.Mkdir(g.dir, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(g.dir, file), []byte(quota), 0); err != nil {
+		return errors.Join(err, os.Remove(g.dir))
+	}
+	if file == "cpu.max" {
+		g.v2, err = os.Open(g.dir)
+	}
+	return err
+}
+
+// start has what start starts begin in the cgroup.
+func (g *cgroup) start(start func(*syscall.SysProcAttr) error) error {
+	attr := &syscall.SysProcAttr{Setpgid: true}
+	if g.v2 != nil {
+		attr.UseCgroupFD, attr.CgroupFD = true, int(g.v2.Fd())
+		return start(attr)
+	}
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // the thread dies with this goroutine: nobody else is to be in its cgroup
+		tid := strconv.Itoa(syscall.Gettid())
+		err := os.WriteFile(filepath.Join(g.dir, "tasks"), []byte(tid), 0)
+		if err == nil {
+			err = start(attr)
+		}
+		done <- err
+	}()
+	return <-done
+}
+
+// remove takes the cgroup away. The thread that started something in it may take a moment to end.
+func (g *cgroup) remove() {
+	if g.v2 != nil {
+		g.v2.Close()
+	}
+	for range 100 {
+		if os.Remove(g.dir) == nil {
+			return
+		}
+		time.Sleep(lastSwitch / 10)
+	}
+}

@@ -1,0 +1,170 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/internal/testenv"
+)
+
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
+
+func lab(t *testing.T) *Lab {
+	return &Lab{GoVersion: "go1.26.8", Program: []string{testenv.WorkloadProgram(t)}, Unobserved: "this test observes nothing"}
+}
+
+// judge does what the statements need and judges each. Noise is left out of account: what the tests provoke is no matter of degree.
+func judge(t *testing.T, l *Lab, ids ...string) map[string]contract.Outcome {
+	t.Helper()
+	var statements []contract.Statement
+	for _, id := range ids {
+		s, ok := contract.Find(id)
+		if !ok {
+			t.Fatalf("no statement %s", id)
+		}
+		statements = append(statements, s)
+	}
+	e, err := Run(t.Context(), l, Plan(statements), func(string, int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range e.Experiments {
+		r.Noise = 0
+		if r.Failed != "" {
+			t.Logf("%s: %s", name, r.Failed)
+		}
+	}
+	outcomes := map[string]contract.Outcome{}
+	for _, s := range statements {
+		outcomes[s.ID] = s.Judge(e)
+	}
+	return outcomes
+}
+
+// A world in which something is amiss gives other verdicts: no verdict is known beforehand.
+func TestVerdictsFollowTheWorld(t *testing.T) {
+	for _, tt := range []struct {
+		what    string
+		godebug string
+		alter   map[string][]string
+		want    map[string]string
+	}{
+		{"locks left out", "", map[string][]string{
+			"migrate": {"-skip-lock"}, "nest": {"-skip-lock"}, "exits": {"-skip-lock"}, "gcpin": {"-skip-lock"}, "onmain": {"-skip-lock"},
+			"tax": {"-skip-lock"}, "schedtrace": {"-skip-lock"},
+		}, map[string]string{"G-1": contract.Refuted, "G-2": contract.Refuted, "G-3": contract.Refuted, "G-4": contract.Refuted, "G-9": contract.Refuted,
+			"E-1": contract.Refuted, "E-2": contract.Refuted, "E-4": contract.Refuted, "E-7": contract.Refuted, "E-9": contract.Refuted,
+			"M-6": contract.Refuted, "M-8": contract.Refuted, "V-1.22": contract.Refuted, "X-1": contract.Refuted}},
+		{"unlocks left out", "", map[string][]string{"nest": {"-skip-unlock"}, "exits": {"-skip-unlock"}, "reuse": {"-skip-unlock"}},
+			map[string]string{"G-3": contract.Refuted, "G-5": contract.Refuted, "N-8": contract.Refuted}},
+		{"each makes the other's calls, panics are recovered", "", map[string][]string{"cross": {"-swap"}, "exits": {"-recover"}},
+			map[string]string{"E-6": contract.Refuted, "E-5": contract.Refuted, "R-5": contract.Refuted}},
+		{"calls that are slow, goroutines and labels that are not told of", "",
+			map[string][]string{"lockcost": {"-slow", "300"}, "counts": {"-stray"}, "labels": {"-skip-labels"}, "schedtrace": {"-no-trace"}},
+			map[string]string{"P-3": contract.OutOfRange, "P-4": contract.OutOfRange, "M-3": contract.Refuted, "M-5": contract.Refuted, "R-6": contract.Refuted,
+				"M-7": contract.Inconclusive}},
+		{"a lock that changes its thread", "", map[string][]string{"inherit": {"-alter"}},
+			map[string]string{"N-1": contract.Refuted, "N-2": contract.Refuted, "N-3": contract.Refuted}},
+		{"no preemption by signals", "asyncpreemptoff=1", nil, map[string]string{"G-6": contract.Refuted, "P-6": contract.Refuted, "V-1.14": contract.Refuted}},
+		{"loops that call functions", "", map[string][]string{"tight": {"-with-calls"}}, map[string]string{"V-1.13": contract.Refuted}},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			if tt.godebug != "" {
+				t.Setenv("GODEBUG", tt.godebug)
+			}
+			l := lab(t)
+			l.Alter = tt.alter
+			var ids []string
+			for id := range tt.want {
+				ids = append(ids, id)
+			}
+			for id, o := range judge(t, l, ids...) {
+				if o.Verdict != tt.want[id] {
+					t.Errorf("%s: %s, want %s; got %s, why %s", id, o.Verdict, tt.want[id], o.Got, o.Why)
+				}
+			}
+		})
+	}
+}
+
+// In the world as it is, no guarantee is broken.
+func TestGuarantees(t *testing.T) {
+	for id, o := range judge(t, lab(t), "G-1", "G-2", "G-3", "G-5", "G-9", "E-1", "E-2", "E-3", "E-6", "E-9", "N-8", "M-3", "M-5") {
+		if o.Verdict != contract.Holds {
+			t.Errorf("%s: %s; got %s, why %s", id, o.Verdict, o.Got, o.Why)
+		}
+	}
+}
+
+// Without an observer what needs kernel events is not testable, and says why.
+func TestUnobserved(t *testing.T) {
+	for id, o := range judge(t, lab(t), "P-5", "P-8", "C-2", "O-linux") {
+		if o.Verdict != contract.NotTestable || o.Why != "this test observes nothing" {
+			t.Errorf("%s: %s, why %s", id, o.Verdict, o.Why)
+		}
+	}
+}
+
+// An experiment that goes wrong decides nothing, and is told of.
+func TestFailure(t *testing.T) {
+	l := lab(t)
+	l.Alter = map[string][]string{"nest": {"-depth", "0"}}
+	if o := judge(t, l, "G-3")["G-3"]; o.Verdict != contract.Inconclusive || !strings.Contains(o.Why, "went wrong") {
+		t.Errorf("%s: %s", o.Verdict, o.Why)
+	}
+}
+
+// An end of the context leaves out what was not done, and what was half done.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	plan := []string{"nest", "cross", "gc"}
+	e, err := Run(ctx, lab(t), plan, func(_ string, i int) {
+		if i == 1 {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) || e.Experiments["nest"] == nil || e.Experiments["cross"] != nil || e.Experiments["gc"] != nil {
+		t.Errorf("%v, %v", e.Experiments, err)
+	}
+}
+
+// Every experiment that a statement names exists, and every one that exists is named.
+func TestExperimentsAndStatementsAgree(t *testing.T) {
+	named := map[string]bool{}
+	for _, s := range contract.Statements() {
+		for _, name := range s.Experiments() {
+			named[name] = true
+		}
+	}
+	for _, x := range experiments() {
+		if !named[x.name] {
+			t.Errorf("no statement needs %s", x.name)
+		}
+		delete(named, x.name)
+	}
+	for name := range named {
+		t.Errorf("there is no experiment %s", name)
+	}
+}
+
+// The sources that break a rule are told of for that rule, and those that keep it for nothing.
+func TestSources(t *testing.T) {
+	files, err := sources.ReadDir("sources")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		rule, kind, _ := strings.Cut(strings.TrimSuffix(f.Name(), ".txt"), "_")
+		if told, err := diagnosed("sources/"+f.Name(), rule); err != nil || told != (kind == "bad") {
+			t.Errorf("%s: told %t, %v", f.Name(), told, err)
+		}
+		if !slices.Contains([]string{"good", "bad"}, kind) {
+			t.Errorf("%s is neither good nor bad", f.Name())
+		}
+	}
+}

@@ -1,0 +1,171 @@
+package vet
+
+import (
+	"fmt"
+	"go/ast"
+	"go/token"
+	"go/types"
+	"slices"
+
+	"golang.org/x/tools/go/analysis"
+)
+
+// checker looks at one package.
+type checker struct {
+	pass  *analysis.Pass
+	skip  []string
+	files []*file
+
+	units  []*unit
+	byFunc map[*types.Func]*unit
+	byLit  map[*ast.FuncLit]*unit
+	held   map[*types.Var]ast.Expr // function variables and the one function each ever holds
+
+	assigned            map[*ast.Ident]bool
+	goCalls, deferCalls map[*ast.CallExpr]bool
+	rangesOver          map[ast.Expr]bool // channels that a range statement receives from
+
+	wrappers  map[*unit]bool   // functions that are LockOSThread under another name
+	effects   map[*unit]effect // functions that leave their caller's goroutine locked, or unlocked
+	endless   map[*unit]bool   // functions that never return
+	initLocks bool             // main starts locked, since an init function locks
+}
+
+func check(pass *analysis.Pass, skip []string) error {
+	c := &checker{
+		pass: pass, skip: skip,
+		byFunc: map[*types.Func]*unit{}, byLit: map[*ast.FuncLit]*unit{}, held: map[*types.Var]ast.Expr{},
+		assigned: map[*ast.Ident]bool{}, goCalls: map[*ast.CallExpr]bool{}, deferCalls: map[*ast.CallExpr]bool{},
+		rangesOver: map[ast.Expr]bool{},
+		wrappers:   map[*unit]bool{}, effects: map[*unit]effect{}, endless: map[*unit]bool{},
+	}
+	for _, f := range pass.Files {
+		c.files = append(c.files, c.newFile(f))
+	}
+	c.checkIgnores()
+	if !c.concerned() {
+		return nil
+	}
+	c.collect()
+	c.link()
+	c.settle()
+	for _, u := range c.units {
+		if u.file.generated {
+			continue
+		}
+		c.checkLocks(u)
+		c.checkUnlocks(u)
+		c.checkState(u)
+		c.checkHandlers(u)
+	}
+	return nil
+}
+
+// concerned says whether the package has anything to look at: most have not, and are left at once.
+func (c *checker) concerned() bool {
+	for _, f := range c.files {
+		for _, d := range f.syntax.Decls {
+			found := false
+			ast.Inspect(d, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.CallExpr:
+					found = found || c.setter(n) != ""
+				case *ast.Ident:
+					if f, ok := c.pass.TypesInfo.Uses[n].(*types.Func); ok {
+						found = found || f.FullName() == "runtime.LockOSThread" || f.FullName() == "runtime.UnlockOSThread"
+					}
+				}
+				return true
+			})
+			if found {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// settle follows the paths of all units until what they do to their callers' locks is known.
+func (c *checker) settle() {
+	for _, u := range c.units {
+		c.wrappers[u] = c.isWrapper(u)
+	}
+	const rounds = 6 // a chain of functions that lock for one another is not longer
+	for range rounds {
+		changed := false
+		for _, u := range c.units {
+			c.trace(u)
+			if now := u.effect(); now != c.effects[u] {
+				c.effects[u], changed = now, true
+			}
+			if now := u.flow.graph.NoReturn(); now != c.endless[u] {
+				c.endless[u], changed = now, true
+			}
+			if u.isInit() && u.effect() == locks && !c.initLocks {
+				c.initLocks, changed = true, true
+			}
+		}
+		if !changed {
+			return
+		}
+	}
+}
+
+// effect is what a call of the unit does to its caller's lock.
+func (u *unit) effect() effect {
+	for _, x := range u.flow.exits {
+		if x.state.leaks() || x.state.lent {
+			return locks
+		}
+	}
+	for _, x := range u.flow.exits {
+		if x.state.overUnlocks() {
+			return unlocks
+		}
+	}
+	for _, p := range u.flow.points {
+		if p.kind == unlocking && p.before.surelyUnlocked() {
+			return unlocks
+		}
+	}
+	return noEffect
+}
+
+// isWrapper recognises a function whose only statement is a lock. Its callers are held to what callers of LockOSThread are; it
+// has to say why.
+func (c *checker) isWrapper(u *unit) bool {
+	if u.isLiteral() || len(u.body.List) != 1 {
+		return false
+	}
+	s, ok := u.body.List[0].(*ast.ExprStmt)
+	if !ok {
+		return false
+	}
+	call, ok := s.X.(*ast.CallExpr)
+	return ok && c.direct(call.Fun) == locks && !u.inMain()
+}
+
+// report reports a diagnostic of a check unless it is left out or silenced.
+func (c *checker) report(check Check, u *unit, pos, end token.Pos, message string, more ...func(*analysis.Diagnostic)) {
+	if slices.Contains(c.skip, check.Name) || c.ignored(u, pos) {
+		return
+	}
+	d := analysis.Diagnostic{
+		Pos: pos, End: end, Category: check.Name,
+		Message: fmt.Sprintf("%s; see: pinwatch explain %s", message, check.Statement),
+	}
+	for _, add := range more {
+		add(&d)
+	}
+	c.pass.Report(d)
+}
+
+// related adds a second place to a diagnostic.
+func related(pos token.Pos, message string) func(*analysis.Diagnostic) {
+	return func(d *analysis.Diagnostic) {
+		d.Related = append(d.Related, analysis.RelatedInformation{Pos: pos, Message: message})
+	}
+}
+
+// line is the line that pos is in, of the file as it was written.
+func (c *checker) line(pos token.Pos) int { return c.pass.Fset.Position(pos).Line }

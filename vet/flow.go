@@ -1,0 +1,364 @@
+package vet
+
+import (
+	"go/ast"
+	"go/token"
+	"go/types"
+
+	"golang.org/x/tools/go/cfg"
+)
+
+// event is something in a unit that the lock matters to, or that matters to the lock.
+type event struct {
+	kind   eventKind
+	call   *ast.CallExpr // nil for waits that are no call
+	pos    token.Pos
+	what   string // setter: its name
+	callee *unit  // calls, goStmts: the function of this package, nil if unknown
+	site   int    // locking by the unit itself: its index among those; otherwise -1
+}
+
+type eventKind int
+
+const (
+	locking eventKind = iota
+	unlocking
+	deferUnlock
+	setting
+	deferSetting
+	going
+	calling
+	waiting
+	callingBack
+)
+
+// state is what may be the case at a point of a unit, over all paths that lead there.
+type state struct {
+	pairs    uint16 // bit depth*3+deferred: so many locks, so many deferred unlocks; both saturate at two
+	open     uint64 // sites of locks not yet released
+	pending  uint64 // deferred settings without a deferred unlock before them
+	lent     bool   // a function that was called may have left the goroutine locked
+	released bool   // a lock has been released
+}
+
+const (
+	unlockedPairs = 1<<0 | 1<<1 | 1<<2 // depth 0
+	startPairs    = 1 << 0
+)
+
+func (s state) surelyUnlocked() bool { return s.pairs&^unlockedPairs == 0 && !s.lent }
+
+// leaks says whether a function that returns in this state may leave its goroutine locked.
+func (s state) leaks() bool {
+	const more = 1<<3 | 1<<6 | 1<<7 // one lock, none deferred; two locks, none or one
+	return s.pairs&more != 0
+}
+
+// overUnlocks says whether a function that returns in this state may unlock more than it locked, by what it deferred.
+func (s state) overUnlocks() bool {
+	const more = 1<<1 | 1<<2 | 1<<5 // no lock, one or two deferred; one lock, two deferred
+	return s.pairs&more != 0
+}
+
+// hasDeferred says whether an unlock is deferred on some path.
+func (s state) hasDeferred() bool { return s.pairs&(2|4|2<<3|4<<3|2<<6|4<<6) != 0 }
+
+func (s state) join(t state) state {
+	return state{s.pairs | t.pairs, s.open | t.open, s.pending | t.pending, s.lent || t.lent, s.released || t.released}
+}
+
+// each maps every pair of depth and deferred.
+func (s state) each(f func(depth, deferred int) (int, int)) uint16 {
+	var out uint16
+	for i := range 9 {
+		if s.pairs&(1<<i) != 0 {
+			depth, deferred := f(i/3, i%3)
+			out |= 1 << (min(depth, 2)*3 + min(deferred, 2))
+		}
+	}
+	return out
+}
+
+// after is the state behind an event.
+func (s state) after(e event) state {
+	switch e.kind {
+	case locking:
+		if e.site < 0 {
+			s.lent = true
+			break
+		}
+		s.pairs = s.each(func(depth, deferred int) (int, int) { return depth + 1, deferred })
+		s.open |= 1 << e.site
+	case unlocking:
+		s.released = s.released || !s.surelyUnlocked()
+		if s.open == 0 {
+			s.lent = false
+		}
+		s.pairs = s.each(func(depth, deferred int) (int, int) { return max(depth-1, 0), deferred })
+		if s.pairs&^unlockedPairs == 0 {
+			s.open = 0
+		}
+	case deferUnlock:
+		s.pairs = s.each(func(depth, deferred int) (int, int) { return depth, deferred + 1 })
+	}
+	return s
+}
+
+// flow is what is known of one unit once its paths have been followed.
+type flow struct {
+	points []point // every event, in source order per block
+	sites  []event // the unit's own locks
+	exits  []exit
+	graph  *cfg.CFG
+}
+
+// point is an event and the state before it.
+type point struct {
+	event
+	before state
+}
+
+// exit is a return and the state at it.
+type exit struct {
+	pos   token.Pos
+	state state
+}
+
+// trace follows the paths of a unit.
+func (c *checker) trace(u *unit) {
+	g := cfg.New(u.body, c.mayReturn)
+	f := flow{graph: g}
+	events := make([][]event, len(g.Blocks))
+	for _, b := range g.Blocks {
+		for _, n := range b.Nodes {
+			for _, e := range c.eventsOf(n, u) {
+				if e.kind == locking && e.site == 0 {
+					e.site = min(len(f.sites), 63)
+					f.sites = append(f.sites, e)
+				}
+				events[b.Index] = append(events[b.Index], e)
+			}
+		}
+	}
+	in := make([]state, len(g.Blocks))
+	in[0].pairs = startPairs
+	if u.isMain() && c.initLocks {
+		in[0].pairs = 1 << 3
+	}
+	work := []*cfg.Block{g.Blocks[0]}
+	for len(work) > 0 {
+		b := work[len(work)-1]
+		work = work[:len(work)-1]
+		s := in[b.Index]
+		for _, e := range events[b.Index] {
+			s = s.after(e)
+		}
+		for _, next := range b.Succs {
+			if joined := in[next.Index].join(s); joined != in[next.Index] {
+				in[next.Index] = joined
+				work = append(work, next)
+			}
+		}
+	}
+	for _, b := range g.Blocks {
+		if !b.Live {
+			continue
+		}
+		s := in[b.Index]
+		for _, e := range events[b.Index] {
+			f.points = append(f.points, point{e, s})
+			s = s.after(e)
+		}
+		if ret := b.Return(); ret != nil {
+			f.exits = append(f.exits, exit{ret.Return, s})
+		}
+	}
+	u.flow = f
+}
+
+// eventsOf lists the events of one node of the control-flow graph in the order in which they happen.
+func (c *checker) eventsOf(n ast.Node, u *unit) []event {
+	var events []event
+	add := func(e event) { events = append(events, e) }
+	var visit func(n ast.Node)
+	children := func(n ast.Node) {
+		ast.Inspect(n, func(m ast.Node) bool {
+			if m == n {
+				return true
+			}
+			if m != nil {
+				visit(m)
+			}
+			return false
+		})
+	}
+	visit = func(n ast.Node) {
+		switch n := n.(type) {
+		case *ast.FuncLit:
+			return // a unit of its own
+		case *ast.DeferStmt:
+			for _, arg := range n.Call.Args {
+				visit(arg)
+			}
+			for _, e := range c.deferredEvents(n.Call) {
+				add(e)
+			}
+		case *ast.GoStmt:
+			for _, arg := range n.Call.Args {
+				visit(arg)
+			}
+			add(event{kind: going, call: n.Call, pos: n.Pos(), callee: c.calleeUnit(n.Call), site: -1})
+		case *ast.CallExpr:
+			children(n)
+			for _, e := range c.callEvents(n, u) {
+				add(e)
+			}
+		case *ast.UnaryExpr:
+			children(n)
+			if n.Op == token.ARROW {
+				add(event{kind: waiting, pos: n.Pos(), site: -1})
+			}
+		case *ast.SendStmt:
+			children(n)
+			add(event{kind: waiting, pos: n.Pos(), site: -1})
+		default:
+			children(n)
+			if e, ok := n.(ast.Expr); ok && c.rangesOver[e] {
+				add(event{kind: waiting, pos: n.Pos(), site: -1})
+			}
+		}
+	}
+	visit(n)
+	return events
+}
+
+// callEvents are those of a call itself, its arguments apart.
+func (c *checker) callEvents(call *ast.CallExpr, u *unit) []event {
+	e := event{call: call, pos: call.Pos(), site: -1}
+	if effect := c.direct(call.Fun); effect != noEffect {
+		e.kind = locking
+		if effect == unlocks {
+			e.kind = unlocking
+		} else {
+			e.site = 0 // numbered by trace
+		}
+		return []event{e}
+	}
+	if what := c.setter(call); what != "" {
+		e.kind, e.what = setting, what
+		return []event{e}
+	}
+	if c.isCleanup(call) && len(call.Args) == 1 {
+		return c.deferredEffect(call.Args[0], call)
+	}
+	if startsArgument(c.pass.TypesInfo, call) {
+		e.kind, e.callee = going, c.unitOf(call.Args[len(call.Args)-1])
+		return []event{e}
+	}
+	if waits(callee(c.pass.TypesInfo, call)) {
+		e.kind = waiting
+		return []event{e}
+	}
+	if callee := c.calleeUnit(call); callee != nil {
+		e.kind, e.callee = calling, callee
+		events := []event{e}
+		switch c.effects[callee] {
+		case locks:
+			e.kind = locking
+			if c.wrappers[callee] { // the same as LockOSThread itself
+				e.site = 0
+			}
+			events = append(events, e)
+		case unlocks:
+			e.kind = unlocking
+			events = append(events, e)
+		}
+		return events
+	}
+	if v, ok := c.object(call.Fun).(*types.Var); ok && c.isParameter(v, u) {
+		e.kind = callingBack
+		return []event{e}
+	}
+	return nil
+}
+
+// deferredEvents are those of a defer statement.
+func (c *checker) deferredEvents(call *ast.CallExpr) []event {
+	if c.direct(call.Fun) != noEffect || c.calleeUnit(call) != nil {
+		return c.deferredEffect(call.Fun, call)
+	}
+	if what := c.setter(call); what != "" {
+		return []event{{kind: deferSetting, call: call, pos: call.Pos(), what: what, site: -1}}
+	}
+	return nil
+}
+
+// deferredEffect is what a function does to the lock and to the thread when it runs at the end.
+func (c *checker) deferredEffect(fun ast.Expr, call *ast.CallExpr) []event {
+	e := event{kind: deferUnlock, call: call, pos: call.Pos(), site: -1}
+	if c.direct(fun) == unlocks {
+		return []event{e}
+	}
+	u := c.unitOf(fun)
+	if u == nil {
+		return nil
+	}
+	if c.effects[u] == unlocks || c.unlocksSomewhere(u) {
+		return []event{e}
+	}
+	var events []event
+	c.inspectOwn(u.body, func(n ast.Node) bool {
+		if inner, ok := n.(*ast.CallExpr); ok && len(events) == 0 {
+			if what := c.setter(inner); what != "" {
+				events = append(events, event{kind: deferSetting, call: inner, pos: inner.Pos(), what: what, site: -1})
+			}
+		}
+		return true
+	})
+	return events
+}
+
+// unlocksSomewhere says whether a unit has a call of UnlockOSThread and none of LockOSThread.
+func (c *checker) unlocksSomewhere(u *unit) bool {
+	found, locksToo := false, false
+	c.inspectOwn(u.body, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok {
+			switch c.direct(call.Fun) {
+			case unlocks:
+				found = true
+			case locks:
+				locksToo = true
+			}
+		}
+		return true
+	})
+	return found && !locksToo
+}
+
+// waits says whether a function of the standard library waits for another goroutine.
+func waits(f *types.Func) bool {
+	switch path(f) {
+	case "sync":
+		return method(f) == "WaitGroup.Wait" || method(f) == "Cond.Wait"
+	case "time":
+		return method(f) == "Sleep"
+	}
+	return false
+}
+
+// isParameter says whether v is a parameter of the unit or of a function around it.
+func (c *checker) isParameter(v *types.Var, u *unit) bool {
+	for ; u != nil; u = u.parent {
+		if u.typ.Params == nil {
+			continue
+		}
+		for _, field := range u.typ.Params.List {
+			for _, name := range field.Names {
+				if c.pass.TypesInfo.Defs[name] == v {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,61 @@
+// Package golangci makes vet.Analyzer a linter of golangci-lint's module plugin system. A .custom-gcl.yml names it:
+//
+//	version: v2.15.0
+//	plugins:
+//	  - module: github.com/pinwatch/pinwatch
+//	    import: github.com/pinwatch/pinwatch/vet/golangci
+//	    version: v1.0.0
+//
+// and a .golangci.yml switches it on:
+//
+//	linters:
+//	  enable: [pinwatch]
+//	  settings:
+//	    custom:
+//	      pinwatch:
+//	        type: module
+//	        description: how runtime.LockOSThread is used
+//	        settings: {skip: [comment]}
+package golangci
+
+import (
+	"strings"
+
+	"github.com/golangci/plugin-module-register/register"
+	"golang.org/x/tools/go/analysis"
+
+	"github.com/pinwatch/pinwatch/vet"
+)
+
+// Name is the linter's name.
+const Name = "pinwatch"
+
+// The plugin system knows no other way: it imports the package and looks into its registry.
+func init() { register.Plugin(Name, New) }
+
+type settings struct {
+	Skip []string `json:"skip"` // checks to leave out
+}
+
+type plugin struct{ analyzer *analysis.Analyzer }
+
+// New makes the linter from what .golangci.yml says under settings.
+func New(raw any) (register.LinterPlugin, error) {
+	s, err := register.DecodeSettings[settings](raw)
+	if err != nil {
+		return nil, err
+	}
+	a := vet.New()
+	if len(s.Skip) > 0 {
+		if err := a.Flags.Set("skip", strings.Join(s.Skip, ",")); err != nil {
+			return nil, err
+		}
+	}
+	return plugin{a}, nil
+}
+
+func (p plugin) BuildAnalyzers() ([]*analysis.Analyzer, error) {
+	return []*analysis.Analyzer{p.analyzer}, nil
+}
+
+func (plugin) GetLoadMode() string { return register.LoadModeTypesInfo }

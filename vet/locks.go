@@ -1,0 +1,315 @@
+package vet
+
+import (
+	"fmt"
+	"go/ast"
+	"go/token"
+	"strings"
+
+	"golang.org/x/tools/go/analysis"
+)
+
+// checkLocks looks at every lock that a unit takes itself.
+func (c *checker) checkLocks(u *unit) {
+	for _, p := range u.flow.points {
+		if p.kind != locking || p.site < 0 {
+			continue
+		}
+		c.checkCommented(u, p)
+		if c.checkRepeated(u, p) {
+			continue
+		}
+		c.checkReleased(u, p)
+		c.checkWaits(u, p)
+	}
+}
+
+func (c *checker) checkCommented(u *unit, p point) {
+	if u.test || c.justified(u, p.pos) || p.callee != nil || c.wrappers[u] && u.decl.Doc != nil { // a wrapper's doc speaks for its calls
+		return
+	}
+	c.report(checkComment, u, p.pos, p.call.End(), "LockOSThread without a comment that says why this has to stay on one thread")
+}
+
+// checkRepeated looks for a lock that is taken while the same function holds one.
+func (c *checker) checkRepeated(u *unit, p point) bool {
+	if p.before.open == 0 || p.before.pairs&^unlockedPairs == 0 {
+		return false
+	}
+	if p.before.open&(1<<p.site) != 0 {
+		if c.unlocksInLoop(u, p) {
+			return true
+		}
+		message := "LockOSThread in a loop that does not unlock in each turn: locks add up, and the last unlock never comes"
+		if p.before.hasDeferred() {
+			message = "LockOSThread in a loop, with an unlock that is deferred to the function's end: the thread stays locked between the turns; lock once, before the loop"
+		}
+		c.report(checkLoop, u, p.pos, p.call.End(), message)
+		return true
+	}
+	var first token.Pos
+	for _, site := range u.flow.sites {
+		if p.before.open&(1<<site.site) != 0 {
+			first = site.pos
+			break
+		}
+	}
+	c.report(checkNested, u, p.pos, p.call.End(),
+		fmt.Sprintf("LockOSThread while %s holds the lock since line %d: each lock needs an unlock of its own", u.name(), c.line(first)),
+		related(first, "locked here"))
+	return false
+}
+
+// unlocksInLoop says whether another loop than the lock's unlocks, as often perhaps.
+func (c *checker) unlocksInLoop(u *unit, p point) bool {
+	found := false
+	ast.Inspect(u.body, func(n ast.Node) bool {
+		switch n.(type) {
+		case *ast.ForStmt, *ast.RangeStmt:
+			if n.Pos() <= p.pos && p.pos < n.End() {
+				return true // the lock's own
+			}
+			for _, q := range u.flow.points {
+				found = found || q.kind == unlocking && n.Pos() <= q.pos && q.pos < n.End()
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// checkReleased looks for returns that leave the goroutine locked.
+func (c *checker) checkReleased(u *unit, p point) {
+	if u.inMain() || c.wrappers[u] {
+		return
+	}
+	var leaks []exit
+	for _, x := range u.flow.exits {
+		if x.state.open&(1<<p.site) != 0 && x.state.leaks() {
+			leaks = append(leaks, x)
+		}
+	}
+	if len(leaks) == 0 {
+		c.checkDeferred(u, p)
+		return
+	}
+	if u.test || c.says(u, aboutUnlock) || aboutCaller.MatchString(c.above(u)) || c.onlyMainCalls(u, map[*unit]bool{}) {
+		return
+	}
+	if by := c.releasedElsewhere(u); by != "" {
+		c.report(checkElsewhere, u, p.pos, p.call.End(),
+			fmt.Sprintf("%s leaves its goroutine locked to the thread, and %s unlocks it: keep both in one function, or say here who unlocks", u.name(), by))
+		return
+	}
+	if !u.flow.has(unlocking) && !u.flow.has(deferUnlock) {
+		c.reportNoUnlock(u, p)
+		return
+	}
+	var where []string
+	more := make([]func(*analysis.Diagnostic), 0, len(leaks))
+	for _, x := range leaks {
+		where = append(where, fmt.Sprint(c.line(x.pos)))
+		more = append(more, related(x.pos, "still locked here"))
+	}
+	c.report(checkPaths, u, p.pos, p.call.End(),
+		fmt.Sprintf("%s is still locked to the thread where it returns in line %s: defer the unlock, or say why not", u.name(), strings.Join(where, ", ")), more...)
+}
+
+// reportNoUnlock suggests an unlock where nothing speaks against one.
+func (c *checker) reportNoUnlock(u *unit, p point) {
+	consequence := "its caller's goroutine stays locked to the thread"
+	if c.isGoroutine(u) {
+		consequence = "the thread is destroyed when the goroutine ends, and a new one is made for the next"
+	}
+	message := fmt.Sprintf("LockOSThread without UnlockOSThread in %s: %s; defer the unlock, or say that this is meant", u.name(), consequence)
+	c.report(checkUnlock, u, p.pos, p.call.End(), message, c.deferFix(u, p))
+}
+
+// has says whether a unit has an event of the kind.
+func (f *flow) has(kind eventKind) bool {
+	for _, p := range f.points {
+		if p.kind == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// onlyMainCalls says whether the unit is a part of main: its goroutine is the main one, which may stay locked (E-2).
+func (c *checker) onlyMainCalls(u *unit, seen map[*unit]bool) bool {
+	if u.inMain() || seen[u] {
+		return true
+	}
+	seen[u] = true
+	if len(u.uses) == 0 || u.isExported() || u.entry != declared {
+		return false
+	}
+	for _, use := range u.uses {
+		if use.asGo || !c.onlyMainCalls(use.by, seen) {
+			return false
+		}
+	}
+	return true
+}
+
+// isGoroutine says whether the unit is the function of a goroutine, and nothing else's.
+func (c *checker) isGoroutine(u *unit) bool {
+	if u.entry == started {
+		return true
+	}
+	for _, use := range u.uses {
+		if !use.asGo {
+			return false
+		}
+	}
+	return len(u.uses) > 0 && !u.isExported()
+}
+
+// releasedElsewhere names who unlocks for the unit, "" if nobody is seen to.
+func (c *checker) releasedElsewhere(u *unit) string {
+	for _, v := range c.units {
+		if v.parent == u && v.entry != started && v.entry != deferred && c.unlocksSomewhere(v) {
+			return "a function literal that it hands out"
+		}
+	}
+	handsOut := false
+	c.inspectOwn(u.body, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.CallExpr:
+			if c.direct(n.Fun) == unlocks {
+				return false
+			}
+		case ast.Expr:
+			handsOut = handsOut || c.direct(n) == unlocks
+		}
+		return true
+	})
+	if handsOut {
+		return "whoever gets the function that it hands out"
+	}
+	if u.flow.has(unlocking) || u.flow.has(deferUnlock) {
+		return ""
+	}
+	for _, v := range c.units {
+		if v != u && !v.isLiteral() && !v.test && c.effects[v] == unlocks {
+			return v.name()
+		}
+	}
+	for w := u.parent; w != nil; w = w.parent { // a sibling that is called by name
+		for _, v := range c.units {
+			if v.parent == w && v.entry == named && c.unlocksSomewhere(v) {
+				return "a function literal beside it"
+			}
+		}
+	}
+	return ""
+}
+
+// checkDeferred looks for an unlock that ends its function without being deferred. One that is followed by more work is meant
+// to come early.
+func (c *checker) checkDeferred(u *unit, p point) {
+	if u.test || u.inMain() || c.says(u, aboutUnlock) {
+		return
+	}
+	found := false
+	for i, q := range u.flow.points {
+		if q.kind != unlocking || q.before.open&(1<<p.site) == 0 {
+			continue
+		}
+		if q.callee != nil || !c.endsItsPath(u, q) || i == 0 || u.flow.points[i-1].event == p.event {
+			return
+		}
+		found = true
+	}
+	if found {
+		c.report(checkDefer, u, p.pos, p.call.End(),
+			fmt.Sprintf("UnlockOSThread at the end of %s is not deferred: after a panic that is recovered, the goroutine stays locked", u.name()))
+	}
+}
+
+// endsItsPath says whether nothing but a return of plain values follows.
+func (c *checker) endsItsPath(u *unit, q point) bool {
+	for _, b := range u.flow.graph.Blocks {
+		for i, n := range b.Nodes {
+			if n.Pos() > q.pos || q.pos >= n.End() {
+				continue
+			}
+			if len(b.Succs) > 0 || i+2 < len(b.Nodes) {
+				return false
+			}
+			calls := false
+			for _, after := range b.Nodes[i+1:] {
+				ret, ok := after.(*ast.ReturnStmt)
+				if !ok {
+					return false
+				}
+				for _, result := range ret.Results {
+					ast.Inspect(result, func(n ast.Node) bool {
+						_, call := n.(*ast.CallExpr)
+						calls = calls || call
+						return true
+					})
+				}
+			}
+			return !calls
+		}
+	}
+	return false
+}
+
+// checkWaits looks for exported functions that pin their caller's goroutine while it waits or runs the caller's own code. One that
+// only makes a few calls on one thread is left alone, and so is one that says what it does to the thread.
+func (c *checker) checkWaits(u *unit, p point) {
+	if !u.isExported() || u.test || c.handlerKind(u) != "" || aboutThreads.MatchString(prose(u.decl.Doc)) {
+		return
+	}
+	for _, q := range u.flow.points {
+		if q.before.open&(1<<p.site) == 0 {
+			continue
+		}
+		what := ""
+		switch q.kind {
+		case waiting:
+			what = "waits"
+		case callingBack:
+			what = "runs a function of its caller's"
+		default:
+			continue
+		}
+		c.report(checkCaller, u, p.pos, p.call.End(),
+			fmt.Sprintf("%s %s (line %d) with its caller's goroutine locked to the thread: lock a goroutine of its own, or say so in its doc", u.name(), what, c.line(q.pos)),
+			related(q.pos, what+" here"))
+		return
+	}
+}
+
+// checkUnlocks looks for unlocks of a lock that this function did not take.
+func (c *checker) checkUnlocks(u *unit) {
+	for _, p := range u.flow.points {
+		if p.kind != unlocking || c.direct(p.call.Fun) != unlocks || !p.before.surelyUnlocked() {
+			continue
+		}
+		if u.entry == started && !c.says(u, aboutUnlock) {
+			c.report(checkElsewhere, u, p.pos, p.call.End(),
+				"UnlockOSThread on a goroutine that did not lock: it can't release another goroutine's lock")
+			continue
+		}
+		if u.isLiteral() || u.inMain() || u.test || c.packageLocks() || len(u.body.List) == 1 && u.decl.Doc != nil {
+			continue // who locks is reported, or is this one's opposite
+		}
+		if !aboutCaller.MatchString(prose(u.decl.Doc)) {
+			c.report(checkElsewhere, u, p.pos, p.call.End(),
+				fmt.Sprintf("UnlockOSThread in %s, where nothing has locked: keep both in one function, or say here who locks", u.name()))
+		}
+	}
+}
+
+// packageLocks says whether some function leaves its caller locked.
+func (c *checker) packageLocks() bool {
+	for _, effect := range c.effects {
+		if effect == locks {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,4 @@
+// Package grpc stands in for google.golang.org/grpc.
+package grpc
+
+type ServerStream interface{ Context() any }

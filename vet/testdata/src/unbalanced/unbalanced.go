@@ -1,0 +1,20 @@
+package unbalanced
+
+import "runtime"
+
+func stray(n int) int {
+	runtime.UnlockOSThread() //vet:test // want `elsewhere: UnlockOSThread in stray, where nothing has locked`
+	return n + 1
+}
+
+// release unlocks what the caller has locked.
+func release(n int) int {
+	runtime.UnlockOSThread()
+	return n + 1
+}
+
+func both() {
+	// errno is the thread's.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+}
