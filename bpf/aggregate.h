@@ -174,6 +174,22 @@ static __always_inline bool turn_crosses(const struct thread_state *state, const
 	return state->off_time < at && e->h.time >= at;
 }
 
+// The CPUs beyond the 128th are not remembered: turns that begin there after a migration are all sent. Without an index: Linux 5.10 loses its bound.
+static __always_inline bool cpu_was_told(const struct thread_sum *sum, __u32 cpu)
+{
+	if (cpu < 64)
+		return sum->cpus[0] >> cpu & 1;
+	return cpu < 128 && sum->cpus[1] >> (cpu - 64) & 1;
+}
+
+static __always_inline void cpu_is_told(struct thread_sum *sum, __u32 cpu)
+{
+	if (cpu < 64)
+		sum->cpus[0] |= 1ULL << cpu;
+	else if (cpu < 128)
+		sum->cpus[1] |= 1ULL << (cpu - 64);
+}
+
 // Whether a turn can be added up: nothing that user space wants to know exactly depends on it.
 static __always_inline bool turn_is_plain(struct thread_state *state, const struct event_switch *e)
 {
@@ -198,7 +214,7 @@ static __always_inline bool turn_is_plain(struct thread_state *state, const stru
 		return false;
 	if (turn_crosses(state, e) || (e->run_ns | e->runq_ns | e->blocked_ns) >> 32)
 		return false;
-	return cpu == (__u32)e->last_cpu || (cpu < 128 && state->sum.cpus[cpu >> 6 & 1] >> (cpu & 63) & 1);
+	return cpu == (__u32)e->last_cpu || cpu_was_told(&state->sum, cpu);
 }
 
 // The thread was woken for its locked goroutine by another of the target.
@@ -241,8 +257,7 @@ static __always_inline bool turn_aggregate(struct thread_state *state, const str
 	sum_tell(state, e->h.tid, e->h.time);
 	if (turn_crosses(state, e))
 		state->sum.cpus[0] = state->sum.cpus[1] = 0;
-	if (cpu < 128)
-		state->sum.cpus[cpu >> 6 & 1] |= 1ULL << (cpu & 63);
+	cpu_is_told(&state->sum, cpu);
 	return false;
 }
 

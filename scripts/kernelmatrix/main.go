@@ -47,7 +47,7 @@ func main() {
 	flag.StringVar(&o.cmdline, "cmdline", "", "added to the guests' kernel command line, e.g. lockdown=confidentiality")
 	flag.StringVar(&o.run, "run", "", "run this command instead, e.g. \"pinwatch doctor -o json\" or a static binary of this machine")
 	flag.StringVar(&o.packages, "packages", testPackages, "packages whose tests run")
-	flag.DurationVar(&o.timeout, "timeout", 6*time.Minute, "for one guest")
+	flag.DurationVar(&o.timeout, "timeout", 18*time.Minute, "for one guest")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		flag.Usage()
