@@ -116,9 +116,13 @@ func (s *Session) SampleBanks() *ebpf.Map { return s.objs.SampleBanks }
 func (s *Session) MoveBanks() *ebpf.Map   { return s.objs.MoveBanks }
 
 // Boundary has an aggregating session keep what comes from a moment on, CLOCK_MONOTONIC ns, apart from what was before, and add it up in
-// that bank, 0 or 1. The moment must be far enough ahead for every CPU to see it in time.
-func (s *Session) Boundary(at uint64, bank uint32) error {
-	if err := s.objs.Boundary.Set(at&^1 | uint64(bank)); err != nil {
+// that bank, 0 or 1. The moment must be far enough ahead for every CPU to see it in time. last is the boundary before, 0 = there was none.
+func (s *Session) Boundary(last, at uint64, bank uint32) error {
+	err := s.objs.BoundaryBefore.Set(last)
+	if err == nil {
+		err = s.objs.Boundary.Set(at&^1 | uint64(bank))
+	}
+	if err != nil {
 		return fmt.Errorf("set a boundary: %w", err)
 	}
 	s.fence.Add(1) // no clock is read before the other CPUs can see it
