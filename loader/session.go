@@ -51,6 +51,7 @@ type Session struct {
 	hooks    map[string]string
 	noFentry map[string]error // by system call: why it has a tracepoint
 	refuse   func(call string) error
+	withoutC bool // the target is a Go program without C, which makes its threads by clone (runtime/sys_linux_*.s), never by clone3
 	fence    atomic.Uint32
 }
 
@@ -60,7 +61,8 @@ func Attach(target *Target, cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{Target: target, Kernel: kernel, hooks: map[string]string{}, noFentry: map[string]error{}, refuse: cfg.refuse}
+	s := &Session{Target: target, Kernel: kernel, hooks: map[string]string{}, noFentry: map[string]error{}, refuse: cfg.refuse,
+		withoutC: cfg.Runtime != nil && cfg.Runtime.Unknown["CGO"] == nil && !cfg.Runtime.CGO}
 	if err := s.load(cfg); err != nil {
 		return nil, err
 	}
