@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -54,7 +55,7 @@ type proc struct {
 	stdin  io.WriteCloser
 	pipe   *os.File // its stdout, read through out
 	out    *bufio.Reader
-	stderr bytes.Buffer
+	stderr words
 }
 
 // start starts the built-in workload that args name and waits until it is set up.
@@ -118,6 +119,24 @@ func (r *run) trialAs(program, env []string, account any, args ...string) error 
 	return p.end()
 }
 
+// words are what a process says while it is listened to.
+type words struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (w *words) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.buf.Write(b)
+}
+
+func (w *words) said() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.TrimSpace(w.buf.String())
+}
+
 func (p *proc) tell(command string) error {
 	_, err := fmt.Fprintln(p.stdin, command)
 	return err
@@ -133,7 +152,7 @@ func (p *proc) read(v any) error {
 		err = json.Unmarshal(line, v)
 	}
 	if err != nil {
-		return fmt.Errorf("%w %s", err, bytes.TrimSpace(p.stderr.Bytes()))
+		return fmt.Errorf("%w %s", err, p.stderr.said())
 	}
 	return nil
 }
@@ -144,7 +163,7 @@ func (p *proc) end() error {
 	_, _ = io.Copy(io.Discard, p.out)
 	p.pipe.Close()
 	if err := p.cmd.Wait(); err != nil {
-		return fmt.Errorf("end workload: %w %s", err, bytes.TrimSpace(p.stderr.Bytes()))
+		return fmt.Errorf("end workload: %w %s", err, p.stderr.said())
 	}
 	return nil
 }
