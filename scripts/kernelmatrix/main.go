@@ -36,6 +36,8 @@ type options struct {
 	cmdline  string
 	run      string
 	packages string
+	verify   bool
+	only     string
 	timeout  time.Duration
 }
 
@@ -47,11 +49,16 @@ func main() {
 	flag.StringVar(&o.cmdline, "cmdline", "", "added to the guests' kernel command line, e.g. lockdown=confidentiality")
 	flag.StringVar(&o.run, "run", "", "run this command instead, e.g. \"pinwatch doctor -o json\" or a static binary of this machine")
 	flag.StringVar(&o.packages, "packages", testPackages, "packages whose tests run")
+	flag.BoolVar(&o.verify, "verify", false, "hold the statements of the specification against each kernel and put the verdicts into docs/results.md")
+	flag.StringVar(&o.only, "only", "", "with --verify: these statements, comma-separated, and write nothing")
 	flag.DurationVar(&o.timeout, "timeout", 6*time.Minute, "for one guest")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
+	}
+	if o.verify {
+		o.timeout = max(o.timeout, verifyGuest)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -113,10 +120,13 @@ func prepareImage(o options) (string, error) {
 	initBinary.name = "init"
 	var files []guestFile
 	var steps []plan.Step
-	if o.run == "" {
-		files, steps, err = suite(binaries, strings.Fields(o.packages))
-	} else {
+	switch {
+	case o.verify:
+		files, steps, err = verification(binaries, o.only)
+	case o.run != "":
 		files, steps, err = single(binaries, o)
+	default:
+		files, steps, err = suite(binaries, strings.Fields(o.packages))
 	}
 	if err != nil {
 		return "", err

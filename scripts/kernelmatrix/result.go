@@ -17,6 +17,7 @@ const (
 	stepDemo   = "demo"
 	stepDoctor = "doctor"
 	stepRun    = "run"
+	stepVerify = "verify"
 )
 
 // result is what one guest's console says happened.
