@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/scripts/kernelmatrix/plan"
+	"github.com/pinwatch/pinwatch/scripts/results"
 )
 
 // guestsAtOnce guests keep two CPUs busy: each emulates its own two on one thread.
@@ -77,6 +78,11 @@ func matrix(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if o.verify && o.only == "" {
+		if err := results.CanKeep(block); err != nil {
+			return err
+		}
+	}
 	if err := os.MkdirAll(logDir, 0o755); err != nil {
 		return err
 	}
@@ -85,7 +91,7 @@ func matrix(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		return err
 	}
 
-	results := make([]result, len(picked))
+	ran := make([]result, len(picked))
 	errs := make([]error, len(picked))
 	slots := make(chan struct{}, guestsAtOnce)
 	var guests sync.WaitGroup
@@ -94,7 +100,7 @@ func matrix(ctx context.Context, o options, stdout, stderr io.Writer) error {
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			start := time.Now()
-			results[i], errs[i] = runKernel(ctx, k, o, initramfs, logPath(k))
+			ran[i], errs[i] = runKernel(ctx, k, o, initramfs, logPath(k))
 			fmt.Fprintf(stderr, "%s: done in %.0f s\n", k.name, time.Since(start).Seconds())
 		})
 	}
@@ -102,8 +108,11 @@ func matrix(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	printRows(stdout, picked, results)
-	return verdict(stdout, picked, results, o)
+	if o.verify {
+		return verdicts(stdout, picked, ran, o)
+	}
+	printRows(stdout, picked, ran)
+	return verdict(stdout, picked, ran, o)
 }
 
 // prepareImage builds what the guests run and returns the path of their root file system.

@@ -30,6 +30,8 @@ type result struct {
 	demo    string             // what the demo saw, or what is wrong with it; empty when it did not end
 	doctor  string             // ok, or what is wrong with the doctor; empty when it did not end
 	printed string             // what the command of --run printed
+	ended   bool               // the guest shut down cleanly
+	verify  string             // the document that verify printed; empty when it did not end
 	ok      bool               // every step exited 0, the guest shut down cleanly, and demo and doctor said what they must
 }
 
@@ -47,6 +49,7 @@ var (
 	testLine = regexp.MustCompile(`^\s*--- (PASS|FAIL|SKIP): (\S+)`)
 	// What internal/testenv says of programs that no guest has; the machine's own tests run what needs them.
 	hostOnly = regexp.MustCompile(`SKIPPED \(needs (bpftrace|the go command):`)
+	exitLine = regexp.MustCompile(`^KMATRIX exit=\d+$`)
 	endLine  = regexp.MustCompile(`^KMATRIX end (\S+) exit=(\d+)$`)
 )
 
@@ -64,8 +67,8 @@ func parseLog(log string) result {
 		} else if m := endLine.FindStringSubmatch(line); m != nil {
 			r.exits[m[1]], _ = strconv.Atoi(m[2])
 			step = ""
-		} else if line == plan.Exit(0) {
-			r.ok = true
+		} else if exitLine.MatchString(line) {
+			r.ended, r.ok = true, line == plan.Exit(0)
 		} else if step != "" {
 			output[step] += line + "\n"
 			if m := runLine.FindStringSubmatch(line); m != nil {
@@ -83,6 +86,9 @@ func parseLog(log string) result {
 		var sane bool
 		r.demo, sane = judgeDemo(exit, output[stepDemo])
 		r.ok = r.ok && sane
+	}
+	if _, ended := r.exits[stepVerify]; ended {
+		r.verify = output[stepVerify]
 	}
 	if exit, ended := r.exits[stepDoctor]; ended {
 		var sane bool
