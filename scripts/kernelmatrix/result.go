@@ -17,7 +17,6 @@ const (
 	stepDemo   = "demo"
 	stepDoctor = "doctor"
 	stepRun    = "run"
-	stepVerify = "verify"
 )
 
 // result is what one guest's console says happened.
@@ -31,7 +30,7 @@ type result struct {
 	doctor  string             // ok, or what is wrong with the doctor; empty when it did not end
 	printed string             // what the command of --run printed
 	ended   bool               // the guest shut down cleanly
-	verify  string             // the document that verify printed; empty when it did not end
+	output  map[string]string  // what each step printed
 	ok      bool               // every step exited 0, the guest shut down cleanly, and demo and doctor said what they must
 }
 
@@ -55,9 +54,8 @@ var (
 
 // parseLog reads a guest's console. Any text is valid: a guest that died early just has little in it.
 func parseLog(log string) result {
-	r := result{exits: map[string]int{}, tests: map[string]outcome{}, host: map[string]bool{}}
+	r := result{exits: map[string]int{}, tests: map[string]outcome{}, host: map[string]bool{}, output: map[string]string{}}
 	var step, test string
-	output := map[string]string{}
 	for line := range strings.Lines(log) {
 		line = strings.TrimRight(line, "\r\n")
 		if name, ok := strings.CutPrefix(line, plan.Begin("")); ok {
@@ -70,7 +68,7 @@ func parseLog(log string) result {
 		} else if exitLine.MatchString(line) {
 			r.ended, r.ok = true, line == plan.Exit(0)
 		} else if step != "" {
-			output[step] += line + "\n"
+			r.output[step] += line + "\n"
 			if m := runLine.FindStringSubmatch(line); m != nil {
 				test = step + " " + m[1]
 			} else if m := testLine.FindStringSubmatch(line); m != nil {
@@ -81,18 +79,15 @@ func parseLog(log string) result {
 		}
 	}
 	r.died = step
-	r.printed = strings.TrimSpace(output[stepRun])
+	r.printed = strings.TrimSpace(r.output[stepRun])
 	if exit, ended := r.exits[stepDemo]; ended {
 		var sane bool
-		r.demo, sane = judgeDemo(exit, output[stepDemo])
+		r.demo, sane = judgeDemo(exit, r.output[stepDemo])
 		r.ok = r.ok && sane
-	}
-	if _, ended := r.exits[stepVerify]; ended {
-		r.verify = output[stepVerify]
 	}
 	if exit, ended := r.exits[stepDoctor]; ended {
 		var sane bool
-		r.doctor, sane = judgeDoctor(exit, output[stepDoctor])
+		r.doctor, sane = judgeDoctor(exit, r.output[stepDoctor])
 		r.ok = r.ok && sane
 	}
 	return r

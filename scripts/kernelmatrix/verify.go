@@ -7,9 +7,11 @@ import (
 	"io"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/pinwatch/pinwatch/internal/contract"
 	"github.com/pinwatch/pinwatch/scripts/kernelmatrix/plan"
 	"github.com/pinwatch/pinwatch/scripts/results"
 )
@@ -17,12 +19,39 @@ import (
 // block of docs/results.md that this matrix fills.
 const block = "kernels"
 
-// How long a guest may hold statements against its kernel: what has not been done by then is left undone.
+// part is a share of the statements, with a time of its own: what has not been done by then is left undone.
+type part struct {
+	step        string
+	experiments []string // that its statements take; nil = all that no other part has
+	limit       time.Duration
+}
+
+// parts of a guest's verification, what rests on the kernel's events and state first.
+var parts = []part{
+	{"verify-kernel", []string{"churn", "storm", "pins", "inherit", "internal", "programs", "source", "callback", "cgo"}, 210 * time.Second},
+	{"verify-rest", nil, 210 * time.Second},
+}
+
 const (
-	verifyTimeout = 110 * time.Second
-	verifyGrace   = time.Minute     // for the experiment at hand to end, and for the text to get out by the serial line
-	verifyGuest   = 9 * time.Minute // with the time that the guest takes to boot
+	verifyGrace = 30 * time.Second // for the experiment at hand to end
+	verifyGuest = 10 * time.Minute // with the time that the guest takes to boot, and the text to get out by the serial line
 )
+
+// divide gives each part its ids of those that are wanted; only is empty for all.
+func divide(only string) [][]string {
+	wanted := strings.Split(only, ",")
+	ids := make([][]string, len(parts))
+	for _, st := range contract.Statements() {
+		if only != "" && !slices.Contains(wanted, st.ID) {
+			continue
+		}
+		i := slices.IndexFunc(parts, func(p part) bool {
+			return p.experiments == nil || slices.ContainsFunc(st.Experiments(), func(x string) bool { return slices.Contains(p.experiments, x) })
+		})
+		ids[i] = append(ids[i], st.ID)
+	}
+	return ids
+}
 
 // verification is the plan of --verify. Guests have no C compiler, so the workload with C comes along, linked statically; the rest is built
 // into pinwatch.
@@ -39,11 +68,16 @@ func verification(dir, only string) (files []guestFile, steps []plan.Step, err e
 		}
 		files = append(files, f)
 	}
-	argv := []string{"pinwatch", "verify", "-o", "json"}
-	if only != "" {
-		argv = append(argv, "--only", only)
+	for i, ids := range divide(only) {
+		if len(ids) > 0 {
+			steps = append(steps, plan.Step{Name: parts[i].step, Dir: "/tmp", Argv: []string{"pinwatch", "verify", "-o", "json", "--only", strings.Join(ids, ",")},
+				Timeout: parts[i].limit, Grace: verifyGrace, Document: true})
+		}
 	}
-	return files, []plan.Step{{Name: stepVerify, Dir: "/tmp", Argv: argv, Timeout: verifyTimeout, Grace: verifyGrace, Document: true}}, nil
+	if steps == nil {
+		return nil, nil, fmt.Errorf("--only %s: no such statement", only)
+	}
+	return files, steps, nil
 }
 
 // version is this tree's, as make build has it.
@@ -78,26 +112,40 @@ func verdicts(w io.Writer, picked []kernel, ran []result, o options) error {
 // Exit codes of pinwatch verify with verdicts: all hold, some are refuted or out of range, some are inconclusive.
 var verifyExits = map[int]bool{0: true, 3: true, 4: true}
 
-// verdicts reads what the guest's verify printed. The guest has ended itself, or the text may have been cut.
+// verdicts joins what the guest's parts printed. The guest has ended itself, or the text may have been cut.
 func (r result) verdicts() (*results.Verdicts, error) {
-	exit, ended := r.exits[stepVerify]
 	switch {
 	case r.release == "":
 		return nil, errors.New("did not boot")
-	case !ended || !r.ended:
+	case !r.ended:
 		return nil, errors.New("did not end")
-	case !verifyExits[exit]:
-		return nil, fmt.Errorf("exit %d", exit)
 	}
-	var document json.RawMessage
-	if err := decodeDocument(r.verify, &document); err != nil {
-		return nil, err
+	var said []*results.Verdicts
+	for _, p := range parts {
+		exit, ran := r.exits[p.step]
+		if !ran {
+			continue
+		}
+		if !verifyExits[exit] {
+			return nil, fmt.Errorf("%s: exit %d", p.step, exit)
+		}
+		var document json.RawMessage
+		if err := decodeDocument(r.output[p.step], &document); err != nil {
+			return nil, fmt.Errorf("%s: %w", p.step, err)
+		}
+		v, err := results.Decode(document)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p.step, err)
+		}
+		if v.Host.Kernel == nil || *v.Host.Kernel != r.release {
+			return nil, fmt.Errorf("%s: the verdicts are of another kernel", p.step)
+		}
+		said = append(said, v)
 	}
-	v, err := results.Decode(document)
-	if err == nil && (v.Host.Kernel == nil || *v.Host.Kernel != r.release) {
-		err = errors.New("the verdicts are of another kernel")
+	if said == nil {
+		return nil, errors.New("no verdicts")
 	}
-	return v, err
+	return results.Join(said), nil
 }
 
 // keep notes a kernel's verdicts and renews the tables.

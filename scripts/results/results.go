@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
 	"github.com/pinwatch/pinwatch/internal/report"
@@ -77,6 +78,22 @@ func Decode(b []byte) (*Verdicts, error) {
 		return nil, fmt.Errorf("read verdicts: their schema is %q, want %s", v.Schema, report.VerdictsSchemaID)
 	}
 	return v, nil
+}
+
+// Join makes one of the parts of a run, each of which has other statements. The last part's end is the run's.
+func Join(parts []*Verdicts) *Verdicts {
+	all := *parts[len(parts)-1]
+	all.Verdicts = nil
+	for _, p := range parts {
+		all.Interrupted = all.Interrupted || p.Interrupted
+		all.Verdicts = append(all.Verdicts, p.Verdicts...)
+	}
+	place := map[string]int{}
+	for i, st := range contract.Statements() {
+		place[st.ID] = i
+	}
+	slices.SortStableFunc(all.Verdicts, func(a, b report.StatementVerdict) int { return place[a.ID] - place[b.ID] })
+	return &all
 }
 
 // CanKeep says early what Show would complain of: before anything runs for nothing.
