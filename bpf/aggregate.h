@@ -22,6 +22,7 @@ static __always_inline void sum_fill_lock(struct event_sum_lock *e, const struct
 {
 	const struct thread_sum *sum = &state->sum;
 
+	e->h.flags = sum->calm;
 	e->until = sum->until;
 	e->looks = sum->looks;
 	e->handoffs = sum->handoffs;
@@ -49,6 +50,7 @@ static __noinline int sum_send(struct thread_state *state, __u32 tid, __u64 now)
 	sum_fill(e, state);
 	emit_submit(e);
 	state->sum.told = state->sum.switches;
+	state->sum.calm = 0;
 	return 0;
 }
 
@@ -127,17 +129,20 @@ static __always_inline bool lock_is_held(__u8 kind)
 	return kind == LOCK_USER || kind == LOCK_RUNTIME || kind == LOCK_ORPHAN;
 }
 
-// The calling thread wakes one that waits for its locked goroutine (runtime.startlockedm): it has given its P away for that, so it leaves
-// its CPU next (stopm). Where it has woken several in one run, the first counts.
-static __always_inline void handoff_begin(const struct thread_state *state, const struct task_struct *task, __u64 now)
+// A locked thread is woken. Where it is by another one of the target and waits for its goroutine (runtime.startlockedm), that one has given its
+// P away for that, so it leaves its CPU next (stopm). Where it has woken several in one run, the first counts.
+static __always_inline void locked_woken(const struct thread_state *state, const struct task_struct *task, __u64 now)
 {
 	__u64 self = bpf_get_current_pid_tgid();
 	struct cpu_slot *slot;
 
-	if ((__u32)(self >> 32) != target_tgid || (__u32)self == state->tid || !lock_is_held(state->lock))
+	if ((__u32)(self >> 32) != target_tgid || (__u32)self == state->tid)
 		return;
 	slot = cpu_slot(bpf_get_smp_processor_id());
-	if (!slot || !slot->task || slot->handoff >= slot->since)
+	if (!slot || !slot->task)
+		return;
+	slot->woke_locked = 1;
+	if (!aggregate || slot->handoff >= slot->since)
 		return;
 	slot->handoff_early = slot_holds(cpu_slot(task_cpu(task)), task);
 	if (!slot->handoff_early && !state->parked)
@@ -166,27 +171,43 @@ static __always_inline void handoff_end(struct cpu_slot *slot, __u32 cpu, __u32 
 	__sync_fetch_and_add(&to->sum.cpu_ns, now - from);
 }
 
-// A window ends and another begins between the switch-out before and this one.
+// A window ends and another begins between the switch-out before and this one, or has long, and this is the thread's first turn since.
 static __always_inline bool turn_crosses(const struct thread_state *state, const struct event_switch *e)
 {
 	__u64 at = boundary & ~1ULL;
 
-	return state->off_time < at && e->h.time >= at;
+	return state->off_time < boundary_before || (state->off_time < at && e->h.time >= at);
 }
+
+// The CPUs beyond the 128th are not remembered: turns that begin there after a migration are all sent. Without an index: Linux 5.10 loses its bound.
+static __always_inline bool cpu_was_told(const struct thread_sum *sum, __u32 cpu)
+{
+	if (cpu < 64)
+		return sum->cpus[0] >> cpu & 1;
+	return cpu < 128 && sum->cpus[1] >> (cpu - 64) & 1;
+}
+
+static __always_inline void cpu_is_told(struct thread_sum *sum, __u32 cpu)
+{
+	if (cpu < 64)
+		sum->cpus[0] |= 1ULL << cpu;
+	else if (cpu < 128)
+		sum->cpus[1] |= 1ULL << (cpu - 64);
+}
+
+// What a thread is busy with takes a few turns. Where its end does not come, as of a signal mask that C code sets for life, the turns after
+// that many are added up all the same.
+#define BUSY_TURNS 64
 
 // Whether a turn can be added up: nothing that user space wants to know exactly depends on it.
 static __always_inline bool turn_is_plain(struct thread_state *state, const struct event_switch *e)
 {
-	__u64 busy = state->busy;
 	__u32 cpu = e->h.cpu;
 
-	if (state->masked) { // what blocks its signals for long does not end, nor starts a thread
-		if (state->masked > 16)
-			busy &= ~0xffULL;
-		else
-			state->masked++;
-	}
-	if (busy) {
+	if (!state->busy) {
+		state->sent = 0;
+	} else if (state->sent < BUSY_TURNS) {
+		state->sent++;
 		state->again = 1;
 		return false;
 	}
@@ -198,7 +219,7 @@ static __always_inline bool turn_is_plain(struct thread_state *state, const stru
 		return false;
 	if (turn_crosses(state, e) || (e->run_ns | e->runq_ns | e->blocked_ns) >> 32)
 		return false;
-	return cpu == (__u32)e->last_cpu || (cpu < 128 && state->sum.cpus[cpu >> 6 & 1] >> (cpu & 63) & 1);
+	return cpu == (__u32)e->last_cpu || cpu_was_told(&state->sum, cpu);
 }
 
 // The thread was woken for its locked goroutine by another of the target.
@@ -220,7 +241,11 @@ static __always_inline void turn_add(struct thread_state *state, const struct ev
 		sum->migrations++;
 		move_add(e->last_cpu, e->h.cpu, e->h.time, e->why);
 	}
-	sum->looks += e->lock != LOCK_UNREAD;
+	if (e->lock != LOCK_UNREAD) {
+		sum->looks++;
+		if (!(e->h.flags & SWITCH_PREEMPTED))
+			sum->calm = 1;
+	}
 	// The hand-off is the window's that the turn ends in, but for one that began before all windows.
 	if (turn_is_handoff(state, e) && e->h.time - e->run_ns - e->runq_ns >= window_begin) {
 		sample_add(e->h.cpu, e->h.time, SAMPLE_WAKE, e->runq_ns);
@@ -241,8 +266,7 @@ static __always_inline bool turn_aggregate(struct thread_state *state, const str
 	sum_tell(state, e->h.tid, e->h.time);
 	if (turn_crosses(state, e))
 		state->sum.cpus[0] = state->sum.cpus[1] = 0;
-	if (cpu < 128)
-		state->sum.cpus[cpu >> 6 & 1] |= 1ULL << (cpu & 63);
+	cpu_is_told(&state->sum, cpu);
 	return false;
 }
 

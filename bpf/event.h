@@ -219,7 +219,8 @@ struct event_sum {
 	__u64 blocked_ns;
 };
 
-// The looks at the lock in these turns, and the hand-offs to the goroutine that it is locked to.
+// The looks at the lock in these turns, and the hand-offs to the goroutine that it is locked to. flags: 1 = one of the looks that are new was
+// when the thread left its CPU of its own will.
 struct event_sum_lock {
 	struct event_header h;
 	__u64 until;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 // goruntime.h: what the Go runtime's memory says of the calling thread: which M it is, and whether that is locked to a goroutine.
-// Only the calling thread looks at itself, so that nobody writes meanwhile, and nothing read is believed unless it agrees with
+// A thread looks at itself, so that nobody writes meanwhile (but for lock_peek), and nothing read is believed unless it agrees with
 // itself: m.procid is the thread's tid, lockedg.lockedm is the m. The names are those of runtime/runtime2.go.
 #ifndef PINWATCH_GORUNTIME_H
 #define PINWATCH_GORUNTIME_H
@@ -282,15 +282,16 @@ static __always_inline void lock_look(struct thread_state *state, __u32 tid, __u
 		lock_tell(state, seen, tid, now);
 }
 
-// A thread that sleeps with its stack pointer and on the word that it had when it was read to wait for its locked goroutine does so now:
-// no other path of the runtime's scheduler on that thread's own stack (runtime.stoplockedm, as against stopm below findRunnable) comes to
-// that word by that depth. So it is locked, and only to whom is as old as the last look. One read of the registers is a small part of
-// what a read of user memory costs here, at the end of a system call.
-static __always_inline bool waits_as_before(const struct thread_state *state, struct task_struct *task, __u64 now)
+// A thread that sleeps with its stack pointer and on the word that it had when it was read to wait for its locked goroutine does so now. Of
+// the runtime's ways to that word (m.park) by mPark, stopm below findRunnable lies deeper than stoplockedm; stopm below startlockedm may
+// be just as deep (go1.21 to 1.27: both 0x58 bytes below schedule), but there the thread has just woken the locked one that it gives its P
+// to, and is looked at. So it is locked, and only to whom is as old as the last look. A read of the registers is a small part of what a
+// read of user memory costs here, at the end of a system call.
+static __always_inline bool waits_as_before(const struct thread_state *state, struct task_struct *task, const struct cpu_slot *slot, __u64 now)
 {
 	__u64 sp, word;
 
-	if (!offsets_proved || !state->park_word || !state->m || state->leaving || state->blind || now - state->look_time >= LOCKED_AGE_NS)
+	if (slot->woke_locked || !offsets_proved || !state->park_word || !state->m || state->leaving || state->blind || now - state->look_time >= LOCKED_AGE_NS)
 		return false;
 	user_call(task, &sp, &word);
 	return (__u32)sp == state->park_sp && (__u32)word == state->park_word;
@@ -332,12 +333,12 @@ static __noinline int lock_look_closely(struct thread_state *state, __u32 tid, _
 }
 
 // The look of a thread that leaves its CPU, of its own will or not (runnable).
-static __always_inline void lock_look_at_switch(struct thread_state *state, struct task_struct *task, __u64 now, bool runnable,
-						struct lock_seen *seen)
+static __always_inline void lock_look_at_switch(struct thread_state *state, struct task_struct *task, const struct cpu_slot *slot, __u64 now,
+						bool runnable, struct lock_seen *seen)
 {
 	if (!runtime_known || !lock_is_due(state, now, runnable))
 		return;
-	if (state->lock == LOCK_USER && !runnable && waits_as_before(state, task, now)) {
+	if (state->lock == LOCK_USER && !runnable && waits_as_before(state, task, slot, now)) {
 		seen->kind = LOCK_USER;
 		seen->parked = 1;
 		return;

@@ -272,6 +272,9 @@ int pw_exec(__u64 *ctx)
 	if (!is_target(task))
 		return 0;
 	runtime_gone = 1;
+	state = thread_find(old_tid);
+	if (aggregate && state)
+		sum_tell(state, old_tid, bpf_ktime_get_ns()); // what was added up is the old program's
 	thread_rename(old_tid, task->pid);
 	state = thread_get(task);
 	if (state)

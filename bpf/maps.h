@@ -37,13 +37,14 @@ struct thread_sum {
 	__u64 cpu_ns;
 	__u64 told; // switches, when user space was last told
 	__u64 cpus[2]; // those whose first turn since the boundary has been sent
-	__u64 unused[2];
+	__u64 calm; // one of the looks since told was when it left its CPU of its own will
+	__u64 unused;
 };
 
 // What must be remembered of a thread between two of its events. It is made at task_newtask, or before the scheduler's hooks are
 // attached for threads that live already (pw_prepare). Written under its run queue's lock (switch) or its wake-up lock (waking,
-// wakeup_new, migrate), or by the thread itself; all zero but the tid = nothing seen yet. Four cache lines: a switch needs the first, and
-// to aggregate the third.
+// wakeup_new, migrate), or by the thread itself; all zero but the tid = nothing seen yet. Four cache lines: a switch needs the first, a look
+// at the lock the second, and adding up the third, with a migration or with telling the fourth.
 struct thread_state {
 	__u32 tid;	   // 0 = nobody's
 	__u32 waker;	   // who woke it at wake_time
@@ -62,13 +63,13 @@ struct thread_state {
 	__u8 is_m0;
 	__u8 blind;	   // the process executes another program by now, whose memory is not to be read with these offsets
 	__u8 parked;	   // aggregating: it left its CPU by itself and waits for its locked goroutine
-	__u8 unused;
+	__u8 sent;	   // aggregating: turns in a row that were sent because it was busy
 	__u8 again;	   // aggregating: its next turn is to be sent, for what this one was in the middle of
 	union {
 		// What is in progress, whose time off the CPU user space wants to know: all turns are sent.
 		__u64 busy;
 		struct {
-			__u8 masked;   // it has blocked SIGURG; more than 1: and switched since
+			__u8 masked;   // it has blocked SIGURG
 			__u8 leaving;  // it is in runtime.mexit or beyond: its m is not its own for long, so its lock stays as it is
 			__u8 injected; // it was preempted by injection, and has not left its CPU by itself since
 			__u8 resuming; // it has, and has not been back
@@ -124,7 +125,8 @@ struct cpu_slot {
 	__u64 head;	 // turns written, ever
 	__u64 tail_seen; // the tail, as last looked up
 	__u64 lost;	 // turns that found the ring full, or were too many, ever
-	__u64 quota;	 // turns that may be sent before rate_used is looked at again
+	__u32 quota;	 // turns that may be sent before rate_used is looked at again
+	__u32 woke_locked; // the thread that runs has woken a locked one
 	__u64 handoff;	 // aggregating: when the thread that runs has woken a locked one for its goroutine; before since = not in this run
 	__u32 handoff_to; // whom
 	__u32 handoff_early; // it had not left its CPU yet
@@ -146,6 +148,9 @@ struct {
 // that time. A thread's turn across it is sent, with its sums before it.
 __u64 boundary;
 
+// Aggregating: the boundary before that one.
+__u64 boundary_before;
+
 // Aggregating: a waking before this is no window's.
 __u64 window_begin;
 
@@ -166,7 +171,7 @@ enum sample_of {
 	SAMPLE_OFS,
 };
 
-// By bank, CPU and enum sample_of: only that CPU writes. Never set back: user space remembers what it has seen. The loader sets the size.
+// By bank, CPU and enum sample_of: only that CPU writes. User space sets back the bank that nobody adds to. The loader sets the size.
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);

@@ -20,7 +20,8 @@ type PinwatchCpuSlot struct {
 	Head         uint64
 	TailSeen     uint64
 	Lost         uint64
-	Quota        uint64
+	Quota        uint32
+	WokeLocked   uint32
 	Handoff      uint64
 	HandoffTo    uint32
 	HandoffEarly uint32
@@ -358,7 +359,7 @@ type PinwatchThreadState struct {
 	IsM0        uint8
 	Blind       uint8
 	Parked      uint8
-	Unused      uint8
+	Sent        uint8
 	Again       uint8
 	Busy        uint64
 	M           uint64
@@ -385,7 +386,8 @@ type PinwatchThreadState struct {
 		CpuNs      uint64
 		Told       uint64
 		Cpus       [2]uint64
-		Unused     [2]uint64
+		Calm       uint64
+		Unused     uint64
 	}
 	ToldM uint64
 }
@@ -459,6 +461,7 @@ const (
 	PinwatchVarAggregate              = "aggregate"
 	PinwatchVarAsyncPreempt           = "async_preempt"
 	PinwatchVarBoundary               = "boundary"
+	PinwatchVarBoundaryBefore         = "boundary_before"
 	PinwatchVarCpuCount               = "cpu_count"
 	PinwatchVarG_inRegister           = "g_in_register"
 	PinwatchVarG_piece                = "g_piece"
@@ -617,6 +620,7 @@ type PinwatchVariableSpecs struct {
 	Aggregate        *ebpf.VariableSpec `ebpf:"aggregate"`
 	AsyncPreempt     *ebpf.VariableSpec `ebpf:"async_preempt"`
 	Boundary         *ebpf.VariableSpec `ebpf:"boundary"`
+	BoundaryBefore   *ebpf.VariableSpec `ebpf:"boundary_before"`
 	CpuCount         *ebpf.VariableSpec `ebpf:"cpu_count"`
 	G_inRegister     *ebpf.VariableSpec `ebpf:"g_in_register"`
 	G_piece          *ebpf.VariableSpec `ebpf:"g_piece"`
@@ -724,6 +728,7 @@ type PinwatchVariables struct {
 	Aggregate        *ebpf.Variable `ebpf:"aggregate"`
 	AsyncPreempt     *ebpf.Variable `ebpf:"async_preempt"`
 	Boundary         *ebpf.Variable `ebpf:"boundary"`
+	BoundaryBefore   *ebpf.Variable `ebpf:"boundary_before"`
 	CpuCount         *ebpf.Variable `ebpf:"cpu_count"`
 	G_inRegister     *ebpf.Variable `ebpf:"g_in_register"`
 	G_piece          *ebpf.Variable `ebpf:"g_piece"`

@@ -84,7 +84,7 @@ int pw_generate(__u64 *ctx)
 		return 0;
 	OWN_RUN(OWN_GENERATE, 0);
 	state = thread_get(task);
-	if (state && !ctx[4]) // it will be delivered
+	if (state && !ctx[4] && !ctx[3]) // it will be delivered, and to this thread
 		state->pending = 1;
 	sender = sent_by_kernel(ctx[1]) ? 0 : bpf_get_current_pid_tgid();
 	if (light && sender >> 32 == target_tgid && !ctx[3]) // the sender is in its tgkill

@@ -111,7 +111,7 @@ static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct
 	if (dead)
 		lock.kind = state->lock;
 	else
-		lock_look_at_switch(state, prev, now, runnable, &lock);
+		lock_look_at_switch(state, prev, slot, now, runnable, &lock);
 	if (unlikely(state->injected) && !runnable)
 		turn_park(ctx, state, tid);
 	e.h.time = now;
@@ -136,7 +136,7 @@ static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct
 		state->resuming >>= 1; // parked for a preemption: until the turn after this one
 	}
 	state->woken_by = runnable ? 0 : turn_early_waker(state, slot->since);
-	state->off_time = now;
+	publish(&state->off_time, now);
 	state->last_cpu = cpu + 1;
 	state->why = WHY_UNKNOWN;
 	state->off_runnable = runnable;
@@ -167,6 +167,7 @@ int pw_switch(__u64 *ctx)
 		turn_end(ctx, prev, slot, cpu, now, ctx[0] || !state, state & TASK_DEAD);
 	}
 	slot->since = now;
+	slot->woke_locked = 0;
 	slot->task = in ? (__u64)next : 0;
 	return 0;
 }
@@ -196,8 +197,8 @@ static __always_inline void thread_woken(const struct task_struct *task, enum ow
 		state->wake_time = now;
 		state->waker = current_target_tid();
 	}
-	if (aggregate)
-		handoff_begin(state, task, now);
+	if (lock_is_held(state->lock))
+		locked_woken(state, task, now);
 }
 
 SEC("tp_btf/sched_waking")

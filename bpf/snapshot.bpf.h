@@ -57,7 +57,6 @@ static __always_inline bool snapshot_sums(struct snapshot *s, const struct threa
 	s->sum_lock.h = s->sum.h = s->thread.h;
 	sum_fill_lock(&s->sum_lock, state);
 	sum_fill(&s->sum, state);
-	s->sum_lock.h.flags = 0;
 	s->sum_lock.h.kind = s->sum.h.kind = KIND_NONE;
 	barrier();
 	if (*(volatile __u64 *)&state->off_time != s->thread.off_time || s->sum.until > s->thread.off_time)

@@ -23,7 +23,7 @@ static __noinline int thread_make_overflow(__u32 tid)
 
 // Makes the state of a thread that has none. Two threads whose tids want the same place are never made at one moment: tids are
 // given out one after the other. A place that is nobody's is all zero (thread_forget), but for what a thread on another CPU, which had found
-// it before, may have written into its first line.
+// it before, may have written: into its first line, and cpu_ns.
 static __always_inline struct thread_state *thread_make(__u32 tid)
 {
 	__u32 place = tid & thread_mask;
@@ -33,6 +33,8 @@ static __always_inline struct thread_state *thread_make(__u32 tid)
 		__builtin_memset(state, 0, __builtin_offsetof(struct thread_state, m));
 		state->tid = tid;
 		state->blind = runtime_gone;
+		if (aggregate)
+			state->sum.cpu_ns = 0;
 		return state;
 	}
 	thread_make_overflow(tid);

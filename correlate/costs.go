@@ -64,6 +64,7 @@ type cost struct {
 	offN        uint64  // samples whose off-CPU time is known
 	off         float64 // its sum, ns
 	hist        stats.Histogram
+	summed      bool // some samples were added up by the kernel side: outs, ins, late and moved are not known
 }
 
 // costs are a phase's rows by part, nil where nothing is. The row over all samples is made last, of those by lock: each sample is in one.
@@ -136,6 +137,7 @@ func (k *cost) merge(o *cost) {
 	k.offN += o.offN
 	k.off += o.off
 	k.hist.Merge(&o.hist)
+	k.summed = k.summed || o.summed
 }
 
 // all is the row over all samples.
@@ -212,6 +214,9 @@ func (w *window) costRow(p phase, of Population, k *cost) Cost {
 		row.Own.add(working("sched_switch_out"), k.late)
 	case phaseHandoffCPU:
 		row.Own.add(working("sched_waking"), k.n-k.late)
+	}
+	if k.summed {
+		row.Own = nil
 	}
 	if spec.warning != "" && k.n > 0 {
 		row.Warnings = append(row.Warnings, spec.warning)

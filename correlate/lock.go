@@ -172,7 +172,7 @@ func (c *Correlator) observedTimes(t *thread, at events.Time, blocked bool, n ui
 	if !c.cfg.Locks || t.told.kind == events.LockUnread {
 		return
 	}
-	if t.lock.read || t.unknown {
+	if (t.lock.read || t.unknown) && at > t.lock.seen {
 		c.setLock(t, t.told, at)
 	}
 	if w := c.inner(at, at); w != nil {

@@ -18,14 +18,15 @@ func (c *Correlator) sum(e *events.Event) {
 	now.run, now.runq, now.blocked = e.Args[events.ArgSumRun], e.Args[events.ArgSumRunq], e.Args[events.ArgSumBlocked]
 	t.sums = now
 	until := events.Time(e.Args[events.ArgUntil])
+	if now.switches < last.switches { // a thread whose birth was not told, under a tid that was another's
+		last = sums{}
+	}
 	if now.switches == last.switches || until <= t.lastOut || t.deadAt != 0 {
 		return
 	}
 	parts := [...]int64{classRun: int64(now.run - last.run), classRunq: int64(now.runq - last.runq), classBlocked: int64(now.blocked - last.blocked)}
 	from := until - events.Time(parts[classRun]+parts[classRunq]+parts[classBlocked])
-	if t.begun != 0 || len(t.deferred) > 0 { // no interval is open where turns are added up, but for one that lasts beyond all reason
-		c.offUnknown(t, until)
-	}
+	t.offUnknownBefore(until)
 	c.accountSum(t, from, until, parts)
 	if w := c.inner(until, until); w != nil {
 		s := c.share(w, t)
@@ -69,12 +70,15 @@ func (c *Correlator) sumLock(e *events.Event) {
 		return
 	}
 	until := events.Time(e.Args[events.ArgUntil])
+	if t.sums.looks < last.looks {
+		last = sums{}
+	}
 	if n := t.sums.looks - last.looks; n > 0 {
-		c.observedTimes(t, max(t.lock.seen, until-lookAge), false, n)
+		c.observedTimes(t, max(t.lock.seen, until-lookAge), e.Flags != 0, n)
 	}
 	n := t.sums.handoffs - last.handoffs
 	w := c.inner(until, until)
-	if n == 0 || w == nil {
+	if n == 0 && t.sums.cpu == last.cpu || w == nil {
 		return
 	}
 	t.waiter = waiter{t.lockKind(), t.lock.goid, t.lock.entry}
@@ -97,6 +101,7 @@ func (c *Correlator) sampleTotal(e *events.Event) {
 	if k := c.samples(e); k != nil {
 		n := e.Args[events.ArgSamples]
 		k.n += n
+		k.summed = true
 		k.hist.AddSummary(int64(n), float64(e.Args[events.ArgSampleSum]), int64(e.Args[events.ArgSampleLeast]), int64(e.Args[events.ArgSampleMost]))
 	}
 }

@@ -200,6 +200,17 @@ func (c *Correlator) offUnknown(t *thread, to events.Time) {
 	c.offCPU(t, to, to)
 }
 
+// offUnknownBefore is for absences up to a moment of which only the sum is known: what began before it may hold some.
+func (t *thread) offUnknownBefore(until events.Time) {
+	for s := range t.opened {
+		s.vague = s.vague || s.begin < until
+	}
+	for i := range t.deferred {
+		d := &t.deferred[i]
+		d.vague = d.vague || d.begin < until
+	}
+}
+
 // switchedOut tells a thread's open intervals that it has left its CPU.
 func (t *thread) switchedOut() {
 	for s := range t.opened {

@@ -47,9 +47,9 @@ func (b *Banks) Read(bank int, at Time, out func(*Event)) {
 			for why, n := range m.ByWhy {
 				if n > 0 {
 					out(&Event{Time: at, Kind: Move, Args: [8]uint64{uint64(from), uint64(to), uint64(why), n}})
+					m.ByWhy[why] = 0
 				}
 			}
-			*m = bpf.PinwatchMoves{}
 		}
 	}
 }

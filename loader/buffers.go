@@ -22,11 +22,16 @@ type Buffers struct {
 // LimitError says that the buffers asked for do not fit into the memory that pinwatch may use.
 type LimitError struct {
 	Bytes, Limit uint64
+	Banks        uint64 // of Bytes, what adding up takes
 	By           string // who sets the limit
 }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("buffers of %d MiB do not fit: %s leaves %d MiB; ask for less with --ring-size", e.Bytes>>20, e.By, e.Limit>>20)
+	what := "ask for less with --ring-size"
+	if e.Banks > e.Bytes/2 {
+		what = "on so many CPUs --aggregate takes most of it: leave it out"
+	}
+	return fmt.Sprintf("buffers of %d MiB do not fit: %s leaves %d MiB; %s", e.Bytes>>20, e.By, e.Limit>>20, what)
 }
 
 const (
@@ -63,7 +68,7 @@ func sizeBuffers(bytes int, aggregate bool) (Buffers, error) {
 		b.BankBytes = sampleBanks(cpus)*int(unsafe.Sizeof(bpf.PinwatchSamples{})) + moveBanks(cpus)*int(unsafe.Sizeof(bpf.PinwatchMoves{}))
 	}
 	if n := b.bytes(); n > limit {
-		return b, &LimitError{n, limit, by}
+		return b, &LimitError{Bytes: n, Limit: limit, Banks: uint64(b.BankBytes), By: by}
 	}
 	return b, nil
 }

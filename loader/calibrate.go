@@ -43,7 +43,7 @@ type hookup struct {
 // than a second one.
 func Calibrate() (c *Calibration, err error) {
 	c = &Calibration{Dispatch: map[string]float64{}}
-	runtime.LockOSThread()
+	runtime.LockOSThread() // whose name is read and set again
 	defer runtime.UnlockOSThread()
 	c.ClockRead, c.ClockStep = clockCosts()
 	var name [16]byte

@@ -51,6 +51,7 @@ type Session struct {
 	hooks    map[string]string
 	noFentry map[string]error // by system call: why it has a tracepoint
 	refuse   func(call string) error
+	withoutC bool // the target is a Go program without C, which makes its threads by clone (runtime/sys_linux_*.s), never by clone3
 	fence    atomic.Uint32
 }
 
@@ -60,7 +61,8 @@ func Attach(target *Target, cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{Target: target, Kernel: kernel, hooks: map[string]string{}, noFentry: map[string]error{}, refuse: cfg.refuse}
+	s := &Session{Target: target, Kernel: kernel, hooks: map[string]string{}, noFentry: map[string]error{}, refuse: cfg.refuse,
+		withoutC: cfg.Runtime != nil && cfg.Runtime.Unknown["CGO"] == nil && !cfg.Runtime.CGO}
 	if err := s.load(cfg); err != nil {
 		return nil, err
 	}
@@ -116,9 +118,13 @@ func (s *Session) SampleBanks() *ebpf.Map { return s.objs.SampleBanks }
 func (s *Session) MoveBanks() *ebpf.Map   { return s.objs.MoveBanks }
 
 // Boundary has an aggregating session keep what comes from a moment on, CLOCK_MONOTONIC ns, apart from what was before, and add it up in
-// that bank, 0 or 1. The moment must be far enough ahead for every CPU to see it in time.
-func (s *Session) Boundary(at uint64, bank uint32) error {
-	if err := s.objs.Boundary.Set(at&^1 | uint64(bank)); err != nil {
+// that bank, 0 or 1. The moment must be far enough ahead for every CPU to see it in time. last is the boundary before, 0 = there was none.
+func (s *Session) Boundary(last, at uint64, bank uint32) error {
+	err := s.objs.BoundaryBefore.Set(last)
+	if err == nil {
+		err = s.objs.Boundary.Set(at&^1 | uint64(bank))
+	}
+	if err != nil {
 		return fmt.Errorf("set a boundary: %w", err)
 	}
 	s.fence.Add(1) // no clock is read before the other CPUs can see it

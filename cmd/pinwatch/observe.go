@@ -94,7 +94,7 @@ func (o *observer) run(ctx context.Context, p plan) (err error) {
 		return err
 	}
 
-	o.wait = o.pollEvery()
+	o.wait = pollEvery
 	poll := time.NewTimer(o.wait)
 	defer poll.Stop()
 	cut, end := start.Time+events.Time(p.interval), start.Time+events.Time(p.duration)
@@ -114,7 +114,7 @@ func (o *observer) run(ctx context.Context, p plan) (err error) {
 		if err := o.poll(before); err != nil {
 			return err
 		}
-		poll.Reset(o.wait)
+		poll.Reset(o.until(p, before, cut, end))
 		if p.tick != nil {
 			p.tick(before.Sub(start.Time), o.seen)
 		}
@@ -168,11 +168,23 @@ func (o *observer) poll(before events.Time) error {
 	return o.err
 }
 
+// until is how long to wait for the next poll: not beyond the next boundary.
+func (o *observer) until(p plan, now, cut, end events.Time) time.Duration {
+	wait := o.wait
+	if p.duration > 0 {
+		wait = min(wait, end.Sub(now))
+	}
+	if p.interval > 0 {
+		wait = min(wait, cut.Sub(now))
+	}
+	return max(wait, pollLeast)
+}
+
 // nextPoll is how long to wait for the next poll after a wait at whose end the buffers were that full: so long that they fill to an
-// eighth, and not longer than most.
+// eighth, no longer than most, and no more than twice as long.
 func nextPoll(wait, most time.Duration, fill float64) time.Duration {
 	const aim = 1. / 8
-	if fill*float64(most) <= aim*float64(wait) {
+	if most = max(pollEvery, min(most, 2*wait)); fill*float64(most) <= aim*float64(wait) {
 		return most
 	}
 	return max(pollLeast, time.Duration(float64(wait)*aim/fill))
@@ -199,7 +211,7 @@ func (o *observer) boundary(kind events.Kind) error {
 	if err := o.readLocks(); err != nil {
 		return err
 	}
-	at, err := o.sums.next()
+	at, err := o.sums.next(o.order.Push)
 	if err != nil {
 		return err
 	}

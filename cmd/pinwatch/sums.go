@@ -11,7 +11,8 @@ import (
 type sums struct {
 	session *loader.Session
 	banks   *events.Banks
-	bank    int // that is added to
+	bank    int         // that is added to
+	last    events.Time // boundary; 0 = none
 }
 
 // openSums maps what the session adds up.
@@ -31,21 +32,21 @@ func (s *sums) close() {
 
 // begin begins the first window and returns when: what was added up before is nobody's.
 func (s *sums) begin() (events.Time, error) {
-	return s.cross(func(at events.Time) error {
-		discard := func(*events.Event) {}
-		s.banks.Read(0, at, discard)
-		s.banks.Read(1, at, discard)
-		return s.session.WindowBegins(uint64(at))
-	})
+	at, err := s.cross(discard, func(at events.Time) error { return s.session.WindowBegins(uint64(at)) })
+	s.read(at, discard)
+	return at, err
 }
 
-// next ends a window, begins the one after it and returns when that was.
-func (s *sums) next() (events.Time, error) {
-	return s.cross(func(events.Time) error { return nil })
+func discard(*events.Event) {}
+
+// next ends a window, begins the one after it and returns when that was. It hands out what it finds to be the ending one's.
+func (s *sums) next(out func(*events.Event)) (events.Time, error) {
+	return s.cross(out, func(events.Time) error { return nil })
 }
 
-// cross tells the kernel side of a boundary while that lies ahead, prepares for it, and waits for it.
-func (s *sums) cross(prepare func(at events.Time) error) (events.Time, error) {
+// cross tells the kernel side of a boundary while that lies ahead, prepares for it, and waits for it. Until then nothing is added to the bank of
+// what comes after it, but what was held up for long or came after a boundary that was told too late: that is the ending window's.
+func (s *sums) cross(out func(*events.Event), prepare func(at events.Time) error) (events.Time, error) {
 	if s == nil {
 		return now(), nil
 	}
@@ -53,14 +54,16 @@ func (s *sums) cross(prepare func(at events.Time) error) (events.Time, error) {
 	const ahead, margin = events.Time(5 * time.Millisecond), time.Millisecond
 	for {
 		at := (now() + ahead) &^ 1
-		if err := s.session.Boundary(uint64(at), uint32(s.bank)); err != nil {
+		if err := s.session.Boundary(uint64(s.last), uint64(at), uint32(s.bank)); err != nil {
 			return 0, err
 		}
 		if err := prepare(at); err != nil {
 			return 0, err
 		}
+		s.banks.Read(s.bank, now(), out)
 		if left := at.Sub(now()); left >= margin { // else somebody had the CPU meanwhile, and not every thread has seen it in time
 			time.Sleep(left)
+			s.last = at
 			return at, nil
 		}
 	}

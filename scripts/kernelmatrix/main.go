@@ -52,14 +52,14 @@ func main() {
 	flag.StringVar(&o.packages, "packages", testPackages, "packages whose tests run")
 	flag.BoolVar(&o.verify, "verify", false, "hold the statements of the specification against each kernel and put the verdicts into docs/results.md")
 	flag.StringVar(&o.only, "only", "", "with --verify: these statements, comma-separated, and write nothing")
-	flag.DurationVar(&o.timeout, "timeout", 6*time.Minute, "for one guest")
+	flag.DurationVar(&o.timeout, "timeout", 18*time.Minute, "for one guest")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
 	if o.verify {
-		o.timeout = max(o.timeout, verifyGuest)
+		o.timeout = min(o.timeout, verifyGuest)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
