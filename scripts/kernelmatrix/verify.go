@@ -33,7 +33,7 @@ var parts = []part{
 }
 
 const (
-	verifyGrace = 30 * time.Second // for the experiment at hand to end
+	verifyGrace = 60 * time.Second // for the experiment at hand to end
 	verifyGuest = 10 * time.Minute // with the time that the guest takes to boot, and the text to get out by the serial line
 )
 
