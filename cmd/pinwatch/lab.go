@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"io"
@@ -38,6 +39,9 @@ func newLab(ctx context.Context, release string, cpus []int) (*lab, error) {
 		return l.build(ctx, release, workbuild.Command{Name: "workload"})
 	}
 	l.Cgo = func(ctx context.Context) ([]string, error) {
+		if program := os.Getenv(cgoWorkload); program != "" {
+			return prebuilt(program, l.GoVersion)
+		}
 		of := release
 		if of == "" {
 			of = strings.TrimPrefix(thisRelease(), "go")
@@ -52,6 +56,22 @@ func newLab(ctx context.Context, release string, cpus []int) (*lab, error) {
 		}
 	}
 	return l, nil
+}
+
+// cgoWorkload names a workload with C that has been built already, for machines that have no compiler, such as the guests of the kernel
+// matrix.
+const cgoWorkload = "PINWATCH_CGO_WORKLOAD"
+
+// prebuilt is the command line of such a program. It must be of the release that the verdicts are about.
+func prebuilt(program, version string) ([]string, error) {
+	info, err := buildinfo.ReadFile(program)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cgoWorkload, err)
+	}
+	if info.GoVersion != version {
+		return nil, fmt.Errorf("%s: %s was built by %s, the other workloads by %s", cgoWorkload, program, info.GoVersion, version)
+	}
+	return []string{program}, nil
 }
 
 // build builds a workload, once.

@@ -347,6 +347,24 @@ func TestEmulated(t *testing.T) {
 	}
 }
 
+// What comes late in an emulator, or costs more there, refutes nothing; what happens that must not does.
+func TestEmulatorIsSlow(t *testing.T) {
+	for _, tt := range []struct{ id, line, want string }{
+		{"G-6", "tight: locked_interrupted=2", NotTestable},
+		{"G-7", "syscall: long_others_ran=23", NotTestable},
+		{"P-7", "cgo: short_ratio~1x60", NotTestable},
+		{"X-1", "handoff: tax~3x50", NotTestable},
+		{"G-1", "migrate: locked_moves=1", Refuted},
+	} {
+		s, _ := Find(tt.id)
+		e := evidence(t, "go1.26.8", append(slices.Clone(trials[tt.id].good), tt.line)...)
+		e.Emulated = true
+		if o := s.Judge(e); o.Verdict != tt.want {
+			t.Errorf("%s with %s: %s, want %s", tt.id, tt.line, o.Verdict, tt.want)
+		}
+	}
+}
+
 // Our own programs' part of a cost is no part of the claim's.
 func TestBias(t *testing.T) {
 	s, _ := Find("P-9")

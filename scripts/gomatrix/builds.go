@@ -21,6 +21,10 @@ var (
 	shortForms    = []string{"plain", "stripped"}
 )
 
+// verifiedMinors are those whose releases the statements of the specification are held against, 1.minor: the first with preemption
+// by signals, those at which the runtime changed most since, the newest.
+var verifiedMinors = []int{14, 18, 21, 24, 26, 27}
+
 // form is a way to build.
 type form struct {
 	name    string

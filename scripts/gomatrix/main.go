@@ -21,6 +21,8 @@ type options struct {
 	short    bool
 	run      string
 	pinwatch string
+	verify   bool
+	only     string
 	strict   bool
 }
 
@@ -29,6 +31,8 @@ func main() {
 	flag.BoolVar(&o.short, "short", false, "three releases, each plain and stripped")
 	flag.StringVar(&o.run, "run", "", "only rows, such as 1.21.13/stripped, that match this regular expression")
 	flag.StringVar(&o.pinwatch, "pinwatch", "bin/pinwatch", "the pinwatch to test")
+	flag.BoolVar(&o.verify, "verify", false, "hold the statements of the specification against six releases and put the verdicts into docs/results.md; --run chooses releases")
+	flag.StringVar(&o.only, "only", "", "with --verify: these statements, comma-separated, and write nothing")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		flag.Usage()
@@ -37,7 +41,11 @@ func main() {
 	o.strict = os.Getenv("CI") == "true" // what continuous integration leaves out, nobody tests
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := matrix(ctx, o, os.Stdout, os.Stderr); err != nil {
+	run := matrix
+	if o.verify {
+		run = verifyMatrix
+	}
+	if err := run(ctx, o, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "go-matrix:", err)
 		os.Exit(1)
 	}

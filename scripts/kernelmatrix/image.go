@@ -38,9 +38,18 @@ type guestFile struct {
 
 // build compiles one static binary into dir and returns it as bin/NAME; args are go's, up to the package.
 func build(dir, name string, args ...string) (guestFile, error) {
+	return buildBy(dir, name, "CGO_ENABLED=0", args...)
+}
+
+// buildWithC compiles one static binary that is linked with C: guests have no C library.
+func buildWithC(dir, name, pkg string) (guestFile, error) {
+	return buildBy(dir, name, "CGO_ENABLED=1", "build", "-ldflags=-linkmode=external -extldflags=-static", pkg)
+}
+
+func buildBy(dir, name, cgo string, args ...string) (guestFile, error) {
 	out := filepath.Join(dir, name)
 	cmd := exec.Command("go", append(append(args[:1:1], "-o", out), args[1:]...)...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
+	cmd.Env = append(os.Environ(), cgo, "GOOS=linux", "GOARCH=amd64")
 	if msg, err := cmd.CombinedOutput(); err != nil {
 		return guestFile{}, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, strings.TrimSpace(string(msg)))
 	}

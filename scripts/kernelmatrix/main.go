@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/scripts/kernelmatrix/plan"
+	"github.com/pinwatch/pinwatch/scripts/results"
 )
 
 // guestsAtOnce guests keep two CPUs busy: each emulates its own two on one thread.
@@ -36,6 +37,8 @@ type options struct {
 	cmdline  string
 	run      string
 	packages string
+	verify   bool
+	only     string
 	timeout  time.Duration
 }
 
@@ -47,11 +50,16 @@ func main() {
 	flag.StringVar(&o.cmdline, "cmdline", "", "added to the guests' kernel command line, e.g. lockdown=confidentiality")
 	flag.StringVar(&o.run, "run", "", "run this command instead, e.g. \"pinwatch doctor -o json\" or a static binary of this machine")
 	flag.StringVar(&o.packages, "packages", testPackages, "packages whose tests run")
+	flag.BoolVar(&o.verify, "verify", false, "hold the statements of the specification against each kernel and put the verdicts into docs/results.md")
+	flag.StringVar(&o.only, "only", "", "with --verify: these statements, comma-separated, and write nothing")
 	flag.DurationVar(&o.timeout, "timeout", 18*time.Minute, "for one guest")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
+	}
+	if o.verify {
+		o.timeout = min(o.timeout, verifyGuest)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -70,6 +78,11 @@ func matrix(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if o.verify && o.only == "" {
+		if err := results.CanKeep(block); err != nil {
+			return err
+		}
+	}
 	if err := os.MkdirAll(logDir, 0o755); err != nil {
 		return err
 	}
@@ -78,7 +91,7 @@ func matrix(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		return err
 	}
 
-	results := make([]result, len(picked))
+	ran := make([]result, len(picked))
 	errs := make([]error, len(picked))
 	slots := make(chan struct{}, guestsAtOnce)
 	var guests sync.WaitGroup
@@ -87,7 +100,7 @@ func matrix(ctx context.Context, o options, stdout, stderr io.Writer) error {
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			start := time.Now()
-			results[i], errs[i] = runKernel(ctx, k, o, initramfs, logPath(k))
+			ran[i], errs[i] = runKernel(ctx, k, o, initramfs, logPath(k))
 			fmt.Fprintf(stderr, "%s: done in %.0f s\n", k.name, time.Since(start).Seconds())
 		})
 	}
@@ -95,8 +108,11 @@ func matrix(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	printRows(stdout, picked, results)
-	return verdict(stdout, picked, results, o)
+	if o.verify {
+		return verdicts(stdout, picked, ran, o)
+	}
+	printRows(stdout, picked, ran)
+	return verdict(stdout, picked, ran, o)
 }
 
 // prepareImage builds what the guests run and returns the path of their root file system.
@@ -113,10 +129,13 @@ func prepareImage(o options) (string, error) {
 	initBinary.name = "init"
 	var files []guestFile
 	var steps []plan.Step
-	if o.run == "" {
-		files, steps, err = suite(binaries, strings.Fields(o.packages))
-	} else {
+	switch {
+	case o.verify:
+		files, steps, err = verification(binaries, o.only)
+	case o.run != "":
 		files, steps, err = single(binaries, o)
+	default:
+		files, steps, err = suite(binaries, strings.Fields(o.packages))
 	}
 	if err != nil {
 		return "", err

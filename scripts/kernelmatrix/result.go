@@ -29,6 +29,8 @@ type result struct {
 	demo    string             // what the demo saw, or what is wrong with it; empty when it did not end
 	doctor  string             // ok, or what is wrong with the doctor; empty when it did not end
 	printed string             // what the command of --run printed
+	ended   bool               // the guest shut down cleanly
+	output  map[string]string  // what each step printed
 	ok      bool               // every step exited 0, the guest shut down cleanly, and demo and doctor said what they must
 }
 
@@ -46,14 +48,14 @@ var (
 	testLine = regexp.MustCompile(`^\s*--- (PASS|FAIL|SKIP): (\S+)`)
 	// What internal/testenv says of programs that no guest has; the machine's own tests run what needs them.
 	hostOnly = regexp.MustCompile(`SKIPPED \(needs (bpftrace|the go command):`)
+	exitLine = regexp.MustCompile(`^KMATRIX exit=\d+$`)
 	endLine  = regexp.MustCompile(`^KMATRIX end (\S+) exit=(\d+)$`)
 )
 
 // parseLog reads a guest's console. Any text is valid: a guest that died early just has little in it.
 func parseLog(log string) result {
-	r := result{exits: map[string]int{}, tests: map[string]outcome{}, host: map[string]bool{}}
+	r := result{exits: map[string]int{}, tests: map[string]outcome{}, host: map[string]bool{}, output: map[string]string{}}
 	var step, test string
-	output := map[string]string{}
 	for line := range strings.Lines(log) {
 		line = strings.TrimRight(line, "\r\n")
 		if name, ok := strings.CutPrefix(line, plan.Begin("")); ok {
@@ -63,10 +65,10 @@ func parseLog(log string) result {
 		} else if m := endLine.FindStringSubmatch(line); m != nil {
 			r.exits[m[1]], _ = strconv.Atoi(m[2])
 			step = ""
-		} else if line == plan.Exit(0) {
-			r.ok = true
+		} else if exitLine.MatchString(line) {
+			r.ended, r.ok = true, line == plan.Exit(0)
 		} else if step != "" {
-			output[step] += line + "\n"
+			r.output[step] += line + "\n"
 			if m := runLine.FindStringSubmatch(line); m != nil {
 				test = step + " " + m[1]
 			} else if m := testLine.FindStringSubmatch(line); m != nil {
@@ -77,15 +79,15 @@ func parseLog(log string) result {
 		}
 	}
 	r.died = step
-	r.printed = strings.TrimSpace(output[stepRun])
+	r.printed = strings.TrimSpace(r.output[stepRun])
 	if exit, ended := r.exits[stepDemo]; ended {
 		var sane bool
-		r.demo, sane = judgeDemo(exit, output[stepDemo])
+		r.demo, sane = judgeDemo(exit, r.output[stepDemo])
 		r.ok = r.ok && sane
 	}
 	if exit, ended := r.exits[stepDoctor]; ended {
 		var sane bool
-		r.doctor, sane = judgeDoctor(exit, output[stepDoctor])
+		r.doctor, sane = judgeDoctor(exit, r.output[stepDoctor])
 		r.ok = r.ok && sane
 	}
 	return r

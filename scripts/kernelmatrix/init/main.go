@@ -106,6 +106,9 @@ func runStep(s plan.Step) int {
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
+	if s.Grace > 0 {
+		cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, s.Grace
+	}
 
 	err := cmd.Run()
 	_, _ = document.WriteTo(os.Stdout)
@@ -113,6 +116,8 @@ func runStep(s plan.Step) int {
 	switch {
 	case err == nil:
 		return 0
+	case ctx.Err() != nil && cmd.ProcessState.Exited(): // by the interrupt
+		return cmd.ProcessState.ExitCode()
 	case ctx.Err() != nil:
 		say(fmt.Sprintf("%s: killed after %v", s.Name, s.Timeout))
 	case errors.As(err, &exited) && exited.Exited():

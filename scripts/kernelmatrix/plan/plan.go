@@ -17,13 +17,17 @@ type Step struct {
 	Argv    []string      `json:"argv"`    // argv[0] is looked up in /bin unless it has a slash
 	Timeout time.Duration `json:"timeout"` // the step's process group is killed after it; must be positive
 
+	// Grace is for programs that can end early with what they have: at Timeout they are interrupted, as by Ctrl-C, and killed only when this
+	// has passed as well. 0 = killed at once.
+	Grace time.Duration `json:"grace,omitempty"`
+
 	// Document says that standard output is one document: it is held back until the program ends and printed in one piece,
 	// so that nothing the program says on standard error stands inside it.
 	Document bool `json:"document,omitempty"`
 }
 
 // Env is added to the environment of every step.
-var Env = []string{"PATH=/bin", "HOME=/tmp", "PINWATCH_GUEST=1", "PINWATCH_WORKLOAD=/bin/workload"}
+var Env = []string{"PATH=/bin", "HOME=/tmp", "PINWATCH_GUEST=1", "PINWATCH_WORKLOAD=/bin/workload", "PINWATCH_CGO_WORKLOAD=/bin/cgoworkload"}
 
 // Killed is the exit code reported for a step that a signal ended or that could not be started.
 const Killed = 125

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pinwatch/pinwatch/internal/contract"
+)
+
+// Every statement is in one part, and those whose experiments watch the kernel are in the first.
+func TestDivide(t *testing.T) {
+	ids := divide("")
+	if n := len(contract.Statements()); len(slices.Concat(ids...)) != n {
+		t.Errorf("%d statements in the parts, want %d", len(slices.Concat(ids...)), n)
+	}
+	if !slices.Contains(ids[0], "P-8") || !slices.Contains(ids[1], "G-1") {
+		t.Errorf("got %q", ids)
+	}
+	if got := divide("G-1,P-8"); !slices.Equal(got[0], []string{"P-8"}) || !slices.Equal(got[1], []string{"G-1"}) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func verdictsOf(kernel, id string) string {
+	return fmt.Sprintf(`{"schema": "pinwatch.verdicts/v1", "host": {"kernel": %q}, "verdicts": [{"id": %q, "verdict": "holds"}]}`, kernel, id)
+}
+
+func TestGuestVerdicts(t *testing.T) {
+	const kernel = "KMATRIX kernel 6.1.0"
+	first := []string{kernel, "KMATRIX begin verify-kernel", verdictsOf("6.1.0", "P-8"), "KMATRIX end verify-kernel exit=3"}
+	second := []string{"KMATRIX begin verify-rest", verdictsOf("6.1.0", "G-1"), "KMATRIX end verify-rest exit=4"}
+	exit := []string{"KMATRIX exit=1"} // some verdicts have exit codes of their own
+	for _, tt := range []struct {
+		what  string
+		lines []string
+		want  string // ids, or words of the error
+	}{
+		{"both parts", slices.Concat(first, second, exit), "G-1 P-8"},
+		{"the first alone", slices.Concat(first, exit), "P-8"},
+		{"no boot", nil, "did not boot"},
+		{"cut", slices.Concat(first, second), "did not end"},
+		{"nothing ran", slices.Concat([]string{kernel}, exit), "no verdicts"},
+		{"an error", slices.Concat([]string{kernel, "KMATRIX begin verify-rest", "KMATRIX end verify-rest exit=1"}, exit), "verify-rest: exit 1"},
+		{"no document", slices.Concat([]string{kernel, "KMATRIX begin verify-rest", "KMATRIX end verify-rest exit=0"}, exit), "no report"},
+		{"another kernel", slices.Concat([]string{"KMATRIX kernel 5.10.0"}, first[1:], exit), "another kernel"},
+	} {
+		v, err := parseLog(console(tt.lines...)).verdicts()
+		got := fmt.Sprint(err)
+		if err == nil {
+			var ids []string
+			for _, row := range v.Verdicts {
+				ids = append(ids, row.ID)
+			}
+			got = strings.Join(ids, " ")
+		}
+		if !strings.Contains(got, tt.want) {
+			t.Errorf("%s: %q, want %q", tt.what, got, tt.want)
+		}
+	}
+}
+
+func TestTitle(t *testing.T) {
+	if got := title("7.3.4+deb13-cloud-amd64"); got != "Linux 7.3" {
+		t.Errorf("got %q", got)
+	}
+}
