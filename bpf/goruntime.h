@@ -285,7 +285,8 @@ static __always_inline void lock_look(struct thread_state *state, __u32 tid, __u
 // A thread that sleeps with its stack pointer and on the word that it had when it was read to wait for its locked goroutine does so now. Of
 // the runtime's ways to that word (m.park) by mPark, stopm below findRunnable lies deeper than stoplockedm; stopm below startlockedm may
 // be just as deep (go1.21 to 1.27: both 0x58 bytes below schedule), but there the thread has just woken the locked one that it gives its P
-// to, and is looked at. So it is locked, and only to whom is as old as the last look. A read of the registers is a small part of what a
+// to, and is looked at. That waking is seen unless the other was just about to sleep: what is not is a thread that let go of its lock within
+// LOCKED_AGE_NS, taken for a locked one until the next look. Else it is locked, and only to whom is as old as the last look. A read of the registers is a small part of what a
 // read of user memory costs here, at the end of a system call.
 static __always_inline bool waits_as_before(const struct thread_state *state, struct task_struct *task, const struct cpu_slot *slot, __u64 now)
 {
