@@ -28,6 +28,10 @@ func TestRequire(t *testing.T) {
 	if !strings.Contains(r.fatal, want) || r.skipped != "" {
 		t.Errorf("in CI: fatal %q, skipped %q", r.fatal, r.skipped)
 	}
+	r = record(func(t testing.TB) { Require(t, ofKernel(lack)) })
+	if !strings.Contains(r.skipped, want) || r.fatal != "" {
+		t.Errorf("in CI, of another kernel: fatal %q, skipped %q", r.fatal, r.skipped)
+	}
 }
 
 // TestNeedsAnswer tries every need: where one is not met, the reason is an error of one line.
