@@ -22,9 +22,9 @@ static __always_inline void sum_fill_lock(struct event_sum_lock *e, const struct
 {
 	const struct thread_sum *sum = &state->sum;
 
-	e->h.flags = sum->calm;
+	e->h.flags = sum->looks & 1;
 	e->until = sum->until;
-	e->looks = sum->looks;
+	e->looks = sum->looks >> 1;
 	e->handoffs = sum->handoffs;
 	e->wake_ns = sum->wake_ns;
 	e->cpu_ns = sum->cpu_ns;
@@ -50,7 +50,7 @@ static __noinline int sum_send(struct thread_state *state, __u32 tid, __u64 now)
 	sum_fill(e, state);
 	emit_submit(e);
 	state->sum.told = state->sum.switches;
-	state->sum.calm = 0;
+	state->sum.looks &= ~1ULL;
 	return 0;
 }
 
@@ -241,11 +241,8 @@ static __always_inline void turn_add(struct thread_state *state, const struct ev
 		sum->migrations++;
 		move_add(e->last_cpu, e->h.cpu, e->h.time, e->why);
 	}
-	if (e->lock != LOCK_UNREAD) {
-		sum->looks++;
-		if (!(e->h.flags & SWITCH_PREEMPTED))
-			sum->calm = 1;
-	}
+	if (e->lock != LOCK_UNREAD)
+		sum->looks = (sum->looks + 2) | !(e->h.flags & SWITCH_PREEMPTED);
 	// The hand-off is the window's that the turn ends in, but for one that began before all windows.
 	if (turn_is_handoff(state, e) && e->h.time - e->run_ns - e->runq_ns >= window_begin) {
 		sample_add(e->h.cpu, e->h.time, SAMPLE_WAKE, e->runq_ns);

@@ -101,59 +101,50 @@ static __always_inline const struct pt_regs *user_registers(struct task_struct *
 	return BPF_CORE_READ(task, stack) + THREAD_SIZE_BEFORE_5_15 - bpf_core_type_size(struct pt_regs);
 }
 
+// Kernels that hand out the registers let them be read like any memory of theirs.
+#define user_register(regs, field) (HAS_TASK_PT_REGS ? (regs)->field : BPF_CORE_READ(regs, field))
+
 #if defined(__TARGET_ARCH_x86)
-#define first_argument(regs) ((regs)->di)
+#define register_ip ip
+#define register_frame bp
+#define register_argument di
+#define register_call orig_ax
 #else
-#define first_argument(regs) ((regs)->orig_x0) // the register itself holds what the call returns
+#define register_ip pc
+#define register_frame regs[29]
+#define register_argument orig_x0 // the first register itself holds what the call returns
+#define register_call syscallno
 #endif
 
-static __always_inline __u64 user_stack_pointer(void)
-{
-	return BPF_CORE_READ(user_registers(current_task()), sp);
-}
-
-// The stack pointer and the first argument of the system call that the thread is in. Kernels that hand out the registers let them be
-// read like any memory of theirs.
+// The stack pointer and the first argument of the system call that the thread is in.
 static __always_inline void user_call(struct task_struct *task, __u64 *sp, __u64 *argument)
 {
 	const struct pt_regs *regs = user_registers(task);
 
-	if (HAS_TASK_PT_REGS) {
-		*sp = regs->sp;
-		*argument = first_argument(regs);
-		return;
-	}
-	*sp = BPF_CORE_READ(regs, sp);
-	bpf_core_read(argument, sizeof(*argument), &first_argument(regs));
+	*sp = user_register(regs, sp);
+	*argument = user_register(regs, register_argument);
+}
+
+static __always_inline __u64 user_stack_pointer(void)
+{
+	return user_register(user_registers(current_task()), sp);
 }
 
 static __always_inline __u64 user_frame_pointer(void)
 {
-#if defined(__TARGET_ARCH_x86)
-	return BPF_CORE_READ(user_registers(current_task()), bp);
-#else
-	return BPF_CORE_READ(user_registers(current_task()), regs[29]);
-#endif
+	return user_register(user_registers(current_task()), register_frame);
 }
 
 static __always_inline __u64 user_program_counter(void)
 {
-#if defined(__TARGET_ARCH_x86)
-	return BPF_CORE_READ(user_registers(current_task()), ip);
-#else
-	return BPF_CORE_READ(user_registers(current_task()), pc);
-#endif
+	return user_register(user_registers(current_task()), register_ip);
 }
 
 // The number of the system call that the calling thread is in. Where it is in none, it is what the last way into the kernel left there:
 // -1, an interrupt's complement, a fault's error code (arch/x86/entry/entry_64.S; arch/arm64/include/asm/ptrace.h).
 static __always_inline __s32 current_syscall(void)
 {
-#if defined(__TARGET_ARCH_x86)
-	return (__s32)BPF_CORE_READ(user_registers(current_task()), orig_ax);
-#else
-	return BPF_CORE_READ(user_registers(current_task()), syscallno);
-#endif
+	return (__s32)user_register(user_registers(current_task()), register_call);
 }
 
 // What a thread's g is found by: its thread pointer, or the register itself. The thread pointer is the one that the kernel saved at

@@ -129,6 +129,7 @@ static __always_inline __u32 lock_read_none(struct lock_seen *seen, const struct
 // Reads the lock of seen->m. Its goroutine is most likely the one of last time: when that says so itself, m.lockedg says the same, and
 // the depth is read again only when it has not been for a while.
 #define DEPTH_AGE_NS 1000000
+#define TICK_NS 1024
 static __always_inline __u32 lock_read(struct lock_seen *seen, struct thread_state *state, __u64 now)
 {
 	__u64 lockedg = state->lockedg;
@@ -230,11 +231,18 @@ static __always_inline void lock_tell(struct thread_state *state, const struct l
 	e->internal = seen->internal;
 	e->parked = seen->parked;
 	emit_submit(e);
+	state->wait = 0;
 	state->lock = seen->kind;
 	state->lockedg = seen->lockedg;
 	state->goid = seen->goid;
 	state->ext = seen->ext;
 	state->internal = seen->internal;
+}
+
+static __always_inline void lock_is_read(struct thread_state *state, __u64 now)
+{
+	state->look_time = now;
+	state->read_tick = now / TICK_NS;
 }
 
 static __always_inline bool lock_is_told(const struct thread_state *state, const struct lock_seen *seen)
@@ -244,14 +252,14 @@ static __always_inline bool lock_is_told(const struct thread_state *state, const
 
 // A thread that was not locked a moment ago is not looked at again at each switch, nor is a locked one that is preempted: a read of user
 // memory at a switch is most of what we cost. What is not looked at is not said. Offsets that are not proved want every proof there is.
-#define LOOK_AGE_NS 100000
+#define UNLOCKED_AGE_NS 100000
 #define LOCKED_AGE_NS 250000
 static __always_inline bool lock_is_due(const struct thread_state *state, __u64 now, bool runnable)
 {
 	if (!offsets_proved)
 		return true;
 	if (state->lock == LOCK_NONE || state->lock == LOCK_FOREIGN)
-		return now - state->look_time >= LOOK_AGE_NS;
+		return now - state->look_time >= UNLOCKED_AGE_NS;
 	return !runnable || now - state->look_time >= LOCKED_AGE_NS;
 }
 
@@ -265,7 +273,7 @@ static __always_inline void lock_look(struct thread_state *state, __u32 tid, __u
 		seen->kind = state->lock;
 		return;
 	}
-	state->look_time = now;
+	lock_is_read(state, now);
 	seen->m = state->m;
 	if (seen->m) {
 		seen->kind = lock_read(seen, state, now);
@@ -282,29 +290,37 @@ static __always_inline void lock_look(struct thread_state *state, __u32 tid, __u
 		lock_tell(state, seen, tid, now);
 }
 
-// A thread that sleeps with its stack pointer and on the word that it had when it was read to wait for its locked goroutine does so now. Of
-// the runtime's ways to that word (m.park) by mPark, stopm below findRunnable lies deeper than stoplockedm; stopm below startlockedm may
-// be just as deep (go1.21 to 1.27: both 0x58 bytes below schedule), but there the thread has just woken the locked one that it gives its P
-// to, and is looked at. That waking is seen unless the other was just about to sleep: what is not is a thread that let go of its lock within
-// LOCKED_AGE_NS, taken for a locked one until the next look. Else it is locked, and only to whom is as old as the last look. A read of the registers is a small part of what a
-// read of user memory costs here, at the end of a system call.
-static __always_inline bool waits_as_before(const struct thread_state *state, struct task_struct *task, const struct cpu_slot *slot, __u64 now)
+// Where a thread sleeps: its stack pointer and the word it waits for, and whether it has just woken a locked thread. The stack is aligned.
+static __always_inline __u32 wait_place(struct task_struct *task, const struct cpu_slot *slot)
 {
 	__u64 sp, word;
 
-	if (slot->woke_locked || !offsets_proved || !state->park_word || !state->m || state->leaving || state->blind || now - state->look_time >= LOCKED_AGE_NS)
-		return false;
 	user_call(task, &sp, &word);
-	return (__u32)sp == state->park_sp && (__u32)word == state->park_word;
+	return (((__u32)sp | slot->woke_locked) * 0x9e3779b1 ^ (__u32)word) ?: 1;
 }
 
-static __always_inline void note_wait(struct thread_state *state, struct task_struct *task)
+// A thread that sleeps where it slept when its memory was read is what it was then: locked, and its goroutine waits, or not locked. Of the
+// runtime's ways to the word of an M (m.park) by mPark, stopm below findRunnable lies deeper than stoplockedm; stopm below startlockedm may
+// be just as deep (go1.21 to 1.27: both 0x58 bytes below schedule), but there the thread has just woken the locked one that it gives its P
+// to. That waking is seen unless the other was just about to sleep: what is not is a thread that let go of its lock, or took one, since it was
+// read and for no longer than WAIT_AGE_NS, taken for what it was. Also to whom it is locked is as old as that. A read of the registers
+// is a small part of what a read of user memory costs here, at the end of a system call.
+#define WAIT_AGE_NS 1000000
+static __always_inline bool waits_as_before(const struct thread_state *state, struct task_struct *task, const struct cpu_slot *slot, __u64 now)
 {
-	__u64 sp, word;
+	if (!state->wait || state->leaving || state->blind || now - state->look_time >= WAIT_AGE_NS ||
+	    (__u32)(now / TICK_NS) - state->read_tick >= WAIT_AGE_NS / TICK_NS)
+		return false;
+	if (state->lock == LOCK_USER ? slot->woke_locked : state->masked)
+		return false;
+	return wait_place(task, slot) == state->wait;
+}
 
-	user_call(task, &sp, &word);
-	state->park_sp = sp;
-	state->park_word = word;
+static __always_inline void note_wait(struct thread_state *state, struct task_struct *task, const struct cpu_slot *slot, const struct lock_seen *seen)
+{
+	if (offsets_proved && state->m && seen->kind == state->lock &&
+	    (seen->kind == LOCK_USER ? seen->parked : seen->kind == LOCK_NONE && !state->is_m0))
+		state->wait = wait_place(task, slot);
 }
 
 // The two cases that nearly all looks are, by one read: a thread that is not locked still isn't, one that is locked still is to the
@@ -339,17 +355,18 @@ static __always_inline void lock_look_at_switch(struct thread_state *state, stru
 {
 	if (!runtime_known || !lock_is_due(state, now, runnable))
 		return;
-	if (state->lock == LOCK_USER && !runnable && waits_as_before(state, task, slot, now)) {
-		seen->kind = LOCK_USER;
-		seen->parked = 1;
+	if (!runnable && waits_as_before(state, task, slot, now)) {
+		state->look_time = now;
+		seen->kind = state->lock;
+		seen->parked = seen->kind == LOCK_USER;
 		return;
 	}
 	if (likely(lock_is_same(state, now, seen)))
-		state->look_time = now;
+		lock_is_read(state, now);
 	else
 		lock_look_closely(state, task->pid, now, seen);
-	if (seen->parked && seen->kind == LOCK_USER && !runnable)
-		note_wait(state, task);
+	if (!runnable)
+		note_wait(state, task, slot, seen);
 }
 
 // The same where the calling thread's state is not at hand.

@@ -29,7 +29,7 @@ struct thread_sum {
 	__u64 run_ns;
 	__u64 runq_ns;
 	__u64 blocked_ns;
-	__u64 looks; // at its lock
+	__u64 looks; // at its lock, times two; plus one when one of those since told was when it left its CPU of its own will
 	__u64 handoffs;
 	__u64 wake_ns;
 
@@ -37,8 +37,7 @@ struct thread_sum {
 	__u64 cpu_ns;
 	__u64 told; // switches, when user space was last told
 	__u64 cpus[2]; // those whose first turn since the boundary has been sent
-	__u64 calm; // one of the looks since told was when it left its CPU of its own will
-	__u64 unused;
+	__u64 unused[2];
 };
 
 // What must be remembered of a thread between two of its events. It is made at task_newtask, or before the scheduler's hooks are
@@ -50,9 +49,9 @@ struct thread_state {
 	__u32 waker;	   // who woke it at wake_time
 	__u64 off_time;	   // when it last left its CPU, or task_newtask
 	__u64 wake_time;   // the last waking; of the present absence when later than off_time
-	__u64 look_time;   // when its lock was last looked at
-	__u32 park_sp;	   // where it waits for its locked goroutine, as was seen when it was read that it does: the stack pointer, and
-	__u32 park_word;   // the word it waits for, both without their upper halves; 0 = has not been seen
+	__u64 look_time;   // when its lock was last looked at, by whatever means
+	__u32 read_tick;   // when it was last read from memory, in ticks of TICK_NS; it is never much older than look_time
+	__u32 wait;	   // where it slept when that was read of it, see waits_as_before; 0 = has not been seen
 	__u32 woken_by;	   // who woke it before it had left its CPU for the present absence
 	__s16 last_cpu;	   // CPU + 1 of the last run; 0 = not known
 	__u8 why;	   // enum migrate_why of the current absence

@@ -347,8 +347,8 @@ type PinwatchThreadState struct {
 	OffTime     uint64
 	WakeTime    uint64
 	LookTime    uint64
-	ParkSp      uint32
-	ParkWord    uint32
+	ReadTick    uint32
+	Wait        uint32
 	WokenBy     uint32
 	LastCpu     int16
 	Why         uint8
@@ -386,8 +386,7 @@ type PinwatchThreadState struct {
 		CpuNs      uint64
 		Told       uint64
 		Cpus       [2]uint64
-		Calm       uint64
-		Unused     uint64
+		Unused     [2]uint64
 	}
 	ToldM uint64
 }
