@@ -144,7 +144,7 @@ static __always_inline void locked_woken(const struct thread_state *state, const
 	slot->woke_locked = 1;
 	if (!aggregate || slot->handoff >= slot->since)
 		return;
-	slot->handoff_early = slot_holds(cpu_slot(task_cpu(task)), task);
+	slot->handoff_early = task_on_cpu(task) && slot_holds(cpu_slot(task_cpu(task)), task); // the other CPU's slot is dear
 	if (!slot->handoff_early && !state->parked)
 		return;
 	slot->handoff_to = state->tid;
@@ -199,12 +199,26 @@ static __always_inline void cpu_is_told(struct thread_sum *sum, __u32 cpu)
 // that many are added up all the same.
 #define BUSY_TURNS 64
 
-// Whether a turn can be added up: nothing that user space wants to know exactly depends on it.
-static __always_inline bool turn_is_plain(struct thread_state *state, const struct event_switch *e)
+// All parts of the turn are known, and small enough to be added up.
+static __always_inline bool turn_is_whole(const struct event_switch *e)
+{
+	return (e->h.flags & (SWITCH_RUN | SWITCH_OFF | SWITCH_FIRST | SWITCH_DEAD)) == (SWITCH_RUN | SWITCH_OFF) &&
+	       !((e->run_ns | e->runq_ns | e->blocked_ns) >> 32);
+}
+
+// Whether a turn can be added up, as nearly all can: nothing that user space wants to know exactly depends on it, and it begins where the last
+// one ended, in a window that is the present one.
+static __always_inline bool turn_is_plain(const struct thread_state *state, const struct event_switch *e)
+{
+	return !state->busy && !state->again && state->off_time >= boundary && e->last_cpu == (__s16)e->h.cpu && turn_is_whole(e);
+}
+
+// The same for those that are not like that.
+static __always_inline bool turn_is_calm(struct thread_state *state, const struct event_switch *e)
 {
 	__u32 cpu = e->h.cpu;
 
-	if (!state->busy) {
+	if (!state->busy) { // since the turn after the last busy one, whose `again` led here
 		state->sent = 0;
 	} else if (state->sent < BUSY_TURNS) {
 		state->sent++;
@@ -215,9 +229,7 @@ static __always_inline bool turn_is_plain(struct thread_state *state, const stru
 		state->again = 0;
 		return false;
 	}
-	if ((e->h.flags & (SWITCH_RUN | SWITCH_OFF | SWITCH_FIRST | SWITCH_DEAD)) != (SWITCH_RUN | SWITCH_OFF) || e->last_cpu < 0)
-		return false;
-	if (turn_crosses(state, e) || (e->run_ns | e->runq_ns | e->blocked_ns) >> 32)
+	if (!turn_is_whole(e) || e->last_cpu < 0 || turn_crosses(state, e))
 		return false;
 	return cpu == (__u32)e->last_cpu || cpu_was_told(&state->sum, cpu);
 }
@@ -251,12 +263,11 @@ static __always_inline void turn_add(struct thread_state *state, const struct ev
 	}
 }
 
-// Adds a turn up; false: it is to be sent, the sums before it have been told.
-static __always_inline bool turn_aggregate(struct thread_state *state, const struct event_switch *e)
+static __noinline int turn_aggregate_closely(struct thread_state *state, const struct event_switch *e)
 {
 	__u32 cpu = e->h.cpu;
 
-	if (turn_is_plain(state, e)) {
+	if (turn_is_calm(state, e)) {
 		turn_add(state, e);
 		return true;
 	}
@@ -265,6 +276,15 @@ static __always_inline bool turn_aggregate(struct thread_state *state, const str
 		state->sum.cpus[0] = state->sum.cpus[1] = 0;
 	cpu_is_told(&state->sum, cpu);
 	return false;
+}
+
+// Adds a turn up; false: it is to be sent, the sums before it have been told.
+static __always_inline bool turn_aggregate(struct thread_state *state, const struct event_switch *e)
+{
+	if (unlikely(!turn_is_plain(state, e)))
+		return turn_aggregate_closely(state, e);
+	turn_add(state, e);
+	return true;
 }
 
 #endif

@@ -146,9 +146,9 @@ int pw_newtask(__u64 *ctx)
 }
 
 // With an M that is not its own for life, what looked like the end of a thread was that of a call from C (runtime.dropm). Only a thread that
-// blocks its signals, and so may be about to end, is looked at; where offsets are not proved each one that may know its M (runtime.minit
-// writes it before).
-static __always_inline __u8 sigmask_look(struct thread_state *self, __u32 tid, __u64 now, bool masked)
+// blocks its signals for good, and so may be about to end, is looked at (one that wants to unblock them asks for the old mask: newosproc); where
+// offsets are not proved each one that may know its M (runtime.minit writes it before).
+static __always_inline __u8 sigmask_look(struct thread_state *self, __u32 tid, __u64 now, bool masked, bool for_good)
 {
 	struct lock_seen seen = {};
 
@@ -157,13 +157,13 @@ static __always_inline __u8 sigmask_look(struct thread_state *self, __u32 tid, _
 		self->leaving = 0;
 	if (self->starting == 2)
 		self->starting = 0;
-	if (masked || (!offsets_proved && (self->m || !runtime_cgo)))
+	if ((masked && for_good) || (!offsets_proved && (self->m || !runtime_cgo)))
 		lock_look(self, tid, now, &seen);
 	return seen.kind;
 }
 
 // A Go thread's last step to "ready" (minit) and its first step to its end (mexit) is rt_sigprocmask(SIG_SETMASK).
-static __always_inline void sigprocmask_enter(void *ctx, __u64 how, __u64 set_address, __u64 c)
+static __always_inline void sigprocmask_enter(void *ctx, __u64 how, __u64 set_address, __u64 old_address)
 {
 	__u32 tid = current_target_tid();
 	struct thread_state *self;
@@ -178,7 +178,7 @@ static __always_inline void sigprocmask_enter(void *ctx, __u64 how, __u64 set_ad
 	bpf_probe_read_user(&set, sizeof(set), (void *)set_address);
 	self = thread_self();
 	if (self)
-		lock = sigmask_look(self, tid, now, set >> (SIGURG - 1) & 1);
+		lock = sigmask_look(self, tid, now, set >> (SIGURG - 1) & 1, !old_address);
 	e = emit_reserve(sizeof(*e), KIND_SIGMASK, tid, now);
 	if (!e)
 		return;

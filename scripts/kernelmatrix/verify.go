@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,13 +29,13 @@ type part struct {
 
 // parts of a guest's verification, what rests on the kernel's events and state first.
 var parts = []part{
-	{"verify-kernel", []string{"churn", "storm", "pins", "inherit", "internal", "programs", "source", "callback", "cgo"}, 210 * time.Second},
+	{"verify-kernel", []string{"churn", "storm", "pins", "inherit", "internal", "programs", "source", "callback", "cgo"}, 330 * time.Second},
 	{"verify-rest", nil, 210 * time.Second},
 }
 
 const (
 	verifyGrace = 60 * time.Second // for the experiment at hand to end
-	verifyGuest = 10 * time.Minute // with the time that the guest takes to boot, and the text to get out by the serial line
+	verifyGuest = 14 * time.Minute // with the time that the guest takes to boot, and the text to get out by the serial line
 )
 
 // divide gives each part its ids of those that are wanted; only is empty for all.
@@ -89,18 +90,20 @@ func version() string {
 	return strings.TrimSpace(string(out))
 }
 
-// verdicts notes what each guest said, prints it, and returns errFailed if one said nothing. The extra kernels have no column.
+// verdicts notes what each guest said, prints it, and returns errFailed if a part of one said nothing. The extra kernels have no column.
 func verdicts(w io.Writer, picked []kernel, ran []result, o options) error {
 	var summaries []results.Summary
 	var failed error
 	for i, r := range ran {
 		v, err := r.verdicts()
-		if err == nil && o.only == "" && !picked[i].extra {
-			err = keep(picked[i], r.release, v)
+		if v != nil && o.only == "" && !picked[i].extra {
+			err = errors.Join(err, keep(picked[i], r.release, v))
 		}
 		if err != nil {
 			fmt.Fprintf(w, "%s: FAILED: %v; all it said is in %s\n", picked[i].name, err, logPath(picked[i]))
 			failed = errFailed
+		}
+		if v == nil {
 			continue
 		}
 		summaries = append(summaries, results.Summarize(title(r.release), v))
@@ -112,7 +115,8 @@ func verdicts(w io.Writer, picked []kernel, ran []result, o options) error {
 // Exit codes of pinwatch verify with verdicts: all hold, some are refuted or out of range, some are inconclusive.
 var verifyExits = map[int]bool{0: true, 3: true, 4: true}
 
-// verdicts joins what the guest's parts printed. The guest has ended itself, or the text may have been cut.
+// verdicts joins what the guest's parts printed, and says what is wrong with the others. The guest has ended itself, or the text may have been
+// cut.
 func (r result) verdicts() (*results.Verdicts, error) {
 	switch {
 	case r.release == "":
@@ -121,31 +125,42 @@ func (r result) verdicts() (*results.Verdicts, error) {
 		return nil, errors.New("did not end")
 	}
 	var said []*results.Verdicts
+	var failed []error
 	for _, p := range parts {
 		exit, ran := r.exits[p.step]
 		if !ran {
 			continue
 		}
-		if !verifyExits[exit] {
-			return nil, fmt.Errorf("%s: exit %d", p.step, exit)
-		}
-		var document json.RawMessage
-		if err := decodeDocument(r.output[p.step], &document); err != nil {
-			return nil, fmt.Errorf("%s: %w", p.step, err)
-		}
-		v, err := results.Decode(document)
+		v, err := r.part(p.step, exit)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", p.step, err)
-		}
-		if v.Host.Kernel == nil || *v.Host.Kernel != r.release {
-			return nil, fmt.Errorf("%s: the verdicts are of another kernel", p.step)
+			failed = append(failed, fmt.Errorf("%s: %w", p.step, err))
+			continue
 		}
 		said = append(said, v)
 	}
 	if said == nil {
-		return nil, errors.New("no verdicts")
+		return nil, cmp.Or(errors.Join(failed...), errors.New("no verdicts"))
 	}
-	return results.Join(said), nil
+	return results.Join(said), errors.Join(failed...)
+}
+
+// part is what one part printed.
+func (r result) part(step string, exit int) (*results.Verdicts, error) {
+	if !verifyExits[exit] {
+		return nil, fmt.Errorf("exit %d", exit)
+	}
+	var document json.RawMessage
+	if err := decodeDocument(r.output[step], &document); err != nil {
+		return nil, err
+	}
+	v, err := results.Decode(document)
+	if err != nil {
+		return nil, err
+	}
+	if v.Host.Kernel == nil || *v.Host.Kernel != r.release {
+		return nil, errors.New("the verdicts are of another kernel")
+	}
+	return v, nil
 }
 
 // keep notes a kernel's verdicts and renews the tables.

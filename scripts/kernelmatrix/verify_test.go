@@ -35,26 +35,29 @@ func TestGuestVerdicts(t *testing.T) {
 	for _, tt := range []struct {
 		what  string
 		lines []string
-		want  string // ids, or words of the error
+		want  string // ids, and words of the error
 	}{
 		{"both parts", slices.Concat(first, second, exit), "G-1 P-8"},
 		{"the first alone", slices.Concat(first, exit), "P-8"},
 		{"no boot", nil, "did not boot"},
 		{"cut", slices.Concat(first, second), "did not end"},
 		{"nothing ran", slices.Concat([]string{kernel}, exit), "no verdicts"},
+		{"one killed", slices.Concat([]string{kernel, "KMATRIX begin verify-kernel", "KMATRIX end verify-kernel exit=125"}, second, exit), "G-1 verify-kernel: exit 125"},
 		{"an error", slices.Concat([]string{kernel, "KMATRIX begin verify-rest", "KMATRIX end verify-rest exit=1"}, exit), "verify-rest: exit 1"},
 		{"no document", slices.Concat([]string{kernel, "KMATRIX begin verify-rest", "KMATRIX end verify-rest exit=0"}, exit), "no report"},
 		{"another kernel", slices.Concat([]string{"KMATRIX kernel 5.10.0"}, first[1:], exit), "another kernel"},
 	} {
 		v, err := parseLog(console(tt.lines...)).verdicts()
-		got := fmt.Sprint(err)
-		if err == nil {
-			var ids []string
+		var said []string
+		if v != nil {
 			for _, row := range v.Verdicts {
-				ids = append(ids, row.ID)
+				said = append(said, row.ID)
 			}
-			got = strings.Join(ids, " ")
 		}
+		if err != nil {
+			said = append(said, err.Error())
+		}
+		got := strings.Join(said, " ")
 		if !strings.Contains(got, tt.want) {
 			t.Errorf("%s: %q, want %q", tt.what, got, tt.want)
 		}
