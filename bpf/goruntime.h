@@ -126,15 +126,15 @@ static __always_inline __u32 lock_read_none(struct lock_seen *seen, const struct
 	return seen->ext && m_is_orphan(seen->m, state->masked) ? LOCK_ORPHAN : LOCK_UNKNOWN;
 }
 
-// Reads the lock of seen->m. Its goroutine is most likely the one of last time: when that says so itself, m.lockedg says the same, and
-// the depth is read again only when it has not been for a while.
+// Reads the lock of seen->m. Its goroutine is most likely the one of last time, unless the thread is about to end: when that says so itself,
+// m.lockedg says the same, and the depth is read again only when it has not been for a while.
 #define DEPTH_AGE_NS 1000000
 #define TICK_NS 1024
 static __always_inline __u32 lock_read(struct lock_seen *seen, struct thread_state *state, __u64 now)
 {
 	__u64 lockedg = state->lockedg;
 
-	if (!lockedg || !g_read(seen, lockedg)) {
+	if (!lockedg || state->masked || !g_read(seen, lockedg)) {
 		if (!user_read(&lockedg, seen->m + off_m_lockedg))
 			return LOCK_UNKNOWN;
 		if (!lockedg)

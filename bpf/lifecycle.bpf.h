@@ -24,7 +24,7 @@ static __always_inline void call_end(enum event_kind kind, __s64 ret)
 
 	if (!tid)
 		return;
-	OWN_RUN(kind == KIND_CLONE_EXIT ? OWN_CLONE_RETURN : OWN_TGKILL_RETURN, 0);
+	OWN_RUN(kind == KIND_CLONE_EXIT ? OWN_CLONE_RETURN : OWN_TGKILL_RETURN);
 	self = thread_self();
 	if (!self || !self->call_time)
 		return;
@@ -71,7 +71,7 @@ static __always_inline void clone_begins(void *ctx, __u64 clone_flags, __u8 clon
 
 	if (!tid)
 		return;
-	OWN_RUN(OWN_CLONE, 0);
+	OWN_RUN(OWN_CLONE);
 	if (!(clone_flags & CLONE_THREAD)) {
 		call_begin(0);
 		return;
@@ -116,7 +116,7 @@ int pw_newtask(__u64 *ctx)
 
 	if (!is_target(child))
 		return 0;
-	OWN_RUN(OWN_NEWTASK, 0);
+	OWN_RUN(OWN_NEWTASK);
 	if (!(ctx[1] & CLONE_THREAD)) {
 		target_gone = 1; // a new process got the target's old PID
 		return 0;
@@ -174,7 +174,7 @@ static __always_inline void sigprocmask_enter(void *ctx, __u64 how, __u64 set_ad
 	if (!tid || (__s32)how != SIG_SETMASK || !set_address)
 		return;
 	now = bpf_ktime_get_ns();
-	OWN_RUN(OWN_SIGMASK, 0);
+	OWN_RUN(OWN_SIGMASK);
 	bpf_probe_read_user(&set, sizeof(set), (void *)set_address);
 	self = thread_self();
 	if (self)
@@ -198,7 +198,7 @@ static __always_inline void sigaltstack_enter(void *ctx, __u64 stack, __u64 b, _
 
 	if (!tid || !stack)
 		return;
-	OWN_RUN(OWN_SIGALTSTACK, 0);
+	OWN_RUN(OWN_SIGALTSTACK);
 	bpf_probe_read_user(&flags, sizeof(flags), (void *)(stack + 8)); // stack_t.ss_flags
 	self = thread_self();
 	if (self && self->masked && flags & SS_DISABLE)
@@ -230,7 +230,7 @@ static __always_inline void exit_enter(void *ctx, __u64 a, __u64 b, __u64 c)
 
 	if (!tid)
 		return;
-	OWN_RUN(OWN_EXIT, 0);
+	OWN_RUN(OWN_EXIT);
 	thread_leaves();
 	emit_stacked(ctx, KIND_EXIT_ENTER, tid);
 }
@@ -244,7 +244,7 @@ int pw_process_exit(__u64 *ctx)
 
 	if (!is_target(task))
 		return 0;
-	OWN_RUN(OWN_PROCESS_EXIT, 0);
+	OWN_RUN(OWN_PROCESS_EXIT);
 	thread_leaves();
 	emit_plain(KIND_PROCESS_EXIT, task->pid, bpf_ktime_get_ns(), current_syscall() == NR_EXIT);
 	return 0;

@@ -54,11 +54,11 @@ struct own_begun {
 	__u32 side;
 };
 
-static __always_inline struct own_begun own_begin(enum own_run run, __u32 side)
+static __always_inline struct own_begun own_begin(enum own_run run, __u32 side, bool may)
 {
 	struct own_begun begun = {.run = run, .side = side};
 
-	if (unlikely(own_left[run])) {
+	if (unlikely(may && own_left[run])) {
 		own_left[run]--;
 		begun.at = bpf_ktime_get_ns();
 	}
@@ -82,7 +82,11 @@ static __always_inline void own_end(const struct own_begun *begun)
 
 // From here to the end of the enclosing function is a run for the target. In a program whose time stamp begins an interval it stands
 // right behind that stamp: what it times is what the interval holds.
-#define OWN_RUN(run, side)                                                                         \
-	const struct own_begun own_begun __attribute__((cleanup(own_end), unused)) = own_begin(run, side)
+#define OWN_RUN(run) OWN_RUN_IF(run, 0, true)
+#define OWN_RUN_IF(run, side, may)                                                                 \
+	const struct own_begun own_begun __attribute__((cleanup(own_end), unused)) = own_begin(run, side, may)
+
+// One run in 16, by chance: for a program that runs so often that even the look whether it may time itself is a part of what it takes.
+#define OWN_CHANCE(now) (!((now) & 15))
 
 #endif

@@ -10,7 +10,7 @@ static __always_inline void tgkill_enter(void *ctx, __u64 tgid, __u64 target, __
 
 	if (!tid)
 		return;
-	OWN_RUN(OWN_TGKILL, 0);
+	OWN_RUN(OWN_TGKILL);
 	if ((__s32)sig != SIGURG) {
 		call_begin(0);
 		return;
@@ -78,7 +78,7 @@ int pw_generate(__u64 *ctx)
 
 	if ((__s32)ctx[0] != SIGURG || !is_target(task))
 		return 0;
-	OWN_RUN(OWN_GENERATE, 0);
+	OWN_RUN(OWN_GENERATE);
 	state = thread_get(task);
 	if (state && !ctx[4] && !ctx[3]) // it will be delivered, and to this thread
 		state->pending = 1;
@@ -119,7 +119,7 @@ int pw_deliver(__u64 *ctx)
 	tid = current_target_tid();
 	if (!tid)
 		return 0;
-	OWN_RUN(OWN_DELIVER, 0);
+	OWN_RUN(OWN_DELIVER);
 	self = thread_self();
 	if (self) {
 		self->pending = 0;
@@ -151,7 +151,7 @@ static __always_inline void sigreturn_enter(void *ctx)
 
 	if (!tid)
 		return;
-	OWN_RUN(OWN_SIGRETURN, 0);
+	OWN_RUN(OWN_SIGRETURN);
 	bpf_probe_read_user(&pc, sizeof(pc), (void *)(user_stack_pointer() + SIGFRAME_PC));
 	self = thread_self();
 	if (self)

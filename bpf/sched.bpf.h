@@ -160,7 +160,7 @@ int pw_switch(__u64 *ctx)
 	if (!slot)
 		return 0;
 	now = bpf_ktime_get_ns();
-	OWN_RUN(OWN_SWITCH, (out ? OWN_OUT : 0) | (in ? OWN_IN : 0));
+	OWN_RUN_IF(OWN_SWITCH, (out ? OWN_OUT : 0) | (in ? OWN_IN : 0), OWN_CHANCE(now));
 	if (out) {
 		__u32 state = switch_prev_state(ctx, prev);
 
@@ -188,7 +188,7 @@ static __always_inline void thread_woken(const struct task_struct *task, enum ow
 	early = state->wake_time > state->off_time;
 	barrier();
 	now = bpf_ktime_get_ns();
-	OWN_RUN(run, 0);
+	OWN_RUN(run);
 	if (early) {
 		state->early_time = now;
 		state->early_waker = current_target_tid();
@@ -231,7 +231,7 @@ int pw_migrate(__u64 *ctx)
 
 	if (!is_target(task))
 		return 0;
-	OWN_RUN(OWN_MIGRATE, 0);
+	OWN_RUN(OWN_MIGRATE);
 	state = thread_get(task);
 	if (!state)
 		return 0;
