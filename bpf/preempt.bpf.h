@@ -59,12 +59,17 @@ static __always_inline __u8 target_state(struct task_struct *task, __u32 sender,
 }
 
 // The siginfo argument is 0 (from the calling process), 1 (from the kernel) or a pointer; kernel-made ones have a positive
-// si_code (include/linux/signal_types.h, include/uapi/asm-generic/siginfo.h).
-static __always_inline bool sent_by_kernel(const struct kernel_siginfo *info)
+// si_code (include/linux/signal_types.h, include/uapi/asm-generic/siginfo.h). As it may be no pointer, 6.12 and later refuse to have it
+// followed as one (kernel/bpf/btf.c, raw_tp_null_args).
+static __always_inline bool sent_by_kernel(__u64 info)
 {
-	if ((__u64)info <= 1)
-		return (__u64)info == 1;
-	return info->si_code > 0;
+	const struct kernel_siginfo *si = (const void *)info;
+	int code = 0;
+
+	if (info <= 1)
+		return info == 1;
+	bpf_probe_read_kernel(&code, sizeof(code), &si->si_code);
+	return code > 0;
 }
 
 SEC("tp_btf/signal_generate")
@@ -82,7 +87,7 @@ int pw_generate(__u64 *ctx)
 	state = thread_get(task);
 	if (state && !ctx[4] && !ctx[3]) // it will be delivered, and to this thread
 		state->pending = 1;
-	sender = sent_by_kernel((void *)ctx[1]) ? 0 : bpf_get_current_pid_tgid();
+	sender = sent_by_kernel(ctx[1]) ? 0 : bpf_get_current_pid_tgid();
 	if (light && sender >> 32 == target_tgid && !ctx[3]) // the sender is in its tgkill
 		enter = emit_stacked(ctx, KIND_TGKILL_ENTER, (__u32)sender);
 	now = bpf_ktime_get_ns();
