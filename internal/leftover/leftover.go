@@ -24,26 +24,27 @@ type Object struct {
 	ID   uint32
 }
 
-// Since lists the objects that came up since before and that no other process holds. The kernel frees objects some time
-// after their last user has gone, hence the grace.
+// Since lists the objects that came up since before, that no other process holds, and that stay. The kernel frees objects some time
+// after their last user has gone, hence the grace. What comes up meanwhile is somebody else's: whose objects are looked for has ended.
 func Since(before map[Object]bool, grace time.Duration) ([]Object, error) {
+	var left map[Object]bool
 	for deadline := time.Now().Add(grace); ; time.Sleep(10 * time.Millisecond) {
 		now, err := All() // before the holders: what is held must have been seen by then
 		if err != nil {
 			return nil, err
 		}
-		for o := range now {
-			if before[o] {
-				delete(now, o)
-			}
+		if left == nil {
+			left = maps.Clone(now)
 		}
-		if len(now) > 0 {
+		gone := func(o Object, _ bool) bool { return before[o] || !now[o] }
+		maps.DeleteFunc(left, gone)
+		if len(left) > 0 {
 			for o := range heldByOthers() {
-				delete(now, o)
+				delete(left, o)
 			}
 		}
-		if len(now) == 0 || time.Now().After(deadline) {
-			return sorted(now), nil
+		if len(left) == 0 || time.Now().After(deadline) {
+			return sorted(left), nil
 		}
 	}
 }

@@ -74,3 +74,28 @@ func TestLeftoverIsFound(t *testing.T) {
 		t.Errorf("left: %v, %v; want nothing", left, err)
 	}
 }
+
+// What comes up while one waits for the kernel to free something is no leftover.
+func TestLeftoversOfOthers(t *testing.T) {
+	Require(t, BPF, BPFAdmin)
+	before, err := leftover.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := newMap(t)
+	later := make(chan *ebpf.Map)
+	go func() {
+		time.Sleep(500 * time.Millisecond)
+		m, err := ebpf.NewMap(&ebpf.MapSpec{Name: "later", Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: 1})
+		if err != nil {
+			t.Error(err)
+		}
+		first.Close()
+		later <- m
+	}()
+	left, err := leftover.Since(before, 20*time.Second)
+	if err != nil || len(left) != 0 {
+		t.Errorf("left: %v, %v; want nothing", left, err)
+	}
+	(<-later).Close() // it was there all the time
+}
