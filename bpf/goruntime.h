@@ -372,7 +372,7 @@ static __always_inline void lock_look_at_switch(struct thread_state *state, stru
 // The same where the calling thread's state is not at hand.
 static __always_inline __u8 lock_look_self(__u32 tid, __u64 now)
 {
-	struct thread_state *self = runtime_known ? thread_self() : NULL;
+	struct thread_state *self = runtime_known ? thread_find(tid) : NULL;
 	struct lock_seen seen = {};
 
 	if (self)

@@ -5,9 +5,9 @@
 #define PINWATCH_LIFECYCLE_BPF_H
 
 // A call begins whose exit is wanted (now), or one of the same kind whose exit is not (0).
-static __always_inline void call_begin(__u64 now)
+static __always_inline void call_begin(__u32 tid, __u64 now)
 {
-	struct thread_state *self = thread_self();
+	struct thread_state *self = thread_find(tid);
 
 	if (!self)
 		return;
@@ -25,7 +25,7 @@ static __always_inline void call_end(enum event_kind kind, __s64 ret)
 	if (!tid)
 		return;
 	OWN_RUN(kind == KIND_CLONE_EXIT ? OWN_CLONE_RETURN : OWN_TGKILL_RETURN);
-	self = thread_self();
+	self = thread_find(tid);
 	if (!self || !self->call_time)
 		return;
 	enter = self->call_time;
@@ -73,11 +73,11 @@ static __always_inline void clone_begins(void *ctx, __u64 clone_flags, __u8 clon
 		return;
 	OWN_RUN(OWN_CLONE);
 	if (!(clone_flags & CLONE_THREAD)) {
-		call_begin(0);
+		call_begin(tid, 0);
 		return;
 	}
 	now = clone_tell(ctx, tid, clone_flags, clone3);
-	call_begin(now ? now : bpf_ktime_get_ns());
+	call_begin(tid, now ? now : bpf_ktime_get_ns());
 }
 
 static __always_inline void clone_enter(void *ctx, __u64 clone_flags, __u64 b, __u64 c)
@@ -126,7 +126,7 @@ int pw_newtask(__u64 *ctx)
 	now = bpf_ktime_get_ns();
 	thread_forget(child->pid); // of a thread whose end was not seen
 	state = thread_make(child->pid);
-	self = thread_self();
+	self = thread_find(parent);
 	if (state) {
 		state->off_time = now;
 		state->fresh = 1;
@@ -176,7 +176,7 @@ static __always_inline void sigprocmask_enter(void *ctx, __u64 how, __u64 set_ad
 	now = bpf_ktime_get_ns();
 	OWN_RUN(OWN_SIGMASK);
 	bpf_probe_read_user(&set, sizeof(set), (void *)set_address);
-	self = thread_self();
+	self = thread_find(tid);
 	if (self)
 		lock = sigmask_look(self, tid, now, set >> (SIGURG - 1) & 1, !old_address);
 	e = emit_reserve(sizeof(*e), KIND_SIGMASK, tid, now);
@@ -200,7 +200,7 @@ static __always_inline void sigaltstack_enter(void *ctx, __u64 stack, __u64 b, _
 		return;
 	OWN_RUN(OWN_SIGALTSTACK);
 	bpf_probe_read_user(&flags, sizeof(flags), (void *)(stack + 8)); // stack_t.ss_flags
-	self = thread_self();
+	self = thread_find(tid);
 	if (self && self->masked && flags & SS_DISABLE)
 		self->leaving = 1;
 	if (self && self->starting && !(flags & SS_DISABLE))
@@ -216,9 +216,9 @@ static __always_inline void sigaltstack_enter(void *ctx, __u64 stack, __u64 b, _
 SYSCALL_ENTER(sigaltstack, sigaltstack_enter)
 
 // The calling thread ends: its memory says nothing of it any more.
-static __always_inline void thread_leaves(void)
+static __always_inline void thread_leaves(__u32 tid)
 {
-	struct thread_state *self = thread_self();
+	struct thread_state *self = thread_find(tid);
 
 	if (self)
 		self->leaving = 1;
@@ -231,7 +231,7 @@ static __always_inline void exit_enter(void *ctx, __u64 a, __u64 b, __u64 c)
 	if (!tid)
 		return;
 	OWN_RUN(OWN_EXIT);
-	thread_leaves();
+	thread_leaves(tid);
 	emit_stacked(ctx, KIND_EXIT_ENTER, tid);
 }
 
@@ -245,7 +245,7 @@ int pw_process_exit(__u64 *ctx)
 	if (!is_target(task))
 		return 0;
 	OWN_RUN(OWN_PROCESS_EXIT);
-	thread_leaves();
+	thread_leaves(task->pid);
 	emit_plain(KIND_PROCESS_EXIT, task->pid, bpf_ktime_get_ns(), current_syscall() == NR_EXIT);
 	return 0;
 }

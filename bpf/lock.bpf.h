@@ -27,7 +27,7 @@ int pw_pin(struct pt_regs *ctx)
 
 	if (!tid)
 		return 0;
-	self = thread_self();
+	self = thread_find(tid);
 	if (self) {
 		self->depth_time = 0; // it matters here
 		lock_look(self, tid, now, &seen);

@@ -12,11 +12,11 @@ static __always_inline void tgkill_enter(void *ctx, __u64 tgid, __u64 target, __
 		return;
 	OWN_RUN(OWN_TGKILL);
 	if ((__s32)sig != SIGURG) {
-		call_begin(0);
+		call_begin(tid, 0);
 		return;
 	}
 	now = emit_stacked(ctx, KIND_TGKILL_ENTER, tid);
-	call_begin(now ? now : bpf_ktime_get_ns());
+	call_begin(tid, now ? now : bpf_ktime_get_ns());
 }
 
 static __always_inline void tgkill_exit(__s64 ret)
@@ -125,7 +125,7 @@ int pw_deliver(__u64 *ctx)
 	if (!tid)
 		return 0;
 	OWN_RUN(OWN_DELIVER);
-	self = thread_self();
+	self = thread_find(tid);
 	if (self) {
 		self->pending = 0;
 		self->handling = !light; // until its sigreturn, which light does not see
@@ -158,7 +158,7 @@ static __always_inline void sigreturn_enter(void *ctx)
 		return;
 	OWN_RUN(OWN_SIGRETURN);
 	bpf_probe_read_user(&pc, sizeof(pc), (void *)(user_stack_pointer() + SIGFRAME_PC));
-	self = thread_self();
+	self = thread_find(tid);
 	if (self)
 		self->handling = 0;
 	if (self && runtime_known && async_preempt && pc == async_preempt && (self->lock == LOCK_USER || self->lock == LOCK_RUNTIME))

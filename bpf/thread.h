@@ -46,12 +46,6 @@ static __always_inline struct thread_state *thread_get(const struct task_struct 
 	return thread_find(task->pid);
 }
 
-// The calling thread's, if it has one.
-static __always_inline struct thread_state *thread_self(void)
-{
-	return thread_find((__u32)bpf_get_current_pid_tgid());
-}
-
 static __always_inline void thread_forget(__u32 tid)
 {
 	struct thread_state *state = thread_find(tid);
