@@ -23,10 +23,13 @@ type Calibration struct {
 	Dispatch map[string]float64
 }
 
-// Calls in a batch, and batches in a stretch of a measurement, of which there are two without the program and two with it.
+// Calls in a batch, and batches in a stretch of a measurement, of which there are two without the program and two with it; fewer on a machine
+// that does not get through in time.
 const (
 	calibrateCalls   = 50
 	calibrateBatches = 250
+	calibrateLeast   = 15
+	calibrateStretch = 15 * time.Millisecond
 )
 
 // A hookup is one way of attaching a program, and a call that nothing else hangs on and that comes by there.
@@ -39,7 +42,7 @@ type hookup struct {
 	without, with float64 // ns
 }
 
-// Calibrate measures, in some 150 ms. It is to be called before a session attaches: the first tracepoint on a system call costs more
+// Calibrate measures, in some 150 ms, most of which the kernel takes to attach and detach. It is to be called before a session attaches: the first tracepoint on a system call costs more
 // than a second one.
 func Calibrate() (c *Calibration, err error) {
 	c = &Calibration{Dispatch: map[string]float64{}}
@@ -94,9 +97,9 @@ func together(calls []func() error) error {
 // batches is how long a call takes beside reading the clock: the median of many short batches of each in turn. A CPU that is slower for
 // a while, as it shares a core or changes its frequency, is so for both.
 func batches(call func()) float64 {
-	var ratios [calibrateBatches]float64
-	begin := time.Now()
-	for i := range ratios {
+	ratios := make([]float64, 0, calibrateBatches)
+	start := time.Now()
+	for begin := start; len(ratios) < calibrateBatches && (len(ratios) < calibrateLeast || begin.Sub(start) < calibrateStretch); {
 		for range calibrateCalls {
 			call()
 		}
@@ -105,10 +108,10 @@ func batches(call func()) float64 {
 			_ = time.Since(begin)
 		}
 		end := time.Now()
-		ratios[i] = float64(between.Sub(begin)) / float64(end.Sub(between))
+		ratios = append(ratios, float64(between.Sub(begin))/float64(end.Sub(between)))
 		begin = end
 	}
-	slices.Sort(ratios[:])
+	slices.Sort(ratios)
 	return ratios[len(ratios)/2]
 }
 

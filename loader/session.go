@@ -28,6 +28,8 @@ type Config struct {
 	Light bool
 	// Aggregate has the kernel side add turns up instead of sending each.
 	Aggregate bool
+	// Calibrate has the machine measured while the programs are loaded: Session.Calibration.
+	Calibrate bool
 	// Slow makes programs slower than they are. For tests.
 	Slow Slow
 	// Runtime says where the target's Go runtime keeps what is read of it; nil: nothing is read.
@@ -43,6 +45,9 @@ type Session struct {
 	Target  *Target
 	Kernel  Kernel
 	Buffers Buffers
+
+	Calibration    *Calibration // nil where none was wanted, or why there is none:
+	CalibrationErr error
 
 	objs     objects
 	loaded   *collection
@@ -63,7 +68,16 @@ func Attach(target *Target, cfg Config) (*Session, error) {
 	}
 	s := &Session{Target: target, Kernel: kernel, hooks: map[string]string{}, noFentry: map[string]error{}, refuse: cfg.refuse,
 		withoutC: cfg.Runtime != nil && cfg.Runtime.Unknown["CGO"] == nil && !cfg.Runtime.CGO}
-	if err := s.load(cfg); err != nil {
+	calibrated := make(chan struct{})
+	go func() {
+		defer close(calibrated)
+		if cfg.Calibrate {
+			s.Calibration, s.CalibrationErr = Calibrate()
+		}
+	}()
+	err = s.load(cfg)
+	<-calibrated
+	if err != nil {
 		return nil, err
 	}
 	if err := s.attach(cfg); err != nil {

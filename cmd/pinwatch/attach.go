@@ -73,20 +73,20 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 			return errors.Join(err, target.Close())
 		}
 	}
-	calibration, err := loader.Calibrate()
-	if err != nil { // attach would say the same, and better
-		meta.Warnings = append(meta.Warnings, "bias_ns is not known: "+oneLine(err))
-	} else {
-		meta.Warnings = append(meta.Warnings, clockCaveats(*calibration, meta.Host)...)
-	}
 	session, err := loader.Attach(target, loader.Config{
 		RingBytes: o.ringBytes, MaxRate: o.maxRate, ThreadEntries: o.threadEntries, Light: o.light, Aggregate: o.aggregate,
-		Runtime: program.info, Slow: o.slow,
+		Runtime: program.info, Calibrate: true, Slow: o.slow,
 	})
 	if err != nil {
 		return errors.Join(err, target.Close())
 	}
 	defer func() { err = errors.Join(err, session.Close()) }()
+	calibration := session.Calibration
+	if err := session.CalibrationErr; err != nil {
+		meta.Warnings = append(meta.Warnings, "bias_ns is not known: "+oneLine(err))
+	} else {
+		meta.Warnings = append(meta.Warnings, clockCaveats(*calibration, meta.Host)...)
+	}
 	ring, err := events.NewRing(session.Ring(), session.Turns(), session.CPUSlots())
 	if err != nil {
 		return err

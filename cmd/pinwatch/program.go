@@ -1,8 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/events"
@@ -61,22 +66,41 @@ func (p *program) frames(pcs []uint64) []correlate.Frame {
 	return frames
 }
 
+// reading is what memory said of a thread at a moment.
+type reading struct {
+	at  events.Time
+	tid uint32
+	m   goruntime.M
+	err error
+}
+
+// readersAtOnce is how many read a process's memory: more would wait for each other at its lock.
+const readersAtOnce = 8
+
+// readings reads every thread's M, several at once, as a process may have ten thousand threads; in the order of their moments.
+func (p *program) readings(threads []loader.ThreadInfo) []reading {
+	readings := make([]reading, len(threads))
+	var next atomic.Int64
+	var readers sync.WaitGroup
+	for range min(readersAtOnce, runtime.GOMAXPROCS(0)) {
+		readers.Go(func() {
+			for i := next.Add(1) - 1; int(i) < len(threads); i = next.Add(1) - 1 {
+				r := reading{at: now(), tid: threads[i].KernelTID}
+				r.m, r.err = p.m(threads[i])
+				readings[i] = r
+			}
+		})
+	}
+	readers.Wait()
+	slices.SortStableFunc(readings, func(a, b reading) int { return cmp.Compare(a.at, b.at) })
+	return readings
+}
+
 // ms reads from the process's memory which M each thread is and what holds it, for threads that have not said so themselves.
 // What can't be read, or contradicts itself since the thread runs meanwhile, is left out; as is an M that the runtime does not have
 // in its own list, where that can be read.
 func (p *program) ms(threads []loader.ThreadInfo, out func(*events.Event)) {
-	type reading struct {
-		at  events.Time
-		tid uint32
-		m   goruntime.M
-		err error
-	}
-	readings := make([]reading, 0, len(threads))
-	for _, t := range threads {
-		r := reading{at: now(), tid: t.KernelTID}
-		r.m, r.err = p.m(t)
-		readings = append(readings, r)
-	}
+	readings := p.readings(threads)
 	var listed map[uint64]bool
 	if !p.checked { // once, before the window: a target can make that take seconds
 		p.checked = true
@@ -100,13 +124,9 @@ func (p *program) ms(threads []loader.ThreadInfo, out func(*events.Event)) {
 
 // listed is the set of the Ms in the runtime's own list; nil where that can't be read whole.
 func (p *program) listed() map[uint64]bool {
-	ms, err := p.runtime.Ms()
+	listed, err := p.runtime.MAddresses()
 	if err != nil {
 		return nil
-	}
-	listed := make(map[uint64]bool, len(ms))
-	for _, m := range ms {
-		listed[m.Addr] = true
 	}
 	return listed
 }

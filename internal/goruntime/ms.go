@@ -73,6 +73,25 @@ const (
 // still be Ms: each of them has been checked, but the list is not whole. Errors satisfy errors.Is with ErrNoAllM or ErrNoOffsets.
 // It takes two seconds at most.
 func (r *Runtime) Ms() ([]M, error) {
+	var ms []M
+	_, err := r.walk(func(rd *msReader, n int, addr uint64) (next uint64, err error) {
+		m, next, err := rd.m(addr)
+		if err == nil {
+			ms = append(ms[:n], m)
+		}
+		return next, err
+	})
+	return disown(ms), err
+}
+
+// MAddresses are those of all Ms of the runtime, by the links between them alone: where each is only to be known again, that is a fifth of the
+// reads. With an error there are none. It takes as long as Ms at most.
+func (r *Runtime) MAddresses() (map[uint64]bool, error) {
+	return r.walk(func(rd *msReader, _ int, addr uint64) (next uint64, err error) { return rd.pointer(addr, rd.o.MAllLink) })
+}
+
+// walk follows runtime.allm through m.alllink, again from the beginning where it is led astray. step reads the nth M.
+func (r *Runtime) walk(step func(rd *msReader, n int, addr uint64) (next uint64, err error)) (map[uint64]bool, error) {
 	rd, err := r.reader()
 	if err != nil {
 		return nil, err
@@ -82,39 +101,35 @@ func (r *Runtime) Ms() ([]M, error) {
 	}
 	deadline := time.Now().Add(walkTime)
 	for i := 1; ; i++ {
-		ms, err := rd.walk(r.AllM, deadline)
+		seen, err := rd.walk(r.AllM, deadline, step)
 		if err == nil || i == walkTries || errors.Is(err, errLimit) {
-			return disown(ms), err
+			return seen, err
 		}
 	}
 }
 
-// walk follows runtime.allm through m.alllink.
-func (rd *msReader) walk(allm uint64, deadline time.Time) ([]M, error) {
+func (rd *msReader) walk(allm uint64, deadline time.Time, step func(rd *msReader, n int, addr uint64) (uint64, error)) (map[uint64]bool, error) {
 	addr, err := rd.word(allm)
 	if err != nil {
 		return nil, fmt.Errorf("read runtime.allm: %w", err)
 	}
-	var ms []M
 	seen := make(map[uint64]bool)
 	for addr != 0 {
+		n := len(seen)
 		switch {
 		case seen[addr]:
-			return ms, fmt.Errorf("read Ms: the list leads back to %#x", addr)
-		case len(ms) == maxMs:
-			return ms, fmt.Errorf("read Ms: more than %d: %w", maxMs, errLimit)
+			return nil, fmt.Errorf("read Ms: the list leads back to %#x", addr)
+		case n == maxMs:
+			return nil, fmt.Errorf("read Ms: more than %d: %w", maxMs, errLimit)
 		case time.Now().After(deadline):
-			return ms, fmt.Errorf("read Ms: not through after %v: %w", walkTime, errLimit)
+			return nil, fmt.Errorf("read Ms: not through after %v: %w", walkTime, errLimit)
 		}
 		seen[addr] = true
-		m, next, err := rd.m(addr)
-		if err != nil {
-			return ms, fmt.Errorf("read M %d of the list: %w", len(ms)+1, err)
+		if addr, err = step(rd, n, addr); err != nil {
+			return nil, fmt.Errorf("read M %d of the list: %w", n+1, err)
 		}
-		ms = append(ms, m)
-		addr = next
 	}
-	return ms, nil
+	return seen, nil
 }
 
 // disown makes what is said of a thread unknown where two Ms claim it: no thread has two.
