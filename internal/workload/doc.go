@@ -56,5 +56,5 @@
 //	callbacks   Callbacks   threads times samples; direct                      Go called by C: goroutine, thread, visitors E-8
 //
 // The last four are in cmd/cgoworkload. What the runtime's lock of the initialization looks like from outside can be seen in any
-// program with this package that is started with InitVariable set to "hold" (E-10).
+// workload that is started with InitVariable set to "hold" (E-10).
 package workload
