@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -70,21 +71,51 @@ func TestBaselines(t *testing.T) {
 	wrong(t, exitError, []string{"--expect", "no such file"}, "verify", "--only", "G-3", "--expect", filepath.Join(dir, "none"))
 	wrong(t, exitError, []string{"--expect", "JSON"}, "verify", "--only", "G-3", "--expect", write("text", "✔ G-3"))
 
+	wrong(t, exitError, []string{"--expect", "no verdicts"}, "verify", "--only", "G-3", "--expect", write("empty", `{"schema": "pinwatch.baseline/v1"}`))
+	wrong(t, exitUsage, []string{"--expect", "file name"}, "verify", "--only", "G-3", "--expect=")
+
 	same := filepath.Join(dir, "same")
-	if code, _, errs := pinwatch(t, "verify", "--only", "G-3,M-1", "-o", "json", "--out", same); code != exitContract {
+	if code, _, errs := pinwatch(t, "verify", "--only", "G-3,M-1", "-o", "baseline", "--out", same); code != exitContract {
 		t.Fatalf("exit code %d with a refuted statement: %s", code, errs)
-	}
-	if code, _, errs := pinwatch(t, "verify", "--only", "G-3,M-1", "--expect", same); code != exitOK {
-		t.Errorf("exit code %d where nothing has changed: %s", code, errs)
 	}
 	b, err := os.ReadFile(same)
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := write("changed", strings.Replace(string(b), `"verdict": "holds"`, `"verdict": "refuted"`, 1))
-	if code, _, errs := pinwatch(t, "verify", "--only", "G-3,M-1", "--expect", changed); code != exitContract || !strings.Contains(errs, "G-3") || !strings.Contains(errs, "was refuted") {
-		t.Errorf("exit code %d where a verdict has changed: %s", code, errs)
+	with := func(g3 string) string { return write(g3, strings.Replace(string(b), `"G-3": "holds"`, g3, 1)) }
+	for _, tt := range []struct {
+		baseline string
+		code     int
+		words    []string
+	}{
+		{same, exitOK, []string{"2 as in the baseline, 0 changed"}},
+		{with(`"G-3": "refuted"`), exitContract, []string{"G-3 (" + thisRelease() + "): CHANGED to holds, was refuted", "1 changed"}},
+		{with(`"G-3": "inconclusive"`), exitOK, []string{"G-3", "holds, was inconclusive", "0 changed, 1 inconclusive"}},
+		{with(`"G-4": "holds"`), exitOK, []string{"G-3", "does not have", "1 not in the baseline"}},
+	} {
+		if code, _, errs := pinwatch(t, "verify", "--only", "G-3,M-1", "--expect", tt.baseline); code != tt.code || !hasAll(errs, tt.words) {
+			t.Errorf("exit code %d, want %d; %q lacks one of %q", code, tt.code, errs, tt.words)
+		}
 	}
+}
+
+// Where a verdict has changed and the baseline is another machine's or release's, that is said.
+func TestBaselineOfElsewhere(t *testing.T) {
+	v := &report.Verdicts{GoVersion: "go1.26.8", Verdicts: []report.StatementVerdict{{ID: "G-3", Verdict: contract.Refuted, Got: "3 of 4"}}}
+	var errs bytes.Buffer
+	expect := &report.Baseline{GoVersion: "go1.21.13", Host: "Linux 6.1", Verdicts: map[string]string{"G-3": contract.Holds}}
+	if err := compareVerdicts(streams{err: &errs}, expect, []*report.Verdicts{v}); !errors.Is(err, status(exitContract)) || !hasAll(errs.String(), []string{"3 of 4", "go1.21.13 on Linux 6.1"}) {
+		t.Errorf("%v: %s", err, &errs)
+	}
+	v.Verdicts[0].Verdict, v.Interrupted = contract.Holds, true
+	errs.Reset()
+	if err := compareVerdicts(streams{err: &errs}, expect, []*report.Verdicts{v}); !errors.Is(err, status(exitInconclusive)) || strings.Contains(errs.String(), "go1.21.13") {
+		t.Errorf("interrupted: %v: %s", err, &errs)
+	}
+}
+
+func hasAll(text string, words []string) bool {
+	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) })
 }
 
 func TestExplain(t *testing.T) {

@@ -35,6 +35,9 @@ type finding struct {
 	timing    bool   // it rests on times
 	sure      bool   // company on the machine, which only makes things take longer, does not explain it
 	absence   bool   // it rests on something not having been seen
+
+	// wrong is, of tries that have to be in time, the share that was not. Company for that share of the time explains it.
+	wrong *Interval
 }
 
 // Interval is a confidence interval of a statistic.
@@ -69,6 +72,9 @@ func (t Never) decide(r *Record) finding {
 	switch {
 	case bad > 0:
 		f.word, f.absence = broken, false
+		if t.Timed {
+			f.wrong = share(bad, of)
+		}
 	case of < t.Least:
 		f.need = fmt.Sprintf("need %s tries, had %s", number(t.Least), number(of))
 	case t.Seen != "" && r.Counts[t.Seen] == 0:
@@ -97,6 +103,9 @@ func (t Always) decide(r *Record) finding {
 		f.need = fmt.Sprintf("need %s tries, had %s", number(t.Least), number(of))
 	case good != of:
 		f.word, f.absence = broken, good < of // what is missing may have been lost
+		if t.Timed {
+			f.wrong = share(of-good, of)
+		}
 	default:
 		f.word = fine
 	}

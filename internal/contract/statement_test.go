@@ -310,6 +310,7 @@ func TestLossAndNoise(t *testing.T) {
 	}
 	lossy := func(r *Record) { r.Lossy = true }
 	noise := func(r *Record) { r.Noise = 1 }
+	moment := func(r *Record) { r.Noise = 0.1 }
 	for _, tt := range []struct {
 		what, id string
 		spoil    func(*Record)
@@ -325,6 +326,9 @@ func TestLossAndNoise(t *testing.T) {
 		{"both bounds far above in company", "P-5", noise, []string{stormed, "storm: preempt_lower~9000x60 preempt_upper~9000x60"}, OutOfRange},
 		{"a late goroutine in company", "G-7", noise, []string{inSyscall, "syscall: long_others_ran=23"}, Inconclusive},
 		{"a late goroutine", "G-7", func(*Record) {}, []string{inSyscall, "syscall: long_others_ran=23"}, Refuted},
+		{"one loop late, in company for a moment", "G-6", moment, []string{stormed, "tight: locked_interrupted=99 locked_trials=100"}, Inconclusive},
+		{"more loops late than a moment explains", "G-6", moment, []string{stormed, "tight: locked_interrupted=60 locked_trials=100"}, Refuted},
+		{"one loop late, and nobody was there", "G-6", func(*Record) {}, []string{stormed, "tight: locked_interrupted=99 locked_trials=100"}, Refuted},
 		{"a move in company is a move", "G-1", noise, []string{calm, "migrate: locked_moves=1"}, Refuted},
 		{"no effect, in company that meets both alike", "P-7", noise, []string{inC, "cgo: short_ratio~1x60"}, Refuted},
 		{"no tax in company", "X-1", noise, []string{"handoff: tax~3x50"}, Inconclusive},
