@@ -54,7 +54,7 @@ func readBaseline(name string) (*report.Baseline, error) {
 
 // compareVerdicts tells where verdicts are not as expected, and in a last line how many. What was interrupted is not as expected either.
 func compareVerdicts(s streams, expect *report.Baseline, all []*report.Verdicts) error {
-	same, changed, undecided, missing := 0, 0, 0, 0
+	same, changed, undecided, missing, undone := 0, 0, 0, 0, 0
 	interrupted := len(all) == 0
 	elsewhere := ""
 	for _, v := range all {
@@ -66,6 +66,8 @@ func compareVerdicts(s streams, expect *report.Baseline, all []*report.Verdicts)
 			row := &v.Verdicts[i]
 			was, is := expect.Change(row)
 			switch {
+			case v.NotDone(row):
+				undone++
 			case was == "":
 				missing++
 				fmt.Fprintf(s.err, "pinwatch: %s (%s): %s, which the baseline does not have\n", row.ID, v.GoVersion, report.Words(row.Verdict))
@@ -86,6 +88,9 @@ func compareVerdicts(s streams, expect *report.Baseline, all []*report.Verdicts)
 	}
 	if missing > 0 {
 		parts = append(parts, fmt.Sprintf("%d not in the baseline", missing))
+	}
+	if undone > 0 {
+		parts = append(parts, fmt.Sprintf("%d not done, because it was interrupted", undone))
 	}
 	if changed == 0 {
 		elsewhere = ""

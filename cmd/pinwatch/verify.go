@@ -258,8 +258,16 @@ func verifyRelease(ctx context.Context, s streams, o verifyOptions, release stri
 		return nil, err
 	}
 	var outcomes []contract.Outcome
+	unobserved := 0
 	for _, st := range o.statements {
-		outcomes = append(outcomes, judgeRuns(st, evidence, runs))
+		out := judgeRuns(st, evidence, runs)
+		outcomes = append(outcomes, out)
+		if lab.Unobserved != "" && out.Why == lab.Unobserved {
+			unobserved++
+		}
+	}
+	if unobserved > 0 {
+		fmt.Fprintf(s.err, "pinwatch: %d of %d not testable: %s\n", unobserved, len(outcomes), lab.Unobserved)
 	}
 	meta := report.VerdictsMeta{Version: versionString(), Host: machine, Finished: time.Now(), Interrupted: ctx.Err() != nil}
 	if release != "" {

@@ -142,34 +142,44 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// An interrupted run gives the verdicts on what it has done, and says so.
+// An interrupted run gives the verdicts on what it has done, says so, and keeps them for explain.
 func TestVerifyInterrupted(t *testing.T) {
-	cache := t.TempDir()
-	cmd := process("verify", "--only", "G-3,G-1,N-4,P-7", "-o", "json")
-	cmd.Env = append(cmd.Env, "XDG_CACHE_HOME="+cache)
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	cmd := process("verify", "--only", "G-3,G-1,N-4", "-o", "json")
 	var out bytes.Buffer
 	cmd.Stdout = &out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for !hasChild(cmd.Process.Pid) { // its first workload
-		time.Sleep(10 * time.Millisecond)
+	for deadline := time.Now().Add(time.Minute); !hasChild(cmd.Process.Pid, "grow"); time.Sleep(time.Millisecond) { // the last experiment's workload
+		if time.Now().After(deadline) {
+			_ = cmd.Process.Kill()
+			t.Fatal("no workload of N-4")
+		}
 	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	err := cmd.Wait()
+	_ = cmd.Wait() // its exit code is below
 	var v report.Verdicts
-	if jsonErr := json.Unmarshal(out.Bytes(), &v); jsonErr != nil {
-		t.Fatalf("%v; %v: %s", jsonErr, err, out.String())
+	if err := json.Unmarshal(out.Bytes(), &v); err != nil || len(v.Verdicts) != 3 {
+		t.Fatalf("%v: %s", err, out.String())
 	}
-	if !v.Interrupted || len(v.Verdicts) != 4 || v.Verdicts[3].Verdict != contract.Inconclusive {
+	if done, not := &v.Verdicts[1], &v.Verdicts[2]; !v.Interrupted || done.Verdict != contract.Holds || v.NotDone(done) || !v.NotDone(not) {
 		t.Errorf("interrupted: %t, %+v", v.Interrupted, v.Verdicts)
+	}
+	if code := cmd.ProcessState.ExitCode(); code != exitInconclusive {
+		t.Errorf("exit code %d", code)
+	}
+	for id, want := range map[string]string{"G-3": "verdict     holds", "N-4": "none yet"} {
+		if _, text, _ := pinwatch(t, "explain", id); !strings.Contains(text, want) {
+			t.Errorf("explain %s says no %q: %s", id, want, text)
+		}
 	}
 }
 
-// hasChild says whether a process has children.
-func hasChild(pid int) bool {
+// hasChild says whether a process has a child with an argument.
+func hasChild(pid int, argument string) bool {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, name := range stats {
 		b, err := os.ReadFile(name)
@@ -177,7 +187,8 @@ func hasChild(pid int) bool {
 			continue // it has ended
 		}
 		if s, ok := parseTaskStat(string(b)); ok && *s.number(4) == pid {
-			return true
+			line, _ := os.ReadFile(filepath.Join(filepath.Dir(name), "cmdline"))
+			return slices.Contains(strings.Split(string(line), "\x00"), argument)
 		}
 	}
 	return false
@@ -235,10 +246,15 @@ func TestVerifyUnprivileged(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(filepath.Join(dir, "pinwatch"), "verify", "--only", "P-8,G-3,P-5", "-o", "json")
-	cmd.Env = append(os.Environ(), asPinwatch+"=1", "XDG_CACHE_HOME="+dir, "HOME="+dir)
+	cmd.Env = append(os.Environ(), asPinwatch+"=1", "XDG_CACHE_HOME="+filepath.Join(dir, "cache"), "HOME="+dir)
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
 	out, err := cmd.Output()
+	if text := errs.String(); strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "pinwatch: 2 of 3 not testable: ") || !strings.Contains(text, "CAP_PERFMON") {
+		t.Errorf("want one line: %q", text)
+	}
 	var v report.Verdicts
 	if jsonErr := json.Unmarshal(out, &v); err != nil || jsonErr != nil {
 		t.Fatalf("%v; %v: %s", jsonErr, err, out)

@@ -76,11 +76,3 @@ func (b *Baseline) Change(row *StatementVerdict) (was string, changed bool) {
 	was = b.Verdicts[row.ID]
 	return was, was != "" && was != row.Verdict && was != contract.Inconclusive && row.Verdict != contract.Inconclusive
 }
-
-// Words is a verdict as people read it.
-func Words(verdict string) string {
-	if w := wordsOf(verdict); w.verdict == verdict {
-		return w.words
-	}
-	return verdict
-}
