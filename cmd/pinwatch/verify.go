@@ -238,6 +238,8 @@ func verifyRelease(ctx context.Context, s streams, o verifyOptions, release stri
 		return nil, err
 	}
 	defer lab.close()
+	machine := host.Read(os.DirFS("/"))
+	lab.Emulated = emulated[machine.Virtualization]
 	plan := verify.Plan(o.statements)
 	progress := newSteps(s, o.repeat*len(plan), "go"+release)
 	evidence := contract.Evidence{GoVersion: lab.GoVersion}
@@ -252,8 +254,7 @@ func verifyRelease(ctx context.Context, s streams, o verifyOptions, release stri
 		}
 	}
 	progress.done()
-	machine := host.Read(os.DirFS("/"))
-	evidence.Emulated = emulated[machine.Virtualization]
+	evidence.Emulated = lab.Emulated
 	if err != nil && ctx.Err() == nil {
 		return nil, err
 	}

@@ -312,7 +312,14 @@ func medianOf(s Sample) (finding, bool) {
 	}
 	sum := benchmath.AssumeNothing.Summary(sampleOf(s), confidence)
 	f.interval = &Interval{Lo: sum.Lo, Hi: sum.Hi, Confidence: sum.Confidence, Unit: s.Unit}
-	f.got = fmt.Sprintf("median %s (%s–%s), n = %s", quantity(sum.Center, s.Unit), quantity(sum.Lo, s.Unit), quantity(sum.Hi, s.Unit), number(s.N))
+	n := "n = " + number(s.N)
+	if len(s.Medians) >= MinSamples { // as wide as the processes differ
+		each := benchmath.AssumeNothing.Summary(benchmath.NewSample(slices.Clone(s.Medians), &benchmath.DefaultThresholds), confidence)
+		f.interval.Lo, f.interval.Hi, f.interval.Confidence = min(sum.Lo, each.Lo), max(sum.Hi, each.Hi), min(sum.Confidence, each.Confidence)
+		f.statistic = "median, and those of the processes"
+		n += fmt.Sprintf(" of %d processes", len(s.Medians))
+	}
+	f.got = fmt.Sprintf("median %s (%s–%s), %s", quantity(sum.Center, s.Unit), quantity(f.interval.Lo, s.Unit), quantity(f.interval.Hi, s.Unit), n)
 	return f, true
 }
 

@@ -386,6 +386,29 @@ func TestBias(t *testing.T) {
 	}
 }
 
+// Where processes differ by more than the values of each, the interval is as wide as they do.
+func TestProcessesDiffer(t *testing.T) {
+	s, _ := Find("P-9")
+	for _, tt := range []struct {
+		around []float64
+		want   string
+	}{
+		{[]float64{35e3, 36e3, 34e3, 38e3, 35e3, 37e3}, OutOfRange},
+		{[]float64{25e3, 26e3, 24e3, 28e3, 25e3, 27e3}, Holds},
+		{[]float64{28e3, 36e3, 34e3, 38e3, 35e3, 37e3}, Inconclusive},
+		{[]float64{28e3, 29e3, 31e3, 27e3, 28e3, 28e3}, Inconclusive},
+		{[]float64{28e3, 36e3, 34e3}, OutOfRange}, // of three nothing is known: by all values
+	} {
+		var e Evidence
+		for _, ns := range tt.around {
+			e.Merge(evidence(t, "go1.26.8", fmt.Sprintf("churn: exit~%gx60", ns)))
+		}
+		if o := s.Judge(e); o.Verdict != tt.want {
+			t.Errorf("processes around %g ns: %s, want %s; got %s", tt.around, o.Verdict, tt.want, o.Got)
+		}
+	}
+}
+
 // A scope is where a statement claims to be true; beyond it there is nothing to decide.
 func TestScope(t *testing.T) {
 	s, _ := Find("M-1")
