@@ -74,6 +74,19 @@ func TestVerdictsText(t *testing.T) {
 	}
 }
 
+// What an interrupted run has not done is named once, and has no rows.
+func TestInterruptedVerdictsText(t *testing.T) {
+	v := verdictsOf(t)
+	v.Verdicts[0].Verdict, v.Verdicts[0].Evidence.Experiments = contract.Inconclusive, nil
+	var b bytes.Buffer
+	if err := report.WriteVerdictsText(&b, []*report.Verdicts{v}, report.TextOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if text := b.String(); !strings.Contains(text, "not done, and so inconclusive: G-1\n") || strings.Count(text, "G-1") != 1 || strings.Contains(text, "Guarantees") {
+		t.Errorf("G-1 has not been done: %s", text)
+	}
+}
+
 func TestVerdictsFollowTheirSchema(t *testing.T) {
 	var b bytes.Buffer
 	if err := report.WriteVerdictsJSON(&b, []*report.Verdicts{verdictsOf(t)}); err != nil {

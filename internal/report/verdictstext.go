@@ -36,8 +36,10 @@ func (p *page) verdicts(v *Verdicts) {
 			p.field("", wordsOf(s.Verdict).style, Words(s.Verdict)+": "+strings.Join(s.IDs, ", "))
 		}
 	}
-	if v.Interrupted {
-		p.field("", notice, strings.TrimSuffix("interrupted: what had not been done yet is inconclusive, and not below: "+strings.Join(v.notDone(), ", "), ", and not below: "))
+	if ids := v.notDone(); ids != nil {
+		p.field("", notice, "interrupted; not done, and so inconclusive: "+strings.Join(ids, ", "))
+	} else if v.Interrupted {
+		p.field("", notice, "interrupted")
 	}
 	for _, section := range contract.Sections {
 		begun := false
