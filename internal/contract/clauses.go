@@ -104,7 +104,7 @@ func (t Always) decide(r *Record) finding {
 	case good != of:
 		f.word, f.absence = broken, good < of // what is missing may have been lost
 		if t.Timed {
-			f.wrong = share(of-good, of)
+			f.wrong = share(max(good, of)-min(good, of), max(good, of)) // more is as wrong as less
 		}
 	default:
 		f.word = fine

@@ -329,6 +329,7 @@ func TestLossAndNoise(t *testing.T) {
 		{"one loop late, in company for a moment", "G-6", moment, []string{stormed, "tight: locked_interrupted=99 locked_trials=100"}, Inconclusive},
 		{"more loops late than a moment explains", "G-6", moment, []string{stormed, "tight: locked_interrupted=60 locked_trials=100"}, Refuted},
 		{"one loop late, and nobody was there", "G-6", func(*Record) {}, []string{stormed, "tight: locked_interrupted=99 locked_trials=100"}, Refuted},
+		{"a thread less while they are counted, in company for a moment", "X-5", moment, []string{"counts: metric_total=102 kernel_threads=101"}, Inconclusive},
 		{"a move in company is a move", "G-1", noise, []string{calm, "migrate: locked_moves=1"}, Refuted},
 		{"no effect, in company that meets both alike", "P-7", noise, []string{inC, "cgo: short_ratio~1x60"}, Refuted},
 		{"no tax in company", "X-1", noise, []string{"handoff: tax~3x50"}, Inconclusive},
