@@ -4,7 +4,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := $(if $(VERSION),-X main.version=$(VERSION))
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help build install demo test truth generate lint bench soak matrix go-matrix clean
+.PHONY: help build install demo test verify truth generate lint bench soak matrix go-matrix clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,9 @@ demo: build ## watch a built-in pinned workload for a few seconds
 test: ## run all tests; those that load BPF programs when run as root
 	@scripts/setup test
 	@scripts/test
+
+verify: build ## hold every statement of the specification against this machine, and fail where a verdict is not docs/results/baseline.json's (root)
+	$(SUDO) bin/pinwatch verify --expect docs/results/baseline.json
 
 truth: ## compare pinwatch, event by event, with other instruments and write docs/accuracy.md (root; alone on the machine)
 	@scripts/setup truth

@@ -8,71 +8,99 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
 	"github.com/pinwatch/pinwatch/internal/report"
 )
 
-// verdictWriters are the formats of verify.
-var verdictWriters = map[string]func(io.Writer, []*report.Verdicts, report.TextOptions) error{
-	"text": report.WriteVerdictsText,
-	"json": func(w io.Writer, vs []*report.Verdicts, _ report.TextOptions) error {
+// verdictWriters are the formats of verify. expect is nil without a baseline.
+var verdictWriters = map[string]func(w io.Writer, vs []*report.Verdicts, expect *report.Baseline, o report.TextOptions) error{
+	"text": func(w io.Writer, vs []*report.Verdicts, _ *report.Baseline, o report.TextOptions) error {
+		return report.WriteVerdictsText(w, vs, o)
+	},
+	"json": func(w io.Writer, vs []*report.Verdicts, _ *report.Baseline, _ report.TextOptions) error {
 		return report.WriteVerdictsJSON(w, vs)
 	},
-	"junit": func(w io.Writer, vs []*report.Verdicts, _ report.TextOptions) error {
-		return report.WriteVerdictsJUnit(w, vs)
+	"baseline": func(w io.Writer, vs []*report.Verdicts, _ *report.Baseline, _ report.TextOptions) error {
+		return report.WriteVerdictsBaseline(w, vs)
 	},
-	"markdown": func(w io.Writer, vs []*report.Verdicts, _ report.TextOptions) error {
+	"junit": func(w io.Writer, vs []*report.Verdicts, expect *report.Baseline, _ report.TextOptions) error {
+		return report.WriteVerdictsJUnit(w, vs, expect)
+	},
+	"markdown": func(w io.Writer, vs []*report.Verdicts, _ *report.Baseline, _ report.TextOptions) error {
 		return report.WriteVerdictsMarkdown(w, vs)
 	},
-	"html": func(w io.Writer, vs []*report.Verdicts, _ report.TextOptions) error {
+	"html": func(w io.Writer, vs []*report.Verdicts, _ *report.Baseline, _ report.TextOptions) error {
 		return report.WriteVerdictsHTML(w, vs)
 	},
 }
 
 // readBaseline reads the verdicts that --expect compares with.
-func readBaseline(name string) (*report.Verdicts, error) {
-	b, err := os.ReadFile(name)
+func readBaseline(name string) (*report.Baseline, error) {
+	if name == "" {
+		return nil, usagef("--expect needs a file name")
+	}
+	text, err := os.ReadFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("--expect: %w", err)
 	}
-	var head struct {
-		Schema string `json:"schema"`
-	}
-	if err := json.Unmarshal(b, &head); err != nil {
-		return nil, fmt.Errorf("--expect %s: not the verdicts of one release in JSON: %w", name, err)
-	}
-	if head.Schema != report.VerdictsSchemaID {
-		return nil, fmt.Errorf("--expect %s: its schema is %q, this pinwatch compares %s only: make the baseline anew", name, head.Schema, report.VerdictsSchemaID)
-	}
-	v := &report.Verdicts{}
-	if err := json.Unmarshal(b, v); err != nil {
+	b, err := report.ReadBaseline(text)
+	if err != nil {
 		return nil, fmt.Errorf("--expect %s: %w", name, err)
 	}
-	return v, nil
+	return b, nil
 }
 
-// compareVerdicts tells where verdicts are not as expected. An inconclusive one contradicts nothing: it is told, and no change.
-func compareVerdicts(s streams, expect *report.Verdicts, all []*report.Verdicts) error {
-	changed := 0
+// compareVerdicts tells where verdicts are not as expected, and in a last line how many. What was interrupted is not as expected either.
+func compareVerdicts(s streams, expect *report.Baseline, all []*report.Verdicts) error {
+	same, changed, undecided, missing, undone := 0, 0, 0, 0, 0
+	interrupted := len(all) == 0
+	elsewhere := ""
 	for _, v := range all {
-		for _, row := range v.Verdicts {
-			i := slices.IndexFunc(expect.Verdicts, func(e report.StatementVerdict) bool { return e.ID == row.ID })
+		interrupted = interrupted || v.Interrupted
+		if v.GoVersion != expect.GoVersion || v.Where() != expect.Host {
+			elsewhere = fmt.Sprintf(" It was made with %s on %s; this is %s on %s.", expect.GoVersion, expect.Host, v.GoVersion, v.Where())
+		}
+		for i := range v.Verdicts {
+			row := &v.Verdicts[i]
+			was, is := expect.Change(row)
 			switch {
-			case i < 0:
-				fmt.Fprintf(s.err, "pinwatch: %s (%s): %s, which the baseline does not have\n", row.ID, v.GoVersion, row.Verdict)
-			case expect.Verdicts[i].Verdict == row.Verdict:
-			case row.Verdict == contract.Inconclusive:
-				fmt.Fprintf(s.err, "pinwatch: %s (%s): inconclusive, was %s: %s\n", row.ID, v.GoVersion, expect.Verdicts[i].Verdict, row.Why)
-			default:
+			case v.NotDone(row):
+				undone++
+			case was == "":
+				missing++
+				fmt.Fprintf(s.err, "pinwatch: %s (%s): %s, which the baseline does not have\n", row.ID, v.GoVersion, report.Words(row.Verdict))
+			case is:
 				changed++
-				fmt.Fprintf(s.err, "pinwatch: %s (%s): %s, was %s: %s\n", row.ID, v.GoVersion, row.Verdict, expect.Verdicts[i].Verdict, row.Got)
+				fmt.Fprintf(s.err, "pinwatch: %s (%s): CHANGED to %s, was %s: %s: %s\n", row.ID, v.GoVersion, report.Words(row.Verdict), report.Words(was), row.Got, row.Why)
+			case was == row.Verdict:
+				same++
+			default:
+				undecided++
+				fmt.Fprintf(s.err, "pinwatch: %s (%s): %s, was %s: %s\n", row.ID, v.GoVersion, report.Words(row.Verdict), report.Words(was), row.Why)
 			}
 		}
 	}
-	if changed > 0 {
+	parts := []string{fmt.Sprintf("%d as in the baseline", same), fmt.Sprintf("%d changed", changed)}
+	if undecided > 0 {
+		parts = append(parts, fmt.Sprintf("%d inconclusive in one of them", undecided))
+	}
+	if missing > 0 {
+		parts = append(parts, fmt.Sprintf("%d not in the baseline", missing))
+	}
+	if undone > 0 {
+		parts = append(parts, fmt.Sprintf("%d not done, because it was interrupted", undone))
+	}
+	if changed == 0 {
+		elsewhere = ""
+	}
+	fmt.Fprintf(s.err, "pinwatch: verdicts: %s.%s\n", strings.Join(parts, ", "), elsewhere)
+	switch {
+	case changed > 0:
 		return status(exitContract)
+	case interrupted:
+		return status(exitInconclusive)
 	}
 	return nil
 }

@@ -108,16 +108,11 @@ func (l *lab) close() {
 
 // unobservable is why kernel events can't be had here; "" when they can.
 func unobservable() string {
-	var missing []string
-	for _, c := range loader.Diagnose() {
-		if c.State == loader.No {
-			missing = append(missing, c.Name+": "+c.Detail)
-		}
+	checks := loader.Diagnose()
+	if attach := checks[len(checks)-1]; attach.State != loader.Yes { // the whole, at last
+		return "needs kernel events, which can't be had here: " + oneLine(errors.New(attach.Detail))
 	}
-	if missing == nil {
-		return ""
-	}
-	return "needs kernel events, which can't be had here: " + oneLine(errors.New(strings.Join(missing, "; ")))
+	return ""
 }
 
 // observeForVerify has attach watch a process until ctx ends.

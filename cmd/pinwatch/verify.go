@@ -32,21 +32,22 @@ Examples:
   sudo pinwatch verify --only P-5,G-4
   sudo pinwatch verify --go go1.16.15,go1.21.13     the workloads built by these releases, which are fetched as Go modules
   sudo pinwatch verify -o html --out verdicts.html
-  sudo pinwatch verify -o json --out baseline.json
-  sudo pinwatch verify --expect baseline.json
+  sudo pinwatch verify -o baseline --out baseline.json
+  sudo pinwatch verify --expect baseline.json       for CI: fails where a verdict has changed, and only there
 
 Without privileges what needs kernel events is not testable, and all else is tested.
 
 Exit codes: 0 all hold or are not testable here, 3 some are refuted or out of range, 4 none of these but some inconclusive, 1 error,
-2 usage. With --expect: 0 all verdicts as expected, 3 one has changed.`,
+2 usage. With --expect: 0 no verdict has changed, 3 one has, 4 none has, but it was interrupted. From or to inconclusive is no change. With
+-o junit, what has changed is then what has failed.`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "only", Usage: "these statements: `IDS`, comma-separated, such as P-5,G-4"},
 			&cli.StringFlag{Name: "go", Usage: "build the workloads by these `RELEASES` of Go, comma-separated, such as go1.21.13"},
 			&cli.StringFlag{Name: "repeat", Usage: "do every experiment `N` times and judge by all the evidence", Value: "1"},
 			&cli.StringFlag{Name: "cpus", Usage: "confine the workloads to these CPUs: `LIST`, such as 0,2-3"},
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT`: text, json, junit, markdown or html", Value: "text"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT`: text, json, junit, markdown, html, or baseline: the verdicts alone, in JSON", Value: "text"},
 			&cli.StringFlag{Name: "out", Usage: "write the verdicts to `FILE` instead of the terminal"},
-			&cli.StringFlag{Name: "expect", Usage: "compare with the verdicts in `FILE`, an earlier -o json, and fail only where one has changed"},
+			&cli.StringFlag{Name: "expect", Usage: "compare with the verdicts in `FILE`, an earlier -o baseline or json, and fail only where one has changed"},
 		},
 		Before:          noArguments,
 		OnUsageError:    onUsageError,
@@ -69,13 +70,13 @@ type verifyOptions struct {
 	cpus       []int // nil = any
 	format     string
 	outFile    string
-	expect     *report.Verdicts // nil = no baseline
+	expect     *report.Baseline // nil = no baseline
 }
 
 func parseVerify(c *cli.Context) (o verifyOptions, err error) {
 	o.format, o.outFile = c.String("output"), c.String("out")
 	if verdictWriters[o.format] == nil {
-		return o, usagef("-o %s: no such format; it is text, json, junit, markdown or html", o.format)
+		return o, usagef("-o %s: no such format; it is text, json, junit, markdown, html or baseline", o.format)
 	}
 	if c.IsSet("out") && o.outFile == "" {
 		return o, usagef("--out needs a file name")
@@ -195,7 +196,7 @@ func verifyAll(ctx context.Context, s streams, o verifyOptions) (err error) {
 		all = append(all, v)
 	}
 	if len(all) > 0 {
-		if err := explainWrite(verdictWriters[o.format](out.report, all, out.text)); err != nil {
+		if err := explainWrite(verdictWriters[o.format](out.report, all, o.expect, out.text)); err != nil {
 			return err
 		}
 		if err := keepVerdicts(all); err != nil {
@@ -237,6 +238,8 @@ func verifyRelease(ctx context.Context, s streams, o verifyOptions, release stri
 		return nil, err
 	}
 	defer lab.close()
+	machine := host.Read(os.DirFS("/"))
+	lab.Emulated = emulated[machine.Virtualization]
 	plan := verify.Plan(o.statements)
 	progress := newSteps(s, o.repeat*len(plan), "go"+release)
 	evidence := contract.Evidence{GoVersion: lab.GoVersion}
@@ -251,14 +254,21 @@ func verifyRelease(ctx context.Context, s streams, o verifyOptions, release stri
 		}
 	}
 	progress.done()
-	machine := host.Read(os.DirFS("/"))
-	evidence.Emulated = emulated[machine.Virtualization]
+	evidence.Emulated = lab.Emulated
 	if err != nil && ctx.Err() == nil {
 		return nil, err
 	}
 	var outcomes []contract.Outcome
+	unobserved := 0
 	for _, st := range o.statements {
-		outcomes = append(outcomes, judgeRuns(st, evidence, runs))
+		out := judgeRuns(st, evidence, runs)
+		outcomes = append(outcomes, out)
+		if lab.Unobserved != "" && out.Why == lab.Unobserved {
+			unobserved++
+		}
+	}
+	if unobserved > 0 {
+		fmt.Fprintf(s.err, "pinwatch: %d of %d not testable: %s\n", unobserved, len(outcomes), lab.Unobserved)
 	}
 	meta := report.VerdictsMeta{Version: versionString(), Host: machine, Finished: time.Now(), Interrupted: ctx.Err() != nil}
 	if release != "" {

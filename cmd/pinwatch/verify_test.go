@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -70,21 +71,51 @@ func TestBaselines(t *testing.T) {
 	wrong(t, exitError, []string{"--expect", "no such file"}, "verify", "--only", "G-3", "--expect", filepath.Join(dir, "none"))
 	wrong(t, exitError, []string{"--expect", "JSON"}, "verify", "--only", "G-3", "--expect", write("text", "✔ G-3"))
 
+	wrong(t, exitError, []string{"--expect", "no verdicts"}, "verify", "--only", "G-3", "--expect", write("empty", `{"schema": "pinwatch.baseline/v1"}`))
+	wrong(t, exitUsage, []string{"--expect", "file name"}, "verify", "--only", "G-3", "--expect=")
+
 	same := filepath.Join(dir, "same")
-	if code, _, errs := pinwatch(t, "verify", "--only", "G-3,M-1", "-o", "json", "--out", same); code != exitContract {
+	if code, _, errs := pinwatch(t, "verify", "--only", "G-3,M-1", "-o", "baseline", "--out", same); code != exitContract {
 		t.Fatalf("exit code %d with a refuted statement: %s", code, errs)
-	}
-	if code, _, errs := pinwatch(t, "verify", "--only", "G-3,M-1", "--expect", same); code != exitOK {
-		t.Errorf("exit code %d where nothing has changed: %s", code, errs)
 	}
 	b, err := os.ReadFile(same)
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := write("changed", strings.Replace(string(b), `"verdict": "holds"`, `"verdict": "refuted"`, 1))
-	if code, _, errs := pinwatch(t, "verify", "--only", "G-3,M-1", "--expect", changed); code != exitContract || !strings.Contains(errs, "G-3") || !strings.Contains(errs, "was refuted") {
-		t.Errorf("exit code %d where a verdict has changed: %s", code, errs)
+	with := func(g3 string) string { return write(g3, strings.Replace(string(b), `"G-3": "holds"`, g3, 1)) }
+	for _, tt := range []struct {
+		baseline string
+		code     int
+		words    []string
+	}{
+		{same, exitOK, []string{"2 as in the baseline, 0 changed"}},
+		{with(`"G-3": "refuted"`), exitContract, []string{"G-3 (" + thisRelease() + "): CHANGED to holds, was refuted", "1 changed"}},
+		{with(`"G-3": "inconclusive"`), exitOK, []string{"G-3", "holds, was inconclusive", "0 changed, 1 inconclusive"}},
+		{with(`"G-4": "holds"`), exitOK, []string{"G-3", "does not have", "1 not in the baseline"}},
+	} {
+		if code, _, errs := pinwatch(t, "verify", "--only", "G-3,M-1", "--expect", tt.baseline); code != tt.code || !hasAll(errs, tt.words) {
+			t.Errorf("exit code %d, want %d; %q lacks one of %q", code, tt.code, errs, tt.words)
+		}
 	}
+}
+
+// Where a verdict has changed and the baseline is another machine's or release's, that is said.
+func TestBaselineOfElsewhere(t *testing.T) {
+	v := &report.Verdicts{GoVersion: "go1.26.8", Verdicts: []report.StatementVerdict{{ID: "G-3", Verdict: contract.Refuted, Got: "3 of 4"}}}
+	var errs bytes.Buffer
+	expect := &report.Baseline{GoVersion: "go1.21.13", Host: "Linux 6.1", Verdicts: map[string]string{"G-3": contract.Holds}}
+	if err := compareVerdicts(streams{err: &errs}, expect, []*report.Verdicts{v}); !errors.Is(err, status(exitContract)) || !hasAll(errs.String(), []string{"3 of 4", "go1.21.13 on Linux 6.1"}) {
+		t.Errorf("%v: %s", err, &errs)
+	}
+	v.Verdicts[0].Verdict, v.Interrupted = contract.Holds, true
+	errs.Reset()
+	if err := compareVerdicts(streams{err: &errs}, expect, []*report.Verdicts{v}); !errors.Is(err, status(exitInconclusive)) || strings.Contains(errs.String(), "go1.21.13") {
+		t.Errorf("interrupted: %v: %s", err, &errs)
+	}
+}
+
+func hasAll(text string, words []string) bool {
+	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) })
 }
 
 func TestExplain(t *testing.T) {
@@ -111,34 +142,44 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// An interrupted run gives the verdicts on what it has done, and says so.
+// An interrupted run gives the verdicts on what it has done, says so, and keeps them for explain.
 func TestVerifyInterrupted(t *testing.T) {
-	cache := t.TempDir()
-	cmd := process("verify", "--only", "G-3,G-1,N-4,P-7", "-o", "json")
-	cmd.Env = append(cmd.Env, "XDG_CACHE_HOME="+cache)
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	cmd := process("verify", "--only", "G-3,G-1,N-4", "-o", "json")
 	var out bytes.Buffer
 	cmd.Stdout = &out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for !hasChild(cmd.Process.Pid) { // its first workload
-		time.Sleep(10 * time.Millisecond)
+	for deadline := time.Now().Add(time.Minute); !hasChild(cmd.Process.Pid, "grow"); time.Sleep(time.Millisecond) { // the last experiment's workload
+		if time.Now().After(deadline) {
+			_ = cmd.Process.Kill()
+			t.Fatal("no workload of N-4")
+		}
 	}
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	err := cmd.Wait()
+	_ = cmd.Wait() // its exit code is below
 	var v report.Verdicts
-	if jsonErr := json.Unmarshal(out.Bytes(), &v); jsonErr != nil {
-		t.Fatalf("%v; %v: %s", jsonErr, err, out.String())
+	if err := json.Unmarshal(out.Bytes(), &v); err != nil || len(v.Verdicts) != 3 {
+		t.Fatalf("%v: %s", err, out.String())
 	}
-	if !v.Interrupted || len(v.Verdicts) != 4 || v.Verdicts[3].Verdict != contract.Inconclusive {
+	if done, not := &v.Verdicts[1], &v.Verdicts[2]; !v.Interrupted || done.Verdict != contract.Holds || v.NotDone(done) || !v.NotDone(not) {
 		t.Errorf("interrupted: %t, %+v", v.Interrupted, v.Verdicts)
+	}
+	if code := cmd.ProcessState.ExitCode(); code != exitInconclusive {
+		t.Errorf("exit code %d", code)
+	}
+	for id, want := range map[string]string{"G-3": "verdict     holds", "N-4": "none yet"} {
+		if _, text, _ := pinwatch(t, "explain", id); !strings.Contains(text, want) {
+			t.Errorf("explain %s says no %q: %s", id, want, text)
+		}
 	}
 }
 
-// hasChild says whether a process has children.
-func hasChild(pid int) bool {
+// hasChild says whether a process has a child with an argument.
+func hasChild(pid int, argument string) bool {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, name := range stats {
 		b, err := os.ReadFile(name)
@@ -146,7 +187,8 @@ func hasChild(pid int) bool {
 			continue // it has ended
 		}
 		if s, ok := parseTaskStat(string(b)); ok && *s.number(4) == pid {
-			return true
+			line, _ := os.ReadFile(filepath.Join(filepath.Dir(name), "cmdline"))
+			return slices.Contains(strings.Split(string(line), "\x00"), argument)
 		}
 	}
 	return false
@@ -204,10 +246,15 @@ func TestVerifyUnprivileged(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(filepath.Join(dir, "pinwatch"), "verify", "--only", "P-8,G-3,P-5", "-o", "json")
-	cmd.Env = append(os.Environ(), asPinwatch+"=1", "XDG_CACHE_HOME="+dir, "HOME="+dir)
+	cmd.Env = append(os.Environ(), asPinwatch+"=1", "XDG_CACHE_HOME="+filepath.Join(dir, "cache"), "HOME="+dir)
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
 	out, err := cmd.Output()
+	if text := errs.String(); strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "pinwatch: 2 of 3 not testable: ") || !strings.Contains(text, "CAP_PERFMON") {
+		t.Errorf("want one line: %q", text)
+	}
 	var v report.Verdicts
 	if jsonErr := json.Unmarshal(out, &v); err != nil || jsonErr != nil {
 		t.Fatalf("%v; %v: %s", jsonErr, err, out)

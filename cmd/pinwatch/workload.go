@@ -7,7 +7,7 @@ import (
 )
 
 // workloadCommand is how pinwatch starts itself as the process to be observed. It is not in the help.
-const workloadCommand = "workload"
+const workloadCommand = workload.Command
 
 func isWorkload(args []string) bool { return len(args) > 1 && args[1] == workloadCommand }
 

@@ -35,6 +35,9 @@ type finding struct {
 	timing    bool   // it rests on times
 	sure      bool   // company on the machine, which only makes things take longer, does not explain it
 	absence   bool   // it rests on something not having been seen
+
+	// wrong is, of tries that have to be in time, the share that was not. Company for that share of the time explains it.
+	wrong *Interval
 }
 
 // Interval is a confidence interval of a statistic.
@@ -69,6 +72,9 @@ func (t Never) decide(r *Record) finding {
 	switch {
 	case bad > 0:
 		f.word, f.absence = broken, false
+		if t.Timed {
+			f.wrong = share(bad, of)
+		}
 	case of < t.Least:
 		f.need = fmt.Sprintf("need %s tries, had %s", number(t.Least), number(of))
 	case t.Seen != "" && r.Counts[t.Seen] == 0:
@@ -97,6 +103,9 @@ func (t Always) decide(r *Record) finding {
 		f.need = fmt.Sprintf("need %s tries, had %s", number(t.Least), number(of))
 	case good != of:
 		f.word, f.absence = broken, good < of // what is missing may have been lost
+		if t.Timed {
+			f.wrong = share(max(good, of)-min(good, of), max(good, of)) // more is as wrong as less
+		}
 	default:
 		f.word = fine
 	}
@@ -303,7 +312,14 @@ func medianOf(s Sample) (finding, bool) {
 	}
 	sum := benchmath.AssumeNothing.Summary(sampleOf(s), confidence)
 	f.interval = &Interval{Lo: sum.Lo, Hi: sum.Hi, Confidence: sum.Confidence, Unit: s.Unit}
-	f.got = fmt.Sprintf("median %s (%s–%s), n = %s", quantity(sum.Center, s.Unit), quantity(sum.Lo, s.Unit), quantity(sum.Hi, s.Unit), number(s.N))
+	n := "n = " + number(s.N)
+	if len(s.Medians) >= MinSamples { // as wide as the processes differ
+		each := benchmath.AssumeNothing.Summary(benchmath.NewSample(slices.Clone(s.Medians), &benchmath.DefaultThresholds), confidence)
+		f.interval.Lo, f.interval.Hi, f.interval.Confidence = min(sum.Lo, each.Lo), max(sum.Hi, each.Hi), min(sum.Confidence, each.Confidence)
+		f.statistic = "median, and those of the processes"
+		n += fmt.Sprintf(" of %d processes", len(s.Medians))
+	}
+	f.got = fmt.Sprintf("median %s (%s–%s), %s", quantity(sum.Center, s.Unit), quantity(f.interval.Lo, s.Unit), quantity(f.interval.Hi, s.Unit), n)
 	return f, true
 }
 

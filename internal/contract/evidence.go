@@ -31,6 +31,8 @@ type Sample struct {
 	Unit   string // ns, ratio
 	N      int64  // how many there were
 	Values []float64
+	// Medians are those of the processes, or runs, that the values come from; nil = one. They differ by more than the values of one tell.
+	Medians []float64
 	// Bias is the mean part of a value that is pinwatch's own programs, in the sample's unit; 0 where there is none.
 	Bias float64
 }
@@ -79,7 +81,7 @@ func (r *Record) merge(o *Record) {
 			joined.Counts[k] += n
 		}
 		for k, s := range from.Samples {
-			joined.Samples[k] = joined.Samples[k].join(s)
+			joined.Samples[k] = joined.Samples[k].Join(s)
 		}
 		for k, times := range from.Outcomes {
 			for outcome, n := range times {
@@ -108,12 +110,21 @@ func (r *Record) outcome(name, outcome string, n int64) {
 // Outcome notes one outcome of an equal run.
 func (r *Record) Outcome(name, outcome string) { r.outcome(name, outcome, 1) }
 
-func (s Sample) join(o Sample) Sample {
+func (s Sample) medians() []float64 {
+	if s.Medians == nil && len(s.Values) >= MinSamples {
+		return []float64{median(s)}
+	}
+	return s.Medians
+}
+
+// Join adds the values of another process, or run.
+func (s Sample) Join(o Sample) Sample {
 	if s.N == 0 {
 		return o
 	}
 	j := NewSample(o.Unit, append(slices.Clone(s.Values), o.Values...))
 	j.N = s.N + o.N
+	j.Medians = append(slices.Clone(s.medians()), o.medians()...)
 	j.Bias = (s.Bias*float64(s.N) + o.Bias*float64(o.N)) / float64(max(1, j.N))
 	return j
 }

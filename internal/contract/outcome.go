@@ -99,8 +99,8 @@ func (c Clause) answer(e Evidence) answer {
 		return answer{Clause: c, unable: "what comes late, or costs more, in an emulator proves nothing"}
 	case r.Lossy && a.word != thin && (a.absence || a.timing):
 		a.word, a.need = thin, "kernel records were lost"
-	case a.timing && a.word > fine && !a.sure && r.Noise > noisy:
-		a.word, a.need = thin, fmt.Sprintf("others kept %.1f CPUs busy meanwhile: repeat it on a quiet machine", r.Noise)
+	case a.timing && a.word > fine && !a.sure && (r.Noise > noisy || a.wrong != nil && a.wrong.Lo <= r.Noise):
+		a.word, a.need = thin, fmt.Sprintf("others kept %.2g CPUs busy meanwhile: repeat it on a quiet machine", r.Noise)
 	}
 	return a
 }

@@ -310,6 +310,7 @@ func TestLossAndNoise(t *testing.T) {
 	}
 	lossy := func(r *Record) { r.Lossy = true }
 	noise := func(r *Record) { r.Noise = 1 }
+	moment := func(r *Record) { r.Noise = 0.1 }
 	for _, tt := range []struct {
 		what, id string
 		spoil    func(*Record)
@@ -325,6 +326,10 @@ func TestLossAndNoise(t *testing.T) {
 		{"both bounds far above in company", "P-5", noise, []string{stormed, "storm: preempt_lower~9000x60 preempt_upper~9000x60"}, OutOfRange},
 		{"a late goroutine in company", "G-7", noise, []string{inSyscall, "syscall: long_others_ran=23"}, Inconclusive},
 		{"a late goroutine", "G-7", func(*Record) {}, []string{inSyscall, "syscall: long_others_ran=23"}, Refuted},
+		{"one loop late, in company for a moment", "G-6", moment, []string{stormed, "tight: locked_interrupted=99 locked_trials=100"}, Inconclusive},
+		{"more loops late than a moment explains", "G-6", moment, []string{stormed, "tight: locked_interrupted=60 locked_trials=100"}, Refuted},
+		{"one loop late, and nobody was there", "G-6", func(*Record) {}, []string{stormed, "tight: locked_interrupted=99 locked_trials=100"}, Refuted},
+		{"a thread less while they are counted, in company for a moment", "X-5", moment, []string{"counts: metric_total=102 kernel_threads=101"}, Inconclusive},
 		{"a move in company is a move", "G-1", noise, []string{calm, "migrate: locked_moves=1"}, Refuted},
 		{"no effect, in company that meets both alike", "P-7", noise, []string{inC, "cgo: short_ratio~1x60"}, Refuted},
 		{"no tax in company", "X-1", noise, []string{"handoff: tax~3x50"}, Inconclusive},
@@ -378,6 +383,29 @@ func TestBias(t *testing.T) {
 		e.Experiments["churn"].Samples["exit"] = sample
 		if o := s.Judge(e); o.Verdict != tt.want {
 			t.Errorf("%g ns with %g ns of our own: %s, want %s", tt.around, tt.bias, o.Verdict, tt.want)
+		}
+	}
+}
+
+// Where processes differ by more than the values of each, the interval is as wide as they do.
+func TestProcessesDiffer(t *testing.T) {
+	s, _ := Find("P-9")
+	for _, tt := range []struct {
+		around []float64
+		want   string
+	}{
+		{[]float64{35e3, 36e3, 34e3, 38e3, 35e3, 37e3}, OutOfRange},
+		{[]float64{25e3, 26e3, 24e3, 28e3, 25e3, 27e3}, Holds},
+		{[]float64{28e3, 36e3, 34e3, 38e3, 35e3, 37e3}, Inconclusive},
+		{[]float64{28e3, 29e3, 31e3, 27e3, 28e3, 28e3}, Inconclusive},
+		{[]float64{28e3, 36e3, 34e3}, OutOfRange}, // of three nothing is known: by all values
+	} {
+		var e Evidence
+		for _, ns := range tt.around {
+			e.Merge(evidence(t, "go1.26.8", fmt.Sprintf("churn: exit~%gx60", ns)))
+		}
+		if o := s.Judge(e); o.Verdict != tt.want {
+			t.Errorf("processes around %g ns: %s, want %s; got %s", tt.around, o.Verdict, tt.want, o.Got)
 		}
 	}
 }

@@ -211,16 +211,52 @@ var verdictWords = []struct {
 
 // tally counts the verdicts in words, those that were given: "41 hold".
 func (v *Verdicts) tally() (parts []string) {
-	for _, w := range verdictWords {
-		n := 0
-		for i := range v.Verdicts {
-			if v.Verdicts[i].Verdict == w.verdict {
-				n++
-			}
-		}
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, w.words))
-		}
+	for _, s := range v.shares() {
+		parts = append(parts, fmt.Sprintf("%d %s", s.N, Words(s.Verdict)))
 	}
 	return parts
+}
+
+// share is how many verdicts are of one kind.
+type share struct {
+	Verdict string
+	N       int
+	IDs     []string // of those that somebody has to look at: refuted, out of range, inconclusive though all was done
+}
+
+func (v *Verdicts) shares() (shares []share) {
+	for _, w := range verdictWords {
+		s := share{Verdict: w.verdict}
+		for i := range v.Verdicts {
+			row := &v.Verdicts[i]
+			if row.Verdict != w.verdict {
+				continue
+			}
+			s.N++
+			switch w.verdict {
+			case contract.Refuted, contract.OutOfRange, contract.Inconclusive:
+				if !v.NotDone(row) {
+					s.IDs = append(s.IDs, row.ID)
+				}
+			}
+		}
+		if s.N > 0 {
+			shares = append(shares, s)
+		}
+	}
+	return shares
+}
+
+// NotDone says whether a verdict is inconclusive because the run was ended before the statement's experiments had been done.
+func (v *Verdicts) NotDone(row *StatementVerdict) bool {
+	st, known := contract.Find(row.ID)
+	return v.Interrupted && row.Verdict == contract.Inconclusive && known && len(row.Evidence.Experiments) < len(st.Experiments())
+}
+
+// Words is a verdict as people read it.
+func Words(verdict string) string {
+	if w := wordsOf(verdict); w.verdict == verdict {
+		return w.words
+	}
+	return verdict
 }

@@ -74,6 +74,19 @@ func TestVerdictsText(t *testing.T) {
 	}
 }
 
+// What an interrupted run has not done is named once, and has no rows.
+func TestInterruptedVerdictsText(t *testing.T) {
+	v := verdictsOf(t)
+	v.Verdicts[0].Verdict, v.Verdicts[0].Evidence.Experiments = contract.Inconclusive, nil
+	var b bytes.Buffer
+	if err := report.WriteVerdictsText(&b, []*report.Verdicts{v}, report.TextOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if text := b.String(); !strings.Contains(text, "not done, and so inconclusive: G-1\n") || strings.Count(text, "G-1") != 1 || strings.Contains(text, "Guarantees") {
+		t.Errorf("G-1 has not been done: %s", text)
+	}
+}
+
 func TestVerdictsFollowTheirSchema(t *testing.T) {
 	var b bytes.Buffer
 	if err := report.WriteVerdictsJSON(&b, []*report.Verdicts{verdictsOf(t)}); err != nil {
@@ -97,7 +110,7 @@ func TestVerdictsFollowTheirSchema(t *testing.T) {
 
 func TestVerdictsJUnit(t *testing.T) {
 	var b bytes.Buffer
-	if err := report.WriteVerdictsJUnit(&b, []*report.Verdicts{verdictsOf(t)}); err != nil {
+	if err := report.WriteVerdictsJUnit(&b, []*report.Verdicts{verdictsOf(t)}, nil); err != nil {
 		t.Fatal(err)
 	}
 	var doc struct {
@@ -130,6 +143,56 @@ func TestVerdictsJUnit(t *testing.T) {
 	}
 	if tests != 8 || failures != 2 || skipped != 3 {
 		t.Errorf("%d tests, %d failures, %d skipped; want 8, 2, 3", tests, failures, skipped)
+	}
+}
+
+// Beside a baseline, what has changed has failed, and nothing else.
+func TestVerdictsJUnitExpected(t *testing.T) {
+	v := verdictsOf(t)
+	expect := &report.Baseline{Verdicts: map[string]string{}}
+	for _, row := range v.Verdicts {
+		expect.Verdicts[row.ID] = row.Verdict
+	}
+	expect.Verdicts["G-1"] = contract.Refuted
+	expect.Verdicts["P-4"] = contract.Holds        // which is inconclusive now
+	expect.Verdicts["N-4"] = contract.Inconclusive // which holds now
+	delete(expect.Verdicts, "P-9")                 // which is out of range
+	var b bytes.Buffer
+	if err := report.WriteVerdictsJUnit(&b, []*report.Verdicts{v}, expect); err != nil {
+		t.Fatal(err)
+	}
+	if text := b.String(); strings.Count(text, "<failure") != 1 || !strings.Contains(text, `message="holds, was refuted: on another thread`) {
+		t.Errorf("want G-1 alone failed: %s", text)
+	}
+}
+
+func TestBaseline(t *testing.T) {
+	v := verdictsOf(t)
+	var small, whole bytes.Buffer
+	if err := report.WriteVerdictsBaseline(&small, []*report.Verdicts{v}); err != nil {
+		t.Fatal(err)
+	}
+	if err := report.WriteVerdictsJSON(&whole, []*report.Verdicts{v}); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range [][]byte{small.Bytes(), whole.Bytes()} {
+		b, err := report.ReadBaseline(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(b.Verdicts) != len(v.Verdicts) || b.GoVersion != v.GoVersion || b.Host != v.Where() {
+			t.Errorf("%+v", b)
+		}
+		for i := range v.Verdicts {
+			if was, changed := b.Change(&v.Verdicts[i]); was != v.Verdicts[i].Verdict || changed {
+				t.Errorf("%s: was %s, changed: %t", v.Verdicts[i].ID, was, changed)
+			}
+		}
+	}
+	for _, text := range []string{"", "[]", small.String() + small.String(), `{"schema": "pinwatch.baseline/v2"}`, `{"schema": "pinwatch.baseline/v1"}`, `{"schema": "pinwatch.baseline/v1", "verdicts": 3}`} {
+		if b, err := report.ReadBaseline([]byte(text)); err == nil {
+			t.Errorf("read %q as %+v", text, b)
+		}
 	}
 }
 

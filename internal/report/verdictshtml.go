@@ -52,27 +52,6 @@ func verdictSections(v *Verdicts) (sections []verdictSection) {
 	return sections
 }
 
-// share is how many verdicts are of one kind.
-type share struct {
-	Verdict string
-	N       int
-}
-
-func (v *Verdicts) shares() (shares []share) {
-	for _, w := range verdictWords {
-		s := share{Verdict: w.verdict}
-		for i := range v.Verdicts {
-			if v.Verdicts[i].Verdict == w.verdict {
-				s.N++
-			}
-		}
-		if s.N > 0 {
-			shares = append(shares, s)
-		}
-	}
-	return shares
-}
-
 // spread draws a sample on a logarithmic scale: a line from its least to its greatest value, a bar from the median to the 99th percentile,
 // and behind them the range that is claimed.
 func spread(s SampleSummary) template.HTML {

@@ -39,15 +39,15 @@ type (
 )
 
 // WriteVerdictsJUnit writes a suite for each release of Go and section: what is refuted or out of range has failed, what is inconclusive or
-// not testable was skipped.
-func WriteVerdictsJUnit(w io.Writer, vs []*Verdicts) error {
+// not testable was skipped. Compared with a baseline, what has changed has failed instead.
+func WriteVerdictsJUnit(w io.Writer, vs []*Verdicts, expect *Baseline) error {
 	doc := junitSuites{Name: "pinwatch verify"}
 	for _, v := range vs {
 		for _, section := range contract.Sections {
 			suite := junitSuite{Name: v.GoVersion + " " + section.ID, Timestamp: strings.TrimSuffix(v.Finished, "Z")}
 			for i := range v.Verdicts {
 				if v.Verdicts[i].Section == section.ID {
-					suite.add(&v.Verdicts[i], v.GoVersion)
+					suite.add(&v.Verdicts[i], v.GoVersion, expect)
 				}
 			}
 			if suite.Tests > 0 {
@@ -67,16 +67,23 @@ func WriteVerdictsJUnit(w io.Writer, vs []*Verdicts) error {
 	return err
 }
 
-func (s *junitSuite) add(row *StatementVerdict, goVersion string) {
+func (s *junitSuite) add(row *StatementVerdict, goVersion string, expect *Baseline) {
 	words := wordsOf(row.Verdict).words
 	c := junitCase{Class: "pinwatch." + goVersion + "." + row.Section, Name: row.ID + " " + row.Evidence.Claim,
 		Out: strings.Join(append([]string{words, "want: " + row.Want, "got: " + row.Got, "why: " + row.Why, row.Reproduce}, row.Warnings...), "\n")}
 	s.Tests++
-	switch row.Verdict {
-	case contract.Refuted, contract.OutOfRange:
+	failed, message := row.Verdict == contract.Refuted || row.Verdict == contract.OutOfRange, row.Got
+	if expect != nil {
+		var was string
+		if was, failed = expect.Change(row); failed {
+			message = words + ", was " + Words(was) + ": " + row.Got
+		}
+	}
+	switch {
+	case failed:
 		s.Failures++
-		c.Failure = &junitMessage{Type: row.Verdict, Message: row.Got, Text: row.Why}
-	case contract.Inconclusive, contract.NotTestable:
+		c.Failure = &junitMessage{Type: row.Verdict, Message: message, Text: row.Why}
+	case row.Verdict == contract.Inconclusive, row.Verdict == contract.NotTestable:
 		s.Skipped++
 		c.Skipped = &junitMessage{Message: words + ": " + row.Why}
 	}

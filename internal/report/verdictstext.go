@@ -31,13 +31,20 @@ func (p *page) verdicts(v *Verdicts) {
 	p.field("host", plain, v.Host.words()...)
 	p.field("release", plain, v.GoVersion, "pinwatch "+v.Pinwatch.Version, v.Finished)
 	p.field("verdicts", bold, v.tally()...)
-	if v.Interrupted {
-		p.field("", notice, "interrupted: what had not been done yet is inconclusive")
+	for _, s := range v.shares() {
+		if s.IDs != nil && len(v.Verdicts) > 1 {
+			p.field("", wordsOf(s.Verdict).style, Words(s.Verdict)+": "+strings.Join(s.IDs, ", "))
+		}
+	}
+	if ids := v.notDone(); ids != nil {
+		p.field("", notice, "interrupted; not done, and so inconclusive: "+strings.Join(ids, ", "))
+	} else if v.Interrupted {
+		p.field("", notice, "interrupted")
 	}
 	for _, section := range contract.Sections {
 		begun := false
 		for i := range v.Verdicts {
-			if row := &v.Verdicts[i]; row.Section == section.ID {
+			if row := &v.Verdicts[i]; row.Section == section.ID && !v.NotDone(row) {
 				if !begun {
 					p.line()
 					p.line(span{section.Title, bold})
@@ -47,6 +54,15 @@ func (p *page) verdicts(v *Verdicts) {
 			}
 		}
 	}
+}
+
+func (v *Verdicts) notDone() (ids []string) {
+	for i := range v.Verdicts {
+		if v.NotDone(&v.Verdicts[i]) {
+			ids = append(ids, v.Verdicts[i].ID)
+		}
+	}
+	return ids
 }
 
 // idWidth and wordWidth are the columns of a verdict's id and words, behind its mark.

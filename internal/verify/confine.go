@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 
 	"golang.org/x/sys/unix"
@@ -12,18 +13,31 @@ func confined(cpus []int, start func() error) error {
 	if cpus == nil {
 		return start()
 	}
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // the thread dies with this goroutine: nobody else is to have its affinity
+	return onMortalThread(func() error {
 		var set unix.CPUSet
 		for _, cpu := range cpus {
 			set.Set(cpu)
 		}
 		if err := unix.SchedSetaffinity(0, &set); err != nil {
-			done <- fmt.Errorf("confine to CPUs %v: %w", cpus, err)
+			return fmt.Errorf("confine to CPUs %v: %w", cpus, err)
+		}
+		return start()
+	})
+}
+
+// onMortalThread calls f on a thread that ends thereafter, so that f may change its state: nobody else is to have that. The main thread
+// would outlive its goroutine (G-4), so while f is called it is kept aside.
+func onMortalThread(f func() error) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() != os.Getpid() {
+			done <- f() // and the thread dies with this goroutine
 			return
 		}
-		done <- start()
+		err := onMortalThread(f)
+		runtime.UnlockOSThread()
+		done <- err
 	}()
 	return <-done
 }

@@ -25,6 +25,7 @@ type Lab struct {
 	GoVersion string   // that built the workloads
 	Program   []string // command line that a workload's name and flags are put behind
 	CPUs      []int    // that workloads are confined to; nil = any
+	Emulated  bool     // the CPUs are: as contract.Evidence
 	// Alter gives a workload's flags further ones, by its name: for tests, which want verdicts to change with the world. nil = none.
 	Alter map[string][]string
 	// Cgo builds the workload with C by the same release and gives its command line.

@@ -59,8 +59,10 @@ func held(r *run) error {
 	}
 	r.add("pinned", int64(len(a.Pins)))
 	r.add("distinct_threads", int64(len(tids)))
-	r.add("proc_threads", int64(kernel.status))
-	r.add("kernel_threads", int64(kernel.tasks))
+	if kernel.calm {
+		r.add("proc_threads", int64(kernel.status))
+		r.add("kernel_threads", int64(kernel.tasks))
+	}
 	for _, m := range ms {
 		switch {
 		case m.TID == 0:
@@ -77,21 +79,51 @@ func held(r *run) error {
 const heldPins = 8
 
 // census is the number of threads of a process: by its status, and by its list of tasks.
-type census struct{ status, tasks int }
+type census struct {
+	status, tasks int
+	calm          bool // the list was the same before the status was read and after: the two tell of one moment
+}
 
 func threadsOf(pid int) (c census, err error) {
+	c.calm, err = workload.Bracketed(50, 10*time.Millisecond, func() ([]int, error) {
+		tids, err := tasksOf(pid)
+		c.tasks = len(tids)
+		return tids, err
+	}, func() (err error) {
+		c.status, err = statusOf(pid)
+		return err
+	})
+	return c, err
+}
+
+// tasksOf lists the threads of a process.
+func tasksOf(pid int) ([]int, error) {
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		return nil, fmt.Errorf("list threads: %w", err)
+	}
+	tids := make([]int, len(entries))
+	for i, e := range entries {
+		if tids[i], err = strconv.Atoi(e.Name()); err != nil {
+			return nil, fmt.Errorf("list threads: %w", err)
+		}
+	}
+	return tids, nil
+}
+
+// statusOf is the number on the line Threads: of a process's status.
+func statusOf(pid int) (int, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		return c, err
+		return 0, fmt.Errorf("count threads: %w", err)
 	}
 	_, rest, _ := strings.Cut(string(status), "\nThreads:")
 	line, _, _ := strings.Cut(rest, "\n")
-	if c.status, err = strconv.Atoi(strings.TrimSpace(line)); err != nil {
-		return c, fmt.Errorf("count threads: %w", err)
+	n, err := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil {
+		return 0, fmt.Errorf("count threads: %w", err)
 	}
-	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-	c.tasks = len(tasks)
-	return c, err
+	return n, nil
 }
 
 // internal looks at the lock that the runtime itself holds while packages are initialized: the main goroutine is bound to the main

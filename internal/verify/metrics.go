@@ -48,16 +48,21 @@ func counters(r *run) error {
 	if err := r.trial(&a, "counts", "-settle", "30ms"); err != nil {
 		return err
 	}
+	r.count(&a)
+	return nil
+}
+
+// count compares the metric with the kernel's threads at the steps that tell of one moment; a thread on its way is in one of the two only.
+func (r *run) count(a *workload.Counts) {
 	first, last := a.Steps[0], a.Steps[len(a.Steps)-1]
 	r.add("pins_added", int64(last.Pins-first.Pins))
 	r.add("goroutines_added", int64(last.Goroutines-first.Goroutines))
 	for _, s := range a.Steps {
-		if s.Metric != nil {
+		if s.Metric != nil && s.Calm {
 			r.add("metric_total", int64(*s.Metric))
 			r.add("kernel_threads", int64(s.Tasks))
 		}
 	}
-	return nil
 }
 
 // latency compares how long goroutines waited to run, by the runtime's histogram, with all workers locked and with none.

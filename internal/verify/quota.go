@@ -43,7 +43,11 @@ func (r *run) underQuota(program []string) error {
 	if err != nil {
 		return unableError("no cgroup with a CPU quota can be made here: " + err.Error())
 	}
-	defer g.remove()
+	defer func() {
+		if err := g.remove(); err != nil {
+			r.Notes = append(r.Notes, "the experiment's cgroup is left behind: "+err.Error())
+		}
+	}()
 	var p *proc
 	if err := g.start(func(attr *syscall.SysProcAttr) error {
 		p, err = r.launch(program, nil, attr, "idle")
@@ -97,25 +101,24 @@ type cgroup struct {
 
 func newCgroup() (*cgroup, error) {
 	const root = "/sys/fs/cgroup"
-	name := "pinwatch-verify-" + strconv.Itoa(os.Getpid())
 	if control, err := os.ReadFile(root + "/cgroup.subtree_control"); err == nil {
 		if !strings.Contains(" "+strings.TrimSpace(string(control))+" ", " cpu ") {
 			return nil, errors.New("the cpu controller is not on in " + root)
 		}
-		g := &cgroup{dir: filepath.Join(root, name)}
-		return g, g.make("cpu.max", "100000 100000")
+		g := &cgroup{}
+		return g, g.make(root, "cpu.max", "100000 100000")
 	}
 	for _, mount := range []string{"cpu", "cpu,cpuacct"} {
-		g := &cgroup{dir: filepath.Join(root, mount, name)}
-		if err := g.make("cpu.cfs_quota_us", "100000"); !errors.Is(err, os.ErrNotExist) {
+		g := &cgroup{}
+		if err := g.make(filepath.Join(root, mount), "cpu.cfs_quota_us", "100000"); !errors.Is(err, os.ErrNotExist) {
 			return g, err
 		}
 	}
 	return nil, errors.New("no cpu controller is mounted below " + root)
 }
 
-func (g *cgroup) make(file, quota string) (err error) {
-	if err := os.Mkdir(g.dir, 0o755); err != nil {
+func (g *cgroup) make(parent, file, quota string) (err error) {
+	if g.dir, err = os.MkdirTemp(parent, "pinwatch-verify-*"); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(g.dir, file), []byte(quota), 0); err != nil {
@@ -134,28 +137,26 @@ func (g *cgroup) start(start func(*syscall.SysProcAttr) error) error {
 		attr.UseCgroupFD, attr.CgroupFD = true, int(g.v2.Fd())
 		return start(attr)
 	}
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // the thread dies with this goroutine: nobody else is to be in its cgroup
+	return onMortalThread(func() error {
 		tid := strconv.Itoa(syscall.Gettid())
-		err := os.WriteFile(filepath.Join(g.dir, "tasks"), []byte(tid), 0)
-		if err == nil {
-			err = start(attr)
+		if err := os.WriteFile(filepath.Join(g.dir, "tasks"), []byte(tid), 0); err != nil {
+			return err
 		}
-		done <- err
-	}()
-	return <-done
+		return start(attr)
+	})
 }
 
 // remove takes the cgroup away. The thread that started something in it may take a moment to end.
-func (g *cgroup) remove() {
+func (g *cgroup) remove() error {
 	if g.v2 != nil {
 		g.v2.Close()
 	}
+	var err error
 	for range 100 {
-		if os.Remove(g.dir) == nil {
-			return
+		if err = os.Remove(g.dir); err == nil {
+			return nil
 		}
 		time.Sleep(lastSwitch / 10)
 	}
+	return err
 }

@@ -20,6 +20,7 @@ type CountStep struct {
 	Goroutines int      `json:"goroutines"` // runtime.NumGoroutine
 	Profiled   int      `json:"profiled"`   // goroutines that are in runtime.GoroutineProfile; it does not see the runtime's own, nor does NumGoroutine
 	Census              // threads
+	Calm       bool     `json:"calm"`    // the other threads slept before and after the census and were the same: its sources tell of one moment
 	Metrics    []Metric `json:"metrics"` // all whose name begins with /sched/, and those of metricsAsked
 }
 
@@ -33,6 +34,12 @@ type Metric struct {
 
 // metricsAsked are names that are in books or in releases: an unknown one is not an error.
 var metricsAsked = []string{"/sched/threads:threads", "/sched/threads/total:threads", "/sched/gomaxprocs:threads", "/sched/goroutines:goroutines"}
+
+// A census is tried for half a second at least until it is calm: a thread that waits for a CPU on a busy machine has one long before.
+const (
+	calmTries = 250
+	calmPause = 2 * time.Millisecond
+)
 
 // countsTrial compares the counters of threads and goroutines while there are ever more locked goroutines.
 func countsTrial(flags *flag.FlagSet) func(Self) (Result, error) {
@@ -67,7 +74,14 @@ func countsTrial(flags *flag.FlagSet) func(Self) (Result, error) {
 			step := CountStep{Pins: pins, Goroutines: runtime.NumGoroutine(), Metrics: readMetrics(asked)}
 			step.Profiled, _ = runtime.GoroutineProfile(nil)
 			var err error
-			if step.Census, _, err = census(); err != nil {
+			step.Calm, err = Bracketed(calmTries, calmPause, sleepers, func() (err error) {
+				step.Census, _, err = census()
+				return err
+			})
+			if err == nil && !step.Calm {
+				step.Census, _, err = census()
+			}
+			if err != nil {
 				return nil, err
 			}
 			a.Steps = append(a.Steps, step)

@@ -39,12 +39,12 @@
 //	tax         Tax         n batch; skip-lock                                 ns and context switches a round trip of     X-1
 //	                                                                           two goroutines, 0, 1 or 2 of them locked
 //	tight       Tight       rounds chunks chunk pace; skip-lock with-calls     wall and CPU time of loops without calls,   P-5 P-6 G-6 N-6
-//	            (and GODEBUG=asyncpreemptoff=1)                                stops of the world in them                  X-3, ≤ 1.13
+//	            (and GODEBUG=asyncpreemptoff=1)                                stops of the world in them, waits for CPUs  X-3, ≤ 1.13
 //	gcpin       GCPin       rounds samples bystanders; skip-lock no-gc         threads under collections, their pauses     E-9
 //	inherit     Inherit     n looks children; skip-lock alter no-push          affinity, nice, policy, memory policy       N-1 N-2 N-3
 //	                                                                           before and after a lock, of new threads
 //	counts      Counts      n settle; skip-lock stray                          /proc, NumGoroutine and runtime/metrics     G-8 M-1 M-3 M-4
-//	                                                                           after each lock
+//	                                                                           after each lock, and whether at rest        X-5
 //	overpin     Overpin     rounds workers bursts work; skip-lock              waits for a thread, by the trial's clock    M-2
 //	                                                                           and by /sched/latencies:seconds
 //	labels      Labels      n; skip-labels                                     goroutine profile, text and protobuf        M-5
@@ -56,5 +56,5 @@
 //	callbacks   Callbacks   threads times samples; direct                      Go called by C: goroutine, thread, visitors E-8
 //
 // The last four are in cmd/cgoworkload. What the runtime's lock of the initialization looks like from outside can be seen in any
-// program with this package that is started with InitVariable set to "hold" (E-10).
+// workload that is started with InitVariable set to "hold" (E-10).
 package workload

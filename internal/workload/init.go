@@ -4,12 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 )
 
-// InitVariable is the name of the environment variable that has this package do something while the program still initializes
-// its packages, when the runtime holds the main goroutine to the main thread by its internal lock (runtime.main):
+// Command is the first argument of a program that has more to do than to be a workload: it starts one.
+const Command = "workload"
+
+// InitVariable is the name of the environment variable that has a workload do something while the program still initializes its
+// packages, when the runtime holds the main goroutine to the main thread by its internal lock (runtime.main):
 //
 //	hold   print a Ready and wait until stdin ends or a line comes, so that an observer can look at that lock
 //	pin    lock the main goroutine
@@ -24,6 +28,9 @@ const initLooks = "PINWATCH_WORKLOAD_INIT_LOOKS"
 var initStretch *Stretch
 
 func init() {
+	if !startedAsWorkload(os.Args) {
+		return
+	}
 	switch os.Getenv(InitVariable) {
 	case "hold":
 		if err := json.NewEncoder(os.Stdout).Encode(Ready{Ready: true, PID: os.Getpid(), Name: "init"}); err != nil {
@@ -38,6 +45,16 @@ func init() {
 	case "watch":
 		watchInit()
 	}
+}
+
+// startedAsWorkload says whether a program with these arguments is one of this package's commands, or told to be one by Command.
+// Whatever else has this package linked in must not do what a variable says before its own main.
+func startedAsWorkload(args []string) bool {
+	if len(args) < 2 {
+		return false
+	}
+	program := filepath.Base(args[0])
+	return args[1] == Command || program == "workload" || program == "cgoworkload"
 }
 
 // awaitLine reads no byte beyond the line: the rest of stdin is the workload's.

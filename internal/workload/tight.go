@@ -23,18 +23,25 @@ type TightLoop struct {
 	GoID    int64        `json:"goid"`
 	TID     int          `json:"tid"`
 	Chunks  []TightChunk `json:"chunks"`
-	Stops   []Span       `json:"stops"` // from the request to its end; those that began between the first chunk and the last; the first 1000
+	Stops   []TightStop  `json:"stops"` // from the request to its end; those that began between the first chunk and the last; the first 1000
 	GCs     uint64       `json:"gcs"`   // collections that ended between the first chunk and the last
+}
+
+// TightStop is a stop of the world, or a collection.
+type TightStop struct {
+	Span
+	Wait int64 `json:"wait_ns"` // of this, the one who asked for it waited for a CPU; -1 = unknown, as of every collection
 }
 
 // TightChunk is a chunk: what its wall time exceeds its CPU time by, it waited.
 type TightChunk struct {
 	From   int64 `json:"from_ns"`
 	To     int64 `json:"to_ns"`
-	TID    int   `json:"tid"`    // at To
-	CPU    int64 `json:"cpu_ns"` // of the thread; -1, as the two below, when it was another at From
-	Waits  int64 `json:"waits"`  // voluntary context switches of the thread; a preempted goroutine's hand-off back to it is none where it came before the thread slept
-	Thrown int64 `json:"thrown"` // involuntary ones
+	TID    int   `json:"tid"`     // at To
+	CPU    int64 `json:"cpu_ns"`  // of the thread; -1, as the three below, when it was another at From
+	Wait   int64 `json:"wait_ns"` // what the thread waited for a CPU; -1 as well where the kernel does not say
+	Waits  int64 `json:"waits"`   // voluntary context switches of the thread; a preempted goroutine's hand-off back to it is none where it came before the thread slept
+	Thrown int64 `json:"thrown"`  // involuntary ones
 }
 
 // tight has loops without calls, locked and not, run undisturbed, under stops of the world and under collections.
@@ -57,8 +64,8 @@ func tight(flags *flag.FlagSet) func(Self) (Result, error) {
 		for i := 0; i < *rounds; i++ {
 			for _, disturb := range []string{"none", "stop", "gc"} {
 				for _, locked := range []bool{true, false} {
-					l := TightLoop{Locked: locked, Disturb: disturb, Chunks: make([]TightChunk, *chunks), Stops: []Span{}}
-					l.run(turns, locked && !*skip, *calls, *pace)
+					l := TightLoop{Locked: locked, Disturb: disturb, Chunks: make([]TightChunk, *chunks), Stops: []TightStop{}}
+					l.run(turns, locked, *skip, *calls, *pace)
 					a.Loops = append(a.Loops, l)
 				}
 			}
@@ -81,12 +88,12 @@ func spinTurns(d time.Duration) int {
 	return int(int64(d) * turns / best)
 }
 
-func (l *TightLoop) run(turns int, lock, calls bool, pace time.Duration) {
+func (l *TightLoop) run(turns int, lock, skip, calls bool, pace time.Duration) {
 	begun, ended := make(chan struct{}), make(chan struct{})
 	gcs := collections()
 	go func() {
 		defer close(ended)
-		if lock {
+		if lock && !skip {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
 		}
@@ -98,17 +105,16 @@ func (l *TightLoop) run(turns int, lock, calls bool, pace time.Duration) {
 		l.GCs = collections() - gcs
 	}()
 	<-begun
-	var stops []Span
+	var stops []TightStop
 	for l.Disturb != "none" && !closed(ended) {
-		span := Span{From: monotonic()}
 		if l.Disturb == "gc" {
+			span := Span{From: monotonic()}
 			runtime.GC()
+			span.To = monotonic()
+			stops = append(stops, TightStop{span, -1})
 		} else {
-			var m runtime.MemStats
-			runtime.ReadMemStats(&m)
+			stops = append(stops, stopTimed(!skip))
 		}
-		span.To = monotonic()
-		stops = append(stops, span)
 		time.Sleep(pace)
 	}
 	<-ended
@@ -120,9 +126,25 @@ func (l *TightLoop) run(turns int, lock, calls bool, pace time.Duration) {
 	}
 }
 
+// stopTimed stops the world. Locked, it stays on the thread whose wait is measured, however long that lasts.
+func stopTimed(lock bool) TightStop {
+	if lock {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
+	var m runtime.MemStats
+	meter := newDelayMeter()
+	s := TightStop{Span: Span{From: monotonic()}}
+	runtime.ReadMemStats(&m)
+	s.To = monotonic()
+	s.Wait = meter.waited()
+	return s
+}
+
 func tightChunk(turns int, calls bool) TightChunk {
 	var from, to syscall.Rusage
 	tid := syscall.Gettid()
+	meter := newDelayMeter()
 	threadUsage(&from)
 	cpu := threadCPU()
 	c := TightChunk{From: monotonic()}
@@ -137,10 +159,11 @@ func tightChunk(turns int, calls bool) TightChunk {
 	c.To = monotonic()
 	c.CPU = threadCPU() - cpu
 	threadUsage(&to)
+	c.Wait = meter.waited()
 	c.TID = syscall.Gettid()
 	c.Waits, c.Thrown = to.Nvcsw-from.Nvcsw, to.Nivcsw-from.Nivcsw
 	if c.TID != tid {
-		c.CPU, c.Waits, c.Thrown = -1, -1, -1
+		c.CPU, c.Wait, c.Waits, c.Thrown = -1, -1, -1, -1
 	}
 	return c
 }

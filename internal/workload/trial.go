@@ -93,6 +93,7 @@ func (s Self) command(args ...string) (*exec.Cmd, error) {
 		return nil, fmt.Errorf("start myself again: %v", err)
 	}
 	cmd := exec.Command(path, append(append([]string{}, s.before...), args...)...)
+	cmd.Args[0] = os.Args[0]
 	cmd.Stderr = s.stderr
 	return cmd, nil
 }

@@ -2,7 +2,6 @@ package workload
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -69,8 +68,7 @@ func TestTrialIsHeld(t *testing.T) {
 // TestTrialAfterInit wants the initialization to hold until a line comes, on the main thread, and to leave the rest of stdin alone.
 func TestTrialAfterInit(t *testing.T) {
 	t.Setenv(InitVariable, "hold")
-	cmd := exec.Command(os.Args[0], "migrate", "-hold", "-samples", "5")
-	cmd.Env = append(os.Environ(), childEnv+"=1")
+	cmd := command("migrate", "-hold", "-samples", "5")
 	cmd.Stdin = strings.NewReader("on\ngo\n")
 	out, err := cmd.Output()
 	if err != nil {

@@ -17,7 +17,14 @@ func testCounts(t *testing.T) {
 			t.Fatalf("%s: %d steps, metrics %v", flag, len(a.Steps), a.Names)
 		}
 		first, last := a.Steps[0], a.Steps[6]
+		calm := 0
 		for _, s := range a.Steps {
+			if s.Calm {
+				calm++
+				if s.Status != s.Tasks || s.Metric != nil && *s.Metric != uint64(s.Tasks) {
+					t.Errorf("%s: calm, but %+v", flag, s.Census)
+				}
+			}
 			made := s.Pins
 			if flag == "-stray" {
 				made *= 2
@@ -28,6 +35,9 @@ func testCounts(t *testing.T) {
 			if m := s.Metrics[0]; m.Name != "/sched/threads:threads" || m.Kind != "unsupported" || m.Uint64 != nil {
 				t.Errorf("metric %+v: no release has it", m)
 			}
+		}
+		if calm == 0 {
+			t.Errorf("%s: no calm step", flag)
 		}
 		if grown := last.Tasks-first.Tasks >= 3; grown != (flag != "-skip-lock") {
 			t.Errorf("%s: %d threads, then %d", flag, first.Tasks, last.Tasks)

@@ -29,13 +29,13 @@ func checkLoops(t *testing.T, what string, a *Tight, lock bool) {
 		}
 		end := a.Start
 		for _, c := range l.Chunks {
-			if c.From < end || c.To <= c.From || l.Locked && lock && c.TID != l.TID || c.CPU > c.To-c.From+1e6 { // clocks are read one after the other
+			if c.From < end || c.To <= c.From || l.Locked && lock && c.TID != l.TID || c.CPU > c.To-c.From+1e6 || l.Locked && lock && c.Wait < 0 { // clocks are read one after the other
 				t.Errorf("%s: chunk %+v of the loop on thread %d", what, c, l.TID)
 			}
 			end = c.To
 		}
 		for _, s := range l.Stops {
-			if s.From > s.To || s.From < l.Chunks[0].From || s.From > end {
+			if s.From > s.To || s.From < l.Chunks[0].From || s.From > end || (s.Wait < 0) != (l.Disturb == "gc") && lock {
 				t.Errorf("%s: stop %+v", what, s)
 			}
 		}

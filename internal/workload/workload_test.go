@@ -26,6 +26,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// command is the test binary as a workload.
+func command(args ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Args[0] = "workload"
+	// Children are many, and by default each sleeps a second before it leaves. A race fails it all the same.
+	cmd.Env = append(os.Environ(), childEnv+"=1", "GORACE=atexit_sleep_ms=0")
+	return cmd
+}
+
 // child is a running workload.
 type child struct {
 	t      *testing.T
@@ -38,9 +47,7 @@ type child struct {
 
 func start(t *testing.T, args ...string) *child {
 	t.Helper()
-	c := &child{t: t, cmd: exec.Command(os.Args[0], args...)}
-	// Children are many, and by default each sleeps a second before it leaves. A race fails it all the same.
-	c.cmd.Env = append(os.Environ(), childEnv+"=1", "GORACE=atexit_sleep_ms=0")
+	c := &child{t: t, cmd: command(args...)}
 	c.cmd.Stderr = &c.stderr
 	var err error
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {

@@ -61,8 +61,7 @@ func Summarize(title string, v *Verdicts) Summary {
 
 // word is a row's verdict, or NotRun where the run ended before its experiments had been done.
 func word(v *Verdicts, row *report.StatementVerdict) string {
-	st, known := contract.Find(row.ID)
-	if v.Interrupted && row.Verdict == contract.Inconclusive && known && len(row.Evidence.Experiments) < len(st.Experiments()) {
+	if v.NotDone(row) {
 		return NotRun
 	}
 	return row.Verdict

@@ -2,6 +2,7 @@ package results
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -166,4 +167,26 @@ func read(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// The committed baseline has a verdict on every statement, and on no other.
+func TestCommittedBaseline(t *testing.T) {
+	text, err := os.ReadFile("../../docs/results/baseline.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := report.ReadBaseline(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := []string{contract.Holds, contract.HoldsExcept, contract.Refuted, contract.OutOfRange, contract.Inconclusive, contract.NotTestable}
+	for _, s := range contract.Statements() {
+		if !slices.Contains(known, b.Verdicts[s.ID]) {
+			t.Errorf("%s: %q is no verdict", s.ID, b.Verdicts[s.ID])
+		}
+		delete(b.Verdicts, s.ID)
+	}
+	for id := range b.Verdicts {
+		t.Errorf("there is no statement %s", id)
+	}
 }

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/pinwatch/pinwatch/internal/testenv"
+)
+
+func TestNoSuchProcess(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	cmd := exec.Command("/proc/self/exe", "-test.run=^$")
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	wrong(t, exitError, []string{"no such process", strconv.Itoa(cmd.Process.Pid)}, "attach", "-p", strconv.Itoa(cmd.Process.Pid), "-d", "1s")
+	wrong(t, exitError, []string{"kernel thread"}, "attach", "-p", "2", "-d", "1s")
+}
+
+// Without privileges, the error names the missing capabilities.
+func TestNoPrivileges(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	exe, err := os.Open("/proc/self/exe") // the test binary's directory may be closed to others
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exe.Close()
+	cmd := exec.Command("/proc/self/fd/3", "attach", "-p", strconv.Itoa(os.Getpid()), "-d", "1s")
+	cmd.ExtraFiles = []*os.File{exe}
+	cmd.Env = append(os.Environ(), asPinwatch+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != exitError {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if text := string(out); strings.Count(text, "\n") != 1 || !strings.Contains(text, "CAP_BPF") || !strings.Contains(text, "CAP_PERFMON") {
+		t.Errorf("want one line with both capabilities: %q", text)
+	}
+}
+
+// A program that isn't Go is observed from the kernel side.
+func TestNotGo(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Log("no sleep in this guest: a shell-less machine has no foreign program to offer")
+		return
+	}
+	cmd := exec.Command(sleep, "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	code, stdout, stderr := pinwatch(t, "attach", "-p", strconv.Itoa(cmd.Process.Pid), "-d", "200ms", "-o", "json")
+	if code != exitOK || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "not a Go program") {
+		t.Errorf("exit code %d, %q", code, stderr)
+	}
+	if r := parse(t, stdout); r.Target.GoVersion != nil || r.Counts.Threads != 1 {
+		t.Errorf("target %+v, %d threads", r.Target, r.Counts.Threads)
+	}
+}
+
+// onFirstWrite calls a function at the first write.
+type onFirstWrite struct {
+	text []byte
+	do   func()
+}
+
+func (w *onFirstWrite) Write(b []byte) (int, error) {
+	if w.text == nil {
+		w.do()
+	}
+	w.text = append(w.text, b...)
+	return len(b), nil
+}
+
+func TestTargetEndsMidWindow(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	p := testenv.Workload(t, "churn")
+	var out bytes.Buffer
+	errs := &onFirstWrite{do: func() { p.Stop() }} // at the first interval's line
+	code := run(t.Context(), []string{"pinwatch", "attach", "-p", strconv.Itoa(p.PID), "-i", "200ms", "-o", "json"}, strings.NewReader(""), &out, errs)
+	if code != exitOK {
+		t.Fatalf("exit code %d: %s", code, errs.text)
+	}
+	r := parse(t, out.String())
+	if r.Target.Ended == nil || r.Counts.Threads != 0 {
+		t.Errorf("ended %v, %d threads alive", r.Target.Ended, r.Counts.Threads)
+	}
+}
+
+// asExecutor makes the test binary wait for a byte and then, on a thread that does not lead the process, execute the workload
+// "pingpong".
+const asExecutor = "PINWATCH_TEST_AS_EXECUTOR"
+
+func executeAnother() {
+	runtime.LockOSThread() // main's thread, which leads the process
+	failed := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
+			failed <- err
+		}
+		os.Unsetenv(asExecutor)
+		failed <- syscall.Exec("/proc/self/exe", []string{"pinwatch", workloadCommand, "pingpong"}, os.Environ())
+	}()
+	panic(<-failed)
+}
+
+// A process that executes another program goes on under its PID, whichever of its threads did it.
+func TestExec(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	for _, mode := range []string{"", "--thread-entries=1"} {
+		cmd := exec.Command("/proc/self/exe")
+		cmd.Env = append(os.Environ(), asExecutor+"=1")
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+		var out bytes.Buffer
+		errs := &onFirstWrite{do: func() { _, _ = stdin.Write([]byte("x")) }}
+		args := strings.Fields("pinwatch attach -d 1500ms -i 300ms -o json -p " + strconv.Itoa(cmd.Process.Pid) + " " + mode)
+		if code := run(t.Context(), args, strings.NewReader(""), &out, errs); code != exitOK {
+			t.Fatalf("%s: exit code %d: %s", mode, code, errs.text)
+		}
+		r := parse(t, out.String())
+		warnings := strings.Join(r.Warnings, "; ")
+		if !strings.Contains(warnings, "executed another program") {
+			t.Errorf("%s: warnings: %s", mode, warnings)
+		}
+		alive := 0
+		for _, th := range r.Threads {
+			if th.ExitNS != nil {
+				continue
+			}
+			alive++
+			if th.TID == int32(cmd.Process.Pid) && th.Switches == 0 {
+				t.Errorf("%s: the thread that executes does nothing: %+v", mode, th)
+			}
+		}
+		if alive < 2 || uint64(alive) != r.Counts.Threads {
+			t.Errorf("%s: %d threads live, %d counted", mode, alive, r.Counts.Threads)
+		}
+	}
+}
+
+// A ring that is far too small: the report says what is missing, and every cost that could be touched says so too.
+func TestTinyRing(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	p := testenv.Workload(t, "pingpong", "-pairs", "4")
+	code, stdout, stderr := pinwatch(t, "attach", "-p", strconv.Itoa(p.PID), "-d", "1s", "-o", "json", "--ring-size", "4K")
+	if code != exitOK {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	r := parse(t, stdout)
+	if r.Loss.Total == 0 || r.Loss.ByKind["switch"] == 0 {
+		t.Fatalf("loss %+v", r.Loss)
+	}
+	var sum uint64
+	for _, n := range r.Loss.ByKind {
+		sum += n
+	}
+	if sum != r.Loss.Total {
+		t.Errorf("losses by kind sum to %d, total %d", sum, r.Loss.Total)
+	}
+	for _, c := range r.Costs {
+		if c.Phase == "exit" && !strings.Contains(fmt.Sprint(c.Warnings), "switch records lost") {
+			t.Errorf("%s %s does not warn: %q", c.ID, c.Phase, c.Warnings)
+		}
+	}
+}
+
+// What goes beyond the rate asked for is counted, and the report says what that does to its numbers.
+func TestMaxRate(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	p := testenv.Workload(t, "pingpong")
+	code, stdout, stderr := pinwatch(t, "attach", "-p", strconv.Itoa(p.PID), "-d", "1s", "-o", "json", "--max-rate", "100")
+	if code != exitOK {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	r := parse(t, stdout)
+	if r.Loss.ByKind["switch"] == 0 || r.Loss.Total != r.Loss.ByKind["switch"] {
+		t.Errorf("loss %+v", r.Loss)
+	}
+	if all := strings.Join(r.Warnings, "; "); !strings.Contains(all, "beyond --max-rate 100") || strings.Contains(all, "--ring-size") {
+		t.Errorf("warnings: %s", all)
+	}
+}

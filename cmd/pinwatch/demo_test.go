@@ -1,0 +1,61 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/pinwatch/pinwatch/internal/testenv"
+)
+
+func TestDemo(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	testenv.NoKernelLeftovers(t)
+	code, stdout, stderr := pinwatch(t, "demo", "-d", "3s", "-o", "json")
+	if code != exitOK {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	r := parse(t, stdout)
+	if r.Loss.Total != 0 {
+		t.Errorf("lost %d records", r.Loss.Total)
+	}
+	for name, n := range map[string]uint64{
+		"created": r.Counts.ThreadsCreated, "exited": r.Counts.ThreadsExited, "sent": *r.Counts.SigurgSent, "delivered": r.Counts.SigurgDelivered,
+		"switches": r.Counts.Switches,
+	} {
+		if n == 0 {
+			t.Errorf("%s: none seen", name)
+		}
+	}
+	if r.Target.GoVersion == nil || r.Counts.SigurgNotInjected == nil {
+		t.Errorf("the Go side was not read: %+v", r.Target)
+	}
+}
+
+// Every interval is a window of its own; together they are the whole, without gaps.
+func TestIntervals(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	code, stdout, stderr := pinwatch(t, "demo", "-d", "1500ms", "-i", "400ms", "-o", "ndjson")
+	if code != exitOK {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	var last int64
+	lines := strings.Split(strings.TrimSpace(stdout), "\n")
+	if len(lines) < 3 {
+		t.Fatalf("%d intervals of 400 ms in 1.5 s", len(lines))
+	}
+	for i, line := range lines {
+		r := parse(t, line)
+		if i > 0 && r.Window.StartNS != last {
+			t.Errorf("interval %d starts at %d, the one before ended at %d", i, r.Window.StartNS, last)
+		}
+		last = r.Window.EndNS
+	}
+}
+
+func TestTextIntervals(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	code, stdout, stderr := pinwatch(t, "demo", "-d", "1s", "-i", "300ms")
+	if code != exitOK || !strings.Contains(stdout, "P-8") {
+		t.Fatalf("exit code %d: %s%s", code, stdout, stderr)
+	}
+}

@@ -1,0 +1,78 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/contract"
+)
+
+// BaselineSchemaID is the value of the key "schema" of a baseline.
+const BaselineSchemaID = "pinwatch.baseline/v1"
+
+// Baseline is a list of verdicts without what they rest on: small enough to be kept beside the source and read as a diff.
+type Baseline struct {
+	Schema    string            `json:"schema"`
+	Pinwatch  string            `json:"pinwatch"`
+	GoVersion string            `json:"go_version"`
+	Host      string            `json:"host"`
+	Finished  string            `json:"finished"`
+	Verdicts  map[string]string `json:"verdicts"` // by statement
+}
+
+// baseline keeps of verdicts what later ones are compared with.
+func (v *Verdicts) baseline() *Baseline {
+	b := &Baseline{Schema: BaselineSchemaID, Pinwatch: v.Pinwatch.Version, GoVersion: v.GoVersion, Host: v.Where(), Finished: v.Finished, Verdicts: map[string]string{}}
+	for i := range v.Verdicts {
+		b.Verdicts[v.Verdicts[i].ID] = v.Verdicts[i].Verdict
+	}
+	return b
+}
+
+// Where is the machine in a few words.
+func (v *Verdicts) Where() string { return strings.Join(v.Host.words(), " · ") }
+
+// WriteVerdictsBaseline writes one indented JSON object for each release of Go.
+func WriteVerdictsBaseline(w io.Writer, vs []*Verdicts) error {
+	for _, v := range vs {
+		if err := writeJSON(w, v.baseline(), "  "); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ReadBaseline reads the verdicts of one release, from a baseline or from the whole list.
+func ReadBaseline(text []byte) (*Baseline, error) {
+	var head struct {
+		Schema string `json:"schema"`
+	}
+	if err := json.Unmarshal(text, &head); err != nil {
+		return nil, fmt.Errorf("not the verdicts of one release in JSON: %w", err)
+	}
+	b := &Baseline{}
+	var err error
+	switch head.Schema {
+	case BaselineSchemaID:
+		err = json.Unmarshal(text, b)
+	case VerdictsSchemaID:
+		var v Verdicts
+		err = json.Unmarshal(text, &v)
+		b = v.baseline()
+	default:
+		return nil, fmt.Errorf("its schema is %q, this pinwatch compares %s and %s only: make the baseline anew", head.Schema, BaselineSchemaID, VerdictsSchemaID)
+	}
+	if err == nil && len(b.Verdicts) == 0 {
+		err = fmt.Errorf("it has no verdicts")
+	}
+	return b, err
+}
+
+// Change is what the baseline has for a statement, "" for nothing, and whether the verdict is another. An inconclusive one says nothing,
+// so neither is it a change nor can anything be one from it.
+func (b *Baseline) Change(row *StatementVerdict) (was string, changed bool) {
+	was = b.Verdicts[row.ID]
+	return was, was != "" && was != row.Verdict && was != contract.Inconclusive && row.Verdict != contract.Inconclusive
+}
