@@ -87,7 +87,9 @@ func (r *Runtime) Ms() ([]M, error) {
 // MAddresses are those of all Ms of the runtime, by the links between them alone: where each is only to be known again, that is a fifth of the
 // reads. With an error there are none. It takes as long as Ms at most.
 func (r *Runtime) MAddresses() (map[uint64]bool, error) {
-	return r.walk(func(rd *msReader, _ int, addr uint64) (next uint64, err error) { return rd.pointer(addr, rd.o.MAllLink) })
+	return r.walk(func(rd *msReader, _ int, addr uint64) (next uint64, err error) {
+		return rd.pointer(addr, rd.o.MAllLink)
+	})
 }
 
 // walk follows runtime.allm through m.alllink, again from the beginning where it is led astray. step reads the nth M.
