@@ -143,11 +143,11 @@ func stopTimed(lock bool) TightStop {
 
 func tightChunk(turns int, calls bool) TightChunk {
 	var from, to syscall.Rusage
+	meter := newDelayMeter() // first, as it is read last: it reads files, whereafter the goroutine may be on another thread
 	tid := syscall.Gettid()
-	meter := newDelayMeter()
 	threadUsage(&from)
-	cpu := threadCPU()
 	c := TightChunk{From: monotonic()}
+	cpu := threadCPU() // between the two readings of the wall clock, so that it is never more than these say
 	if calls {
 		const slice = 5000
 		for n := turns; n > 0; n -= slice {
@@ -156,12 +156,15 @@ func tightChunk(turns int, calls bool) TightChunk {
 	} else {
 		spin(turns)
 	}
-	c.To = monotonic()
 	c.CPU = threadCPU() - cpu
+	c.To = monotonic()
 	threadUsage(&to)
-	c.Wait = meter.waited()
 	c.TID = syscall.Gettid()
+	c.Wait = meter.waited()
 	c.Waits, c.Thrown = to.Nvcsw-from.Nvcsw, to.Nivcsw-from.Nivcsw
+	if tid != meter.tid {
+		c.Wait = -1
+	}
 	if c.TID != tid {
 		c.CPU, c.Wait, c.Waits, c.Thrown = -1, -1, -1, -1
 	}

@@ -121,7 +121,9 @@ func decodeLast(out []byte, result interface{}) error {
 	return nil
 }
 
-// threadCPU is the CPU time of the calling thread in nanoseconds.
+// threadCPU is the CPU time of the calling thread in nanoseconds. As monotonic, it is no point where a goroutine can be preempted.
+//
+//go:nosplit
 func threadCPU() int64 {
 	const clockThreadCPU = 3 // CLOCK_THREAD_CPUTIME_ID, include/uapi/linux/time.h
 	return clockTime(clockThreadCPU)
