@@ -2,9 +2,8 @@ package workload
 
 import (
 	"fmt"
-	"io/ioutil"
+	"os"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -75,16 +74,16 @@ func sleepers() ([]int, error) {
 
 // runDelay is how long a thread of this process has waited for a CPU, in ns; -1 = this kernel does not say (CONFIG_SCHED_INFO).
 func runDelay(tid int) int64 {
-	text, err := ioutil.ReadFile(fmt.Sprintf("/proc/self/task/%d/schedstat", tid))
-	fields := strings.Fields(string(text)) // on a CPU, waiting for one, turns: Documentation/scheduler/sched-stats.rst
-	if err != nil || len(fields) != 3 {
-		return -1
-	}
-	ns, err := strconv.ParseInt(fields[1], 10, 64)
+	f, err := os.Open("/proc/self/task/" + strconv.Itoa(tid) + "/schedstat")
 	if err != nil {
 		return -1
 	}
-	return ns
+	defer f.Close()
+	var running, waiting, turns int64 // Documentation/scheduler/sched-stats.rst
+	if _, err := fmt.Fscan(f, &running, &waiting, &turns); err != nil {
+		return -1
+	}
+	return waiting
 }
 
 // delayMeter measures how long the goroutine waits for a CPU, as long as it stays on its thread.
