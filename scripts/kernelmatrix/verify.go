@@ -29,7 +29,8 @@ type part struct {
 
 // parts of a guest's verification, what rests on the kernel's events and state first.
 var parts = []part{
-	{"verify-kernel", []string{"churn", "storm", "pins", "inherit", "internal", "programs", "source", "callback", "cgo"}, 330 * time.Second},
+	{"verify-kernel", []string{"churn", "storm", "pins", "inherit", "internal", "callback", "cgo"}, 300 * time.Second},
+	{"verify-programs", []string{"programs", "source"}, 180 * time.Second},
 	{"verify-rest", nil, 210 * time.Second},
 }
 

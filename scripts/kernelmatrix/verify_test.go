@@ -9,16 +9,16 @@ import (
 	"github.com/pinwatch/pinwatch/internal/contract"
 )
 
-// Every statement is in one part, and those whose experiments watch the kernel are in the first.
+// Every statement is in one part: those whose experiments watch the kernel in the first, those about programs in the second.
 func TestDivide(t *testing.T) {
 	ids := divide("")
 	if n := len(contract.Statements()); len(slices.Concat(ids...)) != n {
 		t.Errorf("%d statements in the parts, want %d", len(slices.Concat(ids...)), n)
 	}
-	if !slices.Contains(ids[0], "P-8") || !slices.Contains(ids[1], "G-1") {
+	if !slices.Contains(ids[0], "P-8") || !slices.Contains(ids[1], "C-2") || !slices.Contains(ids[2], "G-1") {
 		t.Errorf("got %q", ids)
 	}
-	if got := divide("G-1,P-8"); !slices.Equal(got[0], []string{"P-8"}) || !slices.Equal(got[1], []string{"G-1"}) {
+	if got := divide("G-1,P-8"); !slices.Equal(got[0], []string{"P-8"}) || got[1] != nil || !slices.Equal(got[2], []string{"G-1"}) {
 		t.Errorf("got %q", got)
 	}
 }
