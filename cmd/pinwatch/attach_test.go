@@ -47,20 +47,30 @@ func TestNoPrivileges(t *testing.T) {
 	}
 }
 
-// A program that isn't Go is observed from the kernel side.
-func TestNotGo(t *testing.T) {
-	testenv.Require(t, testenv.BPF)
+// startSleep starts a program that isn't Go and does nothing until the test ends; false where the machine has none.
+func startSleep(t *testing.T) (pid int, ok bool) {
+	t.Helper()
 	sleep, err := exec.LookPath("sleep")
 	if err != nil {
 		t.Log("no sleep in this guest: a shell-less machine has no foreign program to offer")
-		return
+		return 0, false
 	}
 	cmd := exec.Command(sleep, "60")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	code, stdout, stderr := pinwatch(t, "attach", "-p", strconv.Itoa(cmd.Process.Pid), "-d", "200ms", "-o", "json")
+	return cmd.Process.Pid, true
+}
+
+// A program that isn't Go is observed from the kernel side.
+func TestNotGo(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	pid, ok := startSleep(t)
+	if !ok {
+		return
+	}
+	code, stdout, stderr := pinwatch(t, "attach", "-p", strconv.Itoa(pid), "-d", "200ms", "-o", "json")
 	if code != exitOK || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "not a Go program") {
 		t.Errorf("exit code %d, %q", code, stderr)
 	}

@@ -145,17 +145,11 @@ func TestThreadsText(t *testing.T) {
 
 // A program that isn't Go has a kernel's side.
 func TestThreadsNotGo(t *testing.T) {
-	sleep, err := exec.LookPath("sleep")
-	if err != nil {
-		t.Log("no sleep in this guest: a shell-less machine has no foreign program to offer")
+	pid, ok := startSleep(t)
+	if !ok {
 		return
 	}
-	cmd := exec.Command(sleep, "60")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	l := listThreads(t, cmd.Process.Pid)
+	l := listThreads(t, pid)
 	if len(l.Threads) != 1 || l.Target.GoVersion != nil {
 		t.Fatalf("%+v", l)
 	}
