@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 // own.h: what the programs themselves take. Some of a program's runs for the target time themselves and leave the time where
-// user space finds it; the others look at one word. User space allows a few of each program whenever it comes by: so what is rare is
+// user space finds it; the others look at one word, or not even that (OWN_CHANCE). User space allows a few of each program whenever it comes by: so what is rare is
 // always timed, and what is frequent is no dearer for it.
 #ifndef PINWATCH_OWN_H
 #define PINWATCH_OWN_H
