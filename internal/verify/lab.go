@@ -161,6 +161,10 @@ func (p *proc) read(v any) error {
 // end waits for a workload that has been told to end, or does so by itself.
 func (p *proc) end() error {
 	p.stdin.Close()
+	// The last line's deadline may be over, and who can't print an account ends with an error.
+	if err := p.pipe.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
 	_, _ = io.Copy(io.Discard, p.out)
 	p.pipe.Close()
 	if err := p.cmd.Wait(); err != nil {
