@@ -69,6 +69,11 @@ const volatile __u32 in_g_lockedm = 0;
 // Address of runtime.asyncPreempt; 0 = not known.
 const volatile __u64 async_preempt = 0;
 
+// Sets of signals in the target's memory that never change, by address; 0 = none.
+#define MASKS 2
+const volatile __u64 mask_at[MASKS] = {};
+const volatile __u64 mask_set[MASKS] = {};
+
 // The resolver's question: a PID in pinwatch's PID namespace.
 const volatile __u32 wanted_pid = 0;
 

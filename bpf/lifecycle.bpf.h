@@ -162,6 +162,16 @@ static __always_inline __u8 sigmask_look(struct thread_state *self, __u32 tid, _
 	return seen.kind;
 }
 
+// The set of signals that a system call is given; most often one that is known to be there.
+static __always_inline __u64 signal_set(__u64 address)
+{
+	if (!runtime_gone)
+		for (__u32 i = 0; i < MASKS; i++)
+			if (mask_at[i] && address == mask_at[i])
+				return mask_set[i];
+	return user_word(address);
+}
+
 // A Go thread's last step to "ready" (minit) and its first step to its end (mexit) is rt_sigprocmask(SIG_SETMASK).
 static __always_inline void sigprocmask_enter(void *ctx, __u64 how, __u64 set_address, __u64 old_address)
 {
@@ -169,13 +179,13 @@ static __always_inline void sigprocmask_enter(void *ctx, __u64 how, __u64 set_ad
 	struct thread_state *self;
 	struct event_sigmask *e;
 	__u8 lock = LOCK_UNREAD;
-	__u64 set = 0, now;
+	__u64 set, now;
 
 	if (!tid || (__s32)how != SIG_SETMASK || !set_address)
 		return;
 	now = bpf_ktime_get_ns();
 	OWN_RUN(OWN_SIGMASK);
-	bpf_probe_read_user(&set, sizeof(set), (void *)set_address);
+	set = signal_set(set_address);
 	self = thread_find(tid);
 	if (self)
 		lock = sigmask_look(self, tid, now, set >> (SIGURG - 1) & 1, !old_address);

@@ -485,6 +485,8 @@ const (
 	PinwatchVarLight                  = "light"
 	PinwatchVarLockProved             = "lock_proved"
 	PinwatchVarLost                   = "lost"
+	PinwatchVarMaskAt                 = "mask_at"
+	PinwatchVarMaskSet                = "mask_set"
 	PinwatchVarNsLevel                = "ns_level"
 	PinwatchVarOffG_goid              = "off_g_goid"
 	PinwatchVarOffG_m                 = "off_g_m"
@@ -644,6 +646,8 @@ type PinwatchVariableSpecs struct {
 	Light            *ebpf.VariableSpec `ebpf:"light"`
 	LockProved       *ebpf.VariableSpec `ebpf:"lock_proved"`
 	Lost             *ebpf.VariableSpec `ebpf:"lost"`
+	MaskAt           *ebpf.VariableSpec `ebpf:"mask_at"`
+	MaskSet          *ebpf.VariableSpec `ebpf:"mask_set"`
 	NsLevel          *ebpf.VariableSpec `ebpf:"ns_level"`
 	OffG_goid        *ebpf.VariableSpec `ebpf:"off_g_goid"`
 	OffG_m           *ebpf.VariableSpec `ebpf:"off_g_m"`
@@ -752,6 +756,8 @@ type PinwatchVariables struct {
 	Light            *ebpf.Variable `ebpf:"light"`
 	LockProved       *ebpf.Variable `ebpf:"lock_proved"`
 	Lost             *ebpf.Variable `ebpf:"lost"`
+	MaskAt           *ebpf.Variable `ebpf:"mask_at"`
+	MaskSet          *ebpf.Variable `ebpf:"mask_set"`
 	NsLevel          *ebpf.Variable `ebpf:"ns_level"`
 	OffG_goid        *ebpf.Variable `ebpf:"off_g_goid"`
 	OffG_m           *ebpf.Variable `ebpf:"off_g_m"`

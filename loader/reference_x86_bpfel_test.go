@@ -46,6 +46,8 @@ const (
 	referenceVarInG_lockedm       = "in_g_lockedm"
 	referenceVarInG_status        = "in_g_status"
 	referenceVarLight             = "light"
+	referenceVarMaskAt            = "mask_at"
+	referenceVarMaskSet           = "mask_set"
 	referenceVarNsLevel           = "ns_level"
 	referenceVarOffG_goid         = "off_g_goid"
 	referenceVarOffG_m            = "off_g_m"
@@ -144,6 +146,8 @@ type referenceVariableSpecs struct {
 	InG_lockedm     *ebpf.VariableSpec `ebpf:"in_g_lockedm"`
 	InG_status      *ebpf.VariableSpec `ebpf:"in_g_status"`
 	Light           *ebpf.VariableSpec `ebpf:"light"`
+	MaskAt          *ebpf.VariableSpec `ebpf:"mask_at"`
+	MaskSet         *ebpf.VariableSpec `ebpf:"mask_set"`
 	NsLevel         *ebpf.VariableSpec `ebpf:"ns_level"`
 	OffG_goid       *ebpf.VariableSpec `ebpf:"off_g_goid"`
 	OffG_m          *ebpf.VariableSpec `ebpf:"off_g_m"`
@@ -217,6 +221,8 @@ type referenceVariables struct {
 	InG_lockedm     *ebpf.Variable `ebpf:"in_g_lockedm"`
 	InG_status      *ebpf.Variable `ebpf:"in_g_status"`
 	Light           *ebpf.Variable `ebpf:"light"`
+	MaskAt          *ebpf.Variable `ebpf:"mask_at"`
+	MaskSet         *ebpf.Variable `ebpf:"mask_set"`
 	NsLevel         *ebpf.Variable `ebpf:"ns_level"`
 	OffG_goid       *ebpf.Variable `ebpf:"off_g_goid"`
 	OffG_m          *ebpf.Variable `ebpf:"off_g_m"`

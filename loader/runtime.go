@@ -12,6 +12,9 @@ type piece struct{ at, size uint32 }
 // maxPiece is G_PIECE_MAX of bpf/goruntime.h.
 const maxPiece = 128
 
+// maxMasks is MASKS of bpf/config.h.
+const maxMasks = 2
+
 func gPiece(o *goruntime.Offsets) (piece, error) {
 	at := min(o.GStatus, o.GGoid, o.GLockedM) &^ 7 // words in it stay aligned
 	p := piece{at: at, size: max(o.GStatus+4, o.GGoid+8, o.GLockedM+8) - at}
@@ -41,6 +44,10 @@ func runtimeVariables(info *goruntime.Info) (map[string]any, error) {
 	if extra == goruntime.Absent {
 		extra = 0
 	}
+	var at, set [maxMasks]uint64
+	for i, m := range info.SignalMasks[:min(len(info.SignalMasks), maxMasks)] {
+		at[i], set[i] = m.Addr, m.Set
+	}
 	return map[string]any{
 		"runtime_known":   true,
 		"runtime_cgo":     info.CGO,
@@ -64,5 +71,7 @@ func runtimeVariables(info *goruntime.Info) (map[string]any, error) {
 		"in_g_status":     o.GStatus - g.at,
 		"in_g_lockedm":    o.GLockedM - g.at,
 		"async_preempt":   info.AsyncPreempt,
+		"mask_at":         at,
+		"mask_set":        set,
 	}, nil
 }

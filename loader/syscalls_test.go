@@ -207,3 +207,44 @@ func compareWithTrace(t *testing.T, name string, kinds []traced) {
 		t.Errorf("%d events without a stack", stackless)
 	}
 }
+
+// A set of signals that is known beforehand is the one that the kernel is given.
+func TestSignalMasks(t *testing.T) {
+	testenv.Require(t, testenv.BPF, testenv.BPFAdmin)
+	told := map[bool]map[uint64]int{}
+	for _, known := range []bool{false, true} {
+		p := testenv.Workload(t, "churn", "-hold")
+		info, err := goruntime.Read(p.PID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(info.SignalMasks) != maxMasks {
+			t.Fatalf("the program has the masks %+v", info.SignalMasks)
+		}
+		if !known {
+			info.SignalMasks = nil
+		}
+		s := attachTo(t, p.PID, Config{Runtime: info})
+		p.Go()
+		time.Sleep(300 * time.Millisecond) // the length of the run
+		p.Stop()
+		told[known] = map[uint64]int{}
+		for _, e := range drain(t, s) {
+			if e.Kind == events.Sigmask {
+				told[known][e.Args[events.ArgValue]]++
+			}
+		}
+	}
+	t.Logf("sets, and how often: read %x, known %x", told[false], told[true])
+	if len(told[false]) < 2 {
+		t.Fatalf("the program has set the masks %x only", told[false])
+	}
+	for set := range told[true] {
+		if told[false][set] == 0 {
+			t.Errorf("nobody asks for the mask %#x", set)
+		}
+	}
+	if len(told[true]) != len(told[false]) {
+		t.Errorf("%d different masks, want %d", len(told[true]), len(told[false]))
+	}
+}

@@ -23,6 +23,8 @@ const (
 	varGomaxprocs = "runtime.gomaxprocs"
 	varAllM       = "runtime.allm"
 	varM0         = "runtime.m0"
+	varSigsetAll  = "runtime.sigset_all"       // os_linux_generic.go: what newosproc blocks around a clone
+	varSigsetExit = "runtime.sigsetAllExiting" // signal_unix.go, since Go 1.16: what a thread blocks when it ends
 	symText       = "runtime.text"
 	symEtext      = "runtime.etext"
 )
@@ -30,7 +32,7 @@ const (
 var (
 	goFunctions  = []string{fnCrosscall2, fnMain, fnLockOSThread, fnSysmon, fnTemplateThread}
 	asmFunctions = []string{fnAsyncPreempt, fnRacecall, fnMorestack, fnStackcheck, fnSystemstack, fnLoadG}
-	variables    = []string{varGomaxprocs, varAllM, varM0, symText, symEtext, symTLSAMD64, symTLSARM64}
+	variables    = []string{varGomaxprocs, varAllM, varM0, varSigsetAll, varSigsetExit, symText, symEtext, symTLSAMD64, symTLSARM64}
 )
 
 // lookUp returns the link-time addresses of what Open wants to know, from .symtab when it has them, else from pclntab.

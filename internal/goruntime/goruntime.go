@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"syscall"
 )
 
 // Info is what is known about the Go program in a process. Fields that could not be read are zero, and Unknown says why.
@@ -49,7 +50,16 @@ type Info struct {
 	M0                 uint64 // the variable runtime.m0; the same
 	TextStart, TextEnd uint64 // the Go code: runtime.text to runtime.etext
 
+	// SignalMasks are the runtime's own that block SIGURG: variables that never change. Only programs with .symtab tell.
+	SignalMasks []SignalMask
+
 	Unknown map[string]error // by field name of Info: why it is zero though the program may have a value
+}
+
+// SignalMask is a set of signals in the program's memory.
+type SignalMask struct {
+	Addr uint64 // run-time address
+	Set  uint64 // bit n-1 = signal n
 }
 
 // describe fills in what the Go object tells.
@@ -94,6 +104,7 @@ func (r *Runtime) describe(o Options) error {
 			info.unknown(err, "GSlot")
 		}
 	}
+	info.SignalMasks = r.signalMasks(addrs[varSigsetAll], addrs[varSigsetExit])
 	if info.GOMAXPROCS, err = r.gomaxprocs(addrs[varGomaxprocs]); err != nil {
 		info.unknown(err, "GOMAXPROCS")
 	}
@@ -167,6 +178,24 @@ func (r *Runtime) gomaxprocs(addr uint64) (int, error) {
 		return 0, fmt.Errorf("%s is %d", varGomaxprocs, n)
 	}
 	return int(n), nil
+}
+
+// signalMasks reads the sets at these link-time addresses. A program that has just begun may not have filled in one of them.
+func (r *Runtime) signalMasks(addrs ...uint64) []SignalMask {
+	s, err := r.space()
+	if err != nil {
+		return nil
+	}
+	var masks []SignalMask
+	for _, addr := range addrs {
+		if addr == 0 {
+			continue
+		}
+		if set, err := s.word(addr); err == nil && set>>(syscall.SIGURG-1)&1 == 1 {
+			masks = append(masks, SignalMask{addr + r.obj.bias, set})
+		}
+	}
+	return masks
 }
 
 func (info *Info) unknown(err error, fields ...string) {
