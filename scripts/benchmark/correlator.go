@@ -19,7 +19,9 @@ func (b *bench) correlator(ctx context.Context) (string, error) {
 	if b.short {
 		length = time.Second
 	}
-	argv := []string{"go", "test", "./correlate", "./events", "-run", "^$", "-bench", ".", "-benchmem"}
+	// The profile is what pinwatch itself is built by.
+	argv := []string{"go", "test", "-pgo=cmd/pinwatch/default.pgo", "./correlate", "./events",
+		"-run", "^$", "-bench", ".", "-benchmem"}
 	if b.short {
 		argv = append(argv, "-benchtime", "0.2s")
 	}
