@@ -30,13 +30,13 @@ type part struct {
 // parts of a guest's verification, what rests on the kernel's events and state first.
 var parts = []part{
 	{"verify-kernel", []string{"churn", "storm", "pins", "inherit", "internal", "callback", "cgo"}, 300 * time.Second},
-	{"verify-programs", []string{"programs", "source"}, 270 * time.Second},
+	{"verify-programs", []string{"programs", "source"}, 420 * time.Second},
 	{"verify-rest", nil, 210 * time.Second},
 }
 
 const (
 	verifyGrace = 60 * time.Second // for the experiment at hand to end
-	verifyGuest = 16 * time.Minute // with the time that the guest takes to boot, and the text to get out by the serial line
+	verifyGuest = 18 * time.Minute // with the time that the guest takes to boot, and the text to get out by the serial line
 )
 
 // divide gives each part its ids of those that are wanted; only is empty for all.
