@@ -11,6 +11,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 )
@@ -42,9 +43,9 @@ type hookup struct {
 	without, with float64 // ns
 }
 
-// Calibrate measures, in some 150 ms, most of which the kernel takes to attach and detach. It is to be called before a session attaches: the first tracepoint on a system call costs more
+// calibrate measures, in some 150 ms, most of which the kernel takes to attach and detach. It is to be called before a session attaches: the first tracepoint on a system call costs more
 // than a second one.
-func Calibrate() (c *Calibration, err error) {
+func calibrate(types *btf.Cache) (c *Calibration, err error) {
 	c = &Calibration{Dispatch: map[string]float64{}}
 	runtime.LockOSThread() // whose name is read and set again
 	defer runtime.UnlockOSThread()
@@ -64,7 +65,7 @@ func Calibrate() (c *Calibration, err error) {
 		h.without = batches(h.call)
 	}
 	for _, h := range hookups { // the one on a system call last: the others would pay for it, too
-		d, err := h.attach()
+		d, err := h.attach(types)
 		if err != nil {
 			return nil, explainAttach("measure an empty program ("+h.how+")", err)
 		}
@@ -134,13 +135,17 @@ func clockCosts() (read, step float64) {
 	return ns[len(ns)/2], float64(least)
 }
 
-func (h *hookup) attach() (detach func() error, err error) {
-	h.prog.Name, h.prog.License = "pw_nothing", "GPL"
+func (h *hookup) attach(types *btf.Cache) (detach func() error, err error) {
+	const name = "pw_nothing"
+	h.prog.Name, h.prog.License = name, "GPL"
 	h.prog.Instructions = asm.Instructions{asm.Mov.Imm(asm.R0, 1), asm.Return()}
-	prog, err := ebpf.NewProgram(&h.prog)
+	loaded, err := ebpf.NewCollectionWithOptions(&ebpf.CollectionSpec{Programs: map[string]*ebpf.ProgramSpec{name: &h.prog}},
+		ebpf.CollectionOptions{Cache: types})
 	if err != nil {
 		return nil, err
 	}
+	prog := loaded.DetachProgram(name)
+	loaded.Close()
 	detach, err = h.on(prog)
 	return detach, errors.Join(err, prog.Close()) // what it is attached to keeps it
 }

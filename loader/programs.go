@@ -2,6 +2,8 @@ package loader
 
 import (
 	"maps"
+	"slices"
+	"sync"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -37,45 +39,65 @@ type programs struct {
 type collection struct {
 	*ebpf.Collection
 	spec  *ebpf.CollectionSpec
-	types *btf.Cache // the kernel's, which every load needs
+	types *btf.Cache // the kernel's
 }
 
 // load brings into the kernel all of spec but its programs on system calls, and hands it to objs, too.
-func load(spec *ebpf.CollectionSpec, objs *objects) (*collection, error) {
-	first := *spec
-	first.Programs = maps.Clone(spec.Programs)
-	for _, h := range syscallHooks {
-		delete(first.Programs, h.tracepointProgram())
-		delete(first.Programs, h.functionProgram())
+func load(spec *ebpf.CollectionSpec, types *btf.Cache, objs *objects) (_ *collection, err error) {
+	c := &collection{spec: spec, types: types}
+	if c.Collection, err = ebpf.NewCollection(&ebpf.CollectionSpec{Maps: spec.Maps, Variables: spec.Variables, Types: spec.Types, ByteOrder: spec.ByteOrder}); err != nil {
+		return nil, err
 	}
-	c := &collection{spec: spec, types: btf.NewCache()}
-	var err error
-	if c.Collection, err = ebpf.NewCollectionWithOptions(&first, ebpf.CollectionOptions{Cache: c.types}); err != nil {
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
+	rest := maps.Clone(spec.Programs)
+	for _, h := range syscallHooks {
+		delete(rest, h.tracepointProgram())
+		delete(rest, h.functionProgram())
+	}
+	// The kernel takes as long to verify this one as all others together.
+	const longest = "pw_switch"
+	delete(rest, longest)
+	if err := c.add([]string{longest}, slices.Collect(maps.Keys(rest))); err != nil {
 		return nil, err
 	}
 	all := ebpf.Collection{Programs: maps.Clone(c.Programs), Maps: maps.Clone(c.Maps), Variables: maps.Clone(c.Variables)}
-	if err := all.Assign(objs); err != nil {
-		c.Close()
-		return nil, err
-	}
-	return c, nil
+	return c, all.Assign(objs)
 }
 
-// add loads more programs, which work on the same maps: all of them or none.
-func (c *collection) add(names []string) error {
-	more := *c.spec
-	more.Programs = map[string]*ebpf.ProgramSpec{}
-	for _, name := range names {
-		more.Programs[name] = c.spec.Programs[name]
+// add loads more programs, which work on the same maps, the groups side by side: all of them or none.
+func (c *collection) add(groups ...[]string) error {
+	var wg sync.WaitGroup
+	added, errs := make([]*ebpf.Collection, len(groups)), make([]error, len(groups))
+	for i, names := range groups {
+		more := *c.spec
+		more.Programs = map[string]*ebpf.ProgramSpec{}
+		for _, name := range names {
+			more.Programs[name] = c.spec.Programs[name]
+		}
+		more.Variables = nil // they are in the maps
+		wg.Go(func() {
+			added[i], errs[i] = ebpf.NewCollectionWithOptions(&more, ebpf.CollectionOptions{MapReplacements: c.Maps, Cache: c.types})
+		})
 	}
-	more.Variables = nil // they are in the maps
-	added, err := ebpf.NewCollectionWithOptions(&more, ebpf.CollectionOptions{MapReplacements: c.Maps, Cache: c.types})
-	if err != nil {
-		return err
+	wg.Wait()
+	var err error // one will do: the same is wrong with all
+	if i := slices.IndexFunc(errs, func(err error) bool { return err != nil }); i >= 0 {
+		err = errs[i]
 	}
-	defer added.Close()
-	for _, name := range names {
-		c.Programs[name] = added.DetachProgram(name)
+	for i, a := range added {
+		if a == nil {
+			continue
+		}
+		if err == nil {
+			for _, name := range groups[i] {
+				c.Programs[name] = a.DetachProgram(name)
+			}
+		}
+		a.Close()
 	}
-	return nil
+	return err
 }

@@ -62,7 +62,7 @@ type Session struct {
 
 // Attach loads the programs and attaches them to target, which it takes over. On return all hooks are live.
 func Attach(target *Target, cfg Config) (*Session, error) {
-	kernel, err := ProbeKernel()
+	kernel, err := probeKernel(target.types)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func Attach(target *Target, cfg Config) (*Session, error) {
 	go func() {
 		defer close(calibrated)
 		if cfg.Calibrate {
-			s.Calibration, s.CalibrationErr = Calibrate()
+			s.Calibration, s.CalibrationErr = calibrate(target.types)
 		}
 	}()
 	err = s.load(cfg)
@@ -87,10 +87,7 @@ func Attach(target *Target, cfg Config) (*Session, error) {
 }
 
 func (s *Session) load(cfg Config) error {
-	spec, err := bpf.LoadPinwatch()
-	if err != nil {
-		return fmt.Errorf("read embedded programs: %w", err)
-	}
+	spec := s.Target.spec.Copy()
 	variables, err := runtimeVariables(cfg.Runtime)
 	if err != nil {
 		return err
@@ -113,7 +110,7 @@ func (s *Session) load(cfg Config) error {
 			return fmt.Errorf("set %s: %w", name, err)
 		}
 	}
-	if s.loaded, err = load(spec, &s.objs); err != nil {
+	if s.loaded, err = load(spec, s.Target.types, &s.objs); err != nil {
 		return explainLoad("load BPF programs", err)
 	}
 	return nil

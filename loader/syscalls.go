@@ -93,7 +93,7 @@ func (s *Session) attachSyscalls() error {
 // attachFunctions attaches to the functions of as many system calls as it can, and notes what hinders it at the others. An error is about
 // what may be left behind.
 func (s *Session) attachFunctions() error {
-	types, err := kernelTypes()
+	types, err := kernelTypes(s.Target.types)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
@@ -22,6 +23,10 @@ type Target struct {
 	level uint32 // depth of pinwatch's PID namespace
 	pidfd int
 	file  *os.File // the pidfd, readable when the process has ended
+
+	// What programs are loaded from: read once, as both take a while.
+	types *btf.Cache // the kernel's
+	spec  *ebpf.CollectionSpec
 }
 
 // Kernel flag of include/linux/sched.h.
@@ -33,7 +38,8 @@ func OpenTarget(pid int) (*Target, error) {
 	if err := checkPrivileges(); err != nil {
 		return nil, err
 	}
-	if _, err := kernelTypes(); err != nil {
+	types := btf.NewCache()
+	if _, err := kernelTypes(types); err != nil {
 		return nil, err
 	}
 	fd, err := unix.PidfdOpen(pid, 0)
@@ -47,7 +53,7 @@ func OpenTarget(pid int) (*Target, error) {
 	case err != nil:
 		return nil, fmt.Errorf("open process %d: %w", pid, err)
 	}
-	t := &Target{PID: pid, pidfd: fd, file: os.NewFile(uintptr(fd), "pidfd")}
+	t := &Target{PID: pid, types: types, pidfd: fd, file: os.NewFile(uintptr(fd), "pidfd")}
 	if err := t.resolve(); err != nil {
 		t.Close()
 		return nil, err
@@ -62,17 +68,18 @@ func isThread(pid int) bool {
 }
 
 func (t *Target) resolve() error {
-	spec, err := bpf.LoadPinwatch()
-	if err != nil {
+	var err error
+	if t.spec, err = bpf.LoadPinwatch(); err != nil {
 		return fmt.Errorf("read embedded programs: %w", err)
 	}
+	spec := t.spec.Copy()
 	if err := spec.Variables["wanted_pid"].Set(uint32(t.PID)); err != nil {
 		return fmt.Errorf("set wanted_pid: %w", err)
 	}
 	var objs struct {
 		Resolve *ebpf.Program `ebpf:"pw_resolve"`
 	}
-	if err := spec.LoadAndAssign(&objs, nil); err != nil {
+	if err := spec.LoadAndAssign(&objs, &ebpf.CollectionOptions{Cache: t.types}); err != nil {
 		return explainLoad("resolve the process", err)
 	}
 	defer objs.Resolve.Close()

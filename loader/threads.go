@@ -33,13 +33,10 @@ func ThreadInfos(records []byte) []ThreadInfo {
 
 // Threads asks the kernel once for the threads of a process, without observing it.
 func Threads(target *Target, inRegister bool) ([]ThreadInfo, error) {
-	if _, err := ProbeKernel(); err != nil {
+	if _, err := probeKernel(target.types); err != nil {
 		return nil, err
 	}
-	spec, err := bpf.LoadPinwatch()
-	if err != nil {
-		return nil, fmt.Errorf("read embedded programs: %w", err)
-	}
+	spec := target.spec.Copy()
 	for name, value := range map[string]any{
 		"target_tgid": target.TGID, "ns_level": target.level, "g_in_register": inRegister,
 	} {
@@ -50,7 +47,7 @@ func Threads(target *Target, inRegister bool) ([]ThreadInfo, error) {
 	var objs struct {
 		Snapshot *ebpf.Program `ebpf:"pw_snapshot"`
 	}
-	if err := spec.LoadAndAssign(&objs, nil); err != nil {
+	if err := spec.LoadAndAssign(&objs, &ebpf.CollectionOptions{Cache: target.types}); err != nil {
 		return nil, explainLoad("list threads", err)
 	}
 	defer objs.Snapshot.Close()
