@@ -83,6 +83,7 @@ func Attach(target *Target, cfg Config) (*Session, error) {
 	if err := s.attach(cfg); err != nil {
 		return nil, errors.Join(err, s.detach())
 	}
+	target.types, target.spec, s.loaded.types, s.loaded.spec = nil, nil, nil, nil // several MiB, and nothing more is loaded
 	return s, nil
 }
 

@@ -24,7 +24,7 @@ type Target struct {
 	pidfd int
 	file  *os.File // the pidfd, readable when the process has ended
 
-	// What programs are loaded from: read once, as both take a while.
+	// What programs are loaded from, until a session has them: read once, as both take a while.
 	types *btf.Cache // the kernel's
 	spec  *ebpf.CollectionSpec
 }

@@ -183,7 +183,7 @@ func (r *Runtime) gomaxprocs(addr uint64) (int, error) {
 // signalMasks reads the sets at these link-time addresses. A program that has just begun may not have filled in one of them.
 func (r *Runtime) signalMasks(addrs ...uint64) []SignalMask {
 	s, err := r.space()
-	if err != nil {
+	if err != nil || r.placed != nil {
 		return nil
 	}
 	var masks []SignalMask
