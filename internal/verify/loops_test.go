@@ -8,30 +8,30 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload"
 )
 
-// A stop is a try if 5 ms of the loop's own work were left without what it and the one who asked waited for a CPU; whether it was late has no
+// A stop is a try if 10 ms of the loop's own work were left without what it and the one who asked waited for a CPU; whether it was late has no
 // say in that.
 func TestTries(t *testing.T) {
-	const ms = 1e6
+	const unit = 2e6 // ns
 	for _, tt := range []struct {
 		what               string
-		from, to           int64 // of the stop; the chunk is from 0 to 20 ms
+		from, to           int64 // of the stop; the chunk is from 0 to 20 units
 		waitStop, waitLoop int64
 		want               tries
 	}{
-		{"in time", 2 * ms, 3 * ms, 0, 0, tries{tried: 1, interrupted: 1}},
-		{"late, and nobody waited for a CPU", 2 * ms, 21 * ms, 0, 0, tries{tried: 1}},
-		{"late, and what was waited explains nothing", 2 * ms, 21 * ms, 6 * ms, 6 * ms, tries{tried: 1}},
-		{"late, and nobody knows who waited", 2 * ms, 21 * ms, -1, -1, tries{tried: 1}},
-		{"late since others had the CPU of the one who asked", 2 * ms, 21 * ms, 18 * ms, 0, tries{spoilt: 1}},
-		{"late since others had the CPU of the loop", 10 * ms, 21 * ms, 0, 6 * ms, tries{spoilt: 1}},
-		{"late, and others had both", 2 * ms, 21 * ms, 7 * ms, 7 * ms, tries{spoilt: 1}},
-		{"in time, though others had the CPU", 2 * ms, 19 * ms, 14 * ms, 0, tries{spoilt: 1}},
-		{"just as much was left", 10 * ms, 21 * ms, 5 * ms, 0, tries{tried: 1}},
-		{"too late to be a try", 16 * ms, 17 * ms, 0, 0, tries{}},
-		{"before the chunk", -1 * ms, 1 * ms, 0, 0, tries{}},
+		{"in time", 2 * unit, 3 * unit, 0, 0, tries{tried: 1, interrupted: 1}},
+		{"late, and nobody waited for a CPU", 2 * unit, 21 * unit, 0, 0, tries{tried: 1}},
+		{"late, and what was waited explains nothing", 2 * unit, 21 * unit, 6 * unit, 6 * unit, tries{tried: 1}},
+		{"late, and nobody knows who waited", 2 * unit, 21 * unit, -1, -1, tries{tried: 1}},
+		{"late since others had the CPU of the one who asked", 2 * unit, 21 * unit, 18 * unit, 0, tries{spoilt: 1}},
+		{"late since others had the CPU of the loop", 10 * unit, 21 * unit, 0, 6 * unit, tries{spoilt: 1}},
+		{"late, and others had both", 2 * unit, 21 * unit, 7 * unit, 7 * unit, tries{spoilt: 1}},
+		{"in time, though others had the CPU", 2 * unit, 19 * unit, 14 * unit, 0, tries{spoilt: 1}},
+		{"just as much was left", 10 * unit, 21 * unit, 5 * unit, 0, tries{tried: 1}},
+		{"too late to be a try", 16 * unit, 17 * unit, 0, 0, tries{}},
+		{"before the chunk", -1 * unit, 1 * unit, 0, 0, tries{}},
 	} {
 		loop := workload.TightLoop{Locked: true, Disturb: "stop",
-			Chunks: []workload.TightChunk{{To: 20 * ms, Wait: tt.waitLoop}},
+			Chunks: []workload.TightChunk{{To: 20 * unit, Wait: tt.waitLoop}},
 			Stops:  []workload.TightStop{{Span: workload.Span{From: tt.from, To: tt.to}, Wait: tt.waitStop}}}
 		unlocked, collected := loop, loop
 		unlocked.Locked, collected.Disturb = false, "gc"

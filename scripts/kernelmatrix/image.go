@@ -19,7 +19,7 @@ import (
 const testPackages = "./loader ./cmd/pinwatch"
 
 const (
-	testTimeout = 480 * time.Second // for one package; guests are ten times slower than the machine they run on
+	testTimeout = 840 * time.Second // for one package; guests are ten times slower than the machine they run on
 	toolTimeout = 40 * time.Second  // for one pinwatch command
 )
 

@@ -52,7 +52,7 @@ func main() {
 	flag.StringVar(&o.packages, "packages", testPackages, "packages whose tests run")
 	flag.BoolVar(&o.verify, "verify", false, "hold the statements of the specification against each kernel and put the verdicts into docs/results.md")
 	flag.StringVar(&o.only, "only", "", "with --verify: these statements, comma-separated, and write nothing")
-	flag.DurationVar(&o.timeout, "timeout", 18*time.Minute, "for one guest")
+	flag.DurationVar(&o.timeout, "timeout", 25*time.Minute, "for one guest")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		flag.Usage()
