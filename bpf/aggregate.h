@@ -60,33 +60,31 @@ static __always_inline void sum_tell(struct thread_state *state, __u32 tid, __u6
 		sum_send(state, tid, now - 1);
 }
 
+// 1 where v is more than most, else 0; both below 2^63. Without a branch: on a duration that would go wrong every other time, and the
+// verifier would follow both ways.
+static __always_inline __u32 exceeds(__u64 v, __u64 most)
+{
+	__u64 difference = most - v;
+
+	barrier_var(difference); // clang would make it a comparison, and that a branch
+	return difference >> 63;
+}
+
 // The bucket of a duration, see struct samples.
 static __always_inline __u32 sample_bucket(__u64 ns)
 {
 	__u64 v = ns >> 8;
-	__u32 shift = 0;
+	__u32 shift;
 
 	if (!v)
 		return ns;
 	if (v >> 28)
 		return SAMPLE_BUCKETS - 1;
-	if (v >> 16) {
-		v >>= 16;
-		shift += 16;
-	}
-	if (v >> 8) {
-		v >>= 8;
-		shift += 8;
-	}
-	if (v >> 4) {
-		v >>= 4;
-		shift += 4;
-	}
-	if (v >> 2) {
-		v >>= 2;
-		shift += 2;
-	}
-	shift += v >> 1; // of the highest bit, which makes the first doubling shift 1
+	shift = exceeds(v, 0xffff) << 4;
+	shift += exceeds(v >> shift, 0xff) << 3;
+	shift += exceeds(v >> shift, 0xf) << 2;
+	shift += exceeds(v >> shift, 3) << 1;
+	shift += v >> shift >> 1; // of the highest bit, which makes the first doubling shift 1
 	return 256 + shift * 128 + ((ns >> (shift + 1)) & 127);
 }
 

@@ -13,16 +13,6 @@
 #define G_SYSCALL 3
 #define G_SCAN 0x1000
 
-struct lock_seen {
-	__u64 m;
-	__u64 lockedg;
-	__u64 goid;
-	__u32 ext;
-	__u32 internal;
-	__u32 kind; // enum lock_kind
-	__u32 parked;
-};
-
 static __always_inline __u64 user_word(__u64 address)
 {
 	__u64 value = 0;

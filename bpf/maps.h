@@ -115,9 +115,20 @@ struct {
 // How many threads have been put there, ever: as long as there is none, nobody looks.
 __u32 overflowed;
 
+// What a look at a lock finds.
+struct lock_seen {
+	__u64 m;
+	__u64 lockedg;
+	__u64 goid;
+	__u32 ext;
+	__u32 internal;
+	__u32 kind; // enum lock_kind
+	__u32 parked;
+};
+
 // What a CPU knows: which thread of the target runs on it, and since when (a run never changes its CPU), and how far its ring of
 // turns is written and read. The thread is named by the address of its task, which exec does not change; 0 = none of the target's.
-// Two cache lines: the first is written by the CPU alone, the second by user space.
+// Four cache lines: the second is written by user space, the others by the CPU alone.
 struct cpu_slot {
 	__u64 since;
 	__u64 task;
@@ -132,6 +143,13 @@ struct cpu_slot {
 
 	__u64 tail;	 // turns read, ever
 	__u64 unused2[7];
+
+	// What the switch program works on. Not on its stack: whatever combination of constants a path left there the verifier would
+	// follow to the end by itself, six times as many instructions as it has to this way.
+	struct event_switch turn;
+	__u64 unused3[2];
+	struct lock_seen look;
+	__u64 unused4[3];
 };
 
 // By CPU; mapped by user space. The loader sets the size.

@@ -27,6 +27,19 @@ type PinwatchCpuSlot struct {
 	HandoffEarly uint32
 	Tail         uint64
 	Unused2      [7]uint64
+	Turn         PinwatchEventSwitch
+	Unused3      [2]uint64
+	Look         struct {
+		_        structs.HostLayout
+		M        uint64
+		Lockedg  uint64
+		Goid     uint64
+		Ext      uint32
+		Internal uint32
+		Kind     uint32
+		Parked   uint32
+	}
+	Unused4 [3]uint64
 }
 
 type PinwatchEvent struct {

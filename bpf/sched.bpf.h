@@ -99,8 +99,8 @@ static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct
 				     bool dead)
 {
 	struct thread_state *state = thread_get(prev);
-	struct lock_seen lock = {};
-	struct event_switch e;
+	struct lock_seen *lock = &slot->look;
+	struct event_switch *e = &slot->turn;
 	__u32 tid = prev->pid;
 
 	if (!state) {
@@ -108,23 +108,25 @@ static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct
 			slot->lost++;
 		return;
 	}
+	__builtin_memset(lock, 0, sizeof(*lock));
 	if (dead)
-		lock.kind = state->lock;
+		lock->kind = state->lock;
 	else
-		lock_look_at_switch(state, prev, slot, now, runnable, &lock);
+		lock_look_at_switch(state, prev, slot, now, runnable, lock);
 	if (unlikely(state->injected) && !runnable)
 		turn_park(ctx, state, tid);
-	e.h.time = now;
-	e.h.tid = tid;
-	e.h.cpu = cpu;
-	e.h.kind = KIND_SWITCH;
-	e.h.flags = turn_split(&e, state, slot, slot_holds(slot, prev), now) | (state->fresh ? SWITCH_FIRST : 0) |
-		    (runnable ? SWITCH_PREEMPTED : 0) | (dead ? SWITCH_DEAD : 0) | (lock.parked ? SWITCH_PARKED : 0);
-	e.last_cpu = state->last_cpu - 1;
-	e.why = state->why;
-	e.lock = lock.kind;
-	if (!aggregate || !turn_aggregate(state, &e))
-		turn_send(&e, slot, state->fresh || dead);
+	e->h.time = now;
+	e->h.tid = tid;
+	e->h.cpu = cpu;
+	e->h.kind = KIND_SWITCH;
+	e->h.flags = turn_split(e, state, slot, slot_holds(slot, prev), now) | (state->fresh ? SWITCH_FIRST : 0) |
+		    (runnable ? SWITCH_PREEMPTED : 0) | (dead ? SWITCH_DEAD : 0) | (lock->parked ? SWITCH_PARKED : 0);
+	e->last_cpu = state->last_cpu - 1;
+	e->why = state->why;
+	e->lock = lock->kind;
+	barrier(); // from here on it is read from there
+	if (!aggregate || !turn_aggregate(state, e))
+		turn_send(e, slot, state->fresh || dead);
 	if (aggregate && slot->handoff >= slot->since && slot->handoff && !runnable)
 		handoff_end(slot, cpu, tid, now);
 	if (dead) {
@@ -132,7 +134,7 @@ static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct
 		return;
 	}
 	if (aggregate) {
-		state->parked = lock.parked && !runnable;
+		state->parked = lock->parked && !runnable;
 		state->resuming >>= 1; // parked for a preemption: until the turn after this one
 	}
 	state->woken_by = runnable ? 0 : turn_early_waker(state, slot->since);

@@ -12,12 +12,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Statistics are kept on for StatsSlice of every StatsPeriod: while on, they cost each run of each BPF program on the
-// machine about 100 ns, and about 55 ns of that show in the figures themselves.
+// Statistics are kept on for a slice of every period: while on, they cost each run of each BPF program on the machine about 100 ns, and
+// about 55 ns of that show in the figures themselves; and turning them on and off patches the kernel's text. In a long observation each
+// slice is less of the whole, so they come less often.
 const (
-	StatsSlice  = 40 * time.Millisecond
-	StatsPeriod = time.Second
+	statsSlice     = 40 * time.Millisecond
+	statsPeriod    = time.Second
+	statsMaxPeriod = 10 * time.Second
+	statsShare     = 10 // a period is this part of the time since the first slice, between the two above
 )
+
+// statsWait is the time between the end of one slice and the beginning of the next.
+func statsWait(sinceFirst time.Duration) time.Duration {
+	return min(max(statsPeriod, sinceFirst/statsShare), statsMaxPeriod) - statsSlice
+}
 
 // ProgramStats is what one of our programs did, by the kernel's own account (BPF_ENABLE_STATS).
 type ProgramStats struct {
@@ -46,17 +54,17 @@ func (s *Session) NewStats() *Stats {
 	return st
 }
 
-// Run measures a slice at once and then one every StatsPeriod until ctx ends. fs.ErrPermission means that the kernel keeps its
+// Run measures a slice at once and then one every second, later every ten, until ctx ends. fs.ErrPermission means that the kernel keeps its
 // statistics from this caller (they need CAP_SYS_ADMIN).
 func (st *Stats) Run(ctx context.Context) error {
-	for {
+	for first := time.Now(); ; {
 		if err := st.slice(ctx); err != nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(StatsPeriod - StatsSlice):
+		case <-time.After(statsWait(time.Since(first))):
 		}
 	}
 }
@@ -74,7 +82,7 @@ func (st *Stats) slice(ctx context.Context) error {
 	began := time.Now()
 	select {
 	case <-ctx.Done():
-	case <-time.After(StatsSlice):
+	case <-time.After(statsSlice):
 	}
 	after, err := st.read()
 	if err != nil {

@@ -19,7 +19,7 @@ const (
 	pollEvery = 20 * time.Millisecond
 	pollLeast = time.Millisecond
 	// pollSums is pollEvery where few records come because turns are added up in the kernel.
-	pollSums = 100 * time.Millisecond
+	pollSums = 400 * time.Millisecond
 	// slack is how long an event may take from its time stamp to the ring buffer. Normally that is nanoseconds, but a
 	// hypervisor can hold a CPU just there.
 	slack = 30 * time.Millisecond

@@ -47,11 +47,11 @@ func (b *bench) growth(ctx context.Context) (string, error) {
 	}
 	var threads, rates [][]string
 	for _, l := range threadLoads {
-		g, err := b.grown(ctx, l, repeats, length)
+		g, err := b.grown(ctx, l, repeats, length, "--aggregate")
 		if err != nil {
 			return "", fmt.Errorf("workload %s: %w", strings.Join(l.args, " "), err)
 		}
-		threads = append(threads, append([]string{l.label, millis(g.attach)}, g.row()...))
+		threads = append(threads, append([]string{l.label, millis(g.attach[0]), millis(g.attach[1])}, g.row()...))
 	}
 	for _, l := range rateLoads {
 		stay := length
@@ -69,17 +69,17 @@ func (b *bench) growth(ctx context.Context) (string, error) {
 	columns := []string{"switches/s", "CPU", "own ns/switch", "RssAnon MiB", "events lost"}
 	return fmt.Sprintf("Growth with threads (`workload threads -n N`, %v each, in steady state). Attach is the time from the "+
 		"start of the process `%s` to its ready file, the median of %d:\n\n%s\nGrowth with events (`workload pingpong` at several paces):\n\n%s",
-		length, shell(pinwatchCommand()), repeats, measure.Table(append([]string{"threads", "attach ms"}, columns...), threads),
+		length, shell(pinwatchCommand()), repeats, measure.Table(append([]string{"threads", "attach ms", "with `--aggregate`"}, columns...), threads),
 		measure.Table(append([]string{"load"}, columns...), rates)), nil
 }
 
 // grown is what one observation needed.
 type grown struct {
-	attach   time.Duration // median
-	cpu      float64       // in CPUs
-	ownNS    float64       // ns a switch
-	rss      uint64        // bytes, at the end
-	switches float64       // a second
+	attach   []time.Duration // median; by flags
+	cpu      float64         // in CPUs
+	ownNS    float64         // ns a switch
+	rss      uint64          // bytes, at the end
+	switches float64         // a second
 	lost     uint64
 }
 
@@ -87,25 +87,33 @@ func (g *grown) row() []string {
 	return []string{big(g.switches), percent(g.cpu), big(g.ownNS), mebibytes(g.rss), big(float64(g.lost))}
 }
 
-func (b *bench) grown(ctx context.Context, l load, repeats int, length time.Duration) (g grown, err error) {
+// grown attaches repeatedly, with no flags and with each of others, and the last time with none measures.
+func (b *bench) grown(ctx context.Context, l load, repeats int, length time.Duration, others ...string) (g grown, err error) {
 	fmt.Fprintf(b.log, "growth: workload %s\n", strings.Join(l.args, " "))
 	w, err := measure.StartWorkload(ctx, b.workload, l.args...)
 	if err != nil {
 		return g, err
 	}
 	defer func() { err = errors.Join(err, w.Stop()) }()
-	var took []time.Duration
+	took := make([][]time.Duration, 1+len(others))
 	for i := range repeats {
-		if err := b.attachOnce(ctx, w, i == repeats-1, length, &g, &took); err != nil {
+		for j, flag := range others {
+			if err := b.attachOnce(ctx, w, pinwatchCommand(flag), false, length, &g, &took[1+j]); err != nil {
+				return g, err
+			}
+		}
+		if err := b.attachOnce(ctx, w, pinwatchCommand(), i == repeats-1, length, &g, &took[0]); err != nil {
 			return g, err
 		}
 	}
-	g.attach = slices.Sorted(slices.Values(took))[len(took)/2]
+	for _, t := range took {
+		g.attach = append(g.attach, slices.Sorted(slices.Values(t))[len(t)/2])
+	}
 	return g, nil
 }
 
-// attachOnce attaches; the last time it stays and measures.
-func (b *bench) attachOnce(ctx context.Context, w *measure.Workload, stay bool, length time.Duration, g *grown,
+// attachOnce attaches; to stay is to measure.
+func (b *bench) attachOnce(ctx context.Context, w *measure.Workload, command []string, stay bool, length time.Duration, g *grown,
 	took *[]time.Duration) error {
 	dir, err := os.MkdirTemp(b.dir, "growth-*")
 	if err != nil {
@@ -113,7 +121,7 @@ func (b *bench) attachOnce(ctx context.Context, w *measure.Workload, stay bool, 
 	}
 	defer os.RemoveAll(dir)
 	var p peer
-	o, err := measure.Observe(ctx, p.filled(pinwatchCommand(), w.PID, dir, b.pinwatch), readyFile(w.PID, dir))
+	o, err := measure.Observe(ctx, p.filled(command, w.PID, dir, b.pinwatch), readyFile(w.PID, dir))
 	if err != nil {
 		return err
 	}
