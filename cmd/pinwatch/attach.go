@@ -112,7 +112,7 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 	cfg.TGID, cfg.Distance, cfg.Sites, cfg.Light, cfg.Aggregate = target.TGID, topology.Distance, o.sites, o.light, o.aggregate
 	ob := &observer{
 		session: session, ring: ring, sums: summed, stats: session.NewStats(), own: session.NewOwn(calibration), program: program,
-		onWindow: w.settled, tee: o.tee,
+		onWindow: w.settled, tee: o.tee, longest: longestWait(session.Buffers.TurnsPerCPU, o.aggregate),
 		correlator: correlate.New(cfg),
 	}
 	w.observer = ob

@@ -18,7 +18,9 @@ const (
 	// emptied again, down to pollLeast.
 	pollEvery = 20 * time.Millisecond
 	pollLeast = time.Millisecond
-	// pollSums is pollEvery where few records come because turns are added up in the kernel.
+	// pollCalm is pollEvery where little happens, pollSums where turns are added up in the kernel as well: most of what an idle observer
+	// takes is to wake up.
+	pollCalm = 100 * time.Millisecond
 	pollSums = 400 * time.Millisecond
 	// slack is how long an event may take from its time stamp to the ring buffer. Normally that is nanoseconds, but a
 	// hypervisor can hold a CPU just there.
@@ -43,6 +45,7 @@ type observer struct {
 	tee        func(*events.Event) // sees every event as the correlator does, before it; nil = nobody
 	behind     bool                // there was more in the buffers than one batch
 	wait       time.Duration       // until the next poll
+	longest    time.Duration       // that this may be
 	settled    events.Time         // the last boundary's
 	done       bool                // the whole observation is settled
 	ended      bool                // the target has
@@ -134,11 +137,14 @@ func (o *observer) run(ctx context.Context, p plan) (err error) {
 	}
 }
 
-func (o *observer) pollEvery() time.Duration {
-	if o.sums != nil {
-		return pollSums
+// longestWait is how long the buffers may be left alone while little happens: what a CPU does from then on must fit into its ring.
+func longestWait(turnsPerCPU int, aggregate bool) time.Duration {
+	const fastest = 200_000 // switches a second of one CPU
+	most, holds := pollCalm, time.Duration(turnsPerCPU)*time.Second/fastest
+	if aggregate { // which sends no more than one in eight
+		most, holds = pollSums, 8*holds
 	}
-	return pollEvery
+	return max(pollEvery, min(most, holds))
 }
 
 // dead reports whether the target has ended and all its threads have left their CPUs for the last time. The kernel calls a process
@@ -157,14 +163,15 @@ func (o *observer) poll(before events.Time) error {
 		return err
 	}
 	o.behind = d.Until < before
-	o.wait = nextPoll(o.wait, o.pollEvery(), d.Fill)
 	if err := o.tellLosses(now()); err != nil {
 		return err
 	}
 	if err := o.own.Collect(); err != nil {
 		return err
 	}
+	seen := o.seen
 	o.release(d.Until - events.Time(slack))
+	o.wait = nextPoll(o.wait, o.longest, d.Fill, o.seen-seen)
 	return o.err
 }
 
@@ -180,11 +187,12 @@ func (o *observer) until(p plan, now, cut, end events.Time) time.Duration {
 	return max(wait, pollLeast)
 }
 
-// nextPoll is how long to wait for the next poll after a wait at whose end the buffers were that full: so long that they fill to an
-// eighth, no longer than most, and no more than twice as long.
-func nextPoll(wait, most time.Duration, fill float64) time.Duration {
-	const aim = 1. / 8
-	if most = max(pollEvery, min(most, 2*wait)); fill*float64(most) <= aim*float64(wait) {
+// nextPoll is how long to wait for the next poll after a wait at whose end the buffers were that full and had so many events: so long
+// that they fill to an eighth, no longer than most and no more than twice as long, and longer than pollEvery only for a few events.
+func nextPoll(wait, most time.Duration, fill float64, n uint64) time.Duration {
+	const aim, few = 1. / 8, 1000
+	most = max(pollEvery, min(most, 2*wait, few*wait/time.Duration(max(1, n))))
+	if fill*float64(most) <= aim*float64(wait) {
 		return most
 	}
 	return max(pollLeast, time.Duration(float64(wait)*aim/fill))

@@ -5,24 +5,49 @@ import (
 	"time"
 )
 
-// The fuller the buffers are found, the sooner they are looked at again; once they are found nearly empty, all is as before.
+// The fuller the buffers are found, the sooner they are looked at again; once they are found nearly empty, all is as before, and the less
+// there was in them the longer they are left alone.
 func TestNextPoll(t *testing.T) {
 	for _, c := range []struct {
 		wait time.Duration
 		fill float64
+		n    uint64
 		want time.Duration
 	}{
-		{pollEvery, 0, pollEvery},
-		{pollEvery, 1. / 8, pollEvery},
-		{pollEvery, 1. / 4, pollEvery / 2},
-		{pollEvery / 2, 1. / 4, pollEvery / 4},
-		{pollEvery, 1, pollEvery / 8},
-		{pollLeast, 1, pollLeast},
-		{pollEvery / 4, 1. / 16, pollEvery / 2},
-		{pollLeast, 0, pollEvery},
+		{pollEvery, 0, 1000, pollEvery},
+		{pollEvery, 1. / 8, 10000, pollEvery},
+		{pollEvery, 1. / 4, 10000, pollEvery / 2},
+		{pollEvery / 2, 1. / 4, 10000, pollEvery / 4},
+		{pollEvery, 1, 10000, pollEvery / 8},
+		{pollLeast, 1, 10000, pollLeast},
+		{pollEvery / 4, 1. / 16, 1000, pollEvery / 2},
+		{pollLeast, 0, 1000, pollEvery},
+		{pollEvery, 0, 0, 2 * pollEvery},
+		{pollEvery, 0, 800, pollEvery * 5 / 4},
+		{2 * pollEvery, 0, 100, 4 * pollEvery},
+		{4 * pollEvery, 0, 100, pollCalm},
+		{pollCalm, 0, 2000, pollCalm / 2},
+		{pollCalm, 0, 1e6, pollEvery},
+		{pollCalm, 1, 1e6, pollCalm / 8},
 	} {
-		if got := nextPoll(c.wait, pollEvery, c.fill); got != c.want {
-			t.Errorf("after %v the buffers are %.3f full: next in %v, want %v", c.wait, c.fill, got, c.want)
+		if got := nextPoll(c.wait, pollCalm, c.fill, c.n); got != c.want {
+			t.Errorf("after %v the buffers are %.3f full, of %d events: next in %v, want %v", c.wait, c.fill, c.n, got, c.want)
+		}
+	}
+}
+
+// What may begin while nobody looks fits into the smallest rings.
+func TestLongestWait(t *testing.T) {
+	for _, c := range []struct {
+		turns     int
+		aggregate bool
+		want      time.Duration
+	}{
+		{1 << 17, false, pollCalm}, {1 << 17, true, pollSums}, {1 << 12, false, 20480 * time.Microsecond}, {1 << 12, true, 163840 * time.Microsecond},
+		{8, false, pollEvery}, {8, true, pollEvery},
+	} {
+		if got := longestWait(c.turns, c.aggregate); got != c.want {
+			t.Errorf("%d turns, aggregating %v: %v, want %v", c.turns, c.aggregate, got, c.want)
 		}
 	}
 }
