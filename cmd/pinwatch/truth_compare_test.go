@@ -83,7 +83,9 @@ func (w *truth) compareMoments() (rows []counted, problems []string) {
 // (include/trace/events/sched.h, __trace_sched_switch_state).
 func (w *truth) wokenMeanwhile(ours, other moment) bool {
 	var major, minor int
-	fmt.Sscanf(worth(w.report.Host.Kernel), "%d.%d", &major, &minor)
+	if _, err := fmt.Sscanf(worth(w.report.Host.Kernel), "%d.%d", &major, &minor); err != nil {
+		return false
+	}
 	return ours.what == goOff && ours.arg == 0 && other.arg == outRunnable && (major < 5 || major == 5 && minor < 18)
 }
 
