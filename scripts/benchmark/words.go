@@ -8,7 +8,7 @@ import (
 
 func nanos(seconds float64) string { return fmt.Sprintf("%.0f", seconds*1e9) }
 
-func millis(d time.Duration) string { return fmt.Sprintf("%.0f", d.Seconds()*1e3) }
+func millis(d time.Duration) string { return big(d.Seconds() * 1e3) }
 
 func mebibytes(bytes uint64) string { return fmt.Sprintf("%.1f", float64(bytes)/(1<<20)) }
 
