@@ -83,28 +83,6 @@ static __always_inline void publish(__u64 *where, __u64 value)
 #endif
 }
 
-// Linux 7 lets tasks be preempted in a program on a function or a tracepoint, and until such a one is back it skips the program for all
-// others on that CPU (kernel/bpf/trampoline.c, __bpf_prog_enter_recur). So where that can be, a run keeps its CPU: what is left are the few
-// instructions before. The functions are there since 6.10 (commit fc7566ad0a82); kernels without are not preempted there.
-void bpf_preempt_disable(void) __ksym __weak;
-void bpf_preempt_enable(void) __ksym __weak;
-
-static __always_inline bool cpu_keep(void)
-{
-	if (bpf_preempt_disable)
-		bpf_preempt_disable();
-	return true;
-}
-
-static __always_inline void cpu_let_go(const bool *kept)
-{
-	if (bpf_preempt_enable)
-		bpf_preempt_enable();
-}
-
-// From here to the end of the enclosing function.
-#define KEEP_CPU const bool kept __attribute__((cleanup(cpu_let_go), unused)) = cpu_keep()
-
 // The calling thread. bpf_get_current_task_btf is there since 5.11 (commit 3ca1032ab7ab), bpf_task_pt_regs since 5.15
 // (commit dd6e10fbd9fb): kernels that have the second have both.
 #define HAS_TASK_PT_REGS bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)

@@ -116,7 +116,6 @@ int pw_newtask(__u64 *ctx)
 
 	if (!is_target(child))
 		return 0;
-	KEEP_CPU;
 	OWN_RUN(OWN_NEWTASK);
 	if (!(ctx[1] & CLONE_THREAD)) {
 		target_gone = 1; // a new process got the target's old PID
@@ -255,7 +254,6 @@ int pw_process_exit(__u64 *ctx)
 
 	if (!is_target(task))
 		return 0;
-	KEEP_CPU;
 	OWN_RUN(OWN_PROCESS_EXIT);
 	thread_leaves(task->pid);
 	emit_plain(KIND_PROCESS_EXIT, task->pid, bpf_ktime_get_ns(), current_syscall() == NR_EXIT);
@@ -283,7 +281,6 @@ int pw_exec(__u64 *ctx)
 
 	if (!is_target(task))
 		return 0;
-	KEEP_CPU;
 	runtime_gone = 1;
 	state = thread_find(old_tid);
 	if (aggregate && state)

@@ -29,7 +29,6 @@
 	int pw_##call##_fentry(__u64 *ctx)                                                         \
 	{                                                                                          \
 		const struct pt_regs *regs = (void *)ctx[0];                                       \
-		KEEP_CPU;                                                                          \
                                                                                                    \
 		body(ctx, SYSCALL_ARGS(regs));                                                     \
 		return 0;                                                                          \
@@ -46,8 +45,6 @@
 	SEC("fentry/" SYSCALL_FUNCTION0(call))                                                     \
 	int pw_##call##_fentry(void *ctx)                                                          \
 	{                                                                                          \
-		KEEP_CPU;                                                                          \
-                                                                                                   \
 		body(ctx);                                                                         \
 		return 0;                                                                          \
 	}
@@ -64,8 +61,6 @@
 	SEC("fexit/" SYSCALL_FUNCTION(call))                                                       \
 	int pw_##call##_fexit(__u64 *ctx)                                                          \
 	{                                                                                          \
-		KEEP_CPU;                                                                          \
-                                                                                                   \
 		body((__s64)ctx[1]);                                                               \
 		return 0;                                                                          \
 	}
