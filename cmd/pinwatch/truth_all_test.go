@@ -2,7 +2,6 @@ package main
 
 import (
 	"flag"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -58,10 +57,11 @@ func TestTruth(t *testing.T) {
 			var times []timing
 			agree(t, func() []string {
 				w = p.scene.witness(t)
-				if l := w.report.Loss; l.Total != 0 || l.Late != 0 || l.RecursionMisses != 0 {
-					return []string{fmt.Sprintf("lost %+v", l)}
+				problems := lossProblems(w.report.Loss)
+				if problems != nil {
+					return problems
 				}
-				problems := w.checkReport()
+				problems = w.checkReport()
 				for _, more := range [][]string{w.checkMoves(), w.checkThreads(), w.checkAccount()} {
 					problems = append(problems, more...)
 				}
