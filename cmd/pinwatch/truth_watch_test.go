@@ -39,13 +39,21 @@ const attempts = 3
 func (w watch) run(t *testing.T) watched {
 	t.Helper()
 	testenv.Require(t, testenv.BPF)
+	var skipped uint64
+	skips := 0
 	for range attempts {
 		got := w.once(t)
 		if !got.lossy() {
 			return got
 		}
 		t.Log("records were lost: again")
+		if l := got.report.Loss; l.Total+l.Late == 0 && l.RecursionMisses != 0 {
+			skipped, skips = skipped+l.RecursionMisses, skips+1
+		}
 		got.proc.Stop()
+	}
+	if skips == attempts {
+		testenv.RunsSkipped(t, skipped)
 	}
 	t.Fatalf("records were lost, %d times", attempts)
 	return watched{}
