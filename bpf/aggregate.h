@@ -60,8 +60,7 @@ static __always_inline void sum_tell(struct thread_state *state, __u32 tid, __u6
 		sum_send(state, tid, now - 1);
 }
 
-// 1 where v is more than most, else 0; both below 2^63. Without a branch: on a duration that would go wrong every other time, and the
-// verifier would follow both ways.
+// 1 where v is more than most, else 0; both below 2^63. Without a branch, of which the verifier would follow both ways.
 static __always_inline __u32 exceeds(__u64 v, __u64 most)
 {
 	__u64 difference = most - v;

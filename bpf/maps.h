@@ -145,7 +145,7 @@ struct cpu_slot {
 	__u64 unused2[7];
 
 	// What the switch program works on. Not on its stack: whatever combination of constants a path left there the verifier would
-	// follow to the end by itself, six times as many instructions as it has to this way.
+	// follow to the end by itself, three times as many instructions as it has to this way when aggregating.
 	struct event_switch turn;
 	__u64 unused3[2];
 	struct lock_seen look;

@@ -137,14 +137,13 @@ func (o *observer) run(ctx context.Context, p plan) (err error) {
 	}
 }
 
-// longestWait is how long the buffers may be left alone while little happens: what a CPU does from then on must fit into its ring.
+// longestWait is how long the buffers may be left alone while little happens: what a CPU sends from then on must fit into its ring.
 func longestWait(turnsPerCPU int, aggregate bool) time.Duration {
-	const fastest = 200_000 // switches a second of one CPU
-	most, holds := pollCalm, time.Duration(turnsPerCPU)*time.Second/fastest
-	if aggregate { // which sends no more than one in eight
-		most, holds = pollSums, 8*holds
+	most, fastest := pollCalm, 200_000 // turns a second that a CPU can send
+	if aggregate {                     // those of threads that come and go, or are preempted
+		most, fastest = pollSums, 40_000
 	}
-	return max(pollEvery, min(most, holds))
+	return max(pollEvery, min(most, time.Duration(turnsPerCPU)*time.Second/time.Duration(fastest)))
 }
 
 // dead reports whether the target has ended and all its threads have left their CPUs for the last time. The kernel calls a process

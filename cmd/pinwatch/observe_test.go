@@ -43,7 +43,7 @@ func TestLongestWait(t *testing.T) {
 		aggregate bool
 		want      time.Duration
 	}{
-		{1 << 17, false, pollCalm}, {1 << 17, true, pollSums}, {1 << 12, false, 20480 * time.Microsecond}, {1 << 12, true, 163840 * time.Microsecond},
+		{1 << 17, false, pollCalm}, {1 << 17, true, pollSums}, {1 << 12, false, 20480 * time.Microsecond}, {1 << 12, true, 102400 * time.Microsecond},
 		{8, false, pollEvery}, {8, true, pollEvery},
 	} {
 		if got := longestWait(c.turns, c.aggregate); got != c.want {

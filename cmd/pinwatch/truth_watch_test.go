@@ -36,27 +36,18 @@ type watched struct {
 const attempts = 3
 
 // run fails the test when every attempt was lossy.
-func (w watch) run(t *testing.T) watched {
+func (w watch) run(t *testing.T) (got watched) {
 	t.Helper()
 	testenv.Require(t, testenv.BPF)
-	var skipped uint64
-	skips := 0
-	for range attempts {
-		got := w.once(t)
-		if !got.lossy() {
-			return got
+	untilWithout(t, "records were lost, every time", func() []string {
+		got = w.once(t)
+		problems := got.losses()
+		if problems != nil {
+			got.proc.Stop()
 		}
-		t.Log("records were lost: again")
-		if l := got.report.Loss; l.Total+l.Late == 0 && l.RecursionMisses != 0 {
-			skipped, skips = skipped+l.RecursionMisses, skips+1
-		}
-		got.proc.Stop()
-	}
-	if skips == attempts {
-		testenv.RunsSkipped(t, skipped)
-	}
-	t.Fatalf("records were lost, %d times", attempts)
-	return watched{}
+		return problems
+	})
+	return got
 }
 
 func (w watch) once(t *testing.T) (got watched) {
@@ -98,30 +89,31 @@ func (w watch) once(t *testing.T) (got watched) {
 // is just running on that CPU (trace_call_bpf in kernel/trace/bpf_trace.c) and tells nobody.
 func agree(t *testing.T, compare func() (problems []string)) {
 	t.Helper()
-	var skipped uint64
-	var skips int
-	for i := 1; ; i++ {
-		problems := compare()
+	untilWithout(t, "pinwatch and the others do not agree", compare)
+}
+
+// untilWithout fails the test when every attempt has problems.
+func untilWithout(t *testing.T, failure string, attempt func() (problems []string)) {
+	t.Helper()
+	skips := 0
+	for i := range attempts {
+		problems := attempt()
 		if len(problems) == 0 {
 			return
 		}
-		t.Logf("attempt %d: %s", i, strings.Join(problems, "; "))
-		var runs uint64
-		if n, _ := fmt.Sscanf(problems[0], skippedRuns, &runs); n == 1 {
-			skipped, skips = skipped+runs, skips+1
-		}
-		switch {
-		case i < attempts:
-		case skips == attempts:
-			testenv.RunsSkipped(t, skipped)
-		default:
-			t.Fatal("pinwatch and the others do not agree")
+		t.Logf("attempt %d: %s", i+1, strings.Join(problems, "; "))
+		if problems[0] == kernelSkipped {
+			skips++
 		}
 	}
+	if skips == attempts {
+		testenv.RunsSkipped(t)
+	}
+	t.Fatal(failure)
 }
 
-// skippedRuns is the problem of a window in which the kernel did not run all programs, as the report says.
-const skippedRuns = "the kernel skipped %d runs"
+// kernelSkipped is the problem of a window of which nothing is missing but what the kernel itself has skipped.
+const kernelSkipped = "the kernel skipped runs of programs"
 
 // lossProblems are those of a report that does not tell of everything.
 func lossProblems(l report.Loss) []string {
@@ -129,17 +121,19 @@ func lossProblems(l report.Loss) []string {
 	case l.Total+l.Late != 0:
 		return []string{fmt.Sprintf("lost %+v", l)}
 	case l.RecursionMisses != 0:
-		return []string{fmt.Sprintf(skippedRuns, l.RecursionMisses)}
+		return []string{kernelSkipped, fmt.Sprint(l.RecursionMisses)}
 	}
 	return nil
 }
 
-func (w *watched) lossy() bool {
-	lost := w.report.Loss.Total + w.report.Loss.Late + w.report.Loss.RecursionMisses
+func (w *watched) losses() []string {
+	sum := w.report.Loss
 	for _, r := range w.intervals {
-		lost += r.Loss.Total + r.Loss.Late + r.Loss.RecursionMisses
+		sum.Total += r.Loss.Total
+		sum.Late += r.Loss.Late
+		sum.RecursionMisses += r.Loss.RecursionMisses
 	}
-	return lost != 0
+	return lossProblems(sum)
 }
 
 // alive are the threads that had not ended at the window's end, by tid.
