@@ -23,7 +23,7 @@ func TestAggregateIsTheSame(t *testing.T) {
 				var summed *attached
 				w := watch{workload: strings.Fields(workload), work: time.Second, beside: func(t *testing.T, p *testenv.Proc) {
 					summed = attachTo(t, p.PID, "--aggregate")
-				}}
+				}, ending: func() { summed.cancel() }} // the one's report may take seconds, and rest does not last
 				streamed := w.run(t)
 				got, want := summed.end(), streamed.report
 				streamed.proc.Stop()

@@ -20,6 +20,7 @@ type watch struct {
 	work     time.Duration                             // how long the activity lasts
 	act      func(*testenv.Proc)                       // and what else is done then; nil = nothing
 	beside   func(*testing.T, *testenv.Proc)           // another observer begins; nil = none
+	ending   func()                                    // it is told to end, as pinwatch will be at once; nil = it is not yet
 	after    func()                                    // and ends
 }
 
@@ -71,6 +72,9 @@ func (w watch) once(t *testing.T) (got watched) {
 	got.account = got.proc.Quiesce()
 	got.proc.Quiet()
 	got.threads = got.proc.Threads()
+	if w.ending != nil {
+		w.ending()
+	}
 	text := pinwatch.text()
 	if w.after != nil {
 		w.after()
