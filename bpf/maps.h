@@ -40,8 +40,8 @@ struct thread_sum {
 	__u64 unused[2];
 };
 
-// What must be remembered of a thread between two of its events. It is made at task_newtask, or before the scheduler's hooks are
-// attached for threads that live already (pw_prepare). Written under its run queue's lock (switch) or its wake-up lock (waking,
+// What must be remembered of a thread between two of its events. It is made at task_newtask, before the scheduler's hooks are attached for
+// threads that live already (pw_prepare), or at the switch-out of a thread whose birth was not seen. Written under its run queue's lock (switch) or its wake-up lock (waking,
 // wakeup_new, migrate), or by the thread itself; all zero but the tid = nothing seen yet. Four cache lines: a switch needs the first, a look
 // at the lock the second, and adding up the third, with a migration or with telling the fourth.
 struct thread_state {

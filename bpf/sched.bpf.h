@@ -103,10 +103,14 @@ static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct
 	struct event_switch *e = &slot->turn;
 	__u32 tid = prev->pid;
 
-	if (!state) {
-		if (!prev->exit_state && !target_gone) // else it had left the kernel's lists before the programs were there
+	if (unlikely(!state)) {
+		if (prev->exit_state || target_gone) // it had left the kernel's lists before the programs were there
+			return;
+		state = thread_make(tid); // its birth was not seen: Linux 7 skips some runs of programs
+		if (!state) {
 			slot->lost++;
-		return;
+			return;
+		}
 	}
 	__builtin_memset(lock, 0, sizeof(*lock));
 	if (dead)

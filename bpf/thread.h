@@ -22,7 +22,7 @@ static __noinline int thread_make_overflow(__u32 tid)
 }
 
 // Makes the state of a thread that has none. Two threads whose tids want the same place are never made at one moment: tids are
-// given out one after the other. A place that is nobody's is all zero (thread_forget), but for what a thread on another CPU, which had found
+// given out one after the other, and births that are not seen are rare. A place that is nobody's is all zero (thread_forget), but for what a thread on another CPU, which had found
 // it before, may have written: into its first line, and cpu_ns.
 static __always_inline struct thread_state *thread_make(__u32 tid)
 {

@@ -121,3 +121,37 @@ func TestLifecycleSurvivesASignalFlood(t *testing.T) {
 		t.Error("no birth is told")
 	}
 }
+
+// Of a thread whose birth was not seen, as where the kernel skips a program's run, each switch arrives all the same.
+func TestBirthThatIsNotSeen(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	p := testenv.Workload(t, "pingpong", "-pairs", "2", "-hold")
+	before := p.Quiet()
+	s := attachTo(t, p.PID, Config{})
+	if birth := s.attached[0]; birth.name != "task_newtask" || birth.Close() != nil {
+		t.Fatalf("no end to %s", birth.name)
+	}
+	s.attached = s.attached[1:]
+	p.Go()
+	time.Sleep(100 * time.Millisecond)
+	p.Quiesce()
+	counted := p.Quiet()
+	received := map[int32]uint64{}
+	for _, e := range drain(t, s) {
+		if e.Kind == events.Switch {
+			received[int32(e.TID)]++
+		}
+	}
+	born := 0
+	for tid, n := range counted {
+		if _, old := before[tid]; !old {
+			born++
+		}
+		if received[tid] != n-before[tid] {
+			t.Errorf("thread %d: %d received, the kernel has counted %d", tid, received[tid], n-before[tid])
+		}
+	}
+	if lost := ringOf(t, s).LostTurns(); lost > 0 || born == 0 {
+		t.Errorf("%d lost; %d threads born", lost, born)
+	}
+}

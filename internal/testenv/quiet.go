@@ -14,14 +14,8 @@ import (
 )
 
 // Quiet waits until no thread of the process has been switched for a while: a Go process needs a moment until its last
-// threads sleep. What is begun or ended then, begins or ends between two events.
-func (p *Proc) Quiet() {
-	p.t.Helper()
-	p.quiet()
-}
-
-// quiet is Quiet and returns how often each thread has been switched out by then.
-func (p *Proc) quiet() map[int32]uint64 {
+// threads sleep. What is begun or ended then, begins or ends between two events. It returns what ContextSwitches says then.
+func (p *Proc) Quiet() map[int32]uint64 {
 	p.t.Helper()
 	last := p.ContextSwitches()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {

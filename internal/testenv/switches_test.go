@@ -13,13 +13,13 @@ func TestSwitchesAgreeWithTheKernel(t *testing.T) {
 	for _, args := range [][]string{{"threads", "-n", "100", "-hold"}, {"demo", "-hold"}} {
 		t.Run(args[0], func(t *testing.T) {
 			p := Workload(t, args...)
-			p.quiet()
+			p.Quiet()
 			s := StartSwitches(t, p.PID)
-			before := p.quiet()
+			before := p.Quiet()
 			p.Go()
 			time.Sleep(300 * time.Millisecond) // the length of the run
 			a := p.Quiesce()
-			after := p.quiet()
+			after := p.Quiet()
 			events := s.Stop()
 
 			all, byThread := CountSwitches(events, s.LastCPU, 0, Now())
