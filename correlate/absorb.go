@@ -91,16 +91,19 @@ func (s *share) add(o *share) {
 }
 
 // forgetEnded keeps the busiest of the ended threads and only sums of the others, so that churn costs no memory. What an interval
-// forgets is told to the whole at once; a thread that an interval still lists is not the whole's to forget.
+// forgets is told to the whole at once; a thread that an interval still lists is not the whole's to forget. Most of those that have come since
+// the last pass ran less than all that it kept, and are forgotten without being put into order.
 func (c *Correlator) forgetEnded(w *window) {
-	whole := c.around(w)
-	ended, stay := make([]endedThread, 0, len(w.threads)), 0
+	ended, stay := make([]endedThread, 0, 2*MaxEndedThreads), 0
 	for i, t := range w.threads {
-		if t.deadAt != 0 && !c.inInterval(w, t) {
-			ended = append(ended, endedThread{t, t.shares[w.slot].time[classRun], i})
-		} else {
+		switch run := t.shares[w.slot].time[classRun]; {
+		case t.deadAt == 0 || c.inInterval(w, t):
 			w.threads[stay] = t
 			stay++
+		case run < w.leastKept:
+			c.forget(w, t)
+		default:
+			ended = append(ended, endedThread{t, run, i})
 		}
 	}
 	slices.SortFunc(ended, func(a, b endedThread) int { return cmp.Or(cmp.Compare(b.run, a.run), cmp.Compare(a.place, b.place)) })
@@ -111,13 +114,21 @@ func (c *Correlator) forgetEnded(w *window) {
 		w.threads = append(w.threads, e.thread)
 	}
 	for _, e := range ended[keep:] {
-		t, s := e.thread, &e.thread.shares[w.slot]
-		w.dropped.switches += s.switches
-		w.dropped.migrations += s.migrations
-		w.droppedN++
-		if whole != nil {
-			c.shareWith(whole, w, t)
-		}
+		c.forget(w, e.thread)
+	}
+	if keep == MaxEndedThreads {
+		w.leastKept = ended[keep-1].run
+	}
+}
+
+// forget keeps only the sums of an ended thread, which is no longer in the list.
+func (c *Correlator) forget(w *window, t *thread) {
+	s := &t.shares[w.slot]
+	w.dropped.switches += s.switches
+	w.dropped.migrations += s.migrations
+	w.droppedN++
+	if whole := c.around(w); whole != nil {
+		c.shareWith(whole, w, t)
 	}
 }
 

@@ -14,15 +14,22 @@ func (s *cpuSet) add(cpu uint16) {
 		return
 	}
 	i := int(cpu)/64 - 1
-	if n := i + 1 - len(s.high); n > 0 {
-		s.high = append(s.high, make([]uint64, n)...)
-	}
+	s.grow(i + 1)
 	s.high[i] |= 1 << (cpu % 64)
 }
 
+// grow makes room for so many words of high.
+func (s *cpuSet) grow(words int) {
+	if n := words - len(s.high); n > 0 {
+		s.high = append(s.high, make([]uint64, n)...)
+	}
+}
+
 func (s *cpuSet) addAll(o *cpuSet) {
-	for _, cpu := range o.list() {
-		s.add(uint16(cpu))
+	s.low |= o.low
+	s.grow(len(o.high))
+	for i, word := range o.high {
+		s.high[i] |= word
 	}
 }
 

@@ -41,6 +41,7 @@ type window struct {
 	ledger       map[uint64]*account // by the function that the woken goroutine began with
 	threads      []*thread           // those with a share
 	forgetAt     int                 // look for ended threads when there are more than this
+	leastKept    int64               // MaxEndedThreads of those that have ended ran as long; 0 = there are not so many
 	dropped      share               // sums over threads no longer listed
 	droppedN     uint64
 }
