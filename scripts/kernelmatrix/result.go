@@ -47,7 +47,7 @@ var (
 	runLine  = regexp.MustCompile(`^=== (?:RUN|CONT|NAME)\s+(\S+)`)
 	testLine = regexp.MustCompile(`^\s*--- (PASS|FAIL|SKIP): (\S+)`)
 	// What internal/testenv says of programs that no guest has; the machine's own tests run what needs them.
-	hostOnly = regexp.MustCompile(`SKIPPED \(needs (bpftrace|the go command):`)
+	hostOnly = regexp.MustCompile(`SKIPPED \(needs (bpftrace|perf|the go command|a C compiler):`)
 	exitLine = regexp.MustCompile(`^KMATRIX exit=\d+$`)
 	endLine  = regexp.MustCompile(`^KMATRIX end (\S+) exit=(\d+)$`)
 )

@@ -89,6 +89,8 @@ func TestNeverRan(t *testing.T) {
 func TestNeverRanKnowsWhatOnlyTheHostHas(t *testing.T) {
 	r := parseLog(console("KMATRIX begin x",
 		"=== RUN   TestBpftrace\r\n    require.go:67: SKIPPED (needs bpftrace: not found). To get it: install it\r\n--- SKIP: TestBpftrace (0.00s)",
+		"=== RUN   TestPerf\r\n    require.go:67: SKIPPED (needs perf: not found). To get it: install it\r\n--- SKIP: TestPerf (0.00s)",
+		"=== RUN   TestCgo\r\n    require.go:67: SKIPPED (needs a C compiler: none). To get it: install gcc\r\n--- SKIP: TestCgo (0.00s)",
 		"=== RUN   TestCookie\r\n    require.go:67: SKIPPED (needs uprobe cookies: Linux 5.15). To get it: upgrade\r\n--- SKIP: TestCookie (0.00s)",
 		"KMATRIX end x exit=0", "KMATRIX exit=0"))
 	if got, want := neverRan([]result{r}), []string{"x TestCookie"}; !slices.Equal(got, want) {
