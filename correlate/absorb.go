@@ -129,6 +129,9 @@ func (c *Correlator) forget(w *window, t *thread) {
 	w.droppedN++
 	if whole := c.around(w); whole != nil {
 		c.shareWith(whole, w, t)
+	} else if c.threads.get(t.tid) != t { // one that is would get another share with its last event
+		*s = share{}
+		c.unuse(t)
 	}
 }
 

@@ -42,7 +42,8 @@ type Config struct {
 // Correlator takes events in the order of their times.
 type Correlator struct {
 	cfg      Config
-	threads  threads     // by kernel tid, until the kernel frees them
+	threads  threads // by kernel tid, until the kernel frees them
+	unused   []*thread
 	windows  []*window   // those that can still change: the whole observation first, then intervals
 	open     *window     // the innermost of those that have not ended; nil = none
 	boundary events.Time // the last begin or end of a window
@@ -129,7 +130,7 @@ func (c *Correlator) Living() int {
 func (c *Correlator) known(tid uint32) *thread {
 	t := c.threads.get(tid)
 	if t == nil {
-		t = newThread(tid, int32(tid))
+		t = c.newThread(tid, int32(tid))
 		c.threads.put(t)
 		if c.seeded {
 			c.brokenLink()

@@ -10,23 +10,23 @@ const (
 func (c *Correlator) cloneEnter(e *events.Event) {
 	t := c.known(e.TID)
 	t.open(spanClone, e.Time)
-	t.child = nil
+	t.child = child{}
 	t.clonedFrom = e.Args[events.ArgCloneStack]
 	c.observedAs(t, uint8(e.Args[events.ArgCloneLock]), e.Time, false)
 }
 
 func (c *Correlator) newTask(e *events.Event) {
 	parent := c.known(uint32(e.Args[events.ArgParent]))
-	t := newThread(e.TID, int32(e.Args[events.ArgChildNSTID]))
+	t := c.newThread(e.TID, int32(e.Args[events.ArgChildNSTID]))
 	t.name, t.createdBy, t.createdAt, t.accounted = parent.name, parent.nsTID, e.Time, e.Time
 	t.cloneEnter, t.byGo = events.Time(e.Args[events.ArgCloneEnter]), parent.maskedAt != 0
 	if old := c.threads.get(e.TID); old != nil {
 		c.unlocked(old)
 	}
-	c.threads.put(t) // a tid used again is a new thread
-	parent.child = t
+	c.threads.put(t)          // a tid used again is a new thread
 	t.lock.notBefore = e.Time // nobody holds a thread that is not there
 	c.countCreation(t, parent, e.Time)
+	parent.child = child{t.createdAt, t.born}
 	c.count(e.Time, func(w *window) *uint64 { return &w.counts.ThreadsCreated })
 	for _, p := range [...]phase{phaseCloneSyscall, phaseSpawn, phaseRunqWait, phaseStart, phaseTotal} {
 		c.begun(p, t.born, e.Time)
@@ -35,13 +35,13 @@ func (c *Correlator) newTask(e *events.Event) {
 
 func (c *Correlator) cloneExit(e *events.Event) {
 	t := c.known(e.TID)
-	child := t.child
-	t.child = nil
+	made := t.child
+	t.child = child{}
 	s := t.close(spanClone, phaseCloneSyscall, e.Time)
-	if s.begin != events.Time(e.Args[events.ArgEnter]) || child == nil || int64(e.Args[events.ArgRet]) < 0 {
+	if s.begin != events.Time(e.Args[events.ArgEnter]) || made.createdAt == 0 || int64(e.Args[events.ArgRet]) < 0 {
 		return // its enter was lost, or an earlier call's exit, or it failed
 	}
-	s.anchor, s.group = child.createdAt, child.born
+	s.anchor, s.group = made.createdAt, made.born
 	c.finish(t, s)
 }
 
@@ -202,7 +202,7 @@ func (c *Correlator) takeOver(leader *thread, out events.Time) *thread {
 		}
 	}
 	c.brokenLink()
-	t := newThread(leader.tid, leader.nsTID)
+	t := c.newThread(leader.tid, leader.nsTID)
 	t.name, t.createdAt, t.accounted = leader.name, out, out
 	c.threads.put(t)
 	return t

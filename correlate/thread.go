@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"math/bits"
+	"slices"
 
 	"github.com/pinwatch/pinwatch/events"
 )
@@ -54,7 +55,7 @@ type threadLife struct {
 	name                                  string
 
 	// As a parent: the clone in progress.
-	child      *thread
+	child      child
 	clonedFrom uint64 // its stack
 
 	// Death.
@@ -79,9 +80,36 @@ type threadLife struct {
 	spans [spanCount]span
 }
 
-func newThread(tid uint32, nsTID int32) *thread {
-	return &thread{tid: tid, nsTID: nsTID, threadLife: &threadLife{seedCPU: -1}}
+// child is the thread that a clone in progress has made.
+type child struct {
+	createdAt events.Time // 0 = none yet
+	born      group
 }
+
+// maxUnused is how many threads wait for being used again, at most: those that one pass of forgetEnded lets go.
+const maxUnused = forgetFrom
+
+// newThread takes one that is forgotten where there is one: threads may come and go faster than everything else happens.
+func (c *Correlator) newThread(tid uint32, nsTID int32) *thread {
+	last := len(c.unused) - 1
+	if last < 0 {
+		return &thread{tid: tid, nsTID: nsTID, threadLife: &threadLife{seedCPU: -1}}
+	}
+	t := c.unused[last]
+	c.unused = c.unused[:last]
+	*t.threadLife = threadLife{seedCPU: -1}
+	*t = thread{tid: tid, nsTID: nsTID, deferred: t.deferred[:0], threadLife: t.threadLife}
+	return t
+}
+
+// unuse lets a thread that is not known by its tid any more be used again, if no window has a share of it.
+func (c *Correlator) unuse(t *thread) {
+	if len(c.unused) < maxUnused && !slices.ContainsFunc(c.windows, t.hasShare) {
+		c.unused = append(c.unused, t)
+	}
+}
+
+func (t *thread) hasShare(w *window) bool { return t.shares[w.slot].window == w.id }
 
 // timeClass is what a thread's time was spent on.
 type timeClass uint8
