@@ -91,33 +91,40 @@ func (s *share) add(o *share) {
 }
 
 // forgetEnded keeps the busiest of the ended threads and only sums of the others, so that churn costs no memory. What an interval
-// forgets is told to the whole at once; a thread that an interval still lists is not the whole's to forget. Most of those that have come since
-// the last pass ran less than all that it kept, and are forgotten without being put into order.
+// forgets is told to the whole at once; a thread that an interval still lists is not the whole's to forget.
 func (c *Correlator) forgetEnded(w *window) {
-	ended, stay := make([]endedThread, 0, 2*MaxEndedThreads), 0
-	for i, t := range w.threads {
-		switch run := t.shares[w.slot].time[classRun]; {
-		case t.deadAt == 0 || c.inInterval(w, t):
-			w.threads[stay] = t
-			stay++
-		case run < w.leastKept:
-			c.forget(w, t)
-		default:
-			ended = append(ended, endedThread{t, run, i})
+	all := w.threads
+	w.threads = w.threads[:0]
+	var ended []endedThread
+	for i, t := range all {
+		if t.deadAt == 0 || c.inInterval(w, t) {
+			w.list(t)
+		} else {
+			ended = append(ended, endedThread{t, t.shares[w.slot].time[classRun], i})
 		}
 	}
 	slices.SortFunc(ended, func(a, b endedThread) int { return cmp.Or(cmp.Compare(b.run, a.run), cmp.Compare(a.place, b.place)) })
 	keep := min(len(ended), MaxEndedThreads)
-	clear(w.threads[stay:])
-	w.threads = w.threads[:stay]
 	for _, e := range ended[:keep] {
-		w.threads = append(w.threads, e.thread)
+		w.list(e.thread)
 	}
+	clear(all[len(w.threads):])
 	for _, e := range ended[keep:] {
 		c.forget(w, e.thread)
 	}
 	if keep == MaxEndedThreads {
 		w.leastKept = ended[keep-1].run
+	}
+}
+
+// forgetFreed forgets a thread that has just ended wherever it ran less than all that are kept: those that come next take its memory while
+// it is in the caches.
+func (c *Correlator) forgetFreed(t *thread) {
+	for _, w := range slices.Backward(c.windows) { // what an interval forgets comes to the whole
+		if t.hasShare(w) && t.shares[w.slot].time[classRun] < w.leastKept && !c.inInterval(w, t) {
+			w.unlist(t)
+			c.forget(w, t)
+		}
 	}
 }
 

@@ -167,6 +167,7 @@ func (c *Correlator) processFree(e *events.Event) {
 		c.record(&sample{phase: phaseFree, group: t.end, begin: t.deadAt, end: e.Time, anchor: t.exitEnter})
 	}
 	c.threads.remove(e.TID)
+	c.forgetFreed(t)
 }
 
 // exec: all other threads have ended, and the one that called it goes on under the process's tid.

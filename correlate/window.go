@@ -49,6 +49,7 @@ type window struct {
 // share is one thread's part of one window.
 type share struct {
 	window     uint32 // whose it is; a slot's window changes
+	place      int32  // of the thread in the window's list
 	switches   uint64
 	migrations uint64
 	time       [4]int64 // by timeClass, ns
@@ -110,8 +111,23 @@ func (c *Correlator) newShare(w *window, t *thread) *share {
 	}
 	s := &t.shares[w.slot]
 	*s, t.woken[w.slot] = share{window: w.id}, woken{}
-	w.threads = append(w.threads, t)
+	w.list(t)
 	return s
+}
+
+// list adds a thread to those with a share.
+func (w *window) list(t *thread) {
+	t.shares[w.slot].place = int32(len(w.threads))
+	w.threads = append(w.threads, t)
+}
+
+// unlist takes a thread out of them; the last one comes to its place.
+func (w *window) unlist(t *thread) {
+	last := w.threads[len(w.threads)-1]
+	place := t.shares[w.slot].place
+	w.threads[place], last.shares[w.slot].place = last, place
+	w.threads[len(w.threads)-1] = nil
+	w.threads = w.threads[:len(w.threads)-1]
 }
 
 func (c *Correlator) openWindow(start events.Time, interval bool) {
