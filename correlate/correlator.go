@@ -44,6 +44,7 @@ type Correlator struct {
 	cfg      Config
 	threads  threads // by kernel tid, until the kernel frees them
 	unused   []*thread
+	idle     []*signal
 	windows  []*window   // those that can still change: the whole observation first, then intervals
 	open     *window     // the innermost of those that have not ended; nil = none
 	boundary events.Time // the last begin or end of a window

@@ -8,6 +8,7 @@ import (
 
 // signal is one SIGURG that the target sends to one of its threads.
 type signal struct {
+	holders              uint8       // of sending, pending and handling of threads, and samples that wait
 	enter                events.Time // of tgkill
 	why                  *reason
 	stack                uint64
@@ -21,6 +22,40 @@ type signal struct {
 
 // unsent is the signal that nobody is known to have sent.
 var unsent = &signal{}
+
+// maxIdle is how many signals wait for being used again, at most: more are not under way at one time unless thousands of threads are sent one.
+const maxIdle = 1024
+
+// newSignal is a signal that one holds.
+func (c *Correlator) newSignal() *signal {
+	last := len(c.idle) - 1
+	if last < 0 {
+		return &signal{holders: 1}
+	}
+	sig := c.idle[last]
+	c.idle = c.idle[:last]
+	*sig = signal{holders: 1}
+	return sig
+}
+
+// hold has a signal take a place where there may be one.
+func (c *Correlator) hold(place **signal, sig *signal) {
+	sig.holders++
+	c.letGo(place)
+	*place = sig
+}
+
+// letGo empties a place. Signals that nobody holds are used again; one whose holder is forgotten is not.
+func (c *Correlator) letGo(place **signal) {
+	sig := *place
+	*place = nil
+	if sig == nil || sig == unsent {
+		return
+	}
+	if sig.holders--; sig.holders == 0 && len(c.idle) < maxIdle {
+		c.idle = append(c.idle, sig)
+	}
+}
 
 // inState is the population that tells where the target was, too.
 func (s *signal) inState() group {
@@ -41,7 +76,10 @@ func (c *Correlator) tgkillEnter(e *events.Event) {
 	t := c.known(e.TID)
 	t.open(spanTgkill, e.Time)
 	k := c.class(whatPreempt, e.Args[events.ArgStack])
-	t.sending = &signal{enter: e.Time, why: k, stack: e.Args[events.ArgStack], of: group{locked: partUnknown, cause: k.part}}
+	c.letGo(&t.sending)
+	t.sending = c.newSignal()
+	t.sending.enter, t.sending.why, t.sending.stack = e.Time, k, e.Args[events.ArgStack]
+	t.sending.of = group{locked: partUnknown, cause: k.part}
 	if c.cfg.Light {
 		return // what it tells of is signal_generate, which follows
 	}
@@ -59,7 +97,7 @@ func (c *Correlator) signalGenerate(e *events.Event) {
 	if uint32(e.Args[events.ArgSenderTGID]) != c.cfg.TGID {
 		c.count(e.Time, func(w *window) *uint64 { return &w.counts.SigurgForeign })
 		if result == resultDelivered && e.Args[events.ArgGroup] == 0 {
-			t.pending = nil // the process's pending signals are another queue
+			c.letGo(&t.pending) // the process's pending signals are another queue
 		}
 		return
 	}
@@ -83,7 +121,7 @@ func (c *Correlator) signalGenerate(e *events.Event) {
 	if int(e.Flags) < len(partStates) {
 		sig.state = partStates[e.Flags]
 	}
-	t.pending = sig
+	c.hold(&t.pending, sig)
 	t.open(spanDeliver, e.Time)
 	if e.Flags != events.TargetOnCPU {
 		t.spans[spanDeliver].outs, t.spans[spanDeliver].away = 1, true
@@ -97,12 +135,13 @@ func (c *Correlator) signalGenerate(e *events.Event) {
 func (c *Correlator) tgkillExit(e *events.Event) {
 	t := c.known(e.TID)
 	sig := t.sending
-	t.sending = nil
+	defer c.letGo(&t.sending)
 	s := t.close(spanTgkill, phaseSend, e.Time)
 	if sig == nil || !sig.reached || s.begin != events.Time(e.Args[events.ArgEnter]) || int64(e.Args[events.ArgRet]) != 0 {
 		return // to another process, or failed, or its enter or an earlier exit was lost
 	}
-	s.sending, s.group = sig, sig.of
+	c.hold(&s.sending, sig)
+	s.group = sig.of
 	c.finish(t, s)
 }
 
@@ -111,13 +150,14 @@ func (c *Correlator) signalDeliver(e *events.Event) {
 	c.count(e.Time, func(w *window) *uint64 { return &w.counts.SigurgDelivered })
 	c.observedAs(t, e.Flags, e.Time, false)
 	sig := t.pending
-	t.pending = nil
 	t.open(spanHandler, e.Time)
-	t.handling = unsent
 	if sig == nil {
+		c.letGo(&t.handling)
+		t.handling = unsent
 		return
 	}
-	t.handling = sig
+	c.hold(&t.handling, sig)
+	c.letGo(&t.pending)
 	sig.delivered = e.Time
 	s := t.close(spanDeliver, phaseDeliver, e.Time)
 	s.group = sig.inState()
@@ -147,7 +187,7 @@ func (c *Correlator) sigreturn(e *events.Event) {
 	if sig == nil {
 		return // from another signal's handler
 	}
-	t.handling = nil
+	defer c.letGo(&t.handling)
 	s := t.close(spanHandler, phaseHandler, e.Time)
 	s.group = sig.of
 	if t.resume.parkedAt != 0 {

@@ -196,6 +196,7 @@ func (c *Correlator) complete(s *sample) {
 	if s.sending != nil {
 		s.sending.send, s.sending.sent = *s, true
 		c.kernelBounds(s.sending)
+		c.letGo(&s.sending)
 	}
 }
 
