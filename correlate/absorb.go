@@ -95,7 +95,8 @@ func (s *share) add(o *share) {
 func (c *Correlator) forgetEnded(w *window) {
 	all := w.threads
 	w.threads = w.threads[:0]
-	var ended []endedThread
+	ended := c.ended
+	c.ended = nil // what an interval forgets may be the whole's occasion to forget
 	for i, t := range all {
 		if t.deadAt == 0 || c.inInterval(w, t) {
 			w.list(t)
@@ -115,6 +116,8 @@ func (c *Correlator) forgetEnded(w *window) {
 	if keep == MaxEndedThreads {
 		w.leastKept = ended[keep-1].run
 	}
+	clear(ended)
+	c.ended = ended[:0]
 }
 
 // forgetFreed forgets a thread that has just ended wherever it ran less than all that are kept: those that come next take its memory while

@@ -45,9 +45,10 @@ type Correlator struct {
 	threads  threads // by kernel tid, until the kernel frees them
 	unused   []*thread
 	idle     []*signal
-	windows  []*window   // those that can still change: the whole observation first, then intervals
-	open     *window     // the innermost of those that have not ended; nil = none
-	boundary events.Time // the last begin or end of a window
+	ended    []endedThread // room for those of one window
+	windows  []*window     // those that can still change: the whole observation first, then intervals
+	open     *window       // the innermost of those that have not ended; nil = none
+	boundary events.Time   // the last begin or end of a window
 	nextWin  uint32
 	cpuFree  []events.Time // when the last known run on each CPU ended
 	seeded   bool          // a window has begun: threads that appear without a birth are broken links
