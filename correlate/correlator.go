@@ -42,9 +42,9 @@ type Config struct {
 // Correlator takes events in the order of their times.
 type Correlator struct {
 	cfg      Config
-	threads  threads // by kernel tid, until the kernel frees them
-	unused   []*thread
-	idle     []*signal
+	threads  threads       // by kernel tid, until the kernel frees them
+	unused   []*thread     // to be used again
+	idle     []*signal     // to be used again
 	ended    []endedThread // room for those of one window
 	windows  []*window     // those that can still change: the whole observation first, then intervals
 	open     *window       // the innermost of those that have not ended; nil = none
