@@ -8,9 +8,20 @@ import (
 	"time"
 )
 
+// machine is what emulates an architecture, and the console that a kernel has there.
+type machine struct {
+	emulator []string
+	console  string
+}
+
+var machines = map[string]machine{
+	"amd64": {[]string{"qemu-system-x86_64", "-M", "q35", "-cpu", "max"}, "ttyS0"},
+	"arm64": {[]string{"qemu-system-aarch64", "-M", "virt,gic-version=3", "-cpu", "cortex-a76"}, "ttyAMA0"},
+}
+
 // boot runs one guest to its end or until timeout and leaves everything its console said in log. How the guest fared is
 // for parseLog to say: the emulator's own status means nothing, and an error is only returned when it did not run.
-func boot(ctx context.Context, image, initramfs, cmdline, log string, timeout time.Duration) error {
+func boot(ctx context.Context, m machine, image, initramfs, cmdline, log string, timeout time.Duration) error {
 	f, err := os.Create(log)
 	if err != nil {
 		return err
@@ -18,12 +29,13 @@ func boot(ctx context.Context, image, initramfs, cmdline, log string, timeout ti
 	defer f.Close()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "qemu-system-x86_64",
+	argv := append(m.emulator[:len(m.emulator):len(m.emulator)],
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio",
 		// thread=single: with a host thread per CPU, attaching and detaching tracepoints crashes or hangs the guest.
-		"-M", "q35", "-accel", "tcg,thread=single", "-cpu", "max", "-smp", "2", "-m", "1024",
+		"-accel", "tcg,thread=single", "-smp", "2", "-m", "1024",
 		"-kernel", image, "-initrd", initramfs,
-		"-append", "console=ttyS0 quiet loglevel=4 panic=-1 rcupdate.rcu_expedited=1 "+cmdline)
+		"-append", "console="+m.console+" quiet loglevel=4 panic=-1 rcupdate.rcu_expedited=1 "+cmdline)
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr = f, f
 	if err := cmd.Run(); ctx.Err() != nil {
 		fmt.Fprintf(f, "\nkilled after %v\n", timeout)

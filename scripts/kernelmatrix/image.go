@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -37,19 +38,19 @@ type guestFile struct {
 }
 
 // build compiles one static binary into dir and returns it as bin/NAME; args are go's, up to the package.
-func build(dir, name string, args ...string) (guestFile, error) {
-	return buildBy(dir, name, "CGO_ENABLED=0", args...)
+func build(arch, dir, name string, args ...string) (guestFile, error) {
+	return buildBy(arch, dir, name, "CGO_ENABLED=0", args...)
 }
 
 // buildWithC compiles one static binary that is linked with C: guests have no C library.
 func buildWithC(dir, name, pkg string) (guestFile, error) {
-	return buildBy(dir, name, "CGO_ENABLED=1", "build", "-ldflags=-linkmode=external -extldflags=-static", pkg)
+	return buildBy(runtime.GOARCH, dir, name, "CGO_ENABLED=1", "build", "-ldflags=-linkmode=external -extldflags=-static", pkg)
 }
 
-func buildBy(dir, name, cgo string, args ...string) (guestFile, error) {
+func buildBy(arch, dir, name, cgo string, args ...string) (guestFile, error) {
 	out := filepath.Join(dir, name)
 	cmd := exec.Command("go", append(append(args[:1:1], "-o", out), args[1:]...)...)
-	cmd.Env = append(os.Environ(), cgo, "GOOS=linux", "GOARCH=amd64")
+	cmd.Env = append(os.Environ(), cgo, "GOOS=linux", "GOARCH="+arch)
 	if msg, err := cmd.CombinedOutput(); err != nil {
 		return guestFile{}, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, strings.TrimSpace(string(msg)))
 	}
@@ -61,10 +62,10 @@ func buildBy(dir, name, cgo string, args ...string) (guestFile, error) {
 }
 
 // suite compiles everything the matrix runs by default: the packages' tests, then pinwatch as its users call it.
-func suite(dir string, packages []string) (files []guestFile, steps []plan.Step, err error) {
+func suite(arch, dir string, packages []string) (files []guestFile, steps []plan.Step, err error) {
 	for _, p := range packages {
 		name := path.Base(p) + ".test"
-		f, err := build(dir, name, "test", "-c", p)
+		f, err := build(arch, dir, name, "test", "-c", p)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -82,7 +83,7 @@ func suite(dir string, packages []string) (files []guestFile, steps []plan.Step,
 		})
 	}
 	for _, p := range []string{"./cmd/pinwatch", "./internal/workload/cmd/workload"} {
-		f, err := build(dir, path.Base(p), "build", p)
+		f, err := build(arch, dir, path.Base(p), "build", p)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -121,7 +122,7 @@ func single(dir string, o options) (files []guestFile, steps []plan.Step, err er
 		name := filepath.Base(argv[0])
 		files = []guestFile{{"bin/" + name, argv[0]}}
 		argv[0] = name
-	} else if files, _, err = suite(dir, strings.Fields(o.packages)); err != nil {
+	} else if files, _, err = suite(o.arch, dir, strings.Fields(o.packages)); err != nil {
 		return nil, nil, err
 	}
 	return files, []plan.Step{{Name: stepRun, Dir: "/tmp", Argv: argv, Timeout: o.timeout}}, nil

@@ -15,33 +15,36 @@ type kernel struct {
 	name    string // the row's name, also its folder in the cache
 	suite   string // Debian suite
 	pattern string // regular expression for the package's name; the newest match is taken
+	arch    string // GOARCH, which Debian's name of the architecture is, too
 	extra   bool   // only with --all
 }
 
 var kernels = []kernel{
-	{"5.10", "bullseye-security", `^linux-image-5\.10\..*-cloud-amd64$`, false},
-	{"6.1", "bookworm-security", `^linux-image-6\.1\..*-cloud-amd64-unsigned$`, false},
-	{"6.12", "bookworm-security", `^linux-image-6\.12\..*-cloud-amd64-unsigned$`, false},
-	{"6.16", "trixie-backports", `^linux-image-6\.16\..*-cloud-amd64$`, true},
-	{"6.18", "trixie-backports", `^linux-image-6\.18\..*-cloud-amd64$`, true},
-	{"7.0", "trixie-backports", `^linux-binary-7\.0\..*-cloud-amd64$`, true},
-	{"7.x", "trixie-backports", `^linux-binary-7\..*-cloud-amd64$`, false},
+	{"5.10", "bullseye-security", `^linux-image-5\.10\..*-cloud-amd64$`, "amd64", false},
+	{"6.1", "bookworm-security", `^linux-image-6\.1\..*-cloud-amd64-unsigned$`, "amd64", false},
+	{"6.12", "bookworm-security", `^linux-image-6\.12\..*-cloud-amd64-unsigned$`, "amd64", false},
+	{"6.16", "trixie-backports", `^linux-image-6\.16\..*-cloud-amd64$`, "amd64", true},
+	{"6.18", "trixie-backports", `^linux-image-6\.18\..*-cloud-amd64$`, "amd64", true},
+	{"7.0", "trixie-backports", `^linux-binary-7\.0\..*-cloud-amd64$`, "amd64", true},
+	{"7.x", "trixie-backports", `^linux-binary-7\..*-cloud-amd64$`, "amd64", false},
+	{"arm64-6.1", "bookworm-security", `^linux-image-6\.1\..*-cloud-arm64-unsigned$`, "arm64", false},
+	{"arm64-6.12", "bookworm-security", `^linux-image-6\.12\..*-cloud-arm64-unsigned$`, "arm64", false},
 }
 
-// selectKernels returns the rows whose name matches filter; an empty filter takes all, extras only when asked for.
-func selectKernels(filter string, all bool) ([]kernel, error) {
+// selectKernels returns the rows of an architecture whose name matches filter; an empty filter takes all, extras only when asked for.
+func selectKernels(arch, filter string, all bool) ([]kernel, error) {
 	re, err := regexp.Compile(filter)
 	if err != nil {
 		return nil, fmt.Errorf("kernel filter: %w", err)
 	}
 	var picked []kernel
 	for _, k := range kernels {
-		if re.MatchString(k.name) && (all || filter != "" || !k.extra) {
+		if k.arch == arch && re.MatchString(k.name) && (all || filter != "" || !k.extra) {
 			picked = append(picked, k)
 		}
 	}
 	if len(picked) == 0 {
-		return nil, fmt.Errorf("kernel filter %q matches none of the matrix", filter)
+		return nil, fmt.Errorf("kernel filter %q matches none of the matrix's %s kernels", filter, arch)
 	}
 	return picked, nil
 }
@@ -53,7 +56,7 @@ func (k kernel) fetch(refresh bool) (string, error) {
 	if _, err := os.Stat(image); err == nil && !refresh {
 		return image, nil
 	}
-	out, err := exec.Command("scripts/get-kernel", k.suite, "amd64", k.pattern, dir).CombinedOutput()
+	out, err := exec.Command("scripts/get-kernel", k.suite, k.arch, k.pattern, dir).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("fetch kernel %s: %w: %s", k.name, err, strings.TrimSpace(string(out)))
 	}

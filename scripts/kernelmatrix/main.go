@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ const (
 func logPath(k kernel) string { return filepath.Join(logDir, k.name+".log") }
 
 type options struct {
+	arch     string
 	kernels  string
 	all      bool
 	refresh  bool
@@ -44,6 +46,7 @@ type options struct {
 
 func main() {
 	var o options
+	flag.StringVar(&o.arch, "arch", "amd64", "amd64 or arm64; of --verify's programs one is linked with C, so it has those of this machine only")
 	flag.StringVar(&o.kernels, "kernel", "", "only kernels whose row name matches this regular expression")
 	flag.BoolVar(&o.all, "all", false, "also the kernels between the long-term ones")
 	flag.BoolVar(&o.refresh, "refresh", false, "fetch kernels again that are in the cache")
@@ -74,9 +77,12 @@ var errFailed = errors.New("failed")
 
 // matrix runs the guests, prints their rows to stdout and the progress to stderr.
 func matrix(ctx context.Context, o options, stdout, stderr io.Writer) error {
-	picked, err := selectKernels(o.kernels, o.all)
+	picked, err := selectKernels(o.arch, o.kernels, o.all)
 	if err != nil {
 		return err
+	}
+	if o.verify && o.arch != runtime.GOARCH {
+		return fmt.Errorf("--verify: its programs are linked with C, which is there for %s only", runtime.GOARCH)
 	}
 	if o.verify && o.only == "" {
 		if err := results.CanKeep(block); err != nil {
@@ -122,7 +128,7 @@ func prepareImage(o options) (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(binaries)
-	initBinary, err := build(binaries, "init", "build", "./scripts/kernelmatrix/init")
+	initBinary, err := build(o.arch, binaries, "init", "build", "./scripts/kernelmatrix/init")
 	if err != nil {
 		return "", err
 	}
@@ -135,7 +141,7 @@ func prepareImage(o options) (string, error) {
 	case o.run != "":
 		files, steps, err = single(binaries, o)
 	default:
-		files, steps, err = suite(binaries, strings.Fields(o.packages))
+		files, steps, err = suite(o.arch, binaries, strings.Fields(o.packages))
 	}
 	if err != nil {
 		return "", err
@@ -149,7 +155,7 @@ func runKernel(ctx context.Context, k kernel, o options, initramfs, log string) 
 	if err != nil {
 		return result{}, err
 	}
-	if err := boot(ctx, image, initramfs, o.cmdline, log, o.timeout); err != nil {
+	if err := boot(ctx, machines[k.arch], image, initramfs, o.cmdline, log, o.timeout); err != nil {
 		return result{}, err
 	}
 	text, err := os.ReadFile(log)

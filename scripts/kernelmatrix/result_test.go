@@ -100,17 +100,23 @@ func TestNeverRanKnowsWhatOnlyTheHostHas(t *testing.T) {
 
 func TestSelectKernels(t *testing.T) {
 	for _, tt := range []struct {
+		arch   string
 		filter string
 		all    bool
 		want   string
 	}{
-		{"", false, "5.10 6.1 6.12 7.x"},
-		{"", true, "5.10 6.1 6.12 6.16 6.18 7.0 7.x"},
-		{`^6\.18$`, false, "6.18"},
+		{"amd64", "", false, "5.10 6.1 6.12 7.x"},
+		{"amd64", "", true, "5.10 6.1 6.12 6.16 6.18 7.0 7.x"},
+		{"amd64", `^6\.18$`, false, "6.18"},
+		{"arm64", "", false, "arm64-6.1 arm64-6.12"},
+		{"arm64", `6\.12$`, false, "arm64-6.12"},
 	} {
-		picked, err := selectKernels(tt.filter, tt.all)
+		picked, err := selectKernels(tt.arch, tt.filter, tt.all)
 		if err != nil {
 			t.Errorf("%q: %v", tt.filter, err)
+		}
+		if _, known := machines[tt.arch]; !known {
+			t.Errorf("nothing emulates %s", tt.arch)
 		}
 		var names []string
 		for _, k := range picked {
@@ -121,7 +127,7 @@ func TestSelectKernels(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"(", "^9"} {
-		if _, err := selectKernels(bad, false); err == nil {
+		if _, err := selectKernels("amd64", bad, false); err == nil {
 			t.Errorf("%q: no error", bad)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -58,7 +59,7 @@ func divide(only string) [][]string {
 // verification is the plan of --verify. Guests have no C compiler, so the workload with C comes along, linked statically; the rest is built
 // into pinwatch.
 func verification(dir, only string) (files []guestFile, steps []plan.Step, err error) {
-	f, err := build(dir, "pinwatch", "build", "-ldflags=-X main.version="+version(), "./cmd/pinwatch")
+	f, err := build(runtime.GOARCH, dir, "pinwatch", "build", "-ldflags=-X main.version="+version(), "./cmd/pinwatch")
 	if err != nil {
 		return nil, nil, err
 	}
