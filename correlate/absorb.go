@@ -91,21 +91,22 @@ func (s *share) add(o *share) {
 }
 
 // forgetEnded keeps the busiest of the ended threads and only sums of the others, so that churn costs no memory. What an interval
-// forgets is told to the whole at once; a thread that an interval still lists is not the whole's to forget.
+// forgets is told to the whole at once; a thread that an interval still lists is not the whole's to forget, nor one that was alive at the end
+// of a window that window's.
 func (c *Correlator) forgetEnded(w *window) {
 	all := w.threads
 	w.threads = w.threads[:0]
 	ended := c.ended
 	c.ended = nil // what an interval forgets may be the whole's occasion to forget
 	for i, t := range all {
-		if t.deadAt == 0 || c.inInterval(w, t) {
+		if t.deadAt == 0 || t.deadAt >= w.until() || c.inInterval(w, t) {
 			w.list(t)
 		} else {
 			ended = append(ended, endedThread{t, t.shares[w.slot].time[classRun], i})
 		}
 	}
 	slices.SortFunc(ended, func(a, b endedThread) int { return cmp.Or(cmp.Compare(b.run, a.run), cmp.Compare(a.place, b.place)) })
-	keep := min(len(ended), MaxEndedThreads)
+	keep := min(len(ended), c.keep)
 	for _, e := range ended[:keep] {
 		w.list(e.thread)
 	}
@@ -113,7 +114,7 @@ func (c *Correlator) forgetEnded(w *window) {
 	for _, e := range ended[keep:] {
 		c.forget(w, e.thread)
 	}
-	if keep == MaxEndedThreads {
+	if keep == c.keep {
 		w.leastKept = ended[keep-1].run
 	}
 	clear(ended)
@@ -124,12 +125,22 @@ func (c *Correlator) forgetEnded(w *window) {
 // it is in the caches.
 func (c *Correlator) forgetFreed(t *thread) {
 	for _, w := range slices.Backward(c.windows) { // what an interval forgets comes to the whole
-		if t.hasShare(w) && t.shares[w.slot].time[classRun] < w.leastKept && !c.inInterval(w, t) {
+		s := &t.shares[w.slot]
+		switch {
+		case s.window != w.id:
+		case s.place == forgotten:
+			*s = share{}
+			c.unuse(t)
+		case w.end == 0 && s.time[classRun] < w.leastKept && !c.inInterval(w, t):
 			w.unlist(t)
 			c.forget(w, t)
 		}
 	}
 }
+
+// forgotten is the place of a thread that has been, but may have events to come: until its sched_process_free it keeps its share, so that these
+// do not make it another.
+const forgotten = -1
 
 // forget keeps only the sums of an ended thread, which is no longer in the list.
 func (c *Correlator) forget(w *window, t *thread) {
@@ -139,7 +150,9 @@ func (c *Correlator) forget(w *window, t *thread) {
 	w.droppedN++
 	if whole := c.around(w); whole != nil {
 		c.shareWith(whole, w, t)
-	} else if c.threads.get(t.tid) != t { // one that is would get another share with its last event
+	} else if c.threads.get(t.tid) == t {
+		s.place = forgotten
+	} else {
 		*s = share{}
 		c.unuse(t)
 	}

@@ -46,6 +46,7 @@ type Correlator struct {
 	unused   []*thread     // to be used again
 	idle     []*signal     // to be used again
 	ended    []endedThread // room for those of one window
+	keep     int           // ended threads that a window lists at least
 	windows  []*window     // those that can still change: the whole observation first, then intervals
 	open     *window       // the innermost of those that have not ended; nil = none
 	boundary events.Time   // the last begin or end of a window
@@ -70,7 +71,7 @@ func New(cfg Config) *Correlator {
 	if cfg.Func == nil {
 		cfg.Func = func(uint64) string { return "" }
 	}
-	return &Correlator{cfg: cfg, threads: newThreads(), classes: map[classKey]*reason{}, reasons: map[reasonKey]*reason{}}
+	return &Correlator{cfg: cfg, threads: newThreads(), keep: MaxEndedThreads, classes: map[classKey]*reason{}, reasons: map[reasonKey]*reason{}}
 }
 
 var dispatch = [...]func(*Correlator, *events.Event){

@@ -183,8 +183,8 @@ func (c *Correlator) exec(e *events.Event) {
 	}
 	c.threads.remove(old)
 	if now := c.threads.get(e.TID); now != nil && now.deadAt == 0 {
-		t.deadAt = e.Time // it has been seen under its new tid already, and not been recognized
 		c.account(t, classUnknown, t.accounted, e.Time)
+		t.deadAt = e.Time // it has been seen under its new tid already, and not been recognized
 		return
 	}
 	t.tid, t.nsTID = e.TID, int32(e.Args[events.ArgExecNSTID])

@@ -8,7 +8,7 @@ import (
 
 // signal is one SIGURG that the target sends to one of its threads.
 type signal struct {
-	holders              uint8       // of sending, pending and handling of threads, and samples that wait
+	holders              uint32      // of sending, pending and handling of threads, and samples that wait
 	enter                events.Time // of tgkill
 	why                  *reason
 	stack                uint64

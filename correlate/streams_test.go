@@ -166,7 +166,8 @@ func churn() *recording {
 	const parent = 1
 	r := newRecording()
 	step := func() { r.now += r.some(1000) }
-	for tid := uint32(2); !r.full(); tid++ {
+	tid := uint32(2)
+	for ; !r.full(); tid++ {
 		in := r.now
 		step()
 		entered := r.now
@@ -179,8 +180,23 @@ func churn() *recording {
 		step()
 		r.turn(parent, 0, 0, in, in, 0, events.LockNone)
 		r.life(tid, created)
+		r.freed(tid - grace)
+	}
+	for range grace {
+		tid++
+		r.freed(tid - 1 - grace)
 	}
 	return r.close()
+}
+
+// grace is how many threads have ended before one is freed: a grace period of the kernel.
+const grace = 8
+
+func (r *recording) freed(tid uint32) {
+	if int32(tid) >= 2 {
+		r.now += r.some(1000)
+		r.add(events.ProcessFree, tid, 0)
+	}
 }
 
 // life is what a thread made by the runtime does.
@@ -212,7 +228,6 @@ func (r *recording) life(tid uint32, created events.Time) {
 	step(events.ProcessExit, 0)
 	r.now += r.some(1000)
 	r.turn(tid, 1, 1, in, in, events.SwitchDead, events.LockOrphan)
-	step(events.ProcessFree, 0)
 	delete(r.left, tid)
 }
 

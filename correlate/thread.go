@@ -87,7 +87,7 @@ type child struct {
 }
 
 // maxUnused is how many threads wait for being used again, at most: those that one pass of forgetEnded lets go.
-const maxUnused = forgetFrom
+const maxUnused = forgetFrom * MaxEndedThreads
 
 // newThread takes one that is forgotten where there is one: threads may come and go faster than everything else happens.
 func (c *Correlator) newThread(tid uint32, nsTID int32) *thread {

@@ -15,7 +15,8 @@ const maxWindows = 3
 // MaxEndedThreads is how many ended threads a Result lists at least; of the others only the sums are kept.
 const MaxEndedThreads = 1000
 
-const forgetFrom = 4 * MaxEndedThreads
+// forgetFrom is how many threads a window lists before it forgets any, as a multiple of those that it keeps at least.
+const forgetFrom = 4
 
 // window collects what happens in [start, end). The intervals are parts of the whole observation: what an interval holds whole is
 // counted there, once, and comes to the whole when the interval is settled (absorb.go).
@@ -41,7 +42,7 @@ type window struct {
 	ledger       map[uint64]*account // by the function that the woken goroutine began with
 	threads      []*thread           // those with a share
 	forgetAt     int                 // look for ended threads when there are more than this
-	leastKept    int64               // MaxEndedThreads of those that have ended ran as long; 0 = there are not so many
+	leastKept    int64               // as many as are kept at least ran as long; 0 = there are not so many
 	dropped      share               // sums over threads no longer listed
 	droppedN     uint64
 }
@@ -49,7 +50,7 @@ type window struct {
 // share is one thread's part of one window.
 type share struct {
 	window     uint32 // whose it is; a slot's window changes
-	place      int32  // of the thread in the window's list
+	place      int32  // of the thread in the window's list, or forgotten
 	switches   uint64
 	migrations uint64
 	time       [4]int64 // by timeClass, ns
@@ -107,7 +108,7 @@ func (c *Correlator) share(w *window, t *thread) *share {
 func (c *Correlator) newShare(w *window, t *thread) *share {
 	if len(w.threads) >= w.forgetAt {
 		c.forgetEnded(w)
-		w.forgetAt = max(forgetFrom, 2*len(w.threads)) // many may live: a pass must pay
+		w.forgetAt = max(forgetFrom*c.keep, 2*len(w.threads)) // many may live: a pass must pay
 	}
 	s := &t.shares[w.slot]
 	*s, t.woken[w.slot] = share{window: w.id}, woken{}
@@ -141,7 +142,7 @@ func (c *Correlator) openWindow(start events.Time, interval bool) {
 	}
 	c.nextWin++
 	c.windows = append(c.windows, &window{
-		id: c.nextWin, slot: slot, start: start, interval: interval, forgetAt: forgetFrom,
+		id: c.nextWin, slot: slot, start: start, interval: interval, forgetAt: forgetFrom * c.keep,
 		lockedMax: c.locked, causes: map[*reason]uint64{}, others: map[classKey]uint64{}, sites: map[uint64]*site{}, ledger: map[uint64]*account{},
 		loss:  Loss{ByKind: map[string]uint64{}},
 		moves: moves{byDistance: map[string]uint64{}},
@@ -183,8 +184,8 @@ func (c *Correlator) windowEnd(e *events.Event) {
 	for t := range c.threads.all {
 		if e.Flags&events.WindowTargetEnded != 0 && t.deadAt == 0 {
 			c.brokenLink()
+			c.account(t, classUnknown, t.accounted, e.Time-1)
 			t.deadAt = e.Time - 1
-			c.account(t, classUnknown, t.accounted, t.deadAt)
 			c.unlocked(t)
 		}
 	}
