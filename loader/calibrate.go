@@ -3,6 +3,7 @@ package loader
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -43,9 +44,19 @@ type hookup struct {
 	without, with float64 // ns
 }
 
-// calibrate measures, in some 150 ms, most of which the kernel takes to attach and detach. It is to be called before a session attaches: the first tracepoint on a system call costs more
-// than a second one.
+// calibrate measures, in some 150 ms, most of which the kernel takes to attach and detach. It is to be called before a session attaches: the first
+// tracepoint on a system call costs more than a second one. Where a program seems to cost nothing the machine was disturbed, and it is measured
+// again; one that is disturbed all the time, as an emulator may be, is taken at its word.
 func calibrate(types *btf.Cache) (c *Calibration, err error) {
+	for range 3 {
+		if c, err = calibrateOnce(types); err != nil || !slices.Contains(slices.Collect(maps.Values(c.Dispatch)), 0) {
+			break
+		}
+	}
+	return c, err
+}
+
+func calibrateOnce(types *btf.Cache) (c *Calibration, err error) {
 	c = &Calibration{Dispatch: map[string]float64{}}
 	runtime.LockOSThread() // whose name is read and set again
 	defer runtime.UnlockOSThread()

@@ -115,7 +115,7 @@ func TestZeroLossOnBuiltin(t *testing.T) {
 			t.Errorf("the kernel skipped %d runs of %s", p.Missed, p.Name)
 		}
 	}
-	if c := r.Counts; c.Switches < 1000 || c.ThreadsExited < 100 {
+	if c := r.Counts; c.Switches < 1000 || c.ThreadsExited < 20 { // some hundreds, and fewer in an emulator
 		t.Errorf("the workload hardly worked: %+v", c)
 	}
 }
