@@ -98,14 +98,19 @@ func (c *Correlator) forgetEnded(w *window) {
 	w.threads = w.threads[:0]
 	ended := c.ended
 	c.ended = nil // what an interval forgets may be the whole's occasion to forget
-	for i, t := range all {
+	for _, t := range all {
 		if t.deadAt == 0 || t.deadAt >= w.until() || c.inInterval(w, t) {
 			w.list(t)
 		} else {
-			ended = append(ended, endedThread{t, t.shares[w.slot].time[classRun], i})
+			ended = append(ended, endedThread{t, t.shares[w.slot].time[classRun]})
 		}
 	}
-	slices.SortFunc(ended, func(a, b endedThread) int { return cmp.Or(cmp.Compare(b.run, a.run), cmp.Compare(a.place, b.place)) })
+	slices.SortFunc(ended, func(a, b endedThread) int {
+		if a.run != b.run {
+			return cmp.Compare(b.run, a.run)
+		}
+		return cmp.Compare(a.shares[w.slot].place, b.shares[w.slot].place)
+	})
 	keep := min(len(ended), c.keep)
 	for _, e := range ended[:keep] {
 		w.list(e.thread)
@@ -158,11 +163,10 @@ func (c *Correlator) forget(w *window, t *thread) {
 	}
 }
 
-// endedThread is one that can be forgotten: how long it ran in the window, and its place in the list.
+// endedThread is one that can be forgotten, and how long it ran in the window.
 type endedThread struct {
 	*thread
-	run   int64
-	place int
+	run int64
 }
 
 // inInterval reports whether a part of the window has a share of the thread.

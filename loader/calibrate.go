@@ -46,17 +46,17 @@ type hookup struct {
 
 // calibrate measures, in some 150 ms, most of which the kernel takes to attach and detach. It is to be called before a session attaches: the first
 // tracepoint on a system call costs more than a second one. Where a program seems to cost nothing the machine was disturbed, and it is measured
-// again; one that is disturbed all the time, as an emulator may be, is taken at its word.
+// again, for longer; one that is disturbed all the time, as an emulator may be, is taken at its word.
 func calibrate(types *btf.Cache) (c *Calibration, err error) {
-	for range 3 {
-		if c, err = calibrateOnce(types); err != nil || !slices.Contains(slices.Collect(maps.Values(c.Dispatch)), 0) {
+	for stretch := calibrateStretch; stretch <= 4*calibrateStretch; stretch *= 2 {
+		if c, err = calibrateOnce(types, stretch); err != nil || !slices.Contains(slices.Collect(maps.Values(c.Dispatch)), 0) {
 			break
 		}
 	}
 	return c, err
 }
 
-func calibrateOnce(types *btf.Cache) (c *Calibration, err error) {
+func calibrateOnce(types *btf.Cache, stretch time.Duration) (c *Calibration, err error) {
 	c = &Calibration{Dispatch: map[string]float64{}}
 	runtime.LockOSThread() // whose name is read and set again
 	defer runtime.UnlockOSThread()
@@ -73,7 +73,7 @@ func calibrateOnce(types *btf.Cache) (c *Calibration, err error) {
 	var detach []func() error
 	defer func() { err = errors.Join(err, together(detach)) }()
 	for _, h := range hookups {
-		h.without = batches(h.call)
+		h.without = batches(h.call, stretch)
 	}
 	for _, h := range hookups { // the one on a system call last: the others would pay for it, too
 		d, err := h.attach(types)
@@ -81,7 +81,7 @@ func calibrateOnce(types *btf.Cache) (c *Calibration, err error) {
 			return nil, explainAttach("measure an empty program ("+h.how+")", err)
 		}
 		detach = append(detach, d)
-		h.with = (batches(h.call) + batches(h.call)) / 2
+		h.with = (batches(h.call, stretch) + batches(h.call, stretch)) / 2
 	}
 	attached := detach
 	detach = nil
@@ -89,7 +89,7 @@ func calibrateOnce(types *btf.Cache) (c *Calibration, err error) {
 		return nil, fmt.Errorf("measure empty programs: %w", err)
 	}
 	for _, h := range hookups {
-		h.without = (h.without + batches(h.call)) / 2
+		h.without = (h.without + batches(h.call, stretch)) / 2
 		c.Dispatch[h.how] = max(0, h.with-h.without) * c.ClockRead
 	}
 	return c, nil
@@ -108,10 +108,10 @@ func together(calls []func() error) error {
 
 // batches is how long a call takes beside reading the clock: the median of many short batches of each in turn. A CPU that is slower for
 // a while, as it shares a core or changes its frequency, is so for both.
-func batches(call func()) float64 {
+func batches(call func(), stretch time.Duration) float64 {
 	ratios := make([]float64, 0, calibrateBatches)
 	start := time.Now()
-	for begin := start; len(ratios) < calibrateBatches && (len(ratios) < calibrateLeast || begin.Sub(start) < calibrateStretch); {
+	for begin := start; len(ratios) < calibrateBatches && (len(ratios) < calibrateLeast || begin.Sub(start) < stretch); {
 		for range calibrateCalls {
 			call()
 		}

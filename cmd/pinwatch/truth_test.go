@@ -98,7 +98,7 @@ func (a *attached) printed() string {
 // the kernel's doing, and said in the report.
 func TestZeroLossOnBuiltin(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
-	code, stdout, stderr := pinwatch(t, "demo", "-d", "3s", "-o", "json")
+	code, stdout, stderr := pinwatch(t, "demo", "-d", "6s", "-o", "json") // in an emulator it ends some 30 threads a second
 	if code != exitOK {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
@@ -115,7 +115,7 @@ func TestZeroLossOnBuiltin(t *testing.T) {
 			t.Errorf("the kernel skipped %d runs of %s", p.Missed, p.Name)
 		}
 	}
-	if c := r.Counts; c.Switches < 1000 || c.ThreadsExited < 20 { // some hundreds, and fewer in an emulator
+	if c := r.Counts; c.Switches < 1000 || c.ThreadsExited < 100 {
 		t.Errorf("the workload hardly worked: %+v", c)
 	}
 }
