@@ -7,11 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/host"
+	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/report"
 )
 
@@ -19,7 +18,7 @@ import (
 // The error says that pinwatch would report falsehoods of this process.
 func describe(s streams, pid int, o options) (report.Meta, *program, error) {
 	meta := report.Meta{Version: versionString(), Host: host.Read(os.DirFS("/")), Target: report.Target{PID: pid}}
-	if !procIsOurs() {
+	if !procfs.ShowsOurNamespace() {
 		meta.Warnings = append(meta.Warnings, "kernel side only: /proc is not of this PID namespace, so nothing can be read of the program")
 		if o.sites || o.offsets != "" {
 			return meta, nil, errors.New("--sites, --offsets: /proc is not of this PID namespace, so nothing can be read of the program")
@@ -27,7 +26,7 @@ func describe(s streams, pid int, o options) (report.Meta, *program, error) {
 		return meta, &program{}, nil
 	}
 	meta.Warnings = condition(pid)
-	if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil {
+	if exe, err := procfs.Process(pid).Exe(); err == nil {
 		exe = filepath.Base(exe)
 		meta.Target.Exe = &exe
 	}
@@ -63,28 +62,18 @@ func describe(s streams, pid int, o options) (report.Meta, *program, error) {
 }
 
 // condition warns of what makes a process's threads behave unlike themselves.
-func condition(pid int) []string {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+func condition(pid int) (warnings []string) {
+	status, err := procfs.Process(pid).Status()
 	if err != nil {
 		return nil
 	}
-	var warnings []string
-	for line := range strings.Lines(string(status)) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), ":\t")
-		switch {
-		case name == "State" && strings.HasPrefix(value, "T"):
-			warnings = append(warnings, "the process was stopped (SIGSTOP) when the observation began")
-		case name == "TracerPid" && value != "0":
-			warnings = append(warnings, "the process is traced (ptrace) by process "+value+": its signals and exits wait for the tracer")
-		}
+	if status.State == 'T' {
+		warnings = append(warnings, "the process was stopped (SIGSTOP) when the observation began")
+	}
+	if status.TracerPID != 0 {
+		warnings = append(warnings, fmt.Sprintf("the process is traced (ptrace) by process %d: its signals and exits wait for the tracer", status.TracerPID))
 	}
 	return warnings
-}
-
-// procIsOurs says whether /proc shows the PID namespace that this process is in.
-func procIsOurs() bool {
-	self, err := os.Readlink("/proc/self")
-	return err == nil && self == strconv.Itoa(os.Getpid())
 }
 
 func targetOf(pid int, info *goruntime.Info) report.Target {

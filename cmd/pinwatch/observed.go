@@ -1,13 +1,11 @@
 package main
 
 import (
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/loader"
 )
@@ -69,19 +67,9 @@ func addOwn(o *report.Observer, times []loader.OwnTime, c loader.Calibration) {
 
 // rssAnon is our own anonymous memory in bytes; nil when /proc does not say.
 func rssAnon() *uint64 {
-	status, err := os.ReadFile("/proc/self/status")
+	status, err := procfs.Self.Status()
 	if err != nil {
 		return nil
 	}
-	_, rest, found := strings.Cut(string(status), "RssAnon:")
-	if !found {
-		return nil
-	}
-	fields := strings.Fields(rest)
-	kib, err := strconv.ParseUint(fields[0], 10, 64)
-	if err != nil {
-		return nil
-	}
-	bytes := kib << 10
-	return &bytes
+	return status.RSSAnon
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/internal/findings"
+	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/loader"
 )
@@ -139,13 +140,13 @@ func (w *windows) report(meta report.Meta, r *correlate.Result) *report.Report {
 	if n := meta.Target.GOMAXPROCS; n != nil {
 		about.GOMAXPROCS = *n
 	}
-	schedules := map[int32]schedule{}
+	schedules := map[int32]procfs.Schedule{}
 	for i := range r.Threads {
-		if t := &r.Threads[i]; t.ExitedAt == 0 && procIsOurs() {
-			s := scheduling(w.session.Target.PID, t.TID)
+		if t := &r.Threads[i]; t.ExitedAt == 0 && procfs.ShowsOurNamespace() {
+			s := procfs.ReadSchedule(w.session.Target.PID, t.TID)
 			schedules[t.TID] = s
-			if s.cpus != nil {
-				about.Affinity[t.TID] = s.cpus
+			if s.CPUs != nil {
+				about.Affinity[t.TID] = s.CPUs
 			}
 		}
 	}
@@ -164,7 +165,7 @@ func (w *windows) report(meta report.Meta, r *correlate.Result) *report.Report {
 	for i := range rep.Threads {
 		t := &rep.Threads[i]
 		s := schedules[t.TID]
-		t.Affinity, t.Nice, t.Policy = s.affinity, s.nice, s.policy
+		t.Affinity, t.Nice, t.Policy = s.Affinity, s.Nice, s.Policy
 	}
 	return rep
 }
