@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/bpf"
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
 // Target is one process, held by a pidfd: its PID cannot come to mean another process unnoticed.
@@ -28,9 +28,6 @@ type Target struct {
 	types *btf.Cache // the kernel's
 	spec  *ebpf.CollectionSpec
 }
-
-// Kernel flag of include/linux/sched.h.
-const pfKthread = 0x00200000
 
 // OpenTarget finds the process that has pid in the caller's PID namespace. It needs the right to load BPF programs:
 // only the kernel knows the process's PID in the initial namespace, by which it is filtered.
@@ -63,8 +60,8 @@ func OpenTarget(pid int) (*Target, error) {
 
 // isThread reports whether pid is a thread that does not lead its process: pidfd_open takes leaders only.
 func isThread(pid int) bool {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	return err == nil && !strings.Contains(string(status), fmt.Sprintf("\nTgid:\t%d\n", pid))
+	status, err := procfs.Process(pid).Status()
+	return err == nil && status.TGID != pid
 }
 
 func (t *Target) resolve() error {
@@ -96,7 +93,7 @@ func (t *Target) resolve() error {
 	if err != nil || n == 0 {
 		return fmt.Errorf("process %d is not in the kernel's list of tasks: this machine hides it from BPF programs", t.PID)
 	}
-	if r.TaskFlags&pfKthread != 0 {
+	if r.TaskFlags&procfs.KernelThread != 0 {
 		return fmt.Errorf("process %d %w: it runs no user code", t.PID, ErrKernelThread)
 	}
 	t.TGID, t.level = r.Tgid, r.Level

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -329,10 +328,5 @@ func TestThreadsOfTheDying(t *testing.T) {
 		}
 	}
 	p.Stop()
-	if _, err := tasks(p.PID, false); err == nil {
-		t.Error("a process that has ended has threads")
-	}
-	if _, err := processOf(p.PID); err == nil || errors.Is(err, os.ErrPermission) {
-		t.Errorf("processOf: %v", err)
-	}
+	wrong(t, exitError, []string{"no such process"}, "threads", "-p", strconv.Itoa(p.PID))
 }

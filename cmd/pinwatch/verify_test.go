@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/report/schematest"
 	"github.com/pinwatch/pinwatch/internal/testenv"
@@ -178,16 +179,12 @@ func TestVerifyInterrupted(t *testing.T) {
 	}
 }
 
-// hasChild says whether a process has a child with an argument.
+// hasChild reports whether a process has a child with an argument.
 func hasChild(pid int, argument string) bool {
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, name := range stats {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			continue // it has ended
-		}
-		if s, ok := parseTaskStat(string(b)); ok && *s.number(4) == pid {
-			line, _ := os.ReadFile(filepath.Join(filepath.Dir(name), "cmdline"))
+	processes, _ := filepath.Glob("/proc/[0-9]*") // the pattern is well-formed
+	for _, dir := range processes {
+		if stat, err := procfs.Dir(dir).Stat(); err == nil && stat.Parent == pid {
+			line, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
 			return slices.Contains(strings.Split(string(line), "\x00"), argument)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
 // makeELF writes a program with the given sections behind one another, all in one writable and executable segment at 0x400000.
@@ -148,6 +150,6 @@ func FuzzImage(f *testing.F) {
 		}
 		_, _ = lookUp(img, s)
 		_, _ = lookUpFuncs(img, s)
-		biasOf(img, mapping{})
+		biasOf(img, procfs.Mapping{})
 	})
 }

@@ -161,33 +161,3 @@ func checkPermission(t *testing.T, pid int, capability, name string) {
 		t.Errorf("Read = %v, want %s for %s", err, capability, name)
 	}
 }
-
-func TestParseStat(t *testing.T) {
-	for line, want := range map[string]struct {
-		state byte
-		flags uint64
-		ok    bool
-	}{
-		"2 (kthreadd) S 0 0 0 0 -1 2129984 0 0": {'S', 2129984, true},
-		"9 (a) Z 1 2 3) R 0 0 0 0 -1 64 0":      {'R', 64, true}, // a name may look like the rest
-		"9 (x) S 0 0":                           {},
-		"":                                      {},
-	} {
-		state, flags, err := parseStat([]byte(line))
-		if (err == nil) != want.ok || state != want.state || flags != want.flags {
-			t.Errorf("parseStat(%q) = %c, %d, %v", line, state, flags, err)
-		}
-	}
-}
-
-func TestParseMapping(t *testing.T) {
-	m, ok := parseMapping(`7f3c4a000000-7f3c4a021000 r-xp 00001000 fd:01 1234                       /a b/x\012.so (deleted)`)
-	if want := (mapping{0x7f3c4a000000, 0x7f3c4a021000, "r-xp", 0x1000, 1234, "/a b/x\n.so (deleted)"}); !ok || m != want {
-		t.Errorf("got %+v, %t", m, ok)
-	}
-	for _, line := range []string{"", "7f3c-7f3d rw-p 00000000 00:00 0 ", "7f3c-7f3d r-xp 00000000 00:00 0      [vdso]", "x-y r-xp 0 0:0 1 /x", "7f3c r-xp 0 0:0 1 /x"} {
-		if m, ok := parseMapping(line); ok {
-			t.Errorf("parseMapping(%q) = %+v", line, m)
-		}
-	}
-}

@@ -5,62 +5,34 @@ import (
 	"debug/elf"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
 const maxObjects = 512 // files mapped executable that are opened in search of a Go runtime
 
-// A mapping is one line of /proc/PID/maps that maps a file.
-type mapping struct {
-	start, end uint64
-	perms      string
-	off        uint64
-	inode      uint64
-	path       string
-}
-
-// parseMapping reads a line such as
-//
-//	7f3c4a000000-7f3c4a021000 r-xp 00001000 fd:01 1234   /usr/lib/x.so
-//
-// and reports whether it maps a file.
-func parseMapping(line string) (mapping, bool) {
-	fields := strings.SplitN(line, " ", 6)
-	if len(fields) < 6 {
-		return mapping{}, false
-	}
-	start, end, ok := strings.Cut(fields[0], "-")
-	m := mapping{perms: fields[1], path: strings.ReplaceAll(strings.TrimLeft(fields[5], " "), `\012`, "\n")}
-	var errs [4]error
-	m.start, errs[0] = strconv.ParseUint(start, 16, 64)
-	m.end, errs[1] = strconv.ParseUint(end, 16, 64)
-	m.off, errs[2] = strconv.ParseUint(fields[2], 16, 64)
-	m.inode, errs[3] = strconv.ParseUint(fields[4], 10, 64)
-	return m, ok && errs == [4]error{} && m.inode != 0 && strings.HasPrefix(m.path, "/")
-}
-
 // mappings returns those lines of /proc/PID/maps that map a file executable, one for each file.
-func (p *process) mappings() ([]mapping, error) {
+func (p *process) mappings() ([]procfs.Mapping, error) {
 	f, err := p.open("maps")
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	var objects []mapping
+	var objects []procfs.Mapping
 	seen := make(map[uint64]bool)
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
-		m, ok := parseMapping(lines.Text())
-		if !ok || seen[m.inode] || len(m.perms) < 3 || m.perms[2] != 'x' {
+		m, ok := procfs.ParseMapping(lines.Text())
+		if !ok || seen[m.Inode] || len(m.Perms) < 3 || m.Perms[2] != 'x' {
 			continue
 		}
 		if len(objects) == maxObjects {
 			return nil, fmt.Errorf("process %d maps more than %d files: %w", p.pid, maxObjects, errLimit)
 		}
-		seen[m.inode] = true
+		seen[m.Inode] = true
 		objects = append(objects, m)
 	}
 	if err := lines.Err(); err != nil {
@@ -104,12 +76,12 @@ func (p *process) goObject() (*object, error) {
 
 // openObject opens the file behind m; nil when it cannot be read or is not Go's: a process maps many files, and those
 // that are no business of ours may be unreadable or replaced.
-func (p *process) openObject(m mapping) *object {
-	name := "root" + m.path // as the process sees it, whatever its mount namespace and root
+func (p *process) openObject(m procfs.Mapping) *object {
+	name := "root" + m.Path // as the process sees it, whatever its mount namespace and root
 	var st unix.Stat_t
 	// The inode must be the mapped one; the device may differ between maps and stat (overlayfs, btrfs).
-	if unix.Fstatat(int(p.dir.Fd()), name, &st, 0) != nil || st.Ino != m.inode || st.Mode&unix.S_IFMT != unix.S_IFREG {
-		name = fmt.Sprintf("map_files/%x-%x", m.start, m.end) // replaced on disk: needs CAP_CHECKPOINT_RESTORE
+	if unix.Fstatat(int(p.dir.Fd()), name, &st, 0) != nil || st.Ino != m.Inode || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		name = fmt.Sprintf("map_files/%x-%x", m.Start, m.End) // replaced on disk: needs CAP_CHECKPOINT_RESTORE
 	}
 	file, err := p.open(name)
 	if err != nil {
@@ -117,7 +89,7 @@ func (p *process) openObject(m mapping) *object {
 	}
 	if img, err := fileImage(file); err == nil && img.section(".go.buildinfo") != nil {
 		if bias, ok := biasOf(img, m); ok {
-			return &object{path: strings.TrimSuffix(m.path, " (deleted)"), file: file, img: img, bias: bias}
+			return &object{path: strings.TrimSuffix(m.Path, " (deleted)"), file: file, img: img, bias: bias}
 		}
 	}
 	file.Close()
@@ -125,11 +97,11 @@ func (p *process) openObject(m mapping) *object {
 }
 
 // biasOf returns the load bias of img, of which m is the first executable mapping.
-func biasOf(img *image, m mapping) (uint64, bool) {
+func biasOf(img *image, m procfs.Mapping) (uint64, bool) {
 	const page = 4096 // segments are aligned to it at least
 	for _, s := range img.progs {
-		if elf.ProgType(s.Type) == elf.PT_LOAD && elf.ProgFlag(s.Flags)&elf.PF_X != 0 && s.Off/page == m.off/page {
-			return m.start - m.off%page - (s.Vaddr - s.Off%page), true
+		if elf.ProgType(s.Type) == elf.PT_LOAD && elf.ProgFlag(s.Flags)&elf.PF_X != 0 && s.Off/page == m.Off/page {
+			return m.Start - m.Off%page - (s.Vaddr - s.Off%page), true
 		}
 	}
 	return 0, false

@@ -1,7 +1,6 @@
 package goruntime
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -9,9 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
 // A process is a directory of /proc held open: whatever is read through it is of one process, even if that process ends
@@ -71,15 +71,14 @@ func (p *process) exeLink() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	state, flags, err := parseStat(stat)
+	parsed, err := procfs.ParseStat(string(stat))
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", p.path("stat"), err)
 	}
-	const kthread = 0x00200000 // include/linux/sched.h PF_KTHREAD
-	if flags&kthread != 0 {
+	if parsed.Flags&procfs.KernelThread != 0 {
 		return "", fmt.Errorf("process %d: %w", p.pid, notGo("it is a kernel thread"))
 	}
-	return "", fmt.Errorf("process %d has ended (state %c): %w", p.pid, state, os.ErrProcessDone)
+	return "", fmt.Errorf("process %d has ended (state %c): %w", p.pid, parsed.State, os.ErrProcessDone)
 }
 
 // explain turns the kernel's answer about a file of the process into what it means.
@@ -127,14 +126,4 @@ func (p *process) entry() (uint64, error) {
 		}
 	}
 	return 0, fmt.Errorf("read %s: no AT_ENTRY", p.path("auxv"))
-}
-
-// parseStat returns the state and the flags of a line of /proc/PID/stat. The name, in parentheses, may hold any byte.
-func parseStat(line []byte) (state byte, flags uint64, err error) {
-	fields := strings.Fields(string(line[bytes.LastIndexByte(line, ')')+1:]))
-	if len(fields) < 7 || len(fields[0]) != 1 {
-		return 0, 0, errors.New("unknown format")
-	}
-	flags, err = strconv.ParseUint(fields[6], 10, 64)
-	return fields[0][0], flags, err
 }

@@ -7,6 +7,8 @@ import (
 	"path"
 	"runtime"
 	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
 // Info describes a machine. Empty strings, 0 CPUs and a nil map mean not known.
@@ -26,7 +28,7 @@ func Read(root fs.FS) Info {
 	return Info{
 		Kernel:         line(root, "proc/sys/kernel/osrelease"),
 		Arch:           runtime.GOARCH,
-		CPUs:           len(cpuList(line(root, "sys/devices/system/cpu/online"))),
+		CPUs:           len(procfs.ParseCPUs(line(root, "sys/devices/system/cpu/online"))),
 		Virtualization: virtualization(root, cpuinfo),
 		CPUModel:       cpuinfo.model(),
 		Clocksource:    line(root, "sys/devices/system/clocksource/clocksource0/current_clocksource"),

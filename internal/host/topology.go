@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
 // Topology says what CPUs have in common. The zero value knows nothing.
@@ -31,7 +33,7 @@ func ReadTopology(root fs.FS) Topology {
 		}
 	}
 	for _, node := range numbered(root, "sys/devices/system/node", "node") {
-		for _, cpu := range cpuList(line(root, "sys/devices/system/node/node"+strconv.Itoa(node)+"/cpulist")) {
+		for _, cpu := range procfs.ParseCPUs(line(root, "sys/devices/system/node/node"+strconv.Itoa(node)+"/cpulist")) {
 			if p, ok := t.cpus[cpu]; ok {
 				p.node = node
 				t.cpus[cpu] = p
@@ -96,31 +98,8 @@ func numbered(root fs.FS, dir, prefix string) []int {
 
 // lowest is the first CPU of a list; -1 when it is empty.
 func lowest(list string) int {
-	if cpus := cpuList(list); len(cpus) > 0 {
+	if cpus := procfs.ParseCPUs(list); len(cpus) > 0 {
 		return slices.Min(cpus)
 	}
 	return -1
-}
-
-// maxCPU is above the kernel's own limit (CONFIG_NR_CPUS, 8192 on x86) and keeps a garbled list from filling memory.
-const maxCPU = 1 << 16
-
-// cpuList reads the kernel's list format, "0-3,8"; nil when it is empty or garbled.
-func cpuList(s string) []int {
-	var cpus []int
-	for part := range strings.SplitSeq(s, ",") {
-		first, last, isRange := strings.Cut(part, "-")
-		if !isRange {
-			last = first
-		}
-		lo, errLo := strconv.Atoi(first)
-		hi, errHi := strconv.Atoi(last)
-		if errLo != nil || errHi != nil || lo > hi || hi >= maxCPU {
-			return nil
-		}
-		for cpu := lo; cpu <= hi; cpu++ {
-			cpus = append(cpus, cpu)
-		}
-	}
-	return cpus
 }

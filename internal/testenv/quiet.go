@@ -1,16 +1,14 @@
 package testenv
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
 	"maps"
-	"os"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
 // Quiet waits until no thread of the process has been switched for a while: a Go process needs a moment until its last
@@ -36,22 +34,13 @@ func (p *Proc) ContextSwitches() map[int32]uint64 {
 	p.t.Helper()
 	counts := map[int32]uint64{}
 	for _, tid := range p.Threads() {
-		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", p.PID, tid))
+		status, err := procfs.Thread(p.PID, tid).Status()
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
 			continue
 		} else if err != nil {
 			p.t.Fatal(err)
 		}
-		for line := range bytes.Lines(status) {
-			name, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(":\t"))
-			if bytes.HasSuffix(name, []byte("voluntary_ctxt_switches")) { // nonvoluntary, too
-				n, err := strconv.ParseUint(string(value), 10, 64)
-				if err != nil {
-					p.t.Fatal(err)
-				}
-				counts[tid] += n
-			}
-		}
+		counts[tid] = status.Switches
 	}
 	return counts
 }

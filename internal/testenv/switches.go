@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
 // SwitchEvent is one side of a context switch of an observed thread.
@@ -91,7 +93,7 @@ END { clear(@known); }
 func StartSwitches(t testing.TB, pid int) *Switches {
 	t.Helper()
 	Require(t, Bpftrace)
-	living, err := threads(pid)
+	living, err := procfs.Process(pid).Threads()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,13 +121,15 @@ func StartSwitches(t testing.TB, pid int) *Switches {
 	}()
 	s.sing()
 
-	if living, err = threads(pid); err != nil {
+	if living, err = procfs.Process(pid).Threads(); err != nil {
 		t.Fatal(err)
 	}
 	for _, tid := range living {
-		if s.LastCPU[tid], err = lastCPU(pid, tid); err != nil {
-			t.Fatal(err)
+		stat, err := procfs.Thread(pid, tid).Stat()
+		if err != nil {
+			t.Fatalf("read a thread's CPU: %v", err)
 		}
+		s.LastCPU[tid] = stat.CPU
 	}
 	return s
 }

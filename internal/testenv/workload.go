@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/workload"
 )
 
@@ -113,7 +114,7 @@ func (p *Proc) Stop() workload.Account {
 // Threads lists the live threads of the process as the kernel has them, in no order.
 func (p *Proc) Threads() []int32 {
 	p.t.Helper()
-	tids, err := threads(p.PID)
+	tids, err := procfs.Process(p.PID).Threads()
 	if err != nil {
 		p.t.Fatal(err)
 	}

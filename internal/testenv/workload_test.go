@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
 func TestWorkload(t *testing.T) {
@@ -17,14 +19,14 @@ func TestWorkload(t *testing.T) {
 		t.Errorf("account %+v", a)
 	}
 	for _, pin := range a.Pins {
-		if cpu, err := lastCPU(p.PID, int32(pin.TID)); err != nil || cpu < 0 || cpu >= 8192 {
-			t.Errorf("thread %d ran last on CPU %d, %v", pin.TID, cpu, err)
+		if stat, err := procfs.Thread(p.PID, int32(pin.TID)).Stat(); err != nil || stat.CPU < 0 || stat.CPU >= 8192 {
+			t.Errorf("thread %d ran last on CPU %d, %v", pin.TID, stat.CPU, err)
 		}
 	}
 	if last := p.Stop(); last.Ops != a.Ops || last.End != a.End {
 		t.Errorf("%+v at rest, %+v at the end", a, last)
 	}
-	if _, err := threads(p.PID); err == nil {
+	if _, err := procfs.Process(p.PID).Threads(); err == nil {
 		t.Error("the process lives after Stop")
 	}
 }

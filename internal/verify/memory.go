@@ -1,13 +1,11 @@
 package verify
 
 import (
-	"fmt"
-	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/goruntime"
+	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/workload"
 )
 
@@ -85,45 +83,21 @@ type census struct {
 }
 
 func threadsOf(pid int) (c census, err error) {
+	process := procfs.Process(pid)
 	c.calm, err = workload.Bracketed(50, 10*time.Millisecond, func() ([]int, error) {
-		tids, err := tasksOf(pid)
+		tids, err := process.Threads()
 		c.tasks = len(tids)
-		return tids, err
-	}, func() (err error) {
-		c.status, err = statusOf(pid)
+		list := make([]int, len(tids))
+		for i, tid := range tids {
+			list[i] = int(tid)
+		}
+		return list, err
+	}, func() error {
+		status, err := process.Status()
+		c.status = status.Threads
 		return err
 	})
 	return c, err
-}
-
-// tasksOf lists the threads of a process.
-func tasksOf(pid int) ([]int, error) {
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-	if err != nil {
-		return nil, fmt.Errorf("list threads: %w", err)
-	}
-	tids := make([]int, len(entries))
-	for i, e := range entries {
-		if tids[i], err = strconv.Atoi(e.Name()); err != nil {
-			return nil, fmt.Errorf("list threads: %w", err)
-		}
-	}
-	return tids, nil
-}
-
-// statusOf is the number on the line Threads: of a process's status.
-func statusOf(pid int) (int, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, fmt.Errorf("count threads: %w", err)
-	}
-	_, rest, _ := strings.Cut(string(status), "\nThreads:")
-	line, _, _ := strings.Cut(rest, "\n")
-	n, err := strconv.Atoi(strings.TrimSpace(line))
-	if err != nil {
-		return 0, fmt.Errorf("count threads: %w", err)
-	}
-	return n, nil
 }
 
 // internal looks at the lock that the runtime itself holds while packages are initialized: the main goroutine is bound to the main

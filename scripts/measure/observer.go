@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
 const (
@@ -122,12 +125,11 @@ func HooksSettled() func(int) bool {
 // Traced is ready when every thread of target has a tracer: strace.
 func Traced(target int) func(int) bool {
 	return func(int) bool {
-		untraced := 0
-		err := eachTask(target, func(dir string) {
-			if status, err := os.ReadFile(dir + "/status"); err == nil && bytes.Contains(status, []byte("\nTracerPid:\t0\n")) {
-				untraced++
-			}
+		tids, err := procfs.Process(target).Threads()
+		untraced := slices.ContainsFunc(tids, func(tid int32) bool {
+			status, err := procfs.Thread(target, tid).Status()
+			return err == nil && status.TracerPID == 0
 		})
-		return err == nil && untraced == 0
+		return err == nil && !untraced
 	}
 }

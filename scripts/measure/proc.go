@@ -4,25 +4,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// eachTask calls see with the directory of every thread of a process.
-func eachTask(pid int, see func(dir string)) error {
-	dir := fmt.Sprintf("/proc/%d/task", pid)
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return fmt.Errorf("list threads: %w", err)
-	}
-	for _, e := range entries {
-		see(filepath.Join(dir, e.Name()))
-	}
-	return nil
-}
+	"github.com/pinwatch/pinwatch/internal/procfs"
+)
 
 // CPUTime is how long all threads that a process has or had have run, to the nanosecond.
 func CPUTime(pid int) (time.Duration, error) {
@@ -34,22 +22,16 @@ func CPUTime(pid int) (time.Duration, error) {
 	return time.Duration(ts.Nano()), nil
 }
 
-// RSSAnon is the anonymous memory that a process has in RAM, in bytes (/proc/PID/status).
+// RSSAnon is the anonymous memory that a process has in RAM, in bytes.
 func RSSAnon(pid int) (uint64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	status, err := procfs.Process(pid).Status()
 	if err != nil {
 		return 0, fmt.Errorf("read memory: %w", err)
 	}
-	_, rest, _ := strings.Cut(string(status), "\nRssAnon:")
-	fields := strings.Fields(rest)
-	if len(fields) < 2 || fields[1] != "kB" {
+	if status.RSSAnon == nil {
 		return 0, fmt.Errorf("read memory: process %d has no RssAnon", pid)
 	}
-	kb, err := strconv.ParseUint(fields[0], 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("read memory: %w", err)
-	}
-	return kb << 10, nil
+	return *status.RSSAnon, nil
 }
 
 // FDs is how many file descriptors a process has.
