@@ -111,7 +111,7 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 	cfg := program.correlation(&ring.Stacks)
 	cfg.TGID, cfg.Distance, cfg.Sites, cfg.Light, cfg.Aggregate = target.TGID, topology.Distance, o.sites, o.light, o.aggregate
 	ob := &observer{
-		session: session, ring: ring, sums: summed, stats: session.NewStats(), own: session.NewOwn(calibration), program: program,
+		session: session, ring: ring, sums: summed, stats: session.NewStats(), own: session.NewOverhead(calibration), program: program,
 		onWindow: w.settled, tee: o.tee, longest: longestWait(session.Buffers.TurnsPerCPU, o.aggregate),
 		correlator: correlate.New(cfg),
 	}

@@ -37,7 +37,7 @@ type observer struct {
 	sums       *sums // nil: every turn is sent
 	correlator *correlate.Correlator
 	stats      *loader.Stats
-	own        *loader.Own
+	own        *loader.Overhead
 	lost       [bpf.PinwatchEventKindKIND_COUNT]uint64 // already told to the correlator
 	seen       uint64                                  // events so far
 	program    *program

@@ -56,7 +56,7 @@ func observed(s *loader.Session, programs []loader.ProgramStats, sampled, used, 
 }
 
 // addOwn adds what the programs have measured of themselves, and the calibration it rests on.
-func addOwn(o *report.Observer, times []loader.OwnTime, c loader.Calibration) {
+func addOwn(o *report.Observer, times []loader.OverheadTime, c loader.Calibration) {
 	for _, t := range times {
 		row := report.Own{Name: t.Name, Timed: t.N, DispatchNS: t.DispatchNS}
 		if t.N > 0 {

@@ -133,9 +133,9 @@ func (p *program) listed() map[uint64]bool {
 
 func (p *program) m(t loader.ThreadInfo) (goruntime.M, error) {
 	if t.M != 0 {
-		return p.runtime.MAt(t.M, t.OwnTID)
+		return p.runtime.MAt(t.M, t.NSTID)
 	}
-	return p.runtime.ThreadM(t.GBase, t.OwnTID)
+	return p.runtime.ThreadM(t.GBase, t.NSTID)
 }
 
 // threadM is the event that says which M a thread is.

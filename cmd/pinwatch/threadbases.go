@@ -17,7 +17,7 @@ func threadBases(pid int, info *goruntime.Info) (bases []threadBase, err error) 
 		return nil, err
 	}
 	for _, t := range infos {
-		bases = append(bases, threadBase{own: t.OwnTID, base: t.GBase})
+		bases = append(bases, threadBase{own: t.NSTID, base: t.GBase})
 	}
 	return bases, nil
 }
