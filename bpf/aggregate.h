@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// aggregate.h: turns added up in the kernel, for targets whose every switch would be too much to send. A thread's sums are told when a
-// window begins or ends, and before each turn that is sent. Nothing here is built into the programs unless config.h's aggregate is set.
+// aggregate.h: sums of turns in the kernel, for targets with too many switches to send each. A
+// thread's sums are emitted when a window begins or ends, and before each turn that is sent.
+// Without config.h's aggregate the programs contain none of this.
 #ifndef PINWATCH_AGGREGATE_H
 #define PINWATCH_AGGREGATE_H
 
@@ -22,16 +23,16 @@ static __always_inline void sum_fill_lock(struct event_sum_lock *e, const struct
 {
 	const struct thread_sum *sum = &state->sum;
 
-	e->h.flags = sum->looks & 1;
+	e->h.flags = sum->checks & 1;
 	e->until = sum->until;
-	e->looks = sum->looks >> 1;
+	e->checks = sum->checks >> 1;
 	e->handoffs = sum->handoffs;
 	e->wake_ns = sum->wake_ns;
 	e->cpu_ns = sum->cpu_ns;
 }
 
-// Tells the sums of the calling thread, if there is anything new, as of just before now: what happens now comes behind them. What finds no
-// room is told next time.
+// Emits the calling thread's sums, with a time just before now: they precede what happens now. Sums
+// that find no room are emitted next time.
 static __noinline int sum_send(struct thread_state *state, __u32 tid, __u64 now)
 {
 	struct event_sum_lock *l;
@@ -49,27 +50,28 @@ static __noinline int sum_send(struct thread_state *state, __u32 tid, __u64 now)
 		return 0;
 	sum_fill(e, state);
 	emit_submit(e);
-	state->sum.told = state->sum.switches;
-	state->sum.looks &= ~1ULL;
+	state->sum.reported = state->sum.switches;
+	state->sum.checks &= ~1ULL;
 	return 0;
 }
 
-static __always_inline void sum_tell(struct thread_state *state, __u32 tid, __u64 now)
+static __always_inline void sum_flush(struct thread_state *state, __u32 tid, __u64 now)
 {
-	if (state->sum.switches != state->sum.told)
+	if (state->sum.switches != state->sum.reported)
 		sum_send(state, tid, now - 1);
 }
 
-// 1 where v is more than most, else 0; both below 2^63. Without a branch, of which the verifier would follow both ways.
+// 1 if v > most, else 0; both are below 2^63. It has no branch, because the verifier would follow
+// both ways.
 static __always_inline __u32 exceeds(__u64 v, __u64 most)
 {
 	__u64 difference = most - v;
 
-	barrier_var(difference); // clang would make it a comparison, and that a branch
+	barrier_var(difference); // else clang makes it a comparison and a branch
 	return difference >> 63;
 }
 
-// The bucket of a duration, see struct samples.
+// The bucket of a duration, see enum sample_layout.
 static __always_inline __u32 sample_bucket(__u64 ns)
 {
 	__u64 v = ns >> 8;
@@ -84,10 +86,10 @@ static __always_inline __u32 sample_bucket(__u64 ns)
 	shift += exceeds(v >> shift, 0xf) << 2;
 	shift += exceeds(v >> shift, 3) << 1;
 	shift += v >> shift >> 1; // of the highest bit, which makes the first doubling shift 1
-	return 256 + shift * 128 + ((ns >> (shift + 1)) & 127);
+	return SAMPLE_SINGLES + shift * SAMPLE_PER_DOUBLING + ((ns >> (shift + 1)) & (SAMPLE_PER_DOUBLING - 1));
 }
 
-// The bank of the window that a moment is in.
+// The bank of the window that includes a moment.
 static __always_inline __u32 bank_at(__u64 now)
 {
 	__u64 b = boundary;
@@ -126,8 +128,9 @@ static __always_inline bool lock_is_held(__u8 kind)
 	return kind == LOCK_USER || kind == LOCK_RUNTIME || kind == LOCK_ORPHAN;
 }
 
-// A locked thread is woken. Where it is by another one of the target and waits for its goroutine (runtime.startlockedm), that one has given its
-// P away for that, so it leaves its CPU next (stopm). Where it has woken several in one run, the first counts.
+// Notes that a locked thread is woken. If another thread of the target wakes it and it waits for
+// its goroutine (runtime.startlockedm), the waker has handed off its P and leaves its CPU next
+// (stopm). Of several wake-ups in one run the first counts.
 static __always_inline void locked_woken(const struct thread_state *state, const struct task_struct *task, __u64 now)
 {
 	__u64 self = bpf_get_current_pid_tgid();
@@ -139,16 +142,18 @@ static __always_inline void locked_woken(const struct thread_state *state, const
 	if (!slot || !slot->task)
 		return;
 	slot->woke_locked = 1;
-	if (!aggregate || slot->handoff >= slot->since)
+	if (!aggregate || slot->handoff >= slot->run_start)
 		return;
-	slot->handoff_early = task_on_cpu(task) && slot_holds(cpu_slot(task_cpu(task)), task); // the other CPU's slot is dear
+	// task_on_cpu first: reading the other CPU's slot is expensive.
+	slot->handoff_early = task_on_cpu(task) && slot_holds(cpu_slot(task_cpu(task)), task);
 	if (!slot->handoff_early && !state->parked)
 		return;
 	slot->handoff_to = state->tid;
 	slot->handoff = now;
 }
 
-// The waker leaves its CPU of its own will: what it ran since the waking was for the hand-off alone.
+// The waker leaves its CPU voluntarily: its run time since the wake-up belongs to the hand-off
+// only.
 static __always_inline void handoff_end(struct cpu_slot *slot, __u32 cpu, __u32 tid, __u64 now)
 {
 	struct thread_state *to = thread_find(slot->handoff_to);
@@ -157,7 +162,8 @@ static __always_inline void handoff_end(struct cpu_slot *slot, __u32 cpu, __u32 
 	slot->handoff = 0;
 	if (!to)
 		return;
-	if (slot->handoff_early) { // that began when the woken thread had left its CPU, if it was for its goroutine at all
+	// That hand-off began at the woken thread's switch-out, if it was for its goroutine at all.
+	if (slot->handoff_early) {
 		if (!to->parked || to->woken_by != tid || to->off_time < from)
 			return;
 		from = to->off_time;
@@ -168,7 +174,8 @@ static __always_inline void handoff_end(struct cpu_slot *slot, __u32 cpu, __u32 
 	__sync_fetch_and_add(&to->sum.cpu_ns, now - from);
 }
 
-// A window ends and another begins between the switch-out before and this one, or has long, and this is the thread's first turn since.
+// Reports whether a window ends and another begins between the switch-out before and this one, or
+// did earlier and this is the thread's first turn since.
 static __always_inline bool turn_crosses(const struct thread_state *state, const struct event_switch *e)
 {
 	__u64 at = boundary & ~1ULL;
@@ -176,15 +183,17 @@ static __always_inline bool turn_crosses(const struct thread_state *state, const
 	return state->off_time < boundary_before || (state->off_time < at && e->h.time >= at);
 }
 
-// The CPUs beyond the 128th are not remembered: turns that begin there after a migration are all sent. Without an index: Linux 5.10 loses its bound.
-static __always_inline bool cpu_was_told(const struct thread_sum *sum, __u32 cpu)
+// Reports whether the thread's first turn on a CPU was sent. CPUs beyond the 128th are not
+// recorded: all turns that begin there after a migration are sent. There is no index, because Linux
+// 5.10 loses its bound.
+static __always_inline bool cpu_was_sent(const struct thread_sum *sum, __u32 cpu)
 {
 	if (cpu < 64)
 		return sum->cpus[0] >> cpu & 1;
 	return cpu < 128 && sum->cpus[1] >> (cpu - 64) & 1;
 }
 
-static __always_inline void cpu_is_told(struct thread_sum *sum, __u32 cpu)
+static __always_inline void cpu_mark_sent(struct thread_sum *sum, __u32 cpu)
 {
 	if (cpu < 64)
 		sum->cpus[0] |= 1ULL << cpu;
@@ -192,30 +201,33 @@ static __always_inline void cpu_is_told(struct thread_sum *sum, __u32 cpu)
 		sum->cpus[1] |= 1ULL << (cpu - 64);
 }
 
-// What a thread is busy with takes a few turns. Where its end does not come, as of a signal mask that C code sets for life, the turns after
-// that many are added up all the same.
+// Turns in a row that are sent while something is in progress. It normally takes a few. If its end
+// never comes, as with a signal mask that C code sets for life, later turns are summed all the
+// same.
 #define BUSY_TURNS 64
 
-// All parts of the turn are known, and small enough to be added up.
+// Reports whether all parts of the turn are known, and small enough to be summed.
 static __always_inline bool turn_is_whole(const struct event_switch *e)
 {
 	return (e->h.flags & (SWITCH_RUN | SWITCH_OFF | SWITCH_FIRST | SWITCH_DEAD)) == (SWITCH_RUN | SWITCH_OFF) &&
 	       !((e->run_ns | e->runq_ns | e->blocked_ns) >> 32);
 }
 
-// Whether a turn can be added up, as nearly all can: nothing that user space wants to know exactly depends on it, and it begins where the last
-// one ended, in a window that is the present one.
+// Reports whether a turn can be summed, as nearly all can: no exact value depends on it, and it
+// begins at the end of the last one, in the present window.
 static __always_inline bool turn_is_plain(const struct thread_state *state, const struct event_switch *e)
 {
-	return !state->busy && !state->again && state->off_time >= boundary && e->last_cpu == (__s16)e->h.cpu && turn_is_whole(e);
+	return !state->busy && !state->again && state->off_time >= boundary && e->last_cpu == (__s16)e->h.cpu &&
+	       turn_is_whole(e);
 }
 
-// The same for those that are not like that.
+// The same for turns that are not plain.
 static __always_inline bool turn_is_calm(struct thread_state *state, const struct event_switch *e)
 {
 	__u32 cpu = e->h.cpu;
 
-	if (!state->busy) { // since the turn after the last busy one, whose `again` led here
+	// The turn after the last busy one comes here because of `again`.
+	if (!state->busy) {
 		state->sent = 0;
 	} else if (state->sent < BUSY_TURNS) {
 		state->sent++;
@@ -228,10 +240,10 @@ static __always_inline bool turn_is_calm(struct thread_state *state, const struc
 	}
 	if (!turn_is_whole(e) || e->last_cpu < 0 || turn_crosses(state, e))
 		return false;
-	return cpu == (__u32)e->last_cpu || cpu_was_told(&state->sum, cpu);
+	return cpu == (__u32)e->last_cpu || cpu_was_sent(&state->sum, cpu);
 }
 
-// The thread was woken for its locked goroutine by another of the target.
+// Reports whether another thread of the target woke this one for its locked goroutine.
 static __always_inline bool turn_is_handoff(const struct thread_state *state, const struct event_switch *e)
 {
 	return state->parked && e->waker && e->waker != e->h.tid && lock_is_held(state->lock);
@@ -241,7 +253,8 @@ static __always_inline void turn_add(struct thread_state *state, const struct ev
 {
 	struct thread_sum *sum = &state->sum;
 
-	publish(&sum->until, e->h.time); // first: who finds it to be state->off_time still has read what belongs to that
+	// First: a reader that still finds it equal to state->off_time has read consistent sums.
+	publish(&sum->until, e->h.time);
 	sum->switches++;
 	sum->run_ns += e->run_ns;
 	sum->runq_ns += e->runq_ns;
@@ -251,8 +264,9 @@ static __always_inline void turn_add(struct thread_state *state, const struct ev
 		move_add(e->last_cpu, e->h.cpu, e->h.time, e->why);
 	}
 	if (e->lock != LOCK_UNREAD)
-		sum->looks = (sum->looks + 2) | !(e->h.flags & SWITCH_PREEMPTED);
-	// The hand-off is the window's that the turn ends in, but for one that began before all windows.
+		sum->checks = (sum->checks + 2) | !(e->h.flags & SWITCH_PREEMPTED);
+	// The hand-off belongs to the window in which the turn ends, unless it began before all
+	// windows.
 	if (turn_is_handoff(state, e) && e->h.time - e->run_ns - e->runq_ns >= window_begin) {
 		sample_add(e->h.cpu, e->h.time, SAMPLE_WAKE, e->runq_ns);
 		sum->handoffs++;
@@ -260,7 +274,7 @@ static __always_inline void turn_add(struct thread_state *state, const struct ev
 	}
 }
 
-static __noinline int turn_aggregate_closely(struct thread_state *state, const struct event_switch *e)
+static __noinline int turn_aggregate_slow(struct thread_state *state, const struct event_switch *e)
 {
 	__u32 cpu = e->h.cpu;
 
@@ -268,18 +282,18 @@ static __noinline int turn_aggregate_closely(struct thread_state *state, const s
 		turn_add(state, e);
 		return true;
 	}
-	sum_tell(state, e->h.tid, e->h.time);
+	sum_flush(state, e->h.tid, e->h.time);
 	if (turn_crosses(state, e))
 		state->sum.cpus[0] = state->sum.cpus[1] = 0;
-	cpu_is_told(&state->sum, cpu);
+	cpu_mark_sent(&state->sum, cpu);
 	return false;
 }
 
-// Adds a turn up; false: it is to be sent, the sums before it have been told.
+// Sums a turn. false: it must be sent; the sums before it have been emitted.
 static __always_inline bool turn_aggregate(struct thread_state *state, const struct event_switch *e)
 {
 	if (unlikely(!turn_is_plain(state, e)))
-		return turn_aggregate_closely(state, e);
+		return turn_aggregate_slow(state, e);
 	turn_add(state, e);
 	return true;
 }

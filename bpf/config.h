@@ -1,76 +1,87 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// config.h: everything user space decides before the programs are verified. Zero means off or unknown, and the verifier
-// removes what a zero switches off.
+// config.h: everything that user space decides before the programs are verified. Zero means off or
+// unknown. The verifier removes the code that a zero switches off.
 #ifndef PINWATCH_CONFIG_H
 #define PINWATCH_CONFIG_H
 
-// The process observed, in the initial PID namespace.
+// Limits that user space keeps to.
+enum config_limit {
+	G_PIECE_MAX = 128,	    // bytes of a g that are read at once
+	MASKS = 2,		    // signal sets that are known by their address
+	RATE_WINDOW_NS = 100000000, // rate_limit turns may be sent in each window of this length
+};
+
+// The target process, in the initial PID namespace.
 const volatile __u32 target_tgid = 0;
 
-// Depth of pinwatch's own PID namespace: index into struct pid.numbers.
+// Depth of pinwatch's PID namespace: index into struct pid.numbers.
 const volatile __u32 ns_level = 0;
 
-// No program is attached to a system call: what the programs there would say of a caller is told from elsewhere, where that can be.
+// No program is attached to a system call. Other programs emit those programs' records where they
+// can.
 const volatile bool light = false;
 
-// sched_switch has a fourth argument with the previous task's state (Linux 5.18, commit fa2c3254d7cf).
+// sched_switch has a fourth argument with the previous task's state (Linux 5.18, commit
+// fa2c3254d7cf).
 const volatile bool switch_has_state = false;
 
-// Entries of thread_table less one; bytes of ring; turns that each CPU's ring holds. All sizes are powers of two.
+// Entries of thread_table less one; bytes of ring; turns in each CPU's ring. All three sizes are
+// powers of two.
 const volatile __u32 thread_mask = 0;
 const volatile __u32 ring_size = 0;
 const volatile __u32 turns_per_cpu = 1;
 
-// Most turns that all CPUs together may send in each RATE_WINDOW_NS, and how many of these a CPU takes at a time; 0 = any number.
-#define RATE_WINDOW_NS 100000000
+// Turns that all CPUs together may send in each RATE_WINDOW_NS, and the part of them that a CPU
+// takes at a time. 0 = no limit.
 const volatile __u32 rate_limit = 0;
 const volatile __u32 rate_chunk = 0;
 
-// Turns are added up here, and only those that something else depends on are sent.
+// Turns are summed in the kernel. Only turns that another value depends on are sent.
 const volatile bool aggregate = false;
 
-// How many CPUs there can be: what moves is indexed by. Only read when aggregating.
+// Number of possible CPUs, by which move_banks is indexed. Read only when aggregating.
 const volatile __u32 cpu_count = 1;
 
-// Where the target's Go runtime keeps what is read of it; internal/goruntime finds out. Without runtime_known nothing is read.
+// What follows locates values in the target's Go runtime; internal/goruntime determines it. Without
+// runtime_known nothing is read.
 const volatile bool runtime_known = false;
 
-// Ms of C threads exist (runtime/cgo is linked in): they go from thread to thread.
+// Ms of C threads exist (runtime/cgo is linked in): they pass from thread to thread.
 const volatile bool runtime_cgo = false;
 
-// The offsets are this very release's. Else the lock counts are believed only together with what proves them.
+// The offsets are of exactly this release. Otherwise lock counts need further proof.
 const volatile bool offsets_proved = false;
 
-// A thread's g: at its thread pointer plus this, or in a register.
+// A thread's g: at its thread pointer plus this offset, or in a register.
 const volatile __s64 g_tls_offset = 0;
 const volatile bool g_in_register = false;
 
-// Offsets into runtime.g and runtime.m of what is read once per thread, or on a change.
+// Offsets in runtime.g and runtime.m of values that are read once per thread or on a change.
 const volatile __u32 off_g_m = 0;
 const volatile __u32 off_g_goid = 0;
 const volatile __u32 off_g_startpc = 0;
 const volatile __u32 off_m_procid = 0;
 const volatile __u32 off_m_id = 0;
 const volatile __u32 off_m_mstartfn = 0;
-const volatile __u32 off_m_isextra = 0; // 0 = the release has none
+const volatile __u32 off_m_isextra = 0; // 0 = the release has no such field
 const volatile __u32 off_m_curg = 0;
 const volatile __u32 off_m_p = 0;
 
 const volatile __u32 off_m_lockedg = 0;
-const volatile __u32 off_m_lockedext = 0; // and lockedInt behind it
+const volatile __u32 off_m_lockedext = 0; // lockedInt follows it
 
-// status, goid and lockedm of a g are read in one piece: where it begins, how long it is, and where in it they are.
+// status, goid and lockedm of a g are read in one piece: its offset, its length and their offsets
+// in it.
 const volatile __u32 g_piece = 0;
 const volatile __u32 g_piece_size = 0;
 const volatile __u32 in_g_goid = 0;
 const volatile __u32 in_g_status = 0;
 const volatile __u32 in_g_lockedm = 0;
 
-// Address of runtime.asyncPreempt; 0 = not known.
+// Address of runtime.asyncPreempt; 0 = unknown.
 const volatile __u64 async_preempt = 0;
 
-// Sets of signals in the target's memory that never change, by address; 0 = none.
-#define MASKS 2
+// Signal sets in the target's memory that never change: their addresses, 0 = none, and values.
 const volatile __u64 mask_at[MASKS] = {};
 const volatile __u64 mask_set[MASKS] = {};
 

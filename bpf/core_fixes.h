@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// core_fixes.h: what differs between kernels, one function each. No other file knows a kernel version.
+// core_fixes.h: differences between kernels, one function each. No other file depends on a kernel
+// version.
 #ifndef PINWATCH_CORE_FIXES_H
 #define PINWATCH_CORE_FIXES_H
 
@@ -25,13 +26,14 @@ struct task_struct___since_7_3 {
 
 #pragma clang attribute pop
 
-// on_cpu and on_rq were ints until 7.3 made them bytes, some way into which an int-sized load is refused.
+// on_cpu and on_rq were ints until 7.3 made them bytes. At some of their offsets the verifier
+// refuses a load of an int.
 #define task_flag(task, field)                                                                     \
 	(bpf_core_field_size((task)->field) == 1 ?                                                 \
 		 ((const struct task_struct___since_7_3 *)(task))->field :                         \
 		 ((const struct task_struct___before_7_3 *)(task))->field)
 
-// It runs on a CPU, or is just being switched to or from.
+// Reports whether the task runs on a CPU, or is just being switched in or out.
 static __always_inline bool task_on_cpu(const struct task_struct *task)
 {
 	return task_flag(task, on_cpu);
@@ -62,8 +64,8 @@ static __always_inline __u32 task_cpu(const struct task_struct *task)
 	return 0;
 }
 
-// The state that the previous task of a switch leaves with. Before 5.18 it is read from the task, where a waking on another
-// CPU may already have changed it.
+// State with which the previous task of a switch leaves. Before 5.18 it is read from the task,
+// where a wake-up on another CPU may already have changed it.
 static __always_inline __u32 switch_prev_state(const __u64 *ctx, const struct task_struct *prev)
 {
 	if (switch_has_state)
@@ -71,8 +73,8 @@ static __always_inline __u32 switch_prev_state(const __u64 *ctx, const struct ta
 	return task_state(prev);
 }
 
-// Writes what says that everything written before is there. x86 keeps the order of stores; arm64 is made to by an atomic exchange,
-// which its kernels compile since 5.18 (commit 1902472b4fa9).
+// Writes the word that makes everything written before it valid. x86 keeps the order of stores.
+// arm64 needs an atomic exchange, which its kernels compile since 5.18 (commit 1902472b4fa9).
 static __always_inline void publish(__u64 *where, __u64 value)
 {
 #if defined(__TARGET_ARCH_x86)
@@ -83,16 +85,16 @@ static __always_inline void publish(__u64 *where, __u64 value)
 #endif
 }
 
-// The calling thread. bpf_get_current_task_btf is there since 5.11 (commit 3ca1032ab7ab), bpf_task_pt_regs since 5.15
-// (commit dd6e10fbd9fb): kernels that have the second have both.
+// The calling thread. bpf_get_current_task_btf exists since 5.11 (commit 3ca1032ab7ab),
+// bpf_task_pt_regs since 5.15 (commit dd6e10fbd9fb): a kernel with the second has both.
 #define HAS_TASK_PT_REGS bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)
 static __always_inline struct task_struct *current_task(void)
 {
 	return HAS_TASK_PT_REGS ? bpf_get_current_task_btf() : (void *)bpf_get_current_task();
 }
 
-// User-space registers of a thread that is in the kernel. Before bpf_task_pt_regs they are the last thing on a kernel
-// stack of 16 KiB (x86-64, and arm64 with 4 KiB pages).
+// User-space registers of a thread that is in the kernel. Without bpf_task_pt_regs they are the
+// last thing on a kernel stack of 16 KiB (x86-64, and arm64 with 4 KiB pages).
 #define THREAD_SIZE_BEFORE_5_15 (16 * 1024)
 static __always_inline const struct pt_regs *user_registers(struct task_struct *task)
 {
@@ -101,7 +103,7 @@ static __always_inline const struct pt_regs *user_registers(struct task_struct *
 	return BPF_CORE_READ(task, stack) + THREAD_SIZE_BEFORE_5_15 - bpf_core_type_size(struct pt_regs);
 }
 
-// Kernels that hand out the registers let them be read like any memory of theirs.
+// With bpf_task_pt_regs the registers can be read like any kernel memory.
 #define user_register(regs, field) (HAS_TASK_PT_REGS ? (regs)->field : BPF_CORE_READ(regs, field))
 
 #if defined(__TARGET_ARCH_x86)
@@ -112,7 +114,7 @@ static __always_inline const struct pt_regs *user_registers(struct task_struct *
 #else
 #define register_ip pc
 #define register_frame regs[29]
-#define register_argument orig_x0 // the first register itself holds what the call returns
+#define register_argument orig_x0 // the first register itself holds the return value
 #define register_call syscallno
 #endif
 
@@ -140,15 +142,17 @@ static __always_inline __u64 user_program_counter(void)
 	return user_register(user_registers(current_task()), register_ip);
 }
 
-// The number of the system call that the calling thread is in. Where it is in none, it is what the last way into the kernel left there:
-// -1, an interrupt's complement, a fault's error code (arch/x86/entry/entry_64.S; arch/arm64/include/asm/ptrace.h).
+// Number of the system call that the calling thread is in. Outside one it is the value of the last
+// entry into the kernel: -1, an interrupt's complement, a fault's error code
+// (arch/x86/entry/entry_64.S; arch/arm64/include/asm/ptrace.h).
 static __always_inline __s32 current_syscall(void)
 {
 	return (__s32)user_register(user_registers(current_task()), register_call);
 }
 
-// What a thread's g is found by: its thread pointer, or the register itself. The thread pointer is the one that the kernel saved at
-// the last switch-out, or that clone set: libraries and runtimes set it once.
+// The base by which a thread's g is found: its thread pointer, or the register that holds g. The
+// thread pointer is the one that the kernel saved at the last switch-out, or that clone set:
+// libraries and runtimes set it once.
 static __always_inline __u64 thread_g_base(struct task_struct *task)
 {
 #if defined(__TARGET_ARCH_x86)

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// emit.h: reserve, fill, submit. A record that finds no room is counted by kind, so that losses are known exactly.
+// emit.h: reserve, fill, submit. A record that finds no room is counted by kind, so that losses are
+// known exactly.
 #ifndef PINWATCH_EMIT_H
 #define PINWATCH_EMIT_H
 
-// How many eighths of the ring a kind may find full and still come in: the birth and the end of threads go on being told when
-// nothing else is. Locks are told again later.
+// The part of the ring, in eighths, that may be full before records of a kind are refused. Records
+// of a thread's birth and end are still accepted when all others are refused. A refused lock is
+// emitted again later.
 static __always_inline __u32 ring_share(enum event_kind kind)
 {
 	switch (kind) {
@@ -21,7 +23,7 @@ static __always_inline __u32 ring_share(enum event_kind kind)
 	case KIND_SIGRETURN:
 		return 7;
 	default:
-		return 8;
+		return RING_PARTS;
 	}
 }
 
@@ -30,7 +32,7 @@ static __always_inline void *emit_reserve(__u64 size, enum event_kind kind, __u3
 	struct event_header *h = NULL;
 	__u32 share = ring_share(kind);
 
-	if (share == 8 || bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) < ring_size / 8 * share)
+	if (share == RING_PARTS || bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) < ring_size / RING_PARTS * share)
 		h = bpf_ringbuf_reserve(&ring, size, 0);
 	if (!h) {
 		__sync_fetch_and_add(&lost[kind], 1);
@@ -44,13 +46,14 @@ static __always_inline void *emit_reserve(__u64 size, enum event_kind kind, __u3
 	return h;
 }
 
-// No wake-up per record: the observed thread must not pay for our epoll. User space polls.
+// No wake-up per record: the observed thread must not pay for the reader's epoll. User space polls.
 static __always_inline void emit_submit(void *record)
 {
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 }
 
-// Whether the CPU may send one more turn now. Windows begin and end roughly: two CPUs may begin the same one.
+// Reports whether the CPU may send one more turn now. Windows begin and end roughly: two CPUs may
+// begin the same one.
 static __always_inline bool rate_allows(struct cpu_slot *slot, __u64 now)
 {
 	if (slot->quota) {
@@ -68,11 +71,11 @@ static __always_inline bool rate_allows(struct cpu_slot *slot, __u64 now)
 	return true;
 }
 
-// Room for a turn in the ring of this CPU, whose slot that is. The last eighth is kept for the first and the last turns of threads,
-// so that none of these is lost to a flood of others.
+// Reserves a turn in the ring of the CPU with that slot. The last eighth is kept for the first and
+// last turns of threads, so that a flood of other turns loses none of them.
 static __always_inline struct turn *turn_reserve(struct cpu_slot *slot, __u32 cpu, bool lifecycle)
 {
-	__u64 room = lifecycle ? turns_per_cpu : turns_per_cpu - turns_per_cpu / 8;
+	__u64 room = lifecycle ? turns_per_cpu : turns_per_cpu - turns_per_cpu / RING_PARTS;
 	__u32 place = cpu * turns_per_cpu + (slot->head & (turns_per_cpu - 1));
 
 	if (slot->head - slot->tail_seen >= room) {
@@ -90,7 +93,7 @@ static __always_inline void turn_submit(struct cpu_slot *slot)
 	publish(&slot->head, slot->head + 1);
 }
 
-// A record that is its header.
+// Emits a record without further values.
 static __always_inline void emit_plain(enum event_kind kind, __u32 tid, __u64 now, __u8 flags)
 {
 	struct event_plain *e = emit_reserve(sizeof(*e), kind, tid, now);
@@ -101,9 +104,10 @@ static __always_inline void emit_plain(enum event_kind kind, __u32 tid, __u64 no
 	emit_submit(e);
 }
 
-// The calling thread's user stack. The kernel collects it in a buffer of the CPU and copies it when it has let go of that
-// (kernel/bpf/stackmap.c, __bpf_get_stack): where the thread is preempted just there, it gets another one's. So the first entry must be
-// where this thread is.
+// Takes the calling thread's user stack. The kernel collects it in a per-CPU buffer and copies it
+// after releasing that buffer (kernel/bpf/stackmap.c, __bpf_get_stack). If the thread is preempted
+// in between, it gets another thread's stack. So the first entry must be the thread's program
+// counter.
 static __always_inline void emit_stack(void *ctx, struct user_stack *stack)
 {
 	__u64 pc = user_program_counter();
@@ -115,7 +119,8 @@ static __always_inline void emit_stack(void *ctx, struct user_stack *stack)
 	stack->unused = 0;
 }
 
-// The same for a thread in C code, whose frame pointer may be anything: where it does not lead upwards there is no stack to follow.
+// The same for a thread in C code, whose frame pointer may hold any value. If it does not lead
+// upwards, there is no stack.
 static __always_inline void emit_c_stack(void *ctx, struct user_stack *stack)
 {
 	__u64 frame = user_frame_pointer(), next = 0;
@@ -128,8 +133,8 @@ static __always_inline void emit_c_stack(void *ctx, struct user_stack *stack)
 	stack->unused = 0;
 }
 
-// A record that is its header and the stack. Its time is when the stack has been taken: what begins there does not hold that.
-// Returns the time; 0 when there was no room.
+// Emits a record with a stack only. Its time is taken after the stack, so that the interval that
+// begins there does not include it. Returns the time; 0 = there was no room.
 static __always_inline __u64 emit_stacked(void *ctx, enum event_kind kind, __u32 tid)
 {
 	struct event_stacked *e = emit_reserve(sizeof(*e), kind, tid, 0);
@@ -144,7 +149,7 @@ static __always_inline __u64 emit_stacked(void *ctx, enum event_kind kind, __u32
 	return now;
 }
 
-// The calling thread's tid when it belongs to the target, else 0.
+// The calling thread's tid if it belongs to the target, else 0.
 static __always_inline __u32 current_target_tid(void)
 {
 	__u64 id = bpf_get_current_pid_tgid();

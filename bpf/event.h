@@ -1,38 +1,37 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// event.h: the one definition of every record that leaves the kernel. Go's mirror is generated from it (bpf2go), and
-// events/ decodes by the header's kind. Records are naturally aligned and have no padding (-Wpadded).
+// event.h: the one definition of every record that leaves the kernel. bpf2go generates Go's mirror
+// from it, and events/ decodes by the header's kind. Records are naturally aligned and have no
+// padding (-Wpadded).
 //
-// Times are CLOCK_MONOTONIC nanoseconds. A tid is the kernel's own (initial PID namespace) unless it says otherwise.
+// Times are CLOCK_MONOTONIC nanoseconds. A tid is the one in the initial PID namespace unless its
+// comment names another namespace.
 #ifndef PINWATCH_EVENT_H
 #define PINWATCH_EVENT_H
 
-// Bumped when a record changes its meaning or its layout.
-#define WIRE_VERSION 3
-
 enum event_kind {
 	KIND_NONE,
-	KIND_THREAD,	     // a thread that lives: answer of the snapshot iterator
-	KIND_NEWTASK,	     // task_newtask with CLONE_THREAD, in the parent
-	KIND_CLONE_ENTER,    // enter of clone or clone3 with CLONE_THREAD; in light from within task_newtask
-	KIND_CLONE_EXIT,     // exit of that call in the parent
-	KIND_EXIT_ENTER,     // enter of exit(2)
-	KIND_PROCESS_EXIT,   // sched_process_exit of one thread; flags: 1 = by exit(2)
-	KIND_PROCESS_FREE,   // sched_process_free of one thread
-	KIND_SIGMASK,	     // enter of rt_sigprocmask(SIG_SETMASK, set)
-	KIND_SIGALTSTACK,    // enter of sigaltstack(ss)
-	KIND_TGKILL_ENTER,   // enter of tgkill(…, SIGURG); in light from within signal_generate
-	KIND_TGKILL_EXIT,    // exit of that call
+	KIND_THREAD,	      // a living thread: the snapshot iterator's answer
+	KIND_NEWTASK,	      // task_newtask with CLONE_THREAD, in the parent
+	KIND_CLONE_ENTER,     // enter of clone or clone3 with CLONE_THREAD; with config.h's light, in task_newtask
+	KIND_CLONE_EXIT,      // exit of that call in the parent
+	KIND_EXIT_ENTER,      // enter of exit(2)
+	KIND_PROCESS_EXIT,    // sched_process_exit of one thread; flags: enum exit_flag
+	KIND_PROCESS_FREE,    // sched_process_free of one thread
+	KIND_SIGMASK,	      // enter of rt_sigprocmask(SIG_SETMASK, set)
+	KIND_SIGALTSTACK,     // enter of sigaltstack(ss)
+	KIND_TGKILL_ENTER,    // enter of tgkill(…, SIGURG); with config.h's light, in signal_generate
+	KIND_TGKILL_EXIT,     // exit of that call
 	KIND_SIGNAL_GENERATE, // SIGURG generated for a thread of the target
-	KIND_SIGNAL_DELIVER, // SIGURG delivered on a thread of the target; flags: enum lock_kind
-	KIND_SIGRETURN,	     // enter of rt_sigreturn
-	KIND_EXEC,	     // the process executed another program; its one thread may have a new tid
-	KIND_SWITCH,	     // a thread left its CPU: one whole turn, see struct event_switch
-	KIND_THREAD_M,	     // a thread and its M have found each other
-	KIND_LOCK,	     // the lock of a thread's M is another than last told
-	KIND_PARK,	     // a locked goroutine's first voluntary switch-out since it was preempted by injection
-	KIND_PIN,	     // enter of runtime.LockOSThread
-	KIND_SUM,	     // aggregating: turns of a thread that were not sent, added up
-	KIND_SUM_LOCK,	     // aggregating: what these turns showed of its lock
+	KIND_SIGNAL_DELIVER,  // SIGURG delivered on a thread of the target; flags: enum lock_kind
+	KIND_SIGRETURN,	      // enter of rt_sigreturn
+	KIND_EXEC,	      // the process executed another program; its one thread may have a new tid
+	KIND_SWITCH,	      // a switch-out: one whole turn, see struct event_switch
+	KIND_THREAD_M,	      // the M of a thread became known
+	KIND_LOCK,	      // the lock of a thread's M differs from the one emitted last
+	KIND_PARK,	      // a locked goroutine's first voluntary switch-out since its preemption by injection
+	KIND_PIN,	      // enter of runtime.LockOSThread
+	KIND_SUM,	      // aggregating: the sum of a thread's turns that were not sent
+	KIND_SUM_LOCK,	      // aggregating: what these turns showed of its lock
 	KIND_COUNT,
 };
 
@@ -44,56 +43,58 @@ struct event_header {
 	__u8 flags; // by kind
 };
 
-// The user stack, by frame pointers: the interrupted or calling instruction first, then return addresses.
+// The user stack by frame pointers: the interrupted or calling instruction first, then return
+// addresses.
 #define MAX_FRAMES 64
 struct user_stack {
-	__u32 depth; // 0 = not to be had
+	__u32 depth; // 0 = no stack could be taken
 	__u32 unused;
 	__u64 pcs[MAX_FRAMES];
 };
 
-// What the runtime's memory says of a thread's lock.
+// A thread's lock as read from the runtime's memory.
 enum lock_kind {
-	LOCK_UNREAD,  // not read: the offsets are not known, or the program is another one by now
-	LOCK_UNKNOWN, // read, and what was read does not pass the self-check
+	LOCK_UNREAD,  // not read: the offsets are unknown, or the process has executed another program
+	LOCK_UNKNOWN, // read, but the values fail the self-check
 	LOCK_FOREIGN, // the thread has no g: the runtime does not know it
 	LOCK_NONE,
 	LOCK_USER,    // lockedExt > 0
 	LOCK_RUNTIME, // only lockedInt > 0
-	LOCK_ORPHAN,  // lockedExt > 0 and no goroutine: it exited while locked; the M ends, or, m0, is parked for ever
+	LOCK_ORPHAN,  // lockedExt > 0 and no goroutine: it exited while locked; the M ends (m0: is parked for ever)
 };
 
-// A thread as the snapshot iterator finds it. Times are 0 when the programs have not seen it leave, wake or run.
+// State of a thread when the snapshot iterator reads it.
 enum thread_flag {
 	THREAD_ON_CPU = 1,
-	THREAD_RUNNABLE = 2, // waits for a CPU
-	THREAD_EXITED = 4,   // a zombie: its last switch-out lies behind it
-	THREAD_OFF_RUNNABLE = 8, // it left its CPU at off_time still runnable
-	THREAD_NEW = 16,     // has not run since task_newtask
+	THREAD_RUNNABLE = 2,     // waits for a CPU
+	THREAD_EXITED = 4,       // a zombie: its last switch-out is over
+	THREAD_OFF_RUNNABLE = 8, // it was still runnable when it left its CPU at off_time
+	THREAD_NEW = 16,         // it has not run since task_newtask
 };
 
+// Times are 0 when the programs have not seen the thread leave, wake or run.
 struct event_thread {
 	struct event_header h;
 	__u64 off_time;
 	__u64 wake_time;
 	__u64 run_time;
-	__u32 ns_tid; // in pinwatch's PID namespace
+	__u32 ns_tid;   // in pinwatch's PID namespace
 	__s16 last_cpu; // -1: never ran
 	__u8 why;
 	__u8 unused;
 	char comm[16];
-	__u64 g_base;  // thread pointer; where g is kept in a register, that register
-	__u64 m;       // its runtime.m; 0 = not known, or not for good
-	__u32 own_tid; // in the target's own PID namespace
+	__u64 g_base; // the thread pointer; where g is kept in a register, that register
+	__u64 m;      // its runtime.m; 0 = unknown, or the thread does not have it for life
+	__u32 innermost_tid; // in the thread's innermost PID namespace: what gettid returns to it
 	__u32 unused2;
 };
 
 struct event_newtask {
 	struct event_header h; // tid is the child's
 	__u32 parent;
-	__u32 ns_tid; // the child's in pinwatch's PID namespace
+	__u32 ns_tid; // the child's, in pinwatch's PID namespace
 	__u64 clone_flags;
-	__u64 enter; // the time of the parent's KIND_CLONE_ENTER; 0 = not seen
+	__u64 enter; // time of the parent's KIND_CLONE_ENTER; 0 = not seen
 };
 
 struct event_clone_enter {
@@ -107,18 +108,23 @@ struct event_clone_enter {
 struct event_return {
 	struct event_header h;
 	__s64 ret;
-	__u64 enter; // when
+	__u64 enter; // time of the enter
 };
 
-// Kinds that say it all by happening.
+// Kinds without further values.
 struct event_plain {
 	struct event_header h;
 };
 
-// Kinds that say it all by happening there.
+// Kinds with a stack only.
 struct event_stacked {
 	struct event_header h;
 	struct user_stack stack;
+};
+
+// Flags of KIND_PROCESS_EXIT.
+enum exit_flag {
+	EXIT_CALLED = 1, // the thread is in exit(2)
 };
 
 struct event_sigmask {
@@ -132,12 +138,12 @@ struct event_sigaltstack {
 	__u32 unused;
 };
 
-// Where the target of a signal was when it was generated; h.flags of KIND_SIGNAL_GENERATE.
+// Where the target thread of a signal was when it was generated; flags of KIND_SIGNAL_GENERATE.
 enum target_state {
 	TARGET_BLOCKED,
 	TARGET_RUNNABLE,
 	TARGET_ON_CPU,
-	TARGET_UNKNOWN, // just being switched out, or its switch-in was not traced
+	TARGET_UNKNOWN, // it was just being switched out, or its switch-in was not traced
 };
 
 struct event_signal_generate {
@@ -146,14 +152,14 @@ struct event_signal_generate {
 	__u32 sender_tgid;
 	__u32 result; // enum of include/trace/events/signal.h: 0 delivered, 1 ignored, 2 already pending, …
 	__u16 group;  // 1 = for the process, not for this thread
-	__u8 lock;    // enum lock_kind of the target thread, as the sender sees it
+	__u8 lock;    // enum lock_kind of the target thread, read by the sender
 	__u8 unused;
-	__u64 enter;  // the time of the sender's KIND_TGKILL_ENTER; 0 = it sent by other means
+	__u64 enter; // time of the sender's KIND_TGKILL_ENTER; 0 = the signal was sent by other means
 };
 
 struct event_sigreturn {
 	struct event_header h;
-	__u64 pc; // where the interrupted code goes on, from the signal frame; 0 = not readable
+	__u64 pc; // where the interrupted code resumes, from the signal frame; 0 = not readable
 };
 
 struct event_exec {
@@ -162,17 +168,18 @@ struct event_exec {
 	__u32 ns_tid;
 };
 
-// One turn of a thread, sent when it leaves the CPU at h.time: it had left its CPU before, slept for blocked_ns, waited for a
-// CPU for runq_ns and ran for run_ns, so that it left before at h.time - run - runq - blocked. Without SWITCH_RUN the switch-in
-// was not seen: run_ns and runq_ns are 0, and what follows blocked_ns is not known.
+// One turn of a thread, sent at its switch-out at h.time. The thread had left its CPU before, slept
+// for blocked_ns, waited for a CPU for runq_ns and ran for run_ns, so its switch-out before was at
+// h.time - run_ns - runq_ns - blocked_ns. Without SWITCH_RUN the switch-in was not seen: run_ns and
+// runq_ns are 0, and the time after blocked_ns is unknown.
 enum switch_flag {
-	SWITCH_RUN = 1,	     // run_ns is known: the switch-in was seen
-	SWITCH_OFF = 2,	     // blocked_ns + runq_ns is the whole time off the CPU: the switch-out before was seen
-	SWITCH_WAKE = 4,     // runq_ns begins at a waking
-	SWITCH_FIRST = 8,    // the thread's first turn; "left before" is task_newtask
-	SWITCH_PREEMPTED = 16, // leaves while still runnable
-	SWITCH_DEAD = 32,    // leaves for ever
-	SWITCH_PARKED = 64,  // its locked goroutine does not run: the thread waits for it in the runtime's scheduler
+	SWITCH_RUN = 1,	       // run_ns is known: the switch-in was seen
+	SWITCH_OFF = 2,	       // blocked_ns + runq_ns is the whole time off the CPU: the switch-out before was seen
+	SWITCH_WAKE = 4,       // runq_ns begins at a wake-up
+	SWITCH_FIRST = 8,      // the thread's first turn: task_newtask takes the place of the switch-out before
+	SWITCH_PREEMPTED = 16, // it is still runnable
+	SWITCH_DEAD = 32,      // its last switch-out
+	SWITCH_PARKED = 64,    // its locked goroutine does not run: the thread waits for it in the runtime's scheduler
 };
 
 enum migrate_why {
@@ -187,13 +194,19 @@ struct event_switch {
 	__u64 run_ns;
 	__u64 runq_ns;
 	__u64 blocked_ns;
-	__u32 waker; // tid of the target's thread that woke it; 0 = somebody else
-	__s16 last_cpu; // where it ran before; -1 = not known
+	__u32 waker;    // tid of the target's thread that woke it; 0 = woken from outside the target
+	__s16 last_cpu; // the CPU of its run before; -1 = unknown
 	__u8 why;
 	__u8 lock; // enum lock_kind
 };
 
-// The same in the ring of its CPU, in half a cache line, when it fits: no part of the turn takes 4 s.
+// Layout of struct turn's why_lock: enum migrate_why in the low bits, enum lock_kind above them.
+enum turn_pack {
+	TURN_LOCK_SHIFT = 4,
+	TURN_WHY_MASK = 15,
+};
+
+// The same turn in half a cache line, in the ring of its CPU. It fits when no part takes 4 s.
 struct turn {
 	__u64 time;
 	__u32 tid;
@@ -203,12 +216,13 @@ struct turn {
 	__u32 blocked_ns;
 	__s16 last_cpu;
 	__u8 flags;
-	__u8 why_lock; // enum migrate_why, and enum lock_kind << 4
+	__u8 why_lock; // enum turn_pack
 };
 
-// Aggregating: the turns of a thread that no record of their own told of, since the first of them all: the sums of a later record hold
-// those of an earlier one. They lie between the turns that were sent: together they join, up to the switch-out at until. flags:
-// SWITCH_PREEMPTED and SWITCH_PARKED of that switch-out.
+// Aggregating: the sum of all turns of a thread that had no record of their own, since the first of
+// them. A later record's sums include those of an earlier one. The summed turns lie between the
+// turns that were sent and join them, up to the switch-out at until. flags: SWITCH_PREEMPTED and
+// SWITCH_PARKED of that switch-out.
 struct event_sum {
 	struct event_header h;
 	__u64 until;
@@ -219,12 +233,12 @@ struct event_sum {
 	__u64 blocked_ns;
 };
 
-// The looks at the lock in these turns, and the hand-offs to the goroutine that it is locked to. flags: 1 = one of the looks that are new was
-// when the thread left its CPU of its own will.
+// Aggregating: checks of the lock in these turns, and hand-offs to the locked goroutine.
+// flags: 1 = one of the new checks was at a voluntary switch-out.
 struct event_sum_lock {
 	struct event_header h;
 	__u64 until;
-	__u64 looks; // the last of them no more than LOCKED_AGE_NS before until
+	__u64 checks; // the last of them at most LOCKED_AGE_NS before until
 	__u64 handoffs;
 	__u64 wake_ns;
 	__u64 cpu_ns;
@@ -234,38 +248,39 @@ struct event_thread_m {
 	struct event_header h;
 	__u64 m;     // address
 	__u64 id;    // m.id
-	__u64 start; // address of the function the M began with (m.mstartfn); 0 = none
+	__u64 start; // address of the M's first function (m.mstartfn); 0 = none
 	__u64 extra; // 1 = an extra M, lent to a thread of C code
 };
 
 struct event_lock {
 	struct event_header h; // flags: enum lock_kind
 	__u64 goid;	       // of the locked goroutine; 0 = none
-	__u64 entry;	       // address of the function it began with
+	__u64 entry;	       // address of its first function
 	__u32 ext;	       // m.lockedExt
 	__u32 internal;	       // m.lockedInt
-	__u64 parked;	       // 1 = that goroutine does not run
+	__u64 parked;	       // 1 = the goroutine does not run
 };
 
 struct event_pin {
 	struct event_header h;
-	__u64 goid;   // who calls; 0 = not readable
-	__u64 caller; // where it returns to
-	__u64 ext;    // lockedExt before; ~0 = not known
+	__u64 goid;   // of the caller; 0 = not readable
+	__u64 caller; // the return address
+	__u64 ext;    // lockedExt before the call; ~0 = unknown
 	struct user_stack stack;
 };
 
-// What the snapshot iterator answers about one thread: what was added up of it and is not told yet (kind 0 = nothing), and how it is found.
+// The snapshot iterator's answer about one thread: sums that were not emitted yet (kind 0 = none),
+// and its state.
 struct snapshot {
 	struct event_sum_lock sum_lock;
 	struct event_sum sum;
 	struct event_thread thread;
 };
 
-// What the resolver iterator answers about one process.
+// The resolver iterator's answer about one process.
 struct resolved {
-	__u32 tgid; // in the initial PID namespace
-	__u32 level; // of pinwatch's PID namespace
+	__u32 tgid;  // in the initial PID namespace
+	__u32 level; // depth of pinwatch's PID namespace
 	__u32 task_flags;
 };
 

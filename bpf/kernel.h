@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// kernel.h: the kernel types pinwatch reads, and of each only the fields it reads. Every access is relocated against the
-// running kernel's BTF (CO-RE), so the order and the offsets below mean nothing.
+// kernel.h: the kernel types that pinwatch reads, each with only the fields it reads. Every access
+// is relocated against the running kernel's BTF (CO-RE), so the order and the offsets below are
+// arbitrary.
 #ifndef PINWATCH_KERNEL_H
 #define PINWATCH_KERNEL_H
 
@@ -30,18 +31,22 @@ enum { BPF_F_MMAPABLE = 1 << 10 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_AVAIL_DATA = 0 };
 enum { BPF_F_USER_STACK = 1 << 8 };
 
-// What a program on a classic tracepoint returns decides whether perf's own users of it get the event: with 0 from any of the programs nobody
-// does, and perf record, perf trace and perf stat go blind (kernel/trace/bpf_trace.c, trace_call_bpf).
+// Return value of a program on a classic tracepoint. If any program returns 0, perf's own users of
+// the tracepoint do not get the event, and perf record, perf trace and perf stat go blind
+// (kernel/trace/bpf_trace.c, trace_call_bpf).
 enum { PASS_ON = 1 };
 
-// include/uapi/linux/sched.h, signal.h; include/linux/sched.h; arch-independent on the architectures Go supports
+// include/uapi/linux/sched.h, signal.h; include/linux/sched.h; arch-independent on the
+// architectures Go supports
 #define CLONE_THREAD 0x00010000ULL
-#define PF_KTHREAD 0x00200000
 #define TASK_DEAD 0x0080
 #define TASK_WAKING 0x0200
 #define SIGURG 23
 #define SIG_SETMASK 2
 #define SS_DISABLE 2
+
+// include/linux/sched.h
+enum task_flags { PF_KTHREAD = 0x00200000 };
 
 // arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h
 #if defined(__TARGET_ARCH_x86)
@@ -51,7 +56,7 @@ enum { PASS_ON = 1 };
 #endif
 
 #pragma clang diagnostic push
-#pragma clang diagnostic ignored "-Wpadded" // these are no records of ours
+#pragma clang diagnostic ignored "-Wpadded" // the kernel's types have padding
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct pid_namespace;
@@ -144,7 +149,7 @@ enum bpf_func_id {
 #pragma clang attribute pop
 #pragma clang diagnostic pop
 
-// What a classic system-call tracepoint hands to its program: events/syscalls/*/format.
+// Context of a program on a classic system-call tracepoint: events/syscalls/*/format.
 struct syscall_enter {
 	__u64 common;
 	__u64 nr;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// lifecycle.bpf.h: threads come and go. clone and clone3, task_newtask, the system calls that end a Go thread's start-up and
-// begin its end, exit, and the kernel's own end of a thread.
+// lifecycle.bpf.h: threads begin and end. Hooks: clone and clone3, task_newtask, the system calls
+// at the end of a Go thread's start-up and at the beginning of its end, exit, and the kernel's end
+// of a thread.
 #ifndef PINWATCH_LIFECYCLE_BPF_H
 #define PINWATCH_LIFECYCLE_BPF_H
 
-// A call begins whose exit is wanted (now), or one of the same kind whose exit is not (0).
+// Begins a call: with its time if its exit is traced, with 0 if the exit of one of the same kind is
+// not.
 static __always_inline void call_begin(__u32 tid, __u64 now)
 {
 	struct thread_state *self = thread_find(tid);
@@ -24,7 +26,7 @@ static __always_inline void call_end(enum event_kind kind, __s64 ret)
 
 	if (!tid)
 		return;
-	OWN_RUN(kind == KIND_CLONE_EXIT ? OWN_CLONE_RETURN : OWN_TGKILL_RETURN);
+	OVERHEAD_RUN(kind == KIND_CLONE_EXIT ? OVERHEAD_CLONE_RETURN : OVERHEAD_TGKILL_RETURN);
 	self = thread_find(tid);
 	if (!self || !self->call_time)
 		return;
@@ -39,21 +41,21 @@ static __always_inline void call_end(enum event_kind kind, __s64 ret)
 	emit_submit(e);
 }
 
-// Who makes a thread, and from where. Returns the time when all that is done; 0 when there was no room.
-static __always_inline __u64 clone_tell(void *ctx, __u32 tid, __u64 clone_flags, __u8 clone3)
+// Emits the caller of a clone and its stack. Returns the time after that; 0 = there was no room.
+static __always_inline __u64 clone_emit(void *ctx, __u32 tid, __u64 clone_flags, __u8 clone3)
 {
 	struct event_clone_enter *e;
 	__u8 lock;
 	__u64 now;
 
-	lock = lock_look_self(tid, bpf_ktime_get_ns());
+	lock = lock_check_self(tid, bpf_ktime_get_ns());
 	e = emit_reserve(sizeof(*e), KIND_CLONE_ENTER, tid, 0);
 	if (!e)
 		return 0;
 	e->h.flags = clone3;
 	e->clone_flags = clone_flags;
 	e->lock = lock;
-	if (clone3) // is what C libraries call
+	if (clone3) // C libraries call it
 		emit_c_stack(ctx, &e->stack);
 	else
 		emit_stack(ctx, &e->stack);
@@ -63,26 +65,26 @@ static __always_inline __u64 clone_tell(void *ctx, __u32 tid, __u64 clone_flags,
 	return now;
 }
 
-// The call's time begins when all this is done, so that it is not in it.
-static __always_inline void clone_begins(void *ctx, __u64 clone_flags, __u8 clone3)
+// Begins a clone. Its time is taken after all work here, so that the call does not include it.
+static __always_inline void clone_begin(void *ctx, __u64 clone_flags, __u8 clone3)
 {
 	__u32 tid = current_target_tid();
 	__u64 now;
 
 	if (!tid)
 		return;
-	OWN_RUN(OWN_CLONE);
+	OVERHEAD_RUN(OVERHEAD_CLONE);
 	if (!(clone_flags & CLONE_THREAD)) {
 		call_begin(tid, 0);
 		return;
 	}
-	now = clone_tell(ctx, tid, clone_flags, clone3);
+	now = clone_emit(ctx, tid, clone_flags, clone3);
 	call_begin(tid, now ? now : bpf_ktime_get_ns());
 }
 
 static __always_inline void clone_enter(void *ctx, __u64 clone_flags, __u64 b, __u64 c)
 {
-	clone_begins(ctx, clone_flags, 0);
+	clone_begin(ctx, clone_flags, 0);
 }
 
 static __always_inline void clone3_enter(void *ctx, __u64 args, __u64 b, __u64 c)
@@ -90,10 +92,10 @@ static __always_inline void clone3_enter(void *ctx, __u64 args, __u64 b, __u64 c
 	__u64 clone_flags = 0; // the first member of struct clone_args
 
 	if (current_target_tid() && !bpf_probe_read_user(&clone_flags, sizeof(clone_flags), (void *)args))
-		clone_begins(ctx, clone_flags, 1);
+		clone_begin(ctx, clone_flags, 1);
 }
 
-// 0 is the child's.
+// A return value of 0 is the child's.
 static __always_inline void clone_exit(__s64 ret)
 {
 	if (ret)
@@ -116,13 +118,13 @@ int pw_newtask(__u64 *ctx)
 
 	if (!is_target(child))
 		return 0;
-	OWN_RUN(OWN_NEWTASK);
+	OVERHEAD_RUN(OVERHEAD_NEWTASK);
 	if (!(ctx[1] & CLONE_THREAD)) {
 		target_gone = 1; // a new process got the target's old PID
 		return 0;
 	}
 	if (light) // the parent is in its clone
-		enter = clone_tell(ctx, parent, ctx[1], 0);
+		enter = clone_emit(ctx, parent, ctx[1], 0);
 	now = bpf_ktime_get_ns();
 	thread_forget(child->pid); // of a thread whose end was not seen
 	state = thread_make(child->pid);
@@ -130,7 +132,9 @@ int pw_newtask(__u64 *ctx)
 	if (state) {
 		state->off_time = now;
 		state->fresh = 1;
-		state->starting = self && self->masked; // the runtime blocks its signals around it (newosproc), C code's threads get never ready
+		// The runtime blocks its signals around the clone (newosproc). C code's threads
+		// never get ready.
+		state->starting = self && self->masked;
 	}
 	e = emit_reserve(sizeof(*e), KIND_NEWTASK, child->pid, now);
 	if (!e)
@@ -145,10 +149,12 @@ int pw_newtask(__u64 *ctx)
 	return 0;
 }
 
-// With an M that is not its own for life, what looked like the end of a thread was that of a call from C (runtime.dropm). Only a thread that
-// blocks its signals for good, and so may be about to end, is looked at (one that wants to unblock them asks for the old mask: newosproc); where
-// offsets are not proved each one that may know its M (runtime.minit writes it before).
-static __always_inline __u8 sigmask_look(struct thread_state *self, __u32 tid, __u64 now, bool masked, bool for_good)
+// Checks the lock at rt_sigprocmask. If the thread does not have its M for life, the apparent end
+// of a thread was the end of a call from C (runtime.dropm). Only a thread that blocks its signals
+// for good may be about to end, so only that one is checked. One that will unblock them asks for
+// the old mask (newosproc). With offsets that are not proved, each thread that may have its M is
+// checked (runtime.minit writes it earlier).
+static __always_inline __u8 sigmask_check(struct thread_state *self, __u32 tid, __u64 now, bool masked, bool for_good)
 {
 	struct lock_seen seen = {};
 
@@ -158,11 +164,11 @@ static __always_inline __u8 sigmask_look(struct thread_state *self, __u32 tid, _
 	if (self->starting == 2)
 		self->starting = 0;
 	if ((masked && for_good) || (!offsets_proved && (self->m || !runtime_cgo)))
-		lock_look(self, tid, now, &seen);
+		lock_check(self, tid, now, &seen);
 	return seen.kind;
 }
 
-// The set of signals that a system call is given; most often one that is known to be there.
+// The signal set at an address that a system call is given; most often a known one.
 static __always_inline __u64 signal_set(__u64 address)
 {
 	if (!runtime_gone)
@@ -172,7 +178,8 @@ static __always_inline __u64 signal_set(__u64 address)
 	return user_word(address);
 }
 
-// A Go thread's last step to "ready" (minit) and its first step to its end (mexit) is rt_sigprocmask(SIG_SETMASK).
+// rt_sigprocmask(SIG_SETMASK) is the last step of a Go thread to "ready" (minit), and the first
+// step to its end (mexit).
 static __always_inline void sigprocmask_enter(void *ctx, __u64 how, __u64 set_address, __u64 old_address)
 {
 	__u32 tid = current_target_tid();
@@ -184,11 +191,11 @@ static __always_inline void sigprocmask_enter(void *ctx, __u64 how, __u64 set_ad
 	if (!tid || (__s32)how != SIG_SETMASK || !set_address)
 		return;
 	now = bpf_ktime_get_ns();
-	OWN_RUN(OWN_SIGMASK);
+	OVERHEAD_RUN(OVERHEAD_SIGMASK);
 	set = signal_set(set_address);
 	self = thread_find(tid);
 	if (self)
-		lock = sigmask_look(self, tid, now, set >> (SIGURG - 1) & 1, !old_address);
+		lock = sigmask_check(self, tid, now, set >> (SIGURG - 1) & 1, !old_address);
 	e = emit_reserve(sizeof(*e), KIND_SIGMASK, tid, now);
 	if (!e)
 		return;
@@ -208,7 +215,7 @@ static __always_inline void sigaltstack_enter(void *ctx, __u64 stack, __u64 b, _
 
 	if (!tid || !stack)
 		return;
-	OWN_RUN(OWN_SIGALTSTACK);
+	OVERHEAD_RUN(OVERHEAD_SIGALTSTACK);
 	bpf_probe_read_user(&flags, sizeof(flags), (void *)(stack + 8)); // stack_t.ss_flags
 	self = thread_find(tid);
 	if (self && self->masked && flags & SS_DISABLE)
@@ -225,8 +232,8 @@ static __always_inline void sigaltstack_enter(void *ctx, __u64 stack, __u64 b, _
 
 SYSCALL_ENTER(sigaltstack, sigaltstack_enter)
 
-// The calling thread ends: its memory says nothing of it any more.
-static __always_inline void thread_leaves(__u32 tid)
+// The calling thread ends: its memory no longer shows its lock.
+static __always_inline void thread_leave(__u32 tid)
 {
 	struct thread_state *self = thread_find(tid);
 
@@ -240,8 +247,8 @@ static __always_inline void exit_enter(void *ctx, __u64 a, __u64 b, __u64 c)
 
 	if (!tid)
 		return;
-	OWN_RUN(OWN_EXIT);
-	thread_leaves(tid);
+	OVERHEAD_RUN(OVERHEAD_EXIT);
+	thread_leave(tid);
 	emit_stacked(ctx, KIND_EXIT_ENTER, tid);
 }
 
@@ -254,9 +261,9 @@ int pw_process_exit(__u64 *ctx)
 
 	if (!is_target(task))
 		return 0;
-	OWN_RUN(OWN_PROCESS_EXIT);
-	thread_leaves(task->pid);
-	emit_plain(KIND_PROCESS_EXIT, task->pid, bpf_ktime_get_ns(), current_syscall() == NR_EXIT);
+	OVERHEAD_RUN(OVERHEAD_PROCESS_EXIT);
+	thread_leave(task->pid);
+	emit_plain(KIND_PROCESS_EXIT, task->pid, bpf_ktime_get_ns(), current_syscall() == NR_EXIT ? EXIT_CALLED : 0);
 	return 0;
 }
 
@@ -270,7 +277,7 @@ int pw_process_free(__u64 *ctx)
 	return 0;
 }
 
-// exec ends all other threads, and gives the one that called it the tid of the process (fs/exec.c, de_thread).
+// exec ends all other threads and gives its caller the tid of the process (fs/exec.c, de_thread).
 SEC("tp_btf/sched_process_exec")
 int pw_exec(__u64 *ctx)
 {
@@ -284,7 +291,7 @@ int pw_exec(__u64 *ctx)
 	runtime_gone = 1;
 	state = thread_find(old_tid);
 	if (aggregate && state)
-		sum_tell(state, old_tid, bpf_ktime_get_ns()); // what was added up is the old program's
+		sum_flush(state, old_tid, bpf_ktime_get_ns()); // the sums so far are the old program's
 	thread_rename(old_tid, task->pid);
 	state = thread_get(task);
 	if (state)

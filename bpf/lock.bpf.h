@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// lock.bpf.h: who calls runtime.LockOSThread, and from where. Attached on request only: the breakpoint costs a microsecond or two.
+// lock.bpf.h: callers of runtime.LockOSThread, with their stacks. Attached on request only: the
+// breakpoint costs a microsecond or two.
 #ifndef PINWATCH_LOCK_BPF_H
 #define PINWATCH_LOCK_BPF_H
 
-// Where a function that has just been entered returns to: on top of the stack, or in the link register.
+// The return address of a function that has just been entered: on top of the stack, or in the link
+// register.
 static __always_inline __u64 return_address(struct pt_regs *regs)
 {
 #if defined(__TARGET_ARCH_x86)
@@ -13,7 +15,7 @@ static __always_inline __u64 return_address(struct pt_regs *regs)
 #endif
 }
 
-// By frame pointers alone the caller is missing: the function entered has no frame yet.
+// Frame pointers alone miss the caller: the entered function has no frame yet.
 SEC("uprobe")
 int pw_pin(struct pt_regs *ctx)
 {
@@ -29,9 +31,9 @@ int pw_pin(struct pt_regs *ctx)
 		return 0;
 	self = thread_find(tid);
 	if (self) {
-		self->depth_time = 0; // it matters here
-		lock_look(self, tid, now, &seen);
-		self->look_time = 0; // and next time
+		self->depth_time = 0; // read the counts now
+		lock_check(self, tid, now, &seen);
+		self->check_time = 0; // and at the next switch-out
 	}
 	e = emit_reserve(sizeof(*e), KIND_PIN, tid, now);
 	if (!e)
@@ -45,7 +47,7 @@ int pw_pin(struct pt_regs *ctx)
 	return 0;
 }
 
-// What a breakpoint costs by itself.
+// An empty program, to measure the cost of a breakpoint.
 SEC("uprobe")
 int pw_nothing(void *ctx)
 {

@@ -6,36 +6,43 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
-#include "event.h"  // what leaves the kernel
-#include "config.h" // what user space decides
-#include "maps.h"   // all state
-#include "own.h"    // what this costs
+#include "event.h"    // records
+#include "config.h"   // constants that user space sets
+#include "maps.h"     // all state
+#include "overhead.h" // the programs' cost
 #include "core_fixes.h"
 #include "thread.h"
 #include "emit.h"
-#include "aggregate.h" // what is added up instead
-#include "goruntime.h" // what the runtime says of a thread
+#include "aggregate.h" // sums in place of records
+#include "goruntime.h" // reads of the Go runtime's memory
 #include "syscall.h"   // hooks on system calls
 
-#include "lifecycle.bpf.h" // threads come and go
-#include "preempt.bpf.h"   // a SIGURG on its way
-#include "sched.bpf.h"	   // on and off the CPUs
-#include "lock.bpf.h"	   // who asks to be locked
-#include "snapshot.bpf.h"  // who lives now
+#include "lifecycle.bpf.h" // threads begin and end
+#include "preempt.bpf.h"   // SIGURG from tgkill to rt_sigreturn
+#include "sched.bpf.h"	   // switches, wake-ups, migrations
+#include "lock.bpf.h"	   // callers of runtime.LockOSThread
+#include "snapshot.bpf.h"  // threads that live now
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-// Types that only user space uses by name reach BTF, and so Go, through these.
-const enum event_kind *in_btf_kind __attribute__((unused));
-const enum thread_flag *in_btf_thread_flag __attribute__((unused));
-const enum lock_kind *in_btf_lock_kind __attribute__((unused));
-const enum target_state *in_btf_target_state __attribute__((unused));
-const enum switch_flag *in_btf_switch_flag __attribute__((unused));
-const enum migrate_why *in_btf_migrate_why __attribute__((unused));
-const struct snapshot *in_btf_snapshot __attribute__((unused));
-const struct resolved *in_btf_resolved __attribute__((unused));
-const struct cpu_slot *in_btf_cpu_slot __attribute__((unused));
-const struct samples *in_btf_samples __attribute__((unused));
-const struct moves *in_btf_moves __attribute__((unused));
-const enum sample_of *in_btf_sample_of __attribute__((unused));
-const enum own_run *in_btf_own_run __attribute__((unused));
+// Types that only user space names reach BTF, and so Go, through this pointer.
+const union {
+	enum event_kind event_kind;
+	enum thread_flag thread_flag;
+	enum exit_flag exit_flag;
+	enum lock_kind lock_kind;
+	enum lock_age lock_age;
+	enum target_state target_state;
+	enum switch_flag switch_flag;
+	enum turn_pack turn_pack;
+	enum migrate_why migrate_why;
+	enum sample_of sample_of;
+	enum sample_layout sample_layout;
+	enum ring_layout ring_layout;
+	enum config_limit config_limit;
+	enum task_flags task_flags;
+	enum overhead_run overhead_run;
+	enum overhead_side overhead_side;
+	struct snapshot snapshot;
+	struct resolved resolved;
+} *in_btf __attribute__((unused));

@@ -13,9 +13,17 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type PinwatchConfigLimit uint32
+
+const (
+	PinwatchConfigLimitG_PIECE_MAX    PinwatchConfigLimit = 128
+	PinwatchConfigLimitMASKS          PinwatchConfigLimit = 2
+	PinwatchConfigLimitRATE_WINDOW_NS PinwatchConfigLimit = 100000000
+)
+
 type PinwatchCpuSlot struct {
 	_            structs.HostLayout
-	Since        uint64
+	RunStart     uint64
 	Task         uint64
 	Head         uint64
 	TailSeen     uint64
@@ -29,7 +37,7 @@ type PinwatchCpuSlot struct {
 	Unused2      [7]uint64
 	Turn         PinwatchEventSwitch
 	Unused3      [2]uint64
-	Look         struct {
+	Lock         struct {
 		_        structs.HostLayout
 		M        uint64
 		Lockedg  uint64
@@ -193,7 +201,7 @@ type PinwatchEventSumLock struct {
 	_        structs.HostLayout
 	H        PinwatchEventHeader
 	Until    uint64
-	Looks    uint64
+	Checks   uint64
 	Handoffs uint64
 	WakeNs   uint64
 	CpuNs    uint64
@@ -212,20 +220,20 @@ type PinwatchEventSwitch struct {
 }
 
 type PinwatchEventThread struct {
-	_        structs.HostLayout
-	H        PinwatchEventHeader
-	OffTime  uint64
-	WakeTime uint64
-	RunTime  uint64
-	NsTid    uint32
-	LastCpu  int16
-	Why      uint8
-	Unused   uint8
-	Comm     [16]int8
-	G_base   uint64
-	M        uint64
-	OwnTid   uint32
-	Unused2  uint32
+	_            structs.HostLayout
+	H            PinwatchEventHeader
+	OffTime      uint64
+	WakeTime     uint64
+	RunTime      uint64
+	NsTid        uint32
+	LastCpu      int16
+	Why          uint8
+	Unused       uint8
+	Comm         [16]int8
+	G_base       uint64
+	M            uint64
+	InnermostTid uint32
+	Unused2      uint32
 }
 
 type PinwatchEventThreadM struct {
@@ -236,6 +244,21 @@ type PinwatchEventThreadM struct {
 	Start uint64
 	Extra uint64
 }
+
+type PinwatchExitFlag uint32
+
+const (
+	PinwatchExitFlagEXIT_CALLED PinwatchExitFlag = 1
+)
+
+type PinwatchLockAge uint32
+
+const (
+	PinwatchLockAgeDEPTH_AGE_NS    PinwatchLockAge = 1000000
+	PinwatchLockAgeUNLOCKED_AGE_NS PinwatchLockAge = 100000
+	PinwatchLockAgeLOCKED_AGE_NS   PinwatchLockAge = 250000
+	PinwatchLockAgeWAIT_AGE_NS     PinwatchLockAge = 1000000
+)
 
 type PinwatchLockKind uint32
 
@@ -263,29 +286,37 @@ type PinwatchMoves struct {
 	ByWhy [4]uint64
 }
 
-type PinwatchOwnRun uint32
+type PinwatchOverheadRun uint32
 
 const (
-	PinwatchOwnRunOWN_NEWTASK       PinwatchOwnRun = 0
-	PinwatchOwnRunOWN_CLONE         PinwatchOwnRun = 1
-	PinwatchOwnRunOWN_CLONE_RETURN  PinwatchOwnRun = 2
-	PinwatchOwnRunOWN_SIGMASK       PinwatchOwnRun = 3
-	PinwatchOwnRunOWN_SIGALTSTACK   PinwatchOwnRun = 4
-	PinwatchOwnRunOWN_EXIT          PinwatchOwnRun = 5
-	PinwatchOwnRunOWN_PROCESS_EXIT  PinwatchOwnRun = 6
-	PinwatchOwnRunOWN_TGKILL        PinwatchOwnRun = 7
-	PinwatchOwnRunOWN_TGKILL_RETURN PinwatchOwnRun = 8
-	PinwatchOwnRunOWN_GENERATE      PinwatchOwnRun = 9
-	PinwatchOwnRunOWN_DELIVER       PinwatchOwnRun = 10
-	PinwatchOwnRunOWN_SIGRETURN     PinwatchOwnRun = 11
-	PinwatchOwnRunOWN_SWITCH        PinwatchOwnRun = 12
-	PinwatchOwnRunOWN_WAKING        PinwatchOwnRun = 13
-	PinwatchOwnRunOWN_WAKEUP_NEW    PinwatchOwnRun = 14
-	PinwatchOwnRunOWN_MIGRATE       PinwatchOwnRun = 15
-	PinwatchOwnRunOWN_COUNT         PinwatchOwnRun = 16
+	PinwatchOverheadRunOVERHEAD_NEWTASK       PinwatchOverheadRun = 0
+	PinwatchOverheadRunOVERHEAD_CLONE         PinwatchOverheadRun = 1
+	PinwatchOverheadRunOVERHEAD_CLONE_RETURN  PinwatchOverheadRun = 2
+	PinwatchOverheadRunOVERHEAD_SIGMASK       PinwatchOverheadRun = 3
+	PinwatchOverheadRunOVERHEAD_SIGALTSTACK   PinwatchOverheadRun = 4
+	PinwatchOverheadRunOVERHEAD_EXIT          PinwatchOverheadRun = 5
+	PinwatchOverheadRunOVERHEAD_PROCESS_EXIT  PinwatchOverheadRun = 6
+	PinwatchOverheadRunOVERHEAD_TGKILL        PinwatchOverheadRun = 7
+	PinwatchOverheadRunOVERHEAD_TGKILL_RETURN PinwatchOverheadRun = 8
+	PinwatchOverheadRunOVERHEAD_GENERATE      PinwatchOverheadRun = 9
+	PinwatchOverheadRunOVERHEAD_DELIVER       PinwatchOverheadRun = 10
+	PinwatchOverheadRunOVERHEAD_SIGRETURN     PinwatchOverheadRun = 11
+	PinwatchOverheadRunOVERHEAD_SWITCH        PinwatchOverheadRun = 12
+	PinwatchOverheadRunOVERHEAD_WAKING        PinwatchOverheadRun = 13
+	PinwatchOverheadRunOVERHEAD_WAKEUP_NEW    PinwatchOverheadRun = 14
+	PinwatchOverheadRunOVERHEAD_MIGRATE       PinwatchOverheadRun = 15
+	PinwatchOverheadRunOVERHEAD_COUNT         PinwatchOverheadRun = 16
 )
 
-type PinwatchOwnTimed struct {
+type PinwatchOverheadSide uint32
+
+const (
+	PinwatchOverheadSideOVERHEAD_OUT       PinwatchOverheadSide = 1
+	PinwatchOverheadSideOVERHEAD_IN        PinwatchOverheadSide = 2
+	PinwatchOverheadSideOVERHEAD_SIDE_BITS PinwatchOverheadSide = 2
+)
+
+type PinwatchOverheadTimed struct {
 	_  structs.HostLayout
 	N  uint32
 	Ns [64]uint32
@@ -297,6 +328,20 @@ type PinwatchResolved struct {
 	Level     uint32
 	TaskFlags uint32
 }
+
+type PinwatchRingLayout uint32
+
+const (
+	PinwatchRingLayoutRING_PARTS PinwatchRingLayout = 8
+)
+
+type PinwatchSampleLayout uint32
+
+const (
+	PinwatchSampleLayoutSAMPLE_SINGLES      PinwatchSampleLayout = 256
+	PinwatchSampleLayoutSAMPLE_PER_DOUBLING PinwatchSampleLayout = 128
+	PinwatchSampleLayoutSAMPLE_BUCKETS      PinwatchSampleLayout = 3840
+)
 
 type PinwatchSampleOf uint32
 
@@ -343,6 +388,12 @@ const (
 	PinwatchTargetStateTARGET_UNKNOWN  PinwatchTargetState = 3
 )
 
+type PinwatchTaskFlags uint32
+
+const (
+	PinwatchTaskFlagsPF_KTHREAD PinwatchTaskFlags = 2097152
+)
+
 type PinwatchThreadFlag uint32
 
 const (
@@ -359,7 +410,7 @@ type PinwatchThreadState struct {
 	Waker       uint32
 	OffTime     uint64
 	WakeTime    uint64
-	LookTime    uint64
+	CheckTime   uint64
 	ReadTick    uint32
 	Wait        uint32
 	WokenBy     uint32
@@ -392,16 +443,16 @@ type PinwatchThreadState struct {
 		RunNs      uint64
 		RunqNs     uint64
 		BlockedNs  uint64
-		Looks      uint64
+		Checks     uint64
 		Handoffs   uint64
 		WakeNs     uint64
 		Migrations uint64
 		CpuNs      uint64
-		Told       uint64
+		Reported   uint64
 		Cpus       [2]uint64
 		Unused     [2]uint64
 	}
-	ToldM uint64
+	EmittedM uint64
 }
 
 type PinwatchTurn struct {
@@ -416,6 +467,13 @@ type PinwatchTurn struct {
 	Flags     uint8
 	WhyLock   uint8
 }
+
+type PinwatchTurnPack uint32
+
+const (
+	PinwatchTurnPackTURN_LOCK_SHIFT PinwatchTurnPack = 4
+	PinwatchTurnPackTURN_WHY_MASK   PinwatchTurnPack = 15
+)
 
 type PinwatchUserStack struct {
 	_      structs.HostLayout
@@ -479,19 +537,7 @@ const (
 	PinwatchVarG_piece                = "g_piece"
 	PinwatchVarG_pieceSize            = "g_piece_size"
 	PinwatchVarG_tlsOffset            = "g_tls_offset"
-	PinwatchVarInBtfCpuSlot           = "in_btf_cpu_slot"
-	PinwatchVarInBtfKind              = "in_btf_kind"
-	PinwatchVarInBtfLockKind          = "in_btf_lock_kind"
-	PinwatchVarInBtfMigrateWhy        = "in_btf_migrate_why"
-	PinwatchVarInBtfMoves             = "in_btf_moves"
-	PinwatchVarInBtfOwnRun            = "in_btf_own_run"
-	PinwatchVarInBtfResolved          = "in_btf_resolved"
-	PinwatchVarInBtfSampleOf          = "in_btf_sample_of"
-	PinwatchVarInBtfSamples           = "in_btf_samples"
-	PinwatchVarInBtfSnapshot          = "in_btf_snapshot"
-	PinwatchVarInBtfSwitchFlag        = "in_btf_switch_flag"
-	PinwatchVarInBtfTargetState       = "in_btf_target_state"
-	PinwatchVarInBtfThreadFlag        = "in_btf_thread_flag"
+	PinwatchVarInBtf                  = "in_btf"
 	PinwatchVarInG_goid               = "in_g_goid"
 	PinwatchVarInG_lockedm            = "in_g_lockedm"
 	PinwatchVarInG_status             = "in_g_status"
@@ -514,8 +560,8 @@ const (
 	PinwatchVarOffM_procid            = "off_m_procid"
 	PinwatchVarOffsetsProved          = "offsets_proved"
 	PinwatchVarOverflowed             = "overflowed"
-	PinwatchVarOwnLeft                = "own_left"
-	PinwatchVarOwnTimes               = "own_times"
+	PinwatchVarOverheadLeft           = "overhead_left"
+	PinwatchVarOverheadTimes          = "overhead_times"
 	PinwatchVarRateBegin              = "rate_begin"
 	PinwatchVarRateChunk              = "rate_chunk"
 	PinwatchVarRateLimit              = "rate_limit"
@@ -631,69 +677,57 @@ type PinwatchMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type PinwatchVariableSpecs struct {
-	Aggregate        *ebpf.VariableSpec `ebpf:"aggregate"`
-	AsyncPreempt     *ebpf.VariableSpec `ebpf:"async_preempt"`
-	Boundary         *ebpf.VariableSpec `ebpf:"boundary"`
-	BoundaryBefore   *ebpf.VariableSpec `ebpf:"boundary_before"`
-	CpuCount         *ebpf.VariableSpec `ebpf:"cpu_count"`
-	G_inRegister     *ebpf.VariableSpec `ebpf:"g_in_register"`
-	G_piece          *ebpf.VariableSpec `ebpf:"g_piece"`
-	G_pieceSize      *ebpf.VariableSpec `ebpf:"g_piece_size"`
-	G_tlsOffset      *ebpf.VariableSpec `ebpf:"g_tls_offset"`
-	InBtfCpuSlot     *ebpf.VariableSpec `ebpf:"in_btf_cpu_slot"`
-	InBtfKind        *ebpf.VariableSpec `ebpf:"in_btf_kind"`
-	InBtfLockKind    *ebpf.VariableSpec `ebpf:"in_btf_lock_kind"`
-	InBtfMigrateWhy  *ebpf.VariableSpec `ebpf:"in_btf_migrate_why"`
-	InBtfMoves       *ebpf.VariableSpec `ebpf:"in_btf_moves"`
-	InBtfOwnRun      *ebpf.VariableSpec `ebpf:"in_btf_own_run"`
-	InBtfResolved    *ebpf.VariableSpec `ebpf:"in_btf_resolved"`
-	InBtfSampleOf    *ebpf.VariableSpec `ebpf:"in_btf_sample_of"`
-	InBtfSamples     *ebpf.VariableSpec `ebpf:"in_btf_samples"`
-	InBtfSnapshot    *ebpf.VariableSpec `ebpf:"in_btf_snapshot"`
-	InBtfSwitchFlag  *ebpf.VariableSpec `ebpf:"in_btf_switch_flag"`
-	InBtfTargetState *ebpf.VariableSpec `ebpf:"in_btf_target_state"`
-	InBtfThreadFlag  *ebpf.VariableSpec `ebpf:"in_btf_thread_flag"`
-	InG_goid         *ebpf.VariableSpec `ebpf:"in_g_goid"`
-	InG_lockedm      *ebpf.VariableSpec `ebpf:"in_g_lockedm"`
-	InG_status       *ebpf.VariableSpec `ebpf:"in_g_status"`
-	Light            *ebpf.VariableSpec `ebpf:"light"`
-	LockProved       *ebpf.VariableSpec `ebpf:"lock_proved"`
-	Lost             *ebpf.VariableSpec `ebpf:"lost"`
-	MaskAt           *ebpf.VariableSpec `ebpf:"mask_at"`
-	MaskSet          *ebpf.VariableSpec `ebpf:"mask_set"`
-	NsLevel          *ebpf.VariableSpec `ebpf:"ns_level"`
-	OffG_goid        *ebpf.VariableSpec `ebpf:"off_g_goid"`
-	OffG_m           *ebpf.VariableSpec `ebpf:"off_g_m"`
-	OffG_startpc     *ebpf.VariableSpec `ebpf:"off_g_startpc"`
-	OffM_curg        *ebpf.VariableSpec `ebpf:"off_m_curg"`
-	OffM_id          *ebpf.VariableSpec `ebpf:"off_m_id"`
-	OffM_isextra     *ebpf.VariableSpec `ebpf:"off_m_isextra"`
-	OffM_lockedext   *ebpf.VariableSpec `ebpf:"off_m_lockedext"`
-	OffM_lockedg     *ebpf.VariableSpec `ebpf:"off_m_lockedg"`
-	OffM_mstartfn    *ebpf.VariableSpec `ebpf:"off_m_mstartfn"`
-	OffM_p           *ebpf.VariableSpec `ebpf:"off_m_p"`
-	OffM_procid      *ebpf.VariableSpec `ebpf:"off_m_procid"`
-	OffsetsProved    *ebpf.VariableSpec `ebpf:"offsets_proved"`
-	Overflowed       *ebpf.VariableSpec `ebpf:"overflowed"`
-	OwnLeft          *ebpf.VariableSpec `ebpf:"own_left"`
-	OwnTimes         *ebpf.VariableSpec `ebpf:"own_times"`
-	RateBegin        *ebpf.VariableSpec `ebpf:"rate_begin"`
-	RateChunk        *ebpf.VariableSpec `ebpf:"rate_chunk"`
-	RateLimit        *ebpf.VariableSpec `ebpf:"rate_limit"`
-	RateUsed         *ebpf.VariableSpec `ebpf:"rate_used"`
-	RingSize         *ebpf.VariableSpec `ebpf:"ring_size"`
-	RuntimeCgo       *ebpf.VariableSpec `ebpf:"runtime_cgo"`
-	RuntimeGone      *ebpf.VariableSpec `ebpf:"runtime_gone"`
-	RuntimeKnown     *ebpf.VariableSpec `ebpf:"runtime_known"`
-	SlowReads        *ebpf.VariableSpec `ebpf:"slow_reads"`
-	SlowRuns         *ebpf.VariableSpec `ebpf:"slow_runs"`
-	SwitchHasState   *ebpf.VariableSpec `ebpf:"switch_has_state"`
-	TargetGone       *ebpf.VariableSpec `ebpf:"target_gone"`
-	TargetTgid       *ebpf.VariableSpec `ebpf:"target_tgid"`
-	ThreadMask       *ebpf.VariableSpec `ebpf:"thread_mask"`
-	TurnsPerCpu      *ebpf.VariableSpec `ebpf:"turns_per_cpu"`
-	WantedPid        *ebpf.VariableSpec `ebpf:"wanted_pid"`
-	WindowBegin      *ebpf.VariableSpec `ebpf:"window_begin"`
+	Aggregate      *ebpf.VariableSpec `ebpf:"aggregate"`
+	AsyncPreempt   *ebpf.VariableSpec `ebpf:"async_preempt"`
+	Boundary       *ebpf.VariableSpec `ebpf:"boundary"`
+	BoundaryBefore *ebpf.VariableSpec `ebpf:"boundary_before"`
+	CpuCount       *ebpf.VariableSpec `ebpf:"cpu_count"`
+	G_inRegister   *ebpf.VariableSpec `ebpf:"g_in_register"`
+	G_piece        *ebpf.VariableSpec `ebpf:"g_piece"`
+	G_pieceSize    *ebpf.VariableSpec `ebpf:"g_piece_size"`
+	G_tlsOffset    *ebpf.VariableSpec `ebpf:"g_tls_offset"`
+	InBtf          *ebpf.VariableSpec `ebpf:"in_btf"`
+	InG_goid       *ebpf.VariableSpec `ebpf:"in_g_goid"`
+	InG_lockedm    *ebpf.VariableSpec `ebpf:"in_g_lockedm"`
+	InG_status     *ebpf.VariableSpec `ebpf:"in_g_status"`
+	Light          *ebpf.VariableSpec `ebpf:"light"`
+	LockProved     *ebpf.VariableSpec `ebpf:"lock_proved"`
+	Lost           *ebpf.VariableSpec `ebpf:"lost"`
+	MaskAt         *ebpf.VariableSpec `ebpf:"mask_at"`
+	MaskSet        *ebpf.VariableSpec `ebpf:"mask_set"`
+	NsLevel        *ebpf.VariableSpec `ebpf:"ns_level"`
+	OffG_goid      *ebpf.VariableSpec `ebpf:"off_g_goid"`
+	OffG_m         *ebpf.VariableSpec `ebpf:"off_g_m"`
+	OffG_startpc   *ebpf.VariableSpec `ebpf:"off_g_startpc"`
+	OffM_curg      *ebpf.VariableSpec `ebpf:"off_m_curg"`
+	OffM_id        *ebpf.VariableSpec `ebpf:"off_m_id"`
+	OffM_isextra   *ebpf.VariableSpec `ebpf:"off_m_isextra"`
+	OffM_lockedext *ebpf.VariableSpec `ebpf:"off_m_lockedext"`
+	OffM_lockedg   *ebpf.VariableSpec `ebpf:"off_m_lockedg"`
+	OffM_mstartfn  *ebpf.VariableSpec `ebpf:"off_m_mstartfn"`
+	OffM_p         *ebpf.VariableSpec `ebpf:"off_m_p"`
+	OffM_procid    *ebpf.VariableSpec `ebpf:"off_m_procid"`
+	OffsetsProved  *ebpf.VariableSpec `ebpf:"offsets_proved"`
+	Overflowed     *ebpf.VariableSpec `ebpf:"overflowed"`
+	OverheadLeft   *ebpf.VariableSpec `ebpf:"overhead_left"`
+	OverheadTimes  *ebpf.VariableSpec `ebpf:"overhead_times"`
+	RateBegin      *ebpf.VariableSpec `ebpf:"rate_begin"`
+	RateChunk      *ebpf.VariableSpec `ebpf:"rate_chunk"`
+	RateLimit      *ebpf.VariableSpec `ebpf:"rate_limit"`
+	RateUsed       *ebpf.VariableSpec `ebpf:"rate_used"`
+	RingSize       *ebpf.VariableSpec `ebpf:"ring_size"`
+	RuntimeCgo     *ebpf.VariableSpec `ebpf:"runtime_cgo"`
+	RuntimeGone    *ebpf.VariableSpec `ebpf:"runtime_gone"`
+	RuntimeKnown   *ebpf.VariableSpec `ebpf:"runtime_known"`
+	SlowReads      *ebpf.VariableSpec `ebpf:"slow_reads"`
+	SlowRuns       *ebpf.VariableSpec `ebpf:"slow_runs"`
+	SwitchHasState *ebpf.VariableSpec `ebpf:"switch_has_state"`
+	TargetGone     *ebpf.VariableSpec `ebpf:"target_gone"`
+	TargetTgid     *ebpf.VariableSpec `ebpf:"target_tgid"`
+	ThreadMask     *ebpf.VariableSpec `ebpf:"thread_mask"`
+	TurnsPerCpu    *ebpf.VariableSpec `ebpf:"turns_per_cpu"`
+	WantedPid      *ebpf.VariableSpec `ebpf:"wanted_pid"`
+	WindowBegin    *ebpf.VariableSpec `ebpf:"window_begin"`
 }
 
 // PinwatchObjects contains all objects after they have been loaded into the kernel.
@@ -741,69 +775,57 @@ func (m *PinwatchMaps) Close() error {
 //
 // It can be passed to LoadPinwatchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PinwatchVariables struct {
-	Aggregate        *ebpf.Variable `ebpf:"aggregate"`
-	AsyncPreempt     *ebpf.Variable `ebpf:"async_preempt"`
-	Boundary         *ebpf.Variable `ebpf:"boundary"`
-	BoundaryBefore   *ebpf.Variable `ebpf:"boundary_before"`
-	CpuCount         *ebpf.Variable `ebpf:"cpu_count"`
-	G_inRegister     *ebpf.Variable `ebpf:"g_in_register"`
-	G_piece          *ebpf.Variable `ebpf:"g_piece"`
-	G_pieceSize      *ebpf.Variable `ebpf:"g_piece_size"`
-	G_tlsOffset      *ebpf.Variable `ebpf:"g_tls_offset"`
-	InBtfCpuSlot     *ebpf.Variable `ebpf:"in_btf_cpu_slot"`
-	InBtfKind        *ebpf.Variable `ebpf:"in_btf_kind"`
-	InBtfLockKind    *ebpf.Variable `ebpf:"in_btf_lock_kind"`
-	InBtfMigrateWhy  *ebpf.Variable `ebpf:"in_btf_migrate_why"`
-	InBtfMoves       *ebpf.Variable `ebpf:"in_btf_moves"`
-	InBtfOwnRun      *ebpf.Variable `ebpf:"in_btf_own_run"`
-	InBtfResolved    *ebpf.Variable `ebpf:"in_btf_resolved"`
-	InBtfSampleOf    *ebpf.Variable `ebpf:"in_btf_sample_of"`
-	InBtfSamples     *ebpf.Variable `ebpf:"in_btf_samples"`
-	InBtfSnapshot    *ebpf.Variable `ebpf:"in_btf_snapshot"`
-	InBtfSwitchFlag  *ebpf.Variable `ebpf:"in_btf_switch_flag"`
-	InBtfTargetState *ebpf.Variable `ebpf:"in_btf_target_state"`
-	InBtfThreadFlag  *ebpf.Variable `ebpf:"in_btf_thread_flag"`
-	InG_goid         *ebpf.Variable `ebpf:"in_g_goid"`
-	InG_lockedm      *ebpf.Variable `ebpf:"in_g_lockedm"`
-	InG_status       *ebpf.Variable `ebpf:"in_g_status"`
-	Light            *ebpf.Variable `ebpf:"light"`
-	LockProved       *ebpf.Variable `ebpf:"lock_proved"`
-	Lost             *ebpf.Variable `ebpf:"lost"`
-	MaskAt           *ebpf.Variable `ebpf:"mask_at"`
-	MaskSet          *ebpf.Variable `ebpf:"mask_set"`
-	NsLevel          *ebpf.Variable `ebpf:"ns_level"`
-	OffG_goid        *ebpf.Variable `ebpf:"off_g_goid"`
-	OffG_m           *ebpf.Variable `ebpf:"off_g_m"`
-	OffG_startpc     *ebpf.Variable `ebpf:"off_g_startpc"`
-	OffM_curg        *ebpf.Variable `ebpf:"off_m_curg"`
-	OffM_id          *ebpf.Variable `ebpf:"off_m_id"`
-	OffM_isextra     *ebpf.Variable `ebpf:"off_m_isextra"`
-	OffM_lockedext   *ebpf.Variable `ebpf:"off_m_lockedext"`
-	OffM_lockedg     *ebpf.Variable `ebpf:"off_m_lockedg"`
-	OffM_mstartfn    *ebpf.Variable `ebpf:"off_m_mstartfn"`
-	OffM_p           *ebpf.Variable `ebpf:"off_m_p"`
-	OffM_procid      *ebpf.Variable `ebpf:"off_m_procid"`
-	OffsetsProved    *ebpf.Variable `ebpf:"offsets_proved"`
-	Overflowed       *ebpf.Variable `ebpf:"overflowed"`
-	OwnLeft          *ebpf.Variable `ebpf:"own_left"`
-	OwnTimes         *ebpf.Variable `ebpf:"own_times"`
-	RateBegin        *ebpf.Variable `ebpf:"rate_begin"`
-	RateChunk        *ebpf.Variable `ebpf:"rate_chunk"`
-	RateLimit        *ebpf.Variable `ebpf:"rate_limit"`
-	RateUsed         *ebpf.Variable `ebpf:"rate_used"`
-	RingSize         *ebpf.Variable `ebpf:"ring_size"`
-	RuntimeCgo       *ebpf.Variable `ebpf:"runtime_cgo"`
-	RuntimeGone      *ebpf.Variable `ebpf:"runtime_gone"`
-	RuntimeKnown     *ebpf.Variable `ebpf:"runtime_known"`
-	SlowReads        *ebpf.Variable `ebpf:"slow_reads"`
-	SlowRuns         *ebpf.Variable `ebpf:"slow_runs"`
-	SwitchHasState   *ebpf.Variable `ebpf:"switch_has_state"`
-	TargetGone       *ebpf.Variable `ebpf:"target_gone"`
-	TargetTgid       *ebpf.Variable `ebpf:"target_tgid"`
-	ThreadMask       *ebpf.Variable `ebpf:"thread_mask"`
-	TurnsPerCpu      *ebpf.Variable `ebpf:"turns_per_cpu"`
-	WantedPid        *ebpf.Variable `ebpf:"wanted_pid"`
-	WindowBegin      *ebpf.Variable `ebpf:"window_begin"`
+	Aggregate      *ebpf.Variable `ebpf:"aggregate"`
+	AsyncPreempt   *ebpf.Variable `ebpf:"async_preempt"`
+	Boundary       *ebpf.Variable `ebpf:"boundary"`
+	BoundaryBefore *ebpf.Variable `ebpf:"boundary_before"`
+	CpuCount       *ebpf.Variable `ebpf:"cpu_count"`
+	G_inRegister   *ebpf.Variable `ebpf:"g_in_register"`
+	G_piece        *ebpf.Variable `ebpf:"g_piece"`
+	G_pieceSize    *ebpf.Variable `ebpf:"g_piece_size"`
+	G_tlsOffset    *ebpf.Variable `ebpf:"g_tls_offset"`
+	InBtf          *ebpf.Variable `ebpf:"in_btf"`
+	InG_goid       *ebpf.Variable `ebpf:"in_g_goid"`
+	InG_lockedm    *ebpf.Variable `ebpf:"in_g_lockedm"`
+	InG_status     *ebpf.Variable `ebpf:"in_g_status"`
+	Light          *ebpf.Variable `ebpf:"light"`
+	LockProved     *ebpf.Variable `ebpf:"lock_proved"`
+	Lost           *ebpf.Variable `ebpf:"lost"`
+	MaskAt         *ebpf.Variable `ebpf:"mask_at"`
+	MaskSet        *ebpf.Variable `ebpf:"mask_set"`
+	NsLevel        *ebpf.Variable `ebpf:"ns_level"`
+	OffG_goid      *ebpf.Variable `ebpf:"off_g_goid"`
+	OffG_m         *ebpf.Variable `ebpf:"off_g_m"`
+	OffG_startpc   *ebpf.Variable `ebpf:"off_g_startpc"`
+	OffM_curg      *ebpf.Variable `ebpf:"off_m_curg"`
+	OffM_id        *ebpf.Variable `ebpf:"off_m_id"`
+	OffM_isextra   *ebpf.Variable `ebpf:"off_m_isextra"`
+	OffM_lockedext *ebpf.Variable `ebpf:"off_m_lockedext"`
+	OffM_lockedg   *ebpf.Variable `ebpf:"off_m_lockedg"`
+	OffM_mstartfn  *ebpf.Variable `ebpf:"off_m_mstartfn"`
+	OffM_p         *ebpf.Variable `ebpf:"off_m_p"`
+	OffM_procid    *ebpf.Variable `ebpf:"off_m_procid"`
+	OffsetsProved  *ebpf.Variable `ebpf:"offsets_proved"`
+	Overflowed     *ebpf.Variable `ebpf:"overflowed"`
+	OverheadLeft   *ebpf.Variable `ebpf:"overhead_left"`
+	OverheadTimes  *ebpf.Variable `ebpf:"overhead_times"`
+	RateBegin      *ebpf.Variable `ebpf:"rate_begin"`
+	RateChunk      *ebpf.Variable `ebpf:"rate_chunk"`
+	RateLimit      *ebpf.Variable `ebpf:"rate_limit"`
+	RateUsed       *ebpf.Variable `ebpf:"rate_used"`
+	RingSize       *ebpf.Variable `ebpf:"ring_size"`
+	RuntimeCgo     *ebpf.Variable `ebpf:"runtime_cgo"`
+	RuntimeGone    *ebpf.Variable `ebpf:"runtime_gone"`
+	RuntimeKnown   *ebpf.Variable `ebpf:"runtime_known"`
+	SlowReads      *ebpf.Variable `ebpf:"slow_reads"`
+	SlowRuns       *ebpf.Variable `ebpf:"slow_runs"`
+	SwitchHasState *ebpf.Variable `ebpf:"switch_has_state"`
+	TargetGone     *ebpf.Variable `ebpf:"target_gone"`
+	TargetTgid     *ebpf.Variable `ebpf:"target_tgid"`
+	ThreadMask     *ebpf.Variable `ebpf:"thread_mask"`
+	TurnsPerCpu    *ebpf.Variable `ebpf:"turns_per_cpu"`
+	WantedPid      *ebpf.Variable `ebpf:"wanted_pid"`
+	WindowBegin    *ebpf.Variable `ebpf:"window_begin"`
 }
 
 // PinwatchPrograms contains all programs after they have been loaded into the kernel.

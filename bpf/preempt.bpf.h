@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// preempt.bpf.h: a SIGURG on its way: tgkill, signal_generate, signal_deliver, rt_sigreturn.
+// preempt.bpf.h: a SIGURG from its sending to its return: tgkill, signal_generate, signal_deliver,
+// rt_sigreturn.
 #ifndef PINWATCH_PREEMPT_BPF_H
 #define PINWATCH_PREEMPT_BPF_H
 
@@ -10,7 +11,7 @@ static __always_inline void tgkill_enter(void *ctx, __u64 tgid, __u64 target, __
 
 	if (!tid)
 		return;
-	OWN_RUN(OWN_TGKILL);
+	OVERHEAD_RUN(OVERHEAD_TGKILL);
 	if ((__s32)sig != SIGURG) {
 		call_begin(tid, 0);
 		return;
@@ -34,8 +35,9 @@ static __always_inline __u8 target_state_unseen(const struct task_struct *task)
 	return task_state(task) == 0 || task_on_rq(task) ? TARGET_RUNNABLE : TARGET_BLOCKED;
 }
 
-// Where a signal finds its target. The tracepoint comes after the wake-up (kernel/signal.c, complete_signal), so a thread that
-// the sender has woken in this very call was blocked; in light nobody knows when the call began. A task's on_cpu outlasts its switch-out; the slot does not.
+// Where the target thread of a signal is. The tracepoint comes after the wake-up (kernel/signal.c,
+// complete_signal), so a thread that the sender woke in this very call was blocked. With light the
+// beginning of the call is unknown. A task's on_cpu outlasts its switch-out; the slot does not.
 static __always_inline __u8 target_state(struct task_struct *task, __u32 sender, __u64 enter)
 {
 	const struct thread_state *state = thread_get(task);
@@ -58,9 +60,10 @@ static __always_inline __u8 target_state(struct task_struct *task, __u32 sender,
 	return woken || state->off_runnable ? TARGET_RUNNABLE : TARGET_BLOCKED;
 }
 
-// The siginfo argument is 0 (from the calling process), 1 (from the kernel) or a pointer; kernel-made ones have a positive
-// si_code (include/linux/signal_types.h, include/uapi/asm-generic/siginfo.h). As it may be no pointer, 6.12 and later refuse to have it
-// followed as one (kernel/bpf/btf.c, raw_tp_null_args).
+// Reports whether the kernel itself sent the signal. The siginfo argument is 0 (from the calling
+// process), 1 (from the kernel) or a pointer. Siginfo made by the kernel has a positive si_code
+// (include/linux/signal_types.h, include/uapi/asm-generic/siginfo.h). Since the argument may be no
+// pointer, 6.12 and later refuse to dereference it (kernel/bpf/btf.c, raw_tp_null_args).
 static __always_inline bool sent_by_kernel(__u64 info)
 {
 	const struct kernel_siginfo *si = (const void *)info;
@@ -83,7 +86,7 @@ int pw_generate(__u64 *ctx)
 
 	if ((__s32)ctx[0] != SIGURG || !is_target(task))
 		return 0;
-	OWN_RUN(OWN_GENERATE);
+	OVERHEAD_RUN(OVERHEAD_GENERATE);
 	state = thread_get(task);
 	if (state && !ctx[4] && !ctx[3]) // it will be delivered, and to this thread
 		state->pending = 1;
@@ -124,25 +127,25 @@ int pw_deliver(__u64 *ctx)
 	tid = current_target_tid();
 	if (!tid)
 		return 0;
-	OWN_RUN(OWN_DELIVER);
+	OVERHEAD_RUN(OVERHEAD_DELIVER);
 	self = thread_find(tid);
 	if (self) {
 		self->pending = 0;
 		self->handling = !light; // until its sigreturn, which light does not see
-		self->again = 1; // it may have come back for this from where it was pending
+		self->again = 1; // it may have been blocked while the signal was pending, and have run again for it
 	}
-	emit_plain(KIND_SIGNAL_DELIVER, tid, now, lock_look_self(tid, now));
+	emit_plain(KIND_SIGNAL_DELIVER, tid, now, lock_check_self(tid, now));
 	return 0;
 }
 
-// Where the saved program counter lies above the stack pointer at rt_sigreturn.
+// Offset of the saved program counter from the stack pointer at rt_sigreturn.
 #if defined(__TARGET_ARCH_x86)
-// arch/x86/include/asm/sigframe.h: the restorer's return address is popped, sp is at struct ucontext;
-// uc_flags, uc_link, uc_stack (40 bytes), then gregs, of which rip is the 17th.
+// arch/x86/include/asm/sigframe.h: the restorer's return address is popped, sp is at struct
+// ucontext: uc_flags, uc_link, uc_stack (40 bytes), then gregs, of which rip is the 17th.
 #define SIGFRAME_PC (40 + 16 * 8)
 #else
-// arch/arm64/kernel/signal.c struct rt_sigframe: siginfo (128 bytes), then struct ucontext, whose sigcontext is at 176:
-// fault_address, regs[31], sp, pc.
+// arch/arm64/kernel/signal.c struct rt_sigframe: siginfo (128 bytes), then struct ucontext, whose
+// sigcontext is at 176: fault_address, regs[31], sp, pc.
 #define SIGFRAME_PC (128 + 176 + 8 + 31 * 8 + 8)
 #endif
 
@@ -156,12 +159,13 @@ static __always_inline void sigreturn_enter(void *ctx)
 
 	if (!tid)
 		return;
-	OWN_RUN(OWN_SIGRETURN);
+	OVERHEAD_RUN(OVERHEAD_SIGRETURN);
 	bpf_probe_read_user(&pc, sizeof(pc), (void *)(user_stack_pointer() + SIGFRAME_PC));
 	self = thread_find(tid);
 	if (self)
 		self->handling = 0;
-	if (self && runtime_known && async_preempt && pc == async_preempt && (self->lock == LOCK_USER || self->lock == LOCK_RUNTIME))
+	if (self && runtime_known && async_preempt && pc == async_preempt &&
+	    (self->lock == LOCK_USER || self->lock == LOCK_RUNTIME))
 		self->injected = 1;
 	e = emit_reserve(sizeof(*e), KIND_SIGRETURN, tid, now);
 	if (!e)

@@ -1,8 +1,9 @@
 //go:build ignore
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// reference.bpf.c: the least that a program at sched_switch can do and still send a thread's turn with its lock. Nobody runs it
-// but loader's benchmarks and tests, which hold pw_switch against it. It knows nothing of what makes the numbers right: no wake-ups, no
-// losses by kind, no self-checks. And what tells whether an attached program slows everybody's system calls.
+// reference.bpf.c: the least that a program at sched_switch can do and still send a thread's turn
+// with its lock. Only loader's benchmarks and tests run it and compare pw_switch with it. It lacks
+// everything that makes the numbers right: wake-ups, losses by kind, self-checks. A second program
+// finds whether an attached program slows every system call.
 
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
@@ -32,10 +33,10 @@ struct {
 
 struct reference_state {
 	__u64 off_time;
-	__u64 m; // 0 = not looked for yet
+	__u64 m; // 0 = not read yet
 };
 
-// Deleted by the kernel together with the task.
+// The kernel deletes it together with the task.
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -45,15 +46,15 @@ struct {
 
 #define MAX_CPUS 4096
 struct reference_slot {
-	__u64 since;
+	__u64 run_start;
 	__u64 unused[7];
 };
 struct reference_slot reference_slots[MAX_CPUS];
 
-// Switch-outs of the target that sent no record. The benchmark wants none: to do nothing is cheap.
+// Switch-outs of the target that sent no record. The benchmark requires 0: doing nothing is cheap.
 __u64 reference_missed;
 
-// The scheduler must not allocate.
+// Allocates the state of living threads: the scheduler must not allocate.
 SEC("iter/task")
 int reference_prepare(struct bpf_iter__task *ctx)
 {
@@ -74,7 +75,7 @@ int reference_newtask(__u64 *ctx)
 	return 0;
 }
 
-// Once per thread.
+// Reads the thread's m, once per thread.
 static __noinline __u64 reference_m(void)
 {
 	__u64 base = thread_g_base(current_task()), g = 0, m = 0;
@@ -131,13 +132,14 @@ int reference_switch(__u64 *ctx)
 	cpu = bpf_get_smp_processor_id();
 	slot = &reference_slots[cpu & (MAX_CPUS - 1)];
 	if (out)
-		reference_turn(prev, slot->since, cpu, now);
-	slot->since = now;
+		reference_turn(prev, slot->run_start, cpu, now);
+	slot->run_start = now;
 	return 0;
 }
 
-// Does every system call of a task take the slow way, because some tracepoint is on one? SYSCALL_WORK_SYSCALL_TRACEPOINT of
-// include/linux/thread_info.h since 5.11; before, and on arm64, TIF_SYSCALL_TRACEPOINT of arch/*/include/asm/thread_info.h.
+// Flags of a task whose system calls all take the slow path, because some tracepoint is on one:
+// SYSCALL_WORK_SYSCALL_TRACEPOINT of include/linux/thread_info.h since 5.11; before, and on arm64,
+// TIF_SYSCALL_TRACEPOINT of arch/*/include/asm/thread_info.h.
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct thread_info___since_5_11 {
 	unsigned long syscall_work;

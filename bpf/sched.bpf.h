@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// sched.bpf.h: what the scheduler does with the target's threads. A thread's turn is sent as one record when it leaves its
-// CPU; the other programs only note what that record will say.
+// sched.bpf.h: the scheduler's work on the target's threads. One record holds a thread's turn and
+// is sent at its switch-out. The other programs only note values for it.
 #ifndef PINWATCH_SCHED_BPF_H
 #define PINWATCH_SCHED_BPF_H
 
-// When the thread was woken for the absence that ended at a moment: 0 = it was preempted, or woken before it had left its CPU.
+// The wake-up of the absence that ended at a moment; 0 = it was preempted, or woken before its
+// switch-out.
 static __always_inline __u64 turn_wake(const struct thread_state *state, __u64 in)
 {
 	__u64 out = state->off_time;
@@ -16,7 +17,7 @@ static __always_inline __u64 turn_wake(const struct thread_state *state, __u64 i
 	return state->early && state->early_time > out && state->early_time <= in ? state->early_time : 0;
 }
 
-// Who woke it then, or before it had left.
+// The thread that woke it at that wake-up, or before its switch-out.
 static __always_inline __u32 turn_waker(const struct thread_state *state, __u64 wake)
 {
 	if (!wake)
@@ -24,7 +25,7 @@ static __always_inline __u32 turn_waker(const struct thread_state *state, __u64 
 	return wake == state->wake_time ? state->waker : state->early_waker;
 }
 
-// Who has woken it in the run that began then and ends now.
+// The thread that woke it during the run that began at in and ends now.
 static __always_inline __u32 turn_early_waker(const struct thread_state *state, __u64 in)
 {
 	if (state->early && state->early_time > in)
@@ -32,15 +33,15 @@ static __always_inline __u32 turn_early_waker(const struct thread_state *state, 
 	return state->wake_time > in ? state->waker : 0;
 }
 
-// Splits the turn that ends now: away since state->off_time, back since slot->since.
-static __always_inline __u8 turn_split(struct event_switch *e, const struct thread_state *state, const struct cpu_slot *slot,
-				       bool seen, __u64 now)
+// Splits the turn that ends now: off the CPU since state->off_time, running since slot->run_start.
+static __always_inline __u8 turn_split(struct event_switch *e, const struct thread_state *state,
+				       const struct cpu_slot *slot, bool seen, __u64 now)
 {
-	__u64 in = slot->since, out = state->off_time, wake = turn_wake(state, seen ? in : now);
+	__u64 in = slot->run_start, out = state->off_time, wake = turn_wake(state, seen ? in : now);
 	__u8 known = SWITCH_RUN;
 
 	e->waker = turn_waker(state, wake);
-	if (!seen) { // ran before the programs were there, or its switch-in was not traced
+	if (!seen) { // it ran before the programs were attached, or its switch-in was not traced
 		e->blocked_ns = out && wake ? wake - out : 0;
 		e->run_ns = e->runq_ns = 0;
 		return out ? SWITCH_OFF : 0;
@@ -48,7 +49,7 @@ static __always_inline __u8 turn_split(struct event_switch *e, const struct thre
 	if (wake)
 		known |= SWITCH_WAKE;
 	else
-		wake = out; // preempted, or woken before it had left: it waited all the time
+		wake = out; // preempted, or woken before its switch-out: it waited all the time
 	if (out)
 		known |= SWITCH_OFF;
 	e->run_ns = now - in;
@@ -57,7 +58,8 @@ static __always_inline __u8 turn_split(struct event_switch *e, const struct thre
 	return known;
 }
 
-// Sends a turn by the CPU's own ring or, in the rare case that it does not fit, by the one that all share.
+// Sends a turn through the CPU's ring or, in the rare case that it does not fit, through the shared
+// one.
 static __always_inline void turn_send(const struct event_switch *e, struct cpu_slot *slot, bool lifecycle)
 {
 	struct turn *t;
@@ -82,11 +84,12 @@ static __always_inline void turn_send(const struct event_switch *e, struct cpu_s
 	t->blocked_ns = e->blocked_ns;
 	t->last_cpu = e->last_cpu;
 	t->flags = e->h.flags;
-	t->why_lock = e->why | e->lock << 4;
+	t->why_lock = e->why | e->lock << TURN_LOCK_SHIFT;
 	turn_submit(slot);
 }
 
-// A locked goroutine that was preempted waits in the scheduler for its own thread, if the stack says so (runtime.stoplockedm).
+// Emits the stack of a preempted locked goroutine at its thread's voluntary switch-out. The stack
+// shows whether it waits in the scheduler for its own thread (runtime.stoplockedm).
 static __noinline int turn_park(void *ctx, struct thread_state *state, __u32 tid)
 {
 	state->injected = 0;
@@ -95,16 +98,16 @@ static __noinline int turn_park(void *ctx, struct thread_state *state, __u32 tid
 	return 0;
 }
 
-static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct cpu_slot *slot, __u32 cpu, __u64 now, bool runnable,
-				     bool dead)
+static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct cpu_slot *slot,
+				     __u32 cpu, __u64 now, bool runnable, bool dead)
 {
 	struct thread_state *state = thread_get(prev);
-	struct lock_seen *lock = &slot->look;
+	struct lock_seen *lock = &slot->lock;
 	struct event_switch *e = &slot->turn;
 	__u32 tid = prev->pid;
 
 	if (unlikely(!state)) {
-		if (prev->exit_state || target_gone) // it had left the kernel's lists before the programs were there
+		if (prev->exit_state || target_gone) // it had left the kernel's lists before the programs were attached
 			return;
 		state = thread_make(tid); // its birth was not seen: Linux 7 skips some runs of programs
 		if (!state) {
@@ -116,7 +119,7 @@ static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct
 	if (dead)
 		lock->kind = state->lock;
 	else
-		lock_look_at_switch(state, prev, slot, now, runnable, lock);
+		lock_check_switch(state, prev, slot, now, runnable, lock);
 	if (unlikely(state->injected) && !runnable)
 		turn_park(ctx, state, tid);
 	e->h.time = now;
@@ -128,10 +131,10 @@ static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct
 	e->last_cpu = state->last_cpu - 1;
 	e->why = state->why;
 	e->lock = lock->kind;
-	barrier(); // from here on it is read from there
+	barrier(); // later reads of *e are from memory
 	if (!aggregate || !turn_aggregate(state, e))
 		turn_send(e, slot, state->fresh || dead);
-	if (aggregate && slot->handoff >= slot->since && slot->handoff && !runnable)
+	if (aggregate && slot->handoff >= slot->run_start && slot->handoff && !runnable)
 		handoff_end(slot, cpu, tid, now);
 	if (dead) {
 		thread_forget(tid);
@@ -141,7 +144,7 @@ static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct
 		state->parked = lock->parked && !runnable;
 		state->resuming >>= 1; // parked for a preemption: until the turn after this one
 	}
-	state->woken_by = runnable ? 0 : turn_early_waker(state, slot->since);
+	state->woken_by = runnable ? 0 : turn_early_waker(state, slot->run_start);
 	publish(&state->off_time, now);
 	state->last_cpu = cpu + 1;
 	state->why = WHY_UNKNOWN;
@@ -166,21 +169,22 @@ int pw_switch(__u64 *ctx)
 	if (!slot)
 		return 0;
 	now = bpf_ktime_get_ns();
-	OWN_RUN_IF(OWN_SWITCH, (out ? OWN_OUT : 0) | (in ? OWN_IN : 0), OWN_CHANCE(now));
+	OVERHEAD_RUN_IF(OVERHEAD_SWITCH, (out ? OVERHEAD_OUT : 0) | (in ? OVERHEAD_IN : 0), OVERHEAD_CHANCE(now));
 	if (out) {
 		__u32 state = switch_prev_state(ctx, prev);
 
 		turn_end(ctx, prev, slot, cpu, now, ctx[0] || !state, state & TASK_DEAD);
 	}
-	slot->since = now;
+	slot->run_start = now;
 	slot->woke_locked = 0;
 	slot->task = in ? (__u64)next : 0;
 	return 0;
 }
 
-// A thread that has been woken since it left its CPU is back, or soon will be: this waking is for the absence after that. Its state
-// is looked at before the clock, so that a switch-out meanwhile does not make it older than it is.
-static __always_inline void thread_woken(const struct task_struct *task, enum own_run run)
+// Notes a wake-up. If the thread was woken since its switch-out already, it is back on a CPU or
+// soon will be: this wake-up is for the absence after that. The state is read before the clock, so
+// that a switch-out in between does not make the wake-up older than it is.
+static __always_inline void thread_woken(const struct task_struct *task, enum overhead_run run)
 {
 	struct thread_state *state;
 	bool early;
@@ -194,7 +198,7 @@ static __always_inline void thread_woken(const struct task_struct *task, enum ow
 	early = state->wake_time > state->off_time;
 	barrier();
 	now = bpf_ktime_get_ns();
-	OWN_RUN(run);
+	OVERHEAD_RUN(run);
 	if (early) {
 		state->early_time = now;
 		state->early_waker = current_target_tid();
@@ -210,14 +214,14 @@ static __always_inline void thread_woken(const struct task_struct *task, enum ow
 SEC("tp_btf/sched_waking")
 int pw_waking(__u64 *ctx)
 {
-	thread_woken((void *)ctx[0], OWN_WAKING);
+	thread_woken((void *)ctx[0], OVERHEAD_WAKING);
 	return 0;
 }
 
 SEC("tp_btf/sched_wakeup_new")
 int pw_wakeup_new(__u64 *ctx)
 {
-	thread_woken((void *)ctx[0], OWN_WAKEUP_NEW);
+	thread_woken((void *)ctx[0], OVERHEAD_WAKEUP_NEW);
 	return 0;
 }
 
@@ -237,7 +241,7 @@ int pw_migrate(__u64 *ctx)
 
 	if (!is_target(task))
 		return 0;
-	OWN_RUN(OWN_MIGRATE);
+	OVERHEAD_RUN(OVERHEAD_MIGRATE);
 	state = thread_get(task);
 	if (!state)
 		return 0;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// snapshot.bpf.h: questions that user space asks by reading an iterator, not by an event: which process is this PID, and
-// which threads live now. They answer in the seq file, so an answer is never lost.
+// snapshot.bpf.h: iterators that answer user space's questions: the process of a PID, and the
+// threads that live now. They write to the seq file, so no answer is lost.
 #ifndef PINWATCH_SNAPSHOT_BPF_H
 #define PINWATCH_SNAPSHOT_BPF_H
 
-// Which process has wanted_pid in the PID namespace of the reader?
+// Finds the process that has wanted_pid in the PID namespace of the reader.
 SEC("iter/task")
 int pw_resolve(struct bpf_iter__task *ctx)
 {
@@ -22,7 +22,7 @@ int pw_resolve(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-// Makes room for the state of every thread that lives, so that no hook has to.
+// Makes the state of every living thread, so that no hook has to.
 SEC("iter/task")
 int pw_prepare(struct bpf_iter__task *ctx)
 {
@@ -50,8 +50,9 @@ static __always_inline __u8 snapshot_flags(const struct task_struct *task, const
 	return flags;
 }
 
-// Aggregating: the sums of a thread that has not left its CPU since the last boundary; one that has has told them itself. false: it has left
-// its CPU meanwhile, and what was read does not belong together.
+// Aggregating: reads the sums of a thread that has not left its CPU since the last boundary; one
+// that has emits them itself. false: it has left its CPU meanwhile, and the values read are
+// inconsistent.
 static __always_inline bool snapshot_sums(struct snapshot *s, const struct thread_state *state)
 {
 	s->sum_lock.h = s->sum.h = s->thread.h;
@@ -61,14 +62,16 @@ static __always_inline bool snapshot_sums(struct snapshot *s, const struct threa
 	barrier();
 	if (*(volatile __u64 *)&state->off_time != s->thread.off_time || s->sum.until > s->thread.off_time)
 		return false;
-	if (s->sum.until == s->thread.off_time && s->sum.until < boundary && s->sum.switches) { // else its last turn was sent
+	// Otherwise its last turn was sent.
+	if (s->sum.until == s->thread.off_time && s->sum.until < boundary && s->sum.switches) {
 		s->sum_lock.h.kind = KIND_SUM_LOCK;
 		s->sum.h.kind = KIND_SUM;
 	}
 	return true;
 }
 
-static __always_inline void snapshot_thread(struct event_thread *e, struct task_struct *task, const struct thread_state *state)
+static __always_inline void snapshot_thread(struct event_thread *e, struct task_struct *task,
+					    const struct thread_state *state)
 {
 	struct cpu_slot *slot;
 
@@ -85,16 +88,16 @@ static __always_inline void snapshot_thread(struct event_thread *e, struct task_
 		e->m = state->m;
 	}
 	e->g_base = thread_g_base(task);
-	e->own_tid = thread_own_tid(task);
+	e->innermost_tid = thread_innermost_tid(task);
 	slot = cpu_slot(e->h.cpu);
 	if (slot_holds(slot, task))
-		e->run_time = slot->since;
+		e->run_time = slot->run_start;
 	if (state)
 		e->wake_time = turn_wake(state, e->run_time ? e->run_time : e->h.time);
 	bpf_probe_read_kernel(e->comm, sizeof(e->comm), task->comm);
 }
 
-// A thread may move while it is looked at, and its records say so; user space joins both by time.
+// A thread may move while it is read, and its own records show that. User space joins both by time.
 SEC("iter/task")
 int pw_snapshot(struct bpf_iter__task *ctx)
 {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// syscall.h: a program for a system call, on either kind of hook. fentry and fexit are on the call's own function, and nobody else's calls
-// are slower for it. Where the kernel refuses them, it is the classic tracepoint: while one is attached, every system call of every
-// process takes the slow way into the kernel and out of it. The loader loads one of the two.
+// syscall.h: a program for a system call, for both kinds of hook. fentry and fexit attach to the
+// call's own function, and no other call is slower for it. Where the kernel refuses them, the
+// classic tracepoint is used: while one is attached, every system call of every process enters and
+// leaves the kernel on the slow path. The loader loads one of the two.
 #ifndef PINWATCH_SYSCALL_H
 #define PINWATCH_SYSCALL_H
 
-// The function is given the caller's registers. That of a call without arguments has its name, on x86, as an alias only, which BTF does not
-// list (arch/x86/include/asm/syscall_wrapper.h, arch/arm64/include/asm/syscall_wrapper.h).
+// The function's argument is the caller's registers. On x86 the symbol of a call without arguments
+// is only an alias, which BTF does not list (arch/x86/include/asm/syscall_wrapper.h,
+// arch/arm64/include/asm/syscall_wrapper.h).
 #if defined(__TARGET_ARCH_x86)
 #define SYSCALL_FUNCTION(call) "__x64_sys_" #call
 #define SYSCALL_FUNCTION0(call) "__do_sys_" #call
@@ -17,7 +19,7 @@
 #define SYSCALL_ARGS(regs) (regs)->regs[0], (regs)->regs[1], (regs)->regs[2]
 #endif
 
-// body(ctx, the first three arguments) runs when the call begins.
+// body(ctx, the first three arguments) runs at the enter.
 #define SYSCALL_ENTER(call, body)                                                                  \
 	SEC("tracepoint/syscalls/sys_enter_" #call)                                                \
 	int pw_##call##_enter(struct syscall_enter *ctx)                                           \
@@ -49,8 +51,8 @@
 		return 0;                                                                          \
 	}
 
-// body(what it returns) runs when the call ends. Of a clone, the tracepoint fires in the child too, with 0; the function returns in the
-// parent only, as a child begins its life behind it (ret_from_fork).
+// body(the return value) runs at the exit. For a clone the tracepoint fires in the child too, with
+// 0. The function returns in the parent only: a child begins behind it (ret_from_fork).
 #define SYSCALL_EXIT(call, body)                                                                   \
 	SEC("tracepoint/syscalls/sys_exit_" #call)                                                 \
 	int pw_##call##_exit(struct syscall_exit *ctx)                                             \

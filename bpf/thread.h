@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// thread.h: the state kept of a thread, by whichever map this kernel has, and what the kernel itself says of it.
+// thread.h: the state of a thread, in whichever map holds it, and its tids.
 #ifndef PINWATCH_THREAD_H
 #define PINWATCH_THREAD_H
 
@@ -21,9 +21,10 @@ static __noinline int thread_make_overflow(__u32 tid)
 	return bpf_map_update_elem(&thread_overflow, &tid, &zero, BPF_ANY);
 }
 
-// Makes the state of a thread that has none. Two threads whose tids want the same place are never made at one moment: tids are
-// given out one after the other, and births that are not seen are rare. A place that is nobody's is all zero (thread_forget), but for what a thread on another CPU, which had found
-// it before, may have written: into its first line, and cpu_ns.
+// Makes the state of a thread that has none. Two threads whose tids share a place are never made at
+// the same moment: the kernel allocates tids one after the other, and unseen births are rare. A
+// free place is all zero (thread_forget), except what a thread on another CPU that had found it
+// before may have written: its first line, and cpu_ns.
 static __always_inline struct thread_state *thread_make(__u32 tid)
 {
 	__u32 place = tid & thread_mask;
@@ -57,7 +58,7 @@ static __always_inline void thread_forget(__u32 tid)
 		bpf_map_delete_elem(&thread_overflow, &tid);
 }
 
-// The thread goes on under another tid.
+// Moves the state of a thread to its new tid.
 static __always_inline void thread_rename(__u32 from, __u32 to)
 {
 	struct thread_state *old, *state;
@@ -76,7 +77,7 @@ static __always_inline void thread_rename(__u32 from, __u32 to)
 	thread_forget(from);
 }
 
-// A CPU that the kernel did not think possible has none.
+// The state of a CPU; NULL for one that the kernel did not count as possible.
 static __always_inline struct cpu_slot *cpu_slot(__u32 cpu)
 {
 	return bpf_map_lookup_elem(&cpu_slots, &cpu);
@@ -87,7 +88,7 @@ static __always_inline bool slot_holds(const struct cpu_slot *slot, const struct
 	return slot && slot->task == (__u64)task;
 }
 
-// A thread's tid in the PID namespace of the given depth; 0 when it is not visible there.
+// A thread's tid in the PID namespace of the given depth; 0 = it is not visible there.
 static __always_inline __u32 tid_at_level(const struct task_struct *task, __u32 level)
 {
 	const struct pid *pid = BPF_CORE_READ(task, thread_pid);
@@ -101,8 +102,8 @@ static __always_inline __u32 tid_at_level(const struct task_struct *task, __u32 
 	return nr;
 }
 
-// A thread's tid in its own PID namespace: what gettid returns to it.
-static __always_inline __u32 thread_own_tid(const struct task_struct *task)
+// A thread's tid in its innermost PID namespace: what gettid returns to it.
+static __always_inline __u32 thread_innermost_tid(const struct task_struct *task)
 {
 	return tid_at_level(task, BPF_CORE_READ(task, thread_pid, level));
 }

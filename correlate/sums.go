@@ -56,10 +56,6 @@ func (c *Correlator) accountSum(t *thread, from, until events.Time, parts [4]int
 	}
 }
 
-// lookAge is how long a thread may go without a look at its lock: LOCKED_AGE_NS of bpf/goruntime.h. Of looks that were added up the last is no
-// older than that at the last switch-out.
-const lookAge = 250_000
-
 // sumLock handles a SumLock: what the turns of the Sum behind it showed of the thread's lock, which was the one last told all the time.
 func (c *Correlator) sumLock(e *events.Event) {
 	t := c.known(e.TID)
@@ -74,7 +70,7 @@ func (c *Correlator) sumLock(e *events.Event) {
 		last = sums{}
 	}
 	if n := t.sums.looks - last.looks; n > 0 {
-		c.observedTimes(t, max(t.lock.seen, until-lookAge), e.Flags != 0, n)
+		c.observedTimes(t, max(t.lock.seen, until-events.LockAge), e.Flags != 0, n)
 	}
 	n := t.sums.handoffs - last.handoffs
 	w := c.inner(until, until)

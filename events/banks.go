@@ -80,9 +80,12 @@ func (b *Banks) readSamples(bank, of int, at Time, out func(*Event)) {
 	}
 }
 
-// bucketValue is the least value in a bucket (bpf/maps.h, struct samples).
+// bucketValue is the least value in a bucket (bpf/maps.h, enum sample_layout).
 func bucketValue(i int) uint64 {
-	const first, each = 256, 128
+	const (
+		first = int(bpf.PinwatchSampleLayoutSAMPLE_SINGLES)
+		each  = int(bpf.PinwatchSampleLayoutSAMPLE_PER_DOUBLING)
+	)
 	if i < first {
 		return uint64(i)
 	}

@@ -132,5 +132,5 @@ func decodeSum(p unsafe.Pointer, e *Event, _ *Stacks) {
 
 func decodeSumLock(p unsafe.Pointer, e *Event, _ *Stacks) {
 	r := (*bpf.PinwatchEventSumLock)(p)
-	e.Args = [8]uint64{r.Until, r.Looks, r.Handoffs, r.WakeNs, r.CpuNs}
+	e.Args = [8]uint64{r.Until, r.Checks, r.Handoffs, r.WakeNs, r.CpuNs}
 }

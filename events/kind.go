@@ -64,7 +64,7 @@ const (
 	TargetOnCPU    = uint8(bpf.PinwatchTargetStateTARGET_ON_CPU)
 	TargetUnknown  = uint8(bpf.PinwatchTargetStateTARGET_UNKNOWN)
 
-	ExitCalled = uint8(1) // ProcessExit: the thread is in exit(2)
+	ExitCalled = uint8(bpf.PinwatchExitFlagEXIT_CALLED) // ProcessExit: the thread is in exit(2)
 
 	LockUnread  = uint8(bpf.PinwatchLockKindLOCK_UNREAD)
 	LockUnknown = uint8(bpf.PinwatchLockKindLOCK_UNKNOWN)
@@ -88,6 +88,10 @@ const (
 	SwitchDead      = uint8(bpf.PinwatchSwitchFlagSWITCH_DEAD)
 	SwitchParked    = uint8(bpf.PinwatchSwitchFlagSWITCH_PARKED)
 )
+
+// LockAge is the longest time for which switch-outs rely on an earlier check of the thread's lock. The
+// last of summed checks is no older than that at the last switch-out.
+const LockAge = Time(bpf.PinwatchLockAgeLOCKED_AGE_NS)
 
 // Positions in Event.Args, by kind. The text form prints arguments under the names in specs.
 const (

@@ -54,6 +54,12 @@ func mapMemory[T any](to *mapped, m *ebpf.Map, protection int) ([]T, error) {
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), m.MaxEntries()), nil
 }
 
+// Layout of a turn's why_lock.
+const (
+	whyMask   = uint8(bpf.PinwatchTurnPackTURN_WHY_MASK)
+	lockShift = bpf.PinwatchTurnPackTURN_LOCK_SHIFT
+)
+
 // drain hands out, CPU by CPU, the records that are there now, as far as until; of one CPU no more than batch. It returns the
 // time up to which nothing is left: until, unless a CPU had more than a batch; and how full the fullest ring was, from 0 to 1.
 func (t *Turns) drain(until Time, batch uint64, out func(*Event)) (complete Time, fill float64) {
@@ -87,7 +93,7 @@ func (t *Turns) drainCPU(cpu int, until Time, out func(*Event)) {
 			Time: Time(r.Time), TID: r.Tid, CPU: uint16(cpu), Kind: Switch, Flags: r.Flags,
 			Args: [8]uint64{
 				uint64(r.RunNs), uint64(r.RunqNs), uint64(r.BlockedNs), uint64(r.Waker),
-				uint64(uint16(r.LastCpu)), uint64(r.WhyLock & 0xf), uint64(r.WhyLock >> 4),
+				uint64(uint16(r.LastCpu)), uint64(r.WhyLock & whyMask), uint64(r.WhyLock >> lockShift),
 			},
 		}
 		out(&e)

@@ -8,49 +8,53 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+
+	"github.com/pinwatch/pinwatch/bpf"
 )
 
-// A hook joins a program to where it runs, by the name that reports use.
+// A hook is a program and the place where it runs, by the name that reports use.
 type hook struct {
 	name string
 	prog *ebpf.Program
 }
 
-// An attachment is a hook in use; closing it ends that.
+// An attachment is an attached hook. Closing it detaches the program.
 type attachment struct {
 	hook
 	io.Closer
 }
 
-// kernelHooks are the kernel's own tracepoints (tp_btf), which cost only whoever fires them.
-func kernelHooks(p *programs) []hook {
-	return []hook{
-		{"task_newtask", p.PwNewtask}, // first, see attach
-		{"sched_switch", p.PwSwitch},
-		{"sched_waking", p.PwWaking},
-		{"sched_wakeup_new", p.PwWakeupNew},
-		{"sched_migrate_task", p.PwMigrate},
-		{"sched_process_exit", p.PwProcessExit},
-		{"sched_process_free", p.PwProcessFree},
-		{"sched_process_exec", p.PwExec},
-		{"signal_generate", p.PwGenerate},
-		{"signal_deliver", p.PwDeliver},
+// kernelPrograms run on the kernel's BTF tracepoints (tp_btf). Only threads that pass there pay.
+func kernelPrograms(p *bpf.PinwatchProgramSpecs) []*ebpf.ProgramSpec {
+	return []*ebpf.ProgramSpec{
+		p.PwNewtask, // first, see attach
+		p.PwSwitch,
+		p.PwWaking,
+		p.PwWakeupNew,
+		p.PwMigrate,
+		p.PwProcessExit,
+		p.PwProcessFree,
+		p.PwExec,
+		p.PwGenerate,
+		p.PwDeliver,
 	}
 }
 
 func (s *Session) attach(cfg Config) error {
-	for i, h := range kernelHooks(&s.objs.programs) {
-		if i == 1 { // threads to come get their state at task_newtask; those that live get it now
-			if _, err := readIterator(s.objs.PwPrepare); err != nil {
+	k := s.loaded.source
+	for i, p := range kernelPrograms(&k.PinwatchProgramSpecs) {
+		if i == 1 { // new threads now get their state at task_newtask; living ones get it here
+			if _, err := readIterator(s.loaded.Programs[k.PwPrepare.Name]); err != nil {
 				return explainAttach("prepare the threads' state", err)
 			}
 		}
+		h := hook{name: p.AttachTo, prog: s.loaded.Programs[p.Name]}
 		l, err := link.AttachTracing(link.TracingOptions{Program: h.prog})
 		if err != nil {
 			return explainAttach("attach "+h.name, err)
 		}
 		s.attached = append(s.attached, attachment{h, l})
-		s.hooks[h.name] = "tp_btf"
+		s.hooks[h.name] = btfTracepoint
 	}
 	if cfg.Light {
 		for _, call := range syscalls() {
@@ -59,8 +63,10 @@ func (s *Session) attach(cfg Config) error {
 	} else if err := s.attachSyscalls(); err != nil {
 		return err
 	}
+	s.pin = s.loaded.Programs[k.PwPin.Name]
 	var err error
-	if s.snapshot, err = link.AttachIter(link.IterOptions{Program: s.objs.PwSnapshot}); err != nil {
+	s.snapshot, err = link.AttachIter(link.IterOptions{Program: s.loaded.Programs[k.PwSnapshot.Name]})
+	if err != nil {
 		return explainAttach("attach thread iterator", err)
 	}
 	return nil

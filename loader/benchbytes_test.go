@@ -11,7 +11,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// ringHeader is what the ring buffer adds to each record (BPF_RINGBUF_HDR_SZ, include/uapi/linux/bpf.h).
+// ringHeader is the ring buffer's header of each record in bytes (BPF_RINGBUF_HDR_SZ,
+// include/uapi/linux/bpf.h).
 const ringHeader = 8
 
 // recordBytes is the size of each kind's record in the ring, without its header.
@@ -35,10 +36,12 @@ var recordBytes = map[events.Kind]uintptr{
 	events.Park:           unsafe.Sizeof(bpf.PinwatchEventStacked{}),
 }
 
-// BenchmarkBytes is how much room events take on their way to user space.
+// BenchmarkBytes measures the bytes per event in the ring buffer.
 func BenchmarkBytes(b *testing.B) {
 	testenv.Require(b, testenv.BPF)
-	for _, bc := range [][]string{{"pingpong", "-pairs", "2"}, {"burst", "-n", "8", "-every", "0"}, {"storm"}, {"demo"}} {
+	for _, bc := range [][]string{
+		{"pingpong", "-pairs", "2"}, {"burst", "-n", "8", "-every", "0"}, {"storm"}, {"demo"},
+	} {
 		b.Run(bc[0], func(b *testing.B) {
 			p := testenv.Workload(b, bc...)
 			rt, err := goruntime.Open(p.PID, goruntime.Options{})

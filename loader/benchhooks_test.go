@@ -11,7 +11,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// firing is a workload and the hooks that it fires often. Hooks are named as in Stats.
+// firing is a workload and the hooks that it passes often. Hooks are named as in Stats.
 type firing struct {
 	name  string
 	args  []string
@@ -22,8 +22,8 @@ type firing struct {
 var firings = []firing{
 	{"pingpong", []string{"pingpong", "-pairs", "2"}, false, []string{"sched_switch", "sched_waking"}},
 	{"churn", []string{"burst", "-n", "8", "-every", "0"}, false, []string{
-		"sys_enter_clone", "sys_exit_clone", "task_newtask", "sched_wakeup_new", "sys_enter_rt_sigprocmask", "sys_enter_sigaltstack",
-		"sys_enter_exit", "sched_process_exit", "sched_process_free",
+		"sys_enter_clone", "sys_exit_clone", "task_newtask", "sched_wakeup_new", "sys_enter_rt_sigprocmask",
+		"sys_enter_sigaltstack", "sys_enter_exit", "sched_process_exit", "sched_process_free",
 	}},
 	{"cgochurn", []string{"burst", "-n", "8", "-every", "0"}, true, []string{"sys_enter_clone3", "sys_exit_clone3"}},
 	{"storm", []string{"storm"}, false, []string{
@@ -32,9 +32,10 @@ var firings = []firing{
 	{"threads", []string{"threads", "-tokens", "16", "-pace", "0"}, false, []string{"sched_migrate_task"}},
 }
 
-// BenchmarkHooks is what a run of each of our programs costs, against empty programs on the same hook in the same run, by the
-// kernel's own BPF statistics, which charge all about 55 ns for their clock reads. target: the process observed fires the hook;
-// foreign: another one does. Budgets, × empty: a foreign switch 1.15, a switch of the target 5, others 10, with a stack 50.
+// BenchmarkHooks compares a run of each program to empty programs on the same hook in the same run.
+// The times are the kernel's BPF statistics, which add about 55 ns to all for their clock reads.
+// target: the observed process passes the hook; foreign: another process does. Budgets, × empty: a
+// foreign switch 1.15, a switch of the target 5, others 10, with a stack 50.
 func BenchmarkHooks(b *testing.B) {
 	testenv.Require(b, testenv.BPF, testenv.BPFAdmin)
 	for _, f := range firings {
@@ -43,13 +44,14 @@ func BenchmarkHooks(b *testing.B) {
 	}
 }
 
-// Time of a measurement in slices, after each of which the ring is emptied.
+// A measurement consists of slices. The ring is emptied after each.
 const (
 	firingSlice  = 50 * time.Millisecond
 	firingSlices = 30
 )
 
-// hookCost is one of our programs between two empty ones: who runs first on a hook finds the colder caches.
+// hookCost is a program between two empty ones. The first program on a hook runs with the coldest
+// caches.
 type hookCost struct {
 	name          string
 	first, last   *ebpf.Program
@@ -57,7 +59,8 @@ type hookCost struct {
 	ours, nothing ns
 }
 
-// benchmarkFiring measures all hooks of a workload at once and reports each as a benchmark of its own.
+// benchmarkFiring measures all hooks of a workload at once and reports each as a separate
+// benchmark.
 func benchmarkFiring(b *testing.B, f firing, foreign bool) {
 	start := testenv.Workload
 	if f.cgo {

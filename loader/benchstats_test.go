@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ns sums what one program took.
+// ns sums the runs of one program and their time.
 type ns struct {
 	runs    uint64
 	runtime time.Duration
@@ -31,7 +31,7 @@ func (n *ns) add(b *testing.B, p *ebpf.Program, sign int64) {
 
 func (n *ns) perRun() float64 { return float64(n.runtime) / float64(n.runs) }
 
-// enableStats has the kernel account for every BPF program until the test ends.
+// enableStats enables the kernel's BPF statistics until the test ends.
 func enableStats(b *testing.B) {
 	b.Helper()
 	on, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
@@ -41,7 +41,8 @@ func enableStats(b *testing.B) {
 	b.Cleanup(func() { on.Close() })
 }
 
-// attachEmpty puts a program that does nothing on a tracepoint, until the test ends: the floor of what any program there costs.
+// attachEmpty puts an empty program on a tracepoint until the test ends: the least cost of any
+// program there.
 func attachEmpty(b *testing.B, tracepoint string) *ebpf.Program {
 	b.Helper()
 	classic := strings.HasPrefix(tracepoint, "sys_")

@@ -14,27 +14,27 @@ import (
 	"github.com/pinwatch/pinwatch/internal/capability"
 )
 
-// Check is one thing that this machine allows or not.
+// Check is the result of one check of this machine.
 type Check struct {
 	Name   string
 	State  State
-	Detail string // what was found
-	Effect string // what pinwatch does without it; "" when it has it
-	Remedy string // what would allow it; "" when it has it
+	Detail string // the finding
+	Effect string // the consequence for pinwatch; "" if there is none
+	Remedy string // what would change it; "" if nothing needs to
 }
 
 // State of a Check.
 type State string
 
 const (
-	Yes     State = "yes"
+	Yes     State = "yes"     // available
 	No      State = "no"      // pinwatch cannot observe
-	Without State = "without" // pinwatch does without, as Effect says
-	Unknown State = "unknown" // could not be found out
+	Without State = "without" // not available: pinwatch works without it, with the Effect
+	Unknown State = "unknown" // could not be checked
 )
 
-// Diagnose tries everything an observation needs, each thing by itself and at last the whole, on this very process. Nothing is
-// left behind.
+// Diagnose checks everything that an observation needs, each item by itself and last a whole
+// observation of this process. Nothing remains in the kernel.
 func Diagnose() []Check {
 	checks := []Check{checkKernel()}
 	for _, c := range []struct {
@@ -44,14 +44,15 @@ func Diagnose() []Check {
 	}{
 		{capability.BPF, true, "no program can be loaded"},
 		{capability.Perfmon, true, "no program can be attached"},
-		{capability.DACReadSearch, false, "tracefs and other users' executables can't be read unless their modes let this user"},
-		{capability.SysPtrace, false, "other users' processes are observed from the kernel side only"},
-		{capability.SysAdmin, false, "what the programs cost is not known, and tracefs must be mounted"},
+		{capability.DACReadSearch, false, "tracefs and others' executables are readable only where file modes permit it"},
+		{capability.SysPtrace, false, "other users' processes are observed without Go version, locks and functions"},
+		{capability.SysAdmin, false, "the programs' cost is unknown, and tracefs must be mounted already"},
 	} {
 		checks = append(checks, checkCapability(c.cap, c.needed, c.effect))
 	}
 	attach, s := checkAttach()
-	return append(checks, checkLockdown(), checkJIT(), checkBTF(), checkFentry(s), checkTracefs(s), checkPrevState(), checkStats(), attach)
+	return append(checks, checkLockdown(), checkJIT(), checkBTF(), checkFentry(s), checkTracefs(s),
+		checkPrevState(), checkStats(), attach)
 }
 
 func checkKernel() Check {
@@ -67,7 +68,7 @@ func checkKernel() Check {
 		return c
 	}
 	if c.State = Yes; major < 5 || major == 5 && minor < 10 {
-		c.State, c.Effect, c.Remedy = No, "never tried there", "boot Linux 5.10 or newer"
+		c.State, c.Effect, c.Remedy = No, "pinwatch is not tested on older kernels", "boot Linux 5.10 or newer"
 	}
 	return c
 }
@@ -88,15 +89,18 @@ func checkCapability(want capability.Cap, needed bool, effect string) Check {
 	return c
 }
 
+const lessLockdown = "boot with lockdown=integrity or without lockdown"
+
 func checkLockdown() Check {
 	c := Check{Name: "kernel lockdown", State: Yes}
 	level, err := capability.Lockdown()
 	c.Detail = level
 	switch {
 	case level == capability.LockdownConfidentiality:
-		c.State, c.Effect, c.Remedy = No, "the kernel forbids tracing", "boot with lockdown=integrity or without lockdown"
+		c.State, c.Effect = No, "the kernel forbids tracing"
+		c.Remedy = lessLockdown
 	case level == capability.LockdownUnknown:
-		c.State, c.Detail = Unknown, "not told; the attempt to attach, below, decides"
+		c.State, c.Detail = Unknown, "not readable; the attempt to attach, below, decides"
 	case err != nil:
 		c.Detail = fmt.Sprintf("%s, %v", level, err)
 	}
@@ -112,25 +116,27 @@ func checkJIT() Check {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		c.Detail = file + " is not readable"
 	case strings.TrimSpace(string(b)) == "0":
-		c.State, c.Effect, c.Remedy = Without, "programs are interpreted and cost several times more", "sudo sysctl net.core.bpf_jit_enable=1"
+		c.State, c.Effect = Without, "programs are interpreted and cost several times more"
+		c.Remedy = "sudo sysctl net.core.bpf_jit_enable=1"
 	case err == nil:
 		c.State = Yes
 	}
 	return c
 }
 
-// fromError turns what a probe answered into a state: unsupported and refused are told apart.
-func fromError(c Check, ok string, err error, bad State) Check {
-	var unsupported *UnsupportedError
-	var refused *PermissionError
+// judge completes a check by the error of its attempt: Yes and ok without one, else bad. The remedy
+// depends on whether the kernel lacks the feature or refuses it.
+func judge(c Check, ok string, err error, bad State) Check {
+	var unsupported *unsupportedError
+	var refused *permissionError
 	switch {
 	case err == nil:
 		c.State, c.Detail = Yes, ok
 		return c
 	case errors.As(err, &unsupported):
-		c.Remedy = "a kernel with it: " + unsupported.Min
-	case errors.As(err, &refused) && len(refused.Missing) > 0:
-		c.Remedy = "sudo, or setcap with " + strings.Join(refused.Missing, ", ")
+		c.Remedy = "a kernel that has it: " + unsupported.min
+	case errors.As(err, &refused) && len(refused.missing) > 0:
+		c.Remedy = "sudo, or setcap with " + strings.Join(refused.missing, ", ")
 	case errors.Is(err, fs.ErrPermission):
 		c.Remedy = "sudo"
 	}
@@ -140,12 +146,16 @@ func fromError(c Check, ok string, err error, bad State) Check {
 
 func checkBTF() Check {
 	_, err := kernelTypes(btf.NewCache())
-	return fromError(Check{Name: "kernel type information (BTF)", Effect: effectUnless(err, "programs can't be fitted to this kernel")}, "/sys/kernel/btf/vmlinux", err, No)
+	return judge(Check{
+		Name:   "kernel type information (BTF)",
+		Effect: effectOf(err, "programs can't be adapted to this kernel"),
+	}, btfFile, err, No)
 }
 
-// checkFentry says how an observation, which is over by now, watched system calls; s is nil where there was none.
+// checkFentry reports how an observation, which has ended, hooked system calls. s is nil if there
+// was none.
 func checkFentry(s *Session) Check {
-	c := Check{Name: "system calls watched by fentry", State: Unknown, Detail: "nothing could be attached"}
+	c := Check{Name: "system calls hooked by fentry", State: Unknown, Detail: "nothing could be attached"}
 	if s == nil {
 		return c
 	}
@@ -155,12 +165,12 @@ func checkFentry(s *Session) Check {
 		return c
 	}
 	c.State, why = Without, s.noFentry[others[0]]
-	c.Detail = strings.Join(others, ", ") + " have tracepoints: " + why.Error()
+	c.Detail = strings.Join(others, ", ") + " by tracepoints: " + why.Error()
 	if len(fentry) > 0 {
 		c.Detail += "; by fentry: " + strings.Join(fentry, ", ")
 	}
-	c.Effect = "while attached, every system call of every process is slower (README: what it costs)"
-	c.Remedy = "--light, which watches no system call; or a kernel that allows fentry"
+	c.Effect = "while attached, every system call of every process is slower"
+	c.Remedy = "use --light, which hooks no system call, or a kernel that permits fentry"
 	return c
 }
 
@@ -175,15 +185,15 @@ func checkTracefs(s *Session) Check {
 		defer dir.Close()
 		_, err = tracepointID(dir, "sys_enter_clone")
 	}
-	c.Effect = effectUnless(err, "threads' system calls are not seen")
+	c.Effect = effectOf(err, "system calls can't be observed")
 	if bad == Without {
-		c.Effect = effectUnless(err, "none: fentry sees them")
+		c.Effect = effectOf(err, "none: fentry observes the system calls")
 	}
-	c = fromError(c, "", err, bad)
+	c = judge(c, "", err, bad)
 	if err == nil {
 		c.Detail = "in tracefs, " + dir.Name()
-	} else if locked() {
-		c.Remedy = "boot with lockdown=integrity or without lockdown"
+	} else if lockedDown() {
+		c.Remedy = lessLockdown
 	} else if errors.Is(err, fs.ErrNotExist) {
 		c.Remedy = "a kernel built with CONFIG_FTRACE_SYSCALLS=y"
 	}
@@ -197,9 +207,12 @@ func checkPrevState() Check {
 		have, err = switchHasState(types)
 	}
 	if err == nil && !have {
-		err = &UnsupportedError{What: "previous state in sched_switch", Min: "Linux 5.18"}
+		err = &unsupportedError{what: "previous state in sched_switch", min: "Linux 5.18"}
 	}
-	return fromError(Check{Name: "state of a thread that leaves its CPU", Effect: effectUnless(err, "it is read from the task: a wake-up at the same moment looks like a preemption")}, "told by sched_switch", err, Without)
+	return judge(Check{
+		Name:   "state of a thread at its switch-out",
+		Effect: effectOf(err, "it is read from the task: with a simultaneous wake-up it looks like a preemption"),
+	}, "an argument of sched_switch", err, Without)
 }
 
 func checkStats() Check {
@@ -207,10 +220,13 @@ func checkStats() Check {
 	if err == nil {
 		on.Close()
 	}
-	return fromError(Check{Name: "BPF run-time statistics", Effect: effectUnless(err, "what the programs cost is not known")}, "readable", err, Without)
+	return judge(Check{
+		Name:   "BPF run-time statistics",
+		Effect: effectOf(err, "the programs' cost is unknown"),
+	}, "readable", err, Without)
 }
 
-// checkAttach observes this process. It returns the session, which is closed, too; nil when there was none.
+// checkAttach observes this process. It also returns the closed session; nil = it could not attach.
 func checkAttach() (Check, *Session) {
 	s, err := func() (*Session, error) {
 		t, err := OpenTarget(os.Getpid())
@@ -223,10 +239,14 @@ func checkAttach() (Check, *Session) {
 		}
 		return s, s.Close()
 	}()
-	return fromError(Check{Name: "pinwatch attach", Effect: effectUnless(err, "nothing can be observed")}, "all programs loaded, attached and gone again", err, No), s
+	return judge(Check{
+		Name:   "pinwatch attach",
+		Effect: effectOf(err, "nothing can be observed"),
+	}, "all programs loaded, attached and removed again", err, No), s
 }
 
-func effectUnless(err error, effect string) string {
+// effectOf is effect if err is an error, else "".
+func effectOf(err error, effect string) string {
 	if err == nil {
 		return ""
 	}

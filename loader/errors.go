@@ -6,48 +6,49 @@ import (
 	"strings"
 )
 
-// ErrNoProcess means that no process has the PID, or that it ended before it could be observed.
-var ErrNoProcess = errors.New("no such process")
+// errNoProcess means that no process has the PID, or that it ended before it could be observed.
+var errNoProcess = errors.New("no such process")
 
-// ErrKernelThread means that the PID is a kernel thread's: it runs no user code.
-var ErrKernelThread = errors.New("is a kernel thread")
+// errKernelThread means that the PID is a kernel thread's, which runs no user code.
+var errKernelThread = errors.New("is a kernel thread")
 
-// ErrThread means that the PID is that of a thread that does not lead its process.
-var ErrThread = errors.New("is a thread, not a process")
+// errThread means that the PID is the tid of a thread that does not lead its process.
+var errThread = errors.New("is a thread, not a process")
 
-// UnsupportedError says that this kernel lacks something pinwatch cannot do without.
-type UnsupportedError struct {
-	What string // what is missing
-	Min  string // the Linux version that has it, or the build option
-	Err  error  // what the kernel answered; may be nil
+// unsupportedError means that this kernel lacks a feature that pinwatch needs.
+type unsupportedError struct {
+	what string // the missing feature
+	min  string // the first Linux version that has it, or the build option
+	err  error  // the kernel's error; may be nil
 }
 
-func (e *UnsupportedError) Error() string {
-	s := fmt.Sprintf("this kernel has no %s (needs %s)", e.What, e.Min)
-	if e.Err != nil {
-		s += ": " + e.Err.Error()
+func (e *unsupportedError) Error() string {
+	s := fmt.Sprintf("this kernel has no %s (needs %s)", e.what, e.min)
+	if e.err != nil {
+		s += ": " + e.err.Error()
 	}
 	return s
 }
 
-func (e *UnsupportedError) Unwrap() error { return e.Err }
+func (e *unsupportedError) Unwrap() error { return e.err }
 
-// PermissionError says what the caller may not do and what would let it.
-type PermissionError struct {
-	Op      string   // what was refused
-	Missing []string // capabilities the caller lacks; empty when it has those that are known to matter
-	Why     string   // another reason that was found, for instance kernel lockdown
-	Err     error
+// permissionError means that the kernel refused an operation, and names what would permit it.
+type permissionError struct {
+	op      string   // the refused operation
+	missing []string // capabilities that the caller lacks; empty if it has all known to matter
+	why     string   // another reason that was found, for instance kernel lockdown
+	err     error
 }
 
-func (e *PermissionError) Error() string {
+func (e *permissionError) Error() string {
 	switch {
-	case len(e.Missing) > 0:
-		return fmt.Sprintf("%s: needs %s: run it with sudo, or give the binary these capabilities with setcap", e.Op, strings.Join(e.Missing, " and "))
-	case e.Why != "":
-		return fmt.Sprintf("%s: refused: %s", e.Op, e.Why)
+	case len(e.missing) > 0:
+		return fmt.Sprintf("%s: needs %s: run it with sudo, or give the binary these capabilities with setcap",
+			e.op, strings.Join(e.missing, " and "))
+	case e.why != "":
+		return fmt.Sprintf("%s: refused: %s", e.op, e.why)
 	}
-	return fmt.Sprintf("%s: refused: %v", e.Op, e.Err)
+	return fmt.Sprintf("%s: refused: %v", e.op, e.err)
 }
 
-func (e *PermissionError) Unwrap() error { return e.Err }
+func (e *permissionError) Unwrap() error { return e.err }

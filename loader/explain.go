@@ -14,19 +14,24 @@ import (
 	"github.com/pinwatch/pinwatch/internal/capability"
 )
 
-// Needed are the capabilities that observing takes: BPF to load, PERFMON to trace.
-var Needed = []capability.Cap{capability.BPF, capability.Perfmon}
+// needed are the capabilities that an observation takes: BPF to load, PERFMON to trace.
+var needed = []capability.Cap{capability.BPF, capability.Perfmon}
 
-// checkPrivileges names all that is missing at once, before the kernel refuses things one by one. It also lifts
-// RLIMIT_MEMLOCK, which BPF memory counts against before Linux 5.11; where that is refused and matters, loading will be too.
+// neededToAttach are the capabilities that attaching takes. It opens tracefs, whose directory
+// belongs to root.
+var neededToAttach = append([]capability.Cap{capability.DACReadSearch}, needed...)
+
+// checkPrivileges names all missing capabilities at once, before the kernel refuses single
+// operations. It also lifts RLIMIT_MEMLOCK, which limits BPF memory before Linux 5.11. Where that
+// is refused and matters, loading is refused too.
 func checkPrivileges() error {
-	missing, err := capability.Missing(append([]capability.Cap{capability.DACReadSearch}, Needed...)...)
+	missing, err := capability.Missing(neededToAttach...)
 	if err != nil {
-		return nil // the kernel will tell
+		return nil // the kernel will refuse what is missing
 	}
-	for _, c := range Needed {
+	for _, c := range needed {
 		if slices.Contains(missing, c) {
-			return &PermissionError{Op: "observe a process", Missing: capNames(missing), Err: fs.ErrPermission}
+			return &permissionError{op: "observe a process", missing: capNames(missing), err: fs.ErrPermission}
 		}
 	}
 	_ = rlimit.RemoveMemlock()
@@ -40,48 +45,51 @@ func capNames(caps []capability.Cap) (names []string) {
 	return names
 }
 
-func explainLoad(op string, err error) error { return explain(op, err, Needed...) }
+func explainLoad(op string, err error) error   { return explain(op, err, needed...) }
+func explainAttach(op string, err error) error { return explain(op, err, neededToAttach...) }
 
-// Attaching also opens tracefs, whose directory belongs to root.
-func explainAttach(op string, err error) error {
-	return explain(op, err, append([]capability.Cap{capability.DACReadSearch}, Needed...)...)
-}
-
-// explain turns a refusal of the kernel into what was refused, why, and what helps.
+// explain adds to a refusal of the kernel the operation, the reason and a remedy.
 func explain(op string, err error, need ...capability.Cap) error {
-	if locked() { // it shows in many ways: EPERM, helpers that programs may not use, an empty tracefs
-		return &PermissionError{Op: op, Why: lockedDown, Err: err}
+	// Lockdown appears in many forms: EPERM, helpers that programs may not use, an empty tracefs.
+	if lockedDown() {
+		return &permissionError{op: op, why: lockdownReason, err: err}
 	}
 	if errors.Is(err, ebpf.ErrNotSupported) {
-		return &UnsupportedError{What: "way to " + op, Min: "Linux 5.10", Err: err}
+		return &unsupportedError{what: "way to " + op, min: "Linux 5.10", err: err}
 	}
 	if !errors.Is(err, fs.ErrPermission) { // EPERM and EACCES
 		return fmt.Errorf("%s: %w", op, err)
 	}
-	refused := &PermissionError{Op: op, Err: err}
+	refused := &permissionError{op: op, err: err}
 	if missing, capErr := capability.Missing(need...); capErr == nil {
-		refused.Missing = capNames(missing)
+		refused.missing = capNames(missing)
 	}
-	if len(refused.Missing) == 0 {
-		refused.Why = whyRefused()
+	if len(refused.missing) == 0 {
+		refused.why = refusalReason()
 	}
 	return refused
 }
 
-const lockedDown = "the kernel runs with lockdown=confidentiality, which forbids tracing; boot it with lockdown=integrity or less"
+const lockdownReason = "the kernel runs with lockdown=confidentiality, which forbids tracing; " +
+	"boot it with lockdown=integrity or less"
 
-func locked() bool {
+// lockedDown reports whether kernel lockdown forbids tracing.
+func lockedDown() bool {
 	mode, _ := capability.Lockdown()
 	return mode == capability.LockdownConfidentiality
 }
 
-// whyRefused looks for what else than capabilities can forbid BPF; "" when nothing is found.
-func whyRefused() string {
-	if ids, err := os.ReadFile("/proc/self/uid_map"); err == nil && len(strings.Fields(string(ids))) == 3 && strings.Fields(string(ids))[2] != "4294967295" {
-		return "the capabilities are those of a user namespace, which do not reach the kernel; run it outside, as root"
+// initialUIDs is the length of the only range in the uid_map of the initial user namespace.
+const initialUIDs = "4294967295"
+
+// refusalReason finds what other than capabilities may forbid BPF; "" if it finds nothing.
+func refusalReason() string {
+	ids, err := os.ReadFile("/proc/self/uid_map")
+	if fields := strings.Fields(string(ids)); err == nil && len(fields) == 3 && fields[2] != initialUIDs {
+		return "the capabilities are those of a user namespace and do not reach the kernel; run it outside, as root"
 	}
 	if err := rlimit.RemoveMemlock(); err != nil {
-		return "RLIMIT_MEMLOCK may be too low and could not be raised, which takes CAP_SYS_RESOURCE"
+		return "RLIMIT_MEMLOCK may be too low, and raising it takes CAP_SYS_RESOURCE"
 	}
 	return ""
 }

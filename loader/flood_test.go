@@ -1,6 +1,7 @@
 package loader
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -12,8 +13,9 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// flood has a workload at rest switch as fast as it can, until the session has lost that many switches and a second is over, and come to
-// rest again. It returns the switches received and lost, how long it took, and what the kernel itself counted.
+// flood lets a workload switch as fast as it can, for a second and until the session has lost
+// enough switches. It returns the switches received and lost, the duration, and the switches that
+// the kernel counted. The workload is at rest before and after.
 func flood(t *testing.T, cfg Config, enough uint64) (received, lost, counted uint64, took time.Duration) {
 	t.Helper()
 	testenv.Require(t, testenv.BPF)
@@ -50,7 +52,7 @@ func switches(all []events.Event) (n uint64) {
 	return n
 }
 
-// What is received and what is lost is together what the kernel counts, switch by switch.
+// Received and lost switches add up to the kernel's count.
 func TestFloodIsAccountedFor(t *testing.T) {
 	received, lost, counted, _ := flood(t, Config{RingBytes: 1}, 10000)
 	if received == 0 || received+lost != counted {
@@ -59,7 +61,7 @@ func TestFloodIsAccountedFor(t *testing.T) {
 	t.Logf("%d received and %d lost of %d", received, lost, counted)
 }
 
-// With room for everything nothing is lost, and nothing is received twice.
+// With room for everything, nothing is lost or received twice.
 func TestNoFloodIsTooHigh(t *testing.T) {
 	received, lost, counted, took := flood(t, Config{}, 0)
 	if lost != 0 || received != counted {
@@ -74,13 +76,13 @@ func TestMaxRate(t *testing.T) {
 	if received+lost != counted {
 		t.Errorf("%d received and %d lost, the kernel has counted %d", received, lost, counted)
 	}
-	// Two CPUs may begin a window at the same time, and each may have a chunk left from the one before.
+	// Two CPUs may begin the same window, and each may have a chunk left from the window before.
 	if most := uint64(rate * (took.Seconds() + 0.2) * 1.5); received > most {
 		t.Errorf("%d received in %v, want %d per second", received, took, rate)
 	}
 }
 
-// Signals from outside can fill the ring, but the birth of threads is told all the same.
+// When signals from outside fill the ring, births of threads still arrive.
 func TestLifecycleSurvivesASignalFlood(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	p := testenv.Workload(t, "churn", "-hold")
@@ -105,11 +107,7 @@ func TestLifecycleSurvivesASignalFlood(t *testing.T) {
 	}
 	before := p.Threads()
 	p.Go()
-	for deadline := time.Now().Add(time.Minute); !slices.ContainsFunc(p.Threads(), func(tid int32) bool { return !slices.Contains(before, tid) }); {
-		if time.Now().After(deadline) {
-			t.Fatal("the workload makes no thread")
-		}
-	}
+	awaitBirth(t, p, before)
 	p.Stop()
 	var births int
 	for _, e := range drain(t, s) {
@@ -118,11 +116,23 @@ func TestLifecycleSurvivesASignalFlood(t *testing.T) {
 		}
 	}
 	if births == 0 {
-		t.Error("no birth is told")
+		t.Error("no birth arrived")
 	}
 }
 
-// Of a thread whose birth was not seen, as where the kernel skips a program's run, each switch arrives all the same.
+// awaitBirth waits until the workload has a thread that is not among before.
+func awaitBirth(t *testing.T, p *testenv.Proc, before []int32) {
+	t.Helper()
+	born := func(tid int32) bool { return !slices.Contains(before, tid) }
+	for deadline := time.Now().Add(time.Minute); !slices.ContainsFunc(p.Threads(), born); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the workload makes no thread")
+		}
+	}
+}
+
+// Every switch of a thread arrives even if its birth was not seen, as when the kernel skips a run
+// of a program.
 func TestBirthThatIsNotSeen(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	p := testenv.Workload(t, "pingpong", "-pairs", "2", "-hold")
@@ -133,7 +143,7 @@ func TestBirthThatIsNotSeen(t *testing.T) {
 	}
 	s.attached = s.attached[1:]
 	p.Go()
-	time.Sleep(100 * time.Millisecond)
+	awaitBirth(t, p, slices.Collect(maps.Keys(before)))
 	p.Quiesce()
 	counted := p.Quiet()
 	received := map[int32]uint64{}

@@ -24,13 +24,18 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
 
-// open attaches to a process; the caller closes.
+// open attaches to a process. The caller closes the session.
 func open(t testing.TB, pid int, cfg Config) *Session {
 	t.Helper()
 	target, err := OpenTarget(pid)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return attachTarget(t, target, cfg)
+}
+
+func attachTarget(t testing.TB, target *Target, cfg Config) *Session {
+	t.Helper()
 	s, err := Attach(target, cfg)
 	if err != nil {
 		target.Close()
@@ -60,7 +65,7 @@ func ringOf(t testing.TB, s *Session) *events.Ring {
 	return ring
 }
 
-// drain returns all events that are in the buffers now.
+// drain returns all events in the buffers.
 func drain(t testing.TB, s *Session) []events.Event {
 	t.Helper()
 	ring, err := events.NewRing(s.Ring(), s.Turns(), s.CPUSlots())
@@ -95,8 +100,8 @@ func snapshot(t testing.TB, s *Session) []events.Event {
 	return all
 }
 
-// With room in the table of threads and with next to none, sent one by one and added up, every kind of event is seen on a workload that has
-// them all but exec, nothing is lost, and the stream is one that can be.
+// On a workload with every kind of event but exec, each kind arrives, nothing is lost, and the
+// stream is valid: with room in the table of threads and with almost none, and when aggregating.
 func TestAllKindsArrive(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	for _, cfg := range []Config{{}, {ThreadEntries: 1}, {Aggregate: true}} {
@@ -120,7 +125,11 @@ func TestAllKindsArrive(t *testing.T) {
 			seen := map[events.Kind]int{}
 			missing := func() (names []string) {
 				for _, k := range events.KernelKinds() {
-					if k != events.Thread && k != events.Exec && seen[k] == 0 && (cfg.Aggregate || k != events.Sum && k != events.SumLock) {
+					expected := k != events.Thread && k != events.Exec
+					if k == events.Sum || k == events.SumLock {
+						expected = cfg.Aggregate
+					}
+					if expected && seen[k] == 0 {
 						names = append(names, k.String())
 					}
 				}
@@ -155,7 +164,7 @@ func TestAllKindsArrive(t *testing.T) {
 	}
 }
 
-// The snapshot lists exactly the threads that /proc does, under the same names.
+// The snapshot lists exactly the threads in /proc, under the same names.
 func TestSnapshotIsProc(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	p := testenv.Workload(t, "threads", "-n", "50", "-hold")
@@ -165,19 +174,19 @@ func TestSnapshotIsProc(t *testing.T) {
 		got = append(got, int32(e.Args[events.ArgNSTID]))
 		comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/comm", p.PID, e.TID))
 		if err != nil || e.Name() != strings.TrimSpace(string(comm)) {
-			t.Errorf("thread %d is called %q, /proc says %q (%v)", e.TID, e.Name(), comm, err)
+			t.Errorf("thread %d is called %q, in /proc %q (%v)", e.TID, e.Name(), comm, err)
 		}
 	}
 	want := p.Threads()
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
-		t.Errorf("threads %v\n/proc says %v", got, want)
+		t.Errorf("threads %v\nin /proc %v", got, want)
 	}
 }
 
-// A full ring buffer loses records and counts each: received + lost is what a ring buffer with room receives. The churn
-// workload says how many threads it ended.
+// A full ring buffer loses records and each is counted: received + lost is the number of threads
+// that the churn workload ended, by its account.
 func TestLossesAreCounted(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	p := testenv.Workload(t, "churn", "-hold")
@@ -205,7 +214,8 @@ func TestLossesAreCounted(t *testing.T) {
 		}
 	}
 	if lost[kind] == 0 || received+lost[kind] != uint64(account.LockedExits) {
-		t.Errorf("%d exits received and %d lost, the workload ended %d threads", received, lost[kind], account.LockedExits)
+		t.Errorf("%d exits received and %d lost, the workload ended %d threads",
+			received, lost[kind], account.LockedExits)
 	}
 }
 
@@ -215,14 +225,14 @@ func TestNoSuchProcess(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenTarget(cmd.Process.Pid); !errors.Is(err, ErrNoProcess) {
+	if _, err := OpenTarget(cmd.Process.Pid); !errors.Is(err, errNoProcess) {
 		t.Errorf("a process that has ended: %v", err)
 	}
 }
 
 func TestKernelThread(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
-	if _, err := OpenTarget(2); !errors.Is(err, ErrKernelThread) {
+	if _, err := OpenTarget(2); !errors.Is(err, errKernelThread) {
 		t.Errorf("kthreadd: %v", err)
 	}
 }
@@ -232,7 +242,7 @@ func TestThreadIsNoProcess(t *testing.T) {
 	tids := make(chan int)
 	release := make(chan struct{})
 	defer close(release)
-	for range 2 { // one of them may be on the thread that leads the process
+	for range 2 { // one of the two may be the process's first thread
 		go func() {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
@@ -245,13 +255,13 @@ func TestThreadIsNoProcess(t *testing.T) {
 		if tid == os.Getpid() {
 			continue
 		}
-		if _, err := OpenTarget(tid); !errors.Is(err, ErrThread) {
+		if _, err := OpenTarget(tid); !errors.Is(err, errThread) {
 			t.Errorf("thread %d: %v", tid, err)
 		}
 	}
 }
 
-// A target that ends is noticed, and its PID is not taken for another process's.
+// The end of the target is noticed, and no thread is listed for its PID afterwards.
 func TestTargetEnds(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	p := testenv.Workload(t, "idle")
@@ -278,7 +288,7 @@ func TestNothingIsLeftInTheKernel(t *testing.T) {
 	}
 }
 
-// Every check has a verdict, and one that isn't yes says what follows and what helps.
+// Every check has a state and a finding, and one that failed has an effect.
 func TestDiagnose(t *testing.T) {
 	for _, c := range Diagnose() {
 		if c.Name == "" || c.State == "" || c.Detail == "" {

@@ -6,16 +6,18 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// memoryLimit is how many bytes this process may still use, and who says so: the machine, or a cgroup that it is in. BPF maps count
-// against both (kernel/bpf/syscall.c, bpf_map_kmalloc_node).
+// memoryLimit is the number of bytes that this process may still use, and what sets the limit: the
+// machine, or one of its cgroups. BPF maps count against both (kernel/bpf/syscall.c,
+// bpf_map_kmalloc_node).
 func memoryLimit() (bytes uint64, by string) { return readMemoryLimit(os.DirFS("/")) }
 
 func readMemoryLimit(root fs.FS) (bytes uint64, by string) {
-	bytes, by = ^uint64(0), "nobody"
+	bytes, by = ^uint64(0), "no limit"
 	if free, ok := memAvailable(root); ok {
 		bytes, by = free, "the machine (MemAvailable)"
 	}
@@ -42,7 +44,8 @@ func memAvailable(root fs.FS) (uint64, bool) {
 	return 0, false
 }
 
-// cgroups are the directories of this process's cgroups that can limit memory, from its own up to the root, in version 2 and in version 1.
+// cgroups lists the directories of the cgroups that can limit this process's memory, from the
+// process up to the root, for version 2 and version 1.
 func cgroups(root fs.FS) (dirs []string) {
 	b, err := fs.ReadFile(root, "proc/self/cgroup")
 	if err != nil {
@@ -55,7 +58,7 @@ func cgroups(root fs.FS) (dirs []string) {
 		switch {
 		case !ok:
 			continue
-		case controllers == "memory" || strings.Contains(controllers, "memory,") || strings.HasSuffix(controllers, ",memory"):
+		case slices.Contains(strings.Split(controllers, ","), "memory"):
 			mount = "sys/fs/cgroup/memory"
 		case controllers != "":
 			continue
@@ -70,9 +73,12 @@ func cgroups(root fs.FS) (dirs []string) {
 	return dirs
 }
 
-// cgroupFree is what a cgroup leaves; false when it sets no limit.
+// cgroupFree is the memory that a cgroup still leaves in bytes; false = it sets no limit.
 func cgroupFree(root fs.FS, dir string) (uint64, bool) {
-	for _, files := range [...][2]string{{"memory.max", "memory.current"}, {"memory.limit_in_bytes", "memory.usage_in_bytes"}} {
+	for _, files := range [...][2]string{ // of version 2, of version 1
+		{"memory.max", "memory.current"},
+		{"memory.limit_in_bytes", "memory.usage_in_bytes"},
+	} {
 		most, err := readUint(root, path.Join(dir, files[0]))
 		if err != nil {
 			continue
@@ -91,5 +97,5 @@ func readUint(root fs.FS, name string) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64) // "max" is no limit, and no number
+	return strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64) // "max" (no limit) is an error
 }

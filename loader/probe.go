@@ -11,31 +11,26 @@ import (
 	"github.com/cilium/ebpf/features"
 )
 
-// Kernel is what the running kernel offers of the things that differ between kernels.
-type Kernel struct {
-	SwitchHasState bool // sched_switch says the previous task's state
-}
-
-// probeKernel asks the running kernel. An *UnsupportedError names what pinwatch cannot do without, a *PermissionError what
-// the caller may not do.
-func probeKernel(cache *btf.Cache) (Kernel, error) {
-	var k Kernel
+// probeKernel checks that the running kernel can be observed, and whether its sched_switch passes
+// the previous task's state. An *unsupportedError names a missing feature, a *permissionError a
+// missing permission.
+func probeKernel(cache *btf.Cache) (hasState bool, err error) {
 	types, err := kernelTypes(cache)
 	if err != nil {
-		return k, err
+		return false, err
 	}
-	if k.SwitchHasState, err = switchHasState(types); err != nil {
-		return k, err
+	if hasState, err = switchHasState(types); err != nil {
+		return false, err
 	}
 	if err := features.HaveMapType(ebpf.RingBuf); errors.Is(err, ebpf.ErrNotSupported) {
-		return k, &UnsupportedError{What: "BPF ring buffer", Min: "Linux 5.8", Err: err}
+		return false, &unsupportedError{what: "BPF ring buffer", min: "Linux 5.8", err: err}
 	} else if err != nil {
-		return k, explainLoad("create a BPF ring buffer", err)
+		return false, explainLoad("create a BPF ring buffer", err)
 	}
-	return k, nil
+	return hasState, nil
 }
 
-// kernelTypes reads the kernel's types into the cache: 35 ms.
+// kernelTypes reads the kernel's types into the cache. This takes some 35 ms.
 func kernelTypes(cache *btf.Cache) (*btf.Spec, error) {
 	types, err := cache.Kernel()
 	if err != nil {
@@ -44,29 +39,36 @@ func kernelTypes(cache *btf.Cache) (*btf.Spec, error) {
 	return types, nil
 }
 
+const (
+	btfFile  = "/sys/kernel/btf/vmlinux"
+	btfSince = "Linux 5.5 built with CONFIG_DEBUG_INFO_BTF=y"
+)
+
 func btfError(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return &PermissionError{Op: "read the kernel's type information (/sys/kernel/btf/vmlinux)", Err: err}
+		return &permissionError{op: "read the kernel's type information (" + btfFile + ")", err: err}
 	}
-	if _, statErr := os.Stat("/sys/kernel/btf/vmlinux"); statErr != nil {
-		return &UnsupportedError{What: "BTF type information (/sys/kernel/btf/vmlinux)", Min: "Linux 5.5 built with CONFIG_DEBUG_INFO_BTF=y"}
+	if _, statErr := os.Stat(btfFile); statErr != nil {
+		return &unsupportedError{what: "BTF type information (" + btfFile + ")", min: btfSince}
 	}
 	return fmt.Errorf("read the kernel's type information: %w", err)
 }
 
-// switchHasState looks at the signature of the tracepoint: context pointer, preempt, prev, next and, since 5.18, prev_state.
+// switchHasState reads the signature of the tracepoint: context pointer, preempt, prev, next and,
+// since 5.18, prev_state.
 func switchHasState(types *btf.Spec) (bool, error) {
+	const name = "btf_trace_sched_switch"
 	var def *btf.Typedef
-	if err := types.TypeByName("btf_trace_sched_switch", &def); err != nil {
-		return false, &UnsupportedError{What: "BTF tracepoint sched_switch", Min: "Linux 5.5 built with CONFIG_DEBUG_INFO_BTF=y", Err: err}
+	if err := types.TypeByName(name, &def); err != nil {
+		return false, &unsupportedError{what: "BTF tracepoint sched_switch", min: btfSince, err: err}
 	}
 	ptr, ok := def.Type.(*btf.Pointer)
 	if !ok {
-		return false, fmt.Errorf("kernel type btf_trace_sched_switch is a %T, want a pointer", def.Type)
+		return false, fmt.Errorf("kernel type %s is a %T, want a pointer", name, def.Type)
 	}
 	proto, ok := ptr.Target.(*btf.FuncProto)
 	if !ok {
-		return false, fmt.Errorf("kernel type btf_trace_sched_switch points to a %T, want a function", ptr.Target)
+		return false, fmt.Errorf("kernel type %s points to a %T, want a function", name, ptr.Target)
 	}
 	return len(proto.Params) >= 5, nil
 }

@@ -14,9 +14,9 @@ import (
 )
 
 type referenceReferenceSlot struct {
-	_      structs.HostLayout
-	Since  uint64
-	Unused [7]uint64
+	_        structs.HostLayout
+	RunStart uint64
+	Unused   [7]uint64
 }
 
 type referenceReferenceState struct {

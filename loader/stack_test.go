@@ -8,8 +8,8 @@ import (
 	"github.com/pinwatch/pinwatch/bpf"
 )
 
-// A program and what it calls fit into the stack that kernels before 6.13 give them: 512 bytes, each frame rounded up to 32
-// (check_max_stack_depth in kernel/bpf/verifier.c).
+// A program and its callees fit into the stack of kernels before 6.13: 512 bytes, each frame
+// rounded up to 32 (check_max_stack_depth in kernel/bpf/verifier.c).
 func TestStackFits(t *testing.T) {
 	spec, err := bpf.LoadPinwatch()
 	if err != nil {
@@ -23,11 +23,12 @@ func TestStackFits(t *testing.T) {
 	}
 }
 
-// stackFrames finds how deep each function of a program reaches below its frame pointer, and whom it calls.
+// stackFrames finds how deep each function of a program reaches below its frame pointer, and the
+// functions that it calls.
 func stackFrames(insns asm.Instructions) (frames map[string]int, calls map[string][]string, first string) {
 	frames, calls = map[string]int{}, map[string][]string{}
 	var fn string
-	var points [11]bool // registers that hold the frame pointer, moved by nothing yet
+	var points [11]bool // registers that hold the unchanged frame pointer
 	for i, ins := range insns {
 		if s := ins.Symbol(); s != "" {
 			fn, points = s, [11]bool{}

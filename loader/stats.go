@@ -12,27 +12,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Statistics are kept on for a slice of every period: while on, they cost each run of each BPF program on the machine about 100 ns, and
-// about 55 ns of that show in the figures themselves; and turning them on and off patches the kernel's text. In a long observation each
-// slice is less of the whole, so they come less often.
+// Statistics are on for a slice of every period. While on, they cost each run of each BPF program
+// on the machine about 100 ns, of which about 55 ns are in the figures themselves. Turning them on
+// and off patches the kernel's text. The longer an observation, the rarer its slices.
 const (
 	statsSlice     = 40 * time.Millisecond
 	statsPeriod    = time.Second
 	statsMaxPeriod = 10 * time.Second
-	statsShare     = 10 // a period is this part of the time since the first slice, between the two above
+	statsShare     = 10 // a period is this part of the time since the first slice, within the two above
 )
 
-// statsWait is the time between the end of one slice and the beginning of the next.
+// statsWait is the time from the end of one slice to the beginning of the next.
 func statsWait(sinceFirst time.Duration) time.Duration {
 	return min(max(statsPeriod, sinceFirst/statsShare), statsMaxPeriod) - statsSlice
 }
 
-// ProgramStats is what one of our programs did, by the kernel's own account (BPF_ENABLE_STATS).
+// ProgramStats holds the kernel's statistics of one program (BPF_ENABLE_STATS).
 type ProgramStats struct {
-	Name    string        // as in the kernel, without the pw_ prefix
-	Runs    uint64        // in the slices that were measured
-	Runtime time.Duration // in these runs
-	Missed  uint64        // runs the kernel skipped because the program was already running on that CPU, since attach
+	Name    string        // of its hook
+	Runs    uint64        // in the measured slices
+	Runtime time.Duration // of these runs
+	Missed  uint64        // runs since attach that the kernel skipped: the program was already running on that CPU
 }
 
 // Stats collects program statistics in slices.
@@ -44,7 +44,7 @@ type Stats struct {
 	sampled time.Duration
 }
 
-// NewStats starts a collection for the session's programs with zero figures.
+// NewStats begins a collection for the session's programs.
 func (s *Session) NewStats() *Stats {
 	st := &Stats{}
 	for _, a := range s.attached {
@@ -54,8 +54,8 @@ func (s *Session) NewStats() *Stats {
 	return st
 }
 
-// Run measures a slice at once and then one every second, later every ten, until ctx ends. fs.ErrPermission means that the kernel keeps its
-// statistics from this caller (they need CAP_SYS_ADMIN).
+// Run measures a slice at once and then one every second, later every ten, until ctx ends.
+// fs.ErrPermission means that the kernel refuses its statistics (they need CAP_SYS_ADMIN).
 func (st *Stats) Run(ctx context.Context) error {
 	for first := time.Now(); ; {
 		if err := st.slice(ctx); err != nil {
@@ -111,14 +111,16 @@ func (st *Stats) read() ([]ProgramStats, error) {
 	return now, nil
 }
 
-// Sum returns the figures so far and the time that they were measured in, 0 when there are none yet.
+// Sum returns the figures so far and the time over which they were measured; 0 = there are none
+// yet.
 func (st *Stats) Sum() ([]ProgramStats, time.Duration) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	return slices.Clone(st.sum), st.sampled
 }
 
-// Missed is how many program runs the kernel has skipped since attach; 0 on kernels before 5.12, which do not count them.
+// Missed counts the program runs that the kernel has skipped since attach. It is 0 before Linux
+// 5.12, which does not count them.
 func (st *Stats) Missed() (uint64, error) {
 	now, err := st.read()
 	var missed uint64

@@ -11,14 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How a system call is watched, in reports.
+// Ways in which a system call is hooked, in reports.
 const (
-	Fentry     = "fentry"     // on its own function: nobody else's calls are slower
+	Fentry     = "fentry"     // on the call's function: no other call is slower
 	Tracepoint = "tracepoint" // classic: while one is attached, every system call of every process is slower
 	Off        = "off"        // not at all: Config.Light
+
+	btfTracepoint = "tp_btf" // not for system calls: a tracepoint of the kernel
 )
 
-// A syscallHook is one end of a system call. Both ends of a call are watched in the same way.
+// A syscallHook is one end of a system call, its enter or its exit. Both are hooked in the same
+// way.
 type syscallHook struct {
 	call string
 	exit bool
@@ -34,7 +37,7 @@ var syscallHooks = []syscallHook{
 	{"sigaltstack", false},
 }
 
-// end is what the kernel calls that end.
+// end is the kernel's name for that end.
 func (h syscallHook) end() string {
 	if h.exit {
 		return "exit"
@@ -42,10 +45,11 @@ func (h syscallHook) end() string {
 	return "enter"
 }
 
-// tracepoint is the classic one's name, which is also the hook's in reports, however it is attached.
+// tracepoint is the name of the classic tracepoint, and of the hook in reports however it is
+// attached.
 func (h syscallHook) tracepoint() string { return "sys_" + h.end() + "_" + h.call }
 
-// Names of the two programs (bpf/syscall.h).
+// tracepointProgram and functionProgram are the names that bpf/syscall.h gives the two programs.
 func (h syscallHook) tracepointProgram() string { return "pw_" + h.call + "_" + h.end() }
 
 func (h syscallHook) functionProgram() string {
@@ -55,7 +59,7 @@ func (h syscallHook) functionProgram() string {
 	return "pw_" + h.call + "_fentry"
 }
 
-// syscalls are those of syscallHooks, each once.
+// syscalls lists the calls of syscallHooks, each once.
 func syscalls() (names []string) {
 	for _, h := range syscallHooks {
 		if !h.exit {
@@ -65,7 +69,7 @@ func syscalls() (names []string) {
 	return names
 }
 
-// hooksOn are both ends of these calls, as far as they are watched.
+// hooksOn lists the hooks of these calls.
 func hooksOn(calls []string) (hooks []syscallHook) {
 	for _, h := range syscallHooks {
 		if slices.Contains(calls, h.call) {
@@ -75,13 +79,16 @@ func hooksOn(calls []string) (hooks []syscallHook) {
 	return hooks
 }
 
-// attachSyscalls watches each system call by its function where the kernel lets it, the others by tracepoints.
+// attachSyscalls hooks each system call by its function if the kernel permits it, otherwise by
+// tracepoints.
 func (s *Session) attachSyscalls() error {
 	if err := s.attachFunctions(); err != nil {
 		return err
 	}
 	rest := s.syscallsBy("")
-	if s.withoutC && slices.Equal(rest, []string{"clone3"}) { // 6.1 has two types of its function, and it alone would slow everybody
+	// Linux 6.1 has two types of clone3's function. Its tracepoint alone would slow every system
+	// call.
+	if s.withoutC && slices.Equal(rest, []string{"clone3"}) {
 		s.hooks["clone3"], rest = Off, nil
 	}
 	if len(rest) == 0 {
@@ -90,8 +97,8 @@ func (s *Session) attachSyscalls() error {
 	return s.attachTracepoints(rest)
 }
 
-// attachFunctions attaches to the functions of as many system calls as it can, and notes what hinders it at the others. An error is about
-// what may be left behind.
+// attachFunctions attaches to the functions of as many system calls as possible, and notes the
+// reason for the others in noFentry. An error means that something may still be attached.
 func (s *Session) attachFunctions() error {
 	types, err := kernelTypes(s.Target.types)
 	if err != nil {
@@ -111,7 +118,7 @@ func (s *Session) attachFunctions() error {
 	}
 	if err := s.loaded.add(programs); err != nil {
 		if errors.Is(err, unix.EPERM) {
-			err = unix.EPERM // without the guesses of the library that loads
+			err = unix.EPERM // without the library's guesses at the reason
 		}
 		for _, call := range calls {
 			s.noFentry[call] = fmt.Errorf("load programs for the kernel's functions: %w", err)
@@ -126,14 +133,10 @@ func (s *Session) attachFunctions() error {
 	return nil
 }
 
+// haveFunction returns an error if the kernel's types lack the function of a call, or have several.
 func (s *Session) haveFunction(types *btf.Spec, call string) error {
-	if s.refuse != nil {
-		if err := s.refuse(call); err != nil {
-			return err
-		}
-	}
 	for _, h := range hooksOn([]string{call}) {
-		name := s.loaded.spec.Programs[h.functionProgram()].AttachTo
+		name := s.loaded.source.Programs[h.functionProgram()].AttachTo
 		var function *btf.Func
 		if err := types.TypeByName(name, &function); err != nil {
 			return fmt.Errorf("find the kernel's function %s: %w", name, err)
@@ -142,7 +145,7 @@ func (s *Session) haveFunction(types *btf.Spec, call string) error {
 	return nil
 }
 
-// attachFunction attaches to all ends of a call or, where the kernel refuses one, to none.
+// attachFunction attaches to both ends of a call or, if the kernel refuses one, to none.
 func (s *Session) attachFunction(call string) error {
 	var ends []attachment
 	for _, h := range hooksOn([]string{call}) {
@@ -174,8 +177,10 @@ func (s *Session) attachTracepoints(calls []string) error {
 	}
 	for _, h := range hooksOn(calls) {
 		id, err := tracepointID(tracefs, h.tracepoint())
-		if errors.Is(err, fs.ErrNotExist) && !locked() {
-			return &UnsupportedError{What: "tracepoint syscalls/" + h.tracepoint(), Min: "CONFIG_FTRACE_SYSCALLS=y", Err: err}
+		if errors.Is(err, fs.ErrNotExist) && !lockedDown() {
+			return &unsupportedError{
+				what: "tracepoint syscalls/" + h.tracepoint(), min: "CONFIG_FTRACE_SYSCALLS=y", err: err,
+			}
 		} else if err != nil {
 			return explainAttach("attach "+h.tracepoint(), err)
 		}
@@ -190,7 +195,7 @@ func (s *Session) attachTracepoints(calls []string) error {
 	return nil
 }
 
-// syscallsBy are the system calls that are watched in that way.
+// syscallsBy lists the system calls that are hooked in that way; "": not yet.
 func (s *Session) syscallsBy(how string) (calls []string) {
 	for _, call := range syscalls() {
 		if s.hooks[call] == how {

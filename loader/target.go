@@ -16,21 +16,22 @@ import (
 	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
-// Target is one process, held by a pidfd: its PID cannot come to mean another process unnoticed.
+// Target is a process, held by a pidfd: a reuse of its PID is noticed.
 type Target struct {
 	PID   int    // in pinwatch's PID namespace
-	TGID  uint32 // in the initial one
+	TGID  uint32 // in the initial PID namespace
 	level uint32 // depth of pinwatch's PID namespace
 	pidfd int
-	file  *os.File // the pidfd, readable when the process has ended
+	file  *os.File // owns pidfd, which is readable once the process has ended
 
-	// What programs are loaded from, until a session has them: read once, as both take a while.
+	// Kept until a session has loaded its programs: reading both takes a while.
 	types *btf.Cache // the kernel's
 	spec  *ebpf.CollectionSpec
 }
 
-// OpenTarget finds the process that has pid in the caller's PID namespace. It needs the right to load BPF programs:
-// only the kernel knows the process's PID in the initial namespace, by which it is filtered.
+// OpenTarget finds the process that has pid in the caller's PID namespace. It needs the right to
+// load BPF programs: programs filter by the PID in the initial namespace, which only the kernel
+// has.
 func OpenTarget(pid int) (*Target, error) {
 	if err := checkPrivileges(); err != nil {
 		return nil, err
@@ -42,11 +43,11 @@ func OpenTarget(pid int) (*Target, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	switch {
 	case errors.Is(err, unix.ESRCH):
-		return nil, fmt.Errorf("process %d: %w", pid, ErrNoProcess)
+		return nil, fmt.Errorf("process %d: %w", pid, errNoProcess)
 	case err != nil && isThread(pid):
-		return nil, fmt.Errorf("process %d %w", pid, ErrThread)
+		return nil, fmt.Errorf("process %d %w", pid, errThread)
 	case errors.Is(err, unix.ENOSYS):
-		return nil, &UnsupportedError{What: "pidfd_open", Min: "Linux 5.3", Err: err}
+		return nil, &unsupportedError{what: "pidfd_open", min: "Linux 5.3", err: err}
 	case err != nil:
 		return nil, fmt.Errorf("open process %d: %w", pid, err)
 	}
@@ -58,7 +59,8 @@ func OpenTarget(pid int) (*Target, error) {
 	return t, nil
 }
 
-// isThread reports whether pid is a thread that does not lead its process: pidfd_open takes leaders only.
+// isThread reports whether pid is the tid of a thread that does not lead its process. pidfd_open
+// accepts leaders only.
 func isThread(pid int) bool {
 	status, err := procfs.Process(pid).Status()
 	return err == nil && status.TGID != pid
@@ -69,14 +71,17 @@ func (t *Target) resolve() error {
 	if t.spec, err = bpf.LoadPinwatch(); err != nil {
 		return fmt.Errorf("read embedded programs: %w", err)
 	}
-	spec := t.spec.Copy()
-	if err := spec.Variables["wanted_pid"].Set(uint32(t.PID)); err != nil {
-		return fmt.Errorf("set wanted_pid: %w", err)
+	k, err := newKernelSide(t.spec)
+	if err != nil {
+		return err
+	}
+	if err := set(setting{k.WantedPid, uint32(t.PID)}); err != nil {
+		return err
 	}
 	var objs struct {
 		Resolve *ebpf.Program `ebpf:"pw_resolve"`
 	}
-	if err := spec.LoadAndAssign(&objs, &ebpf.CollectionOptions{Cache: t.types}); err != nil {
+	if err := k.LoadAndAssign(&objs, &ebpf.CollectionOptions{Cache: t.types}); err != nil {
 		return explainLoad("resolve the process", err)
 	}
 	defer objs.Resolve.Close()
@@ -86,21 +91,23 @@ func (t *Target) resolve() error {
 	}
 	var r bpf.PinwatchResolved
 	n, err := binary.Decode(answer, binary.NativeEndian, &r)
-	// The pidfd was opened first. If its process is still there, the PID meant this process all the time.
+	// The pidfd was opened first. If its process still lives, the PID was this process's all the
+	// time.
 	if !t.Alive() {
-		return fmt.Errorf("process %d: %w", t.PID, ErrNoProcess)
+		return fmt.Errorf("process %d: %w", t.PID, errNoProcess)
 	}
 	if err != nil || n == 0 {
-		return fmt.Errorf("process %d is not in the kernel's list of tasks: this machine hides it from BPF programs", t.PID)
+		return fmt.Errorf("process %d is not in the kernel's list of tasks: this machine hides it from BPF programs",
+			t.PID)
 	}
-	if r.TaskFlags&procfs.KernelThread != 0 {
-		return fmt.Errorf("process %d %w: it runs no user code", t.PID, ErrKernelThread)
+	if r.TaskFlags&uint32(bpf.PinwatchTaskFlagsPF_KTHREAD) != 0 {
+		return fmt.Errorf("process %d %w: it runs no user code", t.PID, errKernelThread)
 	}
 	t.TGID, t.level = r.Tgid, r.Level
 	return nil
 }
 
-// Alive reports whether the process has not ended. A zombie has ended.
+// Alive reports whether the process has not ended yet. A zombie has ended.
 func (t *Target) Alive() bool {
 	fds := []unix.PollFd{{Fd: int32(t.pidfd), Events: unix.POLLIN}}
 	for {
@@ -112,7 +119,7 @@ func (t *Target) Alive() bool {
 	}
 }
 
-// Close lets go of the process.
+// Close releases the pidfd.
 func (t *Target) Close() error { return t.file.Close() }
 
 func readIterator(prog *ebpf.Program) ([]byte, error) {

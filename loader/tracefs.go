@@ -14,8 +14,8 @@ import (
 
 var tracefsMounts = []string{"/sys/kernel/tracing", "/sys/kernel/debug/tracing"}
 
-// openTracefs opens the directory of tracefs, which holds the numbers of the system-call tracepoints. Where it is mounted
-// nowhere, it is mounted for this process alone: a detached mount that is gone with its descriptor.
+// openTracefs opens the directory of tracefs, which holds the ids of the system-call tracepoints.
+// If it is not mounted, a detached mount is made, which ends with its descriptor.
 func openTracefs() (*os.File, error) {
 	for _, dir := range tracefsMounts {
 		f, err := os.Open(dir)
@@ -34,7 +34,8 @@ func openTracefs() (*os.File, error) {
 func mountTracefs() (*os.File, error) {
 	fsfd, err := unix.Fsopen("tracefs", unix.FSOPEN_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("open tracefs, which is mounted at neither %s: %w", strings.Join(tracefsMounts, " nor "), err)
+		return nil, fmt.Errorf("open tracefs, which is mounted at neither %s: %w",
+			strings.Join(tracefsMounts, " nor "), err)
 	}
 	defer unix.Close(fsfd)
 	if err := unix.FsconfigCreate(fsfd); err != nil {
@@ -47,7 +48,8 @@ func mountTracefs() (*os.File, error) {
 	return os.NewFile(uintptr(dir), "tracefs"), nil
 }
 
-// tracepointID reads the number of a system call's tracepoint. fs.ErrNotExist means that the kernel does not have it.
+// tracepointID reads the id of a system call's tracepoint. fs.ErrNotExist means that the kernel
+// does not have it.
 func tracepointID(tracefs *os.File, name string) (uint64, error) {
 	path := "events/syscalls/" + name + "/id"
 	fd, err := unix.Openat(int(tracefs.Fd()), path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -67,22 +69,23 @@ func tracepointID(tracefs *os.File, name string) (uint64, error) {
 	return id, nil
 }
 
-// perfEvent is the descriptor of one.
+// perfEvent is the descriptor of a perf event.
 type perfEvent int
 
 func (e perfEvent) Close() error { return unix.Close(int(e)) }
 
-const perfAttrSize = unsafe.Sizeof(unix.PerfEventAttr{})
-
-// attachTracepoint runs prog at a classic tracepoint until the perf event it returns is closed. perf events rather than BPF
-// links, because those need Linux 5.15.
+// attachTracepoint runs prog at a classic tracepoint until the returned perf event is closed. It
+// uses a perf event because a BPF link needs Linux 5.15.
 func attachTracepoint(id uint64, progFD int) (perfEvent, error) {
-	attr := unix.PerfEventAttr{Type: unix.PERF_TYPE_TRACEPOINT, Config: id, Sample_type: unix.PERF_SAMPLE_RAW, Sample: 1, Wakeup: 1}
-	attr.Size = uint32(perfAttrSize)
-	// A program on a system call's tracepoint runs on every CPU, whichever CPU the event is opened on, and whether it is enabled or not
-	// (kernel/trace/trace_syscalls.c, perf_syscall_enter). Enabled, the event itself would count, too, on its CPU, as the programs let
-	// others have theirs: half a microsecond for each call.
-	attr.Bits = unix.PerfBitDisabled
+	attr := unix.PerfEventAttr{
+		Type: unix.PERF_TYPE_TRACEPOINT, Size: uint32(unsafe.Sizeof(unix.PerfEventAttr{})), Config: id,
+		Sample_type: unix.PERF_SAMPLE_RAW, Sample: 1, Wakeup: 1,
+		// A program on a system call's tracepoint runs on every CPU, whichever CPU the event is
+		// opened on, and even if the event is disabled (kernel/trace/trace_syscalls.c,
+		// perf_syscall_enter). An enabled event would itself count on its CPU, since the programs
+		// pass events on to perf's users (PASS_ON): half a microsecond for each call.
+		Bits: unix.PerfBitDisabled,
+	}
 	fd, err := unix.PerfEventOpen(&attr, -1, 0, -1, unix.PERF_FLAG_FD_CLOEXEC)
 	if err != nil {
 		return -1, fmt.Errorf("perf_event_open: %w", err)

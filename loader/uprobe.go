@@ -15,7 +15,7 @@ import (
 	"github.com/pinwatch/pinwatch/bpf"
 )
 
-// A Place is an instruction of a program: a path that opens its file, and where in the file it is.
+// A Place is an instruction of a program: the path of its file, and the offset in the file.
 type Place struct {
 	Path   string
 	Offset uint64
@@ -24,13 +24,14 @@ type Place struct {
 // PinProbe is the name of the probe on runtime.LockOSThread in hooks and statistics.
 const PinProbe = "LockOSThread"
 
-// ProbePins puts a breakpoint on the target's runtime.LockOSThread. From now on its calls are told of.
+// ProbePins puts a breakpoint on the target's runtime.LockOSThread. From then on each call sends a
+// record.
 func (s *Session) ProbePins(at Place) error {
-	l, err := attachUprobe(at, s.objs.PwPin, s.Target.PID)
+	l, err := attachUprobe(at, s.pin, s.Target.PID)
 	if err != nil {
 		return explainAttach("probe runtime.LockOSThread", err)
 	}
-	s.attached = append(s.attached, attachment{hook{PinProbe, s.objs.PwPin}, l})
+	s.attached = append(s.attached, attachment{hook{PinProbe, s.pin}, l})
 	s.hooks[PinProbe] = "uprobe"
 	return nil
 }
@@ -42,14 +43,14 @@ func attachUprobe(at Place, prog *ebpf.Program, pid int) (link.Link, error) {
 	}
 	l, err := exe.Uprobe("", prog, &link.UprobeOptions{Address: at.Offset, PID: pid})
 	if errors.Is(err, fs.ErrPermission) { // kernel/events/core.c, perf_uprobe_event_init
-		return nil, &PermissionError{Op: "set a breakpoint (uprobe)", Missing: []string{"CAP_SYS_ADMIN"}, Err: err}
+		return nil, &permissionError{op: "set a breakpoint (uprobe)", missing: []string{"CAP_SYS_ADMIN"}, err: err}
 	}
 	return l, err
 }
 
-// BreakpointCost measures on this machine, now, what a breakpoint with an empty program adds to a call, in CPU time of the calling
-// thread: the least over rounds of calls with and without, interleaved, which is the least disturbed one. call must run into that
-// place of this process once.
+// BreakpointCost measures the CPU time that a breakpoint with an empty program adds to a call on
+// this machine. It is the least difference over several rounds of calls with and without the
+// breakpoint: the least disturbed round. call must pass that place of this process once.
 func BreakpointCost(at Place, pid int, call func()) (time.Duration, error) {
 	spec, err := bpf.LoadPinwatch()
 	if err != nil {
@@ -81,7 +82,7 @@ func BreakpointCost(at Place, pid int, call func()) (time.Duration, error) {
 	return least, nil
 }
 
-// cpuTime is the CPU time that the calling thread needs for n calls.
+// cpuTime is the CPU time of the calling thread for n calls.
 func cpuTime(n int, call func()) time.Duration {
 	begin := threadCPU()
 	for range n {

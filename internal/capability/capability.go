@@ -1,4 +1,5 @@
-// Package capability says what this process may do: its Linux capabilities and the kernel's lockdown level.
+// Package capability reads what this process may do: its Linux capabilities and the kernel's
+// lockdown level.
 package capability
 
 import (
@@ -14,12 +15,12 @@ import (
 // A Cap is a Linux capability by its number in include/uapi/linux/capability.h.
 type Cap uint
 
-// The capabilities that pinwatch asks about.
+// The capabilities that matter to pinwatch.
 const (
 	DACReadSearch Cap = 2  // read files whatever their mode: executables, /proc/PID/mem of other users
 	SysPtrace     Cap = 19 // inspect processes of other users
-	SysAdmin      Cap = 21 // everything BPF and PERFMON allow, and BPF statistics, which those do not
-	SysResource   Cap = 24 // raise RLIMIT_MEMLOCK, which BPF maps count against before Linux 5.11
+	SysAdmin      Cap = 21 // all that BPF and PERFMON permit, and BPF statistics, which they do not
+	SysResource   Cap = 24 // raise RLIMIT_MEMLOCK, which limits BPF maps before Linux 5.11
 	Perfmon       Cap = 38 // load tracing programs and attach them; Linux 5.8
 	BPF           Cap = 39 // create maps, load programs; Linux 5.8
 )
@@ -33,7 +34,7 @@ var names = map[Cap]string{
 	BPF:           "CAP_BPF",
 }
 
-// String returns the name the kernel's headers use, such as CAP_BPF.
+// String returns the name in the kernel's headers, such as CAP_BPF.
 func (c Cap) String() string {
 	if name, ok := names[c]; ok {
 		return name
@@ -41,12 +42,12 @@ func (c Cap) String() string {
 	return fmt.Sprintf("capability %d", uint(c))
 }
 
-// A Set is a set of capabilities, bit n for the capability of number n.
-type Set uint64
+// A set of capabilities: bit n is the capability of number n.
+type set uint64
 
-// Effective returns the capabilities in force for the calling thread, which are those of
-// every thread unless one has changed its own, from /proc/thread-self/status.
-func Effective() (Set, error) {
+// effective returns the calling thread's effective capabilities, from /proc/thread-self/status. All
+// threads have the same ones unless one has changed them for itself.
+func effective() (set, error) {
 	status, err := os.ReadFile("/proc/thread-self/status")
 	if err != nil {
 		return 0, fmt.Errorf("read capabilities: %w", err)
@@ -54,41 +55,42 @@ func Effective() (Set, error) {
 	return parseStatus(status)
 }
 
-// Has reports whether c is in the set, or implied by it: since Linux 5.8 CAP_SYS_ADMIN implies CAP_BPF and CAP_PERFMON.
-func (s Set) Has(c Cap) bool {
+// has reports whether c is in the set or implied by it: since Linux 5.8 CAP_SYS_ADMIN implies
+// CAP_BPF and CAP_PERFMON.
+func (s set) has(c Cap) bool {
 	if (c == BPF || c == Perfmon) && s&(1<<SysAdmin) != 0 {
 		return true
 	}
 	return s&(1<<c) != 0
 }
 
-// Missing returns those of need that the set does not have, in the order given.
-func (s Set) Missing(need ...Cap) []Cap {
+// missing returns the capabilities of need that the set lacks, in the order of need.
+func (s set) missing(need ...Cap) []Cap {
 	var missing []Cap
 	for _, c := range need {
-		if !s.Has(c) {
+		if !s.has(c) {
 			missing = append(missing, c)
 		}
 	}
 	return missing
 }
 
-// Has reports whether c is in force for this process. Whoever needs several answers takes Effective once.
+// Has reports whether the calling thread has c.
 func Has(c Cap) (bool, error) {
-	s, err := Effective()
-	return s.Has(c), err
+	s, err := effective()
+	return s.has(c), err
 }
 
-// Missing returns those of need that are not in force for this process.
+// Missing returns the capabilities of need that the calling thread lacks, in the order of need.
 func Missing(need ...Cap) ([]Cap, error) {
-	s, err := Effective()
+	s, err := effective()
 	if err != nil {
 		return nil, err
 	}
-	return s.Missing(need...), nil
+	return s.missing(need...), nil
 }
 
-func parseStatus(status []byte) (Set, error) {
+func parseStatus(status []byte) (set, error) {
 	lines := bufio.NewScanner(bytes.NewReader(status))
 	for lines.Scan() {
 		if value, ok := strings.CutPrefix(lines.Text(), "CapEff:"); ok {
@@ -96,7 +98,7 @@ func parseStatus(status []byte) (Set, error) {
 			if err != nil {
 				return 0, fmt.Errorf("read capabilities: %w", err)
 			}
-			return Set(bits), nil
+			return set(bits), nil
 		}
 	}
 	return 0, errors.New("read capabilities: no line CapEff")

@@ -13,7 +13,8 @@ import (
 )
 
 func TestParseStatus(t *testing.T) {
-	const status = "Name:\tx\nCapInh:\t0000000000000000\nCapPrm:\t000001ffffffffff\nCapEff:\t%\nCapBnd:\t000001ffffffffff\n"
+	const status = "Name:\tx\nCapInh:\t0000000000000000\nCapPrm:\t000001ffffffffff\n" +
+		"CapEff:\t%\nCapBnd:\t000001ffffffffff\n"
 	for _, tt := range []struct {
 		eff     string
 		missing []Cap
@@ -25,25 +26,27 @@ func TestParseStatus(t *testing.T) {
 		{"0000000000080004", []Cap{BPF, Perfmon, SysAdmin, SysResource}},             // SYS_PTRACE, DAC_READ_SEARCH
 		{"0000000001000000", []Cap{BPF, Perfmon, SysAdmin, SysPtrace, DACReadSearch}},
 	} {
-		set, err := parseStatus([]byte(strings.Replace(status, "%", tt.eff, 1)))
+		parsed, err := parseStatus([]byte(strings.Replace(status, "%", tt.eff, 1)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := set.Missing(BPF, Perfmon, SysAdmin, SysPtrace, DACReadSearch, SysResource); !slices.Equal(got, tt.missing) {
+		got := parsed.missing(BPF, Perfmon, SysAdmin, SysPtrace, DACReadSearch, SysResource)
+		if !slices.Equal(got, tt.missing) {
 			t.Errorf("CapEff %s: missing %v, want %v", tt.eff, got, tt.missing)
 		}
 	}
 	for _, bad := range []string{"", "CapPrm:\t00\n", "CapEff:\txyz\n", "CapEff:\t\n"} {
-		if set, err := parseStatus([]byte(bad)); err == nil || set != 0 {
-			t.Errorf("parseStatus(%q) = %#x, %v", bad, set, err)
+		if parsed, err := parseStatus([]byte(bad)); err == nil || parsed != 0 {
+			t.Errorf("parseStatus(%q) = %#x, %v", bad, parsed, err)
 		}
 	}
 }
 
 func TestNames(t *testing.T) {
 	for c, want := range map[Cap]string{
-		unix.CAP_BPF: "CAP_BPF", unix.CAP_PERFMON: "CAP_PERFMON", unix.CAP_SYS_ADMIN: "CAP_SYS_ADMIN", unix.CAP_SYS_PTRACE: "CAP_SYS_PTRACE",
-		unix.CAP_DAC_READ_SEARCH: "CAP_DAC_READ_SEARCH", unix.CAP_SYS_RESOURCE: "CAP_SYS_RESOURCE", 63: "capability 63",
+		unix.CAP_BPF: "CAP_BPF", unix.CAP_PERFMON: "CAP_PERFMON", unix.CAP_SYS_ADMIN: "CAP_SYS_ADMIN",
+		unix.CAP_SYS_PTRACE: "CAP_SYS_PTRACE", unix.CAP_DAC_READ_SEARCH: "CAP_DAC_READ_SEARCH",
+		unix.CAP_SYS_RESOURCE: "CAP_SYS_RESOURCE", 63: "capability 63",
 	} {
 		if c.String() != want {
 			t.Errorf("%d is %s, want %s", uint(c), c, want)
@@ -51,7 +54,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// The kernel's own answer, capget(2), is the reference; also on a thread that has dropped what it had.
+// capget(2) returns the same set, also on a thread that has dropped its capabilities.
 func TestEffective(t *testing.T) {
 	compare := func() {
 		t.Helper()
@@ -59,17 +62,18 @@ func TestEffective(t *testing.T) {
 		if err := unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &data[0]); err != nil {
 			t.Fatal(err)
 		}
-		want := Set(data[1].Effective)<<32 | Set(data[0].Effective)
-		if got, err := Effective(); err != nil || got != want {
-			t.Errorf("Effective() = %#x, %v; capget has %#x", got, err, want)
+		want := set(data[1].Effective)<<32 | set(data[0].Effective)
+		if got, err := effective(); err != nil || got != want {
+			t.Errorf("effective() = %#x, %v; capget has %#x", got, err, want)
 		}
 	}
 	done := make(chan struct{})
-	go func() { // its thread ends with it, dropped capabilities and all
+	go func() { // its thread ends with it, and so do the dropped capabilities
 		defer close(done)
 		runtime.LockOSThread()
 		compare()
-		if err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &make([]unix.CapUserData, 2)[0]); err != nil {
+		header, none := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, [2]unix.CapUserData{}
+		if err := unix.Capset(&header, &none[0]); err != nil {
 			t.Error(err)
 		}
 		compare()
@@ -85,16 +89,16 @@ func TestEffective(t *testing.T) {
 
 func TestLockdown(t *testing.T) {
 	for _, tt := range []struct {
-		file, cmdline string // "-" = not there
+		file, cmdline string // "-" = no such file
 		want          string
 		err           error
 	}{
 		{"[none] integrity confidentiality\n", "lockdown=integrity", LockdownNone, nil},
 		{"none [integrity] confidentiality\n", "-", LockdownIntegrity, nil},
 		{"none integrity [confidentiality]\n", "", LockdownConfidentiality, nil},
-		{"-", "quiet lockdown=confidentiality -- x\n", LockdownConfidentiality, ErrFromCommandLine},
-		{"-", "lockdown=confidentiality lockdown=integrity\n", LockdownConfidentiality, ErrFromCommandLine},
-		{"-", "lockdown=integrity\n", LockdownIntegrity, ErrFromCommandLine},
+		{"-", "quiet lockdown=confidentiality -- x\n", LockdownConfidentiality, errFromCommandLine},
+		{"-", "lockdown=confidentiality lockdown=integrity\n", LockdownConfidentiality, errFromCommandLine},
+		{"-", "lockdown=integrity\n", LockdownIntegrity, errFromCommandLine},
 		{"-", "quiet -- lockdown=integrity\n", LockdownUnknown, fs.ErrNotExist},
 		{"-", "lockdown= nolockdown=integrity lockdown=x\n", LockdownUnknown, fs.ErrNotExist},
 		{"-", "lockdown\n", LockdownUnknown, fs.ErrNotExist},
@@ -118,14 +122,14 @@ func TestLockdown(t *testing.T) {
 	}
 }
 
-// What this kernel says is one of the four words, and unknown only with a reason.
+// The level of this kernel is one of the four words, and LockdownUnknown comes with a reason.
 func TestLockdownHere(t *testing.T) {
 	level, err := Lockdown()
 	if !known(level) && (level != LockdownUnknown || err == nil) {
 		t.Errorf("Lockdown() = %q, %v", level, err)
 	}
 	if _, statErr := os.Stat(lockdownFile); statErr == nil && err != nil {
-		t.Errorf("Lockdown() = %q, %v though %s is there", level, err, lockdownFile)
+		t.Errorf("Lockdown() = %q, %v though %s exists", level, err, lockdownFile)
 	}
 	t.Log(level, err)
 }

@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// Lockdown levels as Lockdown names them (include/linux/security.h, enum lockdown_reason). Integrity refuses BPF programs
-// that write user memory; confidentiality refuses kprobes, tracefs and the helpers that read kernel memory too.
+// Lockdown levels that Lockdown returns (include/linux/security.h, enum lockdown_reason). Integrity
+// refuses BPF programs that write user memory. Confidentiality also refuses kprobes, tracefs and
+// helpers that read kernel memory.
 const (
 	LockdownNone            = "none"
 	LockdownIntegrity       = "integrity"
@@ -22,13 +23,14 @@ const (
 	cmdlineFile  = "/proc/cmdline"
 )
 
-// ErrFromCommandLine says that a lockdown level is what the kernel was started with, because the level in force could not
-// be read: it may have been raised since, or be built in.
-var ErrFromCommandLine = errors.New("from the kernel's command line")
+// errFromCommandLine means that the level in force was not readable, and that the returned one is
+// the kernel's boot parameter. The level may have been raised since, or be built in.
+var errFromCommandLine = errors.New("from the kernel's command line")
 
-// Lockdown returns the kernel's lockdown level, one of the four words above. It reads /sys/kernel/security/lockdown.
-// When that is not there (no securityfs mounted, no lockdown in this kernel) or not readable, the level is that of
-// /proc/cmdline's lockdown= or LockdownUnknown, and the error says why; it wraps ErrFromCommandLine in the first case.
+// Lockdown returns the kernel's lockdown level, one of the four words above, from
+// /sys/kernel/security/lockdown. If that file is missing (no securityfs mounted, no lockdown in
+// this kernel) or not readable, the level is that of lockdown= in /proc/cmdline, or
+// LockdownUnknown. Then the error is the reason.
 func Lockdown() (string, error) {
 	return lockdown(os.ReadFile)
 }
@@ -47,12 +49,12 @@ func lockdown(read func(name string) ([]byte, error)) (string, error) {
 		return LockdownUnknown, errors.Join(reason, fmt.Errorf("read kernel command line: %w", err))
 	}
 	if level := cmdlineLockdown(string(cmdline)); level != LockdownUnknown {
-		return level, fmt.Errorf("%w: %w", ErrFromCommandLine, reason)
+		return level, fmt.Errorf("%w: %w", errFromCommandLine, reason)
 	}
 	return LockdownUnknown, reason
 }
 
-// parseLockdown reads "none [integrity] confidentiality": the level in force stands in brackets.
+// parseLockdown parses "none [integrity] confidentiality": the level in force is in brackets.
 func parseLockdown(text string) (string, error) {
 	for _, word := range strings.Fields(text) {
 		if level, ok := strings.CutPrefix(word, "["); ok {
@@ -64,8 +66,8 @@ func parseLockdown(text string) (string, error) {
 	return LockdownUnknown, fmt.Errorf("read lockdown level: %s holds %.80q", lockdownFile, text)
 }
 
-// cmdlineLockdown returns the highest level that a lockdown= parameter names: the kernel takes each as it comes and only
-// ever raises the level (security/lockdown/lockdown.c). What follows "--" is for init.
+// cmdlineLockdown returns the highest level of all lockdown= parameters: the kernel handles them in
+// order and only raises the level (security/lockdown/lockdown.c). Words after "--" are for init.
 func cmdlineLockdown(cmdline string) string {
 	level := LockdownUnknown
 	for _, word := range strings.Fields(cmdline) {

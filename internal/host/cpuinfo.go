@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// cpuInfo is the first processor's block of /proc/cpuinfo, keys as the architecture spells them.
+// cpuInfo is the first processor's block of /proc/cpuinfo, with the architecture's keys.
 type cpuInfo map[string]string
 
 func readCPUInfo(root fs.FS) cpuInfo {
@@ -24,7 +24,7 @@ func readCPUInfo(root fs.FS) cpuInfo {
 	return info
 }
 
-// model names the processor. arm64 has no model name, only the implementer and part numbers of MIDR_EL1.
+// model is the name of the processor. arm64 has only the implementer and part numbers of MIDR_EL1.
 func (c cpuInfo) model() string {
 	if m := c["model name"]; m != "" {
 		return m
@@ -35,10 +35,12 @@ func (c cpuInfo) model() string {
 	return ""
 }
 
-// x86 says whether the block is an x86 one: only there does the absence of a hypervisor flag mean anything.
+// x86 reports whether the processor is an x86 one. Only there the absence of the hypervisor flag is
+// meaningful.
 func (c cpuInfo) x86() bool { return c["flags"] != "" }
 
-// hypervisor is the CPUID bit (leaf 1, ECX bit 31) that every x86 hypervisor sets and no processor does.
+// hypervisor is the CPUID bit (leaf 1, ECX bit 31) that every x86 hypervisor sets and no processor
+// sets.
 func (c cpuInfo) hypervisor() bool {
 	return slices.Contains(strings.Fields(c["flags"]), "hypervisor")
 }

@@ -1,5 +1,6 @@
-// Package host says what machine the numbers come from: kernel, processor, virtualization, mitigations and which CPUs share what.
-// Everything is read below a root given by the caller, without privileges; what can't be read is unknown, never an error.
+// Package host describes the machine: kernel, processor, virtualization, mitigations, and which
+// CPUs share cores, caches and memory nodes. It reads files below the caller's root, without
+// privileges. A value that can't be read is unknown; it is never an error.
 package host
 
 import (
@@ -11,18 +12,20 @@ import (
 	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
-// Info describes a machine. Empty strings, 0 CPUs and a nil map mean not known.
+// Info describes a machine. Empty strings, 0 CPUs and a nil map mean unknown.
 type Info struct {
-	Kernel         string            // release, as uname -r
-	Arch           string            // GOARCH of pinwatch, which is the kernel's
-	CPUs           int               // online
-	Virtualization string            // "none", a hypervisor ("kvm", "vmware", "microsoft", "xen", …), "other" for one that does not tell, "unknown"
-	CPUModel       string            // as /proc/cpuinfo words it
-	Clocksource    string            // what the kernel reads time from: tsc, kvm-clock, …
-	Mitigations    map[string]string // /sys/devices/system/cpu/vulnerabilities: name to the kernel's words
+	Kernel string // release, as uname -r
+	Arch   string // GOARCH of pinwatch, which is the kernel's
+	CPUs   int    // online
+	// Virtualization is "none", a hypervisor ("kvm", "vmware", "microsoft", "xen", …), "other" for
+	// an unnamed hypervisor, or "unknown".
+	Virtualization string
+	CPUModel       string            // as in /proc/cpuinfo
+	Clocksource    string            // of the kernel: tsc, kvm-clock, …
+	Mitigations    map[string]string // /sys/devices/system/cpu/vulnerabilities: file name to content
 }
 
-// Read describes the machine whose file system root is root, normally os.DirFS("/").
+// Read describes the machine with that file system root, normally os.DirFS("/").
 func Read(root fs.FS) Info {
 	cpuinfo := readCPUInfo(root)
 	return Info{
@@ -36,7 +39,8 @@ func Read(root fs.FS) Info {
 	}
 }
 
-// mitigations reads Documentation/ABI/testing/sysfs-devices-system-cpu's vulnerabilities; kernels before 4.15 have none.
+// mitigations reads the vulnerabilities directory
+// (Documentation/ABI/testing/sysfs-devices-system-cpu). Kernels before 4.15 have none.
 func mitigations(root fs.FS) map[string]string {
 	const dir = "sys/devices/system/cpu/vulnerabilities"
 	entries, err := fs.ReadDir(root, dir)
@@ -52,7 +56,7 @@ func mitigations(root fs.FS) map[string]string {
 	return m
 }
 
-// line reads a file of one line; "" when there is none.
+// line reads a file of one line; "" if it can't.
 func line(root fs.FS, name string) string {
 	b, err := fs.ReadFile(root, name)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"testing/fstest"
 )
 
-// tree reads a file system from testdata: each line is "path = content", a path that comes again adds a line to its file.
+// tree parses a file system from testdata: each line is "path = content". A repeated path adds a
+// line to its file.
 func tree(t *testing.T, name string) fstest.MapFS {
 	t.Helper()
 	b, err := os.ReadFile("testdata/" + name)
@@ -39,12 +40,20 @@ func TestRead(t *testing.T) {
 		tree string
 		want Info
 	}{
-		{"server.tree", Info{Kernel: "6.12.9", CPUs: 15, Virtualization: "none", CPUModel: "AMD EPYC 7313 16-Core Processor", Clocksource: "tsc",
-			Mitigations: map[string]string{"meltdown": "Not affected", "retbleed": "Mitigation: untrained return thunk; SMT vulnerable"}}},
-		{"guest.tree", Info{Kernel: "6.18.44", CPUs: 2, Virtualization: "kvm", CPUModel: "AMD EPYC", Clocksource: "tsc",
-			Mitigations: map[string]string{"spec_store_bypass": "Vulnerable"}}},
-		{"arm64.tree", Info{Kernel: "6.1.0-32-cloud-arm64", CPUs: 3, Virtualization: "qemu", CPUModel: "implementer 0x41 part 0xd0b",
-			Clocksource: "arch_sys_counter"}},
+		{"server.tree", Info{
+			Kernel: "6.12.9", CPUs: 15, Virtualization: "none", CPUModel: "AMD EPYC 7313 16-Core Processor",
+			Clocksource: "tsc", Mitigations: map[string]string{
+				"meltdown": "Not affected", "retbleed": "Mitigation: untrained return thunk; SMT vulnerable",
+			},
+		}},
+		{"guest.tree", Info{
+			Kernel: "6.18.44", CPUs: 2, Virtualization: "kvm", CPUModel: "AMD EPYC", Clocksource: "tsc",
+			Mitigations: map[string]string{"spec_store_bypass": "Vulnerable"},
+		}},
+		{"arm64.tree", Info{
+			Kernel: "6.1.0-32-cloud-arm64", CPUs: 3, Virtualization: "qemu",
+			CPUModel: "implementer 0x41 part 0xd0b", Clocksource: "arch_sys_counter",
+		}},
 	} {
 		tt.want.Arch = runtime.GOARCH
 		if got := Read(tree(t, tt.tree)); !reflect.DeepEqual(got, tt.want) {
@@ -60,7 +69,7 @@ func TestReadNothing(t *testing.T) {
 	}
 }
 
-// TestReadHere holds on any Linux: these files are always there.
+// These files exist on any Linux.
 func TestReadHere(t *testing.T) {
 	root := os.DirFS("/")
 	got := Read(root)
@@ -71,11 +80,12 @@ func TestReadHere(t *testing.T) {
 		t.Errorf("mitigations = %v, but the directory: %v", got.Mitigations, err)
 	}
 	if top := ReadTopology(root); len(top.cpus) < got.CPUs {
-		t.Errorf("topology knows %d CPUs of %d", len(top.cpus), got.CPUs)
+		t.Errorf("topology has %d CPUs of %d", len(top.cpus), got.CPUs)
 	}
 }
 
 func TestVirtualization(t *testing.T) {
+	type files map[string]string // path to content
 	const (
 		guest  = "flags\t: fpu hypervisor\n"
 		metal  = "flags\t: fpu\n"
@@ -86,24 +96,28 @@ func TestVirtualization(t *testing.T) {
 	)
 	for name, tt := range map[string]struct {
 		cpuinfo string
-		files   map[string]string
+		files   files
 		want    string
 	}{
-		"bare x86":                         {metal, nil, "none"},
-		"bare x86 that QEMU's maker built": {metal, map[string]string{dmi + "sys_vendor": "QEMU"}, "none"},
-		"x86 guest that does not tell":     {guest, nil, "other"},
-		"KVM with QEMU's tables":           {guest, map[string]string{dmi + "sys_vendor": "QEMU", clocks: "tsc kvm-clock"}, "kvm"},
-		"QEMU without KVM":                 {guest, map[string]string{dmi + "sys_vendor": "QEMU", clocks: "tsc hpet"}, "qemu"},
-		"VMware":                           {guest, map[string]string{dmi + "product_name": "VMware Virtual Platform"}, "vmware"},
-		"Hyper-V":                          {guest, map[string]string{dmi + "sys_vendor": "Microsoft Corporation", dmi + "product_name": "Virtual Machine"}, "microsoft"},
-		"Surface laptop":                   {metal, map[string]string{dmi + "sys_vendor": "Microsoft Corporation", dmi + "product_name": "Surface Laptop"}, "none"},
-		"paravirtual Xen hides its flag":   {metal, map[string]string{"sys/hypervisor/type": "xen"}, "xen"},
-		"EC2 arm64":                        {arm, map[string]string{dmi + "sys_vendor": "Amazon EC2", dmi + "product_name": "c7g.large"}, "kvm"},
-		"EC2 arm64 bare metal":             {arm, map[string]string{dmi + "sys_vendor": "Amazon EC2", dmi + "product_name": "c7g.metal"}, "none"},
-		"arm64, device tree":               {arm, map[string]string{dt + "hypervisor/compatible": "linux,kvm\x00"}, "kvm"},
-		"arm64, Xen":                       {arm, map[string]string{dt + "hypervisor/compatible": "xen,xen-4.17\x00xen,xen\x00"}, "xen"},
-		"arm64, someone's hypervisor":      {arm, map[string]string{dt + "hypervisor/compatible": "acme,visor\x00"}, "other"},
-		"arm64, silence":                   {arm, nil, "unknown"},
+		"bare x86":                    {metal, nil, "none"},
+		"bare x86 from QEMU's vendor": {metal, files{dmi + "sys_vendor": "QEMU"}, "none"},
+		"x86 guest without a name":    {guest, nil, "other"},
+		"KVM with QEMU's tables":      {guest, files{dmi + "sys_vendor": "QEMU", clocks: "tsc kvm-clock"}, "kvm"},
+		"QEMU without KVM":            {guest, files{dmi + "sys_vendor": "QEMU", clocks: "tsc hpet"}, "qemu"},
+		"VMware":                      {guest, files{dmi + "product_name": "VMware Virtual Platform"}, "vmware"},
+		"Hyper-V": {
+			guest, files{dmi + "sys_vendor": "Microsoft Corporation", dmi + "product_name": "Virtual Machine"}, "microsoft",
+		},
+		"Surface laptop": {
+			metal, files{dmi + "sys_vendor": "Microsoft Corporation", dmi + "product_name": "Surface Laptop"}, "none",
+		},
+		"paravirtual Xen without the flag": {metal, files{"sys/hypervisor/type": "xen"}, "xen"},
+		"EC2 arm64":                        {arm, files{dmi + "sys_vendor": "Amazon EC2", dmi + "product_name": "c7g.large"}, "kvm"},
+		"EC2 arm64 bare metal":             {arm, files{dmi + "sys_vendor": "Amazon EC2", dmi + "product_name": "c7g.metal"}, "none"},
+		"arm64, device tree":               {arm, files{dt + "hypervisor/compatible": "linux,kvm\x00"}, "kvm"},
+		"arm64, Xen":                       {arm, files{dt + "hypervisor/compatible": "xen,xen-4.17\x00xen,xen\x00"}, "xen"},
+		"arm64, unnamed hypervisor":        {arm, files{dt + "hypervisor/compatible": "acme,visor\x00"}, "other"},
+		"arm64, no name":                   {arm, nil, "unknown"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := fstest.MapFS{"proc/cpuinfo": {Data: []byte(tt.cpuinfo)}}

@@ -10,17 +10,19 @@ import (
 	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
-// Topology says what CPUs have in common. The zero value knows nothing.
+// Topology holds which CPUs share a core, a cache or a memory node. The zero value is of an unknown
+// machine.
 type Topology struct {
 	cpus map[int]place
 }
 
-// place is where a CPU sits: each field holds the lowest CPU that shares the thing with it, node the node's number; -1 = not known.
+// place is a CPU's core and last-level cache, each named by its lowest CPU, and its memory node's
+// number; -1 = unknown.
 type place struct {
 	core, llc, node int
 }
 
-// ReadTopology reads which CPUs share a core, a last-level cache and a memory node from sysfs
+// ReadTopology reads from sysfs which CPUs share a core, a last-level cache and a memory node
 // (Documentation/ABI/stable/sysfs-devices-system-cpu and -node).
 func ReadTopology(root fs.FS) Topology {
 	t := Topology{cpus: map[int]place{}}
@@ -43,9 +45,10 @@ func ReadTopology(root fs.FS) Topology {
 	return t
 }
 
-// Distance is how far a thread moves from CPU a to CPU b: "smt" to the other thread of the same core, "llc" to another core on
-// the same last-level cache, "node" beyond that cache on the same memory node, "remote" to another node. "unknown" when the machine does
-// not say, or when a is b.
+// Distance is how far a thread moves from CPU a to CPU b: "smt" to the other thread of the same
+// core, "llc" to another core on the same last-level cache, "node" beyond that cache on the same
+// memory node, "remote" to another node. It is "unknown" if sysfs does not describe it, or if a is
+// b.
 func (t Topology) Distance(a, b int) string {
 	pa, okA := t.cpus[a]
 	pb, okB := t.cpus[b]
@@ -60,7 +63,7 @@ func (t Topology) Distance(a, b int) string {
 		return "unknown"
 	case pa.node != pb.node:
 		return "remote"
-	case pa.llc < 0 || pb.llc < 0: // the same node, but perhaps the same cache too
+	case pa.llc < 0 || pb.llc < 0: // on the same node, and perhaps on the same cache
 		return "unknown"
 	}
 	return "node"
@@ -68,7 +71,8 @@ func (t Topology) Distance(a, b int) string {
 
 func same(a, b int) bool { return a >= 0 && a == b }
 
-// lastLevelCache is the CPU list of the cache of the highest level that holds data; "" when no cache is described.
+// lastLevelCache is the CPU list of the highest-level cache that holds data; "" if no cache is
+// described.
 func lastLevelCache(root fs.FS, dir string) (list string) {
 	highest := 0
 	for _, i := range numbered(root, dir, "index") {
@@ -81,7 +85,7 @@ func lastLevelCache(root fs.FS, dir string) (list string) {
 	return list
 }
 
-// numbered lists the numbers of a directory's entries that are called prefix and a number, ascending.
+// numbered lists the numbers of a directory's entries named prefix and a number, ascending.
 func numbered(root fs.FS, dir, prefix string) []int {
 	entries, _ := fs.ReadDir(root, dir) // no directory, no entries
 	var ns []int
@@ -96,7 +100,7 @@ func numbered(root fs.FS, dir, prefix string) []int {
 	return ns
 }
 
-// lowest is the first CPU of a list; -1 when it is empty.
+// lowest is the lowest CPU of a list; -1 if it is empty.
 func lowest(list string) int {
 	if cpus := procfs.ParseCPUs(list); len(cpus) > 0 {
 		return slices.Min(cpus)

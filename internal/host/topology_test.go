@@ -24,7 +24,7 @@ func TestDistance(t *testing.T) {
 		{"server.tree", -1, 0, "unknown"},
 		{"server.tree", 7, 15, "unknown"}, // 15 is offline
 		{"guest.tree", 0, 1, "llc"},
-		{"arm64.tree", 0, 1, "unknown"}, // the same node, but nothing says whether they share a cache
+		{"arm64.tree", 0, 1, "unknown"}, // the same node; whether they share a cache is unknown
 		{"arm64.tree", 0, 2, "remote"},
 	} {
 		top := ReadTopology(tree(t, tt.tree))
@@ -32,7 +32,7 @@ func TestDistance(t *testing.T) {
 			t.Errorf("%s: %d → %d = %q, want %q", tt.tree, tt.a, tt.b, got, tt.want)
 		}
 		if back := top.Distance(tt.b, tt.a); back != tt.want {
-			t.Errorf("%s: %d → %d = %q, but back %q", tt.tree, tt.a, tt.b, tt.want, back)
+			t.Errorf("%s: %d → %d = %q, but reversed %q", tt.tree, tt.a, tt.b, tt.want, back)
 		}
 	}
 }
@@ -45,7 +45,7 @@ func TestDistanceOfNothing(t *testing.T) {
 	}
 }
 
-// TestNoNodes: kernels without NUMA describe caches but no nodes.
+// Kernels without NUMA describe caches but no nodes.
 func TestNoNodes(t *testing.T) {
 	root := tree(t, "server.tree")
 	delete(root, "sys/devices/system/node/node0/cpulist")

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// dmiNames are the vendors and products that hypervisors write into the guest's DMI tables; the first match counts.
-// After systemd's src/basic/virt.c (detect_vm_dmi_vendor).
+// dmiNames maps the vendors and products that hypervisors write into the guest's DMI tables. The
+// first match counts. After systemd's src/basic/virt.c (detect_vm_dmi_vendor).
 var dmiNames = []struct{ contains, is string }{
 	{".metal", "none"}, // Amazon's instances without a hypervisor
 	{"KVM", "kvm"},
@@ -27,8 +27,8 @@ var dmiNames = []struct{ contains, is string }{
 	{"Apple Virtualization", "apple"},
 }
 
-// clocks are the clock sources that only one hypervisor's guests are offered. They tell where a small virtual machine has no
-// DMI, and KVM from plain QEMU, which has the same DMI.
+// clocks maps clock sources that only one hypervisor offers its guests. They identify small virtual
+// machines without DMI, and KVM, which has the same DMI as plain QEMU.
 var clocks = map[string]string{
 	"kvm-clock":                   "kvm",
 	"xen":                         "xen",
@@ -36,10 +36,10 @@ var clocks = map[string]string{
 	"hyperv_clocksource_msr":      "microsoft",
 }
 
-// virtualization names the hypervisor below the kernel. On x86 the CPU says for sure whether there is one, on other machines
-// silence proves nothing.
+// virtualization is the name of the hypervisor. On x86 a CPU flag shows whether there is one. On
+// other machines the absence of a name proves nothing.
 func virtualization(root fs.FS, cpu cpuInfo) string {
-	if t := line(root, "sys/hypervisor/type"); t != "" { // Xen, also the paravirtual kind that hides the CPU flag
+	if t := line(root, "sys/hypervisor/type"); t != "" { // Xen, including paravirtual guests, which lack the CPU flag
 		return t
 	}
 	if cpu.x86() && !cpu.hypervisor() {
@@ -50,10 +50,10 @@ func virtualization(root fs.FS, cpu cpuInfo) string {
 			return is
 		}
 	}
-	if is := fromDMI(root); is != "" {
+	if is := dmiHypervisor(root); is != "" {
 		return is
 	}
-	if is := fromDeviceTree(root); is != "" {
+	if is := deviceTreeHypervisor(root); is != "" {
 		return is
 	}
 	if cpu.hypervisor() {
@@ -62,8 +62,8 @@ func virtualization(root fs.FS, cpu cpuInfo) string {
 	return "unknown"
 }
 
-// fromDMI looks at what the firmware calls the machine; "" when it names no hypervisor.
-func fromDMI(root fs.FS) string {
+// dmiHypervisor reads the firmware's names of the machine; "" if they name no hypervisor.
+func dmiHypervisor(root fs.FS) string {
 	const dir = "sys/class/dmi/id/"
 	machine := line(root, dir+"sys_vendor") + " " + line(root, dir+"product_name") + "\n" +
 		line(root, dir+"board_vendor") + "\n" + line(root, dir+"bios_vendor")
@@ -75,8 +75,8 @@ func fromDMI(root fs.FS) string {
 	return ""
 }
 
-// fromDeviceTree looks at /hypervisor, which KVM and Xen put into an arm64 guest's device tree.
-func fromDeviceTree(root fs.FS) string {
+// deviceTreeHypervisor reads /hypervisor, which KVM and Xen put into an arm64 guest's device tree.
+func deviceTreeHypervisor(root fs.FS) string {
 	const dir = "sys/firmware/devicetree/base"
 	switch compatible := line(root, dir+"/hypervisor/compatible"); {
 	case strings.Contains(compatible, "linux,kvm"):
@@ -86,7 +86,8 @@ func fromDeviceTree(root fs.FS) string {
 	case compatible != "":
 		return "other"
 	}
-	if found, _ := fs.Glob(root, dir+"/fw-cfg@*"); len(found) > 0 { // QEMU's configuration device; the suffix is its address
+	// QEMU's configuration device; the suffix is its address.
+	if found, _ := fs.Glob(root, dir+"/fw-cfg@*"); len(found) > 0 {
 		return "qemu"
 	}
 	return ""

@@ -81,9 +81,9 @@ func (p *Program) listedMs() map[uint64]bool {
 
 func (p *Program) readM(t loader.ThreadInfo) (goruntime.M, error) {
 	if t.M != 0 {
-		return p.Runtime.MAt(t.M, t.OwnTID)
+		return p.Runtime.MAt(t.M, t.NSTID)
 	}
-	return p.Runtime.ThreadM(t.GBase, t.OwnTID)
+	return p.Runtime.ThreadM(t.GBase, t.NSTID)
 }
 
 // threadM is the ThreadM event of a reading; false when the M's role is unknown.

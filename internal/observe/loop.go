@@ -29,7 +29,7 @@ type loop struct {
 	order      events.Reorder
 	sums       *sums // nil: every turn is sent
 	correlator *correlate.Correlator
-	overhead   *loader.Own
+	overhead   *loader.Overhead
 	program    *Program
 	onResult   func(*correlate.Result) error
 

@@ -25,7 +25,7 @@ type Overhead struct {
 	Probe       *ProbeCost    // nil without Sites
 	Calibration *loader.Calibration
 	// Timings is what the programs measured of themselves; nil without a calibration.
-	Timings []loader.OwnTime
+	Timings []loader.OverheadTime
 }
 
 // ProbeCost is the cost of the breakpoint on runtime.LockOSThread. The calling goroutine pays it.
@@ -98,19 +98,19 @@ func (o *observation) probeCost(r *correlate.Result, programs []loader.ProgramSt
 
 // setBias sets each cost's bias: how much longer pinwatch's programs have made a sample, ns. It stays nil where it was not counted
 // which programs ran inside, or one of those has not been timed.
-func setBias(costs []correlate.Cost, timings []loader.OwnTime) {
+func setBias(costs []correlate.Cost, timings []loader.OverheadTime) {
 	for i := range costs {
 		costs[i].Bias = bias(&costs[i], timings)
 	}
 }
 
-func bias(c *correlate.Cost, timings []loader.OwnTime) *float64 {
+func bias(c *correlate.Cost, timings []loader.OverheadTime) *float64 {
 	if c.Own == nil || c.Hist.N() == 0 {
 		return nil
 	}
 	var ns float64
 	for name, run := range c.Own {
-		i := slices.IndexFunc(timings, func(t loader.OwnTime) bool { return t.Name == name })
+		i := slices.IndexFunc(timings, func(t loader.OverheadTime) bool { return t.Name == name })
 		if i < 0 {
 			return nil
 		}

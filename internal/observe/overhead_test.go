@@ -8,11 +8,11 @@ import (
 )
 
 func TestBias(t *testing.T) {
-	timings := []loader.OwnTime{{Name: "a", N: 9, NS: 100, DispatchNS: 20}, {Name: "b", N: 9, NS: 7, DispatchNS: 8}, {Name: "idle", DispatchNS: 8}}
+	timings := []loader.OverheadTime{{Name: "a", N: 9, NS: 100, DispatchNS: 20}, {Name: "b", N: 9, NS: 7, DispatchNS: 8}, {Name: "idle", DispatchNS: 8}}
 	known := func(ns float64) *float64 { return &ns }
 	for name, tt := range map[string]struct {
 		runs    correlate.OwnRuns
-		timings []loader.OwnTime
+		timings []loader.OverheadTime
 		n       int
 		want    *float64
 	}{

@@ -23,7 +23,7 @@ func readBases(pid int, info *goruntime.Info) (bases []threadBase, err error) {
 		return nil, err
 	}
 	for _, t := range infos {
-		bases = append(bases, threadBase{nsTID: t.OwnTID, base: t.GBase})
+		bases = append(bases, threadBase{nsTID: t.NSTID, base: t.GBase})
 	}
 	return bases, nil
 }
