@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/pinwatch/pinwatch/correlate/stats"
 	"github.com/pinwatch/pinwatch/events"
-	"github.com/pinwatch/pinwatch/internal/stats"
 )
 
 // part is one word of one dimension of a Population: its place in parts. 0 is no word.

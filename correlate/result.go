@@ -1,8 +1,8 @@
 package correlate
 
 import (
+	"github.com/pinwatch/pinwatch/correlate/stats"
 	"github.com/pinwatch/pinwatch/events"
-	"github.com/pinwatch/pinwatch/internal/stats"
 )
 
 // Result is what one window of events adds up to. It is data only: report renders it, contract judges it, Validate re-checks it.
