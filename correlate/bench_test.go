@@ -41,7 +41,7 @@ func replayAll(b *testing.B, r *recording, locked uint32) {
 		r.replay(c)
 	}
 	m.report(b, b.N)
-	if n := c.windows[0].loss.BrokenLinks; n != 0 {
+	if n := c.windows.list[0].loss.BrokenLinks; n != 0 {
 		b.Fatalf("%d broken links", n)
 	}
 }
@@ -143,7 +143,7 @@ func wholePath(b *testing.B, r *recording, locked uint32) {
 		}
 	}
 	m.report(b, b.N)
-	if late, broken := order.Late(), c.windows[0].loss.BrokenLinks; late+broken != 0 {
+	if late, broken := order.Late(), c.windows.list[0].loss.BrokenLinks; late+broken != 0 {
 		b.Fatalf("%d late, %d broken links", late, broken)
 	}
 }

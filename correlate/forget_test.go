@@ -20,7 +20,7 @@ func TestForgettingChangesNothing(t *testing.T) {
 		for range 4000 {
 			few.step()
 			all.step()
-			all.c.idle = nil // and nothing is used again
+			all.c.samples.unusedSignals = nil // and nothing is used again
 		}
 		few.end()
 		all.end()
@@ -33,14 +33,14 @@ func TestForgettingChangesNothing(t *testing.T) {
 				t.Errorf("seed %d, result %d: %d threads and %d more, want %d", seed, i, len(got.Threads), got.ThreadsOmitted, len(want.Threads))
 			}
 			omitted += got.ThreadsOmitted
-			if got, want := busiest(got, few.c.keep), busiest(want, few.c.keep); !slices.Equal(got, want) {
+			if got, want := busiest(got, few.c.windows.keep), busiest(want, few.c.windows.keep); !slices.Equal(got, want) {
 				t.Errorf("seed %d, result %d: the busiest ran for %v, want %v", seed, i, got, want)
 			}
 			if got, want := living(got), living(want); got != want {
 				t.Fatalf("seed %d, result %d:\n%s\nand where nothing is forgotten\n%s", seed, i, got, want)
 			}
 		}
-		again += len(few.c.unused) * len(few.c.idle)
+		again += len(few.c.threads.unused) * len(few.c.samples.unusedSignals)
 	}
 	if omitted == 0 || again == 0 {
 		t.Errorf("%d threads omitted; and nothing used again: %v", omitted, again == 0)
@@ -91,7 +91,7 @@ type life struct {
 
 func newLives(seed uint64, keep int) *lives {
 	l := &lives{c: New(Config{TGID: 1}), rng: rand.New(rand.NewPCG(seed, 1)), now: 1000, next: 2}
-	l.c.keep = keep
+	l.c.windows.keep = keep
 	l.add(events.Event{Kind: events.WindowStart, Flags: events.WindowIntervals})
 	return l
 }

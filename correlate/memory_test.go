@@ -35,7 +35,7 @@ func TestMemoryDoesNotGrow(t *testing.T) {
 	if r.Counts.ThreadsCreated != s.born || r.Counts.ThreadsExited != s.born || r.Counts.Switches != s.switches || r.Counts.SigurgDelivered != s.signals {
 		t.Errorf("%+v, want %d threads born and dead, %d switches, %d signals", r.Counts, s.born, s.switches, s.signals)
 	}
-	if len(r.Threads) > 4*MaxEndedThreads+lasting+1 || r.ThreadsOmitted == 0 || s.intervals < 10 {
+	if len(r.Threads) > 4*maxEndedThreads+lasting+1 || r.ThreadsOmitted == 0 || s.intervals < 10 {
 		t.Errorf("%d threads listed and %d not, %d intervals", len(r.Threads), r.ThreadsOmitted, s.intervals)
 	}
 	t.Logf("%d MiB after %d events, %d MiB at the end; %d threads came and went", early>>20, total/10, late>>20, s.born)

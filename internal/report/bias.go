@@ -9,11 +9,11 @@ import (
 // bias is how much longer our own programs have made a sample of a cost, ns: its mean is contained in the statistics. Nil when it was
 // not counted what of them lies inside, or one of those has not been timed.
 func bias(c *correlate.Cost, own []Own) *float64 {
-	if c.Own == nil {
+	if c.Overhead == nil {
 		return nil
 	}
 	var ns float64
-	for name, run := range c.Own {
+	for name, run := range c.Overhead {
 		i := slices.IndexFunc(own, func(o Own) bool { return o.Name == name })
 		if i < 0 {
 			return nil

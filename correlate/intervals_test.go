@@ -30,7 +30,7 @@ func whole(t *testing.T, r *recording, cut bool) (text string, intervals int) {
 	const every = events.Time(3e6)
 	begin := r.events[0].Time - 1
 	c := r.correlator(8)
-	c.windows, c.open, c.boundary = nil, nil, 0
+	c.windows.list, c.windows.open, c.windows.boundary = nil, nil, 0
 	var out bytes.Buffer
 	add := func(kind events.Kind, at events.Time, flags uint8) {
 		for _, r := range c.Add(&events.Event{Kind: kind, Time: at, Flags: flags}) {

@@ -10,7 +10,7 @@ import (
 // The table finds what a map finds, whatever is put into it and removed.
 func TestThreadsAreAMap(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	got, want := newThreads(), map[uint32]*thread{}
+	got, want := newTIDTable(), map[uint32]*thread{}
 	for i := range 100_000 {
 		tid := rng.Uint32N(3000)
 		if i%20_000 < 10_000 { // they come, and go
