@@ -9,7 +9,7 @@
 // the memory of threads that are forgotten.
 //
 // thread (thread.go) is one OS thread from birth to sched_process_free: the end of its time line,
-// its last runs on a CPU, its lock, and the intervals on it that have begun (span.go). turn.go and
+// its last runs on a CPU, its lock, and the spans on it that have begun. turn.go and
 // snapshot.go extend the time line, lifecycle.go holds birth, exit and exec.
 //
 // windows (window.go) are the whole observation, the interval that has ended and the one that is
@@ -21,7 +21,7 @@
 // kept by share (share.go), one for each thread and window; forget.go drops the shares of ended
 // threads and keeps their sums.
 //
-// sampler (sampler.go) records intervals that end as samples of a phase (phase.go), less the time
+// sampler (sampler.go) records the spans that end as samples of a phase (phase.go), less the time
 // that the thread was off its CPU. Samples add up in cost rows (costs.go). signal (signal.go) is one
 // SIGURG from tgkill to sigreturn, handoff.go the wake-up of a locked thread for its goroutine.
 //
@@ -31,6 +31,6 @@
 // program (program.go) holds what is known of the target's program: functions by stack and address,
 // and the causes that internal/cause reads from stacks.
 //
-// [Result] (result.go) is the outcome of one window, made by build.go, rows.go and costrows.go and
-// checked by [Validate], which shares no code with them. Its distributions are of package stats.
+// [Result] (result.go) is the outcome of one window, made by build.go and rows.go and checked by
+// [Validate], which shares no code with them. Its distributions are of package stats.
 package correlate

@@ -151,7 +151,8 @@ type Handoff struct {
 
 // LockView counts how well lock state was seen.
 type LockView struct {
-	Observations, Unknown uint64 // reads of a thread's lock state in the window, and those that did not pass the self-check
+	Observations uint64 // reads of a thread's lock state in the window
+	Unknown      uint64 // reads that did not pass the self-check
 }
 
 // Cause counts threads created or exited, or SIGURGs sent, for one reason.

@@ -55,7 +55,9 @@ func (p *program) handoffRows(l *ledger) []EntryHandoff {
 		row.Threads = slices.Compact(row.Threads)
 		rows = append(rows, *row)
 	}
-	slices.SortFunc(rows, func(a, b EntryHandoff) int { return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Entry, b.Entry)) })
+	slices.SortFunc(rows, func(a, b EntryHandoff) int {
+		return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Entry, b.Entry))
+	})
 	return rows
 }
 

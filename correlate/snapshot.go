@@ -36,7 +36,8 @@ func (c *Correlator) thread(e *events.Event) {
 // first, so later times of the record are left out: they come again.
 func (c *Correlator) snapshotTurn(t *thread, e *events.Event) {
 	now := e.Time
-	out, wake, in := events.Time(e.Args[events.ArgOff]), events.Time(e.Args[events.ArgWake]), events.Time(e.Args[events.ArgRun])
+	out, in := events.Time(e.Args[events.ArgOff]), events.Time(e.Args[events.ArgRun])
+	wake := events.Time(e.Args[events.ArgWake])
 	if out > now {
 		return
 	}

@@ -6,7 +6,7 @@ import "github.com/pinwatch/pinwatch/events"
 // begin, so the difference is what is new, and an event that comes twice adds nothing.
 type sums struct {
 	switches, migrations, run, runq, blocked uint64
-	reads, handoffs, wake, cpu               uint64
+	checks, handoffs, wake, cpu              uint64
 }
 
 // sum handles a Sum: turns that were not sent one by one, the last of them until a moment. They
@@ -50,16 +50,16 @@ const lockReadAge = 250_000
 func (c *Correlator) sumLock(e *events.Event) {
 	t := c.threadOf(e.TID)
 	last := t.sums
-	t.sums.reads, t.sums.handoffs = e.Args[events.ArgLockReads], e.Args[events.ArgHandoffs]
+	t.sums.checks, t.sums.handoffs = e.Args[events.ArgChecks], e.Args[events.ArgHandoffs]
 	t.sums.wake, t.sums.cpu = e.Args[events.ArgWakeNS], e.Args[events.ArgCPUNS]
 	if t.deadAt != 0 {
 		return
 	}
 	end := events.Time(e.Args[events.ArgUntil])
-	if t.sums.reads < last.reads {
+	if t.sums.checks < last.checks {
 		last = sums{}
 	}
-	if n := t.sums.reads - last.reads; n > 0 {
+	if n := t.sums.checks - last.checks; n > 0 {
 		c.locks.observeTimes(t, max(t.lock.seen, end-lockReadAge), e.Flags != 0, n)
 	}
 	n := t.sums.handoffs - last.handoffs
@@ -68,7 +68,8 @@ func (c *Correlator) sumLock(e *events.Event) {
 		return
 	}
 	t.awaited = lockedTo{t.lockKind(), t.lock.goid, t.lock.entry}
-	c.windows.addHandoffs(w, t, &Handoff{N: n, WakeNS: int64(t.sums.wake - last.wake), CPUNS: int64(t.sums.cpu - last.cpu)})
+	c.windows.addHandoffs(w, t,
+		&Handoff{N: n, WakeNS: int64(t.sums.wake - last.wake), CPUNS: int64(t.sums.cpu - last.cpu)})
 }
 
 // samplePhases are the phases whose samples the kernel side adds up, by the flags of their events.

@@ -44,11 +44,12 @@ type threadDetails struct {
 	// Birth. createdAt is 0 for threads that lived before the observation.
 	createdAt, cloneEnter, firstIn, ready events.Time
 	createdBy                             int32
-	firstCPU                              int   // of a thread without history: its CPU at the first snapshot; -1 = not known
+	firstCPU                              int   // without history: the CPU at the first snapshot; -1 = not known
 	birth                                 group // of the samples of its creation
 	altstack                              bool  // sigaltstack has been called since birth
-	byGo                                  bool  // made by the runtime: its parent had SIGURG blocked (newosproc, _cgo_sys_thread_start)
 	createdFor                            *reason
+	// Made by the runtime: its parent had SIGURG blocked (newosproc, _cgo_sys_thread_start).
+	byGo bool
 	name                                  string
 
 	// As a parent: the clone in progress.

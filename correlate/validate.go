@@ -50,7 +50,8 @@ func validateThreads(r *Result, broken func(string, ...any)) {
 			alive++
 		}
 		if t.Run < 0 || t.Runq < 0 || t.Blocked < 0 || t.Unknown < 0 {
-			broken("thread %d: negative time: run %d, runq %d, blocked %d, unknown %d", t.TID, t.Run, t.Runq, t.Blocked, t.Unknown)
+			broken("thread %d: negative time: run %d, runq %d, blocked %d, unknown %d",
+				t.TID, t.Run, t.Runq, t.Blocked, t.Unknown)
 		}
 		if got, want := t.Run+t.Runq+t.Blocked+t.Unknown, int64(to-from); got != want {
 			broken("thread %d: times sum to %d ns, it lived %d ns of the window", t.TID, got, want)
@@ -63,7 +64,8 @@ func validateThreads(r *Result, broken func(string, ...any)) {
 		broken("%d threads listed as alive, %d counted", alive, r.Counts.Threads)
 	}
 	if r.ThreadsOmitted == 0 && (switches != r.Counts.Switches || migrations != r.Counts.Migrations) {
-		broken("threads sum to %d switches and %d migrations, counted %d and %d", switches, migrations, r.Counts.Switches, r.Counts.Migrations)
+		broken("threads sum to %d switches and %d migrations, counted %d and %d",
+			switches, migrations, r.Counts.Switches, r.Counts.Migrations)
 	}
 }
 

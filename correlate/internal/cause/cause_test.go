@@ -91,8 +91,8 @@ func functionsOf(stack string) (functions []string) {
 		switch {
 		case name == "-":
 			name = ""
-		case !strings.Contains(name, ".") || strings.Contains(name, ".func") && !strings.HasPrefix(name, "main.main") || strings.HasPrefix(name, "("),
-			strings.HasSuffix(name, ".abi0"):
+		case !strings.Contains(name, "."), strings.HasPrefix(name, "("), strings.HasSuffix(name, ".abi0"),
+			strings.Contains(name, ".func") && !strings.HasPrefix(name, "main.main"):
 			name = "runtime." + strings.TrimSuffix(name, ".abi0")
 		}
 		functions = append(functions, name)
@@ -110,7 +110,8 @@ func TestClassify(t *testing.T) {
 
 func TestStopReason(t *testing.T) {
 	for stopper, want := range stops {
-		got := Classify("preempt", functionsOf("tgkill preemptM preemptone preemptall stopTheWorldWithSema stopTheWorld.func1 systemstack "+stopper+" main.main"))
+		stack := "tgkill preemptM preemptone preemptall stopTheWorldWithSema stopTheWorld.func1 systemstack " + stopper
+		got := Classify("preempt", functionsOf(stack+" main.main"))
 		if got.Cause != "stop_the_world" || got.Reason != want || got.Function != "main.main" {
 			t.Errorf("stopped by %s: %+v, want %q", stopper, got, want)
 		}
@@ -135,7 +136,8 @@ func TestEveryRuleHasItsStack(t *testing.T) {
 			}
 		}
 		for stop := range stops {
-			seen[decides(rules, "stopTheWorldWithSema "+stop)] = what == "preempt" || seen[decides(rules, "stopTheWorldWithSema "+stop)]
+			i := decides(rules, "stopTheWorldWithSema "+stop)
+			seen[i] = what == "preempt" || seen[i]
 		}
 		for i, r := range rules {
 			if !seen[i] {
