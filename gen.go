@@ -6,7 +6,7 @@
 //	events/              a record becomes an Event; events are put into the order of their times
 //	correlate/           events become time lines, costs and counts of a window: a Result
 //	internal/goruntime/  what the stream can't say: Go version, build, names of functions, offsets in g and m, each M's lock
-//	internal/stats/      histograms that costs are kept in
+//	correlate/stats/     histograms that costs are kept in
 //	internal/contract/   the specification's statements, and verdicts on them by evidence
 //	internal/findings/   what a person should change, as a Result shows it
 //	internal/report/     Result, claims and findings as text and JSON; the list of threads

@@ -11,21 +11,22 @@ import (
 	"github.com/pinwatch/pinwatch/events"
 )
 
-// BenchmarkPingPong is goroutines locked to their threads that wake each other: the highest rate of switches there is.
+// BenchmarkPingPong is goroutines locked to their threads that wake each other: the highest rate of
+// switches.
 func BenchmarkPingPong(b *testing.B) {
 	for _, n := range []uint32{2, 8} {
 		b.Run(fmt.Sprintf("threads=%d", n), func(b *testing.B) { replayAll(b, pingPong(n), n) })
 	}
 }
 
-// BenchmarkCrowd is ever more threads that run in no order: of 10,000 no cache holds all.
+// BenchmarkCrowd is ever more threads that run in no order: no cache holds 10,000.
 func BenchmarkCrowd(b *testing.B) {
 	for _, n := range []uint32{10, 100, 1000, 10_000} {
 		b.Run(fmt.Sprintf("threads=%d", n), func(b *testing.B) { replayAll(b, crowd(n), n/2) })
 	}
 }
 
-// BenchmarkChurn is threads that come and go.
+// BenchmarkChurn is threads that begin and end.
 func BenchmarkChurn(b *testing.B) { replayAll(b, churn(), 0) }
 
 // BenchmarkStorm is threads that send each other SIGURG.
@@ -33,7 +34,7 @@ func BenchmarkStorm(b *testing.B) { replayAll(b, storm(), 0) }
 
 func replayAll(b *testing.B, r *recording, locked uint32) {
 	c := r.correlator(locked)
-	for range r.events { // all threads and rows there will be
+	for range r.events { // makes all threads and rows
 		r.replay(c)
 	}
 	m := startMeter(b)
@@ -41,12 +42,12 @@ func replayAll(b *testing.B, r *recording, locked uint32) {
 		r.replay(c)
 	}
 	m.report(b, b.N)
-	if n := c.windows[0].loss.BrokenLinks; n != 0 {
+	if n := c.windows.list[0].loss.BrokenLinks; n != 0 {
 		b.Fatalf("%d broken links", n)
 	}
 }
 
-// meter measures by the time that this process had a CPU, so that a busy machine changes the rate less.
+// meter measures by this process's CPU time, so that a busy machine changes the rate less.
 type meter struct{ spent time.Duration }
 
 func cpuTime(b *testing.B) time.Duration {
@@ -69,7 +70,7 @@ func (m meter) report(b *testing.B, events int) {
 	b.ReportMetric(float64(spent)/float64(events), "cpu-ns/event")
 }
 
-// No event takes memory: those that repeat do not, and threads and signals that have had their time are used again.
+// No event allocates: threads and signals that have ended are used again.
 func TestEventsAllocateNothing(t *testing.T) {
 	for name, r := range map[string]*recording{"pingpong": pingPong(8), "churn": churn(), "storm": storm()} {
 		t.Run(name, func(t *testing.T) {
@@ -79,7 +80,7 @@ func TestEventsAllocateNothing(t *testing.T) {
 					r.replay(c)
 				}
 			}
-			for range 10 { // the rows and the threads there will be
+			for range 10 { // makes the rows and the threads
 				all()
 			}
 			if n := testing.AllocsPerRun(3, all); n != 0 {
@@ -89,8 +90,8 @@ func TestEventsAllocateNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkPath is all that user space does with a switch record: decode it, put it into order, correlate it. Records come in batches of
-// 20 ms, in each those of one CPU after those of the other.
+// BenchmarkPath is the whole path of a switch record in user space: decode it, put it into order,
+// correlate it. Records come in batches of 20 ms, in each those of one CPU after those of the other.
 func BenchmarkPath(b *testing.B) {
 	for _, n := range []uint32{2, 100, 10_000} {
 		b.Run(fmt.Sprintf("threads=%d", n), func(b *testing.B) {
@@ -143,7 +144,7 @@ func wholePath(b *testing.B, r *recording, locked uint32) {
 		}
 	}
 	m.report(b, b.N)
-	if late, broken := order.Late(), c.windows[0].loss.BrokenLinks; late+broken != 0 {
+	if late, broken := order.Late(), c.windows.list[0].loss.BrokenLinks; late+broken != 0 {
 		b.Fatalf("%d late, %d broken links", late, broken)
 	}
 }
@@ -162,7 +163,7 @@ func appendSwitch(raw []byte, e *events.Event) []byte {
 	return append(raw, uint8(e.Args[events.ArgWhy]), uint8(e.Args[events.ArgLock]))
 }
 
-// BenchmarkHundredMillion is the memory that a long observation takes.
+// BenchmarkHundredMillion is the memory of a long observation.
 func BenchmarkHundredMillion(b *testing.B) {
 	const total = 100_000_000
 	m := startMeter(b)

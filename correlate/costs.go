@@ -5,12 +5,17 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/pinwatch/pinwatch/correlate/internal/cause"
+	"github.com/pinwatch/pinwatch/correlate/stats"
 	"github.com/pinwatch/pinwatch/events"
-	"github.com/pinwatch/pinwatch/internal/stats"
 )
 
-// part is one word of one dimension of a Population: its place in parts. 0 is no word.
+// part is one word of one dimension of a Population: its index in parts. 0 is no word.
 type part uint8
+
+// Words of Population.State, by target_state in bpf/event.h.
+var stateNames = [...]string{events.TargetBlocked: "blocked", events.TargetRunnable: "runnable",
+	events.TargetOnCPU: "on_cpu", events.TargetUnknown: "unknown"}
 
 // parts are all populations that rows are of: all samples, then one along each dimension.
 var parts = allParts()
@@ -28,22 +33,21 @@ func allParts() []Population {
 	for _, word := range stateNames {
 		add(Population{State: word})
 	}
-	for _, word := range []string{causeOther, causeUnknown, causeLocked, causeCgo} {
+	for _, word := range append([]string{cause.Other, cause.Unknown, cause.Locked, cause.Cgo}, cause.Words()...) {
 		add(Population{Cause: word})
-	}
-	for _, r := range slices.Concat(createRules, preemptRules) {
-		add(Population{Cause: r.cause})
 	}
 	return all
 }
 
 func partOf(p Population) part { return part(max(0, slices.Index(parts, p))) }
 
-// Those that are not looked up once for each stack.
+// The parts that samples have besides causes.
 var (
-	partTrue, partFalse, partUnknown = partOf(Population{Locked: lockedTrue}), partOf(Population{Locked: lockedFalse}), partOf(Population{Locked: lockedUnknown})
+	partTrue    = partOf(Population{Locked: lockedTrue})
+	partFalse   = partOf(Population{Locked: lockedFalse})
+	partUnknown = partOf(Population{Locked: lockedUnknown})
 
-	partCauseUnknown = partOf(Population{Cause: causeUnknown})
+	partCauseUnknown = partOf(Population{Cause: cause.Unknown})
 
 	partStates = [...]part{
 		events.TargetBlocked:  partOf(Population{State: stateNames[events.TargetBlocked]}),
@@ -53,24 +57,25 @@ var (
 	}
 )
 
-// group is the Population of one sample, by numbers: millions of samples are counted by it.
+// group is the Population of one sample by numbers, since millions of samples are counted by it.
 type group struct{ locked, cause, state part }
 
 // cost is one row of a window.
 type cost struct {
-	begun, n    uint64
-	outs, ins   uint64  // switch-outs and switch-ins in the middle of samples
-	late, moved uint64  // samples that are
-	offN        uint64  // samples whose off-CPU time is known
-	off         float64 // its sum, ns
-	hist        stats.Histogram
-	summed      bool // some samples were added up by the kernel side: outs, ins, late and moved are not known
+	begun, n             uint64
+	outs, ins            uint64  // switch-outs and switch-ins in the middle of samples
+	fromSwitchOut, moved uint64  // samples with that property
+	offN                 uint64  // samples whose off-CPU time is known
+	off                  float64 // its sum, ns
+	hist                 stats.Histogram
+	summed               bool // the kernel side added up some samples: their switches and moves are not known
 }
 
-// costs are a phase's rows by part, nil where nothing is. The row over all samples is made last, of those by lock: each sample is in one.
+// costs are a phase's rows by part; nil = no samples. The row over all samples is made last, from
+// the rows by lock: each sample is in one of them.
 type costs [64]*cost
 
-func (k *costs) at(p part) *cost {
+func (k *costs) row(p part) *cost {
 	if k[p] == nil {
 		k[p] = &cost{}
 	}
@@ -78,49 +83,49 @@ func (k *costs) at(p part) *cost {
 }
 
 func (k *costs) begin(of group) {
-	k.at(of.locked).begun++
+	k.row(of.locked).begun++
 	if of.cause != 0 {
-		k.at(of.cause).begun++
+		k.row(of.cause).begun++
 	}
 	if of.state != 0 {
-		k.at(of.state).begun++
+		k.row(of.state).begun++
 	}
 }
 
 func (k *costs) add(s *sample) {
-	k.at(s.locked).add(s)
+	k.row(s.locked).add(s)
 	if s.cause != 0 {
-		k.at(s.cause).add(s)
+		k.row(s.cause).add(s)
 	}
 	if s.state != 0 {
-		k.at(s.state).add(s)
+		k.row(s.state).add(s)
 	}
 }
 
 func (k *cost) add(s *sample) {
 	k.n++
-	k.switches(s)
-	if s.late {
-		k.late++
+	k.addSwitches(s)
+	if s.fromSwitchOut {
+		k.fromSwitchOut++
 	}
 	if s.moved {
 		k.moved++
 	}
-	if !s.vague {
+	if !s.offUnknown {
 		k.offN++
 		k.off += float64(s.off)
 	}
 	k.hist.Add(int64(s.end - s.begin))
 }
 
-// switches counts the scheduler's work in the middle of a sample.
-func (k *cost) switches(s *sample) {
+// addSwitches counts the switches in the middle of a sample.
+func (k *cost) addSwitches(s *sample) {
 	outs, ins := s.outs, s.outs
-	if s.away {
+	if s.offAtStart {
 		outs--
 	}
 	if s.phase == phaseResume && ins > 0 {
-		ins-- // the last one ends it
+		ins-- // the last switch-in ends it
 	}
 	k.outs += uint64(outs)
 	k.ins += uint64(ins)
@@ -132,7 +137,7 @@ func (k *cost) merge(o *cost) {
 	k.n += o.n
 	k.outs += o.outs
 	k.ins += o.ins
-	k.late += o.late
+	k.fromSwitchOut += o.fromSwitchOut
 	k.moved += o.moved
 	k.offN += o.offN
 	k.off += o.off
@@ -140,7 +145,7 @@ func (k *cost) merge(o *cost) {
 	k.summed = k.summed || o.summed
 }
 
-// all is the row over all samples.
+// all returns the row over all samples.
 func (k *costs) all() *cost {
 	var all cost
 	for _, p := range [...]part{0, partTrue, partFalse, partUnknown} {
@@ -151,30 +156,31 @@ func (k *costs) all() *cost {
 	return &all
 }
 
-// costRows lists every phase that is measured, the row over all samples first and then its parts along each dimension.
-func (w *window) costRows(light bool) []Cost {
+// costRows lists every phase that is measured, the row over all samples first and then its parts
+// along each dimension.
+func (l *ledger) costRows(light bool) []Cost {
 	var rows []Cost
 	for p := range phaseCount {
 		if light && !phases[p].light {
 			continue
 		}
-		k := &w.costs[p]
-		rows = append(rows, w.costRow(p, Population{}, k.all()))
+		k := &l.costs[p]
+		rows = append(rows, l.costRow(p, Population{}, k.all()))
 		first := len(rows)
 		for i := 1; i < len(parts); i++ {
 			if k[i] != nil {
-				rows = append(rows, w.costRow(p, parts[i], k[i]))
+				rows = append(rows, l.costRow(p, parts[i], k[i]))
 			}
 		}
 		slices.SortFunc(rows[first:], func(a, b Cost) int { return comparePopulations(a.Population, b.Population) })
 		for i := first - 1; light && p == phaseDeliver && i < len(rows); i++ {
-			rows[i].Own = nil // most of what signal_generate's program does comes before: the stack
+			rows[i].Overhead = nil // most of signal_generate's program runs before its stamp, for the stack
 		}
 	}
 	return rows
 }
 
-// comparePopulations orders by dimension, locked first, then by word; what is not known comes last.
+// comparePopulations orders by dimension, locked first, then by word; "unknown" comes last.
 func comparePopulations(a, b Population) int {
 	return cmp.Or(cmp.Compare(dimension(a), dimension(b)), cmp.Compare(wordRank(a), wordRank(b)),
 		cmp.Compare(a.Locked+a.Cause+a.State, b.Locked+b.Cause+b.State))
@@ -190,47 +196,65 @@ func dimension(p Population) int {
 	return 2
 }
 
-func wordRank(p Population) int {
-	return slices.Index([]string{"true", "false", "on_cpu", "runnable", "blocked", causeOther, "unknown"}, p.Locked+p.Cause+p.State)
-}
+var rankedWords = []string{lockedTrue, lockedFalse, "on_cpu", "runnable", "blocked", cause.Other, cause.Unknown}
 
-func (w *window) costRow(p phase, of Population, k *cost) Cost {
+func wordRank(p Population) int { return slices.Index(rankedWords, p.Locked+p.Cause+p.State) }
+
+func (l *ledger) costRow(p phase, of Population, k *cost) Cost {
 	spec := &phases[p]
-	row := Cost{ID: spec.id, Phase: spec.name, Bound: spec.bound, Hist: k.hist, Unfinished: k.begun - min(k.n, k.begun), Own: OwnRuns{}}
+	row := Cost{ID: spec.id, Phase: spec.name, Bound: spec.bound, Hist: k.hist, Unfinished: k.begun - min(k.n, k.begun),
+		Overhead: k.overhead(p)}
 	row.Population = of
 	if spec.oneThread && k.offN > 0 {
 		off := k.off / float64(k.offN)
 		row.OffCPU = &off
 	}
-	for _, part := range spec.own {
-		row.Own.add(part, k.n)
-	}
-	row.Own.add(within("sched_switch_out"), k.outs)
-	row.Own.add(within("sched_switch_in"), k.ins)
-	row.Own.add(within("sched_migrate_task"), k.moved)
-	switch p {
-	case phaseHandoffWake:
-		row.Own.add(working("sched_waking"), k.n-k.late)
-		row.Own.add(working("sched_switch_out"), k.late)
-	case phaseHandoffCPU:
-		row.Own.add(working("sched_waking"), k.n-k.late)
-	}
-	if k.summed {
-		row.Own = nil
-	}
 	if spec.warning != "" && k.n > 0 {
 		row.Warnings = append(row.Warnings, spec.warning)
 	}
 	for _, kind := range spec.needs {
-		if n := w.loss.ByKind[kind.String()]; n > 0 {
-			row.Warnings = append(row.Warnings, fmt.Sprintf("%d %s records lost: samples are missing, n is a lower bound", n, kind))
+		if n := l.loss.ByKind[kind.String()]; n > 0 {
+			row.Warnings = append(row.Warnings,
+				fmt.Sprintf("%d %s records lost: samples are missing, n is a lower bound", n, kind))
 			if row.Bound == "" {
 				row.Bound = "lower"
 			}
 		}
 	}
-	if n := w.loss.ByKind[events.Switch.String()]; n > 0 && spec.oneThread && !slices.Contains(spec.needs, events.Switch) {
+	if n := l.loss.ByKind[events.Switch.String()]; n > 0 && spec.oneThread && !slices.Contains(spec.needs, events.Switch) {
 		row.Warnings = append(row.Warnings, fmt.Sprintf("%d switch records lost: off-CPU time is a lower bound", n))
 	}
 	return row
+}
+
+// overhead returns the runs of kernel programs inside the samples; nil = not known.
+func (k *cost) overhead(p phase) Overhead {
+	if k.summed {
+		return nil
+	}
+	runs := Overhead{}
+	for _, r := range phases[p].overhead {
+		runs.add(r, k.n)
+	}
+	runs.add(wholeRun("sched_switch_out"), k.outs)
+	runs.add(wholeRun("sched_switch_in"), k.ins)
+	runs.add(wholeRun("sched_migrate_task"), k.moved)
+	switch p {
+	case phaseHandoffWake:
+		runs.add(bodyInside("sched_waking"), k.n-k.fromSwitchOut)
+		runs.add(bodyInside("sched_switch_out"), k.fromSwitchOut)
+	case phaseHandoffCPU:
+		runs.add(bodyInside("sched_waking"), k.n-k.fromSwitchOut)
+	}
+	return runs
+}
+
+func (o Overhead) add(run programRun, n uint64) {
+	if n == 0 {
+		return
+	}
+	sum := o[run.program]
+	sum.Bodies += n * run.body
+	sum.Halves += n * run.halves
+	o[run.program] = sum
 }

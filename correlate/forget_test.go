@@ -11,8 +11,8 @@ import (
 	"github.com/pinwatch/pinwatch/events"
 )
 
-// Whatever is forgotten of threads that have ended, and whoever takes their memory: all but the list says what it would say had nothing been
-// forgotten, and the list has every living thread and the busiest of the others.
+// Forgetting ended threads and using their memory again changes nothing but the list of threads: it
+// has every living thread and the busiest of the others.
 func TestForgettingChangesNothing(t *testing.T) {
 	omitted, again := uint64(0), 0
 	for seed := range uint64(30) {
@@ -20,7 +20,7 @@ func TestForgettingChangesNothing(t *testing.T) {
 		for range 4000 {
 			few.step()
 			all.step()
-			all.c.idle = nil // and nothing is used again
+			all.c.samples.unusedSignals = nil // and nothing is used again
 		}
 		few.end()
 		all.end()
@@ -30,24 +30,25 @@ func TestForgettingChangesNothing(t *testing.T) {
 		for i, got := range few.results {
 			want := all.results[i]
 			if want.ThreadsOmitted != 0 || uint64(len(got.Threads))+got.ThreadsOmitted != uint64(len(want.Threads)) {
-				t.Errorf("seed %d, result %d: %d threads and %d more, want %d", seed, i, len(got.Threads), got.ThreadsOmitted, len(want.Threads))
+				t.Errorf("seed %d, result %d: %d threads and %d more, want %d",
+					seed, i, len(got.Threads), got.ThreadsOmitted, len(want.Threads))
 			}
 			omitted += got.ThreadsOmitted
-			if got, want := busiest(got, few.c.keep), busiest(want, few.c.keep); !slices.Equal(got, want) {
+			if got, want := busiest(got, few.c.windows.keep), busiest(want, few.c.windows.keep); !slices.Equal(got, want) {
 				t.Errorf("seed %d, result %d: the busiest ran for %v, want %v", seed, i, got, want)
 			}
 			if got, want := living(got), living(want); got != want {
 				t.Fatalf("seed %d, result %d:\n%s\nand where nothing is forgotten\n%s", seed, i, got, want)
 			}
 		}
-		again += len(few.c.unused) * len(few.c.idle)
+		again += len(few.c.threads.unused) * len(few.c.samples.unusedSignals)
 	}
 	if omitted == 0 || again == 0 {
 		t.Errorf("%d threads omitted; and nothing used again: %v", omitted, again == 0)
 	}
 }
 
-// busiest is how long the n busiest of the ended threads ran.
+// busiest returns how long the n busiest of the ended threads ran.
 func busiest(r *Result, n int) (runs []int64) {
 	for i := range r.Threads {
 		if r.Threads[i].ExitedAt != 0 {
@@ -58,7 +59,7 @@ func busiest(r *Result, n int) (runs []int64) {
 	return runs[:min(n, len(runs))]
 }
 
-// living is the result with its living threads only.
+// living prints the result with its living threads only.
 func living(r *Result) string {
 	rest := *r
 	rest.ThreadsOmitted = 0
@@ -68,8 +69,8 @@ func living(r *Result) string {
 	return out.String()
 }
 
-// lives are threads that come, run, send each other SIGURG and go, and are freed a while later, cut into intervals which are settled when
-// some more has happened.
+// lives are threads that begin, run, send each other SIGURG and end, and are freed a while later. The
+// observation is cut into intervals, which are settled some events later.
 type lives struct {
 	c       *Correlator
 	rng     *rand.Rand
@@ -86,17 +87,17 @@ type life struct {
 	cpu    uint16
 	out    events.Time // when it last left its CPU, or began
 	fresh  bool
-	signal int // 1 = one is under way, 2 = it is handled
+	signal int // 1 = one is pending, 2 = it is handled
 }
 
 func newLives(seed uint64, keep int) *lives {
 	l := &lives{c: New(Config{TGID: 1}), rng: rand.New(rand.NewPCG(seed, 1)), now: 1000, next: 2}
-	l.c.keep = keep
+	l.c.windows.keep = keep
 	l.add(events.Event{Kind: events.WindowStart, Flags: events.WindowIntervals})
 	return l
 }
 
-// add has something happen a little later. It returns when.
+// add adds an event a little later and returns its time.
 func (l *lives) add(e events.Event) events.Time {
 	l.now += 1 + events.Time(l.rng.IntN(50))
 	e.Time = l.now
@@ -131,11 +132,12 @@ func (l *lives) step() {
 func (l *lives) birth() {
 	t := &life{tid: l.next, cpu: uint16(l.rng.IntN(100)), fresh: true}
 	l.next++
-	t.out = l.add(events.Event{Kind: events.NewTask, TID: t.tid, Args: [8]uint64{events.ArgParent: 1, events.ArgChildNSTID: uint64(t.tid)}})
+	t.out = l.add(events.Event{Kind: events.NewTask, TID: t.tid,
+		Args: [8]uint64{events.ArgParent: 1, events.ArgChildNSTID: uint64(t.tid)}})
 	l.alive = append(l.alive, t)
 }
 
-// turn has a thread come back to its CPU and leave it.
+// turn adds a thread's return to its CPU and its switch-out.
 func (l *lives) turn(i int, flags uint8) {
 	t := l.alive[i]
 	flags |= events.SwitchRun | events.SwitchOff | events.SwitchWake
@@ -149,14 +151,15 @@ func (l *lives) turn(i int, flags uint8) {
 	l.now = in + events.Time(l.rng.IntN(1000))
 	out := l.now + 1
 	e := events.Event{Kind: events.Switch, Time: out, TID: t.tid, CPU: t.cpu, Flags: flags, Args: [8]uint64{
-		events.ArgRunNS: uint64(out - in), events.ArgRunqNS: uint64(in - wake), events.ArgBlockedNS: uint64(wake - t.out), events.ArgLastCPU: uint64(last),
+		events.ArgRunNS: uint64(out - in), events.ArgRunqNS: uint64(in - wake), events.ArgBlockedNS: uint64(wake - t.out),
+		events.ArgLastCPU: uint64(last),
 	}}
 	l.now = out
 	l.results = append(l.results, l.c.Add(&e)...)
 	t.out, t.fresh = out, false
 }
 
-// signal has one thread send another a SIGURG, or be delivered one that is under way, or return from its handler.
+// signal adds the sending of a SIGURG, its delivery, or the return from its handler.
 func (l *lives) signal() {
 	from, to := l.alive[l.rng.IntN(len(l.alive))], l.alive[l.rng.IntN(len(l.alive))]
 	if to.signal++; to.signal > 1 {
@@ -181,7 +184,7 @@ func (l *lives) death(i int) {
 	l.dead = append(l.dead, t)
 }
 
-// end has many die between the end of the observation and the moment when it is settled.
+// end adds the deaths of many threads between the end of the observation and its settling.
 func (l *lives) end() {
 	if l.settle > 0 {
 		l.add(events.Event{Kind: events.WindowSettled})

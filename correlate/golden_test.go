@@ -13,11 +13,11 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// Every file testdata/SCENARIO.txt is a stream in the text form of events; what it adds up to is SCENARIO.golden.
-// In the files target 100 is observed, CPUs 0 and 1 are siblings, asyncPreempt is at 4096, sysmon at 8192, templateThread at
-// 12288 and main.worker at 16384. A line "stack N FUNCTION…", innermost first, says what stack N is; a function may be written
-// function@file:line. With a line "locks" lock state is read, with
-// a line "light" no system call is told of, with a line "aggregate" most turns are told of as sums.
+// Every file testdata/SCENARIO.txt is a stream in the text form of events; its Results are in
+// SCENARIO.golden. The target is 100, CPUs 0 and 1 are siblings, asyncPreempt is at 4096, sysmon at
+// 8192, templateThread at 12288 and main.worker at 16384. A line "stack N FUNCTION…" defines stack N,
+// innermost function first; a function may be written function@file:line. A line "locks" sets
+// Config.Locks, a line "light" Config.Light and a line "aggregate" Config.Aggregate.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -82,7 +82,7 @@ func replay(t *testing.T, file string) []*Result {
 	return results
 }
 
-// dumpLock prints what is known of a thread's M and its lock.
+// dumpLock prints a thread's M and its lock.
 func dumpLock(w *bytes.Buffer, t *Thread) {
 	l, h := &t.Lock, &t.Handoff
 	if t.Role == "unknown" && l.State == "unknown" && l.MaxExt == 0 {
@@ -93,7 +93,8 @@ func dumpLock(w *bytes.Buffer, t *Thread) {
 		fmt.Fprintf(w, " m=%d", *t.M)
 	}
 	if l.Ext+l.Int+l.MaxExt > 0 {
-		fmt.Fprintf(w, " ext=%d int=%d max=%d goid=%d entry=%q parked=%v holds=%d held=%d", l.Ext, l.Int, l.MaxExt, l.GoID, l.Entry, l.Parked, l.Holds, l.HeldMin)
+		fmt.Fprintf(w, " ext=%d int=%d max=%d goid=%d entry=%q parked=%v holds=%d held=%d",
+			l.Ext, l.Int, l.MaxExt, l.GoID, l.Entry, l.Parked, l.Holds, l.HeldMin)
 		if l.HeldMax != nil {
 			fmt.Fprintf(w, "-%d", *l.HeldMax)
 		}
@@ -122,14 +123,14 @@ func parseStack(t *testing.T, line string) (id uint64, frames []Frame) {
 		file, number, _ := strings.Cut(place, ":")
 		n, _ := strconv.Atoi(number)
 		frames = append(frames, Frame{Func: name, File: file, Line: n})
-		if name == "C:" { // not the Go program's
+		if name == "C:" { // not in the Go program
 			frames[len(frames)-1].Func = ""
 		}
 	}
 	return id, frames
 }
 
-// dump prints all of a result that is not zero, and of what is not known only the whole.
+// dump prints the fields of a result that are not zero, and no rows of "unknown".
 func dump(w *bytes.Buffer, r *Result) {
 	fmt.Fprintf(w, "window [%d, %d) interval=%v\n", r.Start, r.End, r.Interval)
 	c := r.Counts
@@ -144,8 +145,9 @@ func dump(w *bytes.Buffer, r *Result) {
 		v    uint64
 	}{
 		{"threads", c.Threads}, {"created", c.ThreadsCreated}, {"exited", c.ThreadsExited}, {"killed", c.ThreadsKilled},
-		{"sent", known(c.SigurgSent)}, {"generated", c.SigurgGenerated}, {"coalesced", c.SigurgCoalesced}, {"delivered", c.SigurgDelivered},
-		{"foreign", c.SigurgForeign}, {"not_injected", known(c.SigurgNotInjected)}, {"switches", c.Switches}, {"migrations", c.Migrations},
+		{"sent", known(c.SigurgSent)}, {"generated", c.SigurgGenerated}, {"coalesced", c.SigurgCoalesced},
+		{"delivered", c.SigurgDelivered}, {"foreign", c.SigurgForeign}, {"not_injected", known(c.SigurgNotInjected)},
+		{"switches", c.Switches}, {"migrations", c.Migrations},
 		{"broken", r.Loss.BrokenLinks}, {"lost", r.Loss.Total()}, {"omitted", r.ThreadsOmitted},
 	} {
 		if n.v != 0 {
@@ -182,8 +184,9 @@ func dump(w *bytes.Buffer, r *Result) {
 		fmt.Fprintln(w)
 	}
 	for _, t := range r.Threads {
-		fmt.Fprintf(w, "  thread %d %q by=%d start=%d exit=%d switches=%d migrations=%d run=%d runq=%d blocked=%d unknown=%d cpus=%v\n",
-			t.TID, t.Name, t.CreatedBy, t.StartedAt, t.ExitedAt, t.Switches, t.Migrations, t.Run, t.Runq, t.Blocked, t.Unknown, t.CPUs)
+		fmt.Fprintf(w, "  thread %d %q by=%d start=%d exit=%d switches=%d migrations=%d",
+			t.TID, t.Name, t.CreatedBy, t.StartedAt, t.ExitedAt, t.Switches, t.Migrations)
+		fmt.Fprintf(w, " run=%d runq=%d blocked=%d unknown=%d cpus=%v\n", t.Run, t.Runq, t.Blocked, t.Unknown, t.CPUs)
 		dumpLock(w, &t)
 	}
 	if r.Locks.Observations > 0 {

@@ -1,67 +1,43 @@
 package correlate
 
 import (
-	"cmp"
-	"maps"
-	"slices"
-
+	"github.com/pinwatch/pinwatch/correlate/internal/cause"
 	"github.com/pinwatch/pinwatch/events"
 )
 
-// run is one stretch of a thread's time on a CPU.
-type run struct {
-	in, out   events.Time
-	preempted bool // it was still runnable when it ended
-}
-
-// ran remembers a run, so that what the thread did in it can be judged when another one's record tells of it.
-func (t *thread) ran(in, out events.Time, preempted bool) {
-	t.runs[t.runsNext] = run{in, out, preempted}
-	t.runsNext = (t.runsNext + 1) % uint8(len(t.runs))
-}
-
-// until is when the thread left its CPU, of its own will, after it was on it at a moment.
-func (t *thread) until(at events.Time) (out events.Time, ok bool) {
-	for i := range uint8(len(t.runs)) { // the newest first: it is nearly always that
-		if r := &t.runs[(t.runsNext-1-i)%uint8(len(t.runs))]; r.in <= at && at <= r.out && r.in != 0 {
-			return r.out, !r.preempted
-		}
-	}
-	return 0, false
-}
-
-// handoff handles the waking of a locked thread for its goroutine: t waited in the scheduler and a thread of the target woke it
-// (runtime.startlockedm). That thread has given its P away, so it leaves its CPU next (stopm): what it needs until then is paid for the
-// hand-off alone. A waking before the switch-out counts from the switch-out.
-func (c *Correlator) handoff(t *thread, e *events.Event, woken, in events.Time) {
+// countHandoff counts the wake-up of a locked thread for its goroutine: t waited in the scheduler
+// and a thread of the target woke it (runtime.startlockedm). The waker has given its P away, so it
+// leaves its CPU next (stopm): its CPU time until then is the price of the hand-off. A wake-up
+// before the switch-out counts from the switch-out.
+func (c *Correlator) countHandoff(t *thread, e *events.Event, woken, in events.Time) {
 	waker := uint32(e.Args[events.ArgWaker])
-	if !t.parked || waker == 0 || waker == t.tid || lockedPart(t.waiter.kind) != partTrue {
+	if !t.parked || waker == 0 || waker == t.tid || lockedPart(t.awaited.kind) != partTrue {
 		return
 	}
 	s := sample{phase: phaseHandoffWake, group: group{locked: partTrue}, begin: woken, end: in}
-	s.late = !e.Has(events.SwitchWake)
+	s.fromSwitchOut = !e.Has(events.SwitchWake)
 	s.moved = e.Args[events.ArgWhy] == whyWakeup && e.LastCPU() != int(e.CPU)
-	c.record(&s)
+	c.windows.record(&s)
 	cpu := int64(0)
 	if w := c.threads.get(waker); w != nil && !c.cfg.Aggregate {
-		if out, ok := w.until(woken); ok {
+		if out, ok := w.voluntaryEnd(woken); ok {
 			s.phase, s.end = phaseHandoffCPU, out
-			c.record(&s)
+			c.windows.record(&s)
 			cpu = int64(out - woken)
 		}
 	}
-	if w := c.inner(in, in); w != nil {
-		c.handedOff(w, t, &Handoff{N: 1, WakeNS: int64(in - woken), CPUNS: cpu})
+	if w := c.windows.find(in, in); w != nil {
+		c.windows.addHandoffs(w, t, &Handoff{N: 1, WakeNS: int64(in - woken), CPUNS: cpu})
 	}
 }
 
-// handedOff adds to what hand-offs to a thread cost, and to the ledger.
-func (c *Correlator) handedOff(w *window, t *thread, cost *Handoff) {
-	c.share(w, t) // which woken goes with
-	l := &t.woken[w.slot]
-	l.to(w, t)
-	l.add(cost)
-	l.account.add(cost)
+// addHandoffs adds hand-offs to a thread's and to the ledger's.
+func (ws *windows) addHandoffs(w *window, t *thread, more *Handoff) {
+	ws.share(w, t) // begins t.handoffs, too
+	h := &t.handoffs[w.slot]
+	h.setGoroutine(w, t)
+	h.add(more)
+	h.entryHandoffs.add(more)
 }
 
 func (h *Handoff) add(o *Handoff) {
@@ -70,159 +46,96 @@ func (h *Handoff) add(o *Handoff) {
 	h.CPUNS += o.CPUNS
 }
 
-// woken is what hand-offs to a thread cost, for the goroutine that was woken last.
-type woken struct {
+// threadHandoffs are a window's hand-offs to a thread, for the goroutine that was woken last.
+type threadHandoffs struct {
 	Handoff
-	goid    uint64
-	entry   uint64
-	tid     int32
-	account *account // the window's, of that entry, which names that tid; nil = to be found
-	any     bool     // there was a hand-off
-	changed bool     // there was one to another goroutine before, in this window
+	goid          uint64
+	entry         uint64
+	tid           int32
+	entryHandoffs *entryHandoffs // the ledger's of that entry, with that tid; nil = to be found
+	any           bool           // there was a hand-off
+	changed       bool           // there was one to another goroutine before, in this window
 }
 
-// to makes the goroutine that a thread waits for the one that is woken.
-func (l *woken) to(w *window, t *thread) {
-	if l.account != nil && l.goid == t.waiter.goid && l.entry == t.waiter.entry && l.tid == t.nsTID {
+// setGoroutine makes the goroutine that the thread awaits the one that is woken.
+func (h *threadHandoffs) setGoroutine(w *window, t *thread) {
+	if h.entryHandoffs != nil && h.goid == t.awaited.goid && h.entry == t.awaited.entry && h.tid == t.nsTID {
 		return
 	}
-	if l.goid != t.waiter.goid {
-		*l = woken{goid: t.waiter.goid, changed: l.any}
+	if h.goid != t.awaited.goid {
+		*h = threadHandoffs{goid: t.awaited.goid, changed: h.any}
 	}
-	l.entry, l.tid, l.account, l.any = t.waiter.entry, t.nsTID, w.account(t.waiter.entry), true
-	l.account.names(t.nsTID)
+	h.entry, h.tid, h.entryHandoffs, h.any = t.awaited.entry, t.nsTID, w.entry(t.awaited.entry), true
+	h.entryHandoffs.addThread(t.nsTID)
 }
 
-// follow adds those of a later part of the window.
-func (l *woken) follow(o *woken) {
+// append adds those of a later part of the window.
+func (h *threadHandoffs) append(o *threadHandoffs) {
 	switch {
 	case !o.any:
-	case o.changed || o.goid != l.goid:
-		changed := o.changed || l.any
-		*l = *o
-		l.account, l.changed = nil, changed // the account was the part's
+	case o.changed || o.goid != h.goid:
+		changed := o.changed || h.any
+		*h = *o
+		h.entryHandoffs, h.changed = nil, changed // the part's ledger is another one
 	default:
-		l.add(&o.Handoff)
-		l.any = true
+		h.add(&o.Handoff)
+		h.any = true
 	}
 }
 
-// account is what a window's ledger holds of one function.
-type account struct {
+// entryHandoffs are a ledger's hand-offs to goroutines that began with one function.
+type entryHandoffs struct {
 	Handoff
 	threads map[int32]bool
 }
 
-// account is the ledger's page of one function.
-func (w *window) account(entry uint64) *account {
-	a := w.ledger[entry]
-	if a == nil {
-		a = &account{threads: map[int32]bool{}}
-		w.ledger[entry] = a
-	}
-	return a
-}
+// maxEntryThreads bounds the threads that are listed for one function.
+const maxEntryThreads = 1024
 
-// names adds a thread that was woken.
-func (a *account) names(tid int32) {
-	if len(a.threads) < maxAccountThreads {
-		a.threads[tid] = true
+func (h *entryHandoffs) addThread(tid int32) {
+	if len(h.threads) < maxEntryThreads {
+		h.threads[tid] = true
 	}
 }
 
-// merge adds the account of a part of the window.
-func (a *account) merge(o *account) {
-	a.add(&o.Handoff)
+// merge adds the hand-offs in a part of the window.
+func (h *entryHandoffs) merge(o *entryHandoffs) {
+	h.add(&o.Handoff)
 	for tid := range o.threads {
-		a.names(tid)
+		h.addThread(tid)
 	}
 }
 
-// maxAccountThreads bounds the threads that an account names.
-const maxAccountThreads = 1024
-
-// waiter is the goroutine that a parked thread waits for.
-type waiter struct {
-	kind        uint8 // of its lock
-	goid, entry uint64
-}
-
-// handoffRows is the ledger by function, dearest first.
-func (c *Correlator) handoffRows(w *window) []HandoffTo {
-	byName := map[string]*HandoffTo{}
-	for _, entry := range sortedKeys(w.ledger) {
-		a, name := w.ledger[entry], ""
-		if entry != 0 {
-			name = c.cfg.Func(entry)
-		}
-		row := byName[name]
-		if row == nil {
-			row = &HandoffTo{Entry: name}
-			byName[name] = row
-		}
-		row.N += a.N
-		row.WakeNS += a.WakeNS
-		row.CPUNS += a.CPUNS
-		row.Threads = append(row.Threads, slices.Collect(maps.Keys(a.threads))...)
-	}
-	var rows []HandoffTo
-	for _, row := range byName {
-		slices.Sort(row.Threads)
-		row.Threads = slices.Compact(row.Threads)
-		rows = append(rows, *row)
-	}
-	slices.SortFunc(rows, func(a, b HandoffTo) int { return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Entry, b.Entry)) })
-	return rows
-}
-
-// resume is the wait of a preempted goroutine's thread for it.
+// resume is the wait of a thread for its preempted goroutine.
 type resume struct {
 	parkedAt events.Time // 0 = not yet
 	of       group
 }
 
-// park handles a Park: a locked thread leaves its CPU by itself for the first time since its goroutine was preempted. That may be long
-// after, and for another reason; what gives up the goroutine for the preemption is one of two functions (runtime/preempt.go,
-// asyncPreempt2).
+// park handles a Park: a locked thread leaves its CPU voluntarily for the first time since its
+// goroutine was preempted. That may be long after, and for another reason: only two functions give
+// up a goroutine for the preemption (runtime/preempt.go, asyncPreempt2).
 func (c *Correlator) park(e *events.Event) {
-	t := c.known(e.TID)
+	t := c.threadOf(e.TID)
 	if t.spans[spanResume].begin == 0 {
 		return
 	}
-	if c.class(whatPark, e.Args[events.ArgStack]).cause != causeGivenUp {
-		t.drop(spanResume)
+	if c.program.reasonOf(cause.Park, e.Args[events.ArgStack]).Cause != cause.GivenUp {
+		t.dropSpan(spanResume)
 		return
 	}
 	t.resume.parkedAt = e.Time
-	c.begun(phaseResume, t.resume.of, t.spans[spanResume].begin)
+	c.windows.begin(phaseResume, t.resume.of, t.spans[spanResume].begin)
 }
 
-// resumed is a switch-in: of a thread that waited for its preempted goroutine, the end of that.
-func (c *Correlator) resumed(t *thread, in events.Time) {
-	if t.begun&(1<<spanLastResume|1<<spanResume) != 0 {
-		c.endResume(t, spanLastResume, &t.lastResume, in)
-		c.endResume(t, spanResume, &t.resume, in)
-	}
-}
-
-func (c *Correlator) endResume(t *thread, k spanKind, r *resume, in events.Time) {
-	if r.parkedAt == 0 || in <= r.parkedAt {
-		return
-	}
-	s := t.close(k, phaseResume, in)
-	s.group, s.anchor = r.of, s.begin
-	*r = resume{}
-	c.complete(&s) // its time off the CPU is known: it ends with an absence
-}
-
-// notResumed forgets the waits from before a moment: they have ended nobody knows when.
-func (t *thread) notResumed(at events.Time) {
+// forgetResumes forgets the waits from before a moment: when they ended is not known.
+func (t *thread) forgetResumes(moment events.Time) {
 	if r := &t.lastResume; r.parkedAt != 0 {
-		t.drop(spanLastResume)
+		t.dropSpan(spanLastResume)
 		*r = resume{}
 	}
-	if r := &t.resume; r.parkedAt != 0 && r.parkedAt < at {
-		t.drop(spanResume)
+	if r := &t.resume; r.parkedAt != 0 && r.parkedAt < moment {
+		t.dropSpan(spanResume)
 		*r = resume{}
 	}
 }

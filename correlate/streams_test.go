@@ -6,7 +6,8 @@ import (
 	"github.com/pinwatch/pinwatch/events"
 )
 
-// recording is a generated stretch of a process's life that can be replayed for ever: every time round it happens period later.
+// recording is a generated stretch of a process's life that is replayed again and again, each time
+// one period later.
 type recording struct {
 	events []events.Event
 	period events.Time
@@ -18,7 +19,7 @@ type recording struct {
 }
 
 const (
-	recorded  = 1 << 15 // events, 2.5 MiB: more than the nearest caches hold, as those that come from the kernel are
+	recorded  = 1 << 15 // events, 2.5 MiB: more than the nearest caches hold, as with events from the kernel
 	goroutine = 7       // thread n is locked to goroutine n + this
 )
 
@@ -28,8 +29,8 @@ func newRecording() *recording {
 
 func (r *recording) full() bool { return len(r.events) >= recorded }
 
-// some is a time of about ns.
-func (r *recording) some(ns int64) events.Time { return events.Time(ns/2 + r.rng.Int64N(ns)) }
+// about returns a random time of about ns.
+func (r *recording) about(ns int64) events.Time { return events.Time(ns/2 + r.rng.Int64N(ns)) }
 
 // add appends an event that happens now.
 func (r *recording) add(kind events.Kind, tid uint32, flags uint8, args ...uint64) {
@@ -38,7 +39,7 @@ func (r *recording) add(kind events.Kind, tid uint32, flags uint8, args ...uint6
 	r.events = append(r.events, e)
 }
 
-// turn is a thread's: woken at wake, on its CPU from in until now.
+// turn appends a turn: woken at wake, on its CPU from in until now.
 func (r *recording) turn(tid, waker uint32, cpu uint16, wake, in events.Time, flags, lock uint8) {
 	lastCPU := uint64(cpu)
 	if r.rng.IntN(20) == 0 {
@@ -72,45 +73,48 @@ func (r *recording) close() *recording {
 	return r
 }
 
-// replay hands the next event to a correlator.
+// replay adds the next event to a correlator.
 func (r *recording) replay(c *Correlator) {
 	e := &r.events[r.next]
 	c.Add(e)
-	r.later(e)
+	r.delay(e)
 	if r.next++; r.next == len(r.events) {
 		r.next = 0
 	}
 }
 
-// later has an event happen one period later.
-func (r *recording) later(e *events.Event) {
+// delay moves an event to one period later.
+func (r *recording) delay(e *events.Event) {
 	e.Time += r.period
-	at := -1
+	arg := -1
 	switch e.Kind {
 	case events.NewTask:
-		at = events.ArgCloneEnter
+		arg = events.ArgCloneEnter
 	case events.CloneExit, events.TgkillExit:
-		at = events.ArgEnter
+		arg = events.ArgEnter
 	case events.SignalGenerate:
-		at = events.ArgTgkillEnter
+		arg = events.ArgTgkillEnter
 	}
-	if at >= 0 {
-		e.Args[at] += uint64(r.period)
+	if arg >= 0 {
+		e.Args[arg] += uint64(r.period)
 	}
 }
 
-// correlator has seen the threads and their locks, and has three windows: all, an interval that has ended and the one after it.
+// correlator returns one that has seen the threads and their locks, with three windows: the whole, an
+// interval that has ended and the one after it.
 func (r *recording) correlator(locked uint32) *Correlator {
 	c := New(Config{TGID: 1, Locks: true, AsyncPreempt: 4096, Stack: func(uint64) []Frame {
 		return []Frame{{Func: "runtime.preemptone"}, {Func: "runtime.retake"}, {Func: "runtime.sysmon"}}
 	}})
 	start := r.events[0].Time - 100_000
 	for tid := range r.left {
-		c.Add(&events.Event{Kind: events.Thread, Time: start, TID: tid, Args: [8]uint64{events.ArgOff: 1, events.ArgNSTID: uint64(tid)}})
+		c.Add(&events.Event{Kind: events.Thread, Time: start, TID: tid,
+			Args: [8]uint64{events.ArgOff: 1, events.ArgNSTID: uint64(tid)}})
 		lock := events.Event{Kind: events.Lock, Flags: events.LockNone, Time: start, TID: tid}
 		if tid <= locked {
 			lock.Flags = events.LockUser
-			lock.Args = [8]uint64{events.ArgGoID: uint64(tid + goroutine), events.ArgEntry: 4000 + uint64(tid%3), events.ArgExt: 1}
+			lock.Args = [8]uint64{events.ArgGoID: uint64(tid + goroutine), events.ArgEntry: 4000 + uint64(tid%3),
+				events.ArgExt: 1}
 		}
 		c.Add(&lock)
 	}
@@ -119,8 +123,8 @@ func (r *recording) correlator(locked uint32) *Correlator {
 	return c
 }
 
-// pingPong is n goroutines locked to their threads that pass a token round: the runtime has another thread in between, which gives its
-// P to the locked one and goes (runtime.startlockedm).
+// pingPong is n goroutines locked to their threads that pass a token round. Another thread comes in
+// between: it gives its P to the locked one and parks (runtime.startlockedm).
 func pingPong(n uint32) *recording {
 	r := newRecording()
 	woken := r.now
@@ -133,11 +137,11 @@ func pingPong(n uint32) *recording {
 	return r.close()
 }
 
-// hop is a turn that ends soon after it has woken another thread.
+// hop appends a turn that ends soon after it has woken another thread.
 func (r *recording) hop(tid, waker uint32, cpu uint16, wake events.Time, flags, lock uint8) (wakes events.Time) {
-	in := max(wake, r.now) + r.some(700)
-	wakes = in + r.some(900)
-	r.now = wakes + r.some(400)
+	in := max(wake, r.now) + r.about(700)
+	wakes = in + r.about(900)
+	r.now = wakes + r.about(400)
 	if r.rng.IntN(50) == 0 {
 		flags = events.SwitchPreempted
 	}
@@ -149,23 +153,23 @@ func (r *recording) hop(tid, waker uint32, cpu uint16, wake events.Time, flags, 
 func crowd(n uint32) *recording {
 	r := newRecording()
 	for cpu := uint16(0); !r.full(); cpu ^= 1 {
-		in := r.now + r.some(300)
-		wake := in - r.some(200)
-		r.now = in + r.some(1000)
+		in := r.now + r.about(300)
+		wake := in - r.about(200)
+		r.now = in + r.about(1000)
 		tid := 1 + r.rng.Uint32N(n)
 		if r.left[tid] >= wake {
-			continue // it has only just left
+			continue // it left its CPU only just now
 		}
 		r.turn(tid, 1+r.rng.Uint32N(n), cpu, wake, in, 0, events.LockNone)
 	}
 	return r.close()
 }
 
-// churn is threads made by a goroutine that lock themselves, run a few times and end locked.
+// churn is threads that lock themselves, run a few times and end locked.
 func churn() *recording {
 	const parent = 1
 	r := newRecording()
-	step := func() { r.now += r.some(1000) }
+	step := func() { r.now += r.about(1000) }
 	tid := uint32(2)
 	for ; !r.full(); tid++ {
 		in := r.now
@@ -189,22 +193,22 @@ func churn() *recording {
 	return r.close()
 }
 
-// grace is how many threads have ended before one is freed: a grace period of the kernel.
+// grace is how many threads end before one is freed: a grace period of the kernel.
 const grace = 8
 
 func (r *recording) freed(tid uint32) {
 	if int32(tid) >= 2 {
-		r.now += r.some(1000)
+		r.now += r.about(1000)
 		r.add(events.ProcessFree, tid, 0)
 	}
 }
 
-// life is what a thread made by the runtime does.
+// life appends the events of a thread made by the runtime.
 func (r *recording) life(tid uint32, created events.Time) {
 	in := r.now
 	r.left[tid] = created
 	step := func(kind events.Kind, flags uint8, args ...uint64) {
-		r.now += r.some(1000)
+		r.now += r.about(1000)
 		r.add(kind, tid, flags, args...)
 	}
 	step(events.Sigaltstack, 0)
@@ -213,11 +217,11 @@ func (r *recording) life(tid uint32, created events.Time) {
 	step(events.Lock, events.LockNone)
 	first := events.SwitchFirst
 	for range 3 {
-		r.now += r.some(1000)
+		r.now += r.about(1000)
 		r.turn(tid, 1, 1, created, in, first, events.LockNone)
 		first = 0
-		created = r.now + r.some(500)
-		in = created + r.some(500)
+		created = r.now + r.about(500)
+		in = created + r.about(500)
 		r.now = in
 	}
 	step(events.Lock, events.LockUser, uint64(tid+goroutine), 4000, 1)
@@ -226,18 +230,19 @@ func (r *recording) life(tid uint32, created events.Time) {
 	step(events.Sigaltstack, 0, ssDisable)
 	step(events.ExitEnter, 0, 2)
 	step(events.ProcessExit, 0)
-	r.now += r.some(1000)
+	r.now += r.about(1000)
 	r.turn(tid, 1, 1, in, in, events.SwitchDead, events.LockOrphan)
 	delete(r.left, tid)
 }
 
-// storm is a garbage collection without end: worker threads that are sent SIGURG, and now and then leave their CPUs.
+// storm is a garbage collection without end: worker threads that are sent SIGURG and leave their CPUs
+// now and then.
 func storm() *recording {
 	const threads = 8
 	r := newRecording()
 	in := r.now
 	step := func(kind events.Kind, tid uint32, flags uint8, args ...uint64) {
-		r.now += r.some(800)
+		r.now += r.about(800)
 		r.add(kind, tid, flags, args...)
 	}
 	for i := uint32(0); !r.full(); i++ {
@@ -248,7 +253,7 @@ func storm() *recording {
 		step(events.TgkillExit, from, 0, 0, enter)
 		step(events.SignalDeliver, to, events.LockNone)
 		step(events.Sigreturn, to, 0, 4096)
-		r.now += r.some(800)
+		r.now += r.about(800)
 		r.turn(to, from, 0, in, in, events.SwitchPreempted, events.LockNone)
 		in = r.now
 	}

@@ -3,12 +3,10 @@ package correlate
 import (
 	"errors"
 	"fmt"
-
-	"github.com/pinwatch/pinwatch/events"
 )
 
-// Validate re-checks a Result against what must be true of any: parts sum to wholes, and nothing is counted twice. It shares no
-// code with what made the Result.
+// Validate re-checks what must be true of any Result: parts sum to wholes, and nothing is counted
+// twice. It shares no code with the making of the Result.
 func Validate(r *Result) error {
 	var errs []error
 	broken := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -52,7 +50,8 @@ func validateThreads(r *Result, broken func(string, ...any)) {
 			alive++
 		}
 		if t.Run < 0 || t.Runq < 0 || t.Blocked < 0 || t.Unknown < 0 {
-			broken("thread %d: negative time: run %d, runq %d, blocked %d, unknown %d", t.TID, t.Run, t.Runq, t.Blocked, t.Unknown)
+			broken("thread %d: negative time: run %d, runq %d, blocked %d, unknown %d",
+				t.TID, t.Run, t.Runq, t.Blocked, t.Unknown)
 		}
 		if got, want := t.Run+t.Runq+t.Blocked+t.Unknown, int64(to-from); got != want {
 			broken("thread %d: times sum to %d ns, it lived %d ns of the window", t.TID, got, want)
@@ -65,7 +64,8 @@ func validateThreads(r *Result, broken func(string, ...any)) {
 		broken("%d threads listed as alive, %d counted", alive, r.Counts.Threads)
 	}
 	if r.ThreadsOmitted == 0 && (switches != r.Counts.Switches || migrations != r.Counts.Migrations) {
-		broken("threads sum to %d switches and %d migrations, counted %d and %d", switches, migrations, r.Counts.Switches, r.Counts.Migrations)
+		broken("threads sum to %d switches and %d migrations, counted %d and %d",
+			switches, migrations, r.Counts.Switches, r.Counts.Migrations)
 	}
 }
 
@@ -102,7 +102,7 @@ func validateCosts(r *Result, broken func(string, ...any)) {
 	}
 }
 
-// validateCauses: everything that has a cause has one.
+// validateCauses checks that the causes add up to the counts.
 func validateCauses(r *Result, broken func(string, ...any)) {
 	n := map[string]uint64{}
 	var exitedLocked uint64
@@ -115,8 +115,8 @@ func validateCauses(r *Result, broken func(string, ...any)) {
 	wants := map[string]uint64{"create": r.Counts.ThreadsCreated, "exit": r.Counts.ThreadsExited}
 	if sent := r.Counts.SigurgSent; sent != nil {
 		wants["preempt"] = *sent
-	} else if own := r.Counts.SigurgGenerated - r.Counts.SigurgForeign; n["preempt"] > own {
-		broken("causes of preempt sum to %d, the process has raised %d itself", n["preempt"], own)
+	} else if domestic := r.Counts.SigurgGenerated - r.Counts.SigurgForeign; n["preempt"] > domestic {
+		broken("causes of preempt sum to %d, the process itself generated %d", n["preempt"], domestic)
 	}
 	for what, want := range wants {
 		if n[what] != want {
@@ -137,38 +137,4 @@ func validateCauses(r *Result, broken func(string, ...any)) {
 			broken("thread %d: lock held for at least %d ns and at most %d", t.TID, l.HeldMin, *l.HeldMax)
 		}
 	}
-}
-
-// StreamValidator checks the events themselves, in the order of their times: turns of one thread do not overlap, and no CPU
-// runs two threads at once. Its zero value has seen nothing.
-type StreamValidator struct {
-	left   map[uint32]events.Time // each thread's last switch-out
-	free   map[uint16]events.Time // each CPU's
-	Errors []error
-}
-
-// Add checks one event.
-func (v *StreamValidator) Add(e *events.Event) {
-	if v.left == nil {
-		v.left, v.free = map[uint32]events.Time{}, map[uint16]events.Time{}
-	}
-	switch e.Kind {
-	case events.NewTask:
-		delete(v.left, e.TID)
-	case events.Switch:
-		v.turn(e)
-	}
-}
-
-func (v *StreamValidator) turn(e *events.Event) {
-	away := events.Time(e.Args[events.ArgRunqNS] + e.Args[events.ArgBlockedNS])
-	in := e.Time - events.Time(e.Args[events.ArgRunNS])
-	out := in - away
-	if last := v.left[e.TID]; e.Has(events.SwitchRun|events.SwitchOff) && last > out {
-		v.Errors = append(v.Errors, fmt.Errorf("thread %d: a turn begins at %d, the one before ended at %d", e.TID, out, last))
-	}
-	if free := v.free[e.CPU]; e.Has(events.SwitchRun) && free > in {
-		v.Errors = append(v.Errors, fmt.Errorf("CPU %d: thread %d runs from %d, another until %d", e.CPU, e.TID, in, free))
-	}
-	v.left[e.TID], v.free[e.CPU] = e.Time, e.Time
 }

@@ -111,7 +111,7 @@ const (
 	ArgPinGoID, ArgPinExt, ArgPinStack                             = 0, 1, 2             // Pin; ext before, or -1
 	ArgUntil, ArgSwitches, ArgMigrations                           = 0, 1, 2             // Sum; ArgUntil also SumLock
 	ArgSumRun, ArgSumRunq, ArgSumBlocked                           = 3, 4, 5             // Sum
-	ArgLooks, ArgHandoffs, ArgWakeNS, ArgCPUNS                     = 1, 2, 3, 4          // SumLock
+	ArgChecks, ArgHandoffs, ArgWakeNS, ArgCPUNS                     = 1, 2, 3, 4          // SumLock
 	ArgSamples, ArgSampleSum, ArgSampleLeast, ArgSampleMost        = 0, 1, 2, 3          // SampleTotal
 	ArgBucket, ArgBucketCount                                      = 0, 1                // SampleBucket: a value in it
 	ArgMoveFrom, ArgMoveTo, ArgMoveWhy, ArgMoveCount               = 0, 1, 2, 3          // Move
@@ -166,7 +166,7 @@ var specs = [kindCount]spec{
 
 	Sum: {"sum", []string{"until", "switches", "migrations", "run", "runq", "blocked"},
 		turnFlags, unsafe.Sizeof(bpf.PinwatchEventSum{}), decodeSum},
-	SumLock: {"sum_lock", []string{"until", "looks", "handoffs", "wake", "waker_run"}, nil, unsafe.Sizeof(bpf.PinwatchEventSumLock{}), decodeSumLock},
+	SumLock: {"sum_lock", []string{"until", "checks", "handoffs", "wake", "waker_run"}, nil, unsafe.Sizeof(bpf.PinwatchEventSumLock{}), decodeSumLock},
 
 	WindowStart:   {name: "window_start", flags: []string{"intervals"}},
 	WindowCut:     {name: "window_cut"},

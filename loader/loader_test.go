@@ -16,7 +16,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/bpf"
-	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/testenv"
@@ -144,11 +143,11 @@ func TestAllKindsArrive(t *testing.T) {
 				time.Sleep(10 * time.Millisecond)
 			}
 			slices.SortStableFunc(all, func(a, b events.Event) int { return cmp.Compare(a.Time, b.Time) })
-			var v correlate.StreamValidator
+			var v streamValidator
 			for i := range all {
-				v.Add(&all[i])
+				v.add(&all[i])
 			}
-			if err := errors.Join(v.Errors...); err != nil {
+			if err := errors.Join(v.errors...); err != nil {
 				t.Error(err)
 			}
 			if names := missing(); len(names) > 0 {

@@ -10,7 +10,7 @@ import (
 // handed gives the pinned goroutine n hand-offs of wake and cpu ns each.
 func handed(n, wake, cpu int64) func(*correlate.Result, *About) {
 	return func(r *correlate.Result, _ *About) {
-		r.Handoffs = []correlate.HandoffTo{{Entry: r.Threads[8].Lock.Entry, Threads: []int32{108},
+		r.Handoffs = []correlate.EntryHandoff{{Entry: r.Threads[8].Lock.Entry, Threads: []int32{108},
 			Handoff: correlate.Handoff{N: uint64(n), WakeNS: n * wake, CPUNS: n * cpu}}}
 	}
 }

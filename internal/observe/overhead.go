@@ -105,11 +105,11 @@ func setBias(costs []correlate.Cost, timings []loader.OverheadTime) {
 }
 
 func bias(c *correlate.Cost, timings []loader.OverheadTime) *float64 {
-	if c.Own == nil || c.Hist.N() == 0 {
+	if c.Overhead == nil || c.Hist.N() == 0 {
 		return nil
 	}
 	var ns float64
-	for name, run := range c.Own {
+	for name, run := range c.Overhead {
 		i := slices.IndexFunc(timings, func(t loader.OverheadTime) bool { return t.Name == name })
 		if i < 0 {
 			return nil

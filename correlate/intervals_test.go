@@ -8,10 +8,11 @@ import (
 	"github.com/pinwatch/pinwatch/events"
 )
 
-// Whatever is cut into intervals adds up to what it would be uncut.
+// Cutting an observation into intervals changes nothing in the whole.
 func TestIntervalsAddUpToTheWhole(t *testing.T) {
 	for name, record := range map[string]func() *recording{
-		"pingpong": func() *recording { return pingPong(8) }, "crowd": func() *recording { return crowd(100) }, "churn": churn, "storm": storm,
+		"pingpong": func() *recording { return pingPong(8) }, "crowd": func() *recording { return crowd(100) },
+		"churn": churn, "storm": storm,
 	} {
 		uncut, intervals := whole(t, record(), false)
 		cut, more := whole(t, record(), true)
@@ -24,13 +25,13 @@ func TestIntervalsAddUpToTheWhole(t *testing.T) {
 	}
 }
 
-// whole observes a recording, with a snapshot every so often where it may be cut, and prints the whole's Result.
+// whole correlates a recording, with a snapshot at every possible cut, and prints the whole's Result.
 func whole(t *testing.T, r *recording, cut bool) (text string, intervals int) {
 	t.Helper()
 	const every = events.Time(3e6)
 	begin := r.events[0].Time - 1
 	c := r.correlator(8)
-	c.windows, c.open, c.boundary = nil, nil, 0
+	c.windows.list, c.windows.open, c.windows.boundary = nil, nil, 0
 	var out bytes.Buffer
 	add := func(kind events.Kind, at events.Time, flags uint8) {
 		for _, r := range c.Add(&events.Event{Kind: kind, Time: at, Flags: flags}) {
@@ -57,9 +58,9 @@ func whole(t *testing.T, r *recording, cut bool) (text string, intervals int) {
 			if cut {
 				add(events.WindowCut, next, 0)
 			}
-			for at := range c.threads.all { // as if none had woken since it left its CPU
-				c.Add(&events.Event{Kind: events.Thread, Time: next, TID: at.tid, Args: [8]uint64{
-					events.ArgOff: uint64(at.lastOut), events.ArgNSTID: uint64(at.nsTID),
+			for th := range c.threads.all { // as if none had woken since it left its CPU
+				c.Add(&events.Event{Kind: events.Thread, Time: next, TID: th.tid, Args: [8]uint64{
+					events.ArgOff: uint64(th.lastOut), events.ArgNSTID: uint64(th.nsTID),
 				}})
 			}
 			next += every

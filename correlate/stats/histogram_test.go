@@ -137,28 +137,29 @@ func BenchmarkAdd(b *testing.B) {
 	}
 }
 
-// A histogram told of its values by buckets says what one that was given each value says.
+// A histogram that gets its values by buckets equals one that gets each value.
 func TestAddSummary(t *testing.T) {
-	var each, told Histogram
+	var each, summed Histogram
 	values := []int64{3, 3, 200, 256, 257, 1000, 123456, 123457, 5e9}
 	var sum float64
 	for _, v := range values {
 		each.Add(v)
 		sum += float64(v)
 	}
-	told.AddSummary(0, 0, 0, 0)
-	if told.N() != 0 || told.Quantile(0.5) != 0 {
+	summed.AddSummary(0, 0, 0, 0)
+	if summed.N() != 0 || summed.Quantile(0.5) != 0 {
 		t.Error("nothing is something")
 	}
-	told.AddSummary(int64(len(values)), sum, 3, 5e9)
+	summed.AddSummary(int64(len(values)), sum, 3, 5e9)
 	for _, v := range values {
-		told.AddBucket(v, 1)
+		summed.AddBucket(v, 1)
 	}
-	if told.N() != each.N() || told.Mean() != each.Mean() || told.Min() != each.Min() || told.Max() != each.Max() {
-		t.Errorf("n %d, mean %g, %d to %d; want %d, %g, %d to %d", told.N(), told.Mean(), told.Min(), told.Max(), each.N(), each.Mean(), each.Min(), each.Max())
+	if summed.N() != each.N() || summed.Mean() != each.Mean() || summed.Min() != each.Min() || summed.Max() != each.Max() {
+		t.Errorf("n %d, mean %g, %d to %d; want %d, %g, %d to %d", summed.N(), summed.Mean(), summed.Min(), summed.Max(),
+			each.N(), each.Mean(), each.Min(), each.Max())
 	}
 	for _, q := range []float64{0, 0.1, 0.5, 0.9, 1} {
-		if got, want := told.Quantile(q), each.Quantile(q); got != want {
+		if got, want := summed.Quantile(q), each.Quantile(q); got != want {
 			t.Errorf("quantile %g: %d, want %d", q, got, want)
 		}
 	}

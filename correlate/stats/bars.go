@@ -8,15 +8,18 @@ type Bar struct {
 	N      int64
 }
 
-// drawFrom is the quantile the logarithmic scale of Bars begins at: a lone fast outlier must not squeeze all others into one bar.
+// drawFrom is the quantile that the logarithmic scale of Bars begins at: a lone fast outlier must
+// not squeeze all others into one bar.
 const drawFrom = 0.001
 
-// minStep is the least ratio of a bar's ends. Bars narrower than a few buckets would show gaps that are not in the data.
+// minStep is the least ratio of a bar's ends. Bars narrower than a few buckets would show gaps that
+// are not in the data.
 const minStep = 1.03
 
-// Bars splits the values into at most n bars of equal width on a logarithmic scale from the 0.1 % quantile to Max, for drawing.
-// The first bar also holds what is below the scale. Bars join without a gap, run from Min to Max and their counts add up to N;
-// near its ends a bar may hold a neighbour's value that is within 1 %. Nil when there is no value or n < 1.
+// Bars splits the values into at most n bars of equal width on a logarithmic scale from the 0.1 %
+// quantile to Max, for drawing. The first bar also holds the values below the scale. Bars join
+// without a gap, run from Min to Max and their counts add up to N; near its ends a bar may hold a
+// neighbour's value that is within 1 %. Nil when there is no value or n < 1.
 func (h *Histogram) Bars(n int) []Bar {
 	if h.n == 0 || n < 1 {
 		return nil
@@ -47,7 +50,8 @@ func (h *Histogram) Bars(n int) []Bar {
 	return bars
 }
 
-// CountWithin is the number of values v with lo ≤ v ≤ hi. Values within 1 % of an end may count on its other side.
+// CountWithin returns the number of values v with lo ≤ v ≤ hi. Values within 1 % of an end may count
+// on its other side.
 func (h *Histogram) CountWithin(lo, hi int64) int64 {
 	var n int64
 	h.each(func(v, count int64) {
@@ -58,7 +62,8 @@ func (h *Histogram) CountWithin(lo, hi int64) int64 {
 	return n
 }
 
-// each visits the buckets that hold values, ascending, with a value between Min and Max that stands for the bucket.
+// each visits the buckets that hold values, ascending, with a value between Min and Max that stands
+// for the bucket.
 func (h *Histogram) each(visit func(v, count int64)) {
 	if h.n == 0 {
 		return
@@ -70,7 +75,7 @@ func (h *Histogram) each(visit func(v, count int64)) {
 	}
 }
 
-// Values are all values, ascending, each within 1 % of what was recorded; Min and Max exactly.
+// Values returns all values, ascending, each within 1 % of the recorded one; Min and Max exactly.
 func (h *Histogram) Values() []float64 {
 	values := make([]float64, 0, h.n)
 	h.each(func(v, count int64) {

@@ -7,13 +7,13 @@ import (
 	"testing"
 )
 
-// The table finds what a map finds, whatever is put into it and removed.
-func TestThreadsAreAMap(t *testing.T) {
+// The table finds the same threads as a map.
+func TestTIDTableIsAMap(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	got, want := newThreads(), map[uint32]*thread{}
+	got, want := newTIDTable(), map[uint32]*thread{}
 	for i := range 100_000 {
 		tid := rng.Uint32N(3000)
-		if i%20_000 < 10_000 { // they come, and go
+		if i%20_000 < 10_000 { // first more are put, then removed
 			want[tid] = &thread{tid: tid}
 			got.put(want[tid])
 		}
@@ -26,8 +26,8 @@ func TestThreadsAreAMap(t *testing.T) {
 		}
 	}
 	all := map[uint32]*thread{}
-	for at := range got.all {
-		all[at.tid] = at
+	for th := range got.all {
+		all[th.tid] = th
 	}
 	if !maps.Equal(all, want) {
 		t.Errorf("all visits %d threads, want %d", len(all), len(want))

@@ -15,9 +15,10 @@ const (
 	significantDigits = 2
 )
 
-// Histogram is the distribution of non-negative int64 values in constant memory (about 30 KiB once used, nothing before).
-// Count, Min and Max are exact, and so is Sum below 2^53; quantiles are within 1 % of the value. The zero value is ready to use.
-// A copy shares its buckets with the original: copy to read, never to add.
+// Histogram is the distribution of non-negative int64 values in constant memory: about 30 KiB once
+// used, nothing before. N, Min and Max are exact, and so is Mean while the sum is below 2^53;
+// quantiles are within 1 % of the value. The zero value is ready to use. A copy shares its buckets
+// with the original: copy to read, never to add.
 type Histogram struct {
 	n        int64
 	sum      float64
@@ -25,7 +26,8 @@ type Histogram struct {
 	buckets  *hdrhistogram.Histogram
 }
 
-// Add records one value. Negative values are recorded as 0: the caller has mixed up its ends, and its validator will say so.
+// Add records one value. Negative values are recorded as 0: the caller has mixed up the ends of an
+// interval, which its validator reports.
 func (h *Histogram) Add(v int64) {
 	if v < 0 {
 		v = 0
@@ -40,8 +42,8 @@ func (h *Histogram) Add(v int64) {
 	_ = h.buckets.RecordValue(min(v, maxValue)) // cannot fail: the value is within the range given to New
 }
 
-// AddSummary records n values of which only the sum, the least and the most are known. Calls of AddBucket must follow that say how these n
-// are distributed.
+// AddSummary records n values of which only the sum, the least and the most are known. Calls of
+// AddBucket must follow, with the distribution of these n.
 func (h *Histogram) AddSummary(n int64, sum float64, least, most int64) {
 	if n <= 0 {
 		return
@@ -54,7 +56,7 @@ func (h *Histogram) AddSummary(n int64, sum float64, least, most int64) {
 	h.min, h.max = min(h.min, least), max(h.max, most)
 }
 
-// AddBucket says that n values of an AddSummary are in the bucket of v.
+// AddBucket puts n values of an AddSummary into the bucket of v.
 func (h *Histogram) AddBucket(v, n int64) {
 	if h.buckets != nil {
 		_ = h.buckets.RecordValues(min(v, maxValue), n) // cannot fail, as in Add
@@ -66,16 +68,16 @@ func (h *Histogram) init() {
 	h.min = math.MaxInt64
 }
 
-// N is the number of values recorded.
+// N returns the number of values recorded.
 func (h *Histogram) N() int64 { return h.n }
 
-// Min is the smallest value recorded, exactly; 0 when there is none.
+// Min returns the smallest value recorded, exactly; 0 when there is none.
 func (h *Histogram) Min() int64 { return h.min }
 
-// Max is the largest value recorded, exactly; 0 when there is none.
+// Max returns the largest value recorded, exactly; 0 when there is none.
 func (h *Histogram) Max() int64 { return h.max }
 
-// Mean is Sum/N; 0 when there is no value.
+// Mean returns the mean of the values; 0 when there is none.
 func (h *Histogram) Mean() float64 {
 	if h.n == 0 {
 		return 0
@@ -83,8 +85,9 @@ func (h *Histogram) Mean() float64 {
 	return h.sum / float64(h.n)
 }
 
-// Quantile is the smallest recorded value that at least q·N values do not exceed, within 1 %; q outside (0, 1) means the
-// nearer end. Quantile(0) is Min and Quantile(1) is Max, exactly, and every answer lies between them. 0 when there is no value.
+// Quantile returns the smallest recorded value that at least q·N values do not exceed, within 1 %; q
+// outside (0, 1) means the nearer end. Quantile(0) is Min and Quantile(1) is Max, exactly, and every
+// result lies between them. 0 when there is no value.
 func (h *Histogram) Quantile(q float64) int64 {
 	switch {
 	case h.n == 0:
@@ -99,7 +102,7 @@ func (h *Histogram) Quantile(q float64) int64 {
 	return h.min // also for NaN
 }
 
-// clamp moves a bucket's value to where values were really seen.
+// clamp moves a bucket's value to between Min and Max.
 func (h *Histogram) clamp(v int64) int64 { return min(max(v, h.min), h.max) }
 
 // Merge adds all values of another histogram.

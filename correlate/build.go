@@ -1,0 +1,151 @@
+package correlate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/pinwatch/pinwatch/events"
+)
+
+// lightWarning lists what is not known where system calls are not watched.
+const lightWarning = "no system call was watched (light): of creating a thread only its wait for a CPU was measured, " +
+	"of ending one only the wait until it is freed, of SIGURG only the delivery; " +
+	"how many were sent, how many injected nothing, and which threads exited locked is not known"
+
+// result makes the Result of a window that has ended.
+func (c *Correlator) result(w *window) *Result {
+	r := &Result{Start: w.start, End: w.end, Interval: w.interval, Counts: w.counts, Loss: w.loss,
+		Moves: w.moves.result(), Locks: w.locks, ThreadsOmitted: w.droppedN}
+	r.Causes, r.Unclassified = c.program.causeRows(&w.ledger)
+	r.Handoffs = c.program.handoffRows(&w.ledger)
+	r.Costs = w.costRows(c.cfg.Light)
+	if c.cfg.Sites {
+		r.Sites = c.program.siteRows(w)
+	}
+	if !c.cfg.Light {
+		r.Counts.SigurgSent = &w.sent
+		if c.program.asyncPreempt != 0 {
+			r.Counts.SigurgNotInjected = &w.notInjected
+		}
+	}
+	c.addThreads(r, w)
+	r.Warnings = c.warnings(w)
+	return r
+}
+
+// addThreads adds the threads with a share of the window, and the counts that are sums over them.
+func (c *Correlator) addThreads(r *Result, w *window) {
+	var locked uint64
+	for _, t := range w.threads {
+		s := &t.shares[w.slot]
+		row := c.threadRow(t, s, w)
+		if row.Lock.State == "user" && row.ExitedAt == 0 {
+			locked++
+		}
+		r.Threads = append(r.Threads, row)
+		r.Counts.Switches += s.switches
+		r.Counts.Migrations += s.migrations
+		if t.deadAt == 0 || t.deadAt >= w.end {
+			r.Counts.Threads++
+		}
+	}
+	r.Counts.Switches += w.dropped.switches
+	r.Counts.Migrations += w.dropped.migrations
+	slices.SortFunc(r.Threads, func(a, b Thread) int {
+		return cmp.Or(cmp.Compare(a.TID, b.TID), cmp.Compare(a.StartedAt, b.StartedAt))
+	})
+	if c.program.locks {
+		r.Counts.LockedThreads, r.Counts.LockedThreadsMax = &locked, &w.lockedMax
+		if !c.cfg.Light {
+			r.Counts.ThreadsExitedLocked = &w.exitedLocked
+		}
+		w.lockedMax = max(w.lockedMax, locked)
+	}
+}
+
+func (c *Correlator) warnings(w *window) (warnings []string) {
+	if c.cfg.Light {
+		warnings = append(warnings, lightWarning)
+	}
+	if n := w.loss.Total(); n > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d records were lost: counts are lower bounds", n))
+	}
+	if w.execs > 0 {
+		warnings = append(warnings, fmt.Sprintf("the process executed another program (%d×) in the window: "+
+			"the description of the program is true of the first one", w.execs))
+	}
+	return warnings
+}
+
+func (c *Correlator) threadRow(t *thread, s *share, w *window) Thread {
+	r := Thread{
+		TID: t.nsTID, Name: t.name, CreatedBy: t.createdBy, Switches: s.switches, Migrations: s.migrations,
+		Run: s.time[classRun], Runq: s.time[classRunq], Blocked: s.time[classBlocked], Unknown: s.time[classUnknown],
+		CPUs: s.cpus.list(), Role: c.program.role(t, c.cfg.Light), Lock: c.lockRow(t, s, w),
+	}
+	if h := &t.handoffs[w.slot]; h.goid == t.atEnd.goid {
+		r.Handoff = h.Handoff
+	}
+	if t.m.known && !(t.m.extra && t.atEnd.kind == events.LockForeign) { // such a thread has returned its M
+		id := t.m.id
+		r.M = &id
+	}
+	if w.contains(t.createdAt) {
+		r.StartedAt = t.createdAt
+		if k := t.createdFor; k != nil {
+			r.Cause, r.CauseFunction = k.Cause, k.Function
+		}
+	}
+	if t.deadAt != 0 && w.contains(t.deadAt) {
+		r.ExitedAt = t.deadAt
+	}
+	return r
+}
+
+// lockState returns the word for a thread's lock in reports.
+func lockState(t *thread, kind uint8) string {
+	switch kind {
+	case events.LockUser:
+		return "user"
+	case events.LockRuntime:
+		return "runtime"
+	case events.LockNone, events.LockForeign:
+		return "none"
+	case events.LockOrphan:
+		switch {
+		case !t.m.known:
+			return "unknown"
+		case t.m.id == 0:
+			return "wedged"
+		}
+		return "exiting"
+	}
+	return "unknown"
+}
+
+// lockRow returns the lock at the window's end, as last read.
+func (c *Correlator) lockRow(t *thread, s *share, w *window) ThreadLock {
+	l := &t.atEnd.lock
+	r := ThreadLock{State: lockState(t, t.atEnd.kind), Ext: l.ext, Int: l.internal, MaxExt: max(s.maxExt, l.ext),
+		GoID: l.goid, Parked: l.parked, Holds: s.holds}
+	if r.State == "unknown" {
+		return ThreadLock{State: r.State, MaxExt: s.maxExt, Holds: s.holds}
+	}
+	if l.entry != 0 {
+		r.Entry = c.program.function(l.entry)
+	}
+	if l.since != 0 {
+		end := w.endOrMax()
+		if t.deadAt != 0 {
+			end = min(end, t.deadAt)
+		}
+		r.HeldMin = int64(max(0, min(l.seen, end)-l.since))
+		if l.notBefore != 0 {
+			most := int64(end - l.notBefore)
+			r.HeldMax = &most
+		}
+	}
+	r.Sites = c.lockSites(t, r.State)
+	return r
+}

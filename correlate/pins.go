@@ -1,0 +1,140 @@
+package correlate
+
+import (
+	"cmp"
+	"math"
+
+	"github.com/pinwatch/pinwatch/events"
+)
+
+// pin is a call of LockOSThread that has not been undone, as far as is known.
+type pin struct {
+	stack, goid uint64
+	begin       events.Time
+	depth       uint32 // 1 = the thread was not locked before
+}
+
+// pins are a thread's calls of LockOSThread, the outermost first. The probe sees a call before
+// LockOSThread has counted it, and the first call of all makes a thread before that: a read that
+// finds the thread free may come too early, and proves a release only if no later one finds it
+// held.
+type pins struct {
+	calls []pin
+	held  events.Time // the last read that found the outermost's lock held; 0 = none
+	free  events.Time // the first read since then that did not; 0 = none
+	last  uint64      // stack of the last outermost call; 0 = none
+}
+
+// maxPins is how many nested calls are remembered by their sites.
+const maxPins = 4
+
+// outermost returns the call that began the present hold, if the probe saw it.
+func (p *pins) outermost() *pin {
+	if len(p.calls) > 0 && p.calls[0].depth == 1 {
+		return &p.calls[0]
+	}
+	return nil
+}
+
+// holdBegin returns when the present hold by a goroutine began; 0 = not seen.
+func (p *pins) holdBegin(goid uint64) events.Time {
+	if o := p.outermost(); o != nil && o.goid == goid {
+		return o.begin
+	}
+	return 0
+}
+
+// truncate forgets calls deeper than a depth.
+func (p *pins) truncate(depth uint32) {
+	for n := len(p.calls); n > 0 && p.calls[n-1].depth > depth; n-- {
+		p.calls = p.calls[:n-1]
+	}
+}
+
+// siteCounts are a window's counters of the calls with one stack.
+type siteCounts struct {
+	calls, outer, released uint64
+	heldMin, heldMax       int64
+}
+
+// release counts a hold that the probe saw begin and that was seen to be released.
+func (s *siteCounts) release(p *pins) {
+	o := p.outermost()
+	s.released++
+	s.heldMin += max(0, int64(p.held-o.begin))
+	s.heldMax += int64(p.free - o.begin)
+}
+
+func (s *siteCounts) add(o *siteCounts) {
+	s.calls += o.calls
+	s.outer += o.outer
+	s.released += o.released
+	s.heldMin += o.heldMin
+	s.heldMax += o.heldMax
+}
+
+// pin handles a Pin: the thread enters runtime.LockOSThread.
+func (c *Correlator) pin(e *events.Event) {
+	t := c.threadOf(e.TID)
+	before := e.Args[events.ArgPinExt]
+	p := pin{stack: e.Args[events.ArgPinStack], goid: e.Args[events.ArgPinGoID], begin: e.Time, depth: uint32(before) + 1}
+	if before == 0 {
+		c.locks.settlePins(t, e.Time) // any hold before has ended
+		t.pins.last = p.stack
+	}
+	if before < math.MaxUint32 { // else the depth is not known
+		t.pins.truncate(uint32(before))
+		if len(t.pins.calls) < maxPins {
+			t.pins.calls = append(t.pins.calls, p)
+		}
+	}
+	if w := c.windows.find(e.Time, e.Time); w != nil {
+		s := w.site(p.stack)
+		s.calls++
+		if before == 0 {
+			s.outer++
+		}
+	}
+}
+
+// checkPins compares a thread's pins with what a read found; blocked: the thread left its CPU
+// voluntarily.
+func (l *lockTracker) checkPins(t *thread, read events.Time, blocked bool) {
+	o := t.pins.outermost()
+	switch {
+	case o == nil && !heldByUser(t.lock.kind):
+		t.pins.truncate(0)
+	case o == nil || o.begin >= read:
+	case !heldByUser(t.lock.kind):
+		if blocked && t.pins.free == 0 {
+			t.pins.free = read
+		}
+	case t.lock.goid == o.goid:
+		t.pins.held, t.pins.free = read, 0
+	default:
+		l.settlePins(t, read)
+	}
+	if heldByUser(t.lock.kind) {
+		t.pins.truncate(t.lock.ext)
+	}
+}
+
+// settlePins ends the hold that the probe saw begin: it has been released at this moment, or before.
+func (l *lockTracker) settlePins(t *thread, moment events.Time) {
+	if o := t.pins.outermost(); o != nil {
+		t.pins.free = cmp.Or(t.pins.free, moment)
+		if w := l.windows.find(min(o.begin, t.pins.free), max(o.begin, t.pins.free)); w != nil {
+			w.site(o.stack).release(&t.pins)
+		}
+	}
+	t.pins = pins{last: t.pins.last}
+}
+
+// lastPin returns the stack of the call that locked a thread last; 0 where the probe is off or
+// its records were lost.
+func (l *lockTracker) lastPin(t *thread) uint64 {
+	if l.pinsLost {
+		return 0
+	}
+	return t.pins.last
+}
