@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"golang.org/x/perf/benchmath"
+
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 // Test decides one clause by the numbers of one record. The kinds below are all there are.
@@ -68,7 +70,7 @@ func (t Never) Keys() (counts, samples []string) {
 
 func (t Never) decide(r *Record) finding {
 	bad, of := r.Counts[t.Bad], r.Counts[t.Of]
-	f := finding{n: of, statistic: "share", interval: share(bad, of), got: fmt.Sprintf(t.Words, number(bad), number(of)), absence: true, timing: t.Timed}
+	f := finding{n: of, statistic: "share", interval: share(bad, of), got: fmt.Sprintf(t.Words, unit.Count(bad), unit.Count(of)), absence: true, timing: t.Timed}
 	switch {
 	case bad > 0:
 		f.word, f.absence = broken, false
@@ -76,7 +78,7 @@ func (t Never) decide(r *Record) finding {
 			f.wrong = share(bad, of)
 		}
 	case of < t.Least:
-		f.need = fmt.Sprintf("need %s tries, had %s", number(t.Least), number(of))
+		f.need = fmt.Sprintf("need %s tries, had %s", unit.Count(t.Least), unit.Count(of))
 	case t.Seen != "" && r.Counts[t.Seen] == 0:
 		f.need = "the control never showed what is looked for, so its absence says nothing"
 	default:
@@ -97,10 +99,10 @@ func (t Always) Keys() (counts, samples []string) { return []string{t.Good, t.Of
 
 func (t Always) decide(r *Record) finding {
 	good, of := r.Counts[t.Good], r.Counts[t.Of]
-	f := finding{n: of, statistic: "share", interval: share(good, of), got: fmt.Sprintf(t.Words, number(good), number(of)), timing: t.Timed}
+	f := finding{n: of, statistic: "share", interval: share(good, of), got: fmt.Sprintf(t.Words, unit.Count(good), unit.Count(of)), timing: t.Timed}
 	switch {
 	case of == 0 || good == of && of < t.Least:
-		f.need = fmt.Sprintf("need %s tries, had %s", number(t.Least), number(of))
+		f.need = fmt.Sprintf("need %s tries, had %s", unit.Count(t.Least), unit.Count(of))
 	case good != of:
 		f.word, f.absence = broken, good < of // what is missing may have been lost
 		if t.Timed {
@@ -123,12 +125,12 @@ func (t Happens) Keys() (counts, samples []string) { return []string{t.Count, t.
 
 func (t Happens) decide(r *Record) finding {
 	n, of := r.Counts[t.Count], r.Counts[t.Of]
-	f := finding{n: of, statistic: "share", interval: share(n, of), got: fmt.Sprintf(t.Words, number(n), number(of))}
+	f := finding{n: of, statistic: "share", interval: share(n, of), got: fmt.Sprintf(t.Words, unit.Count(n), unit.Count(of))}
 	switch {
 	case n > 0:
 		f.word = fine
 	case of < t.Least:
-		f.need = fmt.Sprintf("need %s tries, had %s", number(t.Least), number(of))
+		f.need = fmt.Sprintf("need %s tries, had %s", unit.Count(t.Least), unit.Count(of))
 	default:
 		f.word, f.absence = broken, true
 	}
@@ -149,12 +151,12 @@ func (t Varies) decide(r *Record) finding {
 	for _, times := range r.Outcomes[t.Outcomes] {
 		runs += times
 	}
-	f := finding{n: runs, statistic: "distinct outcomes", got: fmt.Sprintf(t.Words, number(n), number(runs))}
+	f := finding{n: runs, statistic: "distinct outcomes", got: fmt.Sprintf(t.Words, unit.Count(n), unit.Count(runs))}
 	switch {
 	case n > 1:
 		f.word = fine
 	case n == 0 || runs < t.Least:
-		f.need = fmt.Sprintf("need %s runs that all give the same, had %s", number(t.Least), number(runs))
+		f.need = fmt.Sprintf("need %s runs that all give the same, had %s", unit.Count(t.Least), unit.Count(runs))
 	default:
 		f.word = broken
 	}
@@ -192,7 +194,7 @@ func (t Within) decide(r *Record) finding {
 	case lo-s.Bias >= t.Lo && hi <= t.Hi:
 		f.word = fine
 	case lo > t.Hi:
-		f.need = "without pinwatch's own part it may be inside: " + quantity(s.Bias, s.Unit)
+		f.need = "without pinwatch's own part it may be inside: " + unit.Quantity(s.Bias, s.Unit)
 	default:
 		f.need = "the interval of the median crosses an end of the range: more samples"
 	}
@@ -216,11 +218,11 @@ func (t Bounded) decide(r *Record) finding {
 	case !okUpper:
 		return upper
 	}
-	unit := r.Samples[t.Lower].Unit
+	name := r.Samples[t.Lower].Unit
 	least := lower.interval.Lo - r.Samples[t.Lower].Bias // what is left of the lower bound without our own programs
 	f := finding{n: min(lower.n, upper.n), statistic: "medians of both bounds", timing: true,
-		interval: &Interval{Lo: max(0, least), Hi: upper.interval.Hi, Confidence: confidence, Unit: unit}}
-	f.got = fmt.Sprintf("median between %s and %s", quantity(f.interval.Lo, unit), quantity(f.interval.Hi, unit))
+		interval: &Interval{Lo: max(0, least), Hi: upper.interval.Hi, Confidence: confidence, Unit: name}}
+	f.got = fmt.Sprintf("median between %s and %s", unit.Quantity(f.interval.Lo, name), unit.Quantity(f.interval.Hi, name))
 	switch {
 	case least > t.Hi, upper.interval.Hi < t.Lo:
 		f.word = outside
@@ -259,7 +261,7 @@ func (t Dearer) decide(r *Record) finding {
 	if c.P < 1e-15 { // beyond what the test's normal approximation can tell
 		p = "p < 1e-15"
 	}
-	f.got = fmt.Sprintf("%s against %s, %s", quantity(median(a), a.Unit), quantity(median(b), b.Unit), p)
+	f.got = fmt.Sprintf("%s against %s, %s", unit.Quantity(median(a), a.Unit), unit.Quantity(median(b), b.Unit), p)
 	switch {
 	case c.P <= c.Alpha && median(a) > median(b):
 		f.word = fine
@@ -288,12 +290,12 @@ func (t Exceeds) decide(r *Record) finding {
 		return f
 	}
 	most := slices.Max(s.Values)
-	f.got = fmt.Sprintf("longest %s, median %s, n = %s", quantity(most, s.Unit), quantity(median(s), s.Unit), number(s.N))
+	f.got = fmt.Sprintf("longest %s, median %s, n = %s", unit.Quantity(most, s.Unit), unit.Quantity(median(s), s.Unit), unit.Count(s.N))
 	switch {
 	case most-s.Bias > t.Limit:
 		f.word = fine
 	case s.N < t.Least:
-		f.need = fmt.Sprintf("need %s samples, had %s", number(t.Least), number(s.N))
+		f.need = fmt.Sprintf("need %s samples, had %s", unit.Count(t.Least), unit.Count(s.N))
 	default:
 		f.word = broken
 	}
@@ -306,20 +308,20 @@ func medianOf(s Sample) (finding, bool) {
 	if len(s.Values) < MinSamples {
 		f.need = fmt.Sprintf("need %d samples, had %d", MinSamples, len(s.Values))
 		if len(s.Values) > 0 {
-			f.got = fmt.Sprintf("%s, n = %d", quantity(median(s), s.Unit), s.N)
+			f.got = fmt.Sprintf("%s, n = %d", unit.Quantity(median(s), s.Unit), s.N)
 		}
 		return f, false
 	}
 	sum := benchmath.AssumeNothing.Summary(sampleOf(s), confidence)
 	f.interval = &Interval{Lo: sum.Lo, Hi: sum.Hi, Confidence: sum.Confidence, Unit: s.Unit}
-	n := "n = " + number(s.N)
+	n := "n = " + unit.Count(s.N)
 	if len(s.Medians) >= MinSamples { // as wide as the processes differ
 		each := benchmath.AssumeNothing.Summary(benchmath.NewSample(slices.Clone(s.Medians), &benchmath.DefaultThresholds), confidence)
 		f.interval.Lo, f.interval.Hi, f.interval.Confidence = min(sum.Lo, each.Lo), max(sum.Hi, each.Hi), min(sum.Confidence, each.Confidence)
 		f.statistic = "median, and those of the processes"
 		n += fmt.Sprintf(" of %d processes", len(s.Medians))
 	}
-	f.got = fmt.Sprintf("median %s (%s–%s), %s", quantity(sum.Center, s.Unit), quantity(f.interval.Lo, s.Unit), quantity(f.interval.Hi, s.Unit), n)
+	f.got = fmt.Sprintf("median %s (%s–%s), %s", unit.Quantity(sum.Center, s.Unit), unit.Quantity(f.interval.Lo, s.Unit), unit.Quantity(f.interval.Hi, s.Unit), n)
 	return f, true
 }
 

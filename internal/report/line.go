@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 // lineTable is 100 wide; its header is LineHeader.
@@ -34,9 +36,9 @@ func WriteLine(w io.Writer, r *Report) error {
 	c, s := r.Counts, r.Window.DurationS
 	cell := map[string]string{
 		"time":          lineTime(r.Window),
-		"threads":       count(c.Threads),
-		"new":           "+" + short(c.ThreadsCreated),
-		"gone":          "−" + short(c.ThreadsExited+c.ThreadsKilled),
+		"threads":       unit.Count(c.Threads),
+		"new":           "+" + unit.SixRunes(c.ThreadsCreated),
+		"gone":          "−" + unit.SixRunes(c.ThreadsExited+c.ThreadsKilled),
 		"locked":        none,
 		"clone":         r.median("P-8", "clone_syscall"),
 		"exit":          r.median("P-9", "exit"),
@@ -44,10 +46,10 @@ func WriteLine(w io.Writer, r *Report) error {
 		"SIGURG/s":      rate(c.SigurgGenerated, s),
 		"switch/s":      rate(c.Switches, s),
 		"migr/s":        rate(c.Migrations, s),
-		"lost":          short(r.Loss.Total + r.Loss.Late + r.Loss.RecursionMisses),
+		"lost":          unit.SixRunes(r.Loss.Total + r.Loss.Late + r.Loss.RecursionMisses),
 	}
 	if c.LockedThreads != nil {
-		cell["locked"] = short(*c.LockedThreads)
+		cell["locked"] = unit.SixRunes(*c.LockedThreads)
 	}
 	return writeRow(w, lineTable.cells(func(title string) span { return span{text: cell[title]} }))
 }
@@ -88,7 +90,7 @@ func (r *Report) kernelBounds() string {
 	if lower == nil || upper == nil || lower.P50 == nil || upper.P50 == nil {
 		return none
 	}
-	return durationRange(*lower.P50, *upper.P50)
+	return unit.DurationRange(*lower.P50, *upper.P50)
 }
 
 // find is the first row of a phase with this bound, which is the one over all samples or, for bounds, over those that have it.
@@ -105,5 +107,5 @@ func rate(n uint64, seconds float64) string {
 	if seconds <= 0 {
 		return none
 	}
-	return scaled(float64(n) / seconds)
+	return unit.Scaled(float64(n) / seconds)
 }

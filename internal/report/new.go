@@ -2,13 +2,13 @@ package report
 
 import (
 	"cmp"
-	"math"
 	"time"
 
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/internal/contract"
 	"github.com/pinwatch/pinwatch/internal/findings"
 	"github.com/pinwatch/pinwatch/internal/host"
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 // Meta is what a report says beside the result: nothing in it comes from events.
@@ -174,14 +174,8 @@ func ratio(a, b float64) *float64 {
 	return ptr(round(a / b))
 }
 
-// round keeps six significant digits: no number here is known better.
-func round(v float64) float64 {
-	if v == 0 || math.IsInf(v, 0) || math.IsNaN(v) {
-		return 0
-	}
-	scale := math.Pow(10, 5-math.Floor(math.Log10(math.Abs(v))))
-	return math.Round(v*scale) / scale
-}
+// round keeps six significant digits: no number of a report is known better.
+func round(v float64) float64 { return unit.Round(v, 6) }
 
 // counts copies a map so that an empty one is {} in JSON.
 func counts(m map[string]uint64) map[string]uint64 {

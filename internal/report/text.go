@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 // DefaultWidth is the width of text reports where the caller gives none.
@@ -70,7 +72,7 @@ func (p *page) heading(r *Report) {
 		parts = append(parts, "no Go version found")
 	}
 	parts = append(parts, t.traits()...)
-	parts = append(parts, "observed for "+duration(1e9*r.Window.DurationS))
+	parts = append(parts, "observed for "+unit.Duration(1e9*r.Window.DurationS))
 	p.field("target", plain, parts...)
 	if t.Ended != nil {
 		p.field("", notice, "the target ended in this window: "+*t.Ended)
@@ -151,16 +153,16 @@ func (r *Report) lossy() bool {
 func (r *Report) lossParts() (parts []string) {
 	l := r.Loss
 	if l.Total > 0 {
-		parts = append(parts, fmt.Sprintf("%s lost, the buffer was full (%s)", plural(l.Total, "record"), byCount(l.ByKind)))
+		parts = append(parts, fmt.Sprintf("%s lost, the buffer was full (%s)", unit.Plural(l.Total, "record"), byCount(l.ByKind)))
 	}
 	if l.Late > 0 {
-		parts = append(parts, plural(l.Late, "record")+" too late to be put in order")
+		parts = append(parts, unit.Plural(l.Late, "record")+" too late to be put in order")
 	}
 	if l.RecursionMisses > 0 {
-		parts = append(parts, plural(l.RecursionMisses, "program run")+" skipped by the kernel")
+		parts = append(parts, unit.Plural(l.RecursionMisses, "program run")+" skipped by the kernel")
 	}
 	if l.BrokenLinks > 0 {
-		parts = append(parts, plural(l.BrokenLinks, "place")+" where records do not join")
+		parts = append(parts, unit.Plural(l.BrokenLinks, "place")+" where records do not join")
 	}
 	return parts
 }
@@ -169,39 +171,39 @@ func (r *Report) lossParts() (parts []string) {
 func (p *page) events(r *Report) {
 	c := r.Counts
 	p.line()
-	exited := count(c.ThreadsExited) + " exited"
+	exited := unit.Count(c.ThreadsExited) + " exited"
 	if c.ThreadsExitedLocked != nil && c.ThreadsExited > 0 {
-		exited += " (" + count(*c.ThreadsExitedLocked) + " locked)"
+		exited += " (" + unit.Count(*c.ThreadsExitedLocked) + " locked)"
 	}
-	threads := []string{count(c.Threads) + " now", count(c.ThreadsCreated) + " created", exited, count(c.ThreadsKilled) + " killed"}
+	threads := []string{unit.Count(c.Threads) + " now", unit.Count(c.ThreadsCreated) + " created", exited, unit.Count(c.ThreadsKilled) + " killed"}
 	if c.LockedThreads != nil {
-		locked := count(*c.LockedThreads) + " locked now"
+		locked := unit.Count(*c.LockedThreads) + " locked now"
 		if c.LockedThreadsMax != nil {
-			locked += ", " + count(*c.LockedThreadsMax) + " at most"
+			locked += ", " + unit.Count(*c.LockedThreadsMax) + " at most"
 		}
 		threads = append(threads, locked)
 	}
 	p.field("threads", plain, threads...)
-	sigurg := []string{count(c.SigurgGenerated) + " generated", count(c.SigurgCoalesced) + " coalesced",
-		count(c.SigurgDelivered) + " delivered", count(c.SigurgForeign) + " from outside"}
+	sigurg := []string{unit.Count(c.SigurgGenerated) + " generated", unit.Count(c.SigurgCoalesced) + " coalesced",
+		unit.Count(c.SigurgDelivered) + " delivered", unit.Count(c.SigurgForeign) + " from outside"}
 	sent := uint64(0)
 	if c.SigurgSent != nil {
 		sent = *c.SigurgSent
-		sigurg = append([]string{count(sent) + " sent"}, sigurg...)
+		sigurg = append([]string{unit.Count(sent) + " sent"}, sigurg...)
 	}
 	if c.SigurgNotInjected != nil {
-		sigurg = append(sigurg, count(*c.SigurgNotInjected)+" injected nothing")
+		sigurg = append(sigurg, unit.Count(*c.SigurgNotInjected)+" injected nothing")
 	}
 	if sent+c.SigurgGenerated+c.SigurgDelivered == 0 {
 		sigurg = []string{"none in this window"}
 	}
 	p.field("SIGURG", plain, sigurg...)
-	p.field("switches", plain, count(c.Switches)+perSecond(c.Switches, r.Window.DurationS))
+	p.field("switches", plain, unit.Count(c.Switches)+perSecond(c.Switches, r.Window.DurationS))
 
-	moves := []string{count(c.Migrations) + perSecond(c.Migrations, r.Window.DurationS)}
+	moves := []string{unit.Count(c.Migrations) + perSecond(c.Migrations, r.Window.DurationS)}
 	if c.Migrations > 0 {
 		if r.Moves.PerKiloSwitches != nil {
-			moves = append(moves, scaled(*r.Moves.PerKiloSwitches)+" per 1,000 switches")
+			moves = append(moves, unit.Scaled(*r.Moves.PerKiloSwitches)+" per 1,000 switches")
 		}
 		moves = append(moves, "why: "+byCount(r.Moves.ByWhy), "how far: "+byCount(r.Moves.ByDistance))
 	}
@@ -213,7 +215,7 @@ func perSecond(n uint64, seconds float64) string {
 	if n == 0 || seconds <= 0 {
 		return ""
 	}
-	return " (" + scaled(float64(n)/seconds) + " per s)"
+	return " (" + unit.Scaled(float64(n)/seconds) + " per s)"
 }
 
 // warnings come last: all of the report's, then the costs' own, each once with the phases it is about.
@@ -270,20 +272,13 @@ func byCount(m map[string]uint64) string {
 	var parts []string
 	for _, k := range keys {
 		if m[k] > 0 {
-			parts = append(parts, k+" "+count(m[k]))
+			parts = append(parts, k+" "+unit.Count(m[k]))
 		}
 	}
 	if parts == nil {
 		return "not known"
 	}
 	return strings.Join(parts, ", ")
-}
-
-func plural(n uint64, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return count(n) + " " + what + "s"
 }
 
 // or is *s, or what stands for it when it is not known.
@@ -293,5 +288,3 @@ func or(s *string, unknown string) string {
 	}
 	return *s
 }
-
-func itoa[T ~int | ~int32 | ~int64](v T) string { return strconv.FormatInt(int64(v), 10) }

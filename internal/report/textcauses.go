@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 // causeLabels are the things that have causes, in the order of the text.
@@ -27,7 +29,7 @@ func (p *page) causes(r *Report, verbose bool) {
 		return
 	}
 	for _, s := range r.Unclassified {
-		p.field("no class", dim, s.What+" "+count(s.N)+": "+strings.Join(s.Frames, " < "))
+		p.field("no class", dim, s.What+" "+unit.Count(s.N)+": "+strings.Join(s.Frames, " < "))
 	}
 }
 
@@ -49,7 +51,7 @@ func causeParts(causes []Cause, what string, verbose bool) (parts []string) {
 	}
 	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(total[b], total[a]) })
 	for _, w := range words {
-		part := w + " " + count(total[w])
+		part := w + " " + unit.Count(total[w])
 		if names := whoParts(who[w], verbose); names != "" {
 			part += " (" + names + ")"
 		}
@@ -74,10 +76,10 @@ func whoParts(causes []Cause, verbose bool) string {
 			}
 			name += function(*c.Function)
 		}
-		names = append(names, name+" "+count(c.N))
+		names = append(names, name+" "+unit.Count(c.N))
 	}
 	if n := len(causes) - len(shown); n > 0 {
-		names = append(names, count(uint64(n))+" more")
+		names = append(names, unit.Count(n)+" more")
 	}
 	return strings.Join(names, ", ")
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 // statement is a group of costs and its name in words.
@@ -120,7 +121,7 @@ func (p *page) costGroup(t table, g group, lossy bool) {
 	if !g.sampled() {
 		parts := []string{"none in this window"}
 		if v := g.verdict; v != nil {
-			parts = append(parts, "specified "+durationRange(v.RangeNS[0], v.RangeNS[1]))
+			parts = append(parts, "specified "+unit.DurationRange(v.RangeNS[0], v.RangeNS[1]))
 		}
 		if u := unfinished(g.rows); u != "" {
 			parts = append(parts, u)
@@ -184,7 +185,7 @@ func ns(v *int64) string {
 	if v == nil {
 		return none
 	}
-	return duration(float64(*v))
+	return unit.Duration(float64(*v))
 }
 
 // verdictCell is "in 10–50 µs"; a question mark where the run was lossy.
@@ -196,7 +197,7 @@ func verdictCell(c *Cost, lossy bool) span {
 	if lossy && *c.Verdict != "too_few" {
 		word, st = word+"?", notice
 	}
-	return span{pad(word, 6) + " " + durationRange(c.RangeNS[0], c.RangeNS[1]), st}
+	return span{pad(word, 6) + " " + unit.DurationRange(c.RangeNS[0], c.RangeNS[1]), st}
 }
 
 func verdictWord(v string) (string, style) {
@@ -227,13 +228,13 @@ func (g group) notes() (notes []string) {
 			continue
 		}
 		if c.InRange != nil && c.N >= contract.MinSamples {
-			notes = append(notes, fmt.Sprintf("★ %s of samples in range", percent(*c.InRange)))
+			notes = append(notes, fmt.Sprintf("★ %s of samples in range", unit.Percent(*c.InRange)))
 		}
 		if c.OffCPU != nil {
-			notes = append(notes, "mean "+duration(*c.OffCPU)+" not running")
+			notes = append(notes, "mean "+unit.Duration(*c.OffCPU)+" not running")
 		}
 		if c.Bias != nil {
-			notes = append(notes, "mean "+duration(*c.Bias)+" is pinwatch itself")
+			notes = append(notes, "mean "+unit.Duration(*c.Bias)+" is pinwatch itself")
 		}
 	}
 	if lower != nil && upper != nil && g.verdict != nil {
@@ -262,7 +263,7 @@ func unfinished(rows []costRow) string {
 	var parts []string
 	for _, c := range rows {
 		if c.Unfinished > 0 && !c.part {
-			parts = append(parts, c.Phase+" "+count(c.Unfinished))
+			parts = append(parts, c.Phase+" "+unit.Count(c.Unfinished))
 		}
 	}
 	if parts == nil {

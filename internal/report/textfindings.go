@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 // findings are what is worth doing about, the numbers of each on a line of their own. Without any it is said that there are none,
@@ -55,11 +57,11 @@ var units = []struct {
 	suffix string
 	write  func(v float64) string
 }{
-	{"_per_s", func(v float64) string { return scaled(v) + " per s" }},
-	{"_cpu_s_per_hour", func(v float64) string { return scaled(v) + " s of CPU per hour" }},
-	{"_fraction", percent},
-	{"_ns", duration},
-	{"_s", func(v float64) string { return duration(1e9 * v) }},
+	{"_per_s", func(v float64) string { return unit.Scaled(v) + " per s" }},
+	{"_cpu_s_per_hour", func(v float64) string { return unit.Scaled(v) + " s of CPU per hour" }},
+	{"_fraction", unit.Percent},
+	{"_ns", unit.Duration},
+	{"_s", func(v float64) string { return unit.Duration(1e9 * v) }},
 }
 
 func quantity(key string, v any) string {
@@ -75,7 +77,7 @@ func quantity(key string, v any) string {
 	if number == math.Trunc(number) {
 		return key + " " + strconv.FormatFloat(number, 'f', 0, 64)
 	}
-	return key + " " + scaled(number)
+	return key + " " + unit.Scaled(number)
 }
 
 func toFloat(v any) (float64, bool) {

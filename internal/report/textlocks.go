@@ -2,9 +2,12 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 // lockedShown is how many locked threads the text lists without --verbose.
@@ -52,7 +55,7 @@ func (p *page) locked(r *Report, verbose bool) {
 			}
 		}
 		if n := len(ts) - len(shown); n > 0 {
-			p.note(dim, plural(uint64(n), "more locked thread")+": --verbose lists all")
+			p.note(dim, unit.Plural(n, "more locked thread")+": --verbose lists all")
 		}
 		p.note(dim, "woken: hand-offs to it while its goroutine was parked", "wake: mean time until it ran",
 			"cpu: mean CPU time of its waker, a part of what the two extra switches cost")
@@ -61,8 +64,8 @@ func (p *page) locked(r *Report, verbose bool) {
 		if len(ts) == 0 {
 			p.line()
 		}
-		known := percent(math.Floor(1000*(1-float64(l.Unknown)/float64(l.Observations))) / 1000) // 100 % means all
-		p.field("lock state", plain, known+" of "+count(l.Observations)+" observations known",
+		known := unit.Percent(math.Floor(1000*(1-float64(l.Unknown)/float64(l.Observations))) / 1000) // 100 % means all
+		p.field("lock state", plain, known+" of "+unit.Count(l.Observations)+" observations known",
 			"locks shorter than 100 µs, or the gap between two events of a thread, can be invisible")
 	}
 }
@@ -80,7 +83,7 @@ func (t *Thread) handoffs() uint64 {
 func lockCell(t *Thread, title string) span {
 	switch title {
 	case "locked":
-		return span{itoa(t.TID), bold}
+		return span{fmt.Sprint(t.TID), bold}
 	case "m":
 		return span{number(t.M), plain}
 	case "goid":
@@ -102,12 +105,12 @@ func lockCell(t *Thread, title string) span {
 		if t.Handoff == nil || t.Handoff.WakeNS == nil {
 			return span{none, dim}
 		}
-		return span{duration(*t.Handoff.WakeNS), plain}
+		return span{unit.Duration(*t.Handoff.WakeNS), plain}
 	}
 	if t.Handoff == nil || t.Handoff.CPUNS == nil {
 		return span{none, dim}
 	}
-	return span{duration(*t.Handoff.CPUNS), plain}
+	return span{unit.Duration(*t.Handoff.CPUNS), plain}
 }
 
 // held words the bounds of how long the lock has been held.
@@ -116,9 +119,9 @@ func held(t *Thread) string {
 	case t.LockHeldMin == nil:
 		return none
 	case t.LockHeldMax == nil:
-		return "≥ " + duration(1e9**t.LockHeldMin)
+		return "≥ " + unit.Duration(1e9**t.LockHeldMin)
 	}
-	return durationRange(int64(1e9**t.LockHeldMin), int64(1e9**t.LockHeldMax))
+	return unit.DurationRange(int64(1e9**t.LockHeldMin), int64(1e9**t.LockHeldMax))
 }
 
 // doing is where the locked goroutine was last seen: parked, or at work, which is running, runnable, in a system call or in C.
@@ -138,7 +141,7 @@ func wakeRate(t *Thread) string {
 	if t.Handoff == nil || t.Handoff.PerS == nil {
 		return none
 	}
-	return scaled(*t.Handoff.PerS)
+	return unit.Scaled(*t.Handoff.PerS)
 }
 
 // number writes an identifier, without separators.
@@ -146,5 +149,5 @@ func number[T int32 | int64 | uint64 | uint32](v *T) string {
 	if v == nil {
 		return none
 	}
-	return itoa(int64(*v))
+	return fmt.Sprint(*v)
 }

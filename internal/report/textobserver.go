@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 // observer says what was lost and what observing cost, and whom.
@@ -13,7 +15,7 @@ func (p *page) observer(r *Report) {
 	if r.lossy() {
 		p.field("losses", bad, "see LOSSY RUN above")
 	} else if r.Loss.BrokenLinks > 0 {
-		p.field("losses", plain, "none", fmt.Sprintf("%s in threads' time lines: %s of all thread time is unknown", plural(r.Loss.BrokenLinks, "gap"), percent(r.unknownShare())))
+		p.field("losses", plain, "none", fmt.Sprintf("%s in threads' time lines: %s of all thread time is unknown", unit.Plural(r.Loss.BrokenLinks, "gap"), unit.Percent(r.unknownShare())))
 	} else {
 		p.field("losses", plain, "none")
 	}
@@ -21,13 +23,13 @@ func (p *page) observer(r *Report) {
 	o := r.Observer
 	parts := []string{"pinwatch " + r.Pinwatch.Version}
 	if o.CPUFraction != nil {
-		parts = append(parts, percent(*o.CPUFraction)+" of one CPU")
+		parts = append(parts, unit.Percent(*o.CPUFraction)+" of one CPU")
 	}
 	if o.CPUSeconds != nil {
-		parts = append(parts, duration(1e9**o.CPUSeconds)+" CPU time")
+		parts = append(parts, unit.Duration(1e9**o.CPUSeconds)+" CPU time")
 	}
 	if o.RSSAnonBytes != nil {
-		parts = append(parts, bytesOf(*o.RSSAnonBytes)+" memory")
+		parts = append(parts, unit.Bytes(*o.RSSAnonBytes)+" memory")
 	}
 	if len(parts) == 1 {
 		parts = append(parts, "cost of its process not known")
@@ -38,11 +40,11 @@ func (p *page) observer(r *Report) {
 		p.field("", plain, "context switches were added up in the kernel (--aggregate)")
 	}
 	if o.Probe != nil {
-		cost := duration(o.Probe.BreakpointNS) + " each for the breakpoint alone, measured here"
+		cost := unit.Duration(o.Probe.BreakpointNS) + " each for the breakpoint alone, measured here"
 		if o.Probe.HitNS != nil {
-			cost = duration(*o.Probe.HitNS) + " each, measured here"
+			cost = unit.Duration(*o.Probe.HitNS) + " each, measured here"
 		}
-		p.field("", notice, "probe on LockOSThread: "+plural(o.Probe.Hits, "hit"), cost)
+		p.field("", notice, "probe on LockOSThread: "+unit.Plural(o.Probe.Hits, "hit"), cost)
 	}
 	p.syscallHooks(r)
 }
@@ -97,14 +99,14 @@ func programParts(o Observer) []string {
 			rest += float64(p.Runs) * *p.NSPerRun
 			continue
 		}
-		parts = append(parts, fmt.Sprintf("%s %s ×%s", p.Name, duration(*p.NSPerRun), short(p.Runs)))
+		parts = append(parts, fmt.Sprintf("%s %s ×%s", p.Name, unit.Duration(*p.NSPerRun), unit.SixRunes(p.Runs)))
 	}
 	if n := len(ps) - dearest; n > 0 {
-		parts = append(parts, fmt.Sprintf("%s, together %s", plural(uint64(n), "other program"), duration(rest)))
+		parts = append(parts, fmt.Sprintf("%s, together %s", unit.Plural(n, "other program"), unit.Duration(rest)))
 	}
 	parts[0] = "per run: " + parts[0]
 	if o.StatsSampledS != nil {
-		parts = append(parts, "sampled for "+duration(1e9**o.StatsSampledS))
+		parts = append(parts, "sampled for "+unit.Duration(1e9**o.StatsSampledS))
 	}
 	return parts
 }

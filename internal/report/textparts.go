@@ -3,6 +3,8 @@ package report
 import (
 	"cmp"
 	"slices"
+
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 // costRow is a row of the cost table. A part is over some of the samples of the row it stands under.
@@ -133,9 +135,9 @@ func (c costRow) samples() string {
 	n := uint64(c.N)
 	switch {
 	case c.Bound == nil || bracketed(c.Cost):
-		return short(n)
+		return unit.SixRunes(n)
 	case n < 10_000:
-		return "≥" + count(n)
+		return "≥" + unit.Count(n)
 	}
-	return "≥" + scaled(float64(n))
+	return "≥" + unit.Scaled(float64(n))
 }

@@ -3,6 +3,8 @@ package report
 import (
 	"path"
 	"strconv"
+
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 // sitesShown is how many call sites the text lists without --verbose.
@@ -43,7 +45,7 @@ func (p *page) sites(r *Report, verbose bool) {
 		}
 	}
 	if n := len(r.Sites) - len(shown); n > 0 {
-		p.note(dim, plural(uint64(n), "more site")+": --verbose lists all")
+		p.note(dim, unit.Plural(n, "more site")+": --verbose lists all")
 	}
 }
 
@@ -54,17 +56,17 @@ func siteCell(s *Site, title string) span {
 	case "at":
 		return span{path.Base(s.File) + ":" + strconv.Itoa(s.Line), plain}
 	case "calls":
-		return span{short(s.Calls), plain}
+		return span{unit.SixRunes(s.Calls), plain}
 	case "per s":
 		if s.PerS == nil {
 			return span{none, dim}
 		}
-		return span{scaled(*s.PerS), plain}
+		return span{unit.Scaled(*s.PerS), plain}
 	case "mean held":
 		if s.HeldMeanMin == nil || s.HeldMeanMax == nil {
 			return span{none, dim}
 		}
-		return span{durationRange(int64(*s.HeldMeanMin), int64(*s.HeldMeanMax)), plain}
+		return span{unit.DurationRange(int64(*s.HeldMeanMin), int64(*s.HeldMeanMax)), plain}
 	}
-	return span{short(s.Held), plain}
+	return span{unit.SixRunes(s.Held), plain}
 }

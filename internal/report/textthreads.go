@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 // busiest is how many threads the text lists; the others are in JSON.
@@ -65,7 +67,7 @@ func (p *page) threads(r *Report) {
 		for i := range rest {
 			run += rest[i].RunNS
 		}
-		p.note(dim, fmt.Sprintf("… %s, together %s running", plural(uint64(len(rest)), "more thread"), duration(float64(run))))
+		p.note(dim, fmt.Sprintf("… %s, together %s running", unit.Plural(len(rest), "more thread"), unit.Duration(float64(run))))
 	}
 }
 
@@ -73,7 +75,7 @@ func threadRow(t table, th *Thread, window float64) []span {
 	return t.cells(func(title string) span {
 		switch title {
 		case "tid":
-			return span{itoa(th.TID), plain}
+			return span{fmt.Sprint(th.TID), plain}
 		case "name":
 			return span{th.Name, plain}
 		case "role":
@@ -89,20 +91,20 @@ func threadRow(t table, th *Thread, window float64) []span {
 		case "life":
 			return span{life(th), plain}
 		case "switch":
-			return span{short(th.Switches), plain}
+			return span{unit.SixRunes(th.Switches), plain}
 		case "migr":
-			return span{short(th.Migrations), plain}
+			return span{unit.SixRunes(th.Migrations), plain}
 		case "CPU":
 			if window <= 0 {
 				return span{none, dim}
 			}
-			return span{percent(float64(th.RunNS) / window), bold}
+			return span{unit.Percent(float64(th.RunNS) / window), bold}
 		case "running":
-			return span{duration(float64(th.RunNS)), plain}
+			return span{unit.Duration(float64(th.RunNS)), plain}
 		case "blocked":
-			return span{duration(float64(th.BlockedNS)), plain}
+			return span{unit.Duration(float64(th.BlockedNS)), plain}
 		case "waiting":
-			return span{duration(float64(th.RunqNS)), plain}
+			return span{unit.Duration(float64(th.RunqNS)), plain}
 		case "woken/s":
 			if th.handoffs() == 0 {
 				return span{none, dim}
@@ -119,7 +121,7 @@ func lockWord(lock string, depth *uint32) string {
 	case lock == "none":
 		return ""
 	case lock == "user" && depth != nil && *depth > 1:
-		return lock + "×" + short(uint64(*depth))
+		return lock + "×" + unit.SixRunes(uint64(*depth))
 	}
 	return lock
 }

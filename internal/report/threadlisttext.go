@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 // listTable is 100 wide. What it has no room for is in the lines above it, where it is the same for most threads, and in JSON.
@@ -83,7 +85,7 @@ func (p *page) listed(l *ThreadList) {
 
 // tally counts the threads, and those of them that are in a special state.
 func tally(threads []ListedThread) []string {
-	parts := []string{count(uint64(len(threads)))}
+	parts := []string{unit.Count(len(threads))}
 	add := func(words string, is func(th *ListedThread) bool) {
 		var n uint64
 		for i := range threads {
@@ -92,7 +94,7 @@ func tally(threads []ListedThread) []string {
 			}
 		}
 		if n > 0 {
-			parts = append(parts, count(n)+" "+words)
+			parts = append(parts, unit.Count(n)+" "+words)
 		}
 	}
 	lock := func(word string) func(*ListedThread) bool {
@@ -127,12 +129,12 @@ func schedules(threads []ListedThread) (lines []string) {
 		th := &threads[i]
 		s := schedule{or(th.Affinity, "?"), "?", or(th.Policy, "policy ?")}
 		if th.Nice != nil {
-			s.nice = itoa(*th.Nice)
+			s.nice = fmt.Sprint(*th.Nice)
 		}
 		if tids[s] == nil {
 			all = append(all, s)
 		}
-		tids[s] = append(tids[s], itoa(th.TID))
+		tids[s] = append(tids[s], fmt.Sprint(th.TID))
 	}
 	slices.SortStableFunc(all, func(a, b schedule) int { return cmp.Compare(len(tids[b]), len(tids[a])) })
 	for i, s := range all {
@@ -141,7 +143,7 @@ func schedules(threads []ListedThread) (lines []string) {
 		case len(all) == 1:
 			lines = append(lines, "all on "+s.String())
 		case i == 0:
-			lines = append(lines, fmt.Sprintf("%s on %s", plural(uint64(len(of)), "thread"), s))
+			lines = append(lines, fmt.Sprintf("%s on %s", unit.Plural(len(of), "thread"), s))
 		case i == mostSchedules:
 			return append(lines, fmt.Sprintf("and %d more ways: see -o json", len(all)-i))
 		case len(of) > mostNamed:
@@ -166,7 +168,7 @@ func listedRow(t table, th *ListedThread) []span {
 	return t.cells(func(title string) span {
 		switch title {
 		case "tid":
-			return span{itoa(th.TID), st}
+			return span{fmt.Sprint(th.TID), st}
 		case "m":
 			return span{number(th.M), plain}
 		case "role":
@@ -189,18 +191,18 @@ func listedRow(t table, th *ListedThread) []span {
 			if th.P == nil {
 				return span{none, dim}
 			}
-			return span{itoa(*th.P), plain}
+			return span{fmt.Sprint(*th.P), plain}
 		case "kernel":
 			return span{strings.TrimSpace(or(th.State, "?") + " " + or(th.WChan, "")), plain}
 		case "CPU":
 			if th.CPU == nil {
 				return span{none, dim}
 			}
-			return span{itoa(*th.CPU), plain}
+			return span{fmt.Sprint(*th.CPU), plain}
 		case "used":
-			return span{seconds(th.CPUSeconds), plain}
+			return span{age(th.CPUSeconds), plain}
 		}
-		return span{seconds(th.AgeSeconds), plain}
+		return span{age(th.AgeSeconds), plain}
 	})
 }
 
@@ -217,21 +219,10 @@ func running(th *ListedThread) string {
 	return "in a call" // of the system, of C, or to wait for a lock of the runtime
 }
 
-// seconds writes a stretch of time in at most five runes: "0.42s", "12.3s", "5.2m", "31h", "12d".
-func seconds(s *float64) string {
+// age writes seconds; none where they are not known.
+func age(s *float64) string {
 	if s == nil {
 		return none
 	}
-	switch v := *s; {
-	case v < 10:
-		return fmt.Sprintf("%.2fs", v)
-	case v < 100:
-		return fmt.Sprintf("%.1fs", v)
-	case v < 100*60:
-		return fmt.Sprintf("%.0fm", v/60)
-	case v < 72*3600:
-		return fmt.Sprintf("%.0fh", v/3600)
-	default:
-		return fmt.Sprintf("%.0fd", v/86400)
-	}
+	return unit.Age(*s)
 }

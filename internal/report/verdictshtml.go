@@ -8,6 +8,7 @@ import (
 	"math"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 //go:embed verdicts.html.tmpl
@@ -19,7 +20,7 @@ var verdictsTemplate = template.Must(template.New("verdicts").Funcs(template.Fun
 	"host":     func(v *Verdicts) []string { return v.Host.words() },
 	"sections": verdictSections,
 	"shares":   (*Verdicts).shares,
-	"quantity": contract.Quantity,
+	"quantity": unit.Quantity,
 	"spread":   spread,
 }).Parse(verdictsPage))
 
