@@ -169,7 +169,7 @@ func (l *lister) row(t *task, k known) report.ListedThread {
 		Affinity: t.affinity, Nice: t.nice, Policy: t.policy,
 	}
 	if t.own != 0 {
-		row.OwnTID = &t.own
+		row.NSTID = &t.own
 	}
 	m, ok := k.ms[t.own]
 	switch {

@@ -58,11 +58,11 @@ func observed(s *loader.Session, programs []loader.ProgramStats, sampled, used, 
 // addOwn adds what the programs have measured of themselves, and the calibration it rests on.
 func addOwn(o *report.Observer, times []loader.OwnTime, c loader.Calibration) {
 	for _, t := range times {
-		row := report.Own{Name: t.Name, Timed: t.N, DispatchNS: t.DispatchNS}
+		row := report.Overhead{Name: t.Name, Timed: t.N, DispatchNS: t.DispatchNS}
 		if t.N > 0 {
 			row.NS = &t.NS
 		}
-		o.Own = append(o.Own, row)
+		o.Overhead = append(o.Overhead, row)
 	}
 	o.ClockReadNS, o.ClockStepNS = &c.ClockRead, &c.ClockStep
 }

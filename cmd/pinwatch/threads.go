@@ -12,6 +12,7 @@ import (
 
 	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/report/text"
 )
 
 func threadsCommand(s streams) *cli.Command {
@@ -107,5 +108,5 @@ func threads(ctx context.Context, s streams, pid int, format, offsets string) er
 	if format == "json" {
 		return explainWrite(report.WriteThreadListJSON(s.out, list))
 	}
-	return explainWrite(report.WriteThreadListText(s.out, list, textOptions(s.out)))
+	return explainWrite(text.WriteThreadList(s.out, list, textOptions(s.out)))
 }

@@ -6,29 +6,30 @@ import (
 
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/report/reporttest"
 )
 
 func TestBias(t *testing.T) {
-	own := []report.Own{{Name: "a", NS: ptr(100.0), DispatchNS: 20}, {Name: "b", NS: ptr(7.0), DispatchNS: 8}, {Name: "idle", DispatchNS: 8}}
+	overhead := []report.Overhead{{Name: "a", NS: reporttest.Ptr(100.0), DispatchNS: 20}, {Name: "b", NS: reporttest.Ptr(7.0), DispatchNS: 8}, {Name: "idle", DispatchNS: 8}}
 	for name, tt := range map[string]struct {
-		runs correlate.OwnRuns
-		own  []report.Own
-		n    int
-		want *float64
+		runs     correlate.OwnRuns
+		overhead []report.Overhead
+		n        int
+		want     *float64
 	}{
-		"sum over programs":               {correlate.OwnRuns{"a": {Bodies: 8, Halves: 16}, "b": {Bodies: 4, Halves: 4}}, own, 4, ptr(251.0)},
-		"no run":                          {correlate.OwnRuns{}, own, 4, ptr(0.0)},
-		"runs not counted":                {nil, own, 4, nil},
+		"sum over programs":               {correlate.OwnRuns{"a": {Bodies: 8, Halves: 16}, "b": {Bodies: 4, Halves: 4}}, overhead, 4, reporttest.Ptr(251.0)},
+		"no run":                          {correlate.OwnRuns{}, overhead, 4, reporttest.Ptr(0.0)},
+		"runs not counted":                {nil, overhead, 4, nil},
 		"not calibrated":                  {correlate.OwnRuns{"a": {Bodies: 8}}, nil, 4, nil},
-		"program not known":               {correlate.OwnRuns{"a": {Bodies: 8}, "c": {Bodies: 1}}, own, 4, nil},
-		"program never timed":             {correlate.OwnRuns{"idle": {Bodies: 1, Halves: 2}}, own, 4, nil},
-		"never timed, but only passed by": {correlate.OwnRuns{"a": {Bodies: 4}, "idle": {Halves: 4}}, own, 4, ptr(104.0)},
-		"no sample":                       {correlate.OwnRuns{"a": {Bodies: 8}}, own, 0, nil},
+		"program not known":               {correlate.OwnRuns{"a": {Bodies: 8}, "c": {Bodies: 1}}, overhead, 4, nil},
+		"program never timed":             {correlate.OwnRuns{"idle": {Bodies: 1, Halves: 2}}, overhead, 4, nil},
+		"never timed, but only passed by": {correlate.OwnRuns{"a": {Bodies: 4}, "idle": {Halves: 4}}, overhead, 4, reporttest.Ptr(104.0)},
+		"no sample":                       {correlate.OwnRuns{"a": {Bodies: 8}}, overhead, 0, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := meta()
-			m.Observer.Own = tt.own
-			c := around(correlate.Cost{ID: "P-8", Phase: "spawn", Own: tt.runs}, tt.n, 1000, 0)
+			m := reporttest.Meta()
+			m.Observer.Overhead = tt.overhead
+			c := reporttest.Around(correlate.Cost{ID: "P-8", Phase: "spawn", Own: tt.runs}, tt.n, 1000, 0)
 			got := report.New(m, &correlate.Result{Costs: []correlate.Cost{c}}).Costs[0].Bias
 			if (got == nil) != (tt.want == nil) || got != nil && *got != *tt.want {
 				t.Errorf("got %s, want %s", show(got), show(tt.want))
@@ -46,7 +47,7 @@ func show(v *float64) any {
 
 // TestRowsAddUp: what the schema says adds up does, in every report.
 func TestRowsAddUp(t *testing.T) {
-	for name, r := range reports() {
+	for name, r := range reporttest.Reports() {
 		for _, c := range r.Costs {
 			var n int64
 			for _, h := range c.Hist {
@@ -88,7 +89,7 @@ func TestVerdicts(t *testing.T) {
 	}{
 		"P-8": {"in", true, 118}, "P-9": {"above", true, 114}, "P-5": {"open", false, 330},
 	}
-	vs := report.New(meta(), rich()).Verdicts
+	vs := report.New(reporttest.Meta(), reporttest.Rich()).Verdicts
 	if len(vs) != len(want) {
 		t.Fatalf("%d verdicts, want %d", len(vs), len(want))
 	}
@@ -97,7 +98,7 @@ func TestVerdicts(t *testing.T) {
 			t.Errorf("%s: %s over %d, holds %t; want %+v", v.Statement, v.Verdict, v.N, v.Holds, w)
 		}
 	}
-	for _, v := range report.New(meta(), &correlate.Result{}).Verdicts {
+	for _, v := range report.New(reporttest.Meta(), &correlate.Result{}).Verdicts {
 		if v.Verdict != "too_few" || v.Holds || v.N != 0 {
 			t.Errorf("%s of nothing: %s over %d, holds %t", v.Statement, v.Verdict, v.N, v.Holds)
 		}
@@ -106,9 +107,9 @@ func TestVerdicts(t *testing.T) {
 
 // TestOnlyPartOfABound: an upper bound that exists for targets on a CPU only still counts for the verdict.
 func TestOnlyPartOfABound(t *testing.T) {
-	r := report.New(meta(), &correlate.Result{Costs: []correlate.Cost{
-		around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "lower"}, 20, 1500, 0.01),
-		around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "upper", Population: correlate.Population{State: "on_cpu"}}, 10, 2500, 0.01),
+	r := report.New(reporttest.Meta(), &correlate.Result{Costs: []correlate.Cost{
+		reporttest.Around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "lower"}, 20, 1500, 0.01),
+		reporttest.Around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "upper", Population: correlate.Population{State: "on_cpu"}}, 10, 2500, 0.01),
 	}})
 	if v := r.Verdicts[2]; v.Verdict != "in" || !v.Holds || v.N != 10 {
 		t.Errorf("%s: %s over %d, holds %t; want in over 10", v.Statement, v.Verdict, v.N, v.Holds)
@@ -117,14 +118,14 @@ func TestOnlyPartOfABound(t *testing.T) {
 
 // TestLostRecordsMakeBounds: the correlator marks a cost whose records were lost as a lower bound; it is still found and counted.
 func TestLostRecordsMakeBounds(t *testing.T) {
-	r := report.New(meta(), lossy())
+	r := report.New(reporttest.Meta(), reporttest.Lossy())
 	if v := r.Verdicts[0]; v.Verdict != "in" || v.Holds || v.N != 118 {
 		t.Errorf("%s: %s over %d, holds %t; want in over 118, not holding", v.Statement, v.Verdict, v.N, v.Holds)
 	}
 }
 
 func TestRates(t *testing.T) {
-	r := report.New(meta(), &correlate.Result{Start: 1e9, End: 3e9, Counts: correlate.Counts{Switches: 3000, Migrations: 7}})
+	r := report.New(reporttest.Meta(), &correlate.Result{Start: 1e9, End: 3e9, Counts: correlate.Counts{Switches: 3000, Migrations: 7}})
 	if r.Moves.PerSecond == nil || *r.Moves.PerSecond != 3.5 || r.Moves.PerKiloSwitches == nil || math.Abs(*r.Moves.PerKiloSwitches-7.0/3) > 1e-5 {
 		t.Errorf("per second %s, per 1,000 switches %s", show(r.Moves.PerSecond), show(r.Moves.PerKiloSwitches))
 	}

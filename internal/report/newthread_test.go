@@ -5,11 +5,12 @@ import (
 
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/report/reporttest"
 )
 
 // TestLockNulls: what the lock's keys say is null where it is not known, and where there is no lock to say it of.
 func TestLockNulls(t *testing.T) {
-	full := correlate.ThreadLock{Ext: 2, Int: 1, MaxExt: 3, GoID: 7, Entry: "main.f", Parked: true, HeldMin: 1e9, HeldMax: ptr(int64(2e9)), Holds: 1,
+	full := correlate.ThreadLock{Ext: 2, Int: 1, MaxExt: 3, GoID: 7, Entry: "main.f", Parked: true, HeldMin: 1e9, HeldMax: reporttest.Ptr(int64(2e9)), Holds: 1,
 		Sites: []string{}}
 	for state, want := range map[string]struct{ depth, goroutine, handoff bool }{
 		"":        {},
