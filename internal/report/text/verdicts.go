@@ -37,7 +37,7 @@ func (p *page) verdicts(v *report.Verdicts) {
 		}
 	}
 	if ids := notDone(v); ids != nil {
-		p.field("", notice, "interrupted; inconclusive, because not done: "+strings.Join(ids, ", "))
+		p.field("", notice, "interrupted; not done, therefore inconclusive: "+strings.Join(ids, ", "))
 	} else if v.Interrupted {
 		p.field("", notice, "interrupted")
 	}

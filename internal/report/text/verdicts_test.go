@@ -48,7 +48,7 @@ func TestInterruptedVerdictsText(t *testing.T) {
 	if err := text.WriteVerdicts(&b, []*report.Verdicts{v}, text.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if text := b.String(); !strings.Contains(text, "not done, and so inconclusive: G-1\n") || strings.Count(text, "G-1") != 1 || strings.Contains(text, "Guarantees") {
+	if text := b.String(); !strings.Contains(text, "not done, therefore inconclusive: G-1\n") || strings.Count(text, "G-1") != 1 || strings.Contains(text, "Guarantees") {
 		t.Errorf("G-1 has not been done: %s", text)
 	}
 }
