@@ -12,7 +12,8 @@ import (
 // BaselineSchemaID is the value of the key "schema" of a baseline.
 const BaselineSchemaID = "pinwatch.baseline/v1"
 
-// Baseline is a list of verdicts without their evidence. It is small enough to be kept beside the source and read as a diff.
+// Baseline is a list of verdicts without their evidence. It is small enough to be kept beside the
+// source and read as a diff.
 type Baseline struct {
 	Schema    string            `json:"schema"`
 	Pinwatch  string            `json:"pinwatch"`
@@ -24,7 +25,8 @@ type Baseline struct {
 
 // baseline keeps the parts of verdicts that later ones are compared with.
 func (v *Verdicts) baseline() *Baseline {
-	b := &Baseline{Schema: BaselineSchemaID, Pinwatch: v.Pinwatch.Version, GoVersion: v.GoVersion, Host: v.Where(), Finished: v.Finished,
+	b := &Baseline{Schema: BaselineSchemaID, Pinwatch: v.Pinwatch.Version, GoVersion: v.GoVersion, Host: v.Where(),
+		Finished: v.Finished,
 		Verdicts: map[string]string{}}
 	for i := range v.Verdicts {
 		b.Verdicts[v.Verdicts[i].ID] = v.Verdicts[i].Verdict
@@ -63,7 +65,8 @@ func ReadBaseline(text []byte) (*Baseline, error) {
 		err = json.Unmarshal(text, &v)
 		b = v.baseline()
 	default:
-		return nil, fmt.Errorf("its schema is %q, this pinwatch compares %s and %s only: make a new baseline", head.Schema, BaselineSchemaID,
+		return nil, fmt.Errorf("its schema is %q, this pinwatch compares %s and %s only: make a new baseline",
+			head.Schema, BaselineSchemaID,
 			VerdictsSchemaID)
 	}
 	if err == nil && len(b.Verdicts) == 0 {
@@ -72,8 +75,8 @@ func ReadBaseline(text []byte) (*Baseline, error) {
 	return b, err
 }
 
-// Change returns the baseline's verdict on a statement, "" for none, and whether the new verdict differs. An inconclusive verdict is no
-// statement, so a change from it or to it does not count.
+// Change returns the baseline's verdict on a statement, "" for none, and whether the new verdict
+// differs. An inconclusive verdict is no statement, so a change from it or to it does not count.
 func (b *Baseline) Change(row *StatementVerdict) (was string, changed bool) {
 	was = b.Verdicts[row.ID]
 	return was, was != "" && was != row.Verdict && was != contract.Inconclusive && row.Verdict != contract.Inconclusive

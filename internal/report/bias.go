@@ -6,8 +6,9 @@ import (
 	"github.com/pinwatch/pinwatch/correlate"
 )
 
-// bias is the mean time that pinwatch's kernel programs have added to a sample of a cost, ns; the statistics contain it. It is nil when
-// the program runs inside the cost were not counted, or one of the programs was not timed.
+// bias is the mean time that pinwatch's kernel programs have added to a sample of a cost, ns; the
+// statistics contain it. It is nil when the program runs inside the cost were not counted, or one
+// of the programs was not timed.
 func bias(c *correlate.Cost, overhead []Overhead) *float64 {
 	if c.Own == nil {
 		return nil

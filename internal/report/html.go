@@ -24,7 +24,8 @@ var verdictsTemplate = template.Must(template.New("verdicts").Funcs(template.Fun
 	"spread":   spread,
 }).Parse(verdictsPage))
 
-// WriteVerdictsHTML writes one page that is complete: no script, font or picture from another server.
+// WriteVerdictsHTML writes one page that is complete: no script, font or picture from another
+// server.
 func WriteVerdictsHTML(w io.Writer, vs []*Verdicts) error {
 	if err := verdictsTemplate.Execute(w, vs); err != nil {
 		return fmt.Errorf("write HTML: %w", err)
@@ -53,8 +54,8 @@ func verdictSections(v *Verdicts) (sections []verdictSection) {
 	return sections
 }
 
-// spread draws a sample on a logarithmic scale: a line from its least to its greatest value, a bar from the median to the 99th
-// percentile, and behind them the claimed range.
+// spread draws a sample on a logarithmic scale: a line from its least to its greatest value, a bar
+// from the median to the 99th percentile, and behind them the claimed range.
 func spread(s SampleSummary) template.HTML {
 	const width, height = 220.0, 14.0
 	if s.N == 0 || s.Max <= 0 {
@@ -71,11 +72,15 @@ func spread(s SampleSummary) template.HTML {
 	x := func(v float64) float64 {
 		return width * math.Log(min(max(v, lo), hi)/lo) / math.Log(hi/lo)
 	}
-	svg := fmt.Sprintf(`<svg width="%g" height="%g" viewBox="0 0 %g %g" role="img" aria-label="distribution">`, width, height, width, height)
+	svg := fmt.Sprintf(`<svg width="%g" height="%g" viewBox="0 0 %g %g" role="img" aria-label="distribution">`, width,
+		height, width, height)
 	if s.Range != nil {
-		svg += fmt.Sprintf(`<rect class="range" x="%.1f" y="0" width="%.1f" height="%g" rx="2"/>`, x(s.Range[0]), max(1, x(s.Range[1])-x(s.Range[0])), height)
+		svg += fmt.Sprintf(`<rect class="range" x="%.1f" y="0" width="%.1f" height="%g" rx="2"/>`, x(s.Range[0]),
+			max(1, x(s.Range[1])-x(s.Range[0])), height)
 	}
-	svg += fmt.Sprintf(`<path class="whole" d="M%.1f 7H%.1f"/><rect class="most" x="%.1f" y="4" width="%.1f" height="6" rx="2"/><circle class="middle" cx="%.1f" cy="7" r="4"/></svg>`,
-		x(s.Min), x(s.Max), x(s.P50), max(1, x(s.P99)-x(s.P50)), x(s.P50))
+	svg += fmt.Sprintf(`<path class="whole" d="M%.1f 7H%.1f"/>`, x(s.Min), x(s.Max))
+	svg += fmt.Sprintf(`<rect class="most" x="%.1f" y="4" width="%.1f" height="6" rx="2"/>`, x(s.P50),
+		max(1, x(s.P99)-x(s.P50)))
+	svg += fmt.Sprintf(`<circle class="middle" cx="%.1f" cy="7" r="4"/></svg>`, x(s.P50))
 	return template.HTML(svg) // numbers only
 }

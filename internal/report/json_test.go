@@ -46,16 +46,19 @@ func TestJSONFollowsTheSchema(t *testing.T) {
 	}
 }
 
-// TestNullIsNotZero: what is not known is null, and only that.
+// A value that is not known is null, and no other value is.
 func TestNullIsNotZero(t *testing.T) {
 	var b bytes.Buffer
 	if err := report.WriteNDJSON(&b, reporttest.Reports()["empty"]); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`"kernel":null`, `"cpus":null`, `"mitigations":null`, `"go_version":null`, `"cgo":null`, `"programs":null`, `"hooks":null`, `"cpu_s":null`,
-		`"sigurg_not_injected":null`, `"locked_threads":null`, `"threads_exited_locked":null`, `"per_s":null`, `"wall_end":null`,
-		`"threads_created":0`, `"by_kind":{}`, `"by_why":{}`, `"costs":[]`, `"threads":[]`, `"causes":[]`, `"findings":[]`, `"warnings":[]`,
+		`"kernel":null`, `"cpus":null`, `"mitigations":null`, `"go_version":null`, `"cgo":null`, `"programs":null`,
+		`"hooks":null`, `"cpu_s":null`,
+		`"sigurg_not_injected":null`, `"locked_threads":null`, `"threads_exited_locked":null`, `"per_s":null`,
+		`"wall_end":null`,
+		`"threads_created":0`, `"by_kind":{}`, `"by_why":{}`, `"costs":[]`, `"threads":[]`, `"causes":[]`,
+		`"findings":[]`, `"warnings":[]`,
 		`"sites":null`, `"unclassified":[]`, `"locks":{"observations":0,"unknown":0}`,
 	} {
 		if !strings.Contains(b.String(), want) {
@@ -78,7 +81,8 @@ func TestPopulations(t *testing.T) {
 		t.Error(err)
 	}
 	for _, want := range []string{
-		`"locked":null,"cause":null,"state":null`, `"locked":true,"cause":null,"state":"on_cpu"`, `"locked":"unknown","cause":"unknown","state":null`,
+		`"locked":null,"cause":null,"state":null`, `"locked":true,"cause":null,"state":"on_cpu"`,
+		`"locked":"unknown","cause":"unknown","state":null`,
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %s in %s", want, b.String())

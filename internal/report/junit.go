@@ -9,7 +9,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/contract"
 )
 
-// These elements are all that readers of JUnit have in common. encoding/xml writes them, so no module is needed.
+// These elements are all that readers of JUnit have in common. encoding/xml writes them, so no
+// module is needed.
 type (
 	junitSuites struct {
 		XMLName xml.Name     `xml:"testsuites"`
@@ -38,8 +39,9 @@ type (
 	}
 )
 
-// WriteVerdictsJUnit writes a suite for each release of Go and section. Refuted and out of range are failures, inconclusive and not
-// testable are skipped. With a baseline, changed verdicts are the failures instead.
+// WriteVerdictsJUnit writes a suite for each release of Go and section. Refuted and out of range
+// are failures, inconclusive and not testable are skipped. With a baseline, changed verdicts are
+// the failures instead.
 func WriteVerdictsJUnit(w io.Writer, vs []*Verdicts, expect *Baseline) error {
 	doc := junitSuites{Name: "pinwatch verify"}
 	for _, v := range vs {
@@ -70,7 +72,8 @@ func WriteVerdictsJUnit(w io.Writer, vs []*Verdicts, expect *Baseline) error {
 func (s *junitSuite) add(row *StatementVerdict, goVersion string, expect *Baseline) {
 	words := Words(row.Verdict)
 	c := junitCase{Class: "pinwatch." + goVersion + "." + row.Section, Name: row.ID + " " + row.Evidence.Claim,
-		Out: strings.Join(append([]string{words, "want: " + row.Want, "got: " + row.Got, "why: " + row.Why, row.Reproduce}, row.Warnings...), "\n")}
+		Out: strings.Join(append([]string{words, "want: " + row.Want, "got: " + row.Got, "why: " + row.Why,
+			row.Reproduce}, row.Warnings...), "\n")}
 	s.Tests++
 	failed, message := row.Verdict == contract.Refuted || row.Verdict == contract.OutOfRange, row.Got
 	if expect != nil {

@@ -13,7 +13,8 @@ func WriteVerdictsMarkdown(w io.Writer, vs []*Verdicts) error {
 	var b strings.Builder
 	cell := strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;", ">", "&gt;").Replace
 	for _, v := range vs {
-		fmt.Fprintf(&b, "## %s\n\n%s · pinwatch %s · %s\n\n%s\n", cell(v.GoVersion), cell(v.Where()), cell(v.Pinwatch.Version), v.Finished,
+		fmt.Fprintf(&b, "## %s\n\n%s · pinwatch %s · %s\n\n%s\n", cell(v.GoVersion), cell(v.Where()),
+			cell(v.Pinwatch.Version), v.Finished,
 			strings.Join(v.TallyWords(), " · "))
 		if v.Interrupted {
 			b.WriteString("\nInterrupted: statements whose experiments were not done are inconclusive.\n")
@@ -26,10 +27,12 @@ func WriteVerdictsMarkdown(w io.Writer, vs []*Verdicts) error {
 					continue
 				}
 				if !begun {
-					fmt.Fprintf(&b, "\n### %s\n\n| | claim | verdict | want | got | why |\n|---|---|---|---|---|---|\n", section.Title)
+					fmt.Fprintf(&b, "\n### %s\n\n| | claim | verdict | want | got | why |\n|---|---|---|---|---|---|\n",
+						section.Title)
 					begun = true
 				}
-				fmt.Fprintf(&b, "| %s | %s | %s %s | %s | %s | %s |\n", cell(row.ID), cell(row.Evidence.Claim), Mark(row.Verdict), Words(row.Verdict),
+				fmt.Fprintf(&b, "| %s | %s | %s %s | %s | %s | %s |\n", cell(row.ID), cell(row.Evidence.Claim),
+					Mark(row.Verdict), Words(row.Verdict),
 					cell(row.Want), cell(row.Got), cell(row.Why))
 			}
 		}

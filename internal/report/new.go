@@ -25,7 +25,8 @@ type Meta struct {
 // histBars is the number of bars of a cost's histogram.
 const histBars = 10
 
-// New makes the report of one window. It keeps no reference to memory of res that later events could change.
+// New makes the report of one window. It keeps no reference to memory of res that later events
+// could change.
 func New(meta Meta, res *correlate.Result) *Report {
 	seconds := res.End.Sub(res.Start).Seconds()
 	r := &Report{
@@ -69,7 +70,8 @@ func New(meta Meta, res *correlate.Result) *Report {
 		r.Threads = append(r.Threads, newThread(&res.Threads[i], seconds))
 	}
 	for _, c := range res.Causes {
-		r.Causes = append(r.Causes, Cause{What: c.What, Cause: c.Cause, Reason: known(c.Reason), Function: known(c.Function), N: c.N})
+		r.Causes = append(r.Causes, Cause{What: c.What, Cause: c.Cause, Reason: known(c.Reason),
+			Function: known(c.Function), N: c.N})
 	}
 	for _, s := range res.Unclassified {
 		r.Unclassified = append(r.Unclassified, Stack{What: s.What, Frames: append([]string{}, s.Frames...), N: s.N})
@@ -112,7 +114,8 @@ func newCounts(c correlate.Counts) Counts {
 	}
 }
 
-// newVerdicts gives one verdict for each of contract.Ranges, in that order, also for costs without a row.
+// newVerdicts gives one verdict for each of contract.Ranges, in that order, also for costs without
+// a row.
 func newVerdicts(res *correlate.Result) []Verdict {
 	vs := make([]Verdict, 0, len(contract.Ranges))
 	for _, rg := range contract.Ranges {

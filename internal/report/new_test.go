@@ -10,21 +10,24 @@ import (
 )
 
 func TestBias(t *testing.T) {
-	overhead := []report.Overhead{{Name: "a", NS: reporttest.Ptr(100.0), DispatchNS: 20}, {Name: "b", NS: reporttest.Ptr(7.0), DispatchNS: 8}, {Name: "idle", DispatchNS: 8}}
+	overhead := []report.Overhead{{Name: "a", NS: reporttest.Ptr(100.0), DispatchNS: 20},
+		{Name: "b", NS: reporttest.Ptr(7.0), DispatchNS: 8}, {Name: "idle", DispatchNS: 8}}
 	for name, tt := range map[string]struct {
 		runs     correlate.OwnRuns
 		overhead []report.Overhead
 		n        int
 		want     *float64
 	}{
-		"sum over programs":               {correlate.OwnRuns{"a": {Bodies: 8, Halves: 16}, "b": {Bodies: 4, Halves: 4}}, overhead, 4, reporttest.Ptr(251.0)},
-		"no run":                          {correlate.OwnRuns{}, overhead, 4, reporttest.Ptr(0.0)},
-		"runs not counted":                {nil, overhead, 4, nil},
-		"not calibrated":                  {correlate.OwnRuns{"a": {Bodies: 8}}, nil, 4, nil},
-		"program not known":               {correlate.OwnRuns{"a": {Bodies: 8}, "c": {Bodies: 1}}, overhead, 4, nil},
-		"program never timed":             {correlate.OwnRuns{"idle": {Bodies: 1, Halves: 2}}, overhead, 4, nil},
-		"never timed, but only passed by": {correlate.OwnRuns{"a": {Bodies: 4}, "idle": {Halves: 4}}, overhead, 4, reporttest.Ptr(104.0)},
-		"no sample":                       {correlate.OwnRuns{"a": {Bodies: 8}}, overhead, 0, nil},
+		"sum over programs": {correlate.OwnRuns{"a": {Bodies: 8, Halves: 16},
+			"b": {Bodies: 4, Halves: 4}}, overhead, 4, reporttest.Ptr(251.0)},
+		"no run":              {correlate.OwnRuns{}, overhead, 4, reporttest.Ptr(0.0)},
+		"runs not counted":    {nil, overhead, 4, nil},
+		"not calibrated":      {correlate.OwnRuns{"a": {Bodies: 8}}, nil, 4, nil},
+		"program not known":   {correlate.OwnRuns{"a": {Bodies: 8}, "c": {Bodies: 1}}, overhead, 4, nil},
+		"program never timed": {correlate.OwnRuns{"idle": {Bodies: 1, Halves: 2}}, overhead, 4, nil},
+		"never timed, but only passed by": {correlate.OwnRuns{"a": {Bodies: 4}, "idle": {Halves: 4}}, overhead, 4,
+			reporttest.Ptr(104.0)},
+		"no sample": {correlate.OwnRuns{"a": {Bodies: 8}}, overhead, 0, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := reporttest.Meta()
@@ -45,7 +48,7 @@ func show(v *float64) any {
 	return *v
 }
 
-// TestRowsAddUp: what the schema says adds up does, in every report.
+// Sums that the schema promises are correct in every report.
 func TestRowsAddUp(t *testing.T) {
 	for name, r := range reporttest.Reports() {
 		for _, c := range r.Costs {
@@ -57,10 +60,12 @@ func TestRowsAddUp(t *testing.T) {
 				t.Errorf("%s: %s %s: histogram holds %d samples of %d", name, c.ID, c.Phase, n, c.N)
 			}
 			if (c.N == 0) != (c.P50 == nil) || (c.N == 0) != (c.Mean == nil) || (c.N == 0) != (c.Max == nil) {
-				t.Errorf("%s: %s %s: n %d, but statistics are null or not the wrong way round", name, c.ID, c.Phase, c.N)
+				t.Errorf("%s: %s %s: n %d, but the statistics are null, or are not", name, c.ID, c.Phase,
+					c.N)
 			}
 			if c.Star != (c.RangeNS != nil) || c.Star != (c.Verdict != nil) || c.Star != (c.Holds != nil) {
-				t.Errorf("%s: %s %s: star %t without range and verdict, or the other way round", name, c.ID, c.Phase, c.Star)
+				t.Errorf("%s: %s %s: star %t without range and verdict, or the other way round", name, c.ID, c.Phase,
+					c.Star)
 			}
 		}
 		caused := map[string]uint64{}
@@ -105,18 +110,19 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// TestOnlyPartOfABound: an upper bound that exists for targets on a CPU only still counts for the verdict.
+// An upper bound that exists for targets on a CPU only still counts for the verdict.
 func TestOnlyPartOfABound(t *testing.T) {
 	r := report.New(reporttest.Meta(), &correlate.Result{Costs: []correlate.Cost{
 		reporttest.Around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "lower"}, 20, 1500, 0.01),
-		reporttest.Around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "upper", Population: correlate.Population{State: "on_cpu"}}, 10, 2500, 0.01),
+		reporttest.Around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "upper",
+			Population: correlate.Population{State: "on_cpu"}}, 10, 2500, 0.01),
 	}})
 	if v := r.Verdicts[2]; v.Verdict != "in" || !v.Holds || v.N != 10 {
 		t.Errorf("%s: %s over %d, holds %t; want in over 10", v.Statement, v.Verdict, v.N, v.Holds)
 	}
 }
 
-// TestLostRecordsMakeBounds: the correlator marks a cost whose records were lost as a lower bound; it is still found and counted.
+// A cost with lost records is a lower bound. It still has a verdict.
 func TestLostRecordsMakeBounds(t *testing.T) {
 	r := report.New(reporttest.Meta(), reporttest.Lossy())
 	if v := r.Verdicts[0]; v.Verdict != "in" || v.Holds || v.N != 118 {
@@ -125,8 +131,10 @@ func TestLostRecordsMakeBounds(t *testing.T) {
 }
 
 func TestRates(t *testing.T) {
-	r := report.New(reporttest.Meta(), &correlate.Result{Start: 1e9, End: 3e9, Counts: correlate.Counts{Switches: 3000, Migrations: 7}})
-	if r.Moves.PerSecond == nil || *r.Moves.PerSecond != 3.5 || r.Moves.PerKiloSwitches == nil || math.Abs(*r.Moves.PerKiloSwitches-7.0/3) > 1e-5 {
+	r := report.New(reporttest.Meta(), &correlate.Result{Start: 1e9, End: 3e9,
+		Counts: correlate.Counts{Switches: 3000, Migrations: 7}})
+	if r.Moves.PerSecond == nil || *r.Moves.PerSecond != 3.5 || r.Moves.PerKiloSwitches == nil ||
+		math.Abs(*r.Moves.PerKiloSwitches-7.0/3) > 1e-5 {
 		t.Errorf("per second %s, per 1,000 switches %s", show(r.Moves.PerSecond), show(r.Moves.PerKiloSwitches))
 	}
 	if r.Window.DurationS != 2 {

@@ -36,8 +36,8 @@ func newThread(t *correlate.Thread, seconds float64) Thread {
 	return row
 }
 
-// setLock fills in the keys of the lock as far as they are known: none where the state is unknown, the depths alone where there is no
-// lock.
+// setLock fills in the keys of the lock as far as they are known: none where the state is unknown,
+// the depths alone where there is no lock.
 func (t *Thread) setLock(l *correlate.ThreadLock) {
 	if t.Lock == unknown {
 		return

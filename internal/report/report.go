@@ -4,8 +4,9 @@
 //   - ThreadList: the threads of a process at one moment.
 //   - Verdicts: the verdicts on the specification, and Baseline, the short form that later verdicts are compared with.
 //
-// json.go, junit.go, markdown.go and html.go are a format each. Package text writes all models for people. JSON keys keep their
-// names and meaning for the life of a schema; the file *.schema.json gives the meaning and unit of each.
+// json.go, junit.go, markdown.go and html.go are a format each. Package text writes all models for
+// people. JSON keys keep their names and meaning for the life of a schema; the file *.schema.json
+// gives the meaning and unit of each.
 //
 // A value that is not known is null in JSON and a nil pointer or nil map here, never 0.
 package report
@@ -24,7 +25,8 @@ const SchemaID = "pinwatch.report/v1"
 //go:embed report-v1.schema.json
 var Schema []byte
 
-// Report describes one window. The schema gives the meaning of each key; comments here add facts about the Go side.
+// Report describes one window. The schema gives the meaning of each key; comments here add facts
+// about the Go side.
 type Report struct {
 	Schema       string    `json:"schema"`
 	Pinwatch     Pinwatch  `json:"pinwatch"`
@@ -125,29 +127,33 @@ func (r *Report) Lossy() bool { return r.Loss.Total+r.Loss.Late+r.Loss.Recursion
 
 // Observer is the cost of observing, and the hooks that were used.
 type Observer struct {
-	// Hooks gives the way in which each hook is attached: "fentry", "tracepoint" (classic; on a system call it slows every
-	// system call of every process), "tp_btf", "raw_tracepoint", "iter", "off". Nil = not known.
-	Hooks         map[string]string `json:"hooks"`
-	Aggregated    bool              `json:"aggregated"` // most switches were added up in the kernel
-	Programs      []Program         `json:"programs"`   // nil without BPF statistics: refused, or not asked for
-	CPUSeconds    *float64          `json:"cpu_s"`
-	CPUFraction   *float64          `json:"cpu_fraction"` // of one CPU
-	RSSAnonBytes  *uint64           `json:"rss_anon_bytes"`
-	StatsSampledS *float64          `json:"stats_sampled_s"` // how long BPF statistics were on; they cost time themselves
-	Probe         *Probe            `json:"probe"`           // nil without the probe on LockOSThread
-	Overhead      []Overhead        `json:"own"`             // nil = not measured
-	ClockReadNS   *float64          `json:"clock_read_ns"`
-	ClockStepNS   *float64          `json:"clock_step_ns"`
+	// Hooks gives the way in which each hook is attached: "fentry", "tracepoint" (classic; on a
+	// system call it slows every system call of every process), "tp_btf", "raw_tracepoint", "iter",
+	// "off". Nil = not known.
+	Hooks        map[string]string `json:"hooks"`
+	Aggregated   bool              `json:"aggregated"` // most switches were added up in the kernel
+	Programs     []Program         `json:"programs"`   // nil without BPF statistics: refused, or not asked for
+	CPUSeconds   *float64          `json:"cpu_s"`
+	CPUFraction  *float64          `json:"cpu_fraction"` // of one CPU
+	RSSAnonBytes *uint64           `json:"rss_anon_bytes"`
+	// how long BPF statistics were on; they cost time themselves
+	StatsSampledS *float64   `json:"stats_sampled_s"`
+	Probe         *Probe     `json:"probe"` // nil without the probe on LockOSThread
+	Overhead      []Overhead `json:"own"`   // nil = not measured
+	ClockReadNS   *float64   `json:"clock_read_ns"`
+	ClockStepNS   *float64   `json:"clock_step_ns"`
 }
 
 // Probe is the cost of the breakpoint on runtime.LockOSThread, which the calling goroutine pays.
 type Probe struct {
-	Hits         uint64   `json:"hits"`          // in the window
-	BreakpointNS float64  `json:"breakpoint_ns"` // of one, CPU time: measured on this machine with an empty program
-	HitNS        *float64 `json:"hit_ns"`        // with pinwatch's program; nil when it did not run while BPF statistics were on
+	Hits         uint64  `json:"hits"`          // in the window
+	BreakpointNS float64 `json:"breakpoint_ns"` // of one, CPU time: measured on this machine with an empty program
+	// with pinwatch's program; nil when it did not run while BPF statistics were on
+	HitNS *float64 `json:"hit_ns"`
 }
 
-// Overhead is the run time of one of pinwatch's kernel programs in the target's way. bias_ns is the sum of such times.
+// Overhead is the run time of one of pinwatch's kernel programs in the target's way. bias_ns is the
+// sum of such times.
 type Overhead struct {
 	Name       string   `json:"name"`
 	Timed      int      `json:"timed"` // runs

@@ -43,8 +43,8 @@ type Cost struct {
 	Warnings   []string   `json:"warnings"`
 }
 
-// Ternary is a population along a yes-or-no dimension: "true", "false", "unknown", or "" for all samples. In JSON they are true,
-// false, "unknown" and null.
+// Ternary is a population along a yes-or-no dimension: "true", "false", "unknown", or "" for all
+// samples. In JSON they are true, false, "unknown" and null.
 type Ternary string
 
 // MarshalJSON implements json.Marshaler.

@@ -1,6 +1,7 @@
 package report
 
-// Thread is one OS thread over the window. The keys of the lock are nil where the lock is not known.
+// Thread is one OS thread over the window. The keys of the lock are nil where the lock is not
+// known.
 type Thread struct {
 	TID           int32    `json:"tid"`
 	M             *int64   `json:"m"`

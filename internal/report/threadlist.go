@@ -10,7 +10,8 @@ const ThreadListSchemaID = "pinwatch.threads/v1"
 //go:embed threads-v1.schema.json
 var ThreadListSchema []byte
 
-// ThreadList describes the threads of a process at one moment. The schema gives the meaning of each key.
+// ThreadList describes the threads of a process at one moment. The schema gives the meaning of each
+// key.
 type ThreadList struct {
 	Schema   string         `json:"schema"`
 	Target   Target         `json:"target"`
@@ -18,7 +19,8 @@ type ThreadList struct {
 	Warnings []string       `json:"warnings"`
 }
 
-// ListedThread is one OS thread of a thread list. Nil = not known, or none where the schema says so.
+// ListedThread is one OS thread of a thread list. Nil = not known, or none where the schema says
+// so.
 type ListedThread struct {
 	TID         int32    `json:"tid"`
 	NSTID       *int32   `json:"own_tid"` // in its PID namespace

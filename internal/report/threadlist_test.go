@@ -27,8 +27,10 @@ func TestThreadListJSON(t *testing.T) {
 		if !reflect.DeepEqual(&back, l) {
 			t.Errorf("%s: the list read back differs from the one written", name)
 		}
-		for _, edit := range [][2]string{{`"schema"`, `"scheme"`}, {"threads/v1", "threads/v2"}, {`"warnings": [`, `"more": 1, "warnings": [`}} {
-			if err := schematest.CheckThreadList(bytes.Replace(b.Bytes(), []byte(edit[0]), []byte(edit[1]), 1)); err == nil {
+		for _, edit := range [][2]string{{`"schema"`, `"scheme"`}, {"threads/v1", "threads/v2"},
+			{`"warnings": [`, `"more": 1, "warnings": [`}} {
+			if err := schematest.CheckThreadList(bytes.Replace(b.Bytes(), []byte(edit[0]), []byte(edit[1]),
+				1)); err == nil {
 				t.Errorf("%s: accepted with %s", name, edit[1])
 			}
 		}

@@ -19,8 +19,8 @@ const VerdictsSchemaID = "pinwatch.verdicts/v1"
 //go:embed verdicts-v1.schema.json
 var VerdictsSchema []byte
 
-// Verdicts are the verdicts on the statements of the specification, on one machine with one release of Go. The schema gives the
-// meaning of each key.
+// Verdicts are the verdicts on the statements of the specification, on one machine with one release
+// of Go. The schema gives the meaning of each key.
 type Verdicts struct {
 	Schema      string             `json:"schema"`
 	Pinwatch    Pinwatch           `json:"pinwatch"`
@@ -93,7 +93,8 @@ type SampleSummary struct {
 	P99  float64 `json:"p99"`
 	Max  float64 `json:"max"`
 	Bias float64 `json:"bias"`
-	// Range is the range that the statement claims for the median; nil = no claim about this sample.
+	// Range is the range that the statement claims for the median; nil = no claim about this
+	// sample.
 	Range *[2]float64 `json:"range"`
 }
 
@@ -110,7 +111,8 @@ type VerdictsMeta struct {
 func NewVerdicts(meta VerdictsMeta, outcomes []contract.Outcome, e contract.Evidence) *Verdicts {
 	v := &Verdicts{
 		Schema: VerdictsSchemaID, Pinwatch: Pinwatch{meta.Version}, Host: newHost(meta.Host), GoVersion: e.GoVersion,
-		Finished: meta.Finished.UTC().Format(time.RFC3339), Interrupted: meta.Interrupted, Verdicts: []StatementVerdict{},
+		Finished: meta.Finished.UTC().Format(time.RFC3339), Interrupted: meta.Interrupted,
+		Verdicts: []StatementVerdict{},
 	}
 	for _, o := range outcomes {
 		s := o.Statement
@@ -149,7 +151,8 @@ func newInterval(i *contract.Interval) *Interval {
 // newExperiment keeps the parts of a record that the statement's clauses use.
 func newExperiment(name string, s contract.Statement, r *contract.Record) Experiment {
 	x := Experiment{
-		Name: name, Unable: known(r.Unable), Failed: known(r.Failed), Source: known(r.Source), Workloads: append([]string{}, r.Workloads...), Lossy: r.Lossy,
+		Name: name, Unable: known(r.Unable), Failed: known(r.Failed), Source: known(r.Source),
+		Workloads: append([]string{}, r.Workloads...), Lossy: r.Lossy,
 		NoiseCPUs: round(r.Noise), Counts: map[string]int64{}, Samples: map[string]SampleSummary{},
 		Outcomes: map[string]OutcomeCounts{},
 	}
@@ -230,7 +233,9 @@ func Mark(verdict string) string {
 type VerdictCount struct {
 	Verdict string
 	N       int
-	IDs     []string // statements that need attention: refuted, out of range, inconclusive though their experiments were done
+	// statements that need attention: refuted, out of range, inconclusive though their experiments
+	// were done
+	IDs []string
 }
 
 // Tally counts the verdicts of each kind that occurs.
@@ -265,8 +270,10 @@ func (v *Verdicts) TallyWords() (parts []string) {
 	return parts
 }
 
-// NotDone is true when a verdict is inconclusive because the run was interrupted before the statement's experiments were done.
+// NotDone is true when a verdict is inconclusive because the run was interrupted before the
+// statement's experiments were done.
 func (v *Verdicts) NotDone(row *StatementVerdict) bool {
 	st, known := contract.Find(row.ID)
-	return v.Interrupted && row.Verdict == contract.Inconclusive && known && len(row.Evidence.Experiments) < len(st.Experiments())
+	return v.Interrupted && row.Verdict == contract.Inconclusive && known &&
+		len(row.Evidence.Experiments) < len(st.Experiments())
 }

@@ -21,7 +21,8 @@ func TestVerdictsFollowTheirSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, edit := range [][2]string{
-		{`"verdict": "refuted"`, `"verdict": "wrong"`}, {`"n": 9`, `"n": -9`}, {`"why": "`, `"because": "`}, {"verdicts/v1", "verdicts/v2"},
+		{`"verdict": "refuted"`, `"verdict": "wrong"`}, {`"n": 9`, `"n": -9`}, {`"why": "`, `"because": "`},
+		{"verdicts/v1", "verdicts/v2"},
 	} {
 		broken := strings.Replace(b.String(), edit[0], edit[1], 1)
 		if broken == b.String() {
@@ -71,7 +72,7 @@ func TestVerdictsJUnit(t *testing.T) {
 	}
 }
 
-// Beside a baseline, what has changed has failed, and nothing else.
+// With a baseline, changed verdicts are the only failures.
 func TestVerdictsJUnitExpected(t *testing.T) {
 	v := reporttest.Verdicts(t)
 	expect := &report.Baseline{Verdicts: map[string]string{}}
@@ -86,7 +87,8 @@ func TestVerdictsJUnitExpected(t *testing.T) {
 	if err := report.WriteVerdictsJUnit(&b, []*report.Verdicts{v}, expect); err != nil {
 		t.Fatal(err)
 	}
-	if text := b.String(); strings.Count(text, "<failure") != 1 || !strings.Contains(text, `message="holds, was refuted: on another thread`) {
+	if text := b.String(); strings.Count(text, "<failure") != 1 ||
+		!strings.Contains(text, `message="holds, was refuted: on another thread`) {
 		t.Errorf("want G-1 alone failed: %s", text)
 	}
 }
@@ -114,7 +116,8 @@ func TestBaseline(t *testing.T) {
 			}
 		}
 	}
-	for _, text := range []string{"", "[]", small.String() + small.String(), `{"schema": "pinwatch.baseline/v2"}`, `{"schema": "pinwatch.baseline/v1"}`, `{"schema": "pinwatch.baseline/v1", "verdicts": 3}`} {
+	for _, text := range []string{"", "[]", small.String() + small.String(), `{"schema": "pinwatch.baseline/v2"}`,
+		`{"schema": "pinwatch.baseline/v1"}`, `{"schema": "pinwatch.baseline/v1", "verdicts": 3}`} {
 		if b, err := report.ReadBaseline([]byte(text)); err == nil {
 			t.Errorf("read %q as %+v", text, b)
 		}

@@ -20,8 +20,8 @@ func separate(s string) string {
 	return s
 }
 
-// Scaled writes a number without trailing zeros, and with k, M, G or T for powers of 1,000: "24.6", "2.47k". Below 1 it has
-// two decimals, for the width of a column.
+// Scaled writes a number without trailing zeros, and with k, M, G or T for powers of 1,000: "24.6",
+// "2.47k". Below 1 it has two decimals, for the width of a column.
 func Scaled(v float64) string {
 	for _, u := range []struct {
 		size   float64
@@ -37,7 +37,8 @@ func Scaled(v float64) string {
 	return Short(v)
 }
 
-// SixRunes writes a count in at most six runes: in full up to 99,999, scaled above: "123k", "1.23M".
+// SixRunes writes a count in at most six runes: in full up to 99,999, scaled above: "123k",
+// "1.23M".
 func SixRunes(n uint64) string {
 	if n < 100_000 {
 		return Count(n)
@@ -64,7 +65,8 @@ func Digits(v float64) string {
 // Short is Digits without trailing zeros: "1.5", "24", "100".
 func Short(v float64) string { return trimZeros(Digits(v)) }
 
-// trimZeros cuts zeros behind the point: a claimed range or a whole number has no measured digits there.
+// trimZeros cuts zeros behind the point: a claimed range or a whole number has no measured digits
+// there.
 func trimZeros(s string) string {
 	if !strings.Contains(s, ".") {
 		return s

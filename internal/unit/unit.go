@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Duration writes ns in the unit that leaves one to three digits before the point: "840 ns", "23.4 µs", "17.0 ms".
-// Nanoseconds are whole.
+// Duration writes ns in the unit that leaves one to three digits before the point: "840 ns", "23.4
+// µs", "17.0 ms". Nanoseconds are whole.
 func Duration(ns float64) string {
 	v, name := timeUnit(ns)
 	if name == "ns" {
@@ -19,13 +19,15 @@ func Duration(ns float64) string {
 	return Digits(v) + " " + name
 }
 
-// ShortDuration is Duration without trailing zeros, and with decimals of a nanosecond: "17 ms", "4.2 ns".
+// ShortDuration is Duration without trailing zeros, and with decimals of a nanosecond: "17 ms",
+// "4.2 ns".
 func ShortDuration(ns float64) string {
 	v, name := timeUnit(ns)
 	return Short(v) + " " + name
 }
 
-// DurationRange writes two durations in ns and their unit once where they share it: "10–50 µs", "900 ns–3 µs".
+// DurationRange writes two durations in ns and their unit once where they share it: "10–50 µs",
+// "900 ns–3 µs".
 func DurationRange(lo, hi int64) string {
 	a, unitA, _ := strings.Cut(Duration(float64(lo)), " ")
 	b, unitB, _ := strings.Cut(Duration(float64(hi)), " ")
@@ -51,7 +53,8 @@ func Age(seconds float64) string {
 	return fmt.Sprintf("%.0fd", seconds/86400)
 }
 
-// timeUnit converts ns to the largest unit of time that leaves a digit before the point once it is rounded.
+// timeUnit converts ns to the largest unit of time that leaves a digit before the point once it is
+// rounded.
 func timeUnit(ns float64) (v float64, name string) {
 	for _, u := range []struct {
 		ns   float64
@@ -64,7 +67,8 @@ func timeUnit(ns float64) (v float64, name string) {
 	return ns, "ns"
 }
 
-// Quantity writes a value in the unit that a sample names: "ns" (scaled as a duration), "ratio" ("1.05 ×"), or any other word.
+// Quantity writes a value in the unit that a sample names: "ns" (scaled as a duration), "ratio"
+// ("1.05 ×"), or any other word.
 func Quantity(v float64, name string) string {
 	switch name {
 	case "ns":
@@ -75,7 +79,8 @@ func Quantity(v float64, name string) string {
 	return Digits(v) + " " + name
 }
 
-// Percent writes a share of 1 with one decimal: "12.3 %". A share above 0 that would round to it is "<0.1 %".
+// Percent writes a share of 1 with one decimal: "12.3 %". A share above 0 that would round to it is
+// "<0.1 %".
 func Percent(share float64) string {
 	switch p := 100 * share; {
 	case p > 0 && p < 0.1:

@@ -19,7 +19,8 @@ var causeLabels = []struct{ what, label string }{
 // originsShown limits how many functions or reasons the text names for a cause.
 const originsShown = 2
 
-// causes lists why threads were created and ended and SIGURG was sent, with the functions that led to it.
+// causes lists why threads were created and ended and SIGURG was sent, with the functions that led
+// to it.
 func (p *page) causes(r *report.Report, verbose bool) {
 	for _, l := range causeLabels {
 		if parts := causeParts(r.Causes, l.what, verbose); len(parts) > 0 {
@@ -34,7 +35,8 @@ func (p *page) causes(r *report.Report, verbose bool) {
 	}
 }
 
-// causeParts lists the causes of one kind, the most frequent first: "locked_park 12 (main.worker 9, main.init 3)".
+// causeParts lists the causes of one kind, the most frequent first: "locked_park 12 (main.worker 9,
+// main.init 3)".
 func causeParts(causes []report.Cause, what string, verbose bool) (parts []string) {
 	total, origins := map[string]uint64{}, map[string][]report.Cause{}
 	var words []string

@@ -30,11 +30,12 @@ var splits = map[string][]dimension{
 	"P-6 resume":        {byCause},
 }
 
-// mostParts limits how many parts of one dimension the text shows. Those with the most samples are kept.
+// mostParts limits how many parts of one dimension the text shows. Those with the most samples are
+// kept.
 const mostParts = 4
 
-// shown returns the rows of a statement: those over all samples, each followed by its parts along the dimensions of splits.
-// A bound that exists for one state only is a row by itself.
+// shown returns the rows of a statement: those over all samples, each followed by its parts along
+// the dimensions of splits. A bound that exists for one state only is a row by itself.
 func shown(costs []report.Cost, id string, verbose bool) (rows []costRow) {
 	whole := map[string]bool{}
 	for i := range costs {
@@ -62,7 +63,8 @@ func shown(costs []report.Cost, id string, verbose bool) (rows []costRow) {
 	return rows
 }
 
-// parts returns the parts of a row along one dimension that have samples. A single part would repeat the row.
+// parts returns the parts of a row along one dimension that have samples. A single part would
+// repeat the row.
 func parts(costs []report.Cost, whole *report.Cost, along dimension, verbose bool) (rows []costRow) {
 	for i := range costs {
 		c := &costs[i]
@@ -92,7 +94,8 @@ func bracketed(c *report.Cost) bool {
 	return c.Bound != nil && phases[c.Phase+" "+*c.Bound] != ""
 }
 
-// name is the row's first cell: the phase, marked where it is a bound, or what a part has in common.
+// name is the row's first cell: the phase, marked where it is a bound, or what a part has in
+// common.
 func (c costRow) name() string {
 	switch {
 	case c.part && c.Locked != "":

@@ -9,7 +9,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/report/reporttest"
 )
 
-// TestShownParts: the text shows the parts that tell something, --verbose all that have samples.
+// The text shows the useful parts, --verbose all that have samples.
 func TestShownParts(t *testing.T) {
 	row := func(id, phase string, n int64, set func(*report.Cost)) report.Cost {
 		c := report.Cost{ID: id, Phase: phase, N: n}
@@ -25,29 +25,38 @@ func TestShownParts(t *testing.T) {
 		short, long []string
 	}{
 		"one cause repeats the row": {
-			[]report.Cost{row("P-9", "exit", 5, nil), row("P-9", "exit", 5, cause("locked")), row("P-9", "exit", 0, cause("other"))},
+			[]report.Cost{row("P-9", "exit", 5, nil), row("P-9", "exit", 5, cause("locked")),
+				row("P-9", "exit", 0, cause("other"))},
 			[]string{"exit 5"}, []string{"exit 5", "· locked 5"},
 		},
 		"two causes": {
-			[]report.Cost{row("P-9", "exit", 5, nil), row("P-9", "exit", 4, cause("locked")), row("P-9", "exit", 1, cause("other"))},
+			[]report.Cost{row("P-9", "exit", 5, nil), row("P-9", "exit", 4, cause("locked")),
+				row("P-9", "exit", 1, cause("other"))},
 			[]string{"exit 5", "· locked 4", "· other 1"}, []string{"exit 5", "· locked 4", "· other 1"},
 		},
 		"the most frequent causes": {
-			[]report.Cost{row("P-8", "clone_syscall", 15, nil), row("P-8", "clone_syscall", 1, cause("a")), row("P-8", "clone_syscall", 5, cause("b")),
-				row("P-8", "clone_syscall", 4, cause("c")), row("P-8", "clone_syscall", 3, cause("d")), row("P-8", "clone_syscall", 2, cause("e"))},
+			[]report.Cost{row("P-8", "clone_syscall", 15, nil), row("P-8", "clone_syscall", 1, cause("a")),
+				row("P-8", "clone_syscall", 5, cause("b")),
+				row("P-8", "clone_syscall", 4, cause("c")), row("P-8", "clone_syscall", 3, cause("d")),
+				row("P-8", "clone_syscall", 2, cause("e"))},
 			[]string{"clone_syscall 15", "· b 5", "· c 4", "· d 3", "· e 2"},
 			[]string{"clone_syscall 15", "· a 1", "· b 5", "· c 4", "· d 3", "· e 2"},
 		},
-		"a dimension that tells little": {
-			[]report.Cost{row("P-8", "spawn", 5, nil), row("P-8", "spawn", 4, locked("true")), row("P-8", "spawn", 1, locked("unknown"))},
+		"a dimension of little use": {
+			[]report.Cost{row("P-8", "spawn", 5, nil), row("P-8", "spawn", 4, locked("true")),
+				row("P-8", "spawn", 1, locked("unknown"))},
 			[]string{"spawn 5"}, []string{"spawn 5", "· locked 4", "· lock ? 1"},
 		},
 		"locked": {
-			[]report.Cost{row("P-5", "deliver", 5, nil), row("P-5", "deliver", 4, locked("true")), row("P-5", "deliver", 1, locked("false"))},
+			[]report.Cost{row("P-5", "deliver", 5, nil), row("P-5", "deliver", 4, locked("true")),
+				row("P-5", "deliver", 1, locked("false"))},
 			[]string{"deliver 5", "· locked 4", "· unlocked 1"}, []string{"deliver 5", "· locked 4", "· unlocked 1"},
 		},
 		"a state without a whole": {
-			[]report.Cost{row("P-5", "kernel", 5, func(c *report.Cost) { c.State, c.Bound = reporttest.Ptr("on_cpu"), reporttest.Ptr("upper") })},
+			[]report.Cost{row("P-5", "kernel", 5, func(c *report.Cost) {
+				c.State, c.Bound = reporttest.Ptr("on_cpu"),
+					reporttest.Ptr("upper")
+			})},
 			[]string{"kernel ≤ 5"}, []string{"kernel ≤ 5"},
 		},
 	} {
@@ -70,7 +79,8 @@ func TestCauseParts(t *testing.T) {
 		{What: "create", Cause: "locked_park", Function: reporttest.Ptr("a/b.f"), N: 3},
 		{What: "create", Cause: "locked_park", N: 4},
 		{What: "create", Cause: "locked_park", Function: reporttest.Ptr("main.g"), N: 5},
-		{What: "create", Cause: "locked_park", Function: reporttest.Ptr("main.h"), Reason: reporttest.Ptr("GC sweep"), N: 1},
+		{What: "create", Cause: "locked_park", Function: reporttest.Ptr("main.h"), Reason: reporttest.Ptr("GC sweep"),
+			N: 1},
 		{What: "create", Cause: "other"},
 	}
 	for verbose, want := range map[bool][]string{
@@ -89,9 +99,12 @@ func TestQuantity(t *testing.T) {
 		v    any
 		want string
 	}{
-		{"wake_mean_ns", 12_300, "wake_mean 12.3 µs"}, {"window_s", 60.0, "window 60.0 s"}, {"sent_per_s", uint64(2470), "sent 2.47k per s"},
-		{"cost_cpu_s_per_hour", 14.64, "cost 14.6 s of CPU per hour"}, {"share_fraction", 0.123, "share 12.3 %"}, {"tids", []int32{3, 4}, "tids 3 4"},
-		{"goid", int64(1_234_567), "goid 1234567"}, {"lossy", true, "lossy true"}, {"function", "main.f", "function main.f"},
+		{"wake_mean_ns", 12_300, "wake_mean 12.3 µs"}, {"window_s", 60.0, "window 60.0 s"},
+		{"sent_per_s", uint64(2470), "sent 2.47k per s"},
+		{"cost_cpu_s_per_hour", 14.64, "cost 14.6 s of CPU per hour"}, {"share_fraction", 0.123, "share 12.3 %"},
+		{"tids", []int32{3, 4}, "tids 3 4"},
+		{"goid", int64(1_234_567), "goid 1234567"}, {"lossy", true, "lossy true"},
+		{"function", "main.f", "function main.f"},
 	} {
 		if got := quantity(tt.key, tt.v); got != tt.want {
 			t.Errorf("%s %v: %q, want %q", tt.key, tt.v, got, tt.want)

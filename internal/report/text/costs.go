@@ -63,8 +63,8 @@ var costTable = table{
 	{title: "specified", width: 15, left: true},
 }
 
-// costs writes the table of costs, a group for each statement of the specification. Groups without a sample are one line each.
-// A table without any sample has no header and no explanation.
+// costs writes the table of costs, a group for each statement of the specification. Groups without
+// a sample are one line each. A table without any sample has no header and no explanation.
 func (p *page) costs(r *report.Report, verbose bool) {
 	t := costTable.fit(p.width - 1)
 	sampled := slices.ContainsFunc(r.Costs, func(c report.Cost) bool { return c.N > 0 })
@@ -97,7 +97,8 @@ func (g group) sampled() bool {
 	return slices.ContainsFunc(g.rows, func(c costRow) bool { return c.N > 0 })
 }
 
-// groups returns the statements in the order of statements, then costs of no known statement in the report's order.
+// groups returns the statements in the order of statements, then costs of no known statement in the
+// report's order.
 func groups(r *report.Report, verbose bool) (gs []group) {
 	order := slices.Clone(statements)
 	for _, c := range r.Costs {
@@ -176,7 +177,8 @@ func costCell(c costRow, title string, lossy bool) styled {
 	case "shape":
 		return styled{sparkline(c.Hist), plain}
 	}
-	if c.part && c.Locked == "" { // the specification states ranges for locked and other threads, not for causes or states
+	// the specification states ranges for locked and other threads, not for causes or states
+	if c.part && c.Locked == "" {
 		return styled{}
 	}
 	return verdictCell(c.Cost, lossy)
@@ -214,7 +216,8 @@ func verdictWord(v string) (string, style) {
 	return v, notice
 }
 
-// notes are facts that have no column: the verdict of joined bounds, the share of samples in range, the parts of the interval.
+// notes are facts that have no column: the verdict of joined bounds, the share of samples in range,
+// the parts of the interval.
 func (g group) notes() (notes []string) {
 	var lower, upper *report.Cost
 	for _, c := range g.rows {

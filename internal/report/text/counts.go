@@ -24,7 +24,8 @@ func threadParts(c *report.Counts) []string {
 	if c.ThreadsExitedLocked != nil && c.ThreadsExited > 0 {
 		exited += " (" + unit.Count(*c.ThreadsExitedLocked) + " locked)"
 	}
-	parts := []string{unit.Count(c.Threads) + " now", unit.Count(c.ThreadsCreated) + " created", exited, unit.Count(c.ThreadsKilled) + " killed"}
+	parts := []string{unit.Count(c.Threads) + " now", unit.Count(c.ThreadsCreated) + " created", exited,
+		unit.Count(c.ThreadsKilled) + " killed"}
 	if c.LockedThreads != nil {
 		locked := unit.Count(*c.LockedThreads) + " locked now"
 		if c.LockedThreadsMax != nil {
@@ -75,7 +76,10 @@ func perSecond(n uint64, seconds float64) string {
 
 // byCount lists counts without zeros, the largest first: "wakeup 100, balance 20".
 func byCount(m map[string]uint64) string {
-	keys := slices.SortedFunc(maps.Keys(m), func(a, b string) int { return cmp.Or(cmp.Compare(m[b], m[a]), strings.Compare(a, b)) })
+	keys := slices.SortedFunc(maps.Keys(m), func(a,
+		b string) int {
+		return cmp.Or(cmp.Compare(m[b], m[a]), strings.Compare(a, b))
+	})
 	var parts []string
 	for _, k := range keys {
 		if m[k] > 0 {

@@ -12,8 +12,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
-// findings writes each finding, its advice and its evidence. It states that there is none only where the runtime's state could
-// be read, because most findings depend on it.
+// findings writes each finding, its advice and its evidence. It states that there is none only
+// where the runtime's state could be read, because most findings depend on it.
 func (p *page) findings(r *report.Report) {
 	if len(r.Findings) == 0 {
 		switch {
@@ -27,7 +27,8 @@ func (p *page) findings(r *report.Report) {
 	}
 	for _, f := range r.Findings {
 		p.line()
-		p.wrap(pad(strings.ToUpper(f.Severity), labelWidth), severity(f.Severity), labelIndent, bold, []string{f.Message})
+		p.wrap(pad(strings.ToUpper(f.Severity), labelWidth), severity(f.Severity), labelIndent, bold,
+			[]string{f.Message})
 		p.wrap(labelIndent+"→ ", plain, labelIndent+"  ", plain, []string{f.Advice})
 		p.field("", dim, append([]string{f.ID}, evidence(f.Evidence)...)...)
 	}
@@ -43,7 +44,8 @@ func severity(word string) style {
 	return bold
 }
 
-// evidence writes the numbers of a finding under their names in JSON. The end of a name gives the unit.
+// evidence writes the numbers of a finding under their names in JSON. The end of a name gives the
+// unit.
 func evidence(e map[string]any) (parts []string) {
 	for _, key := range slices.Sorted(maps.Keys(e)) {
 		if v := e[key]; v != nil && v != false {

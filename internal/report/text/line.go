@@ -25,14 +25,15 @@ var lineTable = table{
 	{title: "lost", width: 6},
 }
 
-// WriteLineHeader writes the titles of WriteLine's columns. clone, exit and SIGURG kernel are the medians that are compared with
-// the specification, the last as lower–upper bound. locked counts the threads that are locked at the interval's end.
+// WriteLineHeader writes the titles of WriteLine's columns. clone, exit and SIGURG kernel are the
+// medians that are compared with the specification, the last as lower–upper bound. locked counts
+// the threads that are locked at the interval's end.
 func WriteLineHeader(w io.Writer) error {
 	return writeRow(w, lineTable.header())
 }
 
-// WriteLine writes the report of one interval on one line of at most 100 columns. lost counts all records and program runs that
-// were missed.
+// WriteLine writes the report of one interval on one line of at most 100 columns. lost counts all
+// records and program runs that were missed.
 func WriteLine(w io.Writer, r *report.Report) error {
 	c, s := r.Counts, r.Window.DurationS
 	cell := map[string]string{
@@ -61,7 +62,8 @@ func writeRow(w io.Writer, row []styled) error {
 	return p.write(w)
 }
 
-// lineTime is the wall clock at the window's end, or seconds since boot where the wall clock is not known.
+// lineTime is the wall clock at the window's end, or seconds since boot where the wall clock is not
+// known.
 func lineTime(w report.Window) string {
 	if w.WallEnd != nil {
 		if t, err := time.Parse(time.RFC3339Nano, *w.WallEnd); err == nil {
@@ -91,10 +93,12 @@ func kernelBounds(r *report.Report) string {
 	return unit.DurationRange(*lower.P50, *upper.P50)
 }
 
-// find returns the first row of a phase with this bound. That row covers all samples that have the bound.
+// find returns the first row of a phase with this bound. That row covers all samples that have the
+// bound.
 func find(r *report.Report, id, phase, bound string) *report.Cost {
 	for i := range r.Costs {
-		if c := &r.Costs[i]; c.ID == id && c.Phase == phase && or(c.Bound, "") == bound && c.Locked == "" && c.Cause == nil {
+		if c := &r.Costs[i]; c.ID == id && c.Phase == phase && or(c.Bound, "") == bound && c.Locked == "" &&
+			c.Cause == nil {
 			return c
 		}
 	}

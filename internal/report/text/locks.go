@@ -31,8 +31,8 @@ var lockTable = table{
 	{title: "cpu ≥", width: 7, spare: 4},
 }
 
-// locked lists the threads that a goroutine is locked to, or was locked to when it ended, the most often woken first. It ends with
-// the share of lock states that could be read.
+// locked lists the threads that a goroutine is locked to, or was locked to when it ended, the most
+// often woken first. It ends with the share of lock states that could be read.
 func (p *page) locked(r *report.Report, verbose bool) {
 	var ts []*report.Thread
 	for i := range r.Threads {
@@ -52,7 +52,8 @@ func (p *page) locked(r *report.Report, verbose bool) {
 		for _, t := range shown {
 			p.line(tab.cells(func(title string) styled { return lockCell(t, title) })...)
 			if len(t.LockSites) > 0 {
-				p.wrap(strings.Repeat(" ", 8), plain, strings.Repeat(" ", 8), dim, []string{"at " + strings.Join(t.LockSites, ", ")})
+				p.wrap(strings.Repeat(" ", 8), plain, strings.Repeat(" ", 8), dim,
+					[]string{"at " + strings.Join(t.LockSites, ", ")})
 			}
 		}
 		if n := len(ts) - len(shown); n > 0 {
@@ -127,7 +128,8 @@ func held(t *report.Thread) string {
 	return unit.DurationRange(int64(1e9**t.LockHeldMin), int64(1e9**t.LockHeldMax))
 }
 
-// activity is the last known state of the locked goroutine. "at work" is running, runnable, in a system call or in C.
+// activity is the last known state of the locked goroutine. "at work" is running, runnable, in a
+// system call or in C.
 func activity(t *report.Thread) string {
 	switch {
 	case t.Lock != "user":

@@ -16,13 +16,15 @@ func (p *page) lossBanner(r *report.Report) {
 	}
 	p.line()
 	p.field("LOSSY RUN", bad, lossParts(r.Loss)...)
-	p.field("", bad, "Counts below are lower bounds and costs may miss samples. No verdict holds: each has a question mark.")
+	p.field("", bad, "Counts below are lower bounds and costs may miss samples. No verdict holds: each has a "+
+		"question mark.")
 }
 
 // lossParts lists what was missed, by the way in which it was missed.
 func lossParts(l report.Loss) (parts []string) {
 	if l.Total > 0 {
-		parts = append(parts, fmt.Sprintf("%s lost, the buffer was full (%s)", unit.Plural(l.Total, "record"), byCount(l.ByKind)))
+		parts = append(parts, fmt.Sprintf("%s lost, the buffer was full (%s)", unit.Plural(l.Total, "record"),
+			byCount(l.ByKind)))
 	}
 	if l.Late > 0 {
 		parts = append(parts, unit.Plural(l.Late, "record")+" too late to be put in order")
@@ -60,7 +62,8 @@ func unknownShare(threads []report.Thread) float64 {
 	return float64(unknown) / float64(max(all, 1))
 }
 
-// warnings come last: the report's first, then those of costs, each once with the phases that it is about.
+// warnings come last: the report's first, then those of costs, each once with the phases that it is
+// about.
 func (p *page) warnings(r *report.Report) {
 	all := slices.Clone(r.Warnings)
 	seen := map[string]bool{}

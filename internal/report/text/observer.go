@@ -48,7 +48,8 @@ func (p *page) syscallHooks(r *report.Report) {
 	hooks := r.Observer.Hooks
 	taxing, fentry := syscallsBy(hooks, "tracepoint", "raw_tracepoint"), syscallsBy(hooks, "fentry")
 	if len(taxing) > 0 {
-		p.field("", notice, "While attached, every system call of every process is slower: "+strings.Join(taxing, ", ")+" use classic system-call tracepoints.")
+		p.field("", notice, "While attached, every system call of every process is slower: "+strings.Join(taxing,
+			", ")+" use classic system-call tracepoints.")
 	}
 	switch {
 	case len(fentry) > 0 && len(taxing) > 0:
@@ -71,7 +72,8 @@ func programParts(o report.Observer) []string {
 	ps := slices.Clone(o.Programs)
 	ps = slices.DeleteFunc(ps, func(p report.Program) bool { return p.NSPerRun == nil || p.Runs == 0 })
 	slices.SortFunc(ps, func(a, b report.Program) int {
-		return cmp.Or(cmp.Compare(float64(b.Runs)**b.NSPerRun, float64(a.Runs)**a.NSPerRun), strings.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(float64(b.Runs)**b.NSPerRun, float64(a.Runs)**a.NSPerRun),
+			strings.Compare(a.Name, b.Name))
 	})
 	if len(ps) == 0 {
 		return []string{"no kernel program ran while BPF statistics were on"}
@@ -95,9 +97,9 @@ func programParts(o report.Observer) []string {
 	return parts
 }
 
-// syscallsBy lists the system calls that are watched in one of these ways. A classic tracepoint on any system call puts the kernel
-// on its slow path for all of them (SYSCALL_WORK_SYSCALL_TRACEPOINT in include/linux/thread_info.h). Scheduler, signal and task
-// events do not.
+// syscallsBy lists the system calls that are watched in one of these ways. A classic tracepoint on
+// any system call puts the kernel on its slow path for all of them (SYSCALL_WORK_SYSCALL_TRACEPOINT
+// in include/linux/thread_info.h). Scheduler, signal and task events do not.
 func syscallsBy(hooks map[string]string, ways ...string) (names []string) {
 	for name, how := range hooks {
 		family, _, _ := strings.Cut(name, "_")

@@ -47,8 +47,8 @@ func (p *page) write(w io.Writer) error {
 	return nil
 }
 
-// line adds one line and cuts what does not fit. Characters that could move the cursor are replaced: the target chooses its
-// thread names and paths.
+// line adds one line and cuts what does not fit. Characters that could move the cursor are
+// replaced: the target chooses its thread names and paths.
 func (p *page) line(pieces ...styled) {
 	left := p.width
 	for i, s := range pieces {
@@ -85,8 +85,8 @@ const labelWidth = 12
 
 var labelIndent = strings.Repeat(" ", labelWidth)
 
-// field adds a label and parts joined by " · ", broken between parts where possible. Further lines are indented like the
-// first one's text.
+// field adds a label and parts joined by " · ", broken between parts where possible. Further lines
+// are indented like the first one's text.
 func (p *page) field(label string, st style, parts ...string) {
 	p.wrap(pad(label, labelWidth), bold, labelIndent, st, parts)
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestWrap: every part but the last is followed by its separator, also where a line ends.
+// Every part but the last is followed by its separator, also at the end of a line.
 func TestWrap(t *testing.T) {
 	parts := []string{"one", "two words", "three", "a part that is longer than any line", "end"}
 	for width := 16; width <= 80; width++ {
@@ -18,7 +18,8 @@ func TestWrap(t *testing.T) {
 	}
 }
 
-// TestLineIsSafe: the target chooses its thread names and paths; none of them may move the cursor or colour the terminal.
+// TestLineIsSafe: the target chooses its thread names and paths; none of them may move the cursor
+// or colour the terminal.
 func TestLineIsSafe(t *testing.T) {
 	p := &page{width: 40, color: true}
 	p.line(styled{"a\x1b[2J\r\n\tb\u202e\xff", plain})

@@ -1,7 +1,8 @@
-// Package text writes reports, lists of threads, verdicts and statements for people to read in a terminal.
+// Package text writes reports, lists of threads, verdicts and statements for people to read in a
+// terminal.
 //
-// A page is a number of lines that are never wider than its width. A table leaves out its least important columns where the
-// page is narrow. Colour repeats what words say.
+// A page is a number of lines that are never wider than its width. A table leaves out its least
+// important columns where the page is narrow. Colour repeats what words say.
 package text
 
 import (
@@ -15,7 +16,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
-// DefaultWidth is the width of a page where the caller gives none. Nothing is left out from this width on.
+// DefaultWidth is the width of a page where the caller gives none. Nothing is left out from this
+// width on.
 const DefaultWidth = 100
 
 // Options are the properties of a page.
@@ -25,8 +27,9 @@ type Options struct {
 	Verbose bool // of a report: every population, cause, locked thread and site, and the stacks of no known cause
 }
 
-// WriteReport writes a report, the most urgent first: what was observed, losses if any, findings, costs against the
-// specification, event counts and their causes, locked threads, the busiest threads, the cost of observing, and warnings.
+// WriteReport writes a report, the most urgent first: what was observed, losses if any, findings,
+// costs against the specification, event counts and their causes, locked threads, the busiest
+// threads, the cost of observing, and warnings.
 func WriteReport(w io.Writer, r *report.Report, o Options) error {
 	p := newPage(o)
 	p.heading(r)
@@ -47,7 +50,8 @@ func WriteReport(w io.Writer, r *report.Report, o Options) error {
 // heading names the process, the length of the window and the machine.
 func (p *page) heading(r *report.Report) {
 	t := r.Target
-	parts := []string{fmt.Sprintf("%s, pid %d", path.Base(or(t.Exe, "?")), t.PID), or(t.GoVersion, "no Go version found")}
+	parts := []string{fmt.Sprintf("%s, pid %d", path.Base(or(t.Exe, "?")), t.PID),
+		or(t.GoVersion, "no Go version found")}
 	parts = append(parts, traits(&t)...)
 	parts = append(parts, "observed for "+unit.Duration(1e9*r.Window.DurationS))
 	p.field("target", plain, parts...)
@@ -99,7 +103,8 @@ func (p *page) summary(r *report.Report) {
 
 // light is true when no system call was watched.
 func light(r *report.Report) bool {
-	return len(syscallsBy(r.Observer.Hooks, "off")) > 0 && len(syscallsBy(r.Observer.Hooks, "tracepoint", "raw_tracepoint", "fentry")) == 0
+	return len(syscallsBy(r.Observer.Hooks, "off")) > 0 &&
+		len(syscallsBy(r.Observer.Hooks, "tracepoint", "raw_tracepoint", "fentry")) == 0
 }
 
 // verdictWords puts a verdict into words, with a question mark in a lossy run.

@@ -34,7 +34,8 @@ func TestTextGolden(t *testing.T) {
 
 // TestVerboseGolden: --verbose shows every population and every stack that is in no class.
 func TestVerboseGolden(t *testing.T) {
-	testenv.Golden(t, "testdata/verbose.golden", []byte(render(t, reporttest.Reports()["rich"], text.Options{Verbose: true})))
+	testenv.Golden(t, "testdata/verbose.golden", []byte(render(t, reporttest.Reports()["rich"],
+		text.Options{Verbose: true})))
 }
 
 func TestTextWidth(t *testing.T) {
@@ -49,7 +50,7 @@ func TestTextWidth(t *testing.T) {
 	}
 }
 
-// TestTextIsWholeAt100: at the default width nothing is cut but what the target named.
+// At the default width only names that the target chose are cut.
 func TestTextIsWholeAt100(t *testing.T) {
 	for name, r := range reporttest.Reports() {
 		for l := range strings.Lines(render(t, r, text.Options{})) {
@@ -62,7 +63,7 @@ func TestTextIsWholeAt100(t *testing.T) {
 
 var escape = regexp.MustCompile("\x1b\\[[0-9]+m")
 
-// TestColor: colour adds escapes and nothing else, and there is none unless asked for.
+// Colour adds escapes and nothing else, and only on request.
 func TestColor(t *testing.T) {
 	for name, r := range reporttest.Reports() {
 		without := render(t, r, text.Options{})
@@ -80,11 +81,11 @@ func TestColor(t *testing.T) {
 	}
 }
 
-// TestLossyRunNeverPasses: no verdict of a lossy run stands in text without its question mark.
+// Every verdict of a lossy run has a question mark in the text.
 func TestLossyRunNeverPasses(t *testing.T) {
 	got := render(t, report.New(reporttest.Meta(), reporttest.Lossy()), text.Options{})
 	if !strings.Contains(got, "LOSSY RUN") || !strings.Contains(got, "13,026 records lost") {
-		t.Errorf("the losses are not said:\n%s", got)
+		t.Errorf("the losses are missing:\n%s", got)
 	}
 	if bad := regexp.MustCompile(`(?m)^★.*\b(in|above|below) +[0-9].*$`).FindAllString(got, -1); bad != nil {
 		t.Errorf("verdicts without a question mark: %q", bad)
@@ -109,17 +110,21 @@ func TestLine(t *testing.T) {
 	testenv.Golden(t, "testdata/lines.golden", b.Bytes())
 }
 
-// TestManyLockedThreads: the text lists the most often woken and says how many more there are; --verbose lists all.
+// TestManyLockedThreads: the text lists the most often woken and says how many more there are;
+// --verbose lists all.
 func TestManyLockedThreads(t *testing.T) {
 	res := &correlate.Result{Start: 0, End: 1e9}
 	for i := range 50 {
-		res.Threads = append(res.Threads, correlate.Thread{TID: int32(1000 + i), Handoff: correlate.Handoff{N: uint64(i), WakeNS: int64(i), CPUNS: int64(i)},
-			Lock: correlate.ThreadLock{State: "user", Ext: 1, MaxExt: 1, GoID: uint64(i + 1), Sites: []string{"main.f (f.go:1)"}}})
+		res.Threads = append(res.Threads, correlate.Thread{TID: int32(1000 + i),
+			Handoff: correlate.Handoff{N: uint64(i), WakeNS: int64(i), CPUNS: int64(i)},
+			Lock: correlate.ThreadLock{State: "user", Ext: 1, MaxExt: 1, GoID: uint64(i + 1),
+				Sites: []string{"main.f (f.go:1)"}}})
 		res.Sites = append(res.Sites, correlate.Site{Function: "main.f", File: "/f.go", Line: 1, Calls: 1})
 	}
 	r := report.New(report.Meta{}, res)
 	short, long := render(t, r, text.Options{}), render(t, r, text.Options{Verbose: true})
-	for _, want := range []string{"30 more locked threads: --verbose lists all", "40 more sites: --verbose lists all", "\n    1049    –      50 "} {
+	for _, want := range []string{"30 more locked threads: --verbose lists all", "40 more sites: --verbose lists all",
+		"\n    1049    –      50 "} {
 		if !strings.Contains(short, want) {
 			t.Errorf("no %q in\n%s", want, short)
 		}

@@ -8,7 +8,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/report"
 )
 
-// WriteStatement writes a statement in full, with the last verdict on it. nil = there is no verdict yet.
+// WriteStatement writes a statement in full, with the last verdict on it. nil = there is no verdict
+// yet.
 func WriteStatement(w io.Writer, s contract.Statement, last *report.Verdicts, o Options) error {
 	p := newPage(o)
 	p.field(s.ID, bold, s.Claim)

@@ -33,7 +33,8 @@ func (t table) fit(width int) table {
 	return t
 }
 
-// join gives the width of the second column to the first where the second has no title, and so only explains the first.
+// join gives the width of the second column to the first where the second has no title, and so only
+// explains the first.
 func (t table) join() table {
 	if len(t) < 2 || t[1].title != "" {
 		return t

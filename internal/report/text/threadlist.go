@@ -12,7 +12,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
-// listTable is 100 wide. Scheduling, which most threads share, is in the lines above the table. All values are in JSON.
+// listTable is 100 wide. Scheduling, which most threads share, is in the lines above the table. All
+// values are in JSON.
 var listTable = table{
 	{title: "tid", width: 7},
 	{title: "m", width: 4, spare: 5},
@@ -37,8 +38,8 @@ var kernelTable = table{
 	{title: "age", width: 7, spare: 4},
 }
 
-// WriteThreadList writes a list of threads: the process, the number of threads of each kind, their scheduling, warnings, and a
-// row for each thread.
+// WriteThreadList writes a list of threads: the process, the number of threads of each kind, their
+// scheduling, warnings, and a row for each thread.
 func WriteThreadList(w io.Writer, l *report.ThreadList, o Options) error {
 	p := newPage(o)
 	t := l.Target
@@ -92,7 +93,10 @@ func tally(threads []report.ListedThread) []string {
 		return func(th *report.ListedThread) bool { return th.Lock == word }
 	}
 	add("locked by the user", lock("user"))
-	add("of them parked", func(th *report.ListedThread) bool { return th.Lock == "user" && th.Parked != nil && *th.Parked })
+	add("of them parked", func(th *report.ListedThread) bool {
+		return th.Lock == "user" && th.Parked != nil &&
+			*th.Parked
+	})
 	add("locked by the runtime", lock("runtime"))
 	add("exiting while locked", lock("exiting"))
 	add("wedged", lock("wedged"))
@@ -111,7 +115,8 @@ const (
 	mostNamed     = 6 // tids in a line
 )
 
-// schedules writes a line for each schedule, that of most threads first, with the tids of the others.
+// schedules writes a line for each schedule, that of most threads first, with the tids of the
+// others.
 func schedules(threads []report.ListedThread) (lines []string) {
 	tids := map[schedule][]string{}
 	var all []schedule
@@ -137,7 +142,8 @@ func schedules(threads []report.ListedThread) (lines []string) {
 		case i == mostSchedules:
 			return append(lines, fmt.Sprintf("and %d more: see -o json", len(all)-i))
 		case len(of) > mostNamed:
-			lines = append(lines, fmt.Sprintf("%s and %d more on %s", strings.Join(of[:mostNamed], ", "), len(of)-mostNamed, s))
+			lines = append(lines, fmt.Sprintf("%s and %d more on %s", strings.Join(of[:mostNamed], ", "),
+				len(of)-mostNamed, s))
 		default:
 			lines = append(lines, strings.Join(of, ", ")+" on "+s.String())
 		}

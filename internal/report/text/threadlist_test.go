@@ -25,7 +25,8 @@ func TestThreadListText(t *testing.T) {
 	for name, l := range reporttest.Lists() {
 		without := listText(t, l, text.Options{})
 		testenv.Golden(t, "testdata/"+name+".golden", []byte(without))
-		if got := escape.ReplaceAllString(listText(t, l, text.Options{Color: true}), ""); strings.ReplaceAll(got, " \n", "\n") != without {
+		if got := escape.ReplaceAllString(listText(t, l, text.Options{Color: true}), ""); strings.ReplaceAll(got, " \n",
+			"\n") != without {
 			t.Errorf("%s: without its escapes the coloured list differs:\n%s", name, got)
 		}
 		for _, width := range []int{1, 20, 40, 60, 80, 99, 100} {
@@ -38,7 +39,7 @@ func TestThreadListText(t *testing.T) {
 	}
 }
 
-// What matters most stays on a narrow page: which thread, what it is, who holds it.
+// A narrow page keeps the most important columns: thread, role, lock, goroutine.
 func TestThreadListNarrow(t *testing.T) {
 	got := listText(t, reporttest.Lists()["threads"], text.Options{Width: 40})
 	for _, want := range []string{"4243 worker    user×3        18", "4242 main      wedged"} {

@@ -29,7 +29,8 @@ var threadTable = table{
 	{title: "CPUs", width: 5, left: true, spare: 7},
 }
 
-// kernelThreadTable is 100 wide. It replaces threadTable where the runtime's memory could not be read.
+// kernelThreadTable is 100 wide. It replaces threadTable where the runtime's memory could not be
+// read.
 var kernelThreadTable = table{
 	{title: "tid", width: 8},
 	{title: "name", width: 15, left: true},
@@ -68,7 +69,8 @@ func (p *page) threads(r *report.Report) {
 		for i := range rest {
 			run += rest[i].RunNS
 		}
-		p.note(dim, fmt.Sprintf("… %s, together %s running", unit.Plural(len(rest), "more thread"), unit.Duration(float64(run))))
+		p.note(dim, fmt.Sprintf("… %s, together %s running", unit.Plural(len(rest), "more thread"),
+			unit.Duration(float64(run))))
 	}
 }
 
@@ -116,7 +118,8 @@ func threadRow(t table, th *report.Thread, window float64) []styled {
 	})
 }
 
-// lockWord is the lock, with its depth where that is more than one: "user×2". It is empty for a thread without lock.
+// lockWord is the lock, with its depth where that is more than one: "user×2". It is empty for a
+// thread without lock.
 func lockWord(lock string, depth *uint32) string {
 	switch {
 	case lock == "none":

@@ -11,11 +11,13 @@ import (
 
 // verdictStyles colour the verdicts.
 var verdictStyles = map[string]style{
-	contract.Holds: good, contract.HoldsExcept: notice, contract.Refuted: bad, contract.OutOfRange: bad, contract.Inconclusive: notice,
-	contract.NotTestable: dim,
+	contract.Holds: good, contract.HoldsExcept: notice, contract.Refuted: bad, contract.OutOfRange: bad,
+	contract.Inconclusive: notice,
+	contract.NotTestable:  dim,
 }
 
-// WriteVerdicts writes verdicts by section: for each what is wanted, what was measured, and why the verdict follows.
+// WriteVerdicts writes verdicts by section: for each what is wanted, what was measured, and why the
+// verdict follows.
 func WriteVerdicts(w io.Writer, vs []*report.Verdicts, o Options) error {
 	p := newPage(o)
 	for i, v := range vs {
@@ -74,7 +76,8 @@ const (
 func (p *page) verdict(row *report.StatementVerdict) {
 	st := verdictStyles[row.Verdict]
 	indent := strings.Repeat(" ", 2+idWidth+wordWidth)
-	head := []styled{{report.Mark(row.Verdict) + " ", st}, {pad(row.ID, idWidth), bold}, {pad(report.Words(row.Verdict), wordWidth), st}}
+	head := []styled{{report.Mark(row.Verdict) + " ", st}, {pad(row.ID, idWidth), bold},
+		{pad(report.Words(row.Verdict), wordWidth), st}}
 	for _, text := range wrapped(row.Evidence.Claim, p.width-utf8.RuneCountInString(indent)) {
 		p.line(append(head, styled{text, plain})...)
 		head = []styled{{indent, plain}}
@@ -90,7 +93,8 @@ func (p *page) verdict(row *report.StatementVerdict) {
 	}
 }
 
-// wrapped breaks a text between words into lines no wider than width. A longer word has a line by itself.
+// wrapped breaks a text between words into lines no wider than width. A longer word has a line by
+// itself.
 func wrapped(text string, width int) (lines []string) {
 	line := ""
 	for _, word := range strings.Fields(text) {

@@ -15,7 +15,8 @@ import (
 
 func TestVerdictsText(t *testing.T) {
 	vs := []*report.Verdicts{reporttest.Verdicts(t)}
-	for _, v := range []string{contract.Holds, contract.HoldsExcept, contract.Inconclusive, contract.NotTestable, contract.OutOfRange, contract.Refuted} {
+	for _, v := range []string{contract.Holds, contract.HoldsExcept, contract.Inconclusive, contract.NotTestable,
+		contract.OutOfRange, contract.Refuted} {
 		found := false
 		for _, row := range vs[0].Verdicts {
 			found = found || row.Verdict == v
@@ -30,7 +31,8 @@ func TestVerdictsText(t *testing.T) {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(b.String()) {
-			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > max(width, 60) && width > 0 || n > text.DefaultWidth {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > max(width, 60) && width > 0 ||
+				n > text.DefaultWidth {
 				t.Errorf("%d columns: %s", n, line)
 			}
 		}
@@ -40,7 +42,7 @@ func TestVerdictsText(t *testing.T) {
 	}
 }
 
-// What an interrupted run has not done is named once, and has no rows.
+// A statement that an interrupted run has not done is named once, and has no rows.
 func TestInterruptedVerdictsText(t *testing.T) {
 	v := reporttest.Verdicts(t)
 	v.Verdicts[0].Verdict, v.Verdicts[0].Evidence.Experiments = contract.Inconclusive, nil
@@ -48,7 +50,8 @@ func TestInterruptedVerdictsText(t *testing.T) {
 	if err := text.WriteVerdicts(&b, []*report.Verdicts{v}, text.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if text := b.String(); !strings.Contains(text, "not done, therefore inconclusive: G-1\n") || strings.Count(text, "G-1") != 1 || strings.Contains(text, "Guarantees") {
+	if text := b.String(); !strings.Contains(text, "not done, therefore inconclusive: G-1\n") ||
+		strings.Count(text, "G-1") != 1 || strings.Contains(text, "Guarantees") {
 		t.Errorf("G-1 has not been done: %s", text)
 	}
 }

@@ -50,7 +50,8 @@ func cpuRange(cpus []int) string {
 	return strings.Join(parts, ",")
 }
 
-// function leaves out the directories of a function's import path: "worker.(*Pool).run". Type arguments contain slashes, too.
+// function leaves out the directories of a function's import path: "worker.(*Pool).run". Type
+// arguments contain slashes, too.
 func function(name string) string {
 	head, _, _ := strings.Cut(name, "[")
 	return name[strings.LastIndexByte(head, '/')+1:]
@@ -67,7 +68,8 @@ func ending(name string, width int) string {
 // blocks are a bar's heights, lowest first.
 var blocks = []rune("▁▂▃▄▅▆▇█")
 
-// sparkline draws one bar per count, the fullest at full height. An empty stretch is blank, so that rare samples still show.
+// sparkline draws one bar per count, the fullest at full height. An empty stretch is blank, so that
+// rare samples still show.
 func sparkline(hist [][2]int64) string {
 	var most int64
 	for _, h := range hist {
