@@ -111,7 +111,7 @@ const (
 	ArgPinGoID, ArgPinExt, ArgPinStack                             = 0, 1, 2             // Pin; ext before, or -1
 	ArgUntil, ArgSwitches, ArgMigrations                           = 0, 1, 2             // Sum; ArgUntil also SumLock
 	ArgSumRun, ArgSumRunq, ArgSumBlocked                           = 3, 4, 5             // Sum
-	ArgChecks, ArgHandoffs, ArgWakeNS, ArgCPUNS                     = 1, 2, 3, 4          // SumLock
+	ArgChecks, ArgHandoffs, ArgWakeNS, ArgCPUNS                    = 1, 2, 3, 4          // SumLock
 	ArgSamples, ArgSampleSum, ArgSampleLeast, ArgSampleMost        = 0, 1, 2, 3          // SampleTotal
 	ArgBucket, ArgBucketCount                                      = 0, 1                // SampleBucket: a value in it
 	ArgMoveFrom, ArgMoveTo, ArgMoveWhy, ArgMoveCount               = 0, 1, 2, 3          // Move

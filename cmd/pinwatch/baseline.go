@@ -12,26 +12,27 @@ import (
 
 	"github.com/pinwatch/pinwatch/internal/contract"
 	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/report/text"
 )
 
 // verdictWriters are the formats of verify. expect is nil without a baseline.
-var verdictWriters = map[string]func(w io.Writer, vs []*report.Verdicts, expect *report.Baseline, o report.TextOptions) error{
-	"text": func(w io.Writer, vs []*report.Verdicts, _ *report.Baseline, o report.TextOptions) error {
-		return report.WriteVerdictsText(w, vs, o)
+var verdictWriters = map[string]func(w io.Writer, vs []*report.Verdicts, expect *report.Baseline, o text.Options) error{
+	"text": func(w io.Writer, vs []*report.Verdicts, _ *report.Baseline, o text.Options) error {
+		return text.WriteVerdicts(w, vs, o)
 	},
-	"json": func(w io.Writer, vs []*report.Verdicts, _ *report.Baseline, _ report.TextOptions) error {
+	"json": func(w io.Writer, vs []*report.Verdicts, _ *report.Baseline, _ text.Options) error {
 		return report.WriteVerdictsJSON(w, vs)
 	},
-	"baseline": func(w io.Writer, vs []*report.Verdicts, _ *report.Baseline, _ report.TextOptions) error {
+	"baseline": func(w io.Writer, vs []*report.Verdicts, _ *report.Baseline, _ text.Options) error {
 		return report.WriteVerdictsBaseline(w, vs)
 	},
-	"junit": func(w io.Writer, vs []*report.Verdicts, expect *report.Baseline, _ report.TextOptions) error {
+	"junit": func(w io.Writer, vs []*report.Verdicts, expect *report.Baseline, _ text.Options) error {
 		return report.WriteVerdictsJUnit(w, vs, expect)
 	},
-	"markdown": func(w io.Writer, vs []*report.Verdicts, _ *report.Baseline, _ report.TextOptions) error {
+	"markdown": func(w io.Writer, vs []*report.Verdicts, _ *report.Baseline, _ text.Options) error {
 		return report.WriteVerdictsMarkdown(w, vs)
 	},
-	"html": func(w io.Writer, vs []*report.Verdicts, _ *report.Baseline, _ report.TextOptions) error {
+	"html": func(w io.Writer, vs []*report.Verdicts, _ *report.Baseline, _ text.Options) error {
 		return report.WriteVerdictsHTML(w, vs)
 	},
 }

@@ -40,7 +40,7 @@ func (d *calibrationDoc) write(t *testing.T, file string) {
 		}
 	}
 	var own [][]string
-	for _, o := range r.Observer.Own {
+	for _, o := range r.Observer.Overhead {
 		body := "–"
 		if o.NS != nil {
 			body = duration(int64(*o.NS))

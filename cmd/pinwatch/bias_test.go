@@ -177,7 +177,7 @@ func TestBiasIsMeasured(t *testing.T) {
 	}
 	r := parse(t, stdout)
 	bodies := map[float64]bool{}
-	for _, o := range r.Observer.Own {
+	for _, o := range r.Observer.Overhead {
 		if o.NS != nil {
 			bodies[*o.NS] = true
 		}

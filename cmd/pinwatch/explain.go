@@ -8,7 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
-	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/report/text"
 )
 
 func explainCommand(s streams) *cli.Command {
@@ -27,7 +27,7 @@ Examples:
 		Action: func(c *cli.Context) error {
 			switch c.NArg() {
 			case 0:
-				return explainWrite(report.WriteStatements(s.out, contract.Statements(), textOptions(s.out)))
+				return explainWrite(text.WriteStatements(s.out, contract.Statements(), textOptions(s.out)))
 			case 1:
 			default:
 				return usagef("explain one statement at a time, for instance P-8")
@@ -40,7 +40,7 @@ Examples:
 			if err != nil {
 				fmt.Fprintln(s.err, "pinwatch: the last verdict is not known:", oneLine(err))
 			}
-			return explainWrite(report.WriteStatement(s.out, st, last, textOptions(s.out)))
+			return explainWrite(text.WriteStatement(s.out, st, last, textOptions(s.out)))
 		},
 	}
 }

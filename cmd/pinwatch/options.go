@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/pinwatch/pinwatch/internal/observe"
+	"github.com/pinwatch/pinwatch/internal/unit"
 	"github.com/pinwatch/pinwatch/loader"
 )
 
@@ -152,19 +152,15 @@ func parseRate(value string) (int, error) {
 	return int(n), nil
 }
 
-// parseSize reads bytes with an optional K, M or G.
+// parseSize reads the size of the ring buffer in bytes.
 func parseSize(value string) (int, error) {
 	const least, most = 4 << 10, 1 << 30
-	var n int64
-	var unit string
-	if _, err := fmt.Sscanf(value+" ", "%d%s ", &n, &unit); err != nil && unit == "" {
-		if n, err = strconv.ParseInt(value, 10, 64); err != nil {
-			return 0, usagef("--ring-size %s: want bytes, for instance 4M", strconv.Quote(value))
-		}
+	n, err := unit.ParseBytes(value)
+	if err != nil {
+		return 0, usagef("--ring-size: %v", err)
 	}
-	shift, ok := map[string]uint{"": 0, "K": 10, "M": 20, "G": 30}[strings.TrimSuffix(strings.ToUpper(unit), "B")]
-	if !ok || n < 0 || n > most || n<<shift < least || n<<shift > most {
+	if n < least || n > most {
 		return 0, usagef("--ring-size %s: want between 4K and 1G", strconv.Quote(value))
 	}
-	return int(n << shift), nil
+	return int(n), nil
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/report/text"
 )
 
 // output is where one observation's reports go.
@@ -18,7 +19,7 @@ type output struct {
 	format  string
 	report  io.Writer // the final report, or every ndjson object
 	lines   io.Writer // a line per interval
-	text    report.TextOptions
+	text    text.Options
 	printed int // lines so far
 
 	file    *truncateFirst // nil for the standard streams
@@ -48,18 +49,18 @@ func openOutput(s streams, o options) (*output, error) {
 		return nil, fmt.Errorf("--out: %w", err)
 	}
 	out.file = &truncateFirst{f: f}
-	out.report, out.text = out.file, report.TextOptions{Verbose: o.verbose}
+	out.report, out.text = out.file, text.Options{Verbose: o.verbose}
 	return out, nil
 }
 
 // textOptions: colour and the terminal's width only on a terminal.
-func textOptions(w io.Writer) report.TextOptions {
+func textOptions(w io.Writer) text.Options {
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return report.TextOptions{}
+		return text.Options{}
 	}
-	o := report.TextOptions{Color: os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
-	if width, _, err := term.GetSize(int(f.Fd())); err == nil && width < report.DefaultWidth {
+	o := text.Options{Color: os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+	if width, _, err := term.GetSize(int(f.Fd())); err == nil && width < text.DefaultWidth {
 		o.Width = width
 	}
 	return o
@@ -88,12 +89,12 @@ func (o *output) interval(r *report.Report) error {
 		return explainWrite(report.WriteNDJSON(o.report, r))
 	}
 	if o.printed%headerEvery == 0 {
-		if err := report.WriteLineHeader(o.lines); err != nil {
+		if err := text.WriteLineHeader(o.lines); err != nil {
 			return explainWrite(err)
 		}
 	}
 	o.printed++
-	return explainWrite(report.WriteLine(o.lines, r))
+	return explainWrite(text.WriteLine(o.lines, r))
 }
 
 // headerEvery is how many lines stand under one header, so that it does not scroll out of sight.
@@ -107,7 +108,7 @@ func (o *output) final(r *report.Report) error {
 	case "json":
 		return explainWrite(report.WriteJSON(o.report, r))
 	}
-	return explainWrite(report.WriteText(o.report, r, o.text))
+	return explainWrite(text.WriteReport(o.report, r, o.text))
 }
 
 func explainWrite(err error) error {

@@ -15,6 +15,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/observe/windowreport"
 	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/report/text"
 	"github.com/pinwatch/pinwatch/internal/threadlist"
 )
 
@@ -110,5 +111,5 @@ func threads(ctx context.Context, s streams, pid int, format, offsets string) er
 	if format == "json" {
 		return explainWrite(report.WriteThreadListJSON(s.out, list))
 	}
-	return explainWrite(report.WriteThreadListText(s.out, list, textOptions(s.out)))
+	return explainWrite(text.WriteThreadList(s.out, list, textOptions(s.out)))
 }

@@ -111,7 +111,7 @@ func checkKernelSide(t *testing.T, p *testenv.Proc, l report.ThreadList) {
 		t.Errorf("%d threads listed, %d there", len(l.Threads), n)
 	}
 	for _, th := range l.Threads {
-		if th.OwnTID == nil || *th.OwnTID != th.TID || th.State == nil || th.CPU == nil || th.Affinity == nil || th.Nice == nil ||
+		if th.NSTID == nil || *th.NSTID != th.TID || th.State == nil || th.CPU == nil || th.Affinity == nil || th.Nice == nil ||
 			th.Policy == nil || *th.Policy != "SCHED_OTHER" || th.CPUSeconds == nil || th.AgeSeconds == nil || *th.AgeSeconds > 600 {
 			t.Errorf("incomplete: %s", row(th))
 		}
@@ -177,10 +177,10 @@ func TestThreadsNamespace(t *testing.T) {
 	}
 	for i := range l.Threads {
 		th := &l.Threads[i]
-		if th.OwnTID == nil || *th.OwnTID == th.TID {
+		if th.NSTID == nil || *th.NSTID == th.TID {
 			t.Fatalf("no id of its own: %s", row(*th))
 		}
-		th.TID = *th.OwnTID
+		th.TID = *th.NSTID
 	}
 	checkPins(t, l, account, false)
 }

@@ -2,65 +2,80 @@ package contract
 
 import "fmt"
 
-// The checklists judge programs, not the runtime. Such a line holds when what pinwatch says of programs tells one that keeps to it
-// from one that does not, or when what it guards against is measured to happen.
+// The checklists judge programs, not the runtime. A line of a checklist holds when pinwatch reports
+// the programs that break it and no others, or when the damage that the line prevents is measured
+// to happen.
 
-// told is the clauses of a line that a finding of pinwatch's, or a diagnostic of its analyzer, stands for.
-func told(from, finding string) []Clause {
+// detects gives the clauses of a line that a finding of the report, or a diagnostic of the
+// analyzer, detects.
+func detects(from, finding string) []Clause {
+	const holds = "pinwatch reports the program that breaks it, and not the one that keeps it"
 	return []Clause{
-		{From: from, Test: Always{Good: finding + "_bad_told", Of: finding + "_bad", Least: 1, Words: "found in %s of %s programs that break it", Timed: true},
-			Holds: "pinwatch tells the programs that break it from those that keep it", Broken: "a program that breaks it passes"},
-		{From: from, Test: Never{Bad: finding + "_good_told", Of: finding + "_good", Least: 1, Words: "in %s of %s that keep it"},
-			Holds: "pinwatch tells the programs that break it from those that keep it", Broken: "a program that keeps it is told of"},
+		{From: from, Test: Always{Good: finding + "_bad_told", Of: finding + "_bad", Least: 1,
+			Words: "found in %s of %s programs that break it", Timed: true},
+			Holds: holds, Broken: "a program that breaks it is not reported"},
+		{From: from, Test: Never{Bad: finding + "_good_told", Of: finding + "_good", Least: 1,
+			Words: "in %s of %s that keep it"},
+			Holds: holds, Broken: "a program that keeps it is reported"},
 	}
 }
 
-// byFinding is a checklist line that a finding of the attach report watches over.
+// byFinding is a line that a finding of the report detects.
 func byFinding(id, section, claim, finding string, more ...Clause) Statement {
 	return Statement{
 		ID: id, Section: section, Claim: claim,
-		Method:  fmt.Sprintf("a program that breaks it and one that keeps it, observed; whether the report has the finding %s", finding),
+		Method: fmt.Sprintf("a program that breaks it and one that keeps it, observed; whether the report has the "+
+			"finding %s", finding),
 		Refuter: "a program that breaks it without the finding, or one that keeps it with the finding",
 		Want:    "the finding " + finding + ", of the bad program only",
-		Clauses: append(told("programs", finding), more...),
+		Clauses: append(detects("programs", finding), more...),
 	}
 }
 
-// bySource is a checklist line that is read in the source.
+// bySource is a line that the analyzer checks in the source.
 func bySource(id, section, claim, rule string) Statement {
 	return Statement{
 		ID: id, Section: section, Claim: claim,
 		Method:  "a source file that breaks it and one that keeps it, read by the analyzer of pinwatch vet",
 		Refuter: "a file that breaks it without a diagnostic, or one that keeps it with one",
 		Want:    "a diagnostic, of the bad file only",
-		Clauses: told("source", rule),
+		Clauses: detects("source", rule),
 	}
 }
 
 var compliance = []Statement{
-	bySource("C-1", Compliance, "every call of LockOSThread has a comment that says why the goroutine must be pinned", "comment"),
-	byFinding("C-2", Compliance, "every LockOSThread has its deferred UnlockOSThread in the same function, or says why not", "exit-while-locked-churn"),
+	bySource("C-1", Compliance,
+		"every call of LockOSThread has a comment with the reason why the goroutine must be pinned", "comment"),
+	byFinding("C-2", Compliance,
+		"every LockOSThread has its deferred UnlockOSThread in the same function, or a comment with the reason why "+
+			"not", "exit-while-locked-churn"),
 	byFinding("C-3", Compliance, "a worker goroutine is pinned, not the goroutine of a caller", "per-request-pinning"),
-	bySource("C-4", Compliance, "callers reach the pinned goroutine through a channel or a function, and need not be on its thread", "caller"),
-	bySource("C-5", Compliance, "state of the thread is set up by the pinned goroutine, after LockOSThread and before its loop", "setup"),
+	bySource("C-4", Compliance,
+		"callers reach the pinned goroutine through a channel or a function, and need not be on its thread", "caller"),
+	bySource("C-5", Compliance,
+		"state of the thread is set up by the pinned goroutine, after LockOSThread and before its loop", "setup"),
 	{
 		ID: "C-6", Section: Compliance,
 		Claim:   "state of the thread is cleaned up by the pinned goroutine before UnlockOSThread",
-		Method:  "goroutines leave a name on their thread; whether others meet it there",
-		Refuter: "state left on a thread that nobody ever meets",
-		Want:    "others meet what was left",
-		Clauses: []Clause{{From: "migrate", Test: Happens{Count: "unlocked_strange", Of: "unlocked_looks", Least: 500, Words: "others' state met %s times in %s looks"},
-			Holds: "what is left on a thread is met by whoever runs there next, so it has to be cleaned up", Broken: "nobody met what was left on threads"}},
+		Method:  "goroutines leave a name on their thread; whether other goroutines find it there",
+		Refuter: "state left on a thread that no other goroutine ever finds",
+		Want:    "other goroutines find the state",
+		Clauses: []Clause{{From: "migrate", Test: Happens{Count: "unlocked_strange", Of: "unlocked_looks", Least: 500,
+			Words: "state of other goroutines found in %s of %s samples"},
+			Holds:  "the next goroutine on the thread finds the state, so it has to be cleaned up",
+			Broken: "no goroutine found state that another had left"}},
 	},
-	byFinding("C-7", Compliance, "a worker can be told to stop, and then lets go of its thread", "leaked-pin"),
+	byFinding("C-7", Compliance, "a worker can be stopped, and then releases its thread", "leaked-pin"),
 	{
 		ID: "C-8", Section: Compliance,
-		Claim:   "a service says at its start how many goroutines it pins",
+		Claim:   "a service logs at its start how many goroutines it pins",
 		Method:  "the number that a program announces against the locked threads that pinwatch sees",
 		Refuter: "a number that pinwatch does not confirm",
 		Want:    "announced = seen",
-		Clauses: []Clause{{From: "pins", Test: Always{Good: "locked_threads", Of: "pinned", Least: 3, Words: "%s locked threads seen, %s announced"},
-			Holds: "what a program announces can be held against what is", Broken: "the number announced is not that of the locked threads"}},
+		Clauses: []Clause{{From: "pins", Test: Always{Good: "locked_threads", Of: "pinned", Least: 3,
+			Words: "%s locked threads seen, %s announced"},
+			Holds:  "the announced number can be compared with the locked threads",
+			Broken: "the number announced is not that of the locked threads"}},
 	},
 	{
 		ID: "C-9", Section: Compliance,
@@ -68,10 +83,14 @@ var compliance = []Statement{
 		Method:  "the Threads line of /proc/PID/status, which monitors read, against the kernel's list of threads",
 		Refuter: "a number that is not the kernel's",
 		Want:    "Threads = kernel's count",
-		Clauses: []Clause{{From: "pins", Test: Always{Good: "proc_threads", Of: "kernel_threads", Least: 3, Words: "Threads: %s of %s threads"},
-			Holds: "the number that monitors read is the kernel's", Broken: "the number that monitors read is not the kernel's"}},
+		Clauses: []Clause{{From: "pins", Test: Always{Good: "proc_threads", Of: "kernel_threads", Least: 3,
+			Words: "Threads: %s of %s threads"},
+			Holds:  "the number that monitors read is the kernel's",
+			Broken: "the number that monitors read is not the kernel's"}},
 	},
-	byFinding("C-10", Compliance, "an alarm is raised when there are far more threads than the program's base and its pins need", "thread-surplus"),
+	byFinding("C-10", Compliance,
+		"an alarm is raised when there are far more threads than the program's base and its pins "+
+			"need", "thread-surplus"),
 }
 
 var review = []Statement{
@@ -81,13 +100,19 @@ var review = []Statement{
 	byFinding("R-4", Review, "does the worker begin, drain and end in order?", "leaked-pin"),
 	{
 		ID: "R-5", Section: Review,
-		Claim:   "is a failure of the worker dealt with: panics recovered, the worker replaced?",
+		Claim:   "is a failure of the worker handled: panics recovered, the worker replaced?",
 		Method:  "as E-5: panics of locked goroutines, recovered and not",
-		Refuter: "a panic that is not recovered and costs nothing",
-		Want:    "recovered: goes on locked; else: the process ends",
+		Refuter: "a panic that is not recovered and ends nothing",
+		Want:    "recovered: still locked; else: the process ends",
 		Clauses: []Clause{
-			{From: "exit", Test: Always{Good: "crashed", Of: "crashes", Least: 1, Words: "%s of %s processes ended by the panic"}, Holds: "a panic that nobody recovers takes the whole process along", Broken: "the process went on"},
-			{From: "exit", Test: Never{Bad: "recovered_moves", Of: "recovered_looks", Least: 200, Words: "moved in %s of %s looks after a recovery"}, Holds: "the worker goes on locked", Broken: "the lock was gone after the panic"},
+			{From: "exit", Test: Always{Good: "crashed", Of: "crashes", Least: 1,
+				Words: "%s of %s processes ended by the panic"},
+				Holds:  "a panic that is not recovered ends the whole process",
+				Broken: "the process went on"},
+			{From: "exit", Test: Never{Bad: "recovered_moves", Of: "recovered_looks", Least: 200,
+				Words: "moved in %s of %s samples after a recovery"},
+				Holds:  "the worker is still locked",
+				Broken: "the lock was gone after the panic"},
 		},
 	},
 	{
@@ -96,23 +121,26 @@ var review = []Statement{
 		Method:  "as M-5: labelled workers in the goroutine profile",
 		Refuter: "a labelled worker that the profile does not show",
 		Want:    "every labelled worker is found",
-		Clauses: []Clause{{From: "labels", Test: Always{Good: "labelled_found", Of: "labelled", Least: 1, Words: "%s of %s workers found by label"},
+		Clauses: []Clause{{From: "labels", Test: Always{Good: "labelled_found", Of: "labelled", Least: 1,
+			Words: "%s of %s workers found by label"},
 			Holds: "labels make workers visible", Broken: "the profile lacks labels"}},
 	},
 }
 
-// own are what the specification leaves out or has wrong, as measured.
-var own = []Statement{
+// beyond are measured facts that the specification omits or has wrong.
+var beyond = []Statement{
 	{
-		ID: "X-1", Section: Own,
-		Claim:   "a hand-off over a channel between two locked goroutines costs at least 10 times one between others: two context switches instead of none",
+		ID: "X-1", Section: Beyond,
+		Claim: "a hand-off over a channel between two locked goroutines costs at least 10 times one between " +
+			"others: two context switches instead of none",
 		Method:  "ping-pong over channels, both locked and both not, in turn; median of the rounds' ratios",
 		Refuter: "a median ratio below 10",
 		Want:    "≥ 10 ×",
 		Clauses: []Clause{{From: "handoff", Test: Within{Sample: "tax", Lo: 10, Hi: 1e6, Effect: true},
-			Holds: "this is the price of pinning that P-1 to P-10 leave out", Broken: "locked hand-offs are cheaper than that"}},
+			Holds:  "this is the price of pinning that P-1 to P-10 leave out",
+			Broken: "locked hand-offs are cheaper than that"}},
 	}, {
-		ID: "X-2", Section: Own,
+		ID: "X-2", Section: Beyond,
 		Claim:   "the first LockOSThread of a process costs at least 100 times a later one",
 		Method:  "the first call in several processes by the median of later ones; median of the ratios",
 		Refuter: "a median ratio below 100",
@@ -120,25 +148,33 @@ var own = []Statement{
 		Clauses: []Clause{{From: "calls", Test: Within{Sample: "first_ratio", Lo: 100, Hi: 1e9, Effect: true},
 			Holds: "the first call starts the template thread", Broken: "the first call is cheaper than that"}},
 	}, {
-		ID: "X-3", Section: Own,
-		Claim:   "the P of a locked goroutine in a blocking system call is taken after 20 µs to 10 ms, by sysmon",
-		Method:  "at GOMAXPROCS=1 long blocking calls of a locked goroutine; time from the call's begin to the next goroutine's first step, median",
+		ID: "X-3", Section: Beyond,
+		Claim: "the P of a locked goroutine in a blocking system call is taken after 20 µs to 10 ms, by sysmon",
+		Method: "at GOMAXPROCS=1 long blocking calls of a locked goroutine; time from the call's begin to the next " +
+			"goroutine's first step, median",
 		Refuter: "a median outside",
 		Want:    "20 µs–10 ms",
-		Clauses: []Clause{{From: "syscall", Test: Within{Sample: "retake", Lo: 20e3, Hi: 10e6}, Holds: "G-7 happens that long after the call began", Broken: "the P is taken at another time"}},
+		Clauses: []Clause{{From: "syscall", Test: Within{Sample: "retake", Lo: 20e3, Hi: 10e6},
+			Holds: "G-7 happens that long after the call began", Broken: "the P is taken at another time"}},
 	}, {
-		ID: "X-4", Section: Own, Scope: Scope{Since: 25},
+		ID: "X-4", Section: Beyond, Scope: Scope{Since: 25},
 		Claim:   "since Go 1.25 GOMAXPROCS follows the cgroup's CPU quota",
 		Method:  "as V-1.16, for this release",
 		Refuter: "all CPUs taken, and the quota never read",
 		Want:    "the quota is followed",
-		Clauses: []Clause{{From: "quota_now", Test: Always{Good: "followed", Of: "started", Least: 1, Words: "quota followed by %s of %s programs"}, Holds: "the quota is followed", Broken: "all CPUs are taken in spite of the quota"}},
+		Clauses: []Clause{{From: "quota_now", Test: Always{Good: "followed", Of: "started", Least: 1,
+			Words: "quota followed by %s of %s programs"},
+			Holds:  "the quota is followed",
+			Broken: "all CPUs are taken in spite of the quota"}},
 	}, {
-		ID: "X-5", Section: Own, Scope: Scope{Since: 26},
+		ID: "X-5", Section: Beyond, Scope: Scope{Since: 26},
 		Claim:   "since Go 1.26 the metric /sched/threads/total:threads counts the runtime's threads",
 		Method:  "the metric against the kernel's list of threads of a program without C",
 		Refuter: "a value that is not the kernel's",
 		Want:    "metric = kernel's count",
-		Clauses: []Clause{{From: "counts", Test: Always{Good: "metric_total", Of: "kernel_threads", Least: 3, Words: "metric %s, kernel %s", Timed: true}, Holds: "the metric is the kernel's count", Broken: "the metric is another number"}},
+		Clauses: []Clause{{From: "counts", Test: Always{Good: "metric_total", Of: "kernel_threads", Least: 3,
+			Words: "metric %s, kernel %s", Timed: true},
+			Holds:  "the metric is the kernel's count",
+			Broken: "the metric is another number"}},
 	},
 }

@@ -1,23 +1,25 @@
-// Package contract holds what the LockOSThread performance specification states, as data in our own words, and decides by evidence
-// whether it is so. It measures nothing and prints nothing.
+// Package contract holds the statements of the LockOSThread performance specification as data, and
+// decides by evidence whether each is true. It measures nothing and prints nothing.
 //
-// Statement.Judge gives a verdict; Judge holds one cost of an observed program against the range that a statement gives.
+// A Statement has Clauses, and each clause has a Test that decides it by the Record of one
+// experiment. Statement.Judge combines the decisions into an Outcome. Judge compares one cost of an
+// observed program with the range of a statement.
 package contract
 
 import "github.com/pinwatch/pinwatch/correlate"
 
-// Range is one cost the specification states.
+// Range is the range of one cost in the specification.
 type Range struct {
 	Statement string // the specification's number: P-8
-	Phase     string // the phase of correlate.Cost that the statement is checked against
+	Phase     string // of correlate.Cost
 	Lo, Hi    int64  // ns, both ends included
-	Claim     string // what is claimed, in one clause
+	Claim     string
 }
 
-// Ranges are the costs that statements give a range for and every observation measures.
+// Ranges are the ranges of the costs that every observation measures.
 var Ranges = []Range{rangeOf("P-8", "clone_syscall"), rangeOf("P-9", "exit"), rangeOf("P-5", "kernel")}
 
-// rangeOf takes the range from the statement's own test, so that it is written down once.
+// rangeOf takes the range from the statement's test, so that it is written once.
 func rangeOf(id, phase string) Range {
 	s, _ := Find(id)
 	r := Range{Statement: id, Phase: phase, Claim: s.Claim}
@@ -32,7 +34,7 @@ func rangeOf(id, phase string) Range {
 	return r
 }
 
-// RangeOf finds the range that costs of this statement and phase are checked against; false for phases nothing is claimed about.
+// RangeOf finds the range of a phase; false where the specification has none.
 func RangeOf(statement, phase string) (Range, bool) {
 	for _, r := range Ranges {
 		if r.Statement == statement && r.Phase == phase {
@@ -42,23 +44,23 @@ func RangeOf(statement, phase string) (Range, bool) {
 	return Range{}, false
 }
 
-// Word is the outcome of holding a number against a range.
+// Word is the result of comparing a number with a range.
 type Word string
 
 const (
 	In     Word = "in"
 	Below  Word = "below"
 	Above  Word = "above"
-	TooFew Word = "too_few" // fewer than MinSamples samples: no word about the range
+	TooFew Word = "too_few" // fewer than MinSamples samples
 	Open   Word = "open"    // a lower and an upper bound do not agree: the cost lies between them
 )
 
-// MinSamples is the least number of samples a median is judged on. With n independent samples the population's median lies outside
-// [min, max] with probability 2·(1/2)^n; n = 6 is the first where that is below 5 % (golang.org/x/perf/benchmath
-// asks for the same six).
+// MinSamples is the least number of samples for a verdict on a median. With n independent samples
+// the population's median lies outside [min, max] with probability 2·(1/2)^n; n = 6 is the first
+// where that is below 5 % (golang.org/x/perf/benchmath requires the same six).
 const MinSamples = 6
 
-// Verdict is what a cost says about a range.
+// Verdict is the comparison of a cost with a range.
 type Verdict struct {
 	Range  Range
 	Word   Word
@@ -66,11 +68,11 @@ type Verdict struct {
 	N      int64
 	Median int64   // ns, within 1 %; 0 when there is no sample
 	Within float64 // share of the samples inside the range, 0 to 1; 0 when there is no sample
-	Lossy  bool    // the run missed records: nothing is proved by what is left
+	Lossy  bool    // the run missed records: the rest proves nothing
 }
 
-// Judge holds the median of a cost against the range the specification states for its phase; false where it states none.
-// Loss is the whole run's.
+// Judge compares the median of a cost with the specification's range for its phase; false where it
+// has none. Loss is the whole run's.
 func Judge(c *correlate.Cost, loss correlate.Loss) (Verdict, bool) {
 	r, ok := RangeOf(c.ID, c.Phase)
 	if !ok {
@@ -93,8 +95,8 @@ func Judge(c *correlate.Cost, loss correlate.Loss) (Verdict, bool) {
 	return v, true
 }
 
-// Holds says whether the word may be relied on. It may not in a lossy run, and a bound proves one side only: a lower bound
-// alone can prove "above", an upper bound alone "below".
+// Holds is true when the word is proved. It is not in a lossy run, and a bound proves one side
+// only: a lower bound alone can prove "above", an upper bound alone "below".
 func (v Verdict) Holds() bool {
 	switch {
 	case v.Lossy || v.Word == TooFew || v.Word == Open:
@@ -107,8 +109,9 @@ func (v Verdict) Holds() bool {
 	return true
 }
 
-// Between joins the verdicts on a lower and an upper bound of one cost. The word is the one both allow; Open where they leave
-// more than one, TooFew where either has too few samples. N, Median and Within are the upper bound's, the cautious ones.
+// Between joins the verdicts on a lower and an upper bound of one cost. The word is the one that
+// both allow; Open where they leave more than one, TooFew where either has too few samples. N,
+// Median and Within are those of the upper bound.
 func Between(lower, upper Verdict) Verdict {
 	v := upper
 	v.Bound = ""
@@ -126,8 +129,8 @@ func Between(lower, upper Verdict) Verdict {
 	return v
 }
 
-// Lossy says whether a run missed anything that a cost could be made of. A lossy run proves nothing. Broken links are no
-// such loss by themselves: the correlator leaves out what depends on them.
+// Lossy is true when a run missed records that a cost needs. A lossy run proves nothing. Broken
+// links alone are no loss: the correlator leaves out the costs that depend on them.
 func Lossy(l correlate.Loss) bool {
 	return l.Total()+l.Late+l.RecursionMisses > 0
 }

@@ -33,21 +33,32 @@ func TestJudge(t *testing.T) {
 		holds  bool
 		within float64
 	}{
-		{name: "in", cost: cost("P-8", "clone_syscall", "", 9_000, 20_000, 20_000, 30_000, 30_000, 80_000), word: In, holds: true, within: 4.0 / 6},
+		{name: "in", cost: cost("P-8", "clone_syscall", "", 9_000, 20_000, 20_000, 30_000, 30_000, 80_000), word: In,
+			holds: true, within: 4.0 / 6},
 		{name: "below", cost: cost("P-8", "clone_syscall", "", times(6, 9_000)...), word: Below, holds: true},
 		{name: "above", cost: cost("P-9", "exit", "", times(6, 31_000)...), word: Above, holds: true},
-		{name: "same value, other statement", cost: cost("P-8", "clone_syscall", "", times(6, 31_000)...), word: In, holds: true, within: 1},
-		{name: "both ends belong", cost: cost("P-9", "exit", "", 10_000, 10_000, 10_000, 30_000, 30_000, 30_000), word: In, holds: true, within: 1},
+		{name: "same value, other statement", cost: cost("P-8", "clone_syscall", "", times(6, 31_000)...), word: In,
+			holds: true, within: 1},
+		{name: "both ends belong", cost: cost("P-9", "exit", "", 10_000, 10_000, 10_000, 30_000, 30_000, 30_000),
+			word: In, holds: true, within: 1},
 		{name: "five are too few", cost: cost("P-9", "exit", "", times(5, 20_000)...), word: TooFew, within: 1},
 		{name: "none", cost: cost("P-9", "exit", ""), word: TooFew},
-		{name: "lossy in", cost: cost("P-9", "exit", "", times(9, 20_000)...), loss: correlate.Loss{ByKind: map[string]uint64{"exit": 1}}, word: In, within: 1},
-		{name: "late", cost: cost("P-9", "exit", "", times(9, 20_000)...), loss: correlate.Loss{Late: 1}, word: In, within: 1},
-		{name: "missed runs", cost: cost("P-9", "exit", "", times(9, 99_000)...), loss: correlate.Loss{RecursionMisses: 1}, word: Above},
-		{name: "broken links alone", cost: cost("P-9", "exit", "", times(9, 1_000)...), loss: correlate.Loss{BrokenLinks: 1}, word: Below, holds: true},
-		{name: "a lower bound inside proves nothing", cost: cost("P-5", "kernel", "lower", times(6, 2_000)...), word: In, within: 1},
-		{name: "a lower bound above proves above", cost: cost("P-5", "kernel", "lower", times(6, 4_000)...), word: Above, holds: true},
-		{name: "an upper bound below proves below", cost: cost("P-5", "kernel", "upper", times(6, 900)...), word: Below, holds: true},
-		{name: "an upper bound above proves nothing", cost: cost("P-5", "kernel", "upper", times(6, 4_000)...), word: Above},
+		{name: "lossy in", cost: cost("P-9", "exit", "", times(9, 20_000)...),
+			loss: correlate.Loss{ByKind: map[string]uint64{"exit": 1}}, word: In, within: 1},
+		{name: "late", cost: cost("P-9", "exit", "", times(9, 20_000)...), loss: correlate.Loss{Late: 1}, word: In,
+			within: 1},
+		{name: "missed runs", cost: cost("P-9", "exit", "", times(9, 99_000)...),
+			loss: correlate.Loss{RecursionMisses: 1}, word: Above},
+		{name: "broken links alone", cost: cost("P-9", "exit", "", times(9, 1_000)...),
+			loss: correlate.Loss{BrokenLinks: 1}, word: Below, holds: true},
+		{name: "a lower bound inside proves nothing", cost: cost("P-5", "kernel", "lower", times(6, 2_000)...),
+			word: In, within: 1},
+		{name: "a lower bound above proves above", cost: cost("P-5", "kernel", "lower", times(6, 4_000)...),
+			word: Above, holds: true},
+		{name: "an upper bound below proves below", cost: cost("P-5", "kernel", "upper", times(6, 900)...), word: Below,
+			holds: true},
+		{name: "an upper bound above proves nothing", cost: cost("P-5", "kernel", "upper", times(6, 4_000)...),
+			word: Above},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			v, ok := Judge(tt.cost, tt.loss)
@@ -55,7 +66,8 @@ func TestJudge(t *testing.T) {
 				t.Fatal("not judged")
 			}
 			if v.Word != tt.word || v.Holds() != tt.holds || math.Abs(v.Within-tt.within) > 1e-9 {
-				t.Errorf("got %s, holds %t, within %.3f; want %s, %t, %.3f", v.Word, v.Holds(), v.Within, tt.word, tt.holds, tt.within)
+				t.Errorf("got %s, holds %t, within %.3f; want %s, %t, %.3f", v.Word, v.Holds(), v.Within, tt.word,
+					tt.holds, tt.within)
 			}
 			if v.N != tt.cost.Hist.N() || v.Median != tt.cost.Hist.Quantile(0.5) {
 				t.Errorf("n %d, median %d are not the cost's", v.N, v.Median)
@@ -65,7 +77,8 @@ func TestJudge(t *testing.T) {
 }
 
 func TestNothingClaimed(t *testing.T) {
-	for _, c := range []*correlate.Cost{cost("P-8", "spawn", "", 1), cost("P-8", "exit", "", 1), cost("X-handoff", "handoff", "", 1)} {
+	for _, c := range []*correlate.Cost{cost("P-8", "spawn", "", 1), cost("P-8", "exit", "", 1),
+		cost("X-handoff", "handoff", "", 1)} {
 		if v, ok := Judge(c, correlate.Loss{}); ok {
 			t.Errorf("%s %s judged: %+v", c.ID, c.Phase, v)
 		}
@@ -86,7 +99,8 @@ func TestBetween(t *testing.T) {
 	} {
 		v := Between(at("lower", 6, tt.lower), at("upper", 7, tt.upper))
 		if v.Word != tt.want || v.Bound != "" || v.N != 7 {
-			t.Errorf("between %d and %d ns: %s over %d samples, bound %q; want %s over 7", tt.lower, tt.upper, v.Word, v.N, v.Bound, tt.want)
+			t.Errorf("between %d and %d ns: %s over %d samples, bound %q; want %s over 7", tt.lower, tt.upper, v.Word,
+				v.N, v.Bound, tt.want)
 		}
 		if v.Holds() != (tt.want != Open) {
 			t.Errorf("between %d and %d ns: %s holds = %t", tt.lower, tt.upper, v.Word, v.Holds())

@@ -2,45 +2,48 @@ package contract
 
 import "slices"
 
-// Evidence is all that a verdict is made of, by experiment. It is plain data: what is not in it has no say.
+// Evidence is the only input of a verdict: one record for each experiment. It is plain data.
 type Evidence struct {
 	GoVersion   string // that built the workloads: go1.26.8
 	Arch        string // of the machine: amd64
-	Emulated    bool   // its CPUs are: how long something takes there says nothing
+	Emulated    bool   // the CPUs are emulated: durations prove nothing
 	Experiments map[string]*Record
 }
 
-// Record is what one experiment brought.
+// Record holds the results of one experiment.
 type Record struct {
-	Unable string // why it can't be done here; "" = it can
-	Failed string // what went wrong in it; "" = nothing
-	Lossy  bool   // kernel records were lost in it: what was not seen may have happened
-	// Noise is how many CPUs others than the workload and pinwatch kept busy meanwhile, in the mean. Times measured then are not the
-	// statement's fault.
+	Unable string // why it cannot be done here; "" = it can
+	Failed string // the error that ended it; "" = none
+	Lossy  bool   // kernel records were lost: something that was not seen may have happened
+	// Noise is the mean number of CPUs that other load kept busy: neither the workload nor
+	// pinwatch. It makes times longer.
 	Noise     float64
 	Workloads []string // command lines, as the workload command takes them
-	Source    string   // what the numbers were read from: the workload's account, kernel events, the runtime's memory
+	Source    string   // where the numbers are from: the workload's account, kernel events, the runtime's memory
 	Counts    map[string]int64
 	Samples   map[string]Sample
-	Outcomes  map[string]map[string]int64 // of equal runs: by name, how often each outcome came
-	Notes     []string                    // warnings that every verdict from this record carries
+	Outcomes  map[string]map[string]int64 // of equal runs: by name, how often each outcome occurred
+	Notes     []string                    // warnings for every verdict that uses this record
 }
 
-// Sample is a distribution: all its values, or of very many as many, at even ranks, as its median's interval needs.
+// Sample is a distribution: all its values, or of very many a selection at even ranks.
 type Sample struct {
 	Unit   string // ns, ratio
-	N      int64  // how many there were
+	N      int64  // how many were measured
 	Values []float64
-	// Medians are those of the processes, or runs, that the values come from; nil = one. They differ by more than the values of one tell.
+	// Medians are those of the processes, or runs, of the values; nil = one. Processes differ by
+	// more than the values of each.
 	Medians []float64
-	// Bias is the mean part of a value that is pinwatch's own programs, in the sample's unit; 0 where there is none.
+	// Bias is the mean part of a value that is pinwatch's overhead, in the sample's unit; 0 where
+	// there is none.
 	Bias float64
 }
 
-// keptValues of a sample are enough: the interval of a median over 1,000 values is within 3 % of the ranks.
+// keptValues limits the values of a sample. The interval of a median over 1,000 values is within 3
+// % of the ranks.
 const keptValues = 1000
 
-// NewSample keeps as much of the values as a verdict needs.
+// NewSample keeps as many of the values as a verdict needs.
 func NewSample(unit string, values []float64) Sample {
 	values = slices.Clone(values)
 	slices.Sort(values)
@@ -54,7 +57,8 @@ func NewSample(unit string, values []float64) Sample {
 	return s
 }
 
-// Merge adds the evidence of another run: counts add up, samples join, and what was done in one of them was done.
+// Merge adds the evidence of another run: counts are added, samples joined. An experiment that only
+// one of them did is kept.
 func (e *Evidence) Merge(o Evidence) {
 	if e.Experiments == nil {
 		e.Experiments = map[string]*Record{}
@@ -75,7 +79,8 @@ func (e *Evidence) Merge(o Evidence) {
 
 func (r *Record) merge(o *Record) {
 	joined := Record{Lossy: r.Lossy || o.Lossy, Noise: max(r.Noise, o.Noise), Workloads: r.Workloads, Source: r.Source,
-		Counts: map[string]int64{}, Samples: map[string]Sample{}, Outcomes: map[string]map[string]int64{}, Notes: slices.Clone(r.Notes)}
+		Counts: map[string]int64{}, Samples: map[string]Sample{}, Outcomes: map[string]map[string]int64{},
+		Notes: slices.Clone(r.Notes)}
 	for _, from := range []*Record{r, o} {
 		for k, n := range from.Counts {
 			joined.Counts[k] += n
@@ -85,7 +90,7 @@ func (r *Record) merge(o *Record) {
 		}
 		for k, times := range from.Outcomes {
 			for outcome, n := range times {
-				joined.outcome(k, outcome, n)
+				joined.addOutcome(k, outcome, n)
 			}
 		}
 	}
@@ -97,7 +102,8 @@ func (r *Record) merge(o *Record) {
 	*r = joined
 }
 
-func (r *Record) outcome(name, outcome string, n int64) {
+// addOutcome counts n equal runs with an outcome.
+func (r *Record) addOutcome(name, outcome string, n int64) {
 	if r.Outcomes == nil {
 		r.Outcomes = map[string]map[string]int64{}
 	}
@@ -107,8 +113,8 @@ func (r *Record) outcome(name, outcome string, n int64) {
 	r.Outcomes[name][outcome] += n
 }
 
-// Outcome notes one outcome of an equal run.
-func (r *Record) Outcome(name, outcome string) { r.outcome(name, outcome, 1) }
+// Outcome counts one outcome of an equal run.
+func (r *Record) Outcome(name, outcome string) { r.addOutcome(name, outcome, 1) }
 
 func (s Sample) medians() []float64 {
 	if s.Medians == nil && len(s.Values) >= MinSamples {

@@ -17,7 +17,7 @@ const (
 	NotTestable  = "not_testable"
 )
 
-// Outcome is what the evidence says of a statement.
+// Outcome is the verdict on a statement, with the numbers that decided it.
 type Outcome struct {
 	Statement Statement
 	Verdict   string
@@ -29,18 +29,18 @@ type Outcome struct {
 	Warnings  []string
 }
 
-// noisy is how many CPUs others may keep busy before times prove nothing against a statement: a fifth of one is a busy daemon, more is
-// company.
+// noisy is how many CPUs other load may keep busy before times prove nothing against a statement. A
+// fifth of one is a busy daemon.
 const noisy = 0.2
 
-// answer is a clause with what its test found.
+// answer is a clause with the decision of its test.
 type answer struct {
 	Clause
-	finding
+	decision
 	unable string
 }
 
-// Judge decides a statement by the evidence and by nothing else.
+// Judge decides a statement by the evidence alone.
 func (s Statement) Judge(e Evidence) Outcome {
 	o := Outcome{Statement: s}
 	if why := s.outOfScope(e); why != "" {
@@ -62,7 +62,7 @@ func (s Statement) outOfScope(e Evidence) string {
 	case s.Never != "":
 		return s.Never
 	case known && s.Scope.Since > minor:
-		return fmt.Sprintf("claimed from Go 1.%d on; this is %s", s.Scope.Since, e.GoVersion)
+		return fmt.Sprintf("claimed for Go 1.%d and newer; this is %s", s.Scope.Since, e.GoVersion)
 	case s.Scope.Arch != "" && e.Arch != "" && s.Scope.Arch != e.Arch:
 		return fmt.Sprintf("claimed for %s; this is %s", s.Scope.Arch, e.Arch)
 	}
@@ -84,28 +84,33 @@ func (c Clause) answer(e Evidence) answer {
 	r := e.Experiments[c.From]
 	switch {
 	case r == nil:
-		return answer{Clause: c, finding: finding{got: "nothing", need: "the experiment " + c.From + " was not done"}}
+		return answer{Clause: c, decision: decision{got: "nothing", need: "the experiment " + c.From + " was not done"}}
 	case r.Unable != "":
 		return answer{Clause: c, unable: r.Unable}
 	case r.Failed != "":
-		return answer{Clause: c, finding: finding{got: "nothing", need: "the experiment " + c.From + " went wrong: " + r.Failed}}
+		return answer{Clause: c, decision: decision{got: "nothing",
+			need: "the experiment " + c.From + " failed: " + r.Failed}}
 	case e.Emulated && absolute(c.Test):
-		return answer{Clause: c, unable: "absolute times mean nothing in an emulator"}
+		return answer{Clause: c, unable: "durations in an emulator mean nothing"}
 	}
-	a := answer{Clause: c, finding: c.Test.decide(r)}
+	a := answer{Clause: c, decision: c.Test.decide(r)}
 	switch {
-	case e.Emulated && a.timing && a.word > fine:
-		// Its CPUs take turns on what the machine below leaves them, which no noise measured inside tells.
-		return answer{Clause: c, unable: "what comes late, or costs more, in an emulator proves nothing"}
-	case r.Lossy && a.word != thin && (a.absence || a.timing):
-		a.word, a.need = thin, "kernel records were lost"
-	case a.timing && a.word > fine && !a.sure && (r.Noise > noisy || a.wrong != nil && a.wrong.Lo <= r.Noise):
-		a.word, a.need = thin, fmt.Sprintf("others kept %.2g CPUs busy meanwhile: repeat it on a quiet machine", r.Noise)
+	case e.Emulated && a.timing && a.ruling > fulfilled:
+		// The host shares its CPUs between the emulated ones. Noise measured inside does not show
+		// that.
+		return answer{Clause: c, unable: "a delay or a higher cost in an emulator proves nothing"}
+	case r.Lossy && a.ruling != undecided && (a.absence || a.timing):
+		a.ruling, a.need = undecided, "kernel records were lost"
+	case a.timing && a.ruling > fulfilled && !a.despiteLoad &&
+		(r.Noise > noisy || a.late != nil && a.late.Lo <= r.Noise):
+		a.ruling, a.need = undecided, fmt.Sprintf("other load kept %.2g CPUs busy: repeat it on a quiet machine",
+			r.Noise)
 	}
 	return a
 }
 
-// absolute says whether a test holds a time against one that the statement names, not against another time.
+// absolute is true for a test that compares a time with one in the statement, not with another
+// measured time.
 func absolute(t Test) bool {
 	switch t := t.(type) {
 	case Within:
@@ -129,37 +134,41 @@ func (o *Outcome) decide(answers []answer) {
 	claims := func(r Role) bool { return r != Exception }
 	claim := func(r Role) bool { return r == Claim }
 	exception := func(r Role) bool { return r == Exception }
-	is := func(w word) func(answer) bool { return func(a answer) bool { return a.unable == "" && a.word == w } }
+	is := func(r ruling) func(answer) bool {
+		return func(a answer) bool { return a.unable == "" && a.ruling == r }
+	}
 	unable := func(a answer) bool { return a.unable != "" }
 	any := func(Role) bool { return true }
 
 	if a := find(claims, is(broken)); a != nil {
-		o.from(Refuted, a, a.Broken)
+		o.set(Refuted, a, a.Broken)
 	} else if a := find(claims, is(outside)); a != nil {
-		o.from(OutOfRange, a, a.Broken)
+		o.set(OutOfRange, a, a.Broken)
 	} else if a := find(claim, unable); a != nil {
 		o.Verdict, o.Got, o.Why = NotTestable, "nothing", a.unable
-	} else if a := find(any, is(thin)); a != nil {
-		o.from(Inconclusive, a, a.need)
-	} else if a := find(exception, func(a answer) bool { return a.unable == "" && a.word > fine }); a != nil {
-		o.from(HoldsExcept, a, a.Broken)
-	} else if a := find(claim, is(fine)); a != nil {
-		o.from(Holds, a, a.Holds)
+	} else if a := find(any, is(undecided)); a != nil {
+		o.set(Inconclusive, a, a.need)
+	} else if a := find(exception, func(a answer) bool { return a.unable == "" && a.ruling > fulfilled }); a != nil {
+		o.set(HoldsExcept, a, a.Broken)
+	} else if a := find(claim, is(fulfilled)); a != nil {
+		o.set(Holds, a, a.Holds)
 	} else {
-		o.Verdict, o.Got, o.Why = NotTestable, "nothing", "nothing decides it"
+		o.Verdict, o.Got, o.Why = NotTestable, "nothing", "no clause decides it"
 	}
 }
 
-func (o *Outcome) from(verdict string, a *answer, why string) {
+// set takes the numbers of the answer that decides.
+func (o *Outcome) set(verdict string, a *answer, why string) {
 	o.Verdict, o.N, o.Statistic, o.Interval, o.Got, o.Why = verdict, a.n, a.statistic, a.interval, a.got, why
 }
 
-// collect adds what the deciding clause does not say: the others' numbers and what was not examined.
+// collect adds the numbers of the other clauses, and warnings about clauses that could not be
+// examined.
 func (o *Outcome) collect(answers []answer, e Evidence) {
 	if o.Verdict == Holds || o.Verdict == HoldsExcept {
 		got := []string{o.Got}
 		for _, a := range answers {
-			if a.unable == "" && a.word == fine && !slices.Contains(got, a.got) {
+			if a.unable == "" && a.ruling == fulfilled && !slices.Contains(got, a.got) {
 				got = append(got, a.got)
 			}
 		}
@@ -174,7 +183,7 @@ func (o *Outcome) collect(answers []answer, e Evidence) {
 				o.warn(n)
 			}
 			if r.Noise > noisy && a.timing {
-				o.warn(fmt.Sprintf("others kept %.1f CPUs busy during %s", r.Noise, a.From))
+				o.warn(fmt.Sprintf("other load kept %.1f CPUs busy during %s", r.Noise, a.From))
 			}
 		}
 	}

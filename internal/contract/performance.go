@@ -1,6 +1,6 @@
 package contract
 
-// The specification writes "~" before its costs; the ends are taken as they stand. ns.
+// The specification writes "~" before its costs; the ends are taken literally. ns.
 const (
 	creationLo, creationHi       = 10_000, 50_000
 	destructionLo, destructionHi = 10_000, 30_000
@@ -16,20 +16,28 @@ var sinceLinux = Scope{Since: 16, OS: "Linux", Arch: "amd64"}
 var performance = []Statement{
 	{
 		ID: "P-1", Section: Performance, Scope: sinceLinux,
-		Claim:   "each locked goroutine takes exactly one thread out of general scheduling",
-		Method:  "a number of goroutines lock themselves; threads that the runtime's memory shows locked, and threads it started only for that",
+		Claim: "each locked goroutine takes exactly one thread out of general scheduling",
+		Method: "a number of goroutines lock themselves; the locked threads in the runtime's memory, and threads " +
+			"that were started only for them",
 		Refuter: "more or fewer threads taken than goroutines locked",
 		Want:    "1 thread each",
 		Clauses: []Clause{
-			{From: "pins", Test: Always{Good: "locked_threads", Of: "pinned", Least: 3, Words: "%s threads locked for %s goroutines"},
-				Holds: "each locked goroutine held a thread of its own", Broken: "the number of locked threads is not that of locked goroutines"},
-			{From: "pins", Role: Exception, Test: Never{Bad: "template_threads", Of: "pinned", Least: 1, Words: "threads taken besides: %s, for %s locked goroutines"},
-				Holds: "no other thread was taken", Broken: "the first lock of a process also starts the template thread, which never ends and runs no goroutine"},
+			{From: "pins", Test: Always{Good: "locked_threads", Of: "pinned", Least: 3,
+				Words: "%s threads locked for %s goroutines"},
+				Holds:  "each locked goroutine had a thread to itself",
+				Broken: "locked threads and locked goroutines differ in number"},
+			{From: "pins", Role: Exception, Test: Never{Bad: "template_threads", Of: "pinned", Least: 1,
+				Words: "%s more threads taken, for %s locked goroutines"},
+				Holds: "no other thread was taken",
+				Broken: "the first lock of a process also starts the template thread, which never ends and runs no " +
+					"goroutine"},
 		},
 	}, {
 		ID: "P-2", Section: Performance, Scope: sinceLinux,
-		Claim:   "when locks or blocking leave no thread for goroutines that are ready, the runtime makes new ones within 10 ms",
-		Method:  "bursts of goroutines that lock themselves and block until no thread is left; time from the last one's block to the first run of what waits",
+		Claim: "when locks or blocking leave no thread for goroutines that are ready, the runtime makes new ones " +
+			"within 10 ms",
+		Method: "bursts of goroutines that lock themselves and block until no thread is left; time from the last " +
+			"block to the first run of a waiting goroutine",
 		Refuter: "a median above 10 ms",
 		Want:    "≤ 10 ms",
 		Clauses: []Clause{{From: "saturate", Test: Within{Sample: "growth", Lo: 0, Hi: growthLimit},
@@ -41,9 +49,12 @@ var performance = []Statement{
 		Refuter: "a median of 100 ns or more",
 		Want:    "< 100 ns",
 		Clauses: []Clause{
-			{From: "calls", Test: Within{Sample: "lock", Label: "later calls", Lo: 0, Hi: callLimit}, Holds: "a call is a few instructions", Broken: "a call costs more"},
-			{From: "calls", Role: Exception, Test: Within{Sample: "first_lock", Label: "first call", Lo: 0, Hi: callLimit},
-				Holds: "the first call too", Broken: "not the first call of a process: it starts the template thread"},
+			{From: "calls", Test: Within{Sample: "lock", Label: "later calls", Lo: 0, Hi: callLimit},
+				Holds: "a call is a few instructions", Broken: "a call costs more"},
+			{From: "calls", Role: Exception, Test: Within{Sample: "first_lock", Label: "first call", Lo: 0,
+				Hi: callLimit},
+				Holds:  "the first call too",
+				Broken: "except for the first call of a process: it starts the template thread"},
 		},
 	}, {
 		ID: "P-4", Section: Performance, Scope: sinceLinux,
@@ -51,68 +62,91 @@ var performance = []Statement{
 		Method:  "loops of calls timed as a whole; median",
 		Refuter: "a median of 100 ns or more",
 		Want:    "< 100 ns",
-		Clauses: []Clause{{From: "calls", Test: Within{Sample: "unlock", Lo: 0, Hi: callLimit}, Holds: "a call is a few instructions", Broken: "a call costs more"}},
+		Clauses: []Clause{{From: "calls", Test: Within{Sample: "unlock", Lo: 0, Hi: callLimit},
+			Holds: "a call is a few instructions", Broken: "a call costs more"}},
 	}, {
 		ID: "P-5", Section: Performance, Scope: sinceLinux,
-		Claim:   "preempting a locked goroutine by SIGURG takes 1–3 µs of kernel time",
-		Method:  "garbage collections interrupt a locked loop; kernel events: tgkill alone is the lower bound, tgkill to delivery on a running thread the upper; both medians",
+		Claim: "preempting a locked goroutine by SIGURG takes 1–3 µs of kernel time",
+		Method: "garbage collections interrupt a locked loop; kernel events: tgkill alone is the lower bound, " +
+			"tgkill to delivery on a running thread the upper; both medians",
 		Refuter: "both bounds outside the range, or collections without a SIGURG",
 		Want:    "1–3 µs",
 		Clauses: []Clause{
-			{From: "storm", Test: Happens{Count: "sigurg_sent", Of: "collections", Least: 50, Words: "%s SIGURG in %s collections"},
-				Holds: "collections send SIGURG", Broken: "collections came without any SIGURG: locked goroutines are not preempted by it"},
-			{From: "storm", Test: Bounded{Lower: "preempt_lower", Upper: "preempt_upper", Lo: preemptionLo, Hi: preemptionHi},
-				Holds: "the kernel's part is in range by both bounds", Broken: "the kernel's part is outside the range by both bounds"},
+			{From: "storm", Test: Happens{Count: "sigurg_sent", Of: "collections", Least: 50,
+				Words: "%s SIGURG in %s collections"},
+				Holds:  "collections send SIGURG",
+				Broken: "collections came without any SIGURG: locked goroutines are not preempted by it"},
+			{From: "storm", Test: Bounded{Lower: "preempt_lower", Upper: "preempt_upper", Lo: preemptionLo,
+				Hi: preemptionHi},
+				Holds:  "the kernel's part is in range by both bounds",
+				Broken: "the kernel's part is outside the range by both bounds"},
 		},
 	}, {
 		ID: "P-6", Section: Performance, Scope: sinceLinux,
-		Claim:   "a locked loop without calls can be preempted, at a higher cost than an unlocked one",
-		Method:  "loops without calls under stops of the world; pairs of loops that are preempted for each other, with a locked one and without: time that nobody ran in a change there and back, Mann-Whitney test",
-		Refuter: "a loop that is not interrupted, or changes that take a locked loop no longer than others",
+		Claim: "a locked loop without calls can be preempted, at a higher cost than an unlocked one",
+		Method: "loops without calls under stops of the world; pairs of loops that are preempted for each other, " +
+			"with a locked one and without: time in which neither ran during a change and its reverse, Mann-Whitney " +
+			"test",
+		Refuter: "a loop that is not interrupted, or changes that take no longer with a locked loop",
 		Want:    "interrupted, and for longer than unlocked",
 		Clauses: []Clause{
 			{From: "slices", Test: Dearer{"cycle_locked", "cycle_unlocked", 50},
-				Holds: "to go away and come back takes a locked goroutine longer: threads have to be woken for it", Broken: "a preemption costs a locked loop no more than an unlocked one"},
+				Holds:  "a change and its reverse take longer with a locked goroutine: threads have to be woken for it",
+				Broken: "a preemption costs a locked loop no more than an unlocked one"},
 			preemptible,
 		},
 	}, {
 		ID: "P-7", Section: Performance, Scope: sinceLinux,
-		Claim:   "a loop of short C calls is 5–25 % faster on a locked goroutine; for long calls the difference is negligible",
-		Method:  "rounds of C calls locked and unlocked in turn; median of the rounds' ratios of CPU time, unlocked by locked",
+		Claim: "a loop of short C calls is 5–25 % faster on a locked goroutine; for long calls the difference is " +
+			"negligible",
+		Method: "rounds of C calls locked and unlocked in turn; median of the rounds' ratios of CPU time, unlocked " +
+			"by locked",
 		Refuter: "an interval of the ratio outside 1.05–1.25",
 		Want:    "1.05–1.25 × for short calls",
-		Clauses: []Clause{{From: "cgo", Test: Within{Sample: "short_ratio", Label: "short calls", Lo: tlsLo, Hi: tlsHi, Effect: true, Paired: true},
-			Holds: "short calls are faster by that much", Broken: "not what a lock does to short C calls: nothing on their path depends on it"},
-			{From: "cgo", Test: Within{Sample: "long_ratio", Label: "long calls", Lo: 2 - tlsLo, Hi: tlsLo, Effect: true, Paired: true},
-				Holds: "for long calls the difference is below 5 %", Broken: "the difference is 5 % or more for long calls too"}},
+		Clauses: []Clause{{From: "cgo", Test: Within{Sample: "short_ratio", Label: "short calls", Lo: tlsLo, Hi: tlsHi,
+			Effect: true, Paired: true},
+			Holds:  "short calls are faster by that much",
+			Broken: "a lock does not do that to short C calls: no code on their path depends on it"},
+			{From: "cgo", Test: Within{Sample: "long_ratio", Label: "long calls", Lo: 2 - tlsLo, Hi: tlsLo,
+				Effect: true, Paired: true},
+				Holds:  "for long calls the difference is below 5 %",
+				Broken: "the difference is 5 % or more for long calls too"}},
 	}, {
 		ID: "P-8", Section: Performance, Scope: sinceLinux,
-		Claim:   "creating a thread, a clone(2) system call, takes 10–50 µs",
-		Method:  "six processes whose goroutines exit while locked, which forces new threads; kernel events: enter of clone to its return in the parent, median, with an interval as wide as the processes differ",
+		Claim: "creating a thread, a clone(2) system call, takes 10–50 µs",
+		Method: "six processes whose goroutines exit while locked, which forces new threads; kernel events: enter " +
+			"of clone to its return in the parent, median, with an interval as wide as the processes differ",
 		Refuter: "a median outside the range",
 		Want:    "10–50 µs",
 		Clauses: []Clause{{From: "churn", Test: Within{Sample: "clone_syscall", Lo: creationLo, Hi: creationHi},
 			Holds: "the system call takes that long", Broken: "the system call takes another time"}},
 	}, {
 		ID: "P-9", Section: Performance, Scope: sinceLinux,
-		Claim:   "destroying a thread takes 10–30 µs",
-		Method:  "six processes whose goroutines exit while locked; kernel events: enter of exit to the thread's last moment on a CPU, median, with an interval as wide as the processes differ",
+		Claim: "destroying a thread takes 10–30 µs",
+		Method: "six processes whose goroutines exit while locked; kernel events: enter of exit to the thread's " +
+			"last moment on a CPU, median, with an interval as wide as the processes differ",
 		Refuter: "a median outside the range",
 		Want:    "10–30 µs",
 		Clauses: []Clause{{From: "churn", Test: Within{Sample: "exit", Lo: destructionLo, Hi: destructionHi},
 			Holds: "exit(2) takes that long", Broken: "exit(2) takes another time"}},
 	}, {
 		ID: "P-10", Section: Performance, Scope: sinceLinux,
-		Claim:   "during a C call of a locked goroutine its thread does nothing else and its P is free for others",
-		Method:  "at GOMAXPROCS=1 a locked goroutine calls C functions that sleep while another wants to run; whether it ran, and on which thread",
-		Refuter: "nobody else runs during a long C call, or another goroutine on the calling thread",
+		Claim: "during a C call of a locked goroutine its thread does nothing else and its P is free for others",
+		Method: "at GOMAXPROCS=1 a locked goroutine calls C functions that sleep while another wants to run; " +
+			"whether it ran, and on which thread",
+		Refuter: "no other goroutine runs during a long C call, or another goroutine on the calling thread",
 		Want:    "others run, on other threads",
 		Clauses: []Clause{
-			{From: "cgo", Test: Always{Good: "long_others_ran", Of: "long_calls", Least: 6, Words: "others ran during %s of %s long C calls", Timed: true},
-				Holds: "the P was taken away during every long call", Broken: "the P stayed with a thread that was in C for long"},
-			{From: "cgo", Test: Never{Bad: "moves", Of: "looks", Least: 6, Words: "on another thread after %s of %s C calls"},
-				Holds: "the goroutine was on its thread after every call", Broken: "the goroutine came back on another thread"},
-			{From: "cgo", Test: Never{Bad: "intruders", Of: "looks", Least: 6, Words: "others on its thread in %s of %s C calls"},
+			{From: "cgo", Test: Always{Good: "long_others_ran", Of: "long_calls", Least: 6,
+				Words: "others ran during %s of %s long C calls", Timed: true},
+				Holds:  "the P was taken away during every long call",
+				Broken: "the P stayed with a thread that was in C for long"},
+			{From: "cgo", Test: Never{Bad: "moves", Of: "looks", Least: 6,
+				Words: "on another thread after %s of %s C calls"},
+				Holds:  "the goroutine was on its thread after every call",
+				Broken: "the goroutine returned on another thread"},
+			{From: "cgo", Test: Never{Bad: "intruders", Of: "looks", Least: 6,
+				Words: "others on its thread in %s of %s C calls"},
 				Holds: "the thread did nothing else", Broken: "another goroutine ran on the thread that was in C"},
 		},
 	},

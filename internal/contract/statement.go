@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Sections of the specification, in its order, and our own.
+// Sections of the specification, in its order, and one of facts beyond it.
 const (
 	Guarantees    = "guarantees"
 	Performance   = "performance"
@@ -16,30 +16,32 @@ const (
 	Platforms     = "platforms"
 	Compliance    = "compliance"
 	Review        = "review"
-	Own           = "own"
+	Beyond        = "own"
 )
 
 // Sections lists them with their titles.
 var Sections = []struct{ ID, Title string }{
-	{Guarantees, "Guarantees"}, {Performance, "Performance"}, {Measurement, "Observability"}, {NonGuarantees, "Not guaranteed"},
-	{EdgeCases, "Edge cases"}, {Versions, "Versions"}, {Platforms, "Platforms"}, {Compliance, "Compliance of a program"},
-	{Review, "Review of a program"}, {Own, "Beyond the specification"},
+	{Guarantees, "Guarantees"}, {Performance, "Performance"}, {Measurement, "Observability"}, {NonGuarantees,
+		"Not guaranteed"},
+	{EdgeCases, "Edge cases"}, {Versions, "Versions"}, {Platforms, "Platforms"}, {Compliance,
+		"Compliance of a program"},
+	{Review, "Review of a program"}, {Beyond, "Beyond the specification"},
 }
 
-// Statement is one thing the specification claims, in our words, with what decides about it.
+// Statement is one claim of the specification, reworded, with the tests that decide it.
 type Statement struct {
 	ID      string
 	Section string
-	Claim   string // what is claimed, with numbers and units
+	Claim   string // with numbers and units
 	Scope   Scope
 	Method  string // workload, instrument, statistic
-	Refuter string // what would refute it
+	Refuter string // a result that would refute it
 	Want    string // the claim as a measurement would read
 	Clauses []Clause
-	Never   string // why no machine that pinwatch runs on can test it; "" = it can be
+	Never   string // why pinwatch cannot test it on any machine; "" = it can
 }
 
-// Scope is where a statement claims to be true. Empty fields are everywhere.
+// Scope is where a statement applies. An empty field means everywhere.
 type Scope struct {
 	Since int // the first minor release of Go 1
 	Until int // the last
@@ -66,30 +68,31 @@ func (s Scope) String() string {
 	return text
 }
 
-// Role is what a clause does to the verdict when it is broken.
+// Role is the effect of a broken clause on the verdict.
 type Role int
 
 const (
 	Claim     Role = iota // the statement falls with it
 	Exception             // the statement holds except for it
-	Support               // a second witness: the statement falls with it, and stands without it
+	Support               // another instrument: the statement falls with it, and stands without it
 )
 
 // Clause is a part of a statement that one test decides.
 type Clause struct {
-	From   string // the experiment that brings its numbers
+	From   string // the experiment that measures its numbers
 	Role   Role
 	Test   Test
-	Holds  string // what it means when it holds, in one line
-	Broken string // and when it does not
+	Holds  string // the meaning of a fulfilled test, in one line
+	Broken string // the meaning of a broken one
 }
 
-// Statements are all, in the specification's order.
+// Statements returns all statements in the specification's order.
 func Statements() []Statement { return all }
 
-var all = slices.Concat(guarantees, performance, measurement, nonGuarantees, edgeCases, versions, platforms, compliance, review, own)
+var all = slices.Concat(guarantees, performance, measurement, nonGuarantees, edgeCases, versions, platforms, compliance,
+	review, beyond)
 
-// Find is the statement of that id.
+// Find returns the statement with that id.
 func Find(id string) (Statement, bool) {
 	i := slices.IndexFunc(all, func(s Statement) bool { return s.ID == id })
 	if i < 0 {
@@ -98,7 +101,7 @@ func Find(id string) (Statement, bool) {
 	return all[i], true
 }
 
-// Experiments lists what must be done to decide the statement.
+// Experiments lists the experiments that decide the statement.
 func (s Statement) Experiments() []string {
 	var names []string
 	for _, c := range s.Clauses {

@@ -1,234 +1,22 @@
 package contract
 
 import (
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 )
 
-// evidence reads a line for each experiment: "migrate: moves=0 looks=1000 cost~20000x60": counts, and samples of so many values
-// around one.
-func evidence(t *testing.T, version string, lines ...string) Evidence {
-	t.Helper()
-	e := Evidence{GoVersion: version, Experiments: map[string]*Record{}}
-	for _, line := range lines {
-		name, rest, _ := strings.Cut(line, ":")
-		r := e.Experiments[name]
-		if r == nil {
-			r = &Record{Counts: map[string]int64{}, Samples: map[string]Sample{}}
-			e.Experiments[name] = r
-		}
-		for _, word := range strings.Fields(rest) {
-			if key, value, ok := strings.Cut(word, "="); ok {
-				if outcomes, runs, ok := strings.Cut(value, "of"); ok { // so many different ones, in so many runs
-					distinct, err1 := strconv.Atoi(outcomes)
-					n, err2 := strconv.Atoi(runs)
-					if err1 != nil || err2 != nil {
-						t.Fatalf("%s: %v, %v", word, err1, err2)
-					}
-					delete(r.Outcomes, key)
-					for i := range n {
-						r.Outcome(key, strconv.Itoa(i%max(1, distinct)))
-					}
-					continue
-				}
-				n, err := strconv.ParseInt(value, 10, 64)
-				if err != nil {
-					t.Fatalf("%s: %v", word, err)
-				}
-				r.Counts[key] = n
-				continue
-			}
-			key, value, _ := strings.Cut(word, "~")
-			center, times, _ := strings.Cut(value, "x")
-			around, err := strconv.ParseFloat(center, 64)
-			n, errN := strconv.Atoi(times)
-			if err != nil || errN != nil {
-				t.Fatalf("%s: %v, %v", word, err, errN)
-			}
-			values := make([]float64, n)
-			for i := range values {
-				values[i] = around * (0.95 + 0.1*float64(i)/float64(max(1, n-1)))
-			}
-			r.Samples[key] = NewSample("ns", values)
-		}
-	}
-	return e
-}
-
-// trial is a statement with evidence that fulfils it, and changes of that evidence, each of which must change the verdict.
-type trial struct {
-	good    []string
-	want    string            // of the good evidence
-	breaks  map[string]string // change: verdict
-	tooFew  []string          // changes, each of which must make it inconclusive
-	release string            // "" = go1.26.8
-}
-
-func told1(from, finding string) trial {
-	bad, good := finding+"_bad_told", finding+"_good_told"
-	return trial{
-		good:   []string{fmt.Sprintf("%s: %s=1 %s_bad=1 %s=0 %s_good=1", from, bad, finding, good, finding)},
-		want:   Holds,
-		breaks: map[string]string{fmt.Sprintf("%s: %s=0", from, bad): Refuted, fmt.Sprintf("%s: %s=1", from, good): Refuted},
-		tooFew: []string{fmt.Sprintf("%s: %s=0 %s_bad=0", from, bad, finding), fmt.Sprintf("%s: %s_good=0", from, finding)},
-	}
-}
-
-const (
-	calm       = "migrate: locked_moves=0 locked_looks=2000 unlocked_moves=90 visits_locked=0 looks_locked=9000 visits_unlocked=70 locked_strange=0 unlocked_strange=40 unlocked_looks=2000"
-	nested     = "nest: bound_moves=0 bound_looks=2000 free_moves=20 rounds=4 freed_rounds=4"
-	ended      = "exit: return_ended=12 return_exits=12 goexit_ended=6 goexit_exits=6 main_exits=1 main_ended=1"
-	churned    = "churn: kernel_locked_exits=400 locked_exits=400 created=410 cloned=410 clone_syscall~20000x60 exit~20000x60"
-	stormed    = "storm: sigurg_locked=300 collections=300 sigurg_sent=500 preempt_lower~1500x60 preempt_upper~2500x60 sigurg_by_tgkill=500 sigurg_delivered_own=500"
-	tightLoops = "tight: locked_interrupted=10 locked_trials=10"
-	sliced     = "slices: cycle_locked~90000x60 cycle_unlocked~20000x60"
-	pinned     = "pins: proc_threads=60 kernel_threads=60 locked_threads=8 pinned=8 template_threads=0 distinct_threads=8"
-	named      = "names: metric_specified=1 metric_asked=1"
-	counted    = "counts: goroutines_added=10 pins_added=10 metric_total=60 kernel_threads=60"
-	called     = "calls: lock~5x60 unlock~4x60 first_lock~90x15 first_ratio~5000x15"
-	inSyscall  = "syscall: long_others_ran=24 long_calls=24 moves=0 looks=60 short_others_ran=40 short_calls=40 retake~90000x48"
-	inC        = "cgo: short_ratio~1.1x60 long_ratio~1x60 long_others_ran=12 long_calls=12 moves=0 looks=40"
-	same       = "inherit: affinity_same=6 nice_same=6 policy_same=6 mempolicy_same=6 locks=6 cpu_changes=40 cpu_looks=2000"
-	equalRuns  = "runs: tids=7of20 orders=5of20"
-)
-
-var trials = map[string]trial{
-	"G-1": {good: []string{calm}, want: Holds, breaks: map[string]string{"migrate: locked_moves=1": Refuted},
-		tooFew: []string{"migrate: locked_looks=10", "migrate: unlocked_moves=0"}},
-	"G-2": {good: []string{calm}, want: Holds, breaks: map[string]string{"migrate: visits_locked=1": Refuted},
-		tooFew: []string{"migrate: looks_locked=10", "migrate: visits_unlocked=0"}},
-	"G-3": {good: []string{nested}, want: Holds, breaks: map[string]string{"nest: bound_moves=1": Refuted, "nest: freed_rounds=3": Refuted},
-		tooFew: []string{"nest: bound_looks=10", "nest: free_moves=0", "nest: rounds=1 freed_rounds=1"}},
-	"G-4": {good: []string{ended, churned}, want: Holds,
-		breaks: map[string]string{"exit: return_ended=11": Refuted, "exit: goexit_ended=5": Refuted, "churn: kernel_locked_exits=399": Refuted, "exit: main_ended=0": HoldsExcept},
-		tooFew: []string{"exit: return_exits=2 return_ended=2", "exit: goexit_exits=2 goexit_ended=2", "churn: locked_exits=0 kernel_locked_exits=0"}},
-	"G-5": {good: []string{nested, "reuse: reused=20 released=48"}, want: Holds, breaks: map[string]string{"nest: freed_rounds=0": Refuted, "reuse: reused=0": Refuted},
-		tooFew: []string{"nest: freed_rounds=0 rounds=0", "reuse: reused=0 released=3"}},
-	"G-6": {good: []string{tightLoops, stormed}, want: Holds, breaks: map[string]string{"tight: locked_interrupted=0": Refuted, "storm: sigurg_locked=0": Refuted},
-		tooFew: []string{"tight: locked_trials=1 locked_interrupted=1", "storm: sigurg_locked=0 collections=3"}},
-	"G-7": {good: []string{inSyscall}, want: Holds,
-		breaks: map[string]string{"syscall: long_others_ran=3": Refuted, "syscall: moves=1": Refuted, "syscall: intruders=1": Refuted, "syscall: short_others_ran=2": HoldsExcept},
-		tooFew: []string{"syscall: long_calls=2 long_others_ran=2", "syscall: looks=2", "syscall: short_calls=3 short_others_ran=3"}},
-	"G-8": {good: []string{pinned, named}, want: Holds, breaks: map[string]string{"pins: proc_threads=59": Refuted, "names: metric_specified=0": HoldsExcept},
-		tooFew: []string{"pins: proc_threads=1 kernel_threads=1", "names: metric_asked=0 metric_specified=0"}},
-	"G-9": {good: []string{calm}, want: Holds, breaks: map[string]string{"migrate: locked_strange=2": Refuted},
-		tooFew: []string{"migrate: locked_looks=10", "migrate: unlocked_strange=0"}},
-
-	"P-1": {good: []string{pinned}, want: Holds, breaks: map[string]string{"pins: locked_threads=9": Refuted, "pins: locked_threads=7": Refuted, "pins: template_threads=1": HoldsExcept},
-		tooFew: []string{"pins: pinned=1 locked_threads=1"}},
-	"P-2": {good: []string{"saturate: growth~200000x60"}, want: Holds, breaks: map[string]string{"saturate: growth~20000000x60": OutOfRange},
-		tooFew: []string{"saturate: growth~200000x5", "saturate: growth~10000000x60"}},
-	"P-3": {good: []string{called}, want: Holds, breaks: map[string]string{"calls: lock~150x60": OutOfRange, "calls: first_lock~30000x15": HoldsExcept},
-		tooFew: []string{"calls: lock~5x5", "calls: first_lock~90x5", "calls: lock~100x60"}},
-	"P-4": {good: []string{called}, want: Holds, breaks: map[string]string{"calls: unlock~150x60": OutOfRange}, tooFew: []string{"calls: unlock~4x5"}},
-	"P-5": {good: []string{stormed}, want: Holds,
-		breaks: map[string]string{"storm: preempt_lower~5000x60 preempt_upper~9000x60": OutOfRange, "storm: preempt_lower~400x60 preempt_upper~700x60": OutOfRange,
-			"storm: sigurg_sent=0 preempt_lower~0x0 preempt_upper~0x0": Refuted},
-		tooFew: []string{"storm: preempt_lower~1500x3", "storm: preempt_upper~9000x60", "storm: sigurg_sent=0 collections=3"}},
-	"P-6": {good: []string{tightLoops, sliced}, want: Holds,
-		breaks: map[string]string{"tight: locked_interrupted=0": Refuted, "slices: cycle_locked~20000x60": Refuted, "slices: cycle_locked~9000x60": Refuted},
-		tooFew: []string{"tight: locked_trials=1 locked_interrupted=1", "slices: cycle_locked~90000x3", "slices: cycle_locked~20000x20 cycle_unlocked~20000x20"}},
-	"P-7": {good: []string{inC}, want: Holds, breaks: map[string]string{"cgo: short_ratio~1x60": Refuted, "cgo: short_ratio~1.6x60": Refuted, "cgo: long_ratio~1.2x60": Refuted},
-		tooFew: []string{"cgo: short_ratio~1.1x5", "cgo: short_ratio~1.05x60"}},
-	"P-8": {good: []string{churned}, want: Holds, breaks: map[string]string{"churn: clone_syscall~5000x60": OutOfRange, "churn: clone_syscall~90000x60": OutOfRange},
-		tooFew: []string{"churn: clone_syscall~20000x5", "churn: clone_syscall~50000x60"}},
-	"P-9": {good: []string{churned}, want: Holds, breaks: map[string]string{"churn: exit~5000x60": OutOfRange, "churn: exit~60000x60": OutOfRange},
-		tooFew: []string{"churn: exit~20000x5", "churn: exit~30000x60"}},
-	"P-10": {good: []string{inC}, want: Holds, breaks: map[string]string{"cgo: long_others_ran=1": Refuted, "cgo: moves=1": Refuted, "cgo: intruders=1": Refuted},
-		tooFew: []string{"cgo: long_calls=1 long_others_ran=1", "cgo: looks=1"}},
-
-	"M-1": {good: []string{named}, want: Holds, breaks: map[string]string{"names: metric_specified=0": Refuted}, tooFew: []string{"names: metric_asked=0 metric_specified=0"}},
-	"M-2": {good: []string{"latency: told=8 asked=8 wait_overpinned~900000x200 wait_calm~2000x200"}, want: Holds,
-		breaks: map[string]string{"latency: wait_overpinned~2000x200": Refuted, "latency: wait_overpinned~200x200": Refuted, "latency: told=0": Refuted},
-		tooFew: []string{"latency: wait_overpinned~900000x4", "latency: wait_calm~2000x4"}},
-	"M-3": {good: []string{counted}, want: Holds, breaks: map[string]string{"counts: goroutines_added=7": Refuted, "counts: goroutines_added=12": Refuted},
-		tooFew: []string{"counts: pins_added=1 goroutines_added=1"}},
-	"M-4": {good: []string{pinned, named}, want: Holds, breaks: map[string]string{"pins: proc_threads=61": Refuted, "names: metric_specified=0": HoldsExcept},
-		tooFew: []string{"pins: proc_threads=2 kernel_threads=2"}},
-	"M-5": {good: []string{"labels: labelled_found=3 labelled=3"}, want: Holds, breaks: map[string]string{"labels: labelled_found=2": Refuted}, tooFew: []string{"labels: labelled=0 labelled_found=0"}},
-	"M-6": {good: []string{"trace: locked_moves=0 locked_events=500 unlocked_moves=40 syscall_events=90 gc_events=9 events=4000"}, want: Holds,
-		breaks: map[string]string{"trace: locked_moves=1": Refuted, "trace: syscall_events=0": Refuted, "trace: gc_events=0": Refuted},
-		tooFew: []string{"trace: locked_events=3", "trace: unlocked_moves=0", "trace: gc_events=0 events=5"}},
-	"M-7": {good: []string{"schedtrace: lines_with_fields=10 lines=10"}, want: Holds, breaks: map[string]string{"schedtrace: lines_with_fields=9": Refuted},
-		tooFew: []string{"schedtrace: lines=1 lines_with_fields=1"}},
-	"M-8": {good: []string{"schedtrace: lockedg_found=2 lockedg_pins=2"}, want: Holds, breaks: map[string]string{"schedtrace: lockedg_found=1": Refuted},
-		tooFew: []string{"schedtrace: lockedg_pins=0 lockedg_found=0"}},
-
-	"N-1": {good: []string{same}, want: Holds, breaks: map[string]string{"inherit: affinity_same=5": Refuted, "inherit: cpu_changes=0": Refuted},
-		tooFew: []string{"inherit: affinity_same=1 locks=1", "inherit: cpu_changes=0 cpu_looks=5"}},
-	"N-2": {good: []string{same}, want: Holds, breaks: map[string]string{"inherit: nice_same=5": Refuted, "inherit: policy_same=0": Refuted}, tooFew: []string{"inherit: nice_same=1 policy_same=1 locks=1"}},
-	"N-3": {good: []string{same}, want: Holds, breaks: map[string]string{"inherit: mempolicy_same=5": Refuted}, tooFew: []string{"inherit: mempolicy_same=1 locks=1"}},
-	"N-4": {good: []string{equalRuns}, want: Holds, breaks: map[string]string{"runs: tids=1of20": Refuted}, tooFew: []string{"runs: tids=1of5", "runs: tids=0of0"}},
-	"N-5": {good: []string{equalRuns}, want: Holds, breaks: map[string]string{"runs: orders=1of20": Refuted}, tooFew: []string{"runs: orders=1of5"}},
-	"N-6": {good: []string{"storm: preempt_upper~9000x300"}, want: Holds, breaks: map[string]string{"storm: preempt_upper~2000x300": Refuted}, tooFew: []string{"storm: preempt_upper~2000x20", "storm: preempt_upper~0x0"}},
-	"N-7": {good: []string{"reuse: idle_after_unlock=7 unlocks=40"}, want: Holds, breaks: map[string]string{"reuse: idle_after_unlock=0": Refuted}, tooFew: []string{"reuse: idle_after_unlock=0 unlocks=5"}},
-	"N-8": {good: []string{"exit: deferred_goexit_alive=6 deferred_goexit=6 deferred_panic_alive=6 deferred_panic=6 deferred_return_alive=6 deferred_return=6"}, want: Holds,
-		breaks: map[string]string{"exit: deferred_goexit_alive=5": Refuted, "exit: deferred_panic_alive=5": Refuted, "exit: deferred_return_alive=5": Refuted},
-		tooFew: []string{"exit: deferred_goexit=1 deferred_goexit_alive=1"}},
-
-	"E-1": {good: []string{nested}, want: Holds, breaks: map[string]string{"nest: bound_moves=1": Refuted, "nest: freed_rounds=3": Refuted}, tooFew: []string{"nest: bound_looks=10"}},
-	"E-2": {good: []string{"main: main_moves=0 main_looks=1500 free_moves=9"}, want: Holds, breaks: map[string]string{"main: main_moves=1": Refuted}, tooFew: []string{"main: main_looks=3", "main: free_moves=0"}},
-	"E-3": {good: []string{"main: init_moves=0 init_looks=1500 free_moves=9"}, want: Holds, breaks: map[string]string{"main: init_moves=1": Refuted}, tooFew: []string{"main: init_looks=3"}},
-	"E-4": {good: []string{ended}, want: Holds, breaks: map[string]string{"exit: goexit_ended=5": Refuted, "exit: main_ended=0": HoldsExcept}, tooFew: []string{"exit: goexit_ended=1 goexit_exits=1"}},
-	"E-5": {good: []string{"exit: recovered_moves=0 recovered_looks=600 crashed=1 crashes=1"}, want: Holds,
-		breaks: map[string]string{"exit: recovered_moves=1": Refuted, "exit: crashed=0": Refuted}, tooFew: []string{"exit: recovered_looks=3", "exit: crashed=0 crashes=0"}},
-	"E-6": {good: []string{"cross: kept_moves=0 kept_looks=3000 free_moves=900 free_looks=3000"}, want: Holds,
-		breaks: map[string]string{"cross: kept_moves=1": Refuted, "cross: free_moves=0": Refuted}, tooFew: []string{"cross: kept_looks=3", "cross: free_moves=0 free_looks=4"}},
-	"E-7": {good: []string{calm, pinned}, want: Holds, breaks: map[string]string{"migrate: visits_locked=1": Refuted, "pins: distinct_threads=7": Refuted}, tooFew: []string{"pins: pinned=1 distinct_threads=1"}},
-	"E-8": {good: []string{"callback: moves=0 looks=400"}, want: Holds, breaks: map[string]string{"callback: moves=1": Refuted}, tooFew: []string{"callback: looks=4"}},
-	"E-9": {good: []string{"gc: moves=0 looks=200"}, want: Holds, breaks: map[string]string{"gc: moves=1": Refuted}, tooFew: []string{"gc: looks=4"}},
-	"E-10": {good: []string{"internal: runtime_locked=6 in_init=6"}, want: Holds, breaks: map[string]string{"internal: runtime_locked=0": Refuted, "internal: runtime_locked=1": Refuted},
-		tooFew: []string{"internal: runtime_locked=0 in_init=0"}},
-
-	"V-1.13": {good: []string{"cooperative: locked_interrupted=0 locked_trials=10"}, want: Holds, breaks: map[string]string{"cooperative: locked_interrupted=10": Refuted}, tooFew: []string{"cooperative: locked_trials=1"}},
-	"V-1.14": {good: []string{tightLoops, stormed}, want: Holds, breaks: map[string]string{"tight: locked_interrupted=0": Refuted, "storm: sigurg_sent=0": Refuted}, tooFew: []string{"tight: locked_interrupted=1 locked_trials=1"}},
-	"V-1.16": {good: []string{"quota: followed=2 started=2"}, want: Holds, breaks: map[string]string{"quota: followed=1": Refuted}, tooFew: []string{"quota: followed=0 started=0"}},
-	"V-1.21": {good: []string{named}, want: Holds, breaks: map[string]string{"names: metric_specified=0": Refuted}, tooFew: []string{"names: metric_asked=0 metric_specified=0"}},
-	"V-1.22": {good: []string{calm, nested, ended}, want: Holds,
-		breaks: map[string]string{"migrate: locked_moves=1": Refuted, "migrate: visits_locked=1": Refuted, "nest: bound_moves=1": Refuted, "nest: freed_rounds=1": Refuted,
-			"exit: return_ended=1": Refuted, "exit: goexit_ended=1": Refuted}, tooFew: []string{"migrate: locked_looks=1"}},
-
-	"O-linux": {good: []string{churned, stormed}, want: Holds, breaks: map[string]string{"churn: cloned=409": Refuted, "storm: sigurg_by_tgkill=499": Refuted},
-		tooFew: []string{"churn: cloned=2 created=2", "storm: sigurg_by_tgkill=0 sigurg_delivered_own=0"}},
-
-	"C-1":  told1("source", "comment"),
-	"C-2":  told1("programs", "exit-while-locked-churn"),
-	"C-3":  told1("programs", "per-request-pinning"),
-	"C-4":  told1("source", "caller"),
-	"C-5":  told1("source", "setup"),
-	"C-6":  {good: []string{calm}, want: Holds, breaks: map[string]string{"migrate: unlocked_strange=0": Refuted}, tooFew: []string{"migrate: unlocked_strange=0 unlocked_looks=3"}},
-	"C-7":  told1("programs", "leaked-pin"),
-	"C-8":  {good: []string{pinned}, want: Holds, breaks: map[string]string{"pins: locked_threads=7": Refuted}, tooFew: []string{"pins: locked_threads=1 pinned=1"}},
-	"C-9":  {good: []string{pinned}, want: Holds, breaks: map[string]string{"pins: proc_threads=7": Refuted}, tooFew: []string{"pins: proc_threads=1 kernel_threads=1"}},
-	"C-10": told1("programs", "thread-surplus"),
-	"R-1":  told1("source", "comment"),
-	"R-2":  told1("programs", "per-request-pinning"),
-	"R-3":  told1("programs", "exit-while-locked-churn"),
-	"R-4":  told1("programs", "leaked-pin"),
-	"R-5": {good: []string{"exit: recovered_moves=0 recovered_looks=600 crashed=1 crashes=1"}, want: Holds,
-		breaks: map[string]string{"exit: recovered_moves=1": Refuted, "exit: crashed=0": Refuted}, tooFew: []string{"exit: recovered_looks=3"}},
-	"R-6": {good: []string{"labels: labelled_found=3 labelled=3"}, want: Holds, breaks: map[string]string{"labels: labelled_found=0": Refuted}, tooFew: []string{"labels: labelled=0 labelled_found=0"}},
-
-	"X-1": {good: []string{"handoff: tax~90x50"}, want: Holds, breaks: map[string]string{"handoff: tax~3x50": Refuted}, tooFew: []string{"handoff: tax~90x5", "handoff: tax~10x50"}},
-	"X-2": {good: []string{called}, want: Holds, breaks: map[string]string{"calls: first_ratio~30x15": Refuted}, tooFew: []string{"calls: first_ratio~5000x5"}},
-	"X-3": {good: []string{inSyscall}, want: Holds, breaks: map[string]string{"syscall: retake~2000x48": OutOfRange, "syscall: retake~90000000x48": OutOfRange}, tooFew: []string{"syscall: retake~90000x4"}},
-	"X-4": {good: []string{"quota_now: followed=1 started=1"}, want: Holds, breaks: map[string]string{"quota_now: followed=0": Refuted}, tooFew: []string{"quota_now: followed=0 started=0"}},
-	"X-5": {good: []string{counted}, want: Holds, breaks: map[string]string{"counts: metric_total=59": Refuted}, tooFew: []string{"counts: metric_total=2 kernel_threads=2"}},
-}
-
-// Every check can fail: what fulfils a statement holds, what breaks any one clause of it is seen, and too little decides nothing.
+// Every test can fail: a change that breaks any one clause changes the verdict, and too little
+// evidence decides nothing.
 func TestVerdictsFollowTheEvidence(t *testing.T) {
 	for _, s := range Statements() {
 		if s.Never != "" {
 			continue
 		}
 		t.Run(s.ID, func(t *testing.T) {
-			tr, ok := trials[s.ID]
+			tr, ok := cases[s.ID]
 			if !ok {
-				t.Fatal("no evidence in the table of trials")
+				t.Fatal("no evidence in the table of cases")
 			}
 			release := tr.release
 			if release == "" {
@@ -244,7 +32,7 @@ func TestVerdictsFollowTheEvidence(t *testing.T) {
 					t.Errorf("%q: %s, want %s; got %s, why %s", changes, o.Verdict, want, o.Got, o.Why)
 				}
 				if o.Got == "" || o.Why == "" {
-					t.Errorf("%q: got %q, why %q: both must say something", changes, o.Got, o.Why)
+					t.Errorf("%q: got %q, why %q: neither may be empty", changes, o.Got, o.Why)
 				}
 			}
 			judge(tr.want)
@@ -252,7 +40,7 @@ func TestVerdictsFollowTheEvidence(t *testing.T) {
 			for change, want := range tr.breaks {
 				judge(want, change)
 				for i, c := range s.Clauses {
-					if a := c.answer(with(change)); a.word > fine {
+					if a := c.answer(with(change)); a.ruling > fulfilled {
 						failed[i] = true
 					}
 				}
@@ -269,28 +57,29 @@ func TestVerdictsFollowTheEvidence(t *testing.T) {
 	}
 }
 
-// Without a kernel, or with a record that could not be made, a statement never holds by what is left of its claims.
+// A statement never holds when a record of one of its claims is missing.
 func TestMissingEvidence(t *testing.T) {
 	for _, s := range Statements() {
 		if s.Never != "" {
 			continue
 		}
 		for _, c := range s.Clauses {
-			e := evidence(t, "go1.26.8", trials[s.ID].good...)
+			e := evidence(t, "go1.26.8", cases[s.ID].good...)
 			delete(e.Experiments, c.From)
 			if o := s.Judge(e); o.Verdict != Inconclusive {
 				t.Errorf("%s without %s: %s", s.ID, c.From, o.Verdict)
 			}
-			e = evidence(t, "go1.26.8", trials[s.ID].good...)
-			e.Experiments[c.From].Failed = "it fell over"
-			if o := s.Judge(e); o.Verdict != Inconclusive || !strings.Contains(o.Why, "it fell over") {
+			e = evidence(t, "go1.26.8", cases[s.ID].good...)
+			e.Experiments[c.From].Failed = "it crashed"
+			if o := s.Judge(e); o.Verdict != Inconclusive || !strings.Contains(o.Why, "it crashed") {
 				t.Errorf("%s where %s failed: %s, %s", s.ID, c.From, o.Verdict, o.Why)
 			}
-			e = evidence(t, "go1.26.8", trials[s.ID].good...)
+			e = evidence(t, "go1.26.8", cases[s.ID].good...)
 			e.Experiments[c.From].Unable = "no such thing here"
 			want := NotTestable
-			if c.Role != Claim && !slices.ContainsFunc(s.Clauses, func(o Clause) bool { return o.Role == Claim && o.From == c.From }) {
-				want = Holds // a second witness, or an exception that can't be examined
+			if c.Role != Claim && !slices.ContainsFunc(s.Clauses,
+				func(o Clause) bool { return o.Role == Claim && o.From == c.From }) {
+				want = Holds // a supporting clause, or an exception that cannot be examined
 			}
 			if o := s.Judge(e); o.Verdict != want || want == Holds && len(o.Warnings) == 0 {
 				t.Errorf("%s unable to do %s: %s, warnings %q", s.ID, c.From, o.Verdict, o.Warnings)
@@ -299,155 +88,7 @@ func TestMissingEvidence(t *testing.T) {
 	}
 }
 
-func TestLossAndNoise(t *testing.T) {
-	judge := func(id string, spoil func(*Record), lines ...string) string {
-		s, _ := Find(id)
-		e := evidence(t, "go1.26.8", lines...)
-		for _, r := range e.Experiments {
-			spoil(r)
-		}
-		return s.Judge(e).Verdict
-	}
-	lossy := func(r *Record) { r.Lossy = true }
-	noise := func(r *Record) { r.Noise = 1 }
-	moment := func(r *Record) { r.Noise = 0.1 }
-	for _, tt := range []struct {
-		what, id string
-		spoil    func(*Record)
-		lines    []string
-		want     string
-	}{
-		{"a cost of a lossy run", "P-8", lossy, []string{churned}, Inconclusive},
-		{"exits missing in a lossy run", "O-linux", lossy, []string{churned, stormed, "churn: cloned=300"}, Inconclusive},
-		{"a cost in company", "P-8", noise, []string{churned}, Holds},
-		{"a cost in company, above, which company may cause", "P-9", noise, []string{"churn: exit~31000x60"}, Inconclusive},
-		{"a cost in company, of which the fastest tenth is above", "P-9", noise, []string{"churn: exit~60000x60"}, OutOfRange},
-		{"a cost in company, below", "P-9", noise, []string{"churn: exit~5000x60"}, OutOfRange},
-		{"both bounds far above in company", "P-5", noise, []string{stormed, "storm: preempt_lower~9000x60 preempt_upper~9000x60"}, OutOfRange},
-		{"a late goroutine in company", "G-7", noise, []string{inSyscall, "syscall: long_others_ran=23"}, Inconclusive},
-		{"a late goroutine", "G-7", func(*Record) {}, []string{inSyscall, "syscall: long_others_ran=23"}, Refuted},
-		{"one loop late, in company for a moment", "G-6", moment, []string{stormed, "tight: locked_interrupted=99 locked_trials=100"}, Inconclusive},
-		{"more loops late than a moment explains", "G-6", moment, []string{stormed, "tight: locked_interrupted=60 locked_trials=100"}, Refuted},
-		{"one loop late, and nobody was there", "G-6", func(*Record) {}, []string{stormed, "tight: locked_interrupted=99 locked_trials=100"}, Refuted},
-		{"a thread less while they are counted, in company for a moment", "X-5", moment, []string{"counts: metric_total=102 kernel_threads=101"}, Inconclusive},
-		{"a move in company is a move", "G-1", noise, []string{calm, "migrate: locked_moves=1"}, Refuted},
-		{"no effect, in company that meets both alike", "P-7", noise, []string{inC, "cgo: short_ratio~1x60"}, Refuted},
-		{"no tax in company", "X-1", noise, []string{"handoff: tax~3x50"}, Inconclusive},
-	} {
-		if got := judge(tt.id, tt.spoil, tt.lines...); got != tt.want {
-			t.Errorf("%s: %s %s, want %s", tt.what, tt.id, got, tt.want)
-		}
-	}
-}
-
-// In an emulator only what is no absolute time is tested.
-func TestEmulated(t *testing.T) {
-	for id, want := range map[string]string{"P-8": NotTestable, "P-3": NotTestable, "P-5": NotTestable, "N-6": NotTestable, "P-6": Holds, "P-7": Holds, "G-7": Holds, "X-1": Holds} {
-		s, _ := Find(id)
-		e := evidence(t, "go1.26.8", trials[id].good...)
-		e.Emulated = true
-		if o := s.Judge(e); o.Verdict != want {
-			t.Errorf("%s: %s, want %s", id, o.Verdict, want)
-		}
-	}
-}
-
-// What comes late in an emulator, or costs more there, refutes nothing; what happens that must not does.
-func TestEmulatorIsSlow(t *testing.T) {
-	for _, tt := range []struct{ id, line, want string }{
-		{"G-6", "tight: locked_interrupted=2", NotTestable},
-		{"G-7", "syscall: long_others_ran=23", NotTestable},
-		{"P-7", "cgo: short_ratio~1x60", NotTestable},
-		{"X-1", "handoff: tax~3x50", NotTestable},
-		{"G-1", "migrate: locked_moves=1", Refuted},
-	} {
-		s, _ := Find(tt.id)
-		e := evidence(t, "go1.26.8", append(slices.Clone(trials[tt.id].good), tt.line)...)
-		e.Emulated = true
-		if o := s.Judge(e); o.Verdict != tt.want {
-			t.Errorf("%s with %s: %s, want %s", tt.id, tt.line, o.Verdict, tt.want)
-		}
-	}
-}
-
-// Our own programs' part of a cost is no part of the claim's.
-func TestBias(t *testing.T) {
-	s, _ := Find("P-9")
-	for _, tt := range []struct {
-		around, bias float64
-		want         string
-	}{{35_000, 0, OutOfRange}, {35_000, 1_000, OutOfRange}, {35_000, 9_000, Inconclusive}, {12_000, 9_000, Inconclusive}, {20_000, 2_000, Holds}} {
-		e := evidence(t, "go1.26.8", fmt.Sprintf("churn: exit~%gx60", tt.around))
-		sample := e.Experiments["churn"].Samples["exit"]
-		sample.Bias = tt.bias
-		e.Experiments["churn"].Samples["exit"] = sample
-		if o := s.Judge(e); o.Verdict != tt.want {
-			t.Errorf("%g ns with %g ns of our own: %s, want %s", tt.around, tt.bias, o.Verdict, tt.want)
-		}
-	}
-}
-
-// Where processes differ by more than the values of each, the interval is as wide as they do.
-func TestProcessesDiffer(t *testing.T) {
-	s, _ := Find("P-9")
-	for _, tt := range []struct {
-		around []float64
-		want   string
-	}{
-		{[]float64{35e3, 36e3, 34e3, 38e3, 35e3, 37e3}, OutOfRange},
-		{[]float64{25e3, 26e3, 24e3, 28e3, 25e3, 27e3}, Holds},
-		{[]float64{28e3, 36e3, 34e3, 38e3, 35e3, 37e3}, Inconclusive},
-		{[]float64{28e3, 29e3, 31e3, 27e3, 28e3, 28e3}, Inconclusive},
-		{[]float64{28e3, 36e3, 34e3}, OutOfRange}, // of three nothing is known: by all values
-	} {
-		var e Evidence
-		for _, ns := range tt.around {
-			e.Merge(evidence(t, "go1.26.8", fmt.Sprintf("churn: exit~%gx60", ns)))
-		}
-		if o := s.Judge(e); o.Verdict != tt.want {
-			t.Errorf("processes around %g ns: %s, want %s; got %s", tt.around, o.Verdict, tt.want, o.Got)
-		}
-	}
-}
-
-// A scope is where a statement claims to be true; beyond it there is nothing to decide.
-func TestScope(t *testing.T) {
-	s, _ := Find("M-1")
-	for version, want := range map[string]string{"go1.20.14": NotTestable, "go1.21.13": Refuted, "go1.27rc1": Refuted} {
-		if o := s.Judge(evidence(t, version, named, "names: metric_specified=0")); o.Verdict != want {
-			t.Errorf("M-1 on %s: %s, want %s", version, o.Verdict, want)
-		}
-	}
-	s, _ = Find("P-8")
-	for arch, want := range map[string]string{"amd64": Holds, "arm64": NotTestable} {
-		e := evidence(t, "go1.26.8", churned)
-		e.Arch = arch
-		if o := s.Judge(e); o.Verdict != want {
-			t.Errorf("P-8 on %s: %s, want %s", arch, o.Verdict, want)
-		}
-	}
-}
-
-func TestMerge(t *testing.T) {
-	var e Evidence
-	e.Merge(evidence(t, "go1.26.8", "churn: created=3 exit~10x5"))
-	e.Merge(evidence(t, "go1.26.8", "churn: created=4 exit~20x7", "storm: sigurg_sent=1"))
-	failed := evidence(t, "go1.26.8", "churn: created=9")
-	failed.Experiments["churn"].Unable = "no"
-	e.Merge(failed)
-	same := evidence(t, "go1.26.8", equalRuns, "runs: tids=1of20")
-	e.Merge(same)
-	e.Merge(same)
-	if n := e.Experiments["runs"].Outcomes["tids"]; len(n) != 1 || n["0"] != 40 {
-		t.Errorf("twice one outcome of 20 runs: %v", n)
-	}
-	r := e.Experiments["churn"]
-	if r.Counts["created"] != 7 || r.Samples["exit"].N != 12 || len(r.Samples["exit"].Values) != 12 || r.Unable != "" || e.Experiments["storm"].Counts["sigurg_sent"] != 1 {
-		t.Errorf("merged: %+v", r)
-	}
-}
-
-// Statements are complete: every one has words for all it must say, a home and a way to be decided.
+// Every statement has a claim, a method, a refuter and a clause that decides it.
 func TestStatementsAreComplete(t *testing.T) {
 	seen := map[string]bool{}
 	n := map[string]int{}
@@ -466,7 +107,8 @@ func TestStatementsAreComplete(t *testing.T) {
 			}
 		}
 	}
-	want := map[string]int{Guarantees: 9, Performance: 10, Measurement: 8, NonGuarantees: 8, EdgeCases: 10, Versions: 5, Platforms: 4, Compliance: 10, Review: 6}
+	want := map[string]int{Guarantees: 9, Performance: 10, Measurement: 8, NonGuarantees: 8, EdgeCases: 10, Versions: 5,
+		Platforms: 4, Compliance: 10, Review: 6}
 	for section, k := range want {
 		if n[section] != k {
 			t.Errorf("section %s has %d statements, the specification %d", section, n[section], k)

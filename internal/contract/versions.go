@@ -3,11 +3,13 @@ package contract
 var versions = []Statement{
 	{
 		ID: "V-1.13", Section: Versions, Scope: Scope{Until: 13},
-		Claim:   "up to Go 1.13 preemption is cooperative: a locked loop without calls can't be interrupted",
-		Method:  "the loop of P-6 with cooperative preemption only, as Go 1.13 has it and newer releases with GODEBUG=asyncpreemptoff=1",
+		Claim: "up to Go 1.13 preemption is cooperative: a locked loop without calls can't be interrupted",
+		Method: "the loop of P-6 with cooperative preemption only, as Go 1.13 has it and newer releases with " +
+			"GODEBUG=asyncpreemptoff=1",
 		Refuter: "a loop that is interrupted",
 		Want:    "not interrupted",
-		Clauses: []Clause{{From: "cooperative", Test: Never{Bad: "locked_interrupted", Of: "locked_trials", Least: 3, Words: "interrupted in %s of %s trials"},
+		Clauses: []Clause{{From: "cooperative", Test: Never{Bad: "locked_interrupted", Of: "locked_trials", Least: 3,
+			Words: "interrupted in %s of %s trials"},
 			Holds: "without signals nothing interrupts the loop", Broken: "the loop was interrupted without signals"}},
 	}, {
 		ID: "V-1.14", Section: Versions, Scope: Scope{Since: 14},
@@ -16,17 +18,21 @@ var versions = []Statement{
 		Refuter: "a loop that is not interrupted, or is without SIGURG",
 		Want:    "interrupted, by SIGURG",
 		Clauses: []Clause{preemptible, {
-			From: "storm", Role: Support, Test: Happens{Count: "sigurg_sent", Of: "collections", Least: 50, Words: "%s SIGURG in %s collections"},
+			From: "storm", Role: Support, Test: Happens{Count: "sigurg_sent", Of: "collections", Least: 50,
+				Words: "%s SIGURG in %s collections"},
 			Holds: "tgkill sends SIGURG", Broken: "no SIGURG was sent",
 		}},
 	}, {
 		ID: "V-1.16", Section: Versions, Scope: Scope{Since: 16},
-		Claim:   "since Go 1.16 GOMAXPROCS follows the cgroup's CPU quota",
-		Method:  "programs built by this release and by Go 1.16 in a cgroup with a quota of one CPU: their GOMAXPROCS, and whether they keep the quota's file open. Since no release goes below two for a quota, on two CPUs only the file tells",
+		Claim: "since Go 1.16 GOMAXPROCS follows the cgroup's CPU quota",
+		Method: "programs built by this release and by Go 1.16 in a cgroup with a quota of one CPU: their " +
+			"GOMAXPROCS, and whether they keep the quota's file open. No release goes below two for a quota, so on " +
+			"two CPUs only the file decides",
 		Refuter: "all CPUs taken, and the quota never read",
 		Want:    "the quota is followed",
-		Clauses: []Clause{{From: "quota", Test: Always{Good: "followed", Of: "started", Least: 1, Words: "quota followed by programs of %s of %s releases"},
-			Holds: "the quota is followed", Broken: "a release from 1.16 on takes all CPUs and never looks at the quota"}},
+		Clauses: []Clause{{From: "quota", Test: Always{Good: "followed", Of: "started", Least: 1,
+			Words: "quota followed by programs of %s of %s releases"},
+			Holds: "the quota is followed", Broken: "a release from 1.16 on takes all CPUs and never reads the quota"}},
 	}, {
 		ID: "V-1.21", Section: Versions, Scope: Scope{Since: 21},
 		Claim:   "since Go 1.21 there is a metric /sched/threads:threads",
@@ -52,14 +58,27 @@ var platforms = []Statement{
 		Refuter: "a thread without clone, or preemption without tgkill",
 		Want:    "every thread cloned; SIGURG by tgkill",
 		Clauses: []Clause{
-			{From: "churn", Test: Always{Good: "cloned", Of: "created", Least: 6, Words: "%s of %s new threads came of clone"}, Holds: "every thread came of a clone", Broken: "a thread came of something else"},
-			{From: "storm", Test: Always{Good: "sigurg_by_tgkill", Of: "sigurg_delivered_own", Least: 6, Words: "%s of %s SIGURG came of tgkill"}, Holds: "every SIGURG came of a tgkill", Broken: "a SIGURG came of something else"},
+			{From: "churn", Test: Always{Good: "cloned", Of: "created", Least: 6,
+				Words: "%s of %s new threads were made by clone"},
+				Holds:  "every thread was made by clone",
+				Broken: "a thread was made in another way"},
+			{From: "storm", Test: Always{Good: "sigurg_by_tgkill", Of: "sigurg_delivered_own", Least: 6,
+				Words: "%s of %s SIGURG were sent by tgkill"},
+				Holds:  "every SIGURG was sent by tgkill",
+				Broken: "a SIGURG was sent in another way"},
 		},
 	},
-	{ID: "O-macos", Section: Platforms, Scope: Scope{OS: "macOS"}, Claim: "on macOS an M is a thread of bsdthread_create, preempted by pthread_kill with SIGURG; user interfaces need the main thread",
-		Method: "none here", Refuter: "another call seen there", Want: "as claimed", Never: "needs macOS: pinwatch observes Linux kernels"},
-	{ID: "O-windows", Section: Platforms, Scope: Scope{OS: "Windows"}, Claim: "on Windows an M is a thread of CreateThread, preempted by QueueUserAPC and suspension",
-		Method: "none here", Refuter: "another call seen there", Want: "as claimed", Never: "needs Windows: pinwatch observes Linux kernels"},
-	{ID: "O-other", Section: Platforms, Scope: Scope{OS: "FreeBSD, Solaris, Plan 9, …"}, Claim: "LockOSThread exists wherever Go runs and means the same; how goroutines are preempted differs",
-		Method: "none here", Refuter: "a system where G-1 to G-5 fail", Want: "as on Linux", Never: "needs other systems: pinwatch observes Linux kernels"},
+	{ID: "O-macos", Section: Platforms, Scope: Scope{OS: "macOS"},
+		Claim: "on macOS an M is a thread of bsdthread_create, preempted by pthread_kill with SIGURG; user " +
+			"interfaces need the main thread",
+		Method: "none here", Refuter: "another call seen there", Want: "as claimed", Never: "needs macOS: pinwatch " +
+			"observes Linux kernels"},
+	{ID: "O-windows", Section: Platforms, Scope: Scope{OS: "Windows"},
+		Claim:  "on Windows an M is a thread of CreateThread, preempted by QueueUserAPC and suspension",
+		Method: "none here", Refuter: "another call seen there", Want: "as claimed", Never: "needs Windows: " +
+			"pinwatch observes Linux kernels"},
+	{ID: "O-other", Section: Platforms, Scope: Scope{OS: "FreeBSD, Solaris, Plan 9, …"},
+		Claim:  "LockOSThread exists wherever Go runs and means the same; how goroutines are preempted differs",
+		Method: "none here", Refuter: "a system where G-1 to G-5 fail", Want: "as on Linux", Never: "needs other " +
+			"systems: pinwatch observes Linux kernels"},
 }

@@ -12,7 +12,8 @@ import (
 // BaselineSchemaID is the value of the key "schema" of a baseline.
 const BaselineSchemaID = "pinwatch.baseline/v1"
 
-// Baseline is a list of verdicts without what they rest on: small enough to be kept beside the source and read as a diff.
+// Baseline is a list of verdicts without their evidence. It is small enough to be kept beside the
+// source and read as a diff.
 type Baseline struct {
 	Schema    string            `json:"schema"`
 	Pinwatch  string            `json:"pinwatch"`
@@ -22,17 +23,19 @@ type Baseline struct {
 	Verdicts  map[string]string `json:"verdicts"` // by statement
 }
 
-// baseline keeps of verdicts what later ones are compared with.
+// baseline keeps the parts of verdicts that later ones are compared with.
 func (v *Verdicts) baseline() *Baseline {
-	b := &Baseline{Schema: BaselineSchemaID, Pinwatch: v.Pinwatch.Version, GoVersion: v.GoVersion, Host: v.Where(), Finished: v.Finished, Verdicts: map[string]string{}}
+	b := &Baseline{Schema: BaselineSchemaID, Pinwatch: v.Pinwatch.Version, GoVersion: v.GoVersion, Host: v.Where(),
+		Finished: v.Finished,
+		Verdicts: map[string]string{}}
 	for i := range v.Verdicts {
 		b.Verdicts[v.Verdicts[i].ID] = v.Verdicts[i].Verdict
 	}
 	return b
 }
 
-// Where is the machine in a few words.
-func (v *Verdicts) Where() string { return strings.Join(v.Host.words(), " · ") }
+// Where describes the machine on one line.
+func (v *Verdicts) Where() string { return strings.Join(v.Host.Words(), " · ") }
 
 // WriteVerdictsBaseline writes one indented JSON object for each release of Go.
 func WriteVerdictsBaseline(w io.Writer, vs []*Verdicts) error {
@@ -62,7 +65,9 @@ func ReadBaseline(text []byte) (*Baseline, error) {
 		err = json.Unmarshal(text, &v)
 		b = v.baseline()
 	default:
-		return nil, fmt.Errorf("its schema is %q, this pinwatch compares %s and %s only: make the baseline anew", head.Schema, BaselineSchemaID, VerdictsSchemaID)
+		return nil, fmt.Errorf("its schema is %q, this pinwatch compares %s and %s only: make a new baseline",
+			head.Schema, BaselineSchemaID,
+			VerdictsSchemaID)
 	}
 	if err == nil && len(b.Verdicts) == 0 {
 		err = fmt.Errorf("it has no verdicts")
@@ -70,8 +75,8 @@ func ReadBaseline(text []byte) (*Baseline, error) {
 	return b, err
 }
 
-// Change is what the baseline has for a statement, "" for nothing, and whether the verdict is another. An inconclusive one says nothing,
-// so neither is it a change nor can anything be one from it.
+// Change returns the baseline's verdict on a statement, "" for none, and whether the new verdict
+// differs. An inconclusive verdict is no statement, so a change from it or to it does not count.
 func (b *Baseline) Change(row *StatementVerdict) (was string, changed bool) {
 	was = b.Verdicts[row.ID]
 	return was, was != "" && was != row.Verdict && was != contract.Inconclusive && row.Verdict != contract.Inconclusive

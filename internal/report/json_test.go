@@ -9,11 +9,12 @@ import (
 
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/report/reporttest"
 	"github.com/pinwatch/pinwatch/internal/report/schematest"
 )
 
 func TestJSONFollowsTheSchema(t *testing.T) {
-	for name, r := range reports() {
+	for name, r := range reporttest.Reports() {
 		t.Run(name, func(t *testing.T) {
 			var doc, line bytes.Buffer
 			if err := report.WriteJSON(&doc, r); err != nil {
@@ -45,16 +46,19 @@ func TestJSONFollowsTheSchema(t *testing.T) {
 	}
 }
 
-// TestNullIsNotZero: what is not known is null, and only that.
+// A value that is not known is null, and no other value is.
 func TestNullIsNotZero(t *testing.T) {
 	var b bytes.Buffer
-	if err := report.WriteNDJSON(&b, reports()["empty"]); err != nil {
+	if err := report.WriteNDJSON(&b, reporttest.Reports()["empty"]); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`"kernel":null`, `"cpus":null`, `"mitigations":null`, `"go_version":null`, `"cgo":null`, `"programs":null`, `"hooks":null`, `"cpu_s":null`,
-		`"sigurg_not_injected":null`, `"locked_threads":null`, `"threads_exited_locked":null`, `"per_s":null`, `"wall_end":null`,
-		`"threads_created":0`, `"by_kind":{}`, `"by_why":{}`, `"costs":[]`, `"threads":[]`, `"causes":[]`, `"findings":[]`, `"warnings":[]`,
+		`"kernel":null`, `"cpus":null`, `"mitigations":null`, `"go_version":null`, `"cgo":null`, `"programs":null`,
+		`"hooks":null`, `"cpu_s":null`,
+		`"sigurg_not_injected":null`, `"locked_threads":null`, `"threads_exited_locked":null`, `"per_s":null`,
+		`"wall_end":null`,
+		`"threads_created":0`, `"by_kind":{}`, `"by_why":{}`, `"costs":[]`, `"threads":[]`, `"causes":[]`,
+		`"findings":[]`, `"warnings":[]`,
 		`"sites":null`, `"unclassified":[]`, `"locks":{"observations":0,"unknown":0}`,
 	} {
 		if !strings.Contains(b.String(), want) {
@@ -64,7 +68,7 @@ func TestNullIsNotZero(t *testing.T) {
 }
 
 func TestPopulations(t *testing.T) {
-	r := report.New(meta(), &correlate.Result{Costs: []correlate.Cost{
+	r := report.New(reporttest.Meta(), &correlate.Result{Costs: []correlate.Cost{
 		{ID: "P-5", Phase: "deliver"},
 		{ID: "P-5", Phase: "deliver", Population: correlate.Population{Locked: "true", State: "on_cpu"}},
 		{ID: "P-5", Phase: "deliver", Population: correlate.Population{Locked: "unknown", Cause: "unknown"}},
@@ -77,7 +81,8 @@ func TestPopulations(t *testing.T) {
 		t.Error(err)
 	}
 	for _, want := range []string{
-		`"locked":null,"cause":null,"state":null`, `"locked":true,"cause":null,"state":"on_cpu"`, `"locked":"unknown","cause":"unknown","state":null`,
+		`"locked":null,"cause":null,"state":null`, `"locked":true,"cause":null,"state":"on_cpu"`,
+		`"locked":"unknown","cause":"unknown","state":null`,
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %s in %s", want, b.String())
@@ -93,13 +98,10 @@ var errBroken = errors.New("broken pipe")
 func (broken) Write([]byte) (int, error) { return 0, errBroken }
 
 func TestWriteErrors(t *testing.T) {
-	r := reports()["idle"]
 	for name, err := range map[string]error{
-		"json":   report.WriteJSON(broken{}, r),
-		"ndjson": report.WriteNDJSON(broken{}, r),
-		"text":   report.WriteText(broken{}, r, report.TextOptions{}),
-		"line":   report.WriteLine(broken{}, r),
-		"header": report.WriteLineHeader(broken{}),
+		"json":    report.WriteJSON(broken{}, reporttest.Reports()["idle"]),
+		"ndjson":  report.WriteNDJSON(broken{}, reporttest.Reports()["idle"]),
+		"threads": report.WriteThreadListJSON(broken{}, reporttest.Lists()["threads_c"]),
 	} {
 		if !errors.Is(err, errBroken) {
 			t.Errorf("%s: %v does not wrap the writer's error", name, err)

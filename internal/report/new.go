@@ -2,30 +2,31 @@ package report
 
 import (
 	"cmp"
-	"math"
 	"time"
 
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/internal/contract"
 	"github.com/pinwatch/pinwatch/internal/findings"
 	"github.com/pinwatch/pinwatch/internal/host"
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
-// Meta is what a report says beside the result: nothing in it comes from events.
+// Meta describes the surroundings of a window. Nothing in it comes from events.
 type Meta struct {
 	Version  string
-	End      time.Time // the window's end by the wall clock, to find it in other logs; zero = not known
+	End      time.Time // the window's end by the wall clock, to match other logs; zero = not known
 	Host     host.Info
 	Target   Target
 	Observer Observer
 	Findings []findings.Finding
-	Warnings []string // come before the result's own
+	Warnings []string // written before those of the result
 }
 
-// histBars is how many stretches a cost's histogram is drawn with.
+// histBars is the number of bars of a cost's histogram.
 const histBars = 10
 
-// New makes the report of one window. It keeps no reference to res that later events could change.
+// New makes the report of one window. It keeps no reference to memory of res that later events
+// could change.
 func New(meta Meta, res *correlate.Result) *Report {
 	seconds := res.End.Sub(res.Start).Seconds()
 	r := &Report{
@@ -69,7 +70,8 @@ func New(meta Meta, res *correlate.Result) *Report {
 		r.Threads = append(r.Threads, newThread(&res.Threads[i], seconds))
 	}
 	for _, c := range res.Causes {
-		r.Causes = append(r.Causes, Cause{What: c.What, Cause: c.Cause, Reason: known(c.Reason), Function: known(c.Function), N: c.N})
+		r.Causes = append(r.Causes, Cause{What: c.What, Cause: c.Cause, Reason: known(c.Reason),
+			Function: known(c.Function), N: c.N})
 	}
 	for _, s := range res.Unclassified {
 		r.Unclassified = append(r.Unclassified, Stack{What: s.What, Frames: append([]string{}, s.Frames...), N: s.N})
@@ -112,12 +114,13 @@ func newCounts(c correlate.Counts) Counts {
 	}
 }
 
-// newVerdicts has one verdict per statement, in the specification's order of contract.Ranges, also for costs without a row.
+// newVerdicts gives one verdict for each of contract.Ranges, in that order, also for costs without
+// a row.
 func newVerdicts(res *correlate.Result) []Verdict {
 	vs := make([]Verdict, 0, len(contract.Ranges))
 	for _, rg := range contract.Ranges {
 		v, lower, upper := contract.Verdict{Range: rg, Word: contract.TooFew}, contract.Verdict{}, contract.Verdict{}
-		for i := len(res.Costs) - 1; i >= 0; i-- { // backwards: the row over all samples comes first and so has the last word
+		for i := len(res.Costs) - 1; i >= 0; i-- { // backwards: the row over all samples comes first, and decides
 			c := &res.Costs[i]
 			if c.ID != rg.Statement || c.Phase != rg.Phase || c.Locked != "" || c.Cause != "" {
 				continue
@@ -134,7 +137,7 @@ func newVerdicts(res *correlate.Result) []Verdict {
 		switch {
 		case lower.Word != "" && upper.Word != "":
 			v = contract.Between(lower, upper)
-		case lower.Word != "": // lost records make a cost a bound
+		case lower.Word != "": // lost records make a cost a lower bound
 			v = lower
 		case upper.Word != "":
 			v = upper
@@ -157,7 +160,7 @@ func clone[T any](v *T) *T {
 	return ptr(*v)
 }
 
-// known is nil for the zero value, which stands for "not known" in what New is given.
+// known is nil for the zero value, which means "not known" in the arguments of New.
 func known[T comparable](v T) *T {
 	var zero T
 	if v == zero {
@@ -174,14 +177,8 @@ func ratio(a, b float64) *float64 {
 	return ptr(round(a / b))
 }
 
-// round keeps six significant digits: no number here is known better.
-func round(v float64) float64 {
-	if v == 0 || math.IsInf(v, 0) || math.IsNaN(v) {
-		return 0
-	}
-	scale := math.Pow(10, 5-math.Floor(math.Log10(math.Abs(v))))
-	return math.Round(v*scale) / scale
-}
+// round keeps six significant digits: no number of a report is known better.
+func round(v float64) float64 { return unit.Round(v, 6) }
 
 // counts copies a map so that an empty one is {} in JSON.
 func counts(m map[string]uint64) map[string]uint64 {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/report/reporttest"
 )
 
 func show(v *float64) any {
@@ -15,9 +16,9 @@ func show(v *float64) any {
 	return *v
 }
 
-// TestRowsAddUp: what the schema says adds up does, in every report.
+// Sums that the schema promises are correct in every report.
 func TestRowsAddUp(t *testing.T) {
-	for name, r := range reports() {
+	for name, r := range reporttest.Reports() {
 		for _, c := range r.Costs {
 			var n int64
 			for _, h := range c.Hist {
@@ -27,10 +28,12 @@ func TestRowsAddUp(t *testing.T) {
 				t.Errorf("%s: %s %s: histogram holds %d samples of %d", name, c.ID, c.Phase, n, c.N)
 			}
 			if (c.N == 0) != (c.P50 == nil) || (c.N == 0) != (c.Mean == nil) || (c.N == 0) != (c.Max == nil) {
-				t.Errorf("%s: %s %s: n %d, but statistics are null or not the wrong way round", name, c.ID, c.Phase, c.N)
+				t.Errorf("%s: %s %s: n %d, but the statistics are null, or are not", name, c.ID, c.Phase,
+					c.N)
 			}
 			if c.Star != (c.RangeNS != nil) || c.Star != (c.Verdict != nil) || c.Star != (c.Holds != nil) {
-				t.Errorf("%s: %s %s: star %t without range and verdict, or the other way round", name, c.ID, c.Phase, c.Star)
+				t.Errorf("%s: %s %s: star %t without range and verdict, or the other way round", name, c.ID, c.Phase,
+					c.Star)
 			}
 		}
 		caused := map[string]uint64{}
@@ -59,7 +62,7 @@ func TestVerdicts(t *testing.T) {
 	}{
 		"P-8": {"in", true, 118}, "P-9": {"above", true, 114}, "P-5": {"open", false, 330},
 	}
-	vs := report.New(meta(), rich()).Verdicts
+	vs := report.New(reporttest.Meta(), reporttest.Rich()).Verdicts
 	if len(vs) != len(want) {
 		t.Fatalf("%d verdicts, want %d", len(vs), len(want))
 	}
@@ -68,35 +71,38 @@ func TestVerdicts(t *testing.T) {
 			t.Errorf("%s: %s over %d, holds %t; want %+v", v.Statement, v.Verdict, v.N, v.Holds, w)
 		}
 	}
-	for _, v := range report.New(meta(), &correlate.Result{}).Verdicts {
+	for _, v := range report.New(reporttest.Meta(), &correlate.Result{}).Verdicts {
 		if v.Verdict != "too_few" || v.Holds || v.N != 0 {
 			t.Errorf("%s of nothing: %s over %d, holds %t", v.Statement, v.Verdict, v.N, v.Holds)
 		}
 	}
 }
 
-// TestOnlyPartOfABound: an upper bound that exists for targets on a CPU only still counts for the verdict.
+// An upper bound that exists for targets on a CPU only still counts for the verdict.
 func TestOnlyPartOfABound(t *testing.T) {
-	r := report.New(meta(), &correlate.Result{Costs: []correlate.Cost{
-		around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "lower"}, 20, 1500, 0.01),
-		around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "upper", Population: correlate.Population{State: "on_cpu"}}, 10, 2500, 0.01),
+	r := report.New(reporttest.Meta(), &correlate.Result{Costs: []correlate.Cost{
+		reporttest.Around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "lower"}, 20, 1500, 0.01),
+		reporttest.Around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "upper",
+			Population: correlate.Population{State: "on_cpu"}}, 10, 2500, 0.01),
 	}})
 	if v := r.Verdicts[2]; v.Verdict != "in" || !v.Holds || v.N != 10 {
 		t.Errorf("%s: %s over %d, holds %t; want in over 10", v.Statement, v.Verdict, v.N, v.Holds)
 	}
 }
 
-// TestLostRecordsMakeBounds: the correlator marks a cost whose records were lost as a lower bound; it is still found and counted.
+// A cost with lost records is a lower bound. It still has a verdict.
 func TestLostRecordsMakeBounds(t *testing.T) {
-	r := report.New(meta(), lossy())
+	r := report.New(reporttest.Meta(), reporttest.Lossy())
 	if v := r.Verdicts[0]; v.Verdict != "in" || v.Holds || v.N != 118 {
 		t.Errorf("%s: %s over %d, holds %t; want in over 118, not holding", v.Statement, v.Verdict, v.N, v.Holds)
 	}
 }
 
 func TestRates(t *testing.T) {
-	r := report.New(meta(), &correlate.Result{Start: 1e9, End: 3e9, Counts: correlate.Counts{Switches: 3000, Migrations: 7}})
-	if r.Moves.PerSecond == nil || *r.Moves.PerSecond != 3.5 || r.Moves.PerKiloSwitches == nil || math.Abs(*r.Moves.PerKiloSwitches-7.0/3) > 1e-5 {
+	r := report.New(reporttest.Meta(), &correlate.Result{Start: 1e9, End: 3e9,
+		Counts: correlate.Counts{Switches: 3000, Migrations: 7}})
+	if r.Moves.PerSecond == nil || *r.Moves.PerSecond != 3.5 || r.Moves.PerKiloSwitches == nil ||
+		math.Abs(*r.Moves.PerKiloSwitches-7.0/3) > 1e-5 {
 		t.Errorf("per second %s, per 1,000 switches %s", show(r.Moves.PerSecond), show(r.Moves.PerKiloSwitches))
 	}
 	if r.Window.DurationS != 2 {

@@ -29,15 +29,16 @@ func newThread(t *correlate.Thread, seconds float64) Thread {
 		UnknownNS:     t.Unknown,
 		CPUs:          append([]int{}, t.CPUs...),
 	}
-	row.lock(&t.Lock)
+	row.setLock(&t.Lock)
 	if row.Lock != unknown || t.Handoff.N > 0 {
 		row.Handoff = newHandoff(t.Handoff, seconds)
 	}
 	return row
 }
 
-// lock fills in what is known of the lock: nothing where its state is not, and of a thread without lock only that there is none.
-func (t *Thread) lock(l *correlate.ThreadLock) {
+// setLock fills in the keys of the lock as far as they are known: none where the state is unknown,
+// the depths alone where there is no lock.
+func (t *Thread) setLock(l *correlate.ThreadLock) {
 	if t.Lock == unknown {
 		return
 	}
@@ -54,7 +55,7 @@ func (t *Thread) lock(l *correlate.ThreadLock) {
 	if l.HeldMax != nil {
 		t.LockHeldMax = ptr(inSeconds(*l.HeldMax))
 	}
-	if l.GoID != 0 { // without its goroutine nothing can be said of what that does
+	if l.GoID != 0 { // the state of an unknown goroutine is unknown
 		t.Parked = ptr(l.Parked)
 	}
 }
@@ -68,7 +69,7 @@ func newHandoff(h correlate.Handoff, seconds float64) *Handoff {
 	}
 }
 
-// newSites is nil where the probe was not on.
+// newSites is nil where the probe was off.
 func newSites(sites []correlate.Site, seconds float64) []Site {
 	if sites == nil {
 		return nil

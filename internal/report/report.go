@@ -1,11 +1,21 @@
-// Package report turns a correlate.Result and what is known about its surroundings into the report that people and programs read:
-// text for eyes, one line per interval, and JSON whose keys keep their names and meaning for the life of pinwatch.report/v1
-// (report-v1.schema.json gives each key's meaning and unit).
+// Package report holds the models that pinwatch writes, and the formats that programs read:
+//
+//   - Report: one window of an observation. New makes it from a correlate.Result and its surroundings.
+//   - ThreadList: the threads of a process at one moment.
+//   - Verdicts: the verdicts on the specification, and Baseline, the short form that later verdicts are compared with.
+//
+// json.go, junit.go, markdown.go and html.go are a format each. Package text writes all models for
+// people. JSON keys keep their names and meaning for the life of a schema; the file *.schema.json
+// gives the meaning and unit of each.
 //
 // A value that is not known is null in JSON and a nil pointer or nil map here, never 0.
 package report
 
-import _ "embed"
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+)
 
 // SchemaID is the value of the key "schema".
 const SchemaID = "pinwatch.report/v1"
@@ -15,7 +25,8 @@ const SchemaID = "pinwatch.report/v1"
 //go:embed report-v1.schema.json
 var Schema []byte
 
-// Report is the whole report. The schema says what each key means; comments here only say what the schema can't.
+// Report describes one window. The schema gives the meaning of each key; comments here add facts
+// about the Go side.
 type Report struct {
 	Schema       string    `json:"schema"`
 	Pinwatch     Pinwatch  `json:"pinwatch"`
@@ -37,7 +48,7 @@ type Report struct {
 	Warnings     []string  `json:"warnings"`
 }
 
-// Pinwatch says which pinwatch wrote the report.
+// Pinwatch is the program that wrote the report.
 type Pinwatch struct {
 	Version string `json:"version"`
 }
@@ -53,6 +64,34 @@ type Host struct {
 	Mitigations    map[string]string `json:"mitigations"`
 }
 
+// Words describes the machine in a few words.
+func (h *Host) Words() []string {
+	kernel, model := "", "CPU"
+	if h.Kernel != nil {
+		kernel = *h.Kernel
+	}
+	if h.CPUModel != nil {
+		model = *h.CPUModel
+	}
+	parts := []string{strings.Join(strings.Fields("Linux "+kernel+" "+h.Arch), " ")}
+	if h.CPUs != nil {
+		parts = append(parts, fmt.Sprintf("%d × %s", *h.CPUs, model))
+	}
+	switch h.Virtualization {
+	case "none":
+		parts = append(parts, "bare metal")
+	case "unknown":
+	case "other":
+		parts = append(parts, "virtual machine")
+	default:
+		parts = append(parts, h.Virtualization+" guest")
+	}
+	if h.Clocksource != nil {
+		parts = append(parts, "clock "+*h.Clocksource)
+	}
+	return parts
+}
+
 // Target is the observed process. Nil = not known.
 type Target struct {
 	PID        int     `json:"pid"` // in pinwatch's PID namespace
@@ -66,7 +105,7 @@ type Target struct {
 	Ended      *string `json:"ended"` // how it ended inside the window, in words; nil while it lives
 }
 
-// Window is the stretch of time the numbers are about.
+// Window is the time that the numbers cover.
 type Window struct {
 	StartNS   int64   `json:"start_ns"`
 	EndNS     int64   `json:"end_ns"`
@@ -74,7 +113,7 @@ type Window struct {
 	WallEnd   *string `json:"wall_end"`
 }
 
-// Loss is what pinwatch did not see.
+// Loss counts what pinwatch missed.
 type Loss struct {
 	Total           uint64            `json:"total"`
 	ByKind          map[string]uint64 `json:"by_kind"`
@@ -83,39 +122,46 @@ type Loss struct {
 	BrokenLinks     uint64            `json:"broken_links"`
 }
 
-// Observer is what observing cost, and by which hooks it was done.
+// Lossy is true when records or program runs were missed, so that no count or verdict is reliable.
+func (r *Report) Lossy() bool { return r.Loss.Total+r.Loss.Late+r.Loss.RecursionMisses > 0 }
+
+// Observer is the cost of observing, and the hooks that were used.
 type Observer struct {
-	// Hooks names for every hook how it is attached: "fentry", "tracepoint" (classic; on a system call it slows every system
-	// call of every process), "tp_btf", "raw_tracepoint", "iter", "off". Nil = not known.
-	Hooks         map[string]string `json:"hooks"`
-	Aggregated    bool              `json:"aggregated"` // most switches were added up in the kernel
-	Programs      []Program         `json:"programs"`   // nil without BPF statistics: refused, or not asked for
-	CPUSeconds    *float64          `json:"cpu_s"`
-	CPUFraction   *float64          `json:"cpu_fraction"` // of one CPU
-	RSSAnonBytes  *uint64           `json:"rss_anon_bytes"`
-	StatsSampledS *float64          `json:"stats_sampled_s"` // how long BPF statistics were on; they cost time themselves
-	Probe         *Probe            `json:"probe"`           // nil without the probe on LockOSThread
-	Own           []Own             `json:"own"`             // nil = not measured
-	ClockReadNS   *float64          `json:"clock_read_ns"`
-	ClockStepNS   *float64          `json:"clock_step_ns"`
+	// Hooks gives the way in which each hook is attached: "fentry", "tracepoint" (classic; on a
+	// system call it slows every system call of every process), "tp_btf", "raw_tracepoint", "iter",
+	// "off". Nil = not known.
+	Hooks        map[string]string `json:"hooks"`
+	Aggregated   bool              `json:"aggregated"` // most switches were added up in the kernel
+	Programs     []Program         `json:"programs"`   // nil without BPF statistics: refused, or not asked for
+	CPUSeconds   *float64          `json:"cpu_s"`
+	CPUFraction  *float64          `json:"cpu_fraction"` // of one CPU
+	RSSAnonBytes *uint64           `json:"rss_anon_bytes"`
+	// how long BPF statistics were on; they cost time themselves
+	StatsSampledS *float64   `json:"stats_sampled_s"`
+	Probe         *Probe     `json:"probe"` // nil without the probe on LockOSThread
+	Overhead      []Overhead `json:"own"`   // nil = not measured
+	ClockReadNS   *float64   `json:"clock_read_ns"`
+	ClockStepNS   *float64   `json:"clock_step_ns"`
 }
 
 // Probe is the cost of the breakpoint on runtime.LockOSThread, which the calling goroutine pays.
 type Probe struct {
-	Hits         uint64   `json:"hits"`          // in the window
-	BreakpointNS float64  `json:"breakpoint_ns"` // of one, CPU time: measured on this machine with an empty program
-	HitNS        *float64 `json:"hit_ns"`        // the same and pinwatch's own program; nil when none ran while BPF statistics were on
+	Hits         uint64  `json:"hits"`          // in the window
+	BreakpointNS float64 `json:"breakpoint_ns"` // of one, CPU time: measured on this machine with an empty program
+	// with pinwatch's program; nil when it did not run while BPF statistics were on
+	HitNS *float64 `json:"hit_ns"`
 }
 
-// Own is what one of pinwatch's own kernel programs takes when it runs for the target: what bias_ns is made of.
-type Own struct {
+// Overhead is the run time of one of pinwatch's kernel programs in the target's way. bias_ns is the
+// sum of such times.
+type Overhead struct {
 	Name       string   `json:"name"`
 	Timed      int      `json:"timed"` // runs
 	NS         *float64 `json:"ns"`    // nil when none was timed
 	DispatchNS float64  `json:"dispatch_ns"`
 }
 
-// Program is the cost of one of pinwatch's own kernel programs, from the kernel's BPF statistics.
+// Program is the cost of one of pinwatch's kernel programs, from the kernel's BPF statistics.
 type Program struct {
 	Name     string   `json:"name"`
 	Runs     uint64   `json:"runs"`       // while statistics were on

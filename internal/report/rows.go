@@ -2,7 +2,7 @@ package report
 
 import "encoding/json"
 
-// Verdict is what the window says about one cost the specification states, bounds joined.
+// Verdict is the verdict of the window on one cost of the specification, with bounds joined.
 type Verdict struct {
 	Statement string   `json:"statement"`
 	Phase     string   `json:"phase"`
@@ -43,8 +43,8 @@ type Cost struct {
 	Warnings   []string   `json:"warnings"`
 }
 
-// Ternary is a population along a yes-or-no dimension: "true", "false", "unknown", or "" for all samples. JSON has true, false,
-// "unknown" and null for them.
+// Ternary is a population along a yes-or-no dimension: "true", "false", "unknown", or "" for all
+// samples. In JSON they are true, false, "unknown" and null.
 type Ternary string
 
 // MarshalJSON implements json.Marshaler.

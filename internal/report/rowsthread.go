@@ -1,6 +1,7 @@
 package report
 
-// Thread is one OS thread over the window. What the lock's keys say is nil where the lock is not known.
+// Thread is one OS thread over the window. The keys of the lock are nil where the lock is not
+// known.
 type Thread struct {
 	TID           int32    `json:"tid"`
 	M             *int64   `json:"m"`
@@ -35,7 +36,7 @@ type Thread struct {
 	Policy        *string  `json:"policy"`
 }
 
-// Handoff is what waking a locked thread for its goroutine cost.
+// Handoff is the cost of waking a locked thread for its goroutine.
 type Handoff struct {
 	N      uint64   `json:"n"`
 	PerS   *float64 `json:"per_s"`
@@ -43,13 +44,13 @@ type Handoff struct {
 	CPUNS  *float64 `json:"cpu_ns"`  // the same
 }
 
-// Locks says how well lock state was seen.
+// Locks counts the reads of lock states, and those that gave no state.
 type Locks struct {
 	Observations uint64 `json:"observations"`
 	Unknown      uint64 `json:"unknown"`
 }
 
-// Site is one place that LockOSThread was called from.
+// Site is one caller of LockOSThread.
 type Site struct {
 	Function    string   `json:"function"`
 	File        string   `json:"file"`
@@ -64,7 +65,7 @@ type Site struct {
 	HeldMeanMax *float64 `json:"held_mean_max_ns"` // the same
 }
 
-// Cause counts what made threads begin, end or be preempted.
+// Cause counts one reason for which threads were created, ended or preempted.
 type Cause struct {
 	What     string  `json:"what"`
 	Cause    string  `json:"cause"`
@@ -73,14 +74,14 @@ type Cause struct {
 	N        uint64  `json:"n"`
 }
 
-// Stack is a stack that is in no class of causes.
+// Stack is a stack of no known cause.
 type Stack struct {
 	What   string   `json:"what"`
 	Frames []string `json:"frames"`
 	N      uint64   `json:"n"`
 }
 
-// Finding is something worth doing about.
+// Finding is a problem of the target that is worth fixing.
 type Finding struct {
 	ID       string         `json:"id"`
 	Severity string         `json:"severity"`

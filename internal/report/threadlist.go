@@ -1,11 +1,6 @@
 package report
 
-import (
-	_ "embed"
-	"encoding/json"
-	"fmt"
-	"io"
-)
+import _ "embed"
 
 // ThreadListSchemaID is the value of the key "schema" of a thread list.
 const ThreadListSchemaID = "pinwatch.threads/v1"
@@ -15,7 +10,8 @@ const ThreadListSchemaID = "pinwatch.threads/v1"
 //go:embed threads-v1.schema.json
 var ThreadListSchema []byte
 
-// ThreadList is what the threads of a process are at one moment. The schema says what each key means.
+// ThreadList describes the threads of a process at one moment. The schema gives the meaning of each
+// key.
 type ThreadList struct {
 	Schema   string         `json:"schema"`
 	Target   Target         `json:"target"`
@@ -23,10 +19,11 @@ type ThreadList struct {
 	Warnings []string       `json:"warnings"`
 }
 
-// ListedThread is one OS thread of a thread list. Nil = not known, or none where the schema says so.
+// ListedThread is one OS thread of a thread list. Nil = not known, or none where the schema says
+// so.
 type ListedThread struct {
 	TID         int32    `json:"tid"`
-	OwnTID      *int32   `json:"own_tid"`
+	NSTID       *int32   `json:"own_tid"` // in its PID namespace
 	Name        string   `json:"name"`
 	M           *int64   `json:"m"`
 	Role        string   `json:"role"`
@@ -51,20 +48,9 @@ type ListedThread struct {
 
 // NewThreadList makes a list of the threads, in the order given.
 func NewThreadList(target Target, threads []ListedThread, warnings []string) *ThreadList {
-	// Lists that are empty are no nulls in JSON.
+	// An empty list is [] in JSON, not null.
 	return &ThreadList{
 		Schema: ThreadListSchemaID, Target: target,
 		Threads: append([]ListedThread{}, threads...), Warnings: append([]string{}, warnings...),
 	}
-}
-
-// WriteThreadListJSON writes the list as one indented JSON object and a newline.
-func WriteThreadListJSON(w io.Writer, l *ThreadList) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false) // the reader is jq, not a browser
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(l); err != nil {
-		return fmt.Errorf("write JSON list of threads: %w", err)
-	}
-	return nil
 }

@@ -19,8 +19,8 @@ const VerdictsSchemaID = "pinwatch.verdicts/v1"
 //go:embed verdicts-v1.schema.json
 var VerdictsSchema []byte
 
-// Verdicts are the verdicts on the statements of the specification, on one machine with one release of Go. The schema says what
-// each key means.
+// Verdicts are the verdicts on the statements of the specification, on one machine with one release
+// of Go. The schema gives the meaning of each key.
 type Verdicts struct {
 	Schema      string             `json:"schema"`
 	Pinwatch    Pinwatch           `json:"pinwatch"`
@@ -45,7 +45,7 @@ type StatementVerdict struct {
 	Warnings  []string `json:"warnings"`
 }
 
-// Evidence is what a verdict rests on.
+// Evidence is the basis of a verdict.
 type Evidence struct {
 	Claim       string       `json:"claim"`
 	Scope       string       `json:"scope"`
@@ -63,7 +63,7 @@ type Interval struct {
 	Unit       string   `json:"unit"`
 }
 
-// Experiment is what one experiment brought for a statement.
+// Experiment holds the results of one experiment that a statement needs.
 type Experiment struct {
 	Name      string                   `json:"name"`
 	Unable    *string                  `json:"unable"`
@@ -77,13 +77,13 @@ type Experiment struct {
 	Outcomes  map[string]OutcomeCounts `json:"outcomes"`
 }
 
-// OutcomeCounts are how many outcomes equal runs had.
+// OutcomeCounts is the number of different outcomes of equal runs.
 type OutcomeCounts struct {
 	Distinct int   `json:"distinct"`
 	Runs     int64 `json:"runs"`
 }
 
-// SampleSummary is a distribution in short.
+// SampleSummary summarizes a distribution.
 type SampleSummary struct {
 	Unit string  `json:"unit"`
 	N    int64   `json:"n"`
@@ -93,11 +93,12 @@ type SampleSummary struct {
 	P99  float64 `json:"p99"`
 	Max  float64 `json:"max"`
 	Bias float64 `json:"bias"`
-	// Range is what the statement claims the median to be in; nil where it claims none of this sample.
+	// Range is the range that the statement claims for the median; nil = no claim about this
+	// sample.
 	Range *[2]float64 `json:"range"`
 }
 
-// VerdictsMeta is what a list of verdicts says beside the verdicts.
+// VerdictsMeta describes the run that gave the verdicts.
 type VerdictsMeta struct {
 	Version     string
 	Host        host.Info
@@ -110,7 +111,8 @@ type VerdictsMeta struct {
 func NewVerdicts(meta VerdictsMeta, outcomes []contract.Outcome, e contract.Evidence) *Verdicts {
 	v := &Verdicts{
 		Schema: VerdictsSchemaID, Pinwatch: Pinwatch{meta.Version}, Host: newHost(meta.Host), GoVersion: e.GoVersion,
-		Finished: meta.Finished.UTC().Format(time.RFC3339), Interrupted: meta.Interrupted, Verdicts: []StatementVerdict{},
+		Finished: meta.Finished.UTC().Format(time.RFC3339), Interrupted: meta.Interrupted,
+		Verdicts: []StatementVerdict{},
 	}
 	for _, o := range outcomes {
 		s := o.Statement
@@ -146,10 +148,11 @@ func newInterval(i *contract.Interval) *Interval {
 	return &Interval{Lo: finite(i.Lo), Hi: finite(i.Hi), Confidence: round(i.Confidence), Unit: i.Unit}
 }
 
-// newExperiment keeps of a record what the statement's clauses look at.
+// newExperiment keeps the parts of a record that the statement's clauses use.
 func newExperiment(name string, s contract.Statement, r *contract.Record) Experiment {
 	x := Experiment{
-		Name: name, Unable: known(r.Unable), Failed: known(r.Failed), Source: known(r.Source), Workloads: append([]string{}, r.Workloads...), Lossy: r.Lossy,
+		Name: name, Unable: known(r.Unable), Failed: known(r.Failed), Source: known(r.Source),
+		Workloads: append([]string{}, r.Workloads...), Lossy: r.Lossy,
 		NoiseCPUs: round(r.Noise), Counts: map[string]int64{}, Samples: map[string]SampleSummary{},
 		Outcomes: map[string]OutcomeCounts{},
 	}
@@ -196,67 +199,81 @@ func newSample(s contract.Sample) SampleSummary {
 	return sum
 }
 
-// verdictWords are the verdicts as people read them, in the order of the summary, with a mark and a colour.
-var verdictWords = []struct {
-	verdict, words, mark string
-	style                style
-}{
-	{contract.Holds, "holds", "✔", good},
-	{contract.HoldsExcept, "holds except", "◐", notice},
-	{contract.Refuted, "refuted", "✘", bad},
-	{contract.OutOfRange, "out of range", "▲", bad},
-	{contract.Inconclusive, "inconclusive", "?", notice},
-	{contract.NotTestable, "not testable", "–", dim},
-}
-
-// tally counts the verdicts in words, those that were given: "41 hold".
-func (v *Verdicts) tally() (parts []string) {
-	for _, s := range v.shares() {
-		parts = append(parts, fmt.Sprintf("%d %s", s.N, Words(s.Verdict)))
-	}
-	return parts
-}
-
-// share is how many verdicts are of one kind.
-type share struct {
-	Verdict string
-	N       int
-	IDs     []string // of those that somebody has to look at: refuted, out of range, inconclusive though all was done
-}
-
-func (v *Verdicts) shares() (shares []share) {
-	for _, w := range verdictWords {
-		s := share{Verdict: w.verdict}
-		for i := range v.Verdicts {
-			row := &v.Verdicts[i]
-			if row.Verdict != w.verdict {
-				continue
-			}
-			s.N++
-			switch w.verdict {
-			case contract.Refuted, contract.OutOfRange, contract.Inconclusive:
-				if !v.NotDone(row) {
-					s.IDs = append(s.IDs, row.ID)
-				}
-			}
-		}
-		if s.N > 0 {
-			shares = append(shares, s)
-		}
-	}
-	return shares
-}
-
-// NotDone says whether a verdict is inconclusive because the run was ended before the statement's experiments had been done.
-func (v *Verdicts) NotDone(row *StatementVerdict) bool {
-	st, known := contract.Find(row.ID)
-	return v.Interrupted && row.Verdict == contract.Inconclusive && known && len(row.Evidence.Experiments) < len(st.Experiments())
+// verdictKinds are the verdicts in the order of a summary, with their words and a mark.
+var verdictKinds = []struct{ verdict, words, mark string }{
+	{contract.Holds, "holds", "✔"},
+	{contract.HoldsExcept, "holds except", "◐"},
+	{contract.Refuted, "refuted", "✘"},
+	{contract.OutOfRange, "out of range", "▲"},
+	{contract.Inconclusive, "inconclusive", "?"},
+	{contract.NotTestable, "not testable", "–"},
 }
 
 // Words is a verdict as people read it.
 func Words(verdict string) string {
-	if w := wordsOf(verdict); w.verdict == verdict {
-		return w.words
+	for _, k := range verdictKinds {
+		if k.verdict == verdict {
+			return k.words
+		}
 	}
 	return verdict
+}
+
+// Mark is a verdict as a sign of one rune.
+func Mark(verdict string) string {
+	for _, k := range verdictKinds {
+		if k.verdict == verdict {
+			return k.mark
+		}
+	}
+	return ""
+}
+
+// VerdictCount is the number of verdicts of one kind.
+type VerdictCount struct {
+	Verdict string
+	N       int
+	// statements that need attention: refuted, out of range, inconclusive though their experiments
+	// were done
+	IDs []string
+}
+
+// Tally counts the verdicts of each kind that occurs.
+func (v *Verdicts) Tally() (counts []VerdictCount) {
+	for _, k := range verdictKinds {
+		c := VerdictCount{Verdict: k.verdict}
+		for i := range v.Verdicts {
+			row := &v.Verdicts[i]
+			if row.Verdict != k.verdict {
+				continue
+			}
+			c.N++
+			switch k.verdict {
+			case contract.Refuted, contract.OutOfRange, contract.Inconclusive:
+				if !v.NotDone(row) {
+					c.IDs = append(c.IDs, row.ID)
+				}
+			}
+		}
+		if c.N > 0 {
+			counts = append(counts, c)
+		}
+	}
+	return counts
+}
+
+// TallyWords is Tally in words: "41 holds".
+func (v *Verdicts) TallyWords() (parts []string) {
+	for _, c := range v.Tally() {
+		parts = append(parts, fmt.Sprintf("%d %s", c.N, Words(c.Verdict)))
+	}
+	return parts
+}
+
+// NotDone is true when a verdict is inconclusive because the run was interrupted before the
+// statement's experiments were done.
+func (v *Verdicts) NotDone(row *StatementVerdict) bool {
+	st, known := contract.Find(row.ID)
+	return v.Interrupted && row.Verdict == contract.Inconclusive && known &&
+		len(row.Evidence.Experiments) < len(st.Experiments())
 }

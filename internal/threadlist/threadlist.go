@@ -89,7 +89,7 @@ func (l *Lister) row(t *task, ms runtimeMs) report.ListedThread {
 		Affinity: t.Affinity, Nice: t.Nice, Policy: t.Policy,
 	}
 	if t.nsTID != 0 {
-		row.OwnTID = &t.nsTID
+		row.NSTID = &t.nsTID
 	}
 	m, ok := ms.byTID[t.nsTID]
 	switch {

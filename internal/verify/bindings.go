@@ -2,11 +2,6 @@ package verify
 
 import "github.com/pinwatch/pinwatch/internal/workload"
 
-// bindings are the experiments about which thread a goroutine is on.
-func bindings() []experiment {
-	return []experiment{{"migrate", migrate}, {"nest", nest}, {"cross", cross}, {"main", onmain}, {"gc", gcpin}}
-}
-
 func migrate(r *run) error {
 	var a workload.Migrate
 	if err := r.trial(&a, "migrate"); err != nil {
@@ -25,7 +20,7 @@ func migrate(r *run) error {
 	return nil
 }
 
-// stretch counts looks and moves as kind_looks and kind_moves.
+// stretch counts samples and moves as kind_looks and kind_moves.
 func (r *run) stretch(s workload.Stretch, kind string) {
 	r.add(kind+"_looks", int64(s.Samples))
 	r.add(kind+"_moves", int64(s.Moves))

@@ -5,7 +5,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload"
 )
 
-// withC gives the command line of the workload that is linked with C, which takes a Go toolchain and a C compiler.
+// withC returns the command line of the workload that is linked with C. It needs a Go toolchain and
+// a C compiler.
 func (r *run) withC() ([]string, error) {
 	program, err := r.lab.Cgo(r)
 	if err != nil {
@@ -14,7 +15,8 @@ func (r *run) withC() ([]string, error) {
 	return program, nil
 }
 
-// cgo compares C calls of locked goroutines and others, and looks who runs while one is in C.
+// cgo compares C calls of locked goroutines and others, and records which goroutines run while one
+// is in C.
 func cgo(r *run) error {
 	program, err := r.withC()
 	if err != nil {
@@ -51,10 +53,11 @@ func cgo(r *run) error {
 	return nil
 }
 
-// sound leaves out a batch in which the goroutine changed thread: its CPU time is then of two threads.
+// sound is false for a batch in which the goroutine changed threads: its CPU time is that of two
+// threads.
 func sound(c workload.Cost) bool { return c.CPU > 0 && c.CPU <= 1.05*c.Wall }
 
-// callback looks at the threads of calls from C threads into Go.
+// callback samples the threads of calls from C threads into Go.
 func callback(r *run) error {
 	program, err := r.withC()
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// confined calls start on a thread that may run on these CPUs only, which the process it starts inherits.
+// confined calls start on a thread that may run on these CPUs only. The process that start starts
+// inherits them.
 func confined(cpus []int, start func() error) error {
 	if cpus == nil {
 		return start()
@@ -25,8 +26,9 @@ func confined(cpus []int, start func() error) error {
 	})
 }
 
-// onMortalThread calls f on a thread that ends thereafter, so that f may change its state: nobody else is to have that. The main thread
-// would outlive its goroutine (G-4), so while f is called it is kept aside.
+// onMortalThread calls f on a thread that ends afterwards, so that f may change the thread's state:
+// no other goroutine gets the thread. The main thread would outlive its goroutine (G-4). When the
+// goroutine starts there, it holds that thread while f runs on another.
 func onMortalThread(f func() error) error {
 	done := make(chan error)
 	go func() {

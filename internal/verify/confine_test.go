@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What is done to a thread must die with it, wherever the goroutine comes to run first.
+// A thread with changed state must end, wherever its goroutine runs first.
 func TestMortalThreadsDie(t *testing.T) {
 	const all = 50
 	var mu sync.Mutex

@@ -8,11 +8,6 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload"
 )
 
-// costs are the experiments in which workloads time themselves.
-func costs() []experiment {
-	return []experiment{{"calls", lockCost}, {"saturate", saturate}, {"runs", equalRuns}, {"handoff", handoff}}
-}
-
 func lockCost(r *run) error {
 	var a workload.LockCost
 	if err := r.trial(&a, "lockcost"); err != nil {
@@ -42,8 +37,9 @@ func lockCost(r *run) error {
 	return nil
 }
 
-// saturate takes, for every goroutine of a burst that had to wait for a new thread, the time from the moment that the one before it
-// blocked, or that it was made if that came later, to its first instruction.
+// saturate measures, for every goroutine of a burst that had to wait for a new thread, the time to
+// its first instruction. The time starts when the goroutine before it blocked, or when it was
+// created if that was later.
 func saturate(r *run) error {
 	var a workload.Grow
 	if err := r.trial(&a, "grow", "-steps", "0", "-rounds", "12"); err != nil {
@@ -61,11 +57,11 @@ func saturate(r *run) error {
 	return nil
 }
 
-// runsOfOne is how many equal processes are compared.
+// runsOfOne is the number of equal processes that are compared.
 const runsOfOne = 20
 
-// equalRuns looks which threads equal processes lock, by their place in the order of creation, and in what order new threads
-// begin to serve.
+// equalRuns records which threads equal processes lock, by their place in the order of creation,
+// and in which order new threads first run goroutines.
 func equalRuns(r *run) error {
 	for range runsOfOne {
 		var a workload.Grow
@@ -91,7 +87,7 @@ func equalRuns(r *run) error {
 	return nil
 }
 
-// handoff compares each round of locked hand-offs with the round of others beside it.
+// handoff compares each round of locked hand-offs with the unlocked round before it.
 func handoff(r *run) error {
 	var a workload.Tax
 	if err := r.trial(&a, "tax"); err != nil {

@@ -6,15 +6,11 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload"
 )
 
-// endings are the experiments about the end of a lock and of who holds it.
-func endings() []experiment {
-	return []experiment{{"exit", exits}, {"reuse", reuse}, {"syscall", retake}}
-}
-
-// panicStatus is how a Go process ends of a panic (runtime.fatalpanic).
+// panicStatus is the exit status of a Go process after a panic (runtime.fatalpanic).
 const panicStatus = 2
 
-// ways names how goroutines end: the counts, and whether the thread is to end with them.
+// ways are the ways in which goroutines end: the name of their counts, and whether the thread must
+// end with them.
 var ways = map[string]struct {
 	name string
 	ends bool
@@ -88,7 +84,7 @@ func reuse(r *run) error {
 		return err
 	}
 	for _, thread := range p.Released {
-		if thread.Looks == 0 { // nobody wanted one
+		if thread.Looks == 0 { // no goroutine needed a thread
 			continue
 		}
 		r.add("unlocks", 1)
@@ -99,7 +95,7 @@ func reuse(r *run) error {
 	return nil
 }
 
-// short is the length of calls that block the thread but are over before sysmon looks again.
+// short is the length of calls that block the thread but end before the next check of sysmon.
 const short = "20us"
 
 func retake(r *run) error {
@@ -127,6 +123,7 @@ func retake(r *run) error {
 	return nil
 }
 
+// call counts one blocking call, and which goroutines ran during it.
 func (r *run) call(round workload.RetakeRound, kind string) {
 	r.add(kind+"_calls", 1)
 	r.add("looks", 1)

@@ -18,7 +18,7 @@ func inherit(r *run) error {
 			continue
 		}
 		if k.Before.Error != "" || k.After.Error != "" {
-			return unableError("the kernel does not tell the state of a thread: " + k.Before.Error + k.After.Error)
+			return unableError("the state of a thread cannot be read: " + k.Before.Error + k.After.Error)
 		}
 		r.add("locks", 1)
 		for name, same := range map[string]bool{
@@ -32,7 +32,7 @@ func inherit(r *run) error {
 			}
 		}
 		if len(k.Before.CPUs) < 2 {
-			r.Notes = []string{"the workload may use one CPU only: it can't change to another"}
+			r.Notes = []string{"the workload may use one CPU only, so it cannot change CPUs"}
 			continue
 		}
 		r.add("cpu_looks", int64(k.Looks))

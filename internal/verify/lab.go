@@ -97,7 +97,7 @@ func (r *run) trial(account any, args ...string) error {
 }
 
 func (r *run) trialAs(program, env []string, account any, args ...string) error {
-	r.Source = "the workload's own account"
+	r.Source = "the workload's account"
 	p, err := r.startAs(program, env, args...)
 	if err != nil {
 		return err
@@ -183,7 +183,7 @@ func (r *run) watch(work time.Duration, env []string, args ...string) (*watched,
 	if r.lab.Unobserved != "" {
 		return nil, unableError(r.lab.Unobserved)
 	}
-	r.Source = "kernel events, and the workload's own account"
+	r.Source = "kernel events, and the workload's account"
 	p, err := r.startAs(r.lab.Program, env, append(args, "-hold")...)
 	if err != nil {
 		return nil, err

@@ -8,50 +8,48 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload"
 )
 
-// loops are the experiments with loops that only a signal interrupts.
-func loops() []experiment {
-	return []experiment{
-		{"tight", func(r *run) error { return r.tight(nil, "-rounds", "3", "-chunk", "40ms") }},
-		{"cooperative", func(r *run) error {
-			return r.tight([]string{"GODEBUG=asyncpreemptoff=1"}, "-rounds", "2", "-chunk", "40ms")
-		}},
-		{"slices", slicesOfTime},
-	}
+func tightLoop(r *run) error { return r.tight(nil, "-rounds", "3", "-chunk", "40ms") }
+
+func cooperativeLoop(r *run) error {
+	return r.tight([]string{"GODEBUG=asyncpreemptoff=1"}, "-rounds", "2", "-chunk", "40ms")
 }
 
-// leastLeft is how much of a chunk of a loop must be left when something wants to interrupt it: ten times what that takes, as a hypervisor
-// takes a CPU away for some milliseconds now and then, which nobody within can account for.
+// leastLeft is the part of a loop's chunk that must be left when a stop of the world is requested.
+// It is ten times what a stop takes: a hypervisor sometimes takes a CPU away for some milliseconds,
+// which a guest cannot measure.
 const leastLeft = 10 * time.Millisecond
 
-// tight counts the stops of the world that came in the middle of a locked loop, and those of them that were over before it was. Tries that
-// others on the machine spoilt are made up for by further trials, all of whose tries count.
+// tight counts the stops of the world that were requested in the middle of a locked loop, and those
+// of them that ended before the loop. Tries that other load disturbed are replaced by further
+// trials, all of whose tries count.
 func (r *run) tight(env []string, args ...string) error {
 	var a workload.Tight
-	err := repeated(func() (tried, spoilt int64, err error) {
+	err := repeated(func() (tried, disturbed int64, err error) {
 		if err := r.trialAs(r.lab.Program, env, &a, append([]string{"tight"}, args...)...); err != nil {
 			return 0, 0, err
 		}
 		t := triesOf(&a)
 		r.add("locked_trials", t.tried)
 		r.add("locked_interrupted", t.interrupted)
-		r.add("locked_spoilt", t.spoilt)
-		return t.tried, t.spoilt, nil
+		r.add("locked_spoilt", t.disturbed)
+		return t.tried, t.disturbed, nil
 	})
 	if err != nil {
 		return err
 	}
 	r.Workloads = slices.Compact(r.Workloads)
 	if minor, ok := contract.Minor(a.GoVersion); env != nil && ok && minor >= 14 {
-		r.Notes = append(r.Notes, "shown on "+a.GoVersion+" with async preemption switched off; --go go1.13.15 tries the release itself")
+		r.Notes = append(r.Notes,
+			"shown on "+a.GoVersion+" with async preemption switched off; --go go1.13.15 tries the release itself")
 	}
 	return nil
 }
 
-// repeated does a trial again until it has had as many tries as the first had with those that were spoilt, three times in all at most.
-// What the tries came to has no say in it.
-func repeated(trial func() (tried, spoilt int64, err error)) error {
-	tried, spoilt, err := trial()
-	wanted := tried + spoilt
+// repeated repeats a trial until there are as many tries as the first trial had with its disturbed
+// ones, three times in all at most. The results of the tries do not matter.
+func repeated(trial func() (tried, disturbed int64, err error)) error {
+	tried, disturbed, err := trial()
+	wanted := tried + disturbed
 	for n := 1; err == nil && tried < wanted && n < attempts; n++ {
 		var more int64
 		more, _, err = trial()
@@ -60,11 +58,12 @@ func repeated(trial func() (tried, spoilt int64, err error)) error {
 	return err
 }
 
-// tries are stops of the world that came in the middle of a chunk of a locked loop.
-type tries struct{ tried, interrupted, spoilt int64 }
+// tries are stops of the world that were requested in the middle of a chunk of a locked loop.
+type tries struct{ tried, interrupted, disturbed int64 }
 
-// triesOf sorts the stops by the chunks they came in. A stop is a try if so much of its chunk was left that the loop's own work was enough:
-// without what the loop, and who asked for the stop, waited for a CPU. Whether it was in time has no say in that.
+// triesOf counts the stops by chunk. A stop is a try if leastLeft of its chunk was left, without
+// the times that the loop and the stopping goroutine waited for a CPU. Whether it was in time does
+// not matter for that.
 func triesOf(a *workload.Tight) (t tries) {
 	for _, l := range a.Loops {
 		if l.Disturb != "stop" || !l.Locked {
@@ -76,7 +75,7 @@ func triesOf(a *workload.Tight) (t tries) {
 				switch {
 				case s.From < c.From || left < int64(leastLeft):
 				case left-max(0, s.Wait)-max(0, c.Wait) < int64(leastLeft):
-					t.spoilt++
+					t.disturbed++
 				default:
 					t.tried++
 					if s.To < c.To {

@@ -8,8 +8,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload"
 )
 
-// A stop is a try if 10 ms of the loop's own work were left without what it and the one who asked waited for a CPU; whether it was late has no
-// say in that.
+// A stop is a try if 10 ms of the loop were left, without the waits of the loop and of the stopping
+// goroutine for a CPU. Whether it was late does not matter.
 func TestTries(t *testing.T) {
 	const unit = 2e6 // ns
 	for _, tt := range []struct {
@@ -19,14 +19,15 @@ func TestTries(t *testing.T) {
 		want               tries
 	}{
 		{"in time", 2 * unit, 3 * unit, 0, 0, tries{tried: 1, interrupted: 1}},
-		{"late, and nobody waited for a CPU", 2 * unit, 21 * unit, 0, 0, tries{tried: 1}},
-		{"late, and what was waited explains nothing", 2 * unit, 21 * unit, 6 * unit, 6 * unit, tries{tried: 1}},
-		{"late, and nobody knows who waited", 2 * unit, 21 * unit, -1, -1, tries{tried: 1}},
-		{"late since others had the CPU of the one who asked", 2 * unit, 21 * unit, 18 * unit, 0, tries{spoilt: 1}},
-		{"late since others had the CPU of the loop", 10 * unit, 21 * unit, 0, 6 * unit, tries{spoilt: 1}},
-		{"late, and others had both", 2 * unit, 21 * unit, 7 * unit, 7 * unit, tries{spoilt: 1}},
-		{"in time, though others had the CPU", 2 * unit, 19 * unit, 14 * unit, 0, tries{spoilt: 1}},
-		{"just as much was left", 10 * unit, 21 * unit, 5 * unit, 0, tries{tried: 1}},
+		{"late, without waits for a CPU", 2 * unit, 21 * unit, 0, 0, tries{tried: 1}},
+		{"late, with waits that are too short to explain it", 2 * unit, 21 * unit, 6 * unit, 6 * unit, tries{tried: 1}},
+		{"late, with unknown waits", 2 * unit, 21 * unit, -1, -1, tries{tried: 1}},
+		{"late, as other load had the CPU of the stopping goroutine", 2 * unit, 21 * unit, 18 * unit, 0,
+			tries{disturbed: 1}},
+		{"late, as other load had the CPU of the loop", 10 * unit, 21 * unit, 0, 6 * unit, tries{disturbed: 1}},
+		{"late, as other load had both CPUs", 2 * unit, 21 * unit, 7 * unit, 7 * unit, tries{disturbed: 1}},
+		{"in time, though other load had the CPU", 2 * unit, 19 * unit, 14 * unit, 0, tries{disturbed: 1}},
+		{"exactly 10 ms left", 10 * unit, 21 * unit, 5 * unit, 0, tries{tried: 1}},
 		{"too late to be a try", 16 * unit, 17 * unit, 0, 0, tries{}},
 		{"before the chunk", -1 * unit, 1 * unit, 0, 0, tries{}},
 	} {
@@ -41,7 +42,7 @@ func TestTries(t *testing.T) {
 	}
 }
 
-// Tries that were spoilt are made up for, three trials in all at most.
+// Disturbed tries are replaced, by three trials in all at most.
 func TestRepeated(t *testing.T) {
 	broken := errors.New("broken")
 	for _, tt := range []struct {
@@ -50,13 +51,14 @@ func TestRepeated(t *testing.T) {
 		want   int // trials done
 		err    error
 	}{
-		{"none was spoilt", []tries{{tried: 100}}, 1, nil},
-		{"late ones are no reason", []tries{{tried: 100, interrupted: 1}}, 1, nil},
-		{"a few were", []tries{{tried: 98, spoilt: 3}, {tried: 90, spoilt: 8}}, 2, nil},
-		{"most were", []tries{{tried: 10, spoilt: 90}, {tried: 20, spoilt: 80}, {tried: 90, spoilt: 1}}, 3, nil},
-		{"all were, always", []tries{{spoilt: 90}, {spoilt: 90}, {spoilt: 90}}, 3, nil},
+		{"none disturbed", []tries{{tried: 100}}, 1, nil},
+		{"late ones are not repeated", []tries{{tried: 100, interrupted: 1}}, 1, nil},
+		{"a few disturbed", []tries{{tried: 98, disturbed: 3}, {tried: 90, disturbed: 8}}, 2, nil},
+		{"most disturbed", []tries{{tried: 10, disturbed: 90}, {tried: 20, disturbed: 80}, {tried: 90, disturbed: 1}},
+			3, nil},
+		{"all disturbed, always", []tries{{disturbed: 90}, {disturbed: 90}, {disturbed: 90}}, 3, nil},
 		{"there was none at all", []tries{{}}, 1, nil},
-		{"the second went wrong", []tries{{tried: 1, spoilt: 1}}, 2, broken},
+		{"the second fails", []tries{{tried: 1, disturbed: 1}}, 2, broken},
 	} {
 		done := 0
 		err := repeated(func() (int64, int64, error) {
@@ -64,7 +66,7 @@ func TestRepeated(t *testing.T) {
 			if done > len(tt.trials) {
 				return 0, 0, broken
 			}
-			return tt.trials[done-1].tried, tt.trials[done-1].spoilt, nil
+			return tt.trials[done-1].tried, tt.trials[done-1].disturbed, nil
 		})
 		if done != tt.want || err != tt.err {
 			t.Errorf("%s: %d trials, %v; want %d, %v", tt.what, done, err, tt.want, tt.err)
@@ -72,7 +74,7 @@ func TestRepeated(t *testing.T) {
 	}
 }
 
-// A step at which a thread was on its way says nothing, for or against; one at rest does.
+// A step at which a thread was starting decides nothing; one at rest does.
 func TestStepsOfOneMoment(t *testing.T) {
 	for _, tt := range []struct {
 		what string
@@ -82,16 +84,18 @@ func TestStepsOfOneMoment(t *testing.T) {
 		var a workload.Counts
 		for i := range 4 {
 			metric := uint64(5 + i)
-			a.Steps = append(a.Steps, workload.CountStep{Census: workload.Census{Tasks: 5 + i, Metric: &metric}, Calm: true})
+			a.Steps = append(a.Steps, workload.CountStep{Census: workload.Census{Tasks: 5 + i, Metric: &metric},
+				Calm: true})
 		}
 		*a.Steps[2].Metric++
 		a.Steps[2].Calm = tt.calm
 		r := &run{Record: contract.Record{Counts: map[string]int64{}}}
 		r.count(&a)
 		s, _ := contract.Find("X-5")
-		o := s.Judge(contract.Evidence{GoVersion: "go1.26.8", Experiments: map[string]*contract.Record{"counts": &r.Record}})
+		o := s.Judge(contract.Evidence{GoVersion: "go1.26.8",
+			Experiments: map[string]*contract.Record{"counts": &r.Record}})
 		if o.Verdict != tt.want {
-			t.Errorf("another number %s: %s, got %s, why %s", tt.what, o.Verdict, o.Got, o.Why)
+			t.Errorf("a different number %s: %s, got %s, why %s", tt.what, o.Verdict, o.Got, o.Why)
 		}
 	}
 }

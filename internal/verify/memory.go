@@ -9,21 +9,22 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload"
 )
 
-// ms reads the Ms of a workload that is at rest from its memory.
+// ms reads the Ms of a resting workload from its memory.
 func (r *run) ms(p *proc) ([]goruntime.M, error) {
 	rt, err := goruntime.Open(p.cmd.Process.Pid, goruntime.Options{})
 	if err != nil {
-		return nil, unableError("the workload's memory can't be read: " + err.Error())
+		return nil, unableError("the workload's memory cannot be read: " + err.Error())
 	}
 	defer rt.Close()
 	ms, err := rt.Ms()
 	if err != nil {
-		return nil, unableError("the runtime's list of threads can't be read: " + err.Error())
+		return nil, unableError("the runtime's list of threads cannot be read: " + err.Error())
 	}
 	return ms, nil
 }
 
-// held counts what pins take: the threads of locked goroutines, and those that the runtime has for nothing else.
+// held counts the threads that locked goroutines take: those that they are locked to, and those
+// that the runtime starts only for them.
 func held(r *run) error {
 	p, err := r.start("leak", "-n", strconv.Itoa(heldPins))
 	if err != nil {
@@ -50,7 +51,7 @@ func held(r *run) error {
 	if err := p.end(); err != nil {
 		return err
 	}
-	r.Source = "the runtime's memory, /proc, and the workload's own account"
+	r.Source = "the runtime's memory, /proc, and the workload's account"
 	tids := map[int]bool{}
 	for _, pin := range a.Pins {
 		tids[pin.TID] = true
@@ -73,13 +74,13 @@ func held(r *run) error {
 	return nil
 }
 
-// heldPins is how many goroutines are locked at one time.
+// heldPins is the number of goroutines that are locked at one time.
 const heldPins = 8
 
 // census is the number of threads of a process: by its status, and by its list of tasks.
 type census struct {
 	status, tasks int
-	calm          bool // the list was the same before the status was read and after: the two tell of one moment
+	calm          bool // the list was the same before and after the status was read, so both describe one moment
 }
 
 func threadsOf(pid int) (c census, err error) {
@@ -100,8 +101,8 @@ func threadsOf(pid int) (c census, err error) {
 	return c, err
 }
 
-// internal looks at the lock that the runtime itself holds while packages are initialized: the main goroutine is bound to the main
-// thread by lockedInt, as a goroutine is to a C thread that calls Go.
+// internal reads the lock that the runtime holds while packages are initialized. lockedInt binds
+// the main goroutine to the main thread then, as it binds a goroutine to a C thread that calls Go.
 func internal(r *run) error {
 	const initializing = 6 // processes
 	for range initializing {

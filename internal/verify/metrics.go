@@ -11,15 +11,10 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload"
 )
 
-// metrics are the experiments with what the runtime tells of itself.
-func metrics() []experiment {
-	return []experiment{{"names", metricNames}, {"counts", counters}, {"latency", latency}, {"labels", labels}, {"schedtrace", schedtrace}, {"trace", executionTrace}}
-}
-
-// specifiedMetric is the metric's name as the specification has it.
+// specifiedMetric is the metric's name in the specification.
 const specifiedMetric = "/sched/threads:threads"
 
-// metricNames looks for the metric among those that the release lists.
+// metricNames searches the release's list of metrics for the specified one.
 func metricNames(r *run) error {
 	var a workload.Counts
 	if err := r.trial(&a, "counts", "-n", "1", "-settle", "0"); err != nil {
@@ -52,7 +47,8 @@ func counters(r *run) error {
 	return nil
 }
 
-// count compares the metric with the kernel's threads at the steps that tell of one moment; a thread on its way is in one of the two only.
+// count compares the metric with the kernel's threads at calm steps. A thread that is starting or
+// ending is in one of the two only.
 func (r *run) count(a *workload.Counts) {
 	first, last := a.Steps[0], a.Steps[len(a.Steps)-1]
 	r.add("pins_added", int64(last.Pins-first.Pins))
@@ -65,7 +61,7 @@ func (r *run) count(a *workload.Counts) {
 	}
 }
 
-// latency compares how long goroutines waited to run, by the runtime's histogram, with all workers locked and with none.
+// latency compares the runtime's histogram of waits to run with all workers locked and with none.
 func latency(r *run) error {
 	var a workload.Overpin
 	if err := r.trial(&a, "overpin"); err != nil {

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// noise measures how many CPUs were kept busy by others than us and our workloads.
+// noise measures how many CPUs other load keeps busy: all processes but pinwatch and its workloads.
 type noise struct {
 	at         time.Time
 	busy, ours time.Duration
@@ -17,7 +17,7 @@ type noise struct {
 
 func startNoise() noise { return noise{at: time.Now(), busy: busyTime(), ours: ourTime()} }
 
-// others is the mean number of CPUs that others used since; 0 where the kernel does not say.
+// others returns the mean number of CPUs that other load has used since; 0 where it cannot be read.
 func (n noise) others() float64 {
 	elapsed := time.Since(n.at)
 	busy := busyTime() - n.busy
@@ -30,7 +30,8 @@ func (n noise) others() float64 {
 // userHZ is the unit of times in /proc/stat: sysconf(_SC_CLK_TCK), 100 on amd64 and arm64.
 const userHZ = 100
 
-// busyTime is what all CPUs together have spent on anything but idling, and what a hypervisor took from them: proc_stat(5).
+// busyTime is the time that all CPUs were not idle, with the time that a hypervisor took from them
+// (steal): proc_stat(5).
 func busyTime() time.Duration {
 	stat, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -51,7 +52,7 @@ func busyTime() time.Duration {
 	return time.Duration(ticks) * time.Second / userHZ
 }
 
-// ourTime is our own CPU time and that of the workloads that have ended.
+// ourTime is the CPU time of pinwatch and of the workloads that have ended.
 func ourTime() (used time.Duration) {
 	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
 		var ru unix.Rusage

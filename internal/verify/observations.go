@@ -9,12 +9,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/contract"
 )
 
-// observations are the experiments that the kernel's events decide.
-func observations() []experiment {
-	return []experiment{{"churn", churn}, {"storm", storm}, {"programs", programs}, {"source", source}}
-}
-
-// churn observes as many processes as their medians need for an interval. Where times say nothing one is enough.
+// churn observes as many processes as the interval of their medians needs. One is enough where
+// times prove nothing.
 func churn(r *run) error {
 	const work = 3 * time.Second
 	processes := contract.MinSamples
@@ -64,7 +60,8 @@ func storm(r *run) error {
 func (r *run) cost(w *watched, name, id, phase, locked, bound string) {
 	for i := range w.Result.Costs {
 		c := &w.Result.Costs[i]
-		if c.ID == id && c.Phase == phase && c.Bound == bound && c.Population == (correlate.Population{Locked: locked}) {
+		if c.ID == id && c.Phase == phase && c.Bound == bound &&
+			c.Population == (correlate.Population{Locked: locked}) {
 			s := contract.NewSample("ns", c.Hist.Values())
 			if c.Bias != nil {
 				s.Bias = *c.Bias

@@ -17,14 +17,15 @@ import (
 // quotaRelease is the release that the specification names.
 const quotaRelease = "1.16.15"
 
-// quota starts workloads in a cgroup that may use one CPU: one built by this release, and one by Go 1.16.
+// quota starts workloads in a cgroup that may use one CPU: one built by this release, and one by Go
+// 1.16.
 func quota(r *run) error {
 	if err := quotaNow(r); err != nil {
 		return err
 	}
 	program, err := r.lab.Release(r, quotaRelease)
 	if err != nil {
-		return unableError("Go " + quotaRelease + " can't be had: " + err.Error())
+		return unableError("Go " + quotaRelease + " is not available: " + err.Error())
 	}
 	return r.underQuota(program)
 }
@@ -32,7 +33,7 @@ func quota(r *run) error {
 // quotaNow is quota for this release alone.
 func quotaNow(r *run) error {
 	if runtime.NumCPU() < 2 {
-		return unableError("one CPU: a quota of one takes nothing away")
+		return unableError("this machine has one CPU: a quota of one CPU has no effect")
 	}
 	return r.underQuota(r.lab.Program)
 }
@@ -45,7 +46,7 @@ func (r *run) underQuota(program []string) error {
 	}
 	defer func() {
 		if err := g.remove(); err != nil {
-			r.Notes = append(r.Notes, "the experiment's cgroup is left behind: "+err.Error())
+			r.Notes = append(r.Notes, "the experiment's cgroup could not be removed: "+err.Error())
 		}
 	}()
 	var p *proc
@@ -74,8 +75,8 @@ func (r *run) underQuota(program []string) error {
 // quotaFiles are the files that hold a cgroup's quota: cgroup v2, v1.
 var quotaFiles = []string{"cpu.max", "cpu.cfs_quota_us"}
 
-// readsQuota says whether a process has its cgroup's quota open, as a runtime has that follows it. On two CPUs GOMAXPROCS does not
-// tell: no release goes below two for a quota.
+// readsQuota is true when a process has its cgroup's quota open, as a runtime does that follows it.
+// GOMAXPROCS is no sign on two CPUs: no release goes below two for a quota.
 func readsQuota(pid int) bool {
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
 	fds, err := os.ReadDir(dir)
@@ -93,7 +94,7 @@ func readsQuota(pid int) bool {
 	return false
 }
 
-// cgroup is a cgroup of our own that may use one CPU.
+// cgroup is a cgroup with a quota of one CPU.
 type cgroup struct {
 	dir string
 	v2  *os.File // the open directory; nil = v1
@@ -130,7 +131,7 @@ func (g *cgroup) make(parent, file, quota string) (err error) {
 	return err
 }
 
-// start has what start starts begin in the cgroup.
+// start calls start so that the process it starts is in the cgroup.
 func (g *cgroup) start(start func(*syscall.SysProcAttr) error) error {
 	attr := &syscall.SysProcAttr{Setpgid: true}
 	if g.v2 != nil {
@@ -146,7 +147,7 @@ func (g *cgroup) start(start func(*syscall.SysProcAttr) error) error {
 	})
 }
 
-// remove takes the cgroup away. The thread that started something in it may take a moment to end.
+// remove removes the cgroup. The thread that started a process in it may take a moment to end.
 func (g *cgroup) remove() error {
 	if g.v2 != nil {
 		g.v2.Close()

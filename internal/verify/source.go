@@ -14,25 +14,25 @@ import (
 	"github.com/pinwatch/pinwatch/vet"
 )
 
-// sources are small programs: NAME_bad.txt breaks the rule that the analyzer calls NAME, NAME_good.txt keeps it. They are text to the
-// go command, for it would vet them.
+// sources are small programs: NAME_bad.txt breaks the analyzer's rule NAME, NAME_good.txt keeps it.
+// They are no .go files, so that the go command does not vet them.
 //
 //go:embed sources/*.txt
 var sources embed.FS
 
-// source reads each of them with the analyzer of pinwatch vet.
+// source runs the analyzer of pinwatch vet on each of them.
 func source(r *run) error {
 	r.Source = "the diagnostics of pinwatch vet on embedded source files"
 	for _, rule := range []string{"comment", "caller", "setup"} {
 		for _, kind := range []string{"bad", "good"} {
 			name := "sources/" + rule + "_" + kind + ".txt"
-			told, err := diagnosed(name, rule)
+			found, err := diagnosed(name, rule)
 			if err != nil {
 				return fmt.Errorf("read %s: %w", name, err)
 			}
 			r.Workloads = append(r.Workloads, name)
 			r.add(rule+"_"+kind, 1)
-			if told {
+			if found {
 				r.add(rule+"_"+kind+"_told", 1)
 			}
 		}
@@ -40,8 +40,8 @@ func source(r *run) error {
 	return nil
 }
 
-// diagnosed says whether the analyzer has a diagnostic of that rule for a file.
-func diagnosed(name, rule string) (told bool, err error) {
+// diagnosed is true when the analyzer reports that rule for a file.
+func diagnosed(name, rule string) (found bool, err error) {
 	text, err := sources.ReadFile(name)
 	if err != nil {
 		return false, err
@@ -52,8 +52,10 @@ func diagnosed(name, rule string) (told bool, err error) {
 		return false, err
 	}
 	info := &types.Info{
-		Types: map[ast.Expr]types.TypeAndValue{}, Defs: map[*ast.Ident]types.Object{}, Uses: map[*ast.Ident]types.Object{},
-		Implicits: map[ast.Node]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{}, Scopes: map[ast.Node]*types.Scope{},
+		Types: map[ast.Expr]types.TypeAndValue{}, Defs: map[*ast.Ident]types.Object{},
+		Uses:      map[*ast.Ident]types.Object{},
+		Implicits: map[ast.Node]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{},
+		Scopes:    map[ast.Node]*types.Scope{},
 		Instances: map[*ast.Ident]types.Instance{}, FileVersions: map[*ast.File]string{},
 	}
 	sizes := types.SizesFor("gc", runtime.GOARCH)
@@ -64,12 +66,13 @@ func diagnosed(name, rule string) (told bool, err error) {
 	}
 	_, err = vet.New().Run(&analysis.Pass{
 		Analyzer: vet.Analyzer, Fset: fset, Files: []*ast.File{file}, Pkg: pkg, TypesInfo: info, TypesSizes: sizes,
-		Report: func(d analysis.Diagnostic) { told = told || d.Category == rule },
+		Report: func(d analysis.Diagnostic) { found = found || d.Category == rule },
 	})
-	return told, err
+	return found, err
 }
 
-// imports declares as much of the standard library as the sources use, so that no Go toolchain is needed to read them.
+// imports declares the part of the standard library that the sources use, so that no Go toolchain
+// is needed to check them.
 var imports = map[string]string{
 	"runtime": "package runtime; func LockOSThread() {}; func UnlockOSThread() {}",
 	"syscall": "package syscall; const CLONE_NEWNET = 0x40000000; func Unshare(flags int) error { return nil }",

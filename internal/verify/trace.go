@@ -13,8 +13,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload"
 )
 
-// executionTrace reads the execution traces of two workloads: one whose locked goroutines are that to their end, one with garbage
-// collections.
+// executionTrace reads the execution traces of two workloads: one whose locked goroutines stay
+// locked to their end, one with garbage collections.
 func executionTrace(r *run) error {
 	dir, err := os.MkdirTemp("", "pinwatch-trace-*")
 	if err != nil {
@@ -34,7 +34,7 @@ func executionTrace(r *run) error {
 		before, _, _ := strings.Cut(w, " "+dir)
 		r.Workloads[i] = before + " FILE"
 	}
-	r.Source = "Go's execution trace, and the workload's own account"
+	r.Source = "Go's execution trace, and the workload's account"
 	kinds := map[trace.GoID]string{}
 	for _, s := range a.Stretches {
 		kinds[trace.GoID(s.GoID)] = "unlocked"
@@ -51,7 +51,8 @@ func executionTrace(r *run) error {
 	return nil
 }
 
-// readTrace counts the events of goroutines of each kind, and how often one was on another thread than before.
+// readTrace counts the events of goroutines of each kind, and how often one was on another thread
+// than before.
 func (r *run) readTrace(name string, kinds map[trace.GoID]string) error {
 	f, err := os.Open(name)
 	if err != nil {
@@ -100,14 +101,16 @@ func (r *run) readTrace(name string, kinds map[trace.GoID]string) error {
 	}
 }
 
-// namesThreads refuses traces of releases before Go 1.22: they name Ps, and threads only where a P begins to run.
+// namesThreads refuses traces of releases before Go 1.22. They name Ps, and threads only where a P
+// starts to run.
 func namesThreads(f *os.File) error {
 	var minor int
 	if _, err := fmt.Fscanf(f, "go 1.%d trace", &minor); err != nil {
 		return fmt.Errorf("its header: %w", err)
 	}
 	if minor < 22 {
-		return unableError(fmt.Sprintf("this release's execution trace (format go 1.%d) does not say on which thread a goroutine is", minor))
+		return unableError(fmt.Sprintf("this release's execution trace (format go 1.%d) does not name the thread of "+
+			"a goroutine", minor))
 	}
 	_, err := f.Seek(0, io.SeekStart)
 	return err

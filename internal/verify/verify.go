@@ -1,5 +1,21 @@
-// Package verify does the experiments that the statements of the specification are decided by: it starts workloads, has them observed
-// and turns what they and the kernel say into contract.Evidence. It draws no conclusion; package contract does.
+// Package verify does the experiments that decide the statements of the specification. It starts
+// workloads, observes them, and turns their accounts and the kernel's events into
+// contract.Evidence. It draws no conclusion; package contract does.
+//
+// Plan lists the experiments that some statements need, and Run does them in a Lab, which has the
+// workloads and the observer. experiments.go lists all of them. Each is a function that fills one
+// contract.Record, in the file of its kind:
+//
+//   - bindings.go, endings.go, loops.go: the rules of a lock, by trials of package workload. A trial is a workload that ends by itself
+//     and prints an account.
+//   - costs.go: workloads that time themselves.
+//   - metrics.go, trace.go: the runtime's metrics, profiles and traces.
+//   - inherit.go, memory.go, quota.go, cgo.go: thread attributes, the runtime's memory, cgroups, C.
+//   - observations.go, programs.go: kernel events and findings, by observing a workload with pinwatch.
+//   - source.go: the analyzer, on source files in the folder sources.
+//
+// noise.go measures other load during each experiment, because it makes times longer. confine.go
+// starts workloads on chosen CPUs.
 package verify
 
 import (
@@ -12,18 +28,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/contract"
 )
 
-// experiment brings one record of evidence.
-type experiment struct {
-	name string
-	do   func(*run) error
-}
-
-// experiments in the order they are done: the quick ones that need nothing first, those of the kernel together.
-func experiments() []experiment {
-	return slices.Concat(bindings(), endings(), loops(), costs(), metrics(), others(), observations())
-}
-
-// Plan lists the experiments that the statements need, in the order they are done.
+// Plan lists the experiments that the statements need, in the order in which they are done.
 func Plan(statements []contract.Statement) []string {
 	need := map[string]bool{}
 	for _, s := range statements {
@@ -40,11 +45,11 @@ func Plan(statements []contract.Statement) []string {
 	return plan
 }
 
-// attempts is how often an experiment is done when kernel records get lost, as they do on a machine that is busy with something else.
+// attempts is how often an experiment is done when kernel records are lost, as on a busy machine.
 const attempts = 3
 
-// Run does the experiments one after the other. begun is told of each as it begins. When ctx ends, what is there by then is returned with
-// its error.
+// Run does the experiments one after the other. It calls begun at the start of each. When ctx ends,
+// Run returns the evidence so far and the error of ctx.
 func Run(ctx context.Context, lab *Lab, plan []string, begun func(name string, i int)) (contract.Evidence, error) {
 	e := contract.Evidence{GoVersion: lab.GoVersion, Arch: runtime.GOARCH, Experiments: map[string]*contract.Record{}}
 	all := experiments()
@@ -70,7 +75,8 @@ func Run(ctx context.Context, lab *Lab, plan []string, begun func(name string, i
 
 // record does one experiment.
 func (x experiment) record(ctx context.Context, lab *Lab) *contract.Record {
-	r := &run{Context: ctx, lab: lab, Record: contract.Record{Counts: map[string]int64{}, Samples: map[string]contract.Sample{}}}
+	r := &run{Context: ctx, lab: lab, Record: contract.Record{Counts: map[string]int64{},
+		Samples: map[string]contract.Sample{}}}
 	noise := startNoise()
 	err := x.do(r)
 	r.Noise = noise.others()
@@ -96,7 +102,7 @@ func (r *run) add(count string, n int64) { r.Counts[count] += n }
 // sample adds values in ns.
 func (r *run) sample(name string, ns []float64) { r.Samples[name] = contract.NewSample("ns", ns) }
 
-// unableError is why something can't be tested on this machine.
+// unableError is the reason why something cannot be tested on this machine.
 type unableError string
 
 func (e unableError) Error() string { return string(e) }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pinwatch/pinwatch/internal/unit"
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
@@ -84,7 +85,7 @@ type grown struct {
 }
 
 func (g *grown) row() []string {
-	return []string{big(g.switches), percent(g.cpu), big(g.ownNS), mebibytes(g.rss), big(float64(g.lost))}
+	return []string{unit.Whole(g.switches), percent(g.cpu), unit.Whole(g.ownNS), mebibytes(g.rss), unit.Whole(float64(g.lost))}
 }
 
 // grown attaches repeatedly, with no flags and with each of others, and the last time with none measures.

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 func nanos(seconds float64) string { return fmt.Sprintf("%.0f", seconds*1e9) }
 
-func millis(d time.Duration) string { return big(d.Seconds() * 1e3) }
+func millis(d time.Duration) string { return unit.Whole(d.Seconds() * 1e3) }
 
 func mebibytes(bytes uint64) string { return fmt.Sprintf("%.1f", float64(bytes)/(1<<20)) }
 
@@ -19,19 +21,6 @@ func held(ok bool) string {
 		return "yes"
 	}
 	return "**no**"
-}
-
-// big is a number with its thousands apart.
-func big(n float64) string {
-	digits := fmt.Sprintf("%.0f", n)
-	var b strings.Builder
-	for i, d := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 {
-			b.WriteByte(',')
-		}
-		b.WriteRune(d)
-	}
-	return b.String()
 }
 
 // shell is a command as one would type it.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pinwatch/pinwatch/internal/contract"
 	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 // page is a column's evidence: for each statement what was wanted, what was seen and what it was made of.
@@ -80,7 +81,7 @@ func experiment(x report.Experiment) string {
 	}
 	for _, k := range slices.Sorted(maps.Keys(x.Samples)) {
 		s := x.Samples[k]
-		parts = append(parts, fmt.Sprintf("%s p50 %s, p90 %s of %d", cell(k), contract.Quantity(s.P50, s.Unit), contract.Quantity(s.P90, s.Unit), s.N))
+		parts = append(parts, fmt.Sprintf("%s p50 %s, p90 %s of %d", cell(k), unit.Quantity(s.P50, s.Unit), unit.Quantity(s.P90, s.Unit), s.N))
 	}
 	for _, k := range slices.Sorted(maps.Keys(x.Outcomes)) {
 		parts = append(parts, fmt.Sprintf("%s: %d different in %d runs", cell(k), x.Outcomes[k].Distinct, x.Outcomes[k].Runs))

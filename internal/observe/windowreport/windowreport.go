@@ -67,11 +67,11 @@ func observer(o *observe.Overhead) report.Observer {
 		row.StatsSampledS = &seconds
 	}
 	for _, t := range o.Timings {
-		own := report.Own{Name: t.Name, Timed: t.N, DispatchNS: t.DispatchNS}
+		own := report.Overhead{Name: t.Name, Timed: t.N, DispatchNS: t.DispatchNS}
 		if t.N > 0 {
 			own.NS = &t.NS
 		}
-		row.Own = append(row.Own, own)
+		row.Overhead = append(row.Overhead, own)
 	}
 	if c := o.Calibration; c != nil {
 		row.ClockReadNS, row.ClockStepNS = &c.ClockRead, &c.ClockStep

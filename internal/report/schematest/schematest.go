@@ -1,5 +1,5 @@
-// Package schematest checks JSON reports against the schema of pinwatch.report/v1. It is for tests only and stands apart so that
-// no JSON Schema library ends up in the program.
+// Package schematest checks JSON reports against the schema of pinwatch.report/v1. It is for tests
+// only and stands apart so that no JSON Schema library ends up in the program.
 package schematest
 
 import (
@@ -12,8 +12,9 @@ import (
 	"github.com/pinwatch/pinwatch/internal/report"
 )
 
-// Check says where a report, one JSON object, departs from report.Schema. It is stricter than the schema in one thing: a key that
-// the schema does not describe is an error, for what we write we also document.
+// Check says where a report, one JSON object, departs from report.Schema. It is stricter than the
+// schema in one thing: a key that the schema does not describe is an error, for what we write we
+// also document.
 func Check(doc []byte) error { return check(doc, ofReports) }
 
 // CheckThreadList is Check for report.ThreadListSchema.
@@ -38,9 +39,18 @@ func check(doc []byte, compiled func() (*jsonschema.Schema, error)) error {
 }
 
 var (
-	ofReports     = sync.OnceValues(func() (*jsonschema.Schema, error) { return compile("report-v1.schema.json", report.Schema) })
-	ofVerdicts    = sync.OnceValues(func() (*jsonschema.Schema, error) { return compile("verdicts-v1.schema.json", report.VerdictsSchema) })
-	ofThreadLists = sync.OnceValues(func() (*jsonschema.Schema, error) { return compile("threads-v1.schema.json", report.ThreadListSchema) })
+	ofReports = sync.OnceValues(func() (*jsonschema.Schema,
+		error) {
+		return compile("report-v1.schema.json", report.Schema)
+	})
+	ofVerdicts = sync.OnceValues(func() (*jsonschema.Schema,
+		error) {
+		return compile("verdicts-v1.schema.json", report.VerdictsSchema)
+	})
+	ofThreadLists = sync.OnceValues(func() (*jsonschema.Schema,
+		error) {
+		return compile("threads-v1.schema.json", report.ThreadListSchema)
+	})
 )
 
 func compile(url string, schema []byte) (*jsonschema.Schema, error) {

@@ -12,7 +12,8 @@ import (
 // TestCheckFindsFaults: a check that accepts anything would let every other test pass.
 func TestCheckFindsFaults(t *testing.T) {
 	var b bytes.Buffer
-	r := report.New(report.Meta{Version: "devel"}, &correlate.Result{Costs: []correlate.Cost{{ID: "P-8", Phase: "spawn"}}})
+	r := report.New(report.Meta{Version: "devel"},
+		&correlate.Result{Costs: []correlate.Cost{{ID: "P-8", Phase: "spawn"}}})
 	if err := report.WriteNDJSON(&b, r); err != nil {
 		t.Fatal(err)
 	}

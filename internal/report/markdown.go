@@ -1,0 +1,45 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/contract"
+)
+
+// WriteVerdictsMarkdown writes a table for each section.
+func WriteVerdictsMarkdown(w io.Writer, vs []*Verdicts) error {
+	var b strings.Builder
+	cell := strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;", ">", "&gt;").Replace
+	for _, v := range vs {
+		fmt.Fprintf(&b, "## %s\n\n%s · pinwatch %s · %s\n\n%s\n", cell(v.GoVersion), cell(v.Where()),
+			cell(v.Pinwatch.Version), v.Finished,
+			strings.Join(v.TallyWords(), " · "))
+		if v.Interrupted {
+			b.WriteString("\nInterrupted: statements whose experiments were not done are inconclusive.\n")
+		}
+		for _, section := range contract.Sections {
+			begun := false
+			for i := range v.Verdicts {
+				row := &v.Verdicts[i]
+				if row.Section != section.ID {
+					continue
+				}
+				if !begun {
+					fmt.Fprintf(&b, "\n### %s\n\n| | claim | verdict | want | got | why |\n|---|---|---|---|---|---|\n",
+						section.Title)
+					begun = true
+				}
+				fmt.Fprintf(&b, "| %s | %s | %s %s | %s | %s | %s |\n", cell(row.ID), cell(row.Evidence.Claim),
+					Mark(row.Verdict), Words(row.Verdict),
+					cell(row.Want), cell(row.Got), cell(row.Why))
+			}
+		}
+		b.WriteByte('\n')
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("write Markdown: %w", err)
+	}
+	return nil
+}

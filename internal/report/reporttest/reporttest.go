@@ -1,0 +1,422 @@
+// Package reporttest makes reports, lists of threads and verdicts for the tests of every format.
+package reporttest
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/internal/findings"
+	"github.com/pinwatch/pinwatch/internal/host"
+	"github.com/pinwatch/pinwatch/internal/report"
+)
+
+// Ptr returns a pointer to v.
+func Ptr[T any](v T) *T { return &v }
+
+// Around fills a cost with n samples spread log-normally around median ns; the same every time.
+func Around(c correlate.Cost, n int, median, spread float64) correlate.Cost {
+	rng := rand.New(rand.NewPCG(7, uint64(median)))
+	for range n {
+		c.Hist.Add(int64(median * math.Exp(spread*rng.NormFloat64())))
+	}
+	return c
+}
+
+// Meta describes the surroundings of all windows.
+func Meta() report.Meta {
+	return report.Meta{
+		Version: "v0.1.0",
+		End:     time.Date(2025, 3, 9, 3, 12, 45, 500e6, time.UTC),
+		Host: host.Info{Kernel: "6.12.9", Arch: "amd64", CPUs: 16, Virtualization: "none",
+			CPUModel:    "AMD EPYC 7313 16-Core Processor",
+			Clocksource: "tsc", Mitigations: map[string]string{"retbleed": "Mitigation: untrained return thunk"}},
+		Target: report.Target{PID: 4242, Exe: Ptr("/usr/local/bin/renderd"), GoVersion: Ptr("go1.26.8"),
+			Cgo: Ptr(false), PIE: Ptr(false), Stripped: Ptr(true),
+			Offsets: Ptr("table"), GOMAXPROCS: Ptr(16)},
+		Findings: []findings.Finding{
+			{ID: "exit-while-locked-churn", Severity: "warn",
+				Message: "22 threads/s were destroyed because their goroutine ended while locked",
+				Advice:  "call runtime.UnlockOSThread before main.render returns",
+				Evidence: map[string]any{"threads_exited_locked": 110, "destroyed_per_s": 22.0,
+					"each_ns": 184_000.0, "cost_cpu_s_per_hour": 14.6, "share_fraction": 0.004,
+					"tids": []int{4247, 4249}, "function": nil}},
+			{ID: "wedged-m0", Severity: "error", Message: "the main thread is parked for ever", Advice: "unlock it",
+				Evidence: map[string]any{"tid": 4242}},
+		},
+		Observer: report.Observer{
+			Hooks: map[string]string{"clone": "tracepoint", "clone3": "off", "exit": "tracepoint",
+				"tgkill": "tracepoint", "rt_sigprocmask": "tracepoint",
+				"sched_switch": "tp_btf", "sched_waking": "tp_btf", "signal_generate": "tp_btf",
+				"signal_deliver": "tp_btf"},
+			Programs: []report.Program{{Name: "sched_switch", Runs: 184_203, NSPerRun: Ptr(231.0)},
+				{Name: "sched_waking", Runs: 40_112, NSPerRun: Ptr(142.5)},
+				{Name: "sys_enter_tgkill", Runs: 612, NSPerRun: Ptr(190.0)},
+				{Name: "sys_enter_clone", Runs: 118, NSPerRun: Ptr(310.0)},
+				{Name: "signal_generate", Runs: 614, NSPerRun: Ptr(168.0)},
+				{Name: "signal_deliver", Runs: 610, NSPerRun: Ptr(155.0)},
+				{Name: "sys_enter_exit", Runs: 114, NSPerRun: Ptr(258.0)}, {Name: "sys_enter_clone3", Runs: 0}},
+			CPUSeconds: Ptr(0.0123), CPUFraction: Ptr(0.00246), RSSAnonBytes: Ptr(uint64(12_900_000)),
+			StatsSampledS: Ptr(0.5),
+			Overhead: []report.Overhead{{Name: "task_newtask", Timed: 118, NS: Ptr(310.5), DispatchNS: 70},
+				{Name: "sched_switch_out", Timed: 4096, NS: Ptr(260.0), DispatchNS: 70},
+				{Name: "tgkill", Timed: 612, NS: Ptr(2810.0), DispatchNS: 180},
+				{Name: "signal_generate", Timed: 612, NS: Ptr(640.0), DispatchNS: 70},
+				{Name: "tgkill_return", Timed: 612, NS: Ptr(120.0), DispatchNS: 180},
+				{Name: "sched_migrate_task", DispatchNS: 70}},
+			ClockReadNS: Ptr(24.0), ClockStepNS: Ptr(20.0),
+		},
+	}
+}
+
+// Rich is a busy window: every statement has samples, one is above its range, bounds disagree on
+// another.
+func Rich() *correlate.Result {
+	bounds := []string{"the signal frame and sigreturn are invisible to tracepoints: true costs are higher"}
+	locked, unlocked := correlate.Population{Locked: "true"}, correlate.Population{Locked: "false"}
+	r := &correlate.Result{
+		Start: 1_000e9, End: 1_005e9,
+		Counts: correlate.Counts{Threads: 23, ThreadsCreated: 118, ThreadsExited: 114, ThreadsKilled: 0,
+			SigurgSent: Ptr[uint64](612), SigurgGenerated: 614,
+			SigurgCoalesced: 1, SigurgDelivered: 610, SigurgForeign: 2, SigurgNotInjected: Ptr(uint64(35)),
+			ThreadsExitedLocked: Ptr(uint64(110)), LockedThreads: Ptr(uint64(4)), LockedThreadsMax: Ptr(uint64(9)),
+			Switches: 184_203, Migrations: 1834},
+		Loss: correlate.Loss{ByKind: map[string]uint64{"switch": 0, "clone": 0}},
+		Costs: []correlate.Cost{
+			Around(correlate.Cost{ID: "P-5", Phase: "send", OffCPU: Ptr(12.0),
+				Bias: Ptr(890.0)}, 612, 1_400, 0.3),
+			Around(correlate.Cost{ID: "P-5", Phase: "deliver"}, 610, 8_000, 1.8),
+			Around(correlate.Cost{ID: "P-5", Phase: "deliver", Population: correlate.Population{State: "on_cpu"}}, 330,
+				2_100, 0.4),
+			Around(correlate.Cost{ID: "P-5", Phase: "deliver", Population: correlate.Population{State: "runnable"}},
+				271, 1.2e6, 0.9),
+			Around(correlate.Cost{ID: "P-5", Phase: "deliver", Population: correlate.Population{State: "blocked"}}, 9,
+				41_000, 0.3),
+			Around(correlate.Cost{ID: "P-5", Phase: "deliver", Population: locked}, 41, 9_000, 1.8),
+			Around(correlate.Cost{ID: "P-5", Phase: "deliver", Population: unlocked}, 560, 8_000, 1.8),
+			Around(correlate.Cost{ID: "P-5", Phase: "deliver", Population: correlate.Population{Locked: "unknown"}}, 9,
+				8_000, 1.8),
+			Around(correlate.Cost{ID: "P-5", Phase: "handler"}, 610, 3_900, 0.35),
+			Around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "lower", Warnings: bounds}, 612, 1_400, 0.3),
+			Around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "upper", Warnings: bounds}, 330, 3_300, 0.4),
+			Around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "upper", Population: locked}, 30, 4_100, 0.4),
+			Around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "upper", Population: unlocked}, 300, 3_200, 0.4),
+			Around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "upper",
+				Population: correlate.Population{State: "on_cpu"}}, 330, 3_300, 0.4),
+			Around(correlate.Cost{ID: "P-6", Phase: "resume"}, 41, 24_000, 0.7),
+			Around(correlate.Cost{ID: "P-6", Phase: "resume", Population: locked}, 41, 24_000, 0.7),
+			Around(correlate.Cost{ID: "P-6", Phase: "resume", Population: correlate.Population{Cause: "sysmon_retake"}},
+				30, 25_000, 0.7),
+			Around(correlate.Cost{ID: "P-6", Phase: "resume", Population: correlate.Population{Cause: "gc_stack_scan"}},
+				11, 22_000, 0.7),
+			Around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", OffCPU: Ptr(820.0),
+				Bias: Ptr(47_869. / 118)}, 118, 31_000, 0.45),
+			Around(correlate.Cost{ID: "P-8", Phase: "clone_syscall",
+				Population: correlate.Population{Cause: "locked_park"}}, 96, 33_000, 0.45),
+			Around(correlate.Cost{ID: "P-8", Phase: "clone_syscall",
+				Population: correlate.Population{Cause: "spinning_wake"}}, 3, 30_000, 0.45),
+			Around(correlate.Cost{ID: "P-8", Phase: "clone_syscall",
+				Population: correlate.Population{Cause: "start_the_world"}}, 14, 29_000, 0.45),
+			Around(correlate.Cost{ID: "P-8", Phase: "clone_syscall",
+				Population: correlate.Population{Cause: "syscall_handoff"}}, 4, 30_000, 0.45),
+			Around(correlate.Cost{ID: "P-8", Phase: "clone_syscall",
+				Population: correlate.Population{Cause: "unknown"}}, 1, 31_000, 0.45),
+			Around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", Population: unlocked}, 118, 31_000, 0.45),
+			Around(correlate.Cost{ID: "P-8", Phase: "spawn"}, 118, 74_000, 0.8),
+			Around(correlate.Cost{ID: "P-8", Phase: "runq_wait"}, 118, 39_000, 1.1),
+			Around(correlate.Cost{ID: "P-8", Phase: "start"}, 117, 21_000, 0.4),
+			Around(correlate.Cost{ID: "P-8", Phase: "total", Unfinished: 1}, 117, 103_000, 0.7),
+			Around(correlate.Cost{ID: "P-9", Phase: "runtime"}, 114, 6_200, 0.5),
+			Around(correlate.Cost{ID: "P-9", Phase: "exit", OffCPU: Ptr(0.0)}, 114, 43_000, 0.5),
+			Around(correlate.Cost{ID: "P-9", Phase: "exit", Population: correlate.Population{Cause: "locked"}}, 110,
+				44_000, 0.5),
+			Around(correlate.Cost{ID: "P-9", Phase: "exit", Population: correlate.Population{Cause: "other"}}, 4,
+				21_000, 0.5),
+			Around(correlate.Cost{ID: "P-9", Phase: "free", Unfinished: 6}, 108, 17e6, 0.4),
+			Around(correlate.Cost{ID: "X-handoff", Phase: "wake"}, 40_112, 5_200, 0.6),
+			Around(correlate.Cost{ID: "X-handoff", Phase: "cpu", Bound: "lower"}, 40_100, 3_400, 0.4),
+		},
+		Moves: correlate.Moves{ByWhy: map[string]uint64{"wakeup": 1702, "balance": 132, "affinity": 0},
+			ByDistance: map[string]uint64{"smt": 211, "llc": 1400, "node": 180, "remote": 43}},
+	}
+	for i := range 23 {
+		run := int64(2.4e9) / int64(i+1)
+		r.Threads = append(r.Threads, correlate.Thread{TID: int32(4242 + i), Name: "renderd",
+			CreatedBy: int32(min(i, 1) * 4242),
+			Switches:  uint64(184_203 / (i*i + 2)), Migrations: uint64(900 / (i + 2)), Run: run, Runq: run / 40,
+			Blocked: 5e9 - run - run/40,
+			CPUs:    []int{i % 16}})
+	}
+	r.Threads[3].Name, r.Threads[3].StartedAt = "render-worker-0", 1_001e9
+	r.Threads[5].ExitedAt = 1_002e9
+	r.Threads[7].StartedAt, r.Threads[7].ExitedAt = 1_001e9, 1_002e9
+	r.Threads[0].CPUs = []int{0, 1, 2, 3, 7, 8, 9, 12, 13, 15}
+	pinned(r)
+	return r
+}
+
+// pinned adds what the runtime's memory says: roles, locks of every state, causes, sites.
+func pinned(r *correlate.Result) {
+	for i := range r.Threads {
+		t := &r.Threads[i]
+		t.Role, t.M, t.Lock = "worker", Ptr(int64(i)), correlate.ThreadLock{State: "none"}
+	}
+	t := r.Threads
+	t[0].Role = "main"
+	t[0].Lock = correlate.ThreadLock{State: "wedged", Ext: 1, MaxExt: 1, HeldMin: 5e9}
+	t[1].Role, t[2].Role = "sysmon", "template"
+	t[3].Cause, t[3].CauseFunction = "locked_park", "example.com/render/worker.(*Pool).run"
+	t[3].Lock = correlate.ThreadLock{State: "user", Ext: 2, MaxExt: 3, GoID: 34,
+		Entry: "example.com/render/worker.(*Pool).run.func1", Parked: true,
+		HeldMin: 3.9e9, HeldMax: Ptr(int64(4e9)), Holds: 1,
+		Sites: []string{"worker.(*Pool).run (/src/render/worker/pool.go:41)"}}
+	t[3].Handoff = correlate.Handoff{N: 30_000, WakeNS: 30_000 * 5_100, CPUNS: 30_000 * 3_300}
+	t[4].Lock = correlate.ThreadLock{State: "user", Ext: 1, MaxExt: 1, GoID: 1_234_567,
+		Entry:   "example.com/render/db.Map[go.shape.struct { a/b.C }].loop",
+		HeldMin: 5e9}
+	t[4].Handoff = correlate.Handoff{N: 10_112, WakeNS: 10_112 * 5_500, CPUNS: 10_112 * 3_700}
+	t[5].Lock = correlate.ThreadLock{State: "exiting", Ext: 1, MaxExt: 1, Entry: "main.render.gowrap1", HeldMin: 2e6,
+		HeldMax: Ptr(int64(3e6))}
+	t[6].Lock = correlate.ThreadLock{State: "runtime", Int: 1, GoID: 3}
+	t[7].Lock = correlate.ThreadLock{State: "unknown"}
+	t[8].Role, t[8].M, t[8].Lock = "foreign", nil, correlate.ThreadLock{State: "unknown"}
+	r.Locks = correlate.LockView{Observations: 369_204, Unknown: 511}
+	r.Causes = []correlate.Cause{
+		{What: "create", Cause: "locked_park", Function: "example.com/render/worker.(*Pool).run", N: 90},
+		{What: "create", Cause: "locked_park", Function: "main.init.0", N: 4},
+		{What: "create", Cause: "locked_park", Function: "main.render", N: 2},
+		{What: "create", Cause: "start_the_world", Reason: "GC mark termination", Function: "main.render", N: 14},
+		{What: "create", Cause: "syscall_handoff", N: 4},
+		{What: "create", Cause: "spinning_wake", N: 3},
+		{What: "create", Cause: "unknown", N: 1},
+		{What: "exit", Cause: "locked", N: 110},
+		{What: "exit", Cause: "other", N: 4},
+		{What: "preempt", Cause: "gc_stack_scan", Function: "main.render", N: 390},
+		{What: "preempt", Cause: "sysmon_retake", N: 200},
+		{What: "preempt", Cause: "stop_the_world", Reason: "GC mark termination", N: 19},
+		{What: "preempt", Cause: "other", N: 3},
+	}
+	r.Unclassified = []correlate.Stack{{What: "preempt", N: 3,
+		Frames: []string{"runtime.tgkill", "runtime.signalM", "main.strange"}}}
+	r.Sites = []correlate.Site{
+		{Function: "example.com/render/worker.(*Pool).run", File: "/src/render/worker/pool.go", Line: 41,
+			Stack: []string{"worker.(*Pool).run (/src/render/worker/pool.go:41)",
+				"runtime.goexit (/go/src/runtime/asm_amd64.s:1700)"},
+			Calls: 112, Outer: 110, Released: 109, Held: 1, HeldMin: 109 * 1.9e6, HeldMax: 109 * 2.1e6},
+		{Function: "main.init.0", File: "/src/render/main.go", Line: 9, Calls: 1, Outer: 1, Held: 1},
+	}
+}
+
+// Idle is a window in which the target slept.
+func Idle() *correlate.Result {
+	r := &correlate.Result{Start: 50e9, End: 55e9,
+		Counts: correlate.Counts{Threads: 2, SigurgSent: Ptr(uint64(0)), ThreadsExitedLocked: Ptr(uint64(0)),
+			LockedThreads: Ptr(uint64(0)), LockedThreadsMax: Ptr(uint64(0))},
+		Locks: correlate.LockView{Observations: 2}}
+	for _, c := range Rich().Costs {
+		r.Costs = append(r.Costs, correlate.Cost{ID: c.ID, Phase: c.Phase, Population: c.Population, Bound: c.Bound})
+	}
+	for i := range 2 {
+		r.Threads = append(r.Threads, correlate.Thread{TID: int32(77 + i), Name: "sleeper", Blocked: 5e9,
+			Role: "worker",
+			M:    Ptr(int64(i)), Lock: correlate.ThreadLock{State: "none"}})
+	}
+	return r
+}
+
+// Lossy is rich with a ring buffer that was too small.
+func Lossy() *correlate.Result {
+	r := Rich()
+	r.Loss = correlate.Loss{ByKind: map[string]uint64{"switch": 12_345, "wakeup": 678, "clone": 3}, Late: 4,
+		RecursionMisses: 1, BrokenLinks: 911}
+	for i := range r.Costs {
+		if id := r.Costs[i].ID; id == "P-8" || id == "P-9" {
+			r.Costs[i].Bound = "lower"
+			r.Costs[i].Warnings = append(r.Costs[i].Warnings,
+				"678 wakeup records lost: samples are missing, n is a lower bound")
+		}
+	}
+	r.Warnings = []string{"the ring buffer was too small for this target: raise --ring"}
+	return r
+}
+
+// Uncalibrated is Rich without a calibration.
+func Uncalibrated() *correlate.Result {
+	r := Rich()
+	for i := range r.Costs {
+		r.Costs[i].Bias = nil
+	}
+	return r
+}
+
+// Light is Rich without any hook on a system call.
+func Light() *correlate.Result {
+	r := Rich()
+	r.Counts.SigurgSent, r.Counts.SigurgNotInjected, r.Counts.ThreadsExitedLocked = nil, nil, nil
+	r.Costs = slices.DeleteFunc(r.Costs, func(c correlate.Cost) bool {
+		return !slices.Contains([]string{"runq_wait", "free", "deliver", "wake", "cpu"}, c.Phase)
+	})
+	r.Warnings = []string{"no system call was watched (light)"}
+	return r
+}
+
+// Crowd is 300 threads in a process that dies while it is observed.
+func Crowd() *correlate.Result {
+	r := &correlate.Result{Start: 9e9, End: 10.5e9,
+		Counts: correlate.Counts{Threads: 0, ThreadsCreated: 3, ThreadsExited: 2, ThreadsKilled: 301,
+			SigurgSent: Ptr(uint64(0)), Switches: 1_234_567, Migrations: 98_765},
+		Moves: correlate.Moves{ByWhy: map[string]uint64{"wakeup": 98_765},
+			ByDistance: map[string]uint64{"unknown": 98_765}},
+		Causes: []correlate.Cause{{What: "create", Cause: "unknown", N: 3}, {What: "exit", Cause: "unknown", N: 2}},
+		Costs: []correlate.Cost{
+			Around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", Unfinished: 0}, 3, 30_000, 0.1),
+			Around(correlate.Cost{ID: "P-9", Phase: "exit", Unfinished: 1}, 1, 20_000, 0.1),
+		}}
+	for i := range 300 {
+		run := int64(1.5e9) / int64(100+i*7%300)
+		r.Threads = append(r.Threads, correlate.Thread{TID: int32(4_194_000 - i),
+			Name: fmt.Sprintf("wörker/%d:\x1b[31m", i), CreatedBy: 4_193_000,
+			Switches: uint64(4115 + i), Migrations: uint64(329), Run: run, Runq: 3 * run, Unknown: run,
+			Blocked:  1.5e9 - 5*run,
+			ExitedAt: 10.4e9, CPUs: []int{0, 1, 3, 5, 7, 9, 11, 13, 15}})
+	}
+	return r
+}
+
+// Reports are the windows that every format is tested on.
+func Reports() map[string]*report.Report {
+	refused := Meta()
+	refused.Findings = nil
+	refused.Observer = report.Observer{Hooks: map[string]string{"clone": "fentry", "tgkill": "fentry",
+		"sched_switch": "tp_btf"}}
+	refused.Warnings = []string{"BPF statistics need CAP_SYS_ADMIN: the cost of observing is not known"}
+
+	unwatched := Meta()
+	unwatched.Findings = nil
+	unwatched.Observer.Hooks = map[string]string{"clone": "off", "tgkill": "off", "sched_switch": "tp_btf"}
+
+	mixed := Meta()
+	mixed.Observer.Hooks = map[string]string{"clone": "fentry", "tgkill": "tracepoint", "sched_switch": "tp_btf"}
+
+	quiet := Meta()
+	quiet.Findings = nil
+
+	bare := report.Meta{Version: "devel", Host: host.Info{Arch: "arm64", Virtualization: "unknown"},
+		Target: report.Target{PID: 1}}
+
+	dying := Meta()
+	dying.Findings = nil
+	dying.Target.Ended = Ptr("killed by signal 9")
+	dying.Target.Cgo = Ptr(true)
+	dying.Observer.Hooks = nil
+	dying.Observer.Programs = []report.Program{{Name: "sched_switch"}}
+
+	return map[string]*report.Report{
+		"rich":    report.New(Meta(), Rich()),
+		"idle":    report.New(quiet, Idle()),
+		"lossy":   report.New(Meta(), Lossy()),
+		"refused": report.New(refused, Uncalibrated()),
+		"light":   report.New(unwatched, Light()),
+		"mixed":   report.New(mixed, Idle()),
+		"calm":    report.New(quiet, Lossy()),
+		"crowd":   report.New(dying, Crowd()),
+		"empty":   report.New(bare, &correlate.Result{}),
+	}
+}
+
+// Lists are the thread lists that every format is tested on.
+func Lists() map[string]*report.ThreadList {
+	target := report.Target{PID: 4242, Exe: Ptr("renderd"), GoVersion: Ptr("go1.26.8"), Cgo: Ptr(true), PIE: Ptr(true),
+		Stripped: Ptr(true),
+		Offsets:  Ptr("table"), GOMAXPROCS: Ptr(16)}
+	thread := func(tid int32, role, lock string) report.ListedThread {
+		return report.ListedThread{
+			TID: tid, NSTID: Ptr(tid - 4000), Name: "renderd", M: Ptr(int64(tid - 4242)), Role: role, Lock: lock,
+			LockedExt: Ptr(uint32(0)), LockedInt: Ptr(uint32(0)), State: Ptr("S"), WChan: Ptr("futex_do_wait"),
+			CPU:      Ptr(3),
+			Affinity: Ptr("0-15"), Nice: Ptr(0), Policy: Ptr("SCHED_OTHER"), CPUSeconds: Ptr(0.42),
+			AgeSeconds: Ptr(86_400.5),
+		}
+	}
+	rows := []report.ListedThread{
+		thread(4242, "main", "wedged"), thread(4243, "worker", "user"), thread(4244, "worker", "user"),
+		thread(4245, "cgo_extra", "user"),
+		thread(4246, "worker", "exiting"), thread(4247, "cgo_extra", "runtime"), thread(4248, "sysmon", "none"),
+		thread(4249, "template", "none"),
+		thread(4250, "worker", "none"), thread(4251, "foreign", "none"), thread(4252, "unknown", "unknown"),
+	}
+	rows[0].LockedExt = Ptr(uint32(1))
+	a, b := &rows[1], &rows[2]
+	a.LockedExt, a.GoID, a.LockEntry, a.Parked = Ptr(uint32(3)), Ptr(uint64(18)),
+		Ptr("example.com/render/internal/gpu.(*Device).loop"), Ptr(true)
+	b.LockedExt, b.GoID, b.LockEntry, b.Parked = Ptr(uint32(1)), Ptr(uint64(1234567)), Ptr("main.spin"), Ptr(false)
+	b.RunningGoID, b.P, b.State, b.WChan, b.CPUSeconds = Ptr(uint64(1234567)), Ptr(int32(12)), Ptr("R"), nil, Ptr(1.2e6)
+	b.Affinity, b.Policy = Ptr("3"), Ptr("SCHED_FIFO")
+	rows[3].LockedExt, rows[3].LockedInt, rows[3].GoID, rows[3].Parked = Ptr(uint32(1)), Ptr(uint32(2)),
+		Ptr(uint64(66)), Ptr(false)
+	rows[3].RunningGoID = Ptr(uint64(66))
+	rows[5].LockedInt, rows[5].GoID, rows[5].Parked = Ptr(uint32(1)), Ptr(uint64(67)), Ptr(false)
+	rows[8].RunningGoID, rows[8].P, rows[8].State, rows[8].WChan = Ptr(uint64(90)), Ptr(int32(3)), Ptr("R"), nil
+	rows[9].M, rows[9].LockedExt, rows[9].LockedInt, rows[9].Name = nil, nil, nil, "wörker/1:\x1b[31m"
+	rows[9].Nice = Ptr(-5)
+	rows[10] = report.ListedThread{TID: 4252, Name: "renderd", Role: "unknown", Lock: "unknown"}
+
+	var many, c []report.ListedThread
+	for i := range int32(40) {
+		th := thread(5000+i, "worker", "none")
+		th.Affinity = Ptr([]string{"0-15", "0-15", "0-7", "8"}[i%4])
+		th.Nice = Ptr(int(i) % 7)
+		many = append(many, th)
+		c = append(c, report.ListedThread{TID: 77 + i, Name: "nginx", Role: "unknown", Lock: "unknown", State: Ptr("S"),
+			AgeSeconds: Ptr(3.5), CPUSeconds: Ptr(0.0)})
+	}
+	return map[string]*report.ThreadList{
+		"threads":      report.NewThreadList(target, rows, []string{"the process is traced (ptrace) by process 17"}),
+		"threads_many": report.NewThreadList(target, many, nil),
+		"threads_c": report.NewThreadList(report.Target{PID: 77}, c[:3],
+			[]string{"kernel side only: process 77: not a Go program"}),
+		"threads_none": report.NewThreadList(report.Target{PID: 1}, nil, nil),
+	}
+}
+
+// Verdicts judges a few statements by made-up evidence, so that each verdict occurs.
+func Verdicts(t testing.TB) *report.Verdicts {
+	t.Helper()
+	times := func(n int, ns float64) contract.Sample {
+		v := make([]float64, n)
+		for i := range v {
+			v[i] = ns + 10*float64(i)
+		}
+		return contract.NewSample("ns", v)
+	}
+	trial := []string{"calls -n 500"}
+	e := contract.Evidence{GoVersion: "go1.26.8", Experiments: map[string]*contract.Record{
+		"migrate": {Source: "the workload's own account", Workloads: []string{"migrate"},
+			Counts: map[string]int64{"locked_looks": 8000, "unlocked_moves": 321}},
+		"calls": {Workloads: trial, Samples: map[string]contract.Sample{"lock": times(9, 3), "unlock": times(5, 4),
+			"first_lock": times(15, 30_000)}},
+		"churn": {Workloads: []string{"churn"}, Noise: 0.7,
+			Samples: map[string]contract.Sample{"exit": times(400, 90_000)},
+			Notes:   []string{"a <warning> with | in it"}},
+		"runs":  {Outcomes: map[string]map[string]int64{"tids": {"1 2": 19, "2 1": 1}}},
+		"names": {Counts: map[string]int64{"metric_asked": 1}},
+		"cgo":   {Unable: "no C compiler on this machine"},
+	}}
+	var outcomes []contract.Outcome
+	for _, id := range []string{"G-1", "P-3", "P-4", "P-7", "P-9", "M-1", "N-4", "O-macos"} {
+		s, ok := contract.Find(id)
+		if !ok {
+			t.Fatalf("no statement %s", id)
+		}
+		outcomes = append(outcomes, s.Judge(e))
+	}
+	m := Meta()
+	return report.NewVerdicts(report.VerdictsMeta{Version: m.Version, Host: m.Host,
+		Finished: time.Date(2025, 3, 9, 3, 12, 45, 0, time.UTC), Interrupted: true},
+		outcomes, e)
+}

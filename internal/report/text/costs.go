@@ -1,0 +1,278 @@
+package text
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/unit"
+)
+
+// statement is a group of costs and its name in words.
+type statement struct{ id, title string }
+
+// statements are the groups of the cost table, in order.
+var statements = []statement{
+	{"P-8", "M creation"},
+	{"P-9", "M destruction"},
+	{"P-5", "SIGURG preemption"},
+	{"P-6", "resuming a locked goroutine"},
+	{"X-handoff", "hand-off to a locked M"},
+}
+
+// phases explain in at most 18 runes what each phase measures.
+var phases = map[string]string{
+	"clone_syscall": "clone in creator",
+	"spawn":         "clone → first run",
+	"runq_wait":     "wait for a CPU",
+	"start":         "first run → ready",
+	"total":         "clone → ready",
+	"runtime":       "mexit → exit call",
+	"exit":          "exit → off the CPU",
+	"free":          "→ freed, RCU wait",
+	"send":          "tgkill call",
+	"deliver":       "raised → delivered",
+	"handler":       "delivered → return",
+	"resume":        "return → running",
+	"not_injected":  "without preemption",
+	"wake":          "waking → running",
+	"cpu lower":     "in the waker alone",
+	"kernel lower":  "send alone",
+	"kernel upper":  "send and delivery",
+	"on_cpu":        "target on a CPU",
+	"runnable":      "target runnable",
+	"blocked":       "target blocked",
+	"unknown":       "target unknown",
+	"locked":        "on a locked M",
+	"unlocked":      "on other Ms",
+	"lock ?":        "lock not known",
+}
+
+// costTable is 98 wide, 100 with the star in front.
+var costTable = table{
+	{title: "phase", width: 13, left: true},
+	{title: "", width: 18, left: true, spare: 1},
+	{title: "n", width: 6},
+	{title: "p50", width: 7},
+	{title: "p90", width: 7, spare: 2},
+	{title: "p99", width: 7},
+	{title: "max", width: 7},
+	{title: "shape", width: 10, left: true, spare: 3},
+	{title: "specified", width: 15, left: true},
+}
+
+// costs writes the table of costs, a group for each statement of the specification. Groups without
+// a sample are one line each. A table without any sample has no header and no explanation.
+func (p *page) costs(r *report.Report, verbose bool) {
+	t := costTable.fit(p.width - 1)
+	sampled := slices.ContainsFunc(r.Costs, func(c report.Cost) bool { return c.N > 0 })
+	p.line()
+	if sampled {
+		p.line(append([]styled{{" ", plain}}, t.header()...)...)
+	}
+	apart := sampled
+	for _, g := range groups(r, verbose) {
+		if g.sampled() || apart {
+			p.line()
+		}
+		p.costGroup(t, g, r.Lossy())
+		apart = g.sampled()
+	}
+	if sampled {
+		p.line()
+		p.note(dim, "★: the median is compared with the specification", "shape: samples from min to max, logarithmic")
+	}
+}
+
+// group holds the rows of one statement.
+type group struct {
+	title   string
+	rows    []costRow
+	verdict *report.Verdict // nil where the specification states no range
+}
+
+func (g group) sampled() bool {
+	return slices.ContainsFunc(g.rows, func(c costRow) bool { return c.N > 0 })
+}
+
+// groups returns the statements in the order of statements, then costs of no known statement in the
+// report's order.
+func groups(r *report.Report, verbose bool) (gs []group) {
+	order := slices.Clone(statements)
+	for _, c := range r.Costs {
+		if !slices.ContainsFunc(order, func(s statement) bool { return s.id == c.ID }) {
+			order = append(order, statement{id: c.ID})
+		}
+	}
+	for _, s := range order {
+		g := group{title: strings.TrimSpace(s.id + "  " + s.title), rows: shown(r.Costs, s.id, verbose)}
+		if i := slices.IndexFunc(r.Verdicts, func(v report.Verdict) bool { return v.Statement == s.id }); i >= 0 {
+			g.verdict = &r.Verdicts[i]
+		}
+		if g.verdict != nil || len(g.rows) > 0 {
+			gs = append(gs, g)
+		}
+	}
+	return gs
+}
+
+// costGroup writes one statement's rows, or one line when no sample was completed in the window.
+func (p *page) costGroup(t table, g group, lossy bool) {
+	if !g.sampled() {
+		parts := []string{"none in this window"}
+		if v := g.verdict; v != nil {
+			parts = append(parts, "specified "+unit.DurationRange(v.RangeNS[0], v.RangeNS[1]))
+		}
+		if u := unfinished(g.rows); u != "" {
+			parts = append(parts, u)
+		}
+		p.line(styled{pad(g.title, 35), bold}, styled{strings.Join(parts, " · "), dim})
+		return
+	}
+	p.line(styled{g.title, bold})
+	for _, c := range g.rows {
+		p.cost(t, c, lossy)
+	}
+	if notes := g.notes(); len(notes) > 0 {
+		p.note(dim, notes...)
+	}
+}
+
+// cost writes one row.
+func (p *page) cost(t table, c costRow, lossy bool) {
+	star := styled{" ", plain}
+	if c.starred() {
+		star = styled{"★", bold}
+	}
+	if c.N == 0 {
+		name := table{t[0]}.cells(func(string) styled { return styled{c.name(), plain} })
+		p.line(star, name[0], styled{" none in this window", dim})
+		return
+	}
+	if c.part && c.Cause != nil { // the name of a cause is long, and has no words
+		t = t.join()
+	}
+	cells := t.cells(func(title string) styled { return costCell(c, title, lossy) })
+	p.line(append([]styled{star}, cells...)...)
+}
+
+func costCell(c costRow, title string, lossy bool) styled {
+	switch title {
+	case "phase":
+		return styled{c.name(), plain}
+	case "":
+		return styled{c.words(), dim}
+	case "n":
+		return styled{c.samples(), plain}
+	case "p50":
+		return styled{ns(c.P50), bold}
+	case "p90":
+		return styled{ns(c.P90), plain}
+	case "p99":
+		return styled{ns(c.P99), plain}
+	case "max":
+		return styled{ns(c.Max), plain}
+	case "shape":
+		return styled{sparkline(c.Hist), plain}
+	}
+	// the specification states ranges for locked and other threads, not for causes or states
+	if c.part && c.Locked == "" {
+		return styled{}
+	}
+	return verdictCell(c.Cost, lossy)
+}
+
+// ns writes nanoseconds, which may be unknown.
+func ns(v *int64) string {
+	if v == nil {
+		return none
+	}
+	return unit.Duration(float64(*v))
+}
+
+// verdictCell is "in 10–50 µs"; a question mark where the run was lossy.
+func verdictCell(c *report.Cost, lossy bool) styled {
+	if c.Verdict == nil || c.RangeNS == nil {
+		return styled{}
+	}
+	word, st := verdictWord(*c.Verdict)
+	if lossy && *c.Verdict != "too_few" {
+		word, st = word+"?", notice
+	}
+	return styled{pad(word, 6) + " " + unit.DurationRange(c.RangeNS[0], c.RangeNS[1]), st}
+}
+
+func verdictWord(v string) (string, style) {
+	switch v {
+	case "in":
+		return "in", good
+	case "above":
+		return "above", bad
+	case "too_few":
+		return "n<6", notice
+	}
+	return v, notice
+}
+
+// notes are facts that have no column: the verdict of joined bounds, the share of samples in range,
+// the parts of the interval.
+func (g group) notes() (notes []string) {
+	var lower, upper *report.Cost
+	for _, c := range g.rows {
+		if !c.starred() || c.N == 0 {
+			continue
+		}
+		if bracketed(c.Cost) {
+			if *c.Bound == "lower" {
+				lower = c.Cost
+			} else {
+				upper = c.Cost
+			}
+			continue
+		}
+		if c.InRange != nil && c.N >= contract.MinSamples {
+			notes = append(notes, fmt.Sprintf("★ %s of samples in range", unit.Percent(*c.InRange)))
+		}
+		if c.OffCPU != nil {
+			notes = append(notes, "mean "+unit.Duration(*c.OffCPU)+" not running")
+		}
+		if c.Bias != nil {
+			notes = append(notes, "mean "+unit.Duration(*c.Bias)+" is pinwatch's overhead")
+		}
+	}
+	if lower != nil && upper != nil && g.verdict != nil {
+		notes = append(notes, boundsNote(g.verdict, lower, upper))
+	}
+	if u := unfinished(g.rows); u != "" {
+		notes = append(notes, u)
+	}
+	return notes
+}
+
+// boundsNote explains the verdict of two bounds.
+func boundsNote(v *report.Verdict, lower, upper *report.Cost) string {
+	between := "★ the median is between " + ns(lower.P50) + " and " + ns(upper.P50)
+	switch v.Verdict {
+	case "open":
+		return between + ": the bounds leave open whether that is in range"
+	case "too_few":
+		return between + ", from too few samples to judge"
+	}
+	return between + ": " + v.Verdict + " by both bounds"
+}
+
+// unfinished counts the intervals that the window's end cut off.
+func unfinished(rows []costRow) string {
+	var parts []string
+	for _, c := range rows {
+		if c.Unfinished > 0 && !c.part {
+			parts = append(parts, c.Phase+" "+unit.Count(c.Unfinished))
+		}
+	}
+	if parts == nil {
+		return ""
+	}
+	return "unfinished: " + strings.Join(parts, ", ")
+}

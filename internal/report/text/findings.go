@@ -1,0 +1,99 @@
+package text
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/unit"
+)
+
+// findings writes each finding, its advice and its evidence. It states that there is none only
+// where the runtime's state could be read, because most findings depend on it.
+func (p *page) findings(r *report.Report) {
+	if len(r.Findings) == 0 {
+		switch {
+		case r.Counts.LockedThreads == nil:
+		case r.Lossy():
+			p.field("findings", notice, "none that a lossy run can prove")
+		default:
+			p.field("findings", plain, "none")
+		}
+		return
+	}
+	for _, f := range r.Findings {
+		p.line()
+		p.wrap(pad(strings.ToUpper(f.Severity), labelWidth), severity(f.Severity), labelIndent, bold,
+			[]string{f.Message})
+		p.wrap(labelIndent+"→ ", plain, labelIndent+"  ", plain, []string{f.Advice})
+		p.field("", dim, append([]string{f.ID}, evidence(f.Evidence)...)...)
+	}
+}
+
+func severity(word string) style {
+	switch word {
+	case "error":
+		return bad
+	case "warn":
+		return notice
+	}
+	return bold
+}
+
+// evidence writes the numbers of a finding under their names in JSON. The end of a name gives the
+// unit.
+func evidence(e map[string]any) (parts []string) {
+	for _, key := range slices.Sorted(maps.Keys(e)) {
+		if v := e[key]; v != nil && v != false {
+			parts = append(parts, quantity(key, v))
+		}
+	}
+	return parts
+}
+
+// units are endings of keys that name a unit, and how it is written. The first that fits counts.
+var units = []struct {
+	suffix string
+	write  func(v float64) string
+}{
+	{"_per_s", func(v float64) string { return unit.Scaled(v) + " per s" }},
+	{"_cpu_s_per_hour", func(v float64) string { return unit.Scaled(v) + " s of CPU per hour" }},
+	{"_fraction", unit.Percent},
+	{"_ns", unit.Duration},
+	{"_s", func(v float64) string { return unit.Duration(1e9 * v) }},
+}
+
+// quantity writes one key and its value.
+func quantity(key string, v any) string {
+	number, ok := toFloat(v)
+	if !ok {
+		return key + " " + strings.Trim(fmt.Sprint(v), "[]")
+	}
+	for _, u := range units {
+		if name, found := strings.CutSuffix(key, u.suffix); found {
+			return name + " " + u.write(number)
+		}
+	}
+	if number == math.Trunc(number) {
+		return key + " " + strconv.FormatFloat(number, 'f', 0, 64)
+	}
+	return key + " " + unit.Scaled(number)
+}
+
+func toFloat(v any) (float64, bool) {
+	switch v := v.(type) {
+	case float64:
+		return v, true
+	case int:
+		return float64(v), true
+	case int64:
+		return float64(v), true
+	case uint64:
+		return float64(v), true
+	}
+	return 0, false
+}

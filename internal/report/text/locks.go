@@ -1,0 +1,150 @@
+package text
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/unit"
+)
+
+// lockedShown limits how many locked threads the text lists without --verbose.
+const lockedShown = 20
+
+// entryWidth is the column width of a goroutine's first function.
+const entryWidth = 23
+
+// lockTable is 100 wide.
+var lockTable = table{
+	{title: "locked", width: 7},
+	{title: "m", width: 4},
+	{title: "goid", width: 7},
+	{title: "goroutine began with", width: entryWidth, left: true},
+	{title: "held", width: 14, left: true, spare: 2},
+	{title: "depth", width: 5, spare: 3},
+	{title: "goroutine", width: 9, left: true},
+	{title: "woken/s", width: 7},
+	{title: "wake", width: 7, spare: 1},
+	{title: "cpu ≥", width: 7, spare: 4},
+}
+
+// locked lists the threads that a goroutine is locked to, or was locked to when it ended, the most
+// often woken first. It ends with the share of lock states that could be read.
+func (p *page) locked(r *report.Report, verbose bool) {
+	var ts []*report.Thread
+	for i := range r.Threads {
+		if t := &r.Threads[i]; locked(t) && t.ExitNS == nil {
+			ts = append(ts, t)
+		}
+	}
+	if len(ts) > 0 {
+		slices.SortStableFunc(ts, func(a, b *report.Thread) int { return cmp.Compare(handoffs(b), handoffs(a)) })
+		shown := ts
+		if !verbose {
+			shown = ts[:min(len(ts), lockedShown)]
+		}
+		tab := lockTable.fit(p.width)
+		p.line()
+		p.line(tab.header()...)
+		for _, t := range shown {
+			p.line(tab.cells(func(title string) styled { return lockCell(t, title) })...)
+			if len(t.LockSites) > 0 {
+				p.wrap(strings.Repeat(" ", 8), plain, strings.Repeat(" ", 8), dim,
+					[]string{"at " + strings.Join(t.LockSites, ", ")})
+			}
+		}
+		if n := len(ts) - len(shown); n > 0 {
+			p.note(dim, unit.Plural(n, "more locked thread")+": --verbose lists all")
+		}
+		p.note(dim, "woken: hand-offs to it while its goroutine was parked", "wake: mean time until it ran",
+			"cpu ≥: mean CPU time of its waker, a part of the cost of the two extra switches")
+	}
+	if l := r.Locks; l.Observations > 0 {
+		if len(ts) == 0 {
+			p.line()
+		}
+		known := unit.Percent(math.Floor(1000*(1-float64(l.Unknown)/float64(l.Observations))) / 1000) // 100 % means all
+		p.field("lock state", plain, known+" of "+unit.Count(l.Observations)+" reads known",
+			"can be missed: locks shorter than 100 µs, or than a gap between events of their thread")
+	}
+}
+
+// locked is true when the program, not the runtime, locked a goroutine to the thread.
+func locked(t *report.Thread) bool {
+	return t.Lock == "user" || t.Lock == "exiting" || t.Lock == "wedged"
+}
+
+func handoffs(t *report.Thread) uint64 {
+	if t.Handoff == nil {
+		return 0
+	}
+	return t.Handoff.N
+}
+
+func lockCell(t *report.Thread, title string) styled {
+	switch title {
+	case "locked":
+		return styled{fmt.Sprint(t.TID), bold}
+	case "m":
+		return styled{number(t.M), plain}
+	case "goid":
+		return styled{number(t.GoID), plain}
+	case "goroutine began with":
+		if t.LockEntry == nil {
+			return styled{none, dim}
+		}
+		return styled{ending(function(*t.LockEntry), entryWidth), plain}
+	case "held":
+		return styled{held(t), plain}
+	case "depth":
+		return styled{number(t.LockedExt), plain}
+	case "goroutine":
+		return styled{activity(t), plain}
+	case "woken/s":
+		return styled{wakeRate(t), plain}
+	case "wake":
+		if t.Handoff == nil || t.Handoff.WakeNS == nil {
+			return styled{none, dim}
+		}
+		return styled{unit.Duration(*t.Handoff.WakeNS), plain}
+	}
+	if t.Handoff == nil || t.Handoff.CPUNS == nil {
+		return styled{none, dim}
+	}
+	return styled{unit.Duration(*t.Handoff.CPUNS), plain}
+}
+
+// held writes the bounds of the time that the lock has been held.
+func held(t *report.Thread) string {
+	switch {
+	case t.LockHeldMin == nil:
+		return none
+	case t.LockHeldMax == nil:
+		return "≥ " + unit.Duration(1e9**t.LockHeldMin)
+	}
+	return unit.DurationRange(int64(1e9**t.LockHeldMin), int64(1e9**t.LockHeldMax))
+}
+
+// activity is the last known state of the locked goroutine. "at work" is running, runnable, in a
+// system call or in C.
+func activity(t *report.Thread) string {
+	switch {
+	case t.Lock != "user":
+		return t.Lock
+	case t.Parked == nil:
+		return none
+	case *t.Parked:
+		return "parked"
+	}
+	return "at work"
+}
+
+func wakeRate(t *report.Thread) string {
+	if t.Handoff == nil || t.Handoff.PerS == nil {
+		return none
+	}
+	return unit.Scaled(*t.Handoff.PerS)
+}

@@ -1,0 +1,104 @@
+package text
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/unit"
+)
+
+// lossBanner stands above all numbers of a lossy run, because none of them is reliable.
+func (p *page) lossBanner(r *report.Report) {
+	if !r.Lossy() {
+		return
+	}
+	p.line()
+	p.field("LOSSY RUN", bad, lossParts(r.Loss)...)
+	p.field("", bad, "Counts below are lower bounds and costs may miss samples. No verdict holds: each has a "+
+		"question mark.")
+}
+
+// lossParts lists what was missed, by the way in which it was missed.
+func lossParts(l report.Loss) (parts []string) {
+	if l.Total > 0 {
+		parts = append(parts, fmt.Sprintf("%s lost, the buffer was full (%s)", unit.Plural(l.Total, "record"),
+			byCount(l.ByKind)))
+	}
+	if l.Late > 0 {
+		parts = append(parts, unit.Plural(l.Late, "record")+" too late to be put in order")
+	}
+	if l.RecursionMisses > 0 {
+		parts = append(parts, unit.Plural(l.RecursionMisses, "program run")+" skipped by the kernel")
+	}
+	if l.BrokenLinks > 0 {
+		parts = append(parts, unit.Plural(l.BrokenLinks, "gap")+" in threads' time lines")
+	}
+	return parts
+}
+
+// losses is the line of a run that is not lossy, or a reference to the banner.
+func (p *page) losses(r *report.Report) {
+	switch {
+	case r.Lossy():
+		p.field("losses", bad, "see LOSSY RUN above")
+	case r.Loss.BrokenLinks > 0:
+		p.field("losses", plain, "none", fmt.Sprintf("%s in threads' time lines: %s of all thread time is unknown",
+			unit.Plural(r.Loss.BrokenLinks, "gap"), unit.Percent(unknownShare(r.Threads))))
+	default:
+		p.field("losses", plain, "none")
+	}
+}
+
+// unknownShare is the part of the listed threads' time in which their state is unknown.
+func unknownShare(threads []report.Thread) float64 {
+	var unknown, all int64
+	for i := range threads {
+		t := &threads[i]
+		unknown += t.UnknownNS
+		all += t.UnknownNS + t.RunNS + t.RunqNS + t.BlockedNS
+	}
+	return float64(unknown) / float64(max(all, 1))
+}
+
+// warnings come last: the report's first, then those of costs, each once with the phases that it is
+// about.
+func (p *page) warnings(r *report.Report) {
+	all := slices.Clone(r.Warnings)
+	seen := map[string]bool{}
+	for _, c := range r.Costs {
+		for _, w := range c.Warnings {
+			if !seen[w] {
+				seen[w] = true
+				all = append(all, warned(r.Costs, w)+": "+w)
+			}
+		}
+	}
+	if len(all) > 0 {
+		p.line()
+	}
+	label := "warnings"
+	for _, w := range all {
+		p.field(label, notice, w)
+		label = ""
+	}
+}
+
+// warned names the costs that have a warning: "P-8 clone_syscall, spawn, P-9 exit".
+func warned(costs []report.Cost, warning string) string {
+	var names []string
+	id, phase := "", ""
+	for _, c := range costs {
+		if !slices.Contains(c.Warnings, warning) || c.ID == id && c.Phase == phase {
+			continue
+		}
+		name := c.Phase
+		if c.ID != id {
+			name = c.ID + " " + name
+		}
+		id, phase = c.ID, c.Phase
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
+}

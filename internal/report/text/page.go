@@ -1,0 +1,137 @@
+package text
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// style is the colour of a piece of text. It repeats what words say.
+type style string
+
+const (
+	plain  style = ""
+	bold   style = "1"
+	dim    style = "2"
+	good   style = "32"
+	bad    style = "31"
+	notice style = "33"
+)
+
+// styled is text in one style.
+type styled struct {
+	text  string
+	style style
+}
+
+// page collects lines that are never wider than its width in runes.
+type page struct {
+	b     strings.Builder
+	width int
+	color bool
+}
+
+func newPage(o Options) *page {
+	if o.Width <= 0 {
+		o.Width = DefaultWidth
+	}
+	return &page{width: o.Width, color: o.Color}
+}
+
+func (p *page) write(w io.Writer) error {
+	if _, err := io.WriteString(w, p.b.String()); err != nil {
+		return fmt.Errorf("write text: %w", err)
+	}
+	return nil
+}
+
+// line adds one line and cuts what does not fit. Characters that could move the cursor are
+// replaced: the target chooses its thread names and paths.
+func (p *page) line(pieces ...styled) {
+	left := p.width
+	for i, s := range pieces {
+		text := strings.Map(printable, s.text)
+		if i == len(pieces)-1 {
+			text = strings.TrimRight(text, " ")
+		}
+		if n := utf8.RuneCountInString(text); n > left {
+			text = string([]rune(text)[:max(left-1, 0)]) + "…"
+			left = 0
+		} else {
+			left -= n
+		}
+		if p.color && s.style != plain && text != "" {
+			text = "\x1b[" + string(s.style) + "m" + text + "\x1b[0m"
+		}
+		p.b.WriteString(text)
+		if left == 0 {
+			break
+		}
+	}
+	p.b.WriteByte('\n')
+}
+
+func printable(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return '?'
+}
+
+// labelWidth is the width of a label in front of its text.
+const labelWidth = 12
+
+var labelIndent = strings.Repeat(" ", labelWidth)
+
+// field adds a label and parts joined by " · ", broken between parts where possible. Further lines
+// are indented like the first one's text.
+func (p *page) field(label string, st style, parts ...string) {
+	p.wrap(pad(label, labelWidth), bold, labelIndent, st, parts)
+}
+
+// note adds an indented remark that wraps like a field.
+func (p *page) note(st style, parts ...string) { p.wrap("  ", plain, "  ", st, parts) }
+
+// wrap fills lines with parts. The first line begins with first, all others with rest.
+func (p *page) wrap(first string, firstStyle style, rest string, st style, parts []string) {
+	const sep = " · "
+	room := max(p.width-utf8.RuneCountInString(first), 1)
+	fits := func(line string, more bool) bool { // with the separator that ends a line when more parts follow
+		n := utf8.RuneCountInString(line)
+		if more {
+			n += utf8.RuneCountInString(" ·")
+		}
+		return n <= room
+	}
+	line := ""
+	flush := func() {
+		p.line(styled{first, firstStyle}, styled{line, st})
+		first, line = rest, ""
+	}
+	for i, part := range parts {
+		more := i < len(parts)-1
+		if i > 0 {
+			if fits(line+sep+part, more) {
+				line += sep + part
+				continue
+			}
+			line += " ·"
+			flush()
+		}
+		words := strings.Fields(part)
+		for j, word := range words {
+			switch {
+			case line == "":
+				line = word
+			case fits(line+" "+word, more && j == len(words)-1):
+				line += " " + word
+			default:
+				flush()
+				line = word
+			}
+		}
+	}
+	flush()
+}

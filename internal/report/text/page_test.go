@@ -1,0 +1,45 @@
+package text
+
+import (
+	"strings"
+	"testing"
+)
+
+// Every part but the last is followed by its separator, also at the end of a line.
+func TestWrap(t *testing.T) {
+	parts := []string{"one", "two words", "three", "a part that is longer than any line", "end"}
+	for width := 16; width <= 80; width++ {
+		p := &page{width: width}
+		p.field("label", plain, parts...)
+		got := strings.Join(strings.Fields(p.b.String()), " ")
+		if want := "label " + strings.Join(parts, " · "); width >= 22 && got != want {
+			t.Errorf("width %d: %q", width, p.b.String())
+		}
+	}
+}
+
+// TestLineIsSafe: the target chooses its thread names and paths; none of them may move the cursor
+// or colour the terminal.
+func TestLineIsSafe(t *testing.T) {
+	p := &page{width: 40, color: true}
+	p.line(styled{"a\x1b[2J\r\n\tb\u202e\xff", plain})
+	if got, want := p.b.String(), "a?[2J???b?\ufffd\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestFitLeavesOutByRank(t *testing.T) {
+	tab := table{{title: "a", width: 4}, {title: "b", width: 4, spare: 1}, {title: "c", width: 4, spare: 2}}
+	for width, want := range map[int]string{15: "abc", 14: "ab", 10: "ab", 9: "a", 1: "a"} {
+		var got string
+		for _, c := range tab.fit(width) {
+			got += c.title
+		}
+		if got != want {
+			t.Errorf("width %d keeps %q, want %q", width, got, want)
+		}
+	}
+	if len(tab) != 3 || tab[2].title != "c" {
+		t.Errorf("fit changed the table itself: %v", tab)
+	}
+}

@@ -1,0 +1,157 @@
+package text_test
+
+import (
+	"bytes"
+	"errors"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/report/reporttest"
+	"github.com/pinwatch/pinwatch/internal/report/text"
+	"github.com/pinwatch/pinwatch/internal/testenv"
+)
+
+func render(t *testing.T, r *report.Report, o text.Options) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := text.WriteReport(&b, r, o); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestTextGolden(t *testing.T) {
+	for name, r := range reporttest.Reports() {
+		t.Run(name, func(t *testing.T) {
+			testenv.Golden(t, "testdata/"+name+".golden", []byte(render(t, r, text.Options{})))
+		})
+	}
+}
+
+// TestVerboseGolden: --verbose shows every population and every stack that is in no class.
+func TestVerboseGolden(t *testing.T) {
+	testenv.Golden(t, "testdata/verbose.golden", []byte(render(t, reporttest.Reports()["rich"],
+		text.Options{Verbose: true})))
+}
+
+func TestTextWidth(t *testing.T) {
+	for name, r := range reporttest.Reports() {
+		for _, width := range []int{1, 20, 40, 60, 80, 99, 100, 160} {
+			for l := range strings.Lines(render(t, r, text.Options{Width: width})) {
+				if n := utf8.RuneCountInString(strings.TrimSuffix(l, "\n")); n > width {
+					t.Errorf("%s: %d columns in a page of %d: %q", name, n, width, l)
+				}
+			}
+		}
+	}
+}
+
+// At the default width only names that the target chose are cut.
+func TestTextIsWholeAt100(t *testing.T) {
+	for name, r := range reporttest.Reports() {
+		for l := range strings.Lines(render(t, r, text.Options{})) {
+			if strings.HasSuffix(l, "…\n") && !strings.Contains(l, ",") {
+				t.Errorf("%s: cut line %q", name, l)
+			}
+		}
+	}
+}
+
+var escape = regexp.MustCompile("\x1b\\[[0-9]+m")
+
+// Colour adds escapes and nothing else, and only on request.
+func TestColor(t *testing.T) {
+	for name, r := range reporttest.Reports() {
+		without := render(t, r, text.Options{})
+		with := render(t, r, text.Options{Color: true})
+		if strings.Contains(without, "\x1b") {
+			t.Errorf("%s: escape sequence in a report without colour", name)
+		}
+		if with == without {
+			t.Errorf("%s: colour changes nothing", name)
+		}
+		trim := regexp.MustCompile(`(?m) +$`)
+		if got := trim.ReplaceAllString(escape.ReplaceAllString(with, ""), ""); got != without {
+			t.Errorf("%s: without its escapes the coloured report differs:\n%s", name, got)
+		}
+	}
+}
+
+// Every verdict of a lossy run has a question mark in the text.
+func TestLossyRunNeverPasses(t *testing.T) {
+	got := render(t, report.New(reporttest.Meta(), reporttest.Lossy()), text.Options{})
+	if !strings.Contains(got, "LOSSY RUN") || !strings.Contains(got, "13,026 records lost") {
+		t.Errorf("the losses are missing:\n%s", got)
+	}
+	if bad := regexp.MustCompile(`(?m)^★.*\b(in|above|below) +[0-9].*$`).FindAllString(got, -1); bad != nil {
+		t.Errorf("verdicts without a question mark: %q", bad)
+	}
+	for _, v := range report.New(reporttest.Meta(), reporttest.Lossy()).Verdicts {
+		if v.Holds {
+			t.Errorf("%s: verdict %q holds in a lossy run", v.Statement, v.Verdict)
+		}
+	}
+}
+
+func TestLine(t *testing.T) {
+	var b bytes.Buffer
+	if err := text.WriteLineHeader(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"rich", "idle", "lossy", "crowd", "empty"} {
+		if err := text.WriteLine(&b, reporttest.Reports()[name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	testenv.Golden(t, "testdata/lines.golden", b.Bytes())
+}
+
+// TestManyLockedThreads: the text lists the most often woken and says how many more there are;
+// --verbose lists all.
+func TestManyLockedThreads(t *testing.T) {
+	res := &correlate.Result{Start: 0, End: 1e9}
+	for i := range 50 {
+		res.Threads = append(res.Threads, correlate.Thread{TID: int32(1000 + i),
+			Handoff: correlate.Handoff{N: uint64(i), WakeNS: int64(i), CPUNS: int64(i)},
+			Lock: correlate.ThreadLock{State: "user", Ext: 1, MaxExt: 1, GoID: uint64(i + 1),
+				Sites: []string{"main.f (f.go:1)"}}})
+		res.Sites = append(res.Sites, correlate.Site{Function: "main.f", File: "/f.go", Line: 1, Calls: 1})
+	}
+	r := report.New(report.Meta{}, res)
+	short, long := render(t, r, text.Options{}), render(t, r, text.Options{Verbose: true})
+	for _, want := range []string{"30 more locked threads: --verbose lists all", "40 more sites: --verbose lists all",
+		"\n    1049    –      50 "} {
+		if !strings.Contains(short, want) {
+			t.Errorf("no %q in\n%s", want, short)
+		}
+	}
+	if got := strings.Count(long, "at main.f (f.go:1)"); got != 50 || strings.Contains(long, "--verbose") {
+		t.Errorf("--verbose lists %d of 50 locked threads", got)
+	}
+}
+
+// broken refuses every write, as a closed pipe does.
+type broken struct{}
+
+var errBroken = errors.New("broken pipe")
+
+func (broken) Write([]byte) (int, error) { return 0, errBroken }
+
+func TestWriteErrors(t *testing.T) {
+	r := reporttest.Reports()["idle"]
+	for name, err := range map[string]error{
+		"report":   text.WriteReport(broken{}, r, text.Options{}),
+		"line":     text.WriteLine(broken{}, r),
+		"header":   text.WriteLineHeader(broken{}),
+		"threads":  text.WriteThreadList(broken{}, reporttest.Lists()["threads_c"], text.Options{}),
+		"verdicts": text.WriteVerdicts(broken{}, []*report.Verdicts{reporttest.Verdicts(t)}, text.Options{}),
+	} {
+		if !errors.Is(err, errBroken) {
+			t.Errorf("%s: %v does not wrap the writer's error", name, err)
+		}
+	}
+}

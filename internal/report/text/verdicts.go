@@ -1,0 +1,111 @@
+package text
+
+import (
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/internal/report"
+)
+
+// verdictStyles colour the verdicts.
+var verdictStyles = map[string]style{
+	contract.Holds: good, contract.HoldsExcept: notice, contract.Refuted: bad, contract.OutOfRange: bad,
+	contract.Inconclusive: notice,
+	contract.NotTestable:  dim,
+}
+
+// WriteVerdicts writes verdicts by section: for each what is wanted, what was measured, and why the
+// verdict follows.
+func WriteVerdicts(w io.Writer, vs []*report.Verdicts, o Options) error {
+	p := newPage(o)
+	for i, v := range vs {
+		if i > 0 {
+			p.line()
+		}
+		p.verdicts(v)
+	}
+	return p.write(w)
+}
+
+func (p *page) verdicts(v *report.Verdicts) {
+	p.field("host", plain, v.Host.Words()...)
+	p.field("release", plain, v.GoVersion, "pinwatch "+v.Pinwatch.Version, v.Finished)
+	p.field("verdicts", bold, v.TallyWords()...)
+	for _, s := range v.Tally() {
+		if s.IDs != nil && len(v.Verdicts) > 1 {
+			p.field("", verdictStyles[s.Verdict], report.Words(s.Verdict)+": "+strings.Join(s.IDs, ", "))
+		}
+	}
+	if ids := notDone(v); ids != nil {
+		p.field("", notice, "interrupted; not done, therefore inconclusive: "+strings.Join(ids, ", "))
+	} else if v.Interrupted {
+		p.field("", notice, "interrupted")
+	}
+	for _, section := range contract.Sections {
+		begun := false
+		for i := range v.Verdicts {
+			if row := &v.Verdicts[i]; row.Section == section.ID && !v.NotDone(row) {
+				if !begun {
+					p.line()
+					p.line(styled{section.Title, bold})
+					begun = true
+				}
+				p.verdict(row)
+			}
+		}
+	}
+}
+
+func notDone(v *report.Verdicts) (ids []string) {
+	for i := range v.Verdicts {
+		if v.NotDone(&v.Verdicts[i]) {
+			ids = append(ids, v.Verdicts[i].ID)
+		}
+	}
+	return ids
+}
+
+// idWidth and wordWidth are the column widths of a verdict's id and words, after its mark.
+const (
+	idWidth   = 10
+	wordWidth = 14
+)
+
+func (p *page) verdict(row *report.StatementVerdict) {
+	st := verdictStyles[row.Verdict]
+	indent := strings.Repeat(" ", 2+idWidth+wordWidth)
+	head := []styled{{report.Mark(row.Verdict) + " ", st}, {pad(row.ID, idWidth), bold},
+		{pad(report.Words(row.Verdict), wordWidth), st}}
+	for _, text := range wrapped(row.Evidence.Claim, p.width-utf8.RuneCountInString(indent)) {
+		p.line(append(head, styled{text, plain})...)
+		head = []styled{{indent, plain}}
+	}
+	add := func(label string, st style, text string) {
+		p.wrap(indent+pad(label, 6), dim, indent+"      ", st, []string{text})
+	}
+	add("want", plain, row.Want)
+	add("got", st, row.Got)
+	add("why", plain, row.Why)
+	for _, warning := range row.Warnings {
+		add("note", dim, warning)
+	}
+}
+
+// wrapped breaks a text between words into lines no wider than width. A longer word has a line by
+// itself.
+func wrapped(text string, width int) (lines []string) {
+	line := ""
+	for _, word := range strings.Fields(text) {
+		switch {
+		case line == "":
+			line = word
+		case utf8.RuneCountInString(line+" "+word) <= width:
+			line += " " + word
+		default:
+			lines, line = append(lines, line), word
+		}
+	}
+	return append(lines, line)
+}

@@ -1,0 +1,75 @@
+package text_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/report/reporttest"
+	"github.com/pinwatch/pinwatch/internal/report/text"
+	"github.com/pinwatch/pinwatch/internal/testenv"
+)
+
+func TestVerdictsText(t *testing.T) {
+	vs := []*report.Verdicts{reporttest.Verdicts(t)}
+	for _, v := range []string{contract.Holds, contract.HoldsExcept, contract.Inconclusive, contract.NotTestable,
+		contract.OutOfRange, contract.Refuted} {
+		found := false
+		for _, row := range vs[0].Verdicts {
+			found = found || row.Verdict == v
+		}
+		if !found {
+			t.Errorf("none of the verdicts is %s", v)
+		}
+	}
+	for width, golden := range map[int]string{0: "verdicts", 60: ""} {
+		var b bytes.Buffer
+		if err := text.WriteVerdicts(&b, vs, text.Options{Width: width}); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(b.String()) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > max(width, 60) && width > 0 ||
+				n > text.DefaultWidth {
+				t.Errorf("%d columns: %s", n, line)
+			}
+		}
+		if golden != "" {
+			testenv.Golden(t, "testdata/"+golden+".golden", b.Bytes())
+		}
+	}
+}
+
+// A statement that an interrupted run has not done is named once, and has no rows.
+func TestInterruptedVerdictsText(t *testing.T) {
+	v := reporttest.Verdicts(t)
+	v.Verdicts[0].Verdict, v.Verdicts[0].Evidence.Experiments = contract.Inconclusive, nil
+	var b bytes.Buffer
+	if err := text.WriteVerdicts(&b, []*report.Verdicts{v}, text.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if text := b.String(); !strings.Contains(text, "not done, therefore inconclusive: G-1\n") ||
+		strings.Count(text, "G-1") != 1 || strings.Contains(text, "Guarantees") {
+		t.Errorf("G-1 has not been done: %s", text)
+	}
+}
+
+func TestStatementText(t *testing.T) {
+	v := reporttest.Verdicts(t)
+	s, _ := contract.Find("P-9")
+	last := *v
+	last.Verdicts = v.Verdicts[4:5]
+	for name, l := range map[string]*report.Verdicts{"out of range": &last, "none yet": nil} {
+		var b bytes.Buffer
+		if err := text.WriteStatement(&b, s, l, text.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{name, s.Want, "pinwatch verify --only P-9"} {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("%s: no %q in %s", name, want, b.String())
+			}
+		}
+	}
+}

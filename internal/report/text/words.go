@@ -1,0 +1,87 @@
+package text
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+const (
+	// none stands for a value that is not known or does not exist.
+	none = "–"
+	// unknown is the role or lock of a thread in JSON when the runtime's memory could not be read.
+	unknown = "unknown"
+)
+
+// or is *s, or other when s is nil.
+func or(s *string, other string) string {
+	if s == nil {
+		return other
+	}
+	return *s
+}
+
+// number writes an identifier, without separators.
+func number[T int | int32 | int64 | uint64 | uint32](v *T) string {
+	if v == nil {
+		return none
+	}
+	return fmt.Sprint(*v)
+}
+
+// cpuRange writes ascending CPU numbers as the kernel writes CPU lists: "0-3,8".
+func cpuRange(cpus []int) string {
+	var parts []string
+	for i := 0; i < len(cpus); {
+		j := i
+		for j+1 < len(cpus) && cpus[j+1] == cpus[j]+1 {
+			j++
+		}
+		part := strconv.Itoa(cpus[i])
+		if j > i {
+			part += "-" + strconv.Itoa(cpus[j])
+		}
+		parts = append(parts, part)
+		i = j + 1
+	}
+	if parts == nil {
+		return none
+	}
+	return strings.Join(parts, ",")
+}
+
+// function leaves out the directories of a function's import path: "worker.(*Pool).run". Type
+// arguments contain slashes, too.
+func function(name string) string {
+	head, _, _ := strings.Cut(name, "[")
+	return name[strings.LastIndexByte(head, '/')+1:]
+}
+
+// ending cuts a function's name to width runes and keeps its end, which differs within a package.
+func ending(name string, width int) string {
+	if runes := []rune(name); len(runes) > width {
+		return "…" + string(runes[len(runes)-max(width-1, 0):])
+	}
+	return name
+}
+
+// blocks are a bar's heights, lowest first.
+var blocks = []rune("▁▂▃▄▅▆▇█")
+
+// sparkline draws one bar per count, the fullest at full height. An empty stretch is blank, so that
+// rare samples still show.
+func sparkline(hist [][2]int64) string {
+	var most int64
+	for _, h := range hist {
+		most = max(most, h[1])
+	}
+	var b strings.Builder
+	for _, h := range hist {
+		if h[1] == 0 {
+			b.WriteByte(' ')
+			continue
+		}
+		b.WriteRune(blocks[(h[1]*int64(len(blocks))-1)/most])
+	}
+	return b.String()
+}
