@@ -16,7 +16,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/pinwatch/pinwatch/scripts/kernelmatrix/plan"
+	"github.com/pinwatch/pinwatch/scripts/matrix/plan"
 	"github.com/pinwatch/pinwatch/scripts/results"
 )
 
@@ -128,7 +128,7 @@ func prepareImage(o options) (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(binaries)
-	initBinary, err := build(o.arch, binaries, "init", "build", "./scripts/kernelmatrix/init")
+	initBinary, err := build(o.arch, binaries, "init", "build", "./scripts/matrix/init")
 	if err != nil {
 		return "", err
 	}

@@ -56,7 +56,7 @@ func (k kernel) fetch(refresh bool) (string, error) {
 	if _, err := os.Stat(image); err == nil && !refresh {
 		return image, nil
 	}
-	out, err := exec.Command("scripts/get-kernel", k.suite, k.arch, k.pattern, dir).CombinedOutput()
+	out, err := exec.Command("scripts/matrix/get-kernel", k.suite, k.arch, k.pattern, dir).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("fetch kernel %s: %w: %s", k.name, err, strings.TrimSpace(string(out)))
 	}

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pinwatch/pinwatch/scripts/kernelmatrix/plan"
+	"github.com/pinwatch/pinwatch/scripts/matrix/plan"
 )
 
 // testPackages are the packages whose tests load BPF programs.

@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/pinwatch/pinwatch/scripts/kernelmatrix/plan"
+	"github.com/pinwatch/pinwatch/scripts/matrix/plan"
 )
 
 func main() {

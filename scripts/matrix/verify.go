@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
-	"github.com/pinwatch/pinwatch/scripts/kernelmatrix/plan"
+	"github.com/pinwatch/pinwatch/scripts/matrix/plan"
 	"github.com/pinwatch/pinwatch/scripts/results"
 )
 

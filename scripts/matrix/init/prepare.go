@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/pinwatch/pinwatch/scripts/kernelmatrix/plan"
+	"github.com/pinwatch/pinwatch/scripts/matrix/plan"
 )
 
 // mounts in order; those marked optional may be missing from a kernel's configuration or refused by its lockdown level.
