@@ -23,9 +23,8 @@ func main() {
 	}{
 		{"imports", checkImports},
 		{"gofmt", gofmt},
-		{"vet amd64", func(p []string) error { return vetFor("amd64", p) }},
-		{"vet arm64", func(p []string) error { return vetFor("arm64", p) }},
 		{"analyzers", analyze},
+		{"vet on arm64", vetForARM64},
 		{"shellcheck", shellcheck},
 	}
 	failed := false
@@ -60,13 +59,6 @@ func gofmt([]string) error {
 		return fmt.Errorf("%w:\n%s", err, strings.TrimSpace(string(out)))
 	}
 	return nil
-}
-
-func vetFor(arch string, packages []string) error {
-	cmd := exec.Command("go", append([]string{"vet"}, packages...)...)
-	cmd.Env = append(os.Environ(), "GOARCH="+arch)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	return cmd.Run()
 }
 
 // shellcheck checks every shell script below scripts and .ci. CI must have it; elsewhere a missing one is only reported.

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/pinwatch/pinwatch/scripts/packages"
 )
 
 // Outcomes of a test or a package, as go test -json names them.
@@ -127,7 +129,7 @@ func (r *results) event(p *packageOutput, e event) {
 	case "output":
 		p.text[e.Test] += e.Output
 	case passed, failed, skipped:
-		name := r.prefix + strings.TrimPrefix(e.Package, module+"/")
+		name := r.prefix + strings.TrimPrefix(e.Package, packages.Module+"/")
 		if e.Test == "" {
 			r.endPackage(p, name, e)
 			return

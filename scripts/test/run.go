@@ -7,7 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/pinwatch/pinwatch/scripts/packages"
 )
 
 // interruptGrace is how long go test may take to end its tests after an interrupt.
@@ -28,15 +31,26 @@ func run(ctx context.Context, w io.Writer, extra []string) *results {
 		return r
 	}
 	defer os.RemoveAll(dir)
-	p, err := listPackages(ctx)
+	all, err := packages.List(ctx)
 	if err != nil {
-		r.fail("go list", err)
+		r.fail("packages", err)
 		return r
 	}
-	r.goTest(ctx, "packages that count no kernel events", extra, p.pure)
-	r.goTest(ctx, "packages that count kernel events, one at a time", append([]string{"-p=1"}, extra...), p.kernel)
+	var pure, kernel, concurrent []string
+	for _, p := range all {
+		if p.Kernel {
+			kernel = append(kernel, p.Path)
+		} else {
+			pure = append(pure, p.Path)
+		}
+		if p.Concurrent && !p.LoadsBPF { // the race detector slows a target down too much to judge its events
+			concurrent = append(concurrent, p.Path)
+		}
+	}
+	r.goTest(ctx, "packages whose tests count no kernel events, in parallel", extra, pure)
+	r.goTest(ctx, "packages whose tests count kernel events, one at a time", append([]string{"-p=1"}, extra...), kernel)
 	if canRace(ctx) {
-		r.goTest(ctx, "race detector", append([]string{"-race", "-short"}, extra...), p.concurrent)
+		r.goTest(ctx, "race detector", append([]string{"-race", "-short"}, extra...), concurrent)
 	} else {
 		r.skip("race detector", "no C compiler")
 	}
@@ -72,4 +86,12 @@ func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = interruptGrace
 	return cmd
+}
+
+// canRace is whether the race detector can be linked here: it needs cgo and a C compiler.
+func canRace(ctx context.Context) bool {
+	out, err := exec.CommandContext(ctx, "go", "env", "CGO_ENABLED", "CC").Output()
+	enabled, cc, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	_, missing := exec.LookPath(cc)
+	return err == nil && enabled == "1" && missing == nil
 }

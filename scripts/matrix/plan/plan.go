@@ -27,7 +27,7 @@ type Step struct {
 }
 
 // Env is added to the environment of every step.
-var Env = []string{"PATH=/bin", "HOME=/tmp", "PINWATCH_GUEST=1", "PINWATCH_WORKLOAD=/bin/workload", "PINWATCH_CGO_WORKLOAD=/bin/cgoworkload"}
+var Env = []string{"PATH=/bin", "HOME=/tmp", "PINWATCH_EMULATED=1", "PINWATCH_WORKLOAD=/bin/workload", "PINWATCH_CGO_WORKLOAD=/bin/cgoworkload"}
 
 // Killed is the exit code reported for a step that a signal ended or that could not be started.
 const Killed = 125
