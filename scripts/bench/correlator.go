@@ -13,13 +13,14 @@ import (
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
-// correlator compares how fast events become times: pinwatch's own code, as they come, and perf's tools on a file.
+// correlator compares how fast events become times: in pinwatch's code, as they come, and in perf's
+// tools, from a file.
 func (b *bench) correlator(ctx context.Context) (string, error) {
 	length := 5 * time.Second
 	if b.short {
 		length = time.Second
 	}
-	// The profile is what pinwatch itself is built by.
+	// pinwatch itself is built with this profile.
 	argv := []string{"go", "test", "-pgo=cmd/pinwatch/default.pgo", "./correlate", "./events",
 		"-run", "^$", "-bench", ".", "-benchmem"}
 	if b.short {
@@ -58,7 +59,7 @@ func (b *bench) correlator(ctx context.Context) (string, error) {
 	return text + room + perf, err
 }
 
-// bytesText is how much room an event takes on its way out of the kernel.
+// bytesText measures the size of an event in the ring buffer.
 func bytesText(ctx context.Context) (string, error) {
 	argv := []string{"go", "test", "./loader", "-run", "^$", "-bench", "^BenchmarkBytes$", "-benchtime", "1x"}
 	results, err := goBench(ctx, argv)
@@ -74,10 +75,11 @@ func bytesText(ctx context.Context) (string, error) {
 		}
 		rows = append(rows, []string{strings.TrimPrefix(benchName(r), "Bytes/"), big(events), fmt.Sprintf("%.0f", bytes)})
 	}
-	return fmt.Sprintf("`%s`:\n\n%s\n", shell(argv), measure.Table([]string{"workload", "events", "bytes an event"}, rows)), nil
+	table := measure.Table([]string{"workload", "events", "bytes an event"}, rows)
+	return fmt.Sprintf("`%s`:\n\n%s\n", shell(argv), table), nil
 }
 
-// perfTools times perf's own readers on a recording of a locked ping-pong.
+// perfTools times perf's readers on a recording of a locked ping-pong.
 func (b *bench) perfTools(ctx context.Context, length time.Duration) (string, error) {
 	if _, err := exec.LookPath("perf"); err != nil {
 		return "perf's tools were skipped: perf is not installed.\n", nil
@@ -97,7 +99,8 @@ func (b *bench) perfTools(ctx context.Context, length time.Duration) (string, er
 	}
 	var events, turns lineCounter // perf script prints a line an event
 	var rows [][]string
-	for _, tool := range [][]string{{"perf", "script", "-i", "perf.data"}, {"perf", "sched", "timehist", "-i", "perf.data"}} {
+	tools := [][]string{{"perf", "script", "-i", "perf.data"}, {"perf", "sched", "timehist", "-i", "perf.data"}}
+	for _, tool := range tools {
 		cmd := exec.CommandContext(ctx, tool[0], tool[1:]...)
 		cmd.Dir = b.dir
 		cmd.Stdout = &turns

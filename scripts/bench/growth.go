@@ -39,7 +39,7 @@ var rateLoads = []load{
 	{label: "eight pairs, for a minute", args: []string{"pingpong", "-pairs", "8"}, long: true},
 }
 
-// growth is what pinwatch needs as its target grows.
+// growth measures what pinwatch needs as its target grows.
 func (b *bench) growth(ctx context.Context) (string, error) {
 	repeats, length := 3, 3*time.Second
 	if b.short {
@@ -66,29 +66,34 @@ func (b *bench) growth(ctx context.Context) (string, error) {
 		}
 		rates = append(rates, append([]string{l.label}, g.row()...))
 	}
-	columns := []string{"switches/s", "CPU", "own ns/switch", "RssAnon MiB", "events lost"}
+	columns := []string{"switches/s", "CPU", "overhead ns/switch", "RssAnon MiB", "events lost"}
+	threadTable := measure.Table(append([]string{"threads", "attach ms", "with `--aggregate`"}, columns...), threads)
+	rateTable := measure.Table(append([]string{"load"}, columns...), rates)
 	return fmt.Sprintf("Growth with threads (`workload threads -n N`, %v each, in steady state). Attach is the time from the "+
-		"start of the process `%s` to its ready file, the median of %d:\n\n%s\nGrowth with events (`workload pingpong` at several paces):\n\n%s",
-		length, shell(pinwatchCommand()), repeats, measure.Table(append([]string{"threads", "attach ms", "with `--aggregate`"}, columns...), threads),
-		measure.Table(append([]string{"load"}, columns...), rates)), nil
+		"start of the process `%s` to its ready file, the median of %d:\n\n%s\n"+
+		"Growth with events (`workload pingpong` at several paces):\n\n%s",
+		length, shell(pinwatchCommand()), repeats, threadTable, rateTable), nil
 }
 
-// grown is what one observation needed.
+// grown holds the measurements of one target.
 type grown struct {
-	attach   []time.Duration // median; by flags
-	cpu      float64         // in CPUs
-	ownNS    float64         // ns a switch
-	rss      uint64          // bytes, at the end
-	switches float64         // a second
-	lost     uint64
+	attach     []time.Duration // median; by flags
+	cpu        float64         // in CPUs
+	overheadNS float64         // ns a switch
+	rss        uint64          // bytes, at the end
+	switches   float64         // a second
+	lost       uint64
 }
 
 func (g *grown) row() []string {
-	return []string{big(g.switches), percent(g.cpu), big(g.ownNS), mebibytes(g.rss), big(float64(g.lost))}
+	return []string{big(g.switches), percent(g.cpu), big(g.overheadNS), mebibytes(g.rss), big(float64(g.lost))}
 }
 
-// grown attaches repeatedly, with no flags and with each of others, and the last time with none measures.
-func (b *bench) grown(ctx context.Context, l load, repeats int, length time.Duration, others ...string) (g grown, err error) {
+// grown attaches repeatedly, with no flags and with each of others, and measures the last
+// attachment with none.
+func (b *bench) grown(
+	ctx context.Context, l load, repeats int, length time.Duration, others ...string,
+) (g grown, err error) {
 	fmt.Fprintf(b.log, "growth: workload %s\n", strings.Join(l.args, " "))
 	w, err := measure.StartWorkload(ctx, b.workload, l.args...)
 	if err != nil {
@@ -98,7 +103,8 @@ func (b *bench) grown(ctx context.Context, l load, repeats int, length time.Dura
 	took := make([][]time.Duration, 1+len(others))
 	for i := range repeats {
 		for j, flag := range others {
-			if err := b.attachOnce(ctx, w, pinwatchCommand(flag), false, length, &g, &took[1+j]); err != nil {
+			err := b.attachOnce(ctx, w, pinwatchCommand(flag), false, length, &g, &took[1+j])
+			if err != nil {
 				return g, err
 			}
 		}
@@ -112,9 +118,12 @@ func (b *bench) grown(ctx context.Context, l load, repeats int, length time.Dura
 	return g, nil
 }
 
-// attachOnce attaches; to stay is to measure.
-func (b *bench) attachOnce(ctx context.Context, w *measure.Workload, command []string, stay bool, length time.Duration, g *grown,
-	took *[]time.Duration) error {
+// attachOnce attaches once, appends to took how long that took, and fills in the rest of g when it
+// is to stay.
+func (b *bench) attachOnce(
+	ctx context.Context, w *measure.Workload, command []string, stay bool, length time.Duration,
+	g *grown, took *[]time.Duration,
+) error {
 	dir, err := os.MkdirTemp(b.dir, "growth-*")
 	if err != nil {
 		return err
@@ -156,12 +165,14 @@ func (b *bench) attachOnce(ctx context.Context, w *measure.Workload, command []s
 	}
 	g.switches, g.lost = float64(r.Counts.Switches)/r.Window.Seconds, r.Loss.Total
 	g.cpu = used.Seconds() / length.Seconds()
-	g.ownNS = g.cpu * 1e9 / g.switches
+	g.overheadNS = g.cpu * 1e9 / g.switches
 	return nil
 }
 
-// steady watches the observer for a while, once its beginning is over.
-func steady(ctx context.Context, o *measure.Observer, length time.Duration) (used time.Duration, rss uint64, err error) {
+// steady measures a running observer: its CPU time over length, and its memory at the end.
+func steady(
+	ctx context.Context, o *measure.Observer, length time.Duration,
+) (used time.Duration, rss uint64, err error) {
 	before, err := measure.CPUTime(o.PID)
 	if err != nil {
 		return 0, 0, err

@@ -26,10 +26,10 @@ var takesStack = map[string]bool{
 	"sys_enter_clone": true, "sys_enter_clone3": true, "sys_enter_exit": true, "sys_enter_tgkill": true,
 }
 
-// budget is how many times the empty program's run ours may take.
-func budget(hook, who string) float64 {
+// budget is the longest run of one of our programs, as a multiple of the empty program's.
+func budget(hook, process string) float64 {
 	switch {
-	case hook == "sched_switch" && who == "foreign":
+	case hook == "sched_switch" && process == "foreign":
 		return foreignSwitchBudget
 	case hook == "sched_switch":
 		return targetSwitchBudget
@@ -40,7 +40,7 @@ func budget(hook, who string) float64 {
 	}
 }
 
-// hooks has the kernel account for a run of each program.
+// hooks measures a run of each program by the kernel's account.
 func (b *bench) hooks(ctx context.Context) (string, error) {
 	argv := []string{"go", "test", "./loader", "-run", "^$", "-bench", "^Benchmark(Hooks|Reference)$", "-benchtime", "1x"}
 	results, err := goBench(ctx, argv)
@@ -64,11 +64,11 @@ func (b *bench) hooks(ctx context.Context) (string, error) {
 		rows = append(rows, []string{"`" + name[3] + "`", name[2], fmt.Sprintf("%.0f", runs), nanos(floor), nanos(ours),
 			fmt.Sprintf("%.2f", ours/floor), fmt.Sprint(limit), held(ours/floor <= limit)})
 	}
+	header := []string{"hook", "fired by", "runs", "empty ns", "ours ns", "× empty", "budget", "held"}
 	if len(rows) == 0 || reference == "" {
 		return "", fmt.Errorf("%s measured nothing", strings.Join(argv, " "))
 	}
-	return fmt.Sprintf("`%s`\n\n%s\n%s", shell(argv),
-		measure.Table([]string{"hook", "fired by", "runs", "empty ns", "ours ns", "× empty", "budget", "held"}, rows), reference), nil
+	return fmt.Sprintf("`%s`\n\n%s\n%s", shell(argv), measure.Table(header, rows), reference), nil
 }
 
 func referenceText(r *benchfmt.Result) string {
@@ -77,10 +77,12 @@ func referenceText(r *benchfmt.Result) string {
 	summed, _ := r.Value("sec/aggregate-run")
 	floor, _ := r.Value("sec/empty-run")
 	return fmt.Sprintf("A switch of the target with its lock state, over a locked ping-pong, in turns with the least program "+
-		"that sends such a record (`bpf/reference.bpf.c`): ours %s ns, the reference %s ns, an empty program %s ns. Ours is %.2f × the reference "+
-		"(budget %.2f: %s) and %.2f × empty (budget %d: %s). Added up instead of sent (`--aggregate`) it is %s ns, %.2f × that (budget 1: %s).\n",
-		nanos(ours), nanos(least), nanos(floor), ours/least, referenceBudget, held(ours/least <= referenceBudget), ours/floor, targetSwitchBudget,
-		held(ours/floor <= targetSwitchBudget), nanos(summed), summed/ours, held(summed <= ours))
+		"that sends such a record (`bpf/reference.bpf.c`): ours %s ns, the reference %s ns, an empty program %s ns. "+
+		"Ours is %.2f × the reference (budget %.2f: %s) and %.2f × empty (budget %d: %s). "+
+		"Added up instead of sent (`--aggregate`) it is %s ns, %.2f × that (budget 1: %s).\n",
+		nanos(ours), nanos(least), nanos(floor), ours/least, referenceBudget, held(ours/least <= referenceBudget),
+		ours/floor, targetSwitchBudget, held(ours/floor <= targetSwitchBudget),
+		nanos(summed), summed/ours, held(summed <= ours))
 }
 
 // goBench runs benchmarks and returns their results, in the order in which they came.

@@ -1,5 +1,8 @@
-// Benchmark measures what pinwatch costs, beside the tools that one would use instead, and writes the figures into
-// docs/performance.md. Run it through scripts/bench, from the top of the tree, on a machine that does nothing else.
+// Bench measures the costs of pinwatch: each of its programs in the kernel, its target, itself and
+// other processes, beside the tools that one would use instead. It writes the figures between the
+// markers of docs/performance.md and names the peers that are not installed. Run it by make bench,
+// as root, on a machine that does nothing else: 15 minutes, or 4 with -short, which only proves
+// that it works.
 package main
 
 import (
@@ -19,7 +22,7 @@ import (
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
-// bench is what the parts have in common.
+// bench holds what the parts share.
 type bench struct {
 	short    bool
 	pinwatch string // path
@@ -46,8 +49,8 @@ func main() {
 	b := &bench{log: os.Stderr}
 	flag.BoolVar(&b.short, "short", false, "few rounds: to see that it works, not to be published")
 	flag.StringVar(&b.pinwatch, "pinwatch", "bin/pinwatch", "the pinwatch to measure")
-	only := flag.String("part", "", "only parts whose name matches this regular expression: hooks, peers, correlator, growth, tax")
-	out := flag.String("out", "docs/performance.md", "the document to put the figures into")
+	only := flag.String("part", "", "only parts that match this regular expression: hooks, peers, correlator, growth, tax")
+	out := flag.String("out", "docs/performance.md", "write the figures into this document")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		flag.Usage()
@@ -103,15 +106,16 @@ func (b *bench) run(ctx context.Context, only, out string) error {
 	return errors.Join(append(errs, ctx.Err())...)
 }
 
-// origin says where a part's figures come from, and what else the machine did.
+// origin is the line above a part's figures: the command, the machine, and its other load.
 func (b *bench) origin(part, noise string) string {
-	command, hint := "scripts/bench --part "+part, ""
+	args, hint := "-part "+part, ""
 	if b.short {
-		command, hint = command+" --short", ", few rounds"
+		args, hint = args+" -short", ", few rounds"
 	}
 	h := host.Read(os.DirFS("/"))
-	return fmt.Sprintf("*`%s`, %s%s: %d CPUs (%s; virtualization: %s), Linux %s, clock source %s; %s.*", command,
-		time.Now().UTC().Format(time.DateOnly), hint, h.CPUs, h.CPUModel, h.Virtualization, majorMinor(h.Kernel), h.Clocksource, noise)
+	return fmt.Sprintf("*`make bench ARGS=\"%s\"`, %s%s: %d CPUs (%s; virtualization: %s), Linux %s, clock source %s; %s.*",
+		args, time.Now().UTC().Format(time.DateOnly), hint, h.CPUs, h.CPUModel, h.Virtualization, majorMinor(h.Kernel),
+		h.Clocksource, noise)
 }
 
 var versionRE = regexp.MustCompile(`^\d+\.\d+`)

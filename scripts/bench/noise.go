@@ -10,8 +10,8 @@ import (
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
-// noise says what the machine was doing beside the measurement just before it: figures from a busy machine are worth little, and
-// another observer's hooks make system calls and switches slower for everybody.
+// noise reports the machine's other load just before a measurement. Figures from a busy machine are
+// worth little, and another observer's hooks make every process's system calls and switches slower.
 func noise() string {
 	load, err := os.ReadFile("/proc/loadavg")
 	minute, _, ok := strings.Cut(string(load), " ")

@@ -26,17 +26,18 @@ var activities = []activity{
 // turnLimit is for one observation, in which anything that hangs is killed.
 const turnLimit = 2 * time.Minute
 
-// taken is what the rounds have seen of one peer at one activity, by round. What it says of the observer is empty where that is
-// no process.
+// taken holds the measurements of one peer at one activity, by round. Those of the observer are
+// empty for a peer that is no process.
 type taken struct {
-	peer    *peer
-	skipped string    // why there is nothing
-	rates   []float64 // operations a second
-	target  []float64 // CPU time of the target, ns an operation
-	cpu     []float64 // of the observer while the target works, in CPUs
-	ownNS   []float64 // the same in ns an operation
-	allNS   []float64 // the same with what it does at its end
-	kernel  float64   // ns an operation that its BPF programs ran; 0 = not to be had
+	peer       *peer
+	skipped    string    // the reason when there are no measurements
+	rates      []float64 // operations a second
+	target     []float64 // CPU time of the target, ns an operation
+	cpu        []float64 // of the observer while the target works, in CPUs
+	overheadNS []float64 // the same in ns an operation
+	allNS      []float64 // the same, with the observer's work at its end
+	kernel     float64   // ns an operation in its BPF programs; 0 = not known
+	callNS     []float64 // ns of a system call of another process
 }
 
 // rounds has every peer observe the activity once a round, each round beginning with another peer.
@@ -106,7 +107,7 @@ func (b *bench) turn(ctx context.Context, a activity, t *taken, length time.Dura
 		t.target = append(t.target, float64(target-targetBefore)/ops)
 		if o != nil {
 			t.cpu = append(t.cpu, used.Seconds()/elapsed.Seconds())
-			t.ownNS = append(t.ownNS, float64(used)/ops)
+			t.overheadNS = append(t.overheadNS, float64(used)/ops)
 		}
 		return nil
 	})
@@ -116,7 +117,8 @@ func (b *bench) turn(ctx context.Context, a activity, t *taken, length time.Dura
 	return err
 }
 
-// accounted is one more observation, for what the peer's programs cost in the kernel: the account itself would spoil a turn.
+// accounted is one more observation, which measures the cost of the peer's programs in the kernel.
+// The kernel's account has a cost too, so it is off in the turns.
 func (b *bench) accounted(ctx context.Context, a activity, t *taken, length time.Duration) error {
 	_, err := b.observed(ctx, a, t.peer, func(w *measure.Workload, o *measure.Observer) error {
 		programs, err := measure.AccountPrograms(o.PID)
@@ -139,8 +141,8 @@ func (b *bench) accounted(ctx context.Context, a activity, t *taken, length time
 	return err
 }
 
-// observed starts the workload, waiting, and the peer, has see do something with them, and ends both. It returns the observer,
-// which is nil where there is none.
+// observed starts the workload, which waits, and the peer, calls see, and ends both. It returns the
+// observer, nil for a peer without a process.
 func (b *bench) observed(ctx context.Context, a activity, p *peer,
 	see func(*measure.Workload, *measure.Observer) error) (o *measure.Observer, err error) {
 	dir, err := os.MkdirTemp(b.dir, "turn-*")
@@ -157,7 +159,8 @@ func (b *bench) observed(ctx context.Context, a activity, p *peer,
 	}
 	defer func() { err = errors.Join(err, w.Stop()) }()
 	if p.command != nil {
-		if o, err = measure.Observe(ctx, p.filled(p.command, w.PID, dir, b.pinwatch), p.ready(w.PID, dir)); err != nil {
+		o, err = measure.Observe(ctx, p.filled(p.command, w.PID, dir, b.pinwatch), p.ready(w.PID, dir))
+		if err != nil {
 			return nil, err
 		}
 		defer func() {

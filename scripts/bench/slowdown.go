@@ -11,7 +11,7 @@ import (
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
-// peers compares what a target gets done under each peer, and what each peer needs for that.
+// peers compares the target's operations under each peer, and the CPU time of each peer.
 func (b *bench) peers(ctx context.Context) (string, error) {
 	n, length := 7, 1500*time.Millisecond
 	if b.short {
@@ -24,7 +24,8 @@ func (b *bench) peers(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&text, "\n%s (`workload %s`; operations are %s):\n\n%s", a.title, strings.Join(a.args, " "), a.op, slowdowns(all))
+		fmt.Fprintf(&text, "\n%s (`workload %s`; operations are %s):\n\n%s",
+			a.title, strings.Join(a.args, " "), a.op, slowdowns(all))
 	}
 	text.WriteString("\nThe commands:\n\n")
 	for i := range peerList {
@@ -36,7 +37,7 @@ func (b *bench) peers(ctx context.Context) (string, error) {
 }
 
 var slowdownColumns = []string{
-	"observer", "operations/s", "slowed by", "target's CPU ns/op", "more", "observer's CPU", "own ns/op", "with its end",
+	"observer", "operations/s", "slowed by", "target's CPU ns/op", "more", "observer's CPU", "overhead ns/op", "with its end",
 	"BPF ns/op",
 }
 
@@ -60,7 +61,7 @@ func slowdowns(all []*taken) string {
 			row[4] = longer(base.target, t.target)
 		}
 		if len(t.cpu) > 0 {
-			row[5], row[6], row[7] = percent(summary(t.cpu).Center), big(summary(t.ownNS).Center), big(summary(t.allNS).Center)
+			row[5], row[6], row[7] = percent(summary(t.cpu).Center), big(summary(t.overheadNS).Center), big(summary(t.allNS).Center)
 		}
 		if t.kernel > 0 {
 			row[8] = big(t.kernel)
@@ -82,7 +83,8 @@ func summary(values []float64) benchmath.Summary {
 	return benchmath.AssumeNothing.Summary(benchmath.NewSample(values, &benchmath.DefaultThresholds), 0.95)
 }
 
-// longer compares two samples of times: how much longer the second's median is, and whether that could be chance (Mann-Whitney).
+// longer compares two samples of times: by how much the second's median is longer, and whether that
+// could be chance (Mann-Whitney).
 func longer(base, times []float64) string {
 	t := &benchmath.DefaultThresholds
 	c := benchmath.AssumeNothing.Compare(benchmath.NewSample(base, t), benchmath.NewSample(times, t))

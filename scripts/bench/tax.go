@@ -20,7 +20,8 @@ const (
 	taxLoops = 3         // of which the fastest counts
 )
 
-// tax is what other processes pay: this process, which is not observed, calls getppid in a loop.
+// tax measures the cost for other processes: this process, which is not observed, calls getppid in
+// a loop.
 func (b *bench) tax(ctx context.Context) (string, error) {
 	rounds := 11
 	if b.short {
@@ -46,34 +47,37 @@ func (b *bench) tax(ctx context.Context) (string, error) {
 			if t.skipped != "" {
 				continue
 			}
-			_, err := b.observed(ctx, activity{args: []string{"idle"}}, t.peer, func(*measure.Workload, *measure.Observer) error {
-				t.ownNS = append(t.ownNS, perCall())
-				return nil
-			})
+			_, err := b.observed(ctx, activity{args: []string{"idle"}}, t.peer,
+				func(*measure.Workload, *measure.Observer) error {
+					t.callNS = append(t.callNS, perCall())
+					return nil
+				})
 			if err = errors.Join(err, ctx.Err()); err != nil {
 				return "", fmt.Errorf("%s: %w", t.peer.name, err)
 			}
 		}
 	}
 	var rows [][]string
-	base := summary(all[0].ownNS).Center
+	base := summary(all[0].callNS).Center
 	for _, t := range all {
 		if t.skipped != "" {
 			rows = append(rows, []string{t.peer.name, "", "skipped: " + t.skipped, "", ""})
 			continue
 		}
-		s := summary(t.ownNS)
-		rows = append(rows, []string{t.peer.name, hooks[t], fmt.Sprintf("%.1f", s.Center), fmt.Sprintf("%.1f", slices.Min(t.ownNS)),
-			fmt.Sprintf("%+.1f %%", 100*(s.Center/base-1))})
+		s := summary(t.callNS)
+		rows = append(rows, []string{t.peer.name, hooks[t], fmt.Sprintf("%.1f", s.Center),
+			fmt.Sprintf("%.1f", slices.Min(t.callNS)), fmt.Sprintf("%+.1f %%", 100*(s.Center/base-1))})
 	}
+	header := []string{"attached", "system calls watched by", "getppid ns, median", "least", "tax"}
 	return fmt.Sprintf("%d rounds, in each the fastest of %d loops of %s calls; `workload idle` is observed, "+
-		"another process calls.\n\n%s",
-		rounds, taxLoops, big(taxCalls), measure.Table([]string{"attached", "system calls watched by", "getppid ns, median", "least", "tax"}, rows)), nil
+		"another process calls.\n\n%s", rounds, taxLoops, big(taxCalls), measure.Table(header, rows)), nil
 }
 
-// syscallHooks says how pinwatch with these flags watches system calls here, by its own report.
+// syscallHooks lists the kinds of hooks by which pinwatch with these flags watches system calls
+// here, from its report.
 func (b *bench) syscallHooks(ctx context.Context, flags []string) (string, error) {
-	out, err := exec.CommandContext(ctx, b.pinwatch, append([]string{"demo", "-d", "100ms", "-o", "json"}, flags...)...).Output()
+	args := append([]string{"demo", "-d", "100ms", "-o", "json"}, flags...)
+	out, err := exec.CommandContext(ctx, b.pinwatch, args...).Output()
 	if err != nil {
 		return "", fmt.Errorf("pinwatch demo: %w", err)
 	}

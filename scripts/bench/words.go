@@ -21,7 +21,7 @@ func held(ok bool) string {
 	return "**no**"
 }
 
-// big is a number with its thousands apart.
+// big formats a number with a comma between thousands.
 func big(n float64) string {
 	digits := fmt.Sprintf("%.0f", n)
 	var b strings.Builder
@@ -34,7 +34,7 @@ func big(n float64) string {
 	return b.String()
 }
 
-// shell is a command as one would type it.
+// shell formats a command for a shell.
 func shell(argv []string) string {
 	words := make([]string, len(argv))
 	for i, a := range argv {

@@ -39,7 +39,7 @@ func TestLonger(t *testing.T) {
 	}
 }
 
-// TestPeers wants a baseline first, and every command to have a way to say when it is ready.
+// TestPeers checks that the baseline comes first, and that every command has a test of readiness.
 func TestPeers(t *testing.T) {
 	if p := peerList[0]; p.name != nothing || p.command != nil || p.args != nil {
 		t.Errorf("the first peer is %+v", p)
@@ -52,7 +52,7 @@ func TestPeers(t *testing.T) {
 	}
 }
 
-// TestAbsent wants what is not here to be named.
+// TestAbsent checks that the reason names the missing tool.
 func TestAbsent(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	for i := range peerList {

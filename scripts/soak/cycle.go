@@ -15,18 +15,18 @@ import (
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
-// leftGrace is how long the kernel may take to free what nobody holds any more.
+// leftGrace is how long the kernel may take to free objects that no process holds any more.
 const leftGrace = 20 * time.Second
 
-// cycle is one attachment that came and went, and what the long one had then.
+// cycle is one short attachment, and the memory and descriptors of the long one at its end.
 type cycle struct {
-	peak    uint64 // most memory of the one that came, in bytes
+	peak    uint64 // most memory of the short attachment, in bytes
 	report  report
 	longRSS uint64 // bytes
 	longFDs int
 }
 
-// report is what a soak reads of a pinwatch.report/v1.
+// report is the part of a pinwatch.report/v1 that a soak reads.
 type report struct {
 	Loss struct {
 		Total uint64 `json:"total"`
@@ -55,10 +55,10 @@ func attachCommand(pinwatch string, pid int, report string, flags ...string) []s
 	return append([]string{pinwatch, "attach", "-p", strconv.Itoa(pid), "-o", "json", "--out", report}, flags...)
 }
 
-// modes are the ways in which it is attached, in turn.
+// modes are the flags of the short attachments, in turn.
 var modes = [][]string{nil, {"--aggregate"}, {"--light"}, {"--sites"}}
 
-// cycles attaches and leaves until the time is up, printing a line each.
+// cycles attaches and detaches until the time is up, and prints a line for each cycle.
 func (r *result) cycles(ctx context.Context, o options, target, long int, path string) error {
 	fmt.Println("cycle  elapsed  long RssAnon MiB  long fds  peak RSS MiB  threads made  events lost  left in the kernel")
 	next := time.NewTicker(o.every)
@@ -69,7 +69,8 @@ func (r *result) cycles(ctx context.Context, o options, target, long int, path s
 			return err
 		}
 		c := cycle{}
-		if c.peak, err = attachOnce(attachCommand(o.pinwatch, target, path, append([]string{"-d", (o.every / 2).String()}, modes[len(r.list)%len(modes)]...)...)); err != nil {
+		flags := append([]string{"-d", (o.every / 2).String()}, modes[len(r.list)%len(modes)]...)
+		if c.peak, err = attachOnce(attachCommand(o.pinwatch, target, path, flags...)); err != nil {
 			return err
 		}
 		if c.report, err = readReport(path); err != nil {
@@ -96,10 +97,10 @@ func (r *result) cycles(ctx context.Context, o options, target, long int, path s
 	return nil
 }
 
-// attachOnce runs a pinwatch to its end and returns the most memory that it had, in bytes.
+// attachOnce runs a pinwatch to its end and returns its largest RSS, in bytes.
 func attachOnce(argv []string) (peak uint64, err error) {
 	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us alone
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C interrupts only the soak, which ends it
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return 0, fmt.Errorf("pinwatch attach: %w: %s", err, bytes.TrimSpace(out))

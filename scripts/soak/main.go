@@ -1,5 +1,7 @@
-// Soaker has pinwatch observe a workload for long, attaching and leaving again and again, and watches what grows: memory, file
-// descriptors, BPF objects in the kernel. Run it through scripts/soak, from the top of the tree.
+// Soak runs pinwatch on a workload of thread churn, garbage collection and hand-offs for an hour:
+// one attachment that lasts, and others that attach and detach beside it. It prints a line per
+// cycle and a row at the end, and fails when memory or file descriptors grow or when a BPF program,
+// map or link stays in the kernel. Run it by make soak, as root.
 package main
 
 import (
@@ -41,7 +43,8 @@ func main() {
 	}
 }
 
-// soak runs it all and prints a line per cycle and the result. An interrupt ends it early, with the result of what there was.
+// soak runs it all and prints a line per cycle and the result. An interrupt ends it early, with the
+// result of the cycles so far.
 func soak(ctx context.Context, o options) (err error) {
 	if o.out != "" {
 		if err := measure.CanReplace(o.out, "soak"); err != nil {
@@ -56,7 +59,7 @@ func soak(ctx context.Context, o options) (err error) {
 	if o.pinwatch, err = filepath.Abs(o.pinwatch); err != nil {
 		return err
 	}
-	all := context.WithoutCancel(ctx) // what was started is ended in order
+	all := context.WithoutCancel(ctx) // an interrupt ends the cycles; the processes are then ended in order
 	program, err := measure.BuildWorkload(all, dir)
 	if err != nil {
 		return err
@@ -89,7 +92,7 @@ func soak(ctx context.Context, o options) (err error) {
 	return errors.Join(err, r.verdict())
 }
 
-// observeLong has one pinwatch attached all the time, and others come and go beside it.
+// observeLong keeps one pinwatch attached all the time, and runs the cycles beside it.
 func observeLong(ctx, all context.Context, o options, w *measure.Workload, dir string) (*result, error) {
 	ready, report := filepath.Join(dir, "ready"), filepath.Join(dir, "long.json")
 	long, err := measure.Observe(all, attachCommand(o.pinwatch, w.PID, report, "--ready-file", ready), measure.FileThere(ready))

@@ -11,16 +11,16 @@ import (
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
-// What memory may grow by and still count as flat: the runtime's heap breathes by that much.
+// Memory that grows by no more than this is flat: the size of the runtime's heap varies by as much.
 const (
 	flatBytes = 4 << 20
 	flatShare = 0.1
 )
 
-// leastCycles are needed to tell a slope from a beginning.
+// leastCycles is the least number of cycles in which growth can be distinguished from the start-up.
 const leastCycles = 4
 
-// result is what a soak has seen.
+// result holds the measurements of a soak.
 type result struct {
 	began   time.Time
 	took    time.Duration
@@ -30,7 +30,8 @@ type result struct {
 	account *workload.Account
 }
 
-// memory is what the long attachment had in the second quarter of the time, its beginning over, and in the last: medians, bytes.
+// memory returns the median memory, in bytes, of the long attachment in the second quarter of the
+// time, after its start-up, and in the last quarter.
 func (r *result) memory() (early, late uint64) {
 	n := len(r.list)
 	if n < leastCycles {
@@ -53,8 +54,8 @@ func (r *result) flat() bool {
 	return late <= early+max(flatBytes, uint64(flatShare*float64(early)))
 }
 
-// fds are the fewest file descriptors that the long attachment had in the first half of the time and in the second: one more
-// for a moment is no leak.
+// fds returns the fewest file descriptors of the long attachment in the first and in the second
+// half of the time. One more for a moment is no leak.
 func (r *result) fds() (early, late int) {
 	half := len(r.list) / 2
 	return fewest(r.list[:half]), fewest(r.list[half:])
@@ -69,11 +70,11 @@ func fewest(list []cycle) (n int) {
 	return n
 }
 
-// verdict is what was wrong, nil when nothing was.
+// verdict returns all that was wrong, or nil.
 func (r *result) verdict() error {
 	var errs []error
 	if len(r.list) < leastCycles {
-		errs = append(errs, fmt.Errorf("%d cycles say nothing: at least %d are needed", len(r.list), leastCycles))
+		errs = append(errs, fmt.Errorf("%d cycles are too few: at least %d are needed", len(r.list), leastCycles))
 	}
 	if early, late := r.memory(); !r.flat() {
 		errs = append(errs, fmt.Errorf("memory grew from %.1f to %.1f MiB", mib(early), mib(late)))
@@ -87,7 +88,7 @@ func (r *result) verdict() error {
 	return errors.Join(errs...)
 }
 
-// markdown is the result as a table of one row.
+// markdown formats the result as a table of one row.
 func (r *result) markdown() string {
 	early, late := r.memory()
 	fewFDs, lateFDs := r.fds()
@@ -103,7 +104,8 @@ func (r *result) markdown() string {
 	row := []string{
 		r.began.UTC().Format(time.DateOnly), r.took.Round(time.Second).String(), fmt.Sprint(len(r.list)),
 		fmt.Sprint(r.account.LockedExits), fmt.Sprint(r.account.GCs), fmt.Sprint(r.long.Counts.Switches),
-		fmt.Sprintf("%.1f → %.1f", mib(early), mib(late)), fmt.Sprintf("%d → %d", fewFDs, lateFDs), fmt.Sprintf("%.1f", mib(peak)),
+		fmt.Sprintf("%.1f → %.1f", mib(early), mib(late)), fmt.Sprintf("%d → %d", fewFDs, lateFDs),
+		fmt.Sprintf("%.1f", mib(peak)),
 		fmt.Sprint(r.long.Loss.Total + lost), fmt.Sprint(len(r.left)), verdict,
 	}
 	return measure.Table([]string{

@@ -8,7 +8,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload"
 )
 
-// run is a soak with these sizes of the long attachment, in MiB.
+// run is a soak whose long attachment had these sizes, in MiB.
 func run(sizes ...uint64) *result {
 	r := &result{account: &workload.Account{LockedExits: 7}}
 	for _, s := range sizes {
