@@ -3,54 +3,75 @@ DESTDIR ?=
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := $(if $(VERSION),-X main.version=$(VERSION))
 SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
+ARGS    ?=
+N       ?= 5
 
-.PHONY: help build install demo test verify truth generate lint bench soak matrix go-matrix clean
+.PHONY: help build install demo test repeat verify stability truth generate lint bench soak matrix gomatrix offsets profile clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' Makefile
+	@echo 'Flags of a tool are passed by ARGS, as in: make bench ARGS="-part hooks"; ARGS=-h lists them.'
 
 build: ## build bin/pinwatch, static, with the committed BPF objects (no clang needed)
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/pinwatch ./cmd/pinwatch
 
-install: build ## install pinwatch and its shell completion on sudo's path, below PREFIX (/usr/local)
+install: build ## install pinwatch and its shell completion below PREFIX (/usr/local)
 	install -D -m 755 bin/pinwatch $(DESTDIR)$(PREFIX)/bin/pinwatch
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 	bin/pinwatch completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/pinwatch
 	bin/pinwatch completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_pinwatch
 
-demo: build ## watch a built-in pinned workload for a few seconds
+demo: build ## observe a built-in pinned workload for a few seconds (root)
 	$(SUDO) bin/pinwatch demo
 
-test: ## run all tests; those that load BPF programs when run as root
+test: ## run every test that decides about the code; those that load BPF programs need root
 	@scripts/setup test
-	@scripts/test
+	@go run ./scripts/test $(ARGS)
 
-verify: build ## hold every statement of the specification against this machine, and fail where a verdict is not docs/results/baseline.json's (root)
-	$(SUDO) bin/pinwatch verify --expect docs/results/baseline.json
+repeat: ## run make test N times alone and N times beside two CPU hogs, a row per test that ever failed (root; N=5)
+	@scripts/setup test
+	@go run ./scripts/test -repeat $(N) $(ARGS)
 
-truth: ## compare pinwatch, event by event, with other instruments and write docs/accuracy.md (root; alone on the machine)
-	@scripts/setup truth
-	go test -count=1 -timeout 30m -run '^Test(Truth|BiasFollows)$$' -v ./cmd/pinwatch -args -truth.out=$(CURDIR)/docs/accuracy.md
+lint: ## vet, gofmt, static checks and the import table
+	@scripts/setup lint
+	@go run ./scripts/lint $(ARGS)
 
 generate: ## rebuild bpf/*_bpfel.go and .o from the C sources (needs clang-19)
 	@scripts/setup generate
 	go generate .
 
-lint: ## vet, gofmt, static checks and the import arrows
-	@scripts/setup lint
-	@scripts/lint
+verify: build ## compare every statement of the specification with this machine and with docs/results/baseline.json (root)
+	$(SUDO) bin/pinwatch verify --expect docs/results/baseline.json
 
-bench: ## measure what pinwatch costs, beside its peers, into docs/performance.md (root, 15 minutes)
-	@scripts/bench
+stability: build ## verify three times alone and three times beside two CPU hogs, and compare the verdicts (root)
+	@go run ./scripts/stability $(ARGS)
 
-soak: ## watch a workload for an hour, attaching and leaving, and note in docs/accuracy.md what grew (root)
-	@scripts/soak --out docs/accuracy.md
+truth: ## compare pinwatch, event by event, with other instruments and write docs/accuracy.md (root; alone on the machine)
+	@scripts/setup truth
+	go test -count=1 -timeout 30m -run '^Test(Truth|BiasFollows)$$' -v ./cmd/pinwatch -args -truth.out=$(CURDIR)/docs/accuracy.md
 
-matrix: ## boot tests and demo on kernels from 5.10 to the newest, under QEMU
-	@scripts/kernel-matrix
+matrix: ## run the kernel tests and the demo on kernels from 5.10 to the newest, under QEMU
+	@scripts/setup matrix
+	@go run ./scripts/matrix $(ARGS)
 
-go-matrix: ## observe one workload built by Go 1.13 to the newest, and hold each report against the workload's account
-	@scripts/go-matrix
+gomatrix: build ## observe one workload built by Go 1.13 to the newest, and compare each report with the workload's account (root)
+	@go run ./scripts/gomatrix $(ARGS)
+
+bench: build ## measure what pinwatch costs, beside its peers, into docs/performance.md (root; alone on the machine; 15 minutes)
+	@scripts/setup bench
+	@go run ./scripts/bench $(ARGS)
+
+soak: build ## observe a workload for an hour, attaching again and again, and write what grew into docs/accuracy.md (root)
+	@go run ./scripts/soak -out docs/accuracy.md $(ARGS)
+
+offsets: ## derive internal/goruntime/offsets.txt from the Go releases that it names
+	@go run ./scripts/updateoffsets $(ARGS)
+
+profile: ## renew cmd/pinwatch/default.pgo, the CPU profile that pinwatch is built with
+	@mkdir -p .cache
+	go test ./correlate -run '^$$' -bench '^Benchmark(PingPong|Crowd|Churn|Storm|Path)$$' -benchtime 2s \
+	  -cpuprofile .cache/cpu.pprof -outputdir $(CURDIR) -o .cache/correlate.test
+	cp .cache/cpu.pprof cmd/pinwatch/default.pgo
 
 clean: ## remove what was built or fetched
 	rm -rf bin .cache

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Replace puts text between the markers <!-- name:begin --> and <!-- name:end --> of a file, which must have both once.
+// Replace puts text between the markers <!-- name:begin --> and <!-- name:end --> of a file, which
+// must have both once.
 func Replace(file, name, text string) error {
 	old, err := os.ReadFile(file)
 	if err != nil {
@@ -19,7 +20,7 @@ func Replace(file, name, text string) error {
 	return os.WriteFile(file, []byte(all), 0o644)
 }
 
-// CanReplace says early, before anything is measured for nothing, what Replace would complain of.
+// CanReplace returns the error that Replace would return. Call it before a long measurement.
 func CanReplace(file, name string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -44,7 +45,7 @@ func replace(all, name, text string) (string, error) {
 	return before + begin + "\n" + strings.Trim(text, "\n") + "\n" + end + after, nil
 }
 
-// Table is a table in Markdown. The first column is text, the others are figures.
+// Table formats a Markdown table. The first column is text, the others are figures.
 func Table(header []string, rows [][]string) string {
 	var b strings.Builder
 	line := func(cells []string) {

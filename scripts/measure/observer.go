@@ -17,9 +17,9 @@ import (
 
 const (
 	readyPoll  = 5 * time.Millisecond
-	readyLimit = 60 * time.Second // for an observer to see everything
-	endLimit   = 60 * time.Second // for it to write what it has seen
-	endRepeat  = 15 * time.Second // bpftrace misses an interrupt now and then; pinwatch takes a second one for impatience
+	readyLimit = 60 * time.Second // for an observer to be ready
+	endLimit   = 60 * time.Second // for it to write its results
+	endRepeat  = 15 * time.Second // bpftrace misses an interrupt now and then; a second one makes pinwatch stop at once
 )
 
 // Observer is a running program that observes another one.
@@ -32,12 +32,13 @@ type Observer struct {
 	exited         chan error
 }
 
-// Observe starts a command and returns when ready says that it sees everything. It ends with ctx at the latest.
+// Observe starts a command and returns when ready is true, which means that the command observes
+// everything. The command ends with ctx at the latest.
 func Observe(ctx context.Context, argv []string, ready func(pid int) bool) (*Observer, error) {
 	o := &Observer{exited: make(chan error, 1), cmd: exec.CommandContext(ctx, argv[0], argv[1:]...)}
 	o.cmd.Stdout, o.cmd.Stderr = &o.stdout, &o.stderr
 	o.cmd.SysProcAttr = &syscall.SysProcAttr{
-		Setpgid:   true,            // Ctrl-C is for us alone
+		Setpgid:   true,            // Ctrl-C interrupts only this program, which ends the observer
 		Pdeathsig: syscall.SIGTERM, // most would observe for ever
 	}
 	began := time.Now()
@@ -52,49 +53,51 @@ func Observe(ctx context.Context, argv []string, ready func(pid int) bool) (*Obs
 			if err == nil {
 				err = errors.New("ended too soon")
 			}
-			return nil, fmt.Errorf("%s: %w: %s", argv[0], err, o.said())
+			return nil, fmt.Errorf("%s: %w: %s", argv[0], err, o.complaint())
 		case <-time.After(readyPoll):
 		}
 		if time.Since(began) > readyLimit {
 			_ = o.cmd.Process.Kill()
-			return nil, fmt.Errorf("%s: not ready after %v: %w: %s", argv[0], readyLimit, <-o.exited, o.said())
+			return nil, fmt.Errorf("%s: not ready after %v: %w: %s", argv[0], readyLimit, <-o.exited, o.complaint())
 		}
 	}
 	o.Took = time.Since(began)
 	return o, nil
 }
 
-// End ends the observer as Ctrl-C does and returns what it printed. To end by the signal itself is no error.
+// End ends the observer as Ctrl-C does and returns its output. An end by the signal itself is no
+// error.
 func (o *Observer) End() ([]byte, error) {
 	for range endLimit / endRepeat {
-		_ = o.cmd.Process.Signal(os.Interrupt) // its error is that the process has ended, which the next lines tell
+		_ = o.cmd.Process.Signal(os.Interrupt) // an error means that it has ended, which the next lines find out
 		select {
 		case err := <-o.exited:
 			var exit *exec.ExitError
 			if err != nil && !(errors.As(err, &exit) && interrupted(exit)) {
-				return nil, fmt.Errorf("%s: %w: %s", o.cmd.Path, err, o.said())
+				return nil, fmt.Errorf("%s: %w: %s", o.cmd.Path, err, o.complaint())
 			}
 			return o.stdout.Bytes(), nil
 		case <-time.After(endRepeat):
 		}
 	}
 	_ = o.cmd.Process.Kill()
-	return nil, fmt.Errorf("%s does not end: %w: %s", o.cmd.Path, <-o.exited, o.said())
+	return nil, fmt.Errorf("%s does not end: %w: %s", o.cmd.Path, <-o.exited, o.complaint())
 }
 
-// CPU is how long the observer ran from its start to its end, which has come: End has returned.
+// CPU returns the observer's CPU time from its start to its end. Call it after End.
 func (o *Observer) CPU() time.Duration {
 	return o.cmd.ProcessState.UserTime() + o.cmd.ProcessState.SystemTime()
 }
 
-// interrupted says whether a process ended by the interrupt that we sent it, or with the status that shells give that.
+// interrupted reports whether a process ended by an interrupt, or with the status that shells give
+// that.
 func interrupted(e *exec.ExitError) bool {
 	status, ok := e.Sys().(syscall.WaitStatus)
 	return ok && (status.Signaled() && status.Signal() == syscall.SIGINT || status.ExitStatus() == 128+int(syscall.SIGINT))
 }
 
-// said is the end of what the observer had to complain of.
-func (o *Observer) said() string {
+// complaint returns the end of the observer's standard error.
+func (o *Observer) complaint() string {
 	text := strings.Join(strings.Fields(o.stderr.String()), " ")
 	return text[max(0, len(text)-300):]
 }
@@ -107,11 +110,12 @@ func FileThere(path string) func(int) bool {
 	}
 }
 
-// settle is how long an observer's hooks must have stayed the same to be all.
+// settle is how long an observer's hooks must stay the same to be complete.
 const settle = 500 * time.Millisecond
 
-// HooksSettled is ready when the observer holds perf events or BPF programs and has made none for a while. It is for tools that
-// do not tell; a hook that comes later is in the tool's favour.
+// HooksSettled is ready when the observer holds perf events or BPF programs and has made none for a
+// while. It is for tools that do not report readiness. A hook that comes later is in the tool's
+// favour.
 func HooksSettled() func(int) bool {
 	held, since := 0, time.Now()
 	return func(pid int) bool {

@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Programs are the BPF programs that a process holds, while the kernel accounts for them.
+// Programs are BPF programs of a process that the kernel accounts for.
 type Programs struct {
 	list  []*ebpf.Program
 	stats interface{ Close() error }
 }
 
-// AccountPrograms has the kernel account for the BPF programs that a process holds now, until Close. That itself costs each run
-// about 100 ns, of which about 55 show in the account.
+// AccountPrograms makes the kernel account for the BPF programs that a process holds now, until
+// Close. The account itself costs each run about 100 ns, of which it shows about 55.
 func AccountPrograms(pid int) (*Programs, error) {
 	stats, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
 	if err != nil {
@@ -52,7 +52,7 @@ func AccountPrograms(pid int) (*Programs, error) {
 	return p, nil
 }
 
-// Spent is how often they have run and for how long while the kernel accounted.
+// Spent returns how often the programs ran, and for how long, since AccountPrograms.
 func (p *Programs) Spent() (runs uint64, spent time.Duration, err error) {
 	for _, prog := range p.list {
 		st, err := prog.Stats()

@@ -11,11 +11,12 @@ import (
 	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
-// page is a column's evidence: for each statement what was wanted, what was seen and what it was made of.
+// page formats a column's evidence: for each statement the wanted and the observed value, and the
+// experiments behind it.
 func page(s Summary, command string, v *report.Verdicts) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n\n*`%s`, %s: pinwatch %s; workloads built by %s; Linux %s (%s).*\n\n", s.Title, command, s.Finished, s.Pinwatch, s.GoVersion,
-		s.Kernel, machine(v.Host))
+	fmt.Fprintf(&b, "# %s\n\n*`%s`, %s: pinwatch %s; workloads built by %s; Linux %s (%s).*\n\n",
+		s.Title, command, s.Finished, s.Pinwatch, s.GoVersion, s.Kernel, machine(v.Host))
 	var counts []string
 	for i, n := range tally(s) {
 		if n != "0" {
@@ -26,6 +27,7 @@ func page(s Summary, command string, v *report.Verdicts) string {
 	if s.Interrupted {
 		b.WriteString("\nThe time allowed was over before everything had been done.\n")
 	}
+	header := []string{"", "verdict", "n", "got", "want", "why", "evidence"}
 	for _, section := range contract.Sections {
 		var rows [][]string
 		for i := range v.Verdicts {
@@ -34,7 +36,7 @@ func page(s Summary, command string, v *report.Verdicts) string {
 			}
 		}
 		if len(rows) > 0 {
-			fmt.Fprintf(&b, "\n## %s\n\n%s", section.Title, table([]string{"", "verdict", "n", "got", "want", "why", "evidence"}, rows))
+			fmt.Fprintf(&b, "\n## %s\n\n%s", section.Title, table(header, rows))
 		}
 	}
 	return b.String()
@@ -52,7 +54,7 @@ func machine(h report.Host) string {
 	return fmt.Sprintf("%s CPUs: %s; virtualization: %s", cpus, model, h.Virtualization)
 }
 
-// evidence is a statement's row, which tables link to.
+// evidence is a statement's row. Tables link to it.
 func evidence(v *report.Verdicts, row *report.StatementVerdict) []string {
 	text, bold := wordsOf(word(v, row))
 	if bold {
@@ -63,11 +65,13 @@ func evidence(v *report.Verdicts, row *report.StatementVerdict) []string {
 	for _, x := range row.Evidence.Experiments {
 		seen = append(seen, experiment(x))
 	}
-	return []string{fmt.Sprintf("<a id=%q></a>%s", anchor(row.ID), row.ID), text, fmt.Sprint(row.N), cell(row.Got), cell(row.Want),
-		cell(strings.Join(why, "; warning: ")), strings.Join(seen, "<br>")}
+	return []string{
+		fmt.Sprintf("<a id=%q></a>%s", anchor(row.ID), row.ID), text, fmt.Sprint(row.N), cell(row.Got), cell(row.Want),
+		cell(strings.Join(why, "; warning: ")), strings.Join(seen, "<br>"),
+	}
 }
 
-// experiment is what one brought, in a line: its workloads, counts and medians.
+// experiment formats one experiment in a line: its name, counts, medians and outcomes.
 func experiment(x report.Experiment) string {
 	parts := []string{"`" + x.Name + "`"}
 	switch {
@@ -81,7 +85,8 @@ func experiment(x report.Experiment) string {
 	}
 	for _, k := range slices.Sorted(maps.Keys(x.Samples)) {
 		s := x.Samples[k]
-		parts = append(parts, fmt.Sprintf("%s p50 %s, p90 %s of %d", cell(k), unit.Quantity(s.P50, s.Unit), unit.Quantity(s.P90, s.Unit), s.N))
+		parts = append(parts, fmt.Sprintf("%s p50 %s, p90 %s of %d",
+			cell(k), unit.Quantity(s.P50, s.Unit), unit.Quantity(s.P90, s.Unit), s.N))
 	}
 	for _, k := range slices.Sorted(maps.Keys(x.Outcomes)) {
 		parts = append(parts, fmt.Sprintf("%s: %d different in %d runs", cell(k), x.Outcomes[k].Distinct, x.Outcomes[k].Runs))

@@ -1,5 +1,5 @@
-// Package results keeps what pinwatch verify says on releases of Go and on kernels: a page of evidence and a summary for each, and
-// tables of all of them, a column each, in docs/results.md.
+// Package results keeps the verdicts of pinwatch verify on releases of Go and on kernels: a page of
+// evidence and a summary for each, and tables with a column for each in docs/results.md.
 package results
 
 import (
@@ -16,25 +16,26 @@ import (
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
-// Where the tables and, below the folder, the columns are, relative to the top of the tree.
+// The tables are in document, the columns' files below folder, relative to the top of the tree.
 const (
 	document = "docs/results.md"
 	folder   = "docs/results"
 )
 
-// NotRun is the word for a statement that a column's run did not get to, or that has no run.
+// NotRun is the verdict on a statement that a column's run did not reach, or of a column without a
+// run.
 const NotRun = "not_run"
 
-// Verdicts are what pinwatch verify says of one release on one kernel.
+// Verdicts are pinwatch verify's on one release of Go and one kernel.
 type Verdicts = report.Verdicts
 
 // Column is a release of Go or a kernel.
 type Column struct {
 	Key   string // its files' name: go1.21
-	Title string // until there is a run, which knows better
+	Title string // of a column without a run; a run has its own
 }
 
-// Summary is what the tables say of a column.
+// Summary is the part of a run that the tables show.
 type Summary struct {
 	Title       string            `json:"title"`
 	GoVersion   string            `json:"go_version"`
@@ -46,10 +47,12 @@ type Summary struct {
 	Verdicts    map[string]string `json:"verdicts"`    // by statement; NotRun as well
 }
 
-// Summarize takes from a run what the tables say of it.
+// Summarize makes the summary of a run.
 func Summarize(title string, v *Verdicts) Summary {
-	s := Summary{Title: title, GoVersion: v.GoVersion, Machine: v.Host.Virtualization, Finished: v.Finished, Pinwatch: v.Pinwatch.Version,
-		Interrupted: v.Interrupted, Verdicts: map[string]string{}}
+	s := Summary{
+		Title: title, GoVersion: v.GoVersion, Machine: v.Host.Virtualization, Finished: v.Finished,
+		Pinwatch: v.Pinwatch.Version, Interrupted: v.Interrupted, Verdicts: map[string]string{},
+	}
 	if v.Host.Kernel != nil {
 		s.Kernel = *v.Host.Kernel
 	}
@@ -79,7 +82,8 @@ func Decode(b []byte) (*Verdicts, error) {
 	return v, nil
 }
 
-// Join makes one of the parts of a run, each of which has other statements. The last part's end is the run's.
+// Join joins the parts of a run, which have different statements. The time of the last part's end
+// is the run's.
 func Join(parts []*Verdicts) *Verdicts {
 	all := *parts[len(parts)-1]
 	all.Verdicts = nil
@@ -95,7 +99,8 @@ func Join(parts []*Verdicts) *Verdicts {
 	return &all
 }
 
-// CanKeep says early what Show would complain of: before anything runs for nothing.
+// CanKeep returns the error that Show would return because of the document. Call it before a long
+// run.
 func CanKeep(block string) error { return measure.CanReplace(document, "results:"+block) }
 
 // Keep replaces a column's summary and page. The command made the run.
@@ -126,7 +131,7 @@ func Show(block string, columns []Column) error {
 	return measure.Replace(document, "results:"+block, Tables(columns, summaries, filepath.Base(folder)+"/"))
 }
 
-// kept is a column's summary. One that has never run knows nothing but its title.
+// kept reads a column's summary. A column without a run has only its title.
 func kept(c Column) (Summary, error) {
 	b, err := os.ReadFile(filepath.Join(folder, c.Key+".json"))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -11,26 +11,34 @@ import (
 )
 
 func row(id, verdict string, experiments ...string) report.StatementVerdict {
-	r := report.StatementVerdict{ID: id, Verdict: verdict, Got: "4 of 5", Want: "5 of 5", N: 5, Why: "a|b <c>", Warnings: []string{"noisy"}}
+	r := report.StatementVerdict{
+		ID: id, Verdict: verdict, Got: "4 of 5", Want: "5 of 5", N: 5, Why: "a|b <c>", Warnings: []string{"noisy"},
+	}
 	for _, s := range contract.Statements() {
 		if s.ID == id {
 			r.Section = s.Section
 		}
 	}
 	for _, name := range experiments {
-		r.Evidence.Experiments = append(r.Evidence.Experiments, report.Experiment{Name: name, Counts: map[string]int64{"tries": 5}})
+		x := report.Experiment{Name: name, Counts: map[string]int64{"tries": 5}}
+		r.Evidence.Experiments = append(r.Evidence.Experiments, x)
 	}
 	return r
 }
 
 func run(kernel string, rows ...report.StatementVerdict) *Verdicts {
-	return &Verdicts{Schema: report.VerdictsSchemaID, Pinwatch: report.Pinwatch{Version: "v1"}, Host: report.Host{Kernel: &kernel, Virtualization: "kvm"},
-		GoVersion: "go1.26.8", Finished: "2026-11-28T12:00:00Z", Verdicts: rows}
+	return &Verdicts{
+		Schema: report.VerdictsSchemaID, Pinwatch: report.Pinwatch{Version: "v1"},
+		Host: report.Host{Kernel: &kernel, Virtualization: "kvm"}, GoVersion: "go1.26.8",
+		Finished: "2026-11-28T12:00:00Z", Verdicts: rows,
+	}
 }
 
-// Only what an interrupted run did not get to has not run: what it has too little of is inconclusive.
+// A statement is "not run" only when an interrupted run did not reach it. One with too few data is
+// inconclusive.
 func TestNotRun(t *testing.T) {
-	v := run("6.1", row("G-1", contract.Inconclusive), row("G-2", contract.Inconclusive, "migrate"), row("G-3", contract.Holds, "nest"))
+	v := run("6.1", row("G-1", contract.Inconclusive), row("G-2", contract.Inconclusive, "migrate"),
+		row("G-3", contract.Holds, "nest"))
 	for _, tt := range []struct {
 		interrupted bool
 		want        string
@@ -55,7 +63,8 @@ func TestDecode(t *testing.T) {
 }
 
 func TestJoin(t *testing.T) {
-	first, second := run("6.1", row("M-1", contract.Refuted), row("P-8", contract.Holds)), run("6.1", row("G-1", contract.Holds))
+	first := run("6.1", row("M-1", contract.Refuted), row("P-8", contract.Holds))
+	second := run("6.1", row("G-1", contract.Holds))
 	first.Interrupted = true
 	v := Join([]*Verdicts{first, second})
 	var ids []string
@@ -90,7 +99,8 @@ func TestKeepAndShow(t *testing.T) {
 	if err := CanKeep("go"); err != nil {
 		t.Fatal(err)
 	}
-	old, recent, never := Column{"go1.14", "Go 1.14.1"}, Column{"go1.26", "Go 1.26.8"}, Column{"go1.27", "Go 1.27.0"}
+	old, recent := Column{"go1.14", "Go 1.14.1"}, Column{"go1.26", "Go 1.26.8"}
+	never := Column{"go1.27", "Go 1.27.0"}
 	for _, c := range []struct {
 		Column
 		verdict string
@@ -99,7 +109,7 @@ func TestKeepAndShow(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	old.Title = "Go 1.14.15" // of which there is no run: the older one's is told
+	old.Title = "Go 1.14.15" // it has no run: the table shows the older release's
 	if err := Show("go", []Column{old, recent, never}); err != nil {
 		t.Fatal(err)
 	}
@@ -122,13 +132,14 @@ func TestKeepAndShow(t *testing.T) {
 		}
 	}
 	evidence := read(t, "docs/results/go1.14.md")
-	want := "| <a id=\"g-1\"></a>G-1 | **refuted** | 5 | 4 of 5 | 5 of 5 | a\\|b &lt;c&gt;; warning: noisy | `migrate`; tries 5 |"
+	want := "| <a id=\"g-1\"></a>G-1 | **refuted** | 5 | 4 of 5 | 5 of 5 | a\\|b &lt;c&gt;; warning: noisy |" +
+		" `migrate`; tries 5 |"
 	if !strings.Contains(evidence, want) {
 		t.Errorf("no %q in\n%s", want, evidence)
 	}
 }
 
-// A summary that can't be read is told of, not taken for a column without a run.
+// A summary that cannot be read is an error, not a column without a run.
 func TestShowUnreadable(t *testing.T) {
 	in(t)
 	c := Column{"go1.14", "Go 1.14.15"}
@@ -144,10 +155,14 @@ func TestShowUnreadable(t *testing.T) {
 	}
 }
 
-// What nothing decides is no difference.
+// An undecided verdict is no difference.
 func TestDifferences(t *testing.T) {
-	a := Summary{Title: "a", Verdicts: map[string]string{"G-1": contract.Holds, "G-2": contract.Holds, "G-3": contract.Holds}}
-	b := Summary{Title: "b", Verdicts: map[string]string{"G-1": contract.Inconclusive, "G-2": contract.NotTestable, "G-3": contract.HoldsExcept}}
+	a := Summary{Title: "a", Verdicts: map[string]string{
+		"G-1": contract.Holds, "G-2": contract.Holds, "G-3": contract.Holds,
+	}}
+	b := Summary{Title: "b", Verdicts: map[string]string{
+		"G-1": contract.Inconclusive, "G-2": contract.NotTestable, "G-3": contract.HoldsExcept,
+	}}
 	if got, want := differences([]Summary{a, b, {Title: "c"}}), "- G-3: holds on a; holds except on b\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -179,7 +194,10 @@ func TestCommittedBaseline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := []string{contract.Holds, contract.HoldsExcept, contract.Refuted, contract.OutOfRange, contract.Inconclusive, contract.NotTestable}
+	known := []string{
+		contract.Holds, contract.HoldsExcept, contract.Refuted, contract.OutOfRange, contract.Inconclusive,
+		contract.NotTestable,
+	}
 	for _, s := range contract.Statements() {
 		if !slices.Contains(known, b.Verdicts[s.ID]) {
 			t.Errorf("%s: %q is no verdict", s.ID, b.Verdicts[s.ID])

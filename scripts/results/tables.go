@@ -10,7 +10,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/contract"
 )
 
-// words are the verdicts in the order they are counted in. Those in bold tell against the specification.
+// words lists the verdicts in the order of their columns. Those in bold contradict the
+// specification.
 var words = []struct {
 	verdict, words string
 	bold           bool
@@ -24,7 +25,7 @@ var words = []struct {
 	{NotRun, "not run", false},
 }
 
-// wordsOf is a verdict as people read it. What a summary does not know has not run.
+// wordsOf returns a verdict in words. A verdict that is not in words has not run.
 func wordsOf(verdict string) (text string, bold bool) {
 	for _, w := range words {
 		if w.verdict == verdict {
@@ -34,7 +35,8 @@ func wordsOf(verdict string) (text string, bold bool) {
 	return "not run", false
 }
 
-// Tables are the runs, the statements in which they differ, and every statement's verdict in each. Links lead below the folder.
+// Tables formats the runs, the statements in which they differ, and every statement's verdict in
+// each. Links lead below the folder.
 func Tables(columns []Column, summaries []Summary, folder string) string {
 	var b strings.Builder
 	b.WriteString(runs(columns, summaries, folder))
@@ -99,7 +101,8 @@ func verdictCell(verdict, link string) string {
 	return "[" + text + "](" + link + ")"
 }
 
-// runs says of every column where and when it was made, and counts its verdicts.
+// runs formats a table of the columns: where and when each was made, and the counts of its
+// verdicts.
 func runs(columns []Column, summaries []Summary, folder string) string {
 	header := []string{"", "workloads by", "kernel", "machine", "run"}
 	for _, w := range words {
@@ -108,7 +111,8 @@ func runs(columns []Column, summaries []Summary, folder string) string {
 	var rows [][]string
 	for i, s := range summaries {
 		if s.Finished == "" {
-			rows = append(rows, []string{s.Title, "", "", "", "not run", "", "", "", "", "", "", strconv.Itoa(len(contract.Statements()))})
+			none := strconv.Itoa(len(contract.Statements()))
+			rows = append(rows, []string{s.Title, "", "", "", "not run", "", "", "", "", "", "", none})
 			continue
 		}
 		day, _, _ := strings.Cut(s.Finished, "T")
@@ -132,7 +136,8 @@ func tally(s Summary) []string {
 	return cells
 }
 
-// differences lists the statements that not all columns with a verdict agree on. Where nothing could be decided, there is none.
+// differences lists the statements with different verdicts in different columns. An undecided
+// verdict is no difference.
 func differences(summaries []Summary) string {
 	var b strings.Builder
 	for _, st := range contract.Statements() {
@@ -164,7 +169,7 @@ func decided(verdict string) bool {
 	return false
 }
 
-// table is a table in Markdown, of text.
+// table formats a Markdown table of text.
 func table(header []string, rows [][]string) string {
 	var b strings.Builder
 	line := func(cells []string) { b.WriteString("| " + strings.Join(cells, " | ") + " |\n") }
@@ -178,7 +183,7 @@ func table(header []string, rows [][]string) string {
 
 var escapes = strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;", ">", "&gt;")
 
-// cell is text that neither ends a cell nor is taken for HTML.
+// cell escapes text for a cell: it neither ends the cell nor reads as HTML.
 func cell(text string) string { return escapes.Replace(text) }
 
 func anchor(id string) string { return strings.ToLower(id) }

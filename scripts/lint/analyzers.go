@@ -1,0 +1,169 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"go/types"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/gordonklaus/ineffassign/pkg/ineffassign"
+	"github.com/kisielk/errcheck/errcheck"
+	"golang.org/x/tools/go/analysis"
+	"golang.org/x/tools/go/analysis/checker"
+	suite "golang.org/x/tools/go/analysis/suite/vet"
+	"golang.org/x/tools/go/packages"
+	"honnef.co/go/tools/lintcmd"
+	"honnef.co/go/tools/simple"
+	"honnef.co/go/tools/staticcheck"
+	"honnef.co/go/tools/stylecheck"
+	"honnef.co/go/tools/unused"
+
+	"github.com/pinwatch/pinwatch/vet"
+)
+
+// checks are all of staticcheck's but the matters of style that it leaves off itself.
+const checks = "all,-ST1000,-ST1003,-ST1016,-ST1020,-ST1021,-ST1022"
+
+// analyze runs all analyzers over the packages, each of which is loaded once.
+func analyze(packages []string) error {
+	cmd := lintcmd.NewCommand("lint")
+	cmd.AddAnalyzers(simple.Analyzers...)
+	cmd.AddAnalyzers(staticcheck.Analyzers...)
+	cmd.AddAnalyzers(stylecheck.Analyzers...)
+	cmd.AddAnalyzers(unused.Analyzer)
+	cmd.AddBareAnalyzers(suite.Suite...)
+	cmd.AddBareAnalyzers(ineffassign.Analyzer, unchecked, forbidden, lockOSThread())
+	cmd.ParseFlags(append([]string{"-checks", checks}, packages...))
+	if cmd.Execute() != 0 {
+		return errors.New("failed")
+	}
+	return nil
+}
+
+// vetForARM64 runs go vet's analyzers over the packages as they are for arm64. It reads all dependencies from source: to compile
+// them for a second architecture would take most of the time of make lint.
+func vetForARM64(patterns []string) error {
+	conf := &packages.Config{Mode: packages.LoadAllSyntax, Tests: true, Env: append(os.Environ(), "GOARCH=arm64", "CGO_ENABLED=0")}
+	loaded, err := packages.Load(conf, patterns...)
+	if err != nil {
+		return fmt.Errorf("load packages: %w", err)
+	}
+	if n := packages.PrintErrors(loaded); n > 0 {
+		return fmt.Errorf("%d errors", n)
+	}
+	graph, err := checker.Analyze(suite.Suite, loaded, nil)
+	if err != nil {
+		return err
+	}
+	failed := false
+	for _, action := range graph.Roots {
+		if action.Err != nil {
+			return fmt.Errorf("%v: %w", action, action.Err)
+		}
+		failed = failed || len(action.Diagnostics) > 0
+	}
+	if failed {
+		_ = graph.PrintText(os.Stdout, 0)
+		return errors.New("failed")
+	}
+	return nil
+}
+
+// lockOSThread is pinwatch's own vet. The workloads break its rules on purpose.
+func lockOSThread() *analysis.Analyzer {
+	a := *vet.Analyzer
+	run := a.Run
+	a.Run = func(pass *analysis.Pass) (any, error) {
+		if strings.Contains(pass.Pkg.Path(), "/internal/workload") {
+			return nil, nil
+		}
+		return run(pass)
+	}
+	return &a
+}
+
+var (
+	// Close, Flush and prints to a stream need no check: golangci-lint's preset std-error-handling.
+	uncheckedCode = regexp.MustCompile(`(?i)^((os\.)?std(out|err)\..*|.*Close|.*Flush|os\.Remove(All)?|.*print(f|ln)?|os\.(Un)?Setenv)$`)
+
+	uncheckedFuncs = map[string]bool{
+		"(*os.Process).Kill":  true, // its error is that the process ended by itself
+		"(*os/exec.Cmd).Wait": true, // after Kill; where the status matters, it is read
+	}
+)
+
+// unchecked is errcheck without the calls whose error means nothing.
+var unchecked = &analysis.Analyzer{
+	Name: "errcheck",
+	Doc:  "report errors that are not checked",
+	Run: func(pass *analysis.Pass) (any, error) {
+		quiet := *pass
+		quiet.Report = func(analysis.Diagnostic) {}
+		result, err := errcheck.Analyzer.Run(&quiet)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range result.(errcheck.Result).UncheckedErrors {
+			code := cmp.Or(e.SelectorName, e.FuncName, "the call")
+			if uncheckedCode.MatchString(code) || uncheckedFuncs[e.FuncName] {
+				continue
+			}
+			for _, f := range pass.Files {
+				if file := pass.Fset.File(f.Pos()); file.Name() == e.Pos.Filename {
+					pass.Reportf(file.Pos(e.Pos.Offset), "error of %s is not checked", code)
+				}
+			}
+		}
+		return nil, nil
+	},
+}
+
+// prohibitions are functions that only some files may use.
+var prohibitions = []struct {
+	function *regexp.Regexp // types.Func.FullName
+	allowed  func(pkg, file string) bool
+	why      string
+}{
+	{
+		regexp.MustCompile(`^os\.Exit$`),
+		func(_, file string) bool { return file == "main.go" || strings.HasSuffix(file, "_test.go") }, // TestMain ends the test's process
+		"libraries return errors; only a main.go ends the process",
+	},
+	{
+		regexp.MustCompile(`^(log|\(\*log\.Logger\))\.(Fatal|Panic)`),
+		func(string, string) bool { return false },
+		"libraries return errors",
+	},
+	{
+		regexp.MustCompile(`^\(\*?testing\.\w+\)\.Skip(f|Now)?$`),
+		func(pkg, _ string) bool { return strings.Contains(pkg+"/", "/internal/testenv/") },
+		"skip through internal/testenv, which reports what was missing",
+	},
+}
+
+var forbidden = &analysis.Analyzer{
+	Name: "forbidden",
+	Doc:  "report functions that are used outside the files that may use them",
+	Run: func(pass *analysis.Pass) (any, error) {
+		for id, object := range pass.TypesInfo.Uses {
+			f, ok := object.(*types.Func)
+			if !ok {
+				continue
+			}
+			file := filepath.Base(pass.Fset.Position(id.Pos()).Filename)
+			if !strings.HasSuffix(file, ".go") {
+				continue // a generated main of tests, in the build cache
+			}
+			for _, p := range prohibitions {
+				if p.function.MatchString(f.FullName()) && !p.allowed(pass.Pkg.Path(), file) {
+					pass.Reportf(id.Pos(), "%s: %s", f.FullName(), p.why)
+				}
+			}
+		}
+		return nil, nil
+	},
+}

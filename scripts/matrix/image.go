@@ -1,0 +1,159 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/pinwatch/pinwatch/scripts/matrix/plan"
+)
+
+// testPackages are the packages whose tests load BPF programs.
+const testPackages = "./loader ./cmd/pinwatch"
+
+const (
+	testTimeout = 840 * time.Second // for one package; guests are ten times slower than the machine they run on
+	toolTimeout = 40 * time.Second  // for one pinwatch command
+)
+
+// hereOnly are tests of the command line and of source, and of what is made of events, or read of a process without the kernel's help, which no
+// kernel changes; and those that want a busy run without any loss, which Linux 7 in a guest rarely gives, or two CPUs at once. They are left to make test:
+// attaching and detaching takes seconds in a guest.
+const hereOnly = "^Test(UsageErrors|HelpNamesEverything|UnwritableOut|OutIsKeptUntilReplaced|TextIntervals|ClosedStdout|InterruptedTwice|NotGo|Threads|ThreadsText|ThreadsNotGo|ThreadsNoPrivileges|ThreadsOfC|ThreadsErrors|ThreadsOfTheDying|" +
+	"Findings|FindingOfForeignStorm|CausesAreOnTheStacks|LocksBesideC|LocksThatPass|SitesAreTheWorkloads|LocksAreTheWorkloads|LocksInNamespace|" +
+	"LocksOfUnknownRelease|LocksOfReplacedProgram|BiasFollows|Vet[A-Za-z]*|Verify[A-Za-z]*|Explain|Baselines|ReleaseThatIsNotToBeHad)$"
+
+// guestFile is a file of the initramfs and where it comes from.
+type guestFile struct {
+	name string // in the guest, without leading slash
+	from string // on this machine
+}
+
+// build compiles one static binary into dir and returns it as bin/NAME; args are go's, up to the package.
+func build(arch, dir, name string, args ...string) (guestFile, error) {
+	return buildBy(arch, dir, name, "CGO_ENABLED=0", args...)
+}
+
+// buildWithC compiles one static binary that is linked with C: guests have no C library.
+func buildWithC(dir, name, pkg string) (guestFile, error) {
+	return buildBy(runtime.GOARCH, dir, name, "CGO_ENABLED=1", "build", "-ldflags=-linkmode=external -extldflags=-static", pkg)
+}
+
+func buildBy(arch, dir, name, cgo string, args ...string) (guestFile, error) {
+	out := filepath.Join(dir, name)
+	cmd := exec.Command("go", append(append(args[:1:1], "-o", out), args[1:]...)...)
+	cmd.Env = append(os.Environ(), cgo, "GOOS=linux", "GOARCH="+arch)
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		return guestFile{}, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, strings.TrimSpace(string(msg)))
+	}
+	// `go test -c` succeeds without writing anything when the package has no test files.
+	if _, err := os.Stat(out); err != nil {
+		return guestFile{}, fmt.Errorf("go %s: no binary: has the package tests?", strings.Join(args, " "))
+	}
+	return guestFile{"bin/" + name, out}, nil
+}
+
+// suite compiles everything the matrix runs by default: the packages' tests, then pinwatch as its users call it.
+func suite(arch, dir string, packages []string) (files []guestFile, steps []plan.Step, err error) {
+	for _, p := range packages {
+		name := path.Base(p) + ".test"
+		f, err := build(arch, dir, name, "test", "-c", p)
+		if err != nil {
+			return nil, nil, err
+		}
+		home := "src/" + strings.TrimPrefix(p, "./")
+		data, err := testdata(p, home)
+		if err != nil {
+			return nil, nil, err
+		}
+		files = append(append(files, f), data...)
+		steps = append(steps, plan.Step{
+			Name:    name,
+			Dir:     "/" + home,
+			Argv:    []string{name, "-test.v", "-test.skip=" + hereOnly, "-test.timeout=" + (testTimeout - time.Second).String()},
+			Timeout: testTimeout,
+		})
+	}
+	for _, p := range []string{"./cmd/pinwatch", "./internal/workload/cmd/workload"} {
+		f, err := build(arch, dir, path.Base(p), "build", p)
+		if err != nil {
+			return nil, nil, err
+		}
+		files = append(files, f)
+	}
+	steps = append(steps,
+		plan.Step{Name: stepDemo, Dir: "/tmp", Argv: []string{"pinwatch", "demo", "-d", "3s", "-o", "json"}, Timeout: toolTimeout, Document: true},
+		plan.Step{Name: stepDoctor, Dir: "/tmp", Argv: []string{"pinwatch", "doctor", "-o", "json"}, Timeout: toolTimeout, Document: true})
+	return files, steps, nil
+}
+
+// testdata lists a package's testdata folder for the guest; a package without one is fine.
+func testdata(pkg, home string) (files []guestFile, err error) {
+	root := filepath.Join(pkg, "testdata")
+	if _, err := os.Stat(root); err != nil {
+		return nil, nil
+	}
+	err = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			rel, _ := filepath.Rel(pkg, p)
+			files = append(files, guestFile{home + "/" + filepath.ToSlash(rel), p})
+		}
+		return err
+	})
+	return files, err
+}
+
+// single makes the plan of --run: one command, whose program is a file of this machine if there is one of that name, and
+// otherwise one of the suite's.
+func single(dir string, o options) (files []guestFile, steps []plan.Step, err error) {
+	argv := strings.Fields(o.run)
+	if len(argv) == 0 {
+		return nil, nil, errors.New("--run: no program")
+	}
+	if info, err := os.Stat(argv[0]); err == nil && info.Mode().IsRegular() {
+		name := filepath.Base(argv[0])
+		files = []guestFile{{"bin/" + name, argv[0]}}
+		argv[0] = name
+	} else if files, _, err = suite(o.arch, dir, strings.Fields(o.packages)); err != nil {
+		return nil, nil, err
+	}
+	return files, []plan.Step{{Name: stepRun, Dir: "/tmp", Argv: argv, Timeout: o.timeout}}, nil
+}
+
+// writeInitramfs writes the guests' root file system to out.
+func writeInitramfs(out string, files []guestFile, steps []plan.Step) (err error) {
+	f, err := os.Create(out)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	a := newArchive(f)
+	for _, g := range files {
+		data, err := os.ReadFile(g.from)
+		if err != nil {
+			return err
+		}
+		a.file(g.name, data)
+	}
+	script, err := json.Marshal(steps)
+	if err != nil {
+		return err
+	}
+	a.file(strings.TrimPrefix(plan.Path, "/"), script)
+	for _, s := range steps {
+		a.folder(strings.TrimPrefix(s.Dir, "/"))
+	}
+	return a.close()
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// kernel is one row of the matrix: a Debian kernel for cloud guests, which has BTF, BPF and the tracepoints built in and
+// needs no module to boot from an initramfs. Exact versions rotate out of the archive, so packages are chosen by pattern.
+type kernel struct {
+	name    string // the row's name, also its folder in the cache
+	suite   string // Debian suite
+	pattern string // regular expression for the package's name; the newest match is taken
+	arch    string // GOARCH, which Debian's name of the architecture is, too
+	extra   bool   // only with --all
+}
+
+var kernels = []kernel{
+	{"5.10", "bullseye-security", `^linux-image-5\.10\..*-cloud-amd64$`, "amd64", false},
+	{"6.1", "bookworm-security", `^linux-image-6\.1\..*-cloud-amd64-unsigned$`, "amd64", false},
+	{"6.12", "bookworm-security", `^linux-image-6\.12\..*-cloud-amd64-unsigned$`, "amd64", false},
+	{"6.16", "trixie-backports", `^linux-image-6\.16\..*-cloud-amd64$`, "amd64", true},
+	{"6.18", "trixie-backports", `^linux-image-6\.18\..*-cloud-amd64$`, "amd64", true},
+	{"7.0", "trixie-backports", `^linux-binary-7\.0\..*-cloud-amd64$`, "amd64", true},
+	{"7.x", "trixie-backports", `^linux-binary-7\..*-cloud-amd64$`, "amd64", false},
+	{"arm64-6.1", "bookworm-security", `^linux-image-6\.1\..*-cloud-arm64-unsigned$`, "arm64", false},
+	{"arm64-6.12", "bookworm-security", `^linux-image-6\.12\..*-cloud-arm64-unsigned$`, "arm64", false},
+}
+
+// selectKernels returns the rows of an architecture whose name matches filter; an empty filter takes all, extras only when asked for.
+func selectKernels(arch, filter string, all bool) ([]kernel, error) {
+	re, err := regexp.Compile(filter)
+	if err != nil {
+		return nil, fmt.Errorf("kernel filter: %w", err)
+	}
+	var picked []kernel
+	for _, k := range kernels {
+		if k.arch == arch && re.MatchString(k.name) && (all || filter != "" || !k.extra) {
+			picked = append(picked, k)
+		}
+	}
+	if len(picked) == 0 {
+		return nil, fmt.Errorf("kernel filter %q matches none of the matrix's %s kernels", filter, arch)
+	}
+	return picked, nil
+}
+
+// fetch returns the path of the kernel's image in the cache, downloading it when it is not there or when refresh is set.
+func (k kernel) fetch(refresh bool) (string, error) {
+	dir := filepath.Join(kernelDir, k.name)
+	image := filepath.Join(dir, "vmlinuz")
+	if _, err := os.Stat(image); err == nil && !refresh {
+		return image, nil
+	}
+	out, err := exec.Command("scripts/matrix/get-kernel", k.suite, k.arch, k.pattern, dir).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("fetch kernel %s: %w: %s", k.name, err, strings.TrimSpace(string(out)))
+	}
+	return image, nil
+}

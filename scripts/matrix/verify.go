@@ -1,0 +1,189 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/scripts/matrix/plan"
+	"github.com/pinwatch/pinwatch/scripts/results"
+)
+
+// block of docs/results.md that this matrix fills.
+const block = "kernels"
+
+// part is a share of the statements, with a time of its own: what has not been done by then is left undone.
+type part struct {
+	step        string
+	experiments []string // that its statements take; nil = all that no other part has
+	limit       time.Duration
+}
+
+// parts of a guest's verification, what rests on the kernel's events and state first.
+var parts = []part{
+	{"verify-kernel", []string{"churn", "storm", "pins", "inherit", "internal", "callback", "cgo"}, 300 * time.Second},
+	{"verify-programs", []string{"programs", "source"}, 420 * time.Second},
+	{"verify-rest", nil, 210 * time.Second},
+}
+
+const (
+	verifyGrace = 60 * time.Second // for the experiment at hand to end
+	verifyGuest = 18 * time.Minute // with the time that the guest takes to boot, and the text to get out by the serial line
+)
+
+// divide gives each part its ids of those that are wanted; only is empty for all.
+func divide(only string) [][]string {
+	wanted := strings.Split(only, ",")
+	ids := make([][]string, len(parts))
+	for _, st := range contract.Statements() {
+		if only != "" && !slices.Contains(wanted, st.ID) {
+			continue
+		}
+		i := slices.IndexFunc(parts, func(p part) bool {
+			return p.experiments == nil || slices.ContainsFunc(st.Experiments(), func(x string) bool { return slices.Contains(p.experiments, x) })
+		})
+		ids[i] = append(ids[i], st.ID)
+	}
+	return ids
+}
+
+// verification is the plan of --verify. Guests have no C compiler, so the workload with C comes along, linked statically; the rest is built
+// into pinwatch.
+func verification(dir, only string) (files []guestFile, steps []plan.Step, err error) {
+	f, err := build(runtime.GOARCH, dir, "pinwatch", "build", "-ldflags=-X main.version="+version(), "./cmd/pinwatch")
+	if err != nil {
+		return nil, nil, err
+	}
+	files = append(files, f)
+	if _, err := exec.LookPath("gcc"); err == nil {
+		f, err := buildWithC(dir, "cgoworkload", "./internal/workload/cmd/cgoworkload")
+		if err != nil {
+			return nil, nil, err
+		}
+		files = append(files, f)
+	}
+	for i, ids := range divide(only) {
+		if len(ids) > 0 {
+			steps = append(steps, plan.Step{Name: parts[i].step, Dir: "/tmp", Argv: []string{"pinwatch", "verify", "-o", "json", "--only", strings.Join(ids, ",")},
+				Timeout: parts[i].limit, Grace: verifyGrace, Document: true})
+		}
+	}
+	if steps == nil {
+		return nil, nil, fmt.Errorf("--only %s: no such statement", only)
+	}
+	return files, steps, nil
+}
+
+// version is this tree's, as make build has it.
+func version() string {
+	out, err := exec.Command("git", "describe", "--tags", "--always", "--dirty").Output()
+	if err != nil {
+		return "devel"
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// verdicts notes what each guest said, prints it, and returns errFailed if a part of one said nothing. The extra kernels have no column.
+func verdicts(w io.Writer, picked []kernel, ran []result, o options) error {
+	var summaries []results.Summary
+	var failed error
+	for i, r := range ran {
+		v, err := r.verdicts()
+		if v != nil && o.only == "" && !picked[i].extra {
+			err = errors.Join(err, keep(picked[i], r.release, v))
+		}
+		if err != nil {
+			fmt.Fprintf(w, "%s: FAILED: %v; all it said is in %s\n", picked[i].name, err, logPath(picked[i]))
+			failed = errFailed
+		}
+		if v == nil {
+			continue
+		}
+		summaries = append(summaries, results.Summarize(title(r.release), v))
+	}
+	fmt.Fprint(w, results.Overview(summaries))
+	return failed
+}
+
+// Exit codes of pinwatch verify with verdicts: all hold, some are refuted or out of range, some are inconclusive.
+var verifyExits = map[int]bool{0: true, 3: true, 4: true}
+
+// verdicts joins what the guest's parts printed, and says what is wrong with the others. The guest has ended itself, or the text may have been
+// cut.
+func (r result) verdicts() (*results.Verdicts, error) {
+	switch {
+	case r.release == "":
+		return nil, errors.New("did not boot")
+	case !r.ended:
+		return nil, errors.New("did not end")
+	}
+	var said []*results.Verdicts
+	var failed []error
+	for _, p := range parts {
+		exit, ran := r.exits[p.step]
+		if !ran {
+			continue
+		}
+		v, err := r.part(p.step, exit)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", p.step, err))
+			continue
+		}
+		said = append(said, v)
+	}
+	if said == nil {
+		return nil, cmp.Or(errors.Join(failed...), errors.New("no verdicts"))
+	}
+	return results.Join(said), errors.Join(failed...)
+}
+
+// part is what one part printed.
+func (r result) part(step string, exit int) (*results.Verdicts, error) {
+	if !verifyExits[exit] {
+		return nil, fmt.Errorf("exit %d", exit)
+	}
+	var document json.RawMessage
+	if err := decodeDocument(r.output[step], &document); err != nil {
+		return nil, err
+	}
+	v, err := results.Decode(document)
+	if err != nil {
+		return nil, err
+	}
+	if v.Host.Kernel == nil || *v.Host.Kernel != r.release {
+		return nil, errors.New("the verdicts are of another kernel")
+	}
+	return v, nil
+}
+
+// keep notes a kernel's verdicts and renews the tables.
+func keep(k kernel, release string, v *results.Verdicts) error {
+	if err := results.Keep(column(k), title(release), "scripts/kernel-matrix --verify", v); err != nil {
+		return err
+	}
+	var columns []results.Column
+	for _, k := range kernels {
+		if !k.extra {
+			columns = append(columns, column(k))
+		}
+	}
+	return results.Show(block, columns)
+}
+
+func column(k kernel) results.Column {
+	return results.Column{Key: "linux-" + strings.TrimSuffix(k.name, ".x"), Title: "Linux " + k.name}
+}
+
+var seriesRE = regexp.MustCompile(`^\d+\.\d+`)
+
+// title is Linux 6.12 for 6.12.43-cloud-amd64.
+func title(release string) string { return "Linux " + seriesRE.FindString(release) }

@@ -1,0 +1,22 @@
+package packages
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestList(t *testing.T) {
+	list, err := List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []Package{
+		{Path: Module + "/loader", LoadsBPF: true, Kernel: true, Concurrent: true},
+		{Path: Module + "/internal/testenv", Kernel: true, Concurrent: true},
+		{Path: Module + "/internal/stats"},
+	} {
+		if !slices.Contains(list, want) {
+			t.Errorf("no %+v in %+v", want, list)
+		}
+	}
+}
