@@ -2,7 +2,7 @@ package verify
 
 import (
 	"github.com/pinwatch/pinwatch/internal/contract"
-	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
 
 // withC gives the command line of the workload that is linked with C, which takes a Go toolchain and a C compiler.
@@ -20,7 +20,7 @@ func cgo(r *run) error {
 	if err != nil {
 		return err
 	}
-	var calls workload.CCalls
+	var calls trial.CCalls
 	if err := r.trialAs(program, nil, &calls, "cgocalls"); err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func cgo(r *run) error {
 	for name, v := range ratios {
 		r.Samples[name] = contract.NewSample("ratio", v)
 	}
-	var blocking workload.Retake
+	var blocking trial.Retake
 	if err := r.trialAs(program, nil, &blocking, "cgoretake", "-n", "12", "-block", "50ms"); err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func cgo(r *run) error {
 }
 
 // sound leaves out a batch in which the goroutine changed thread: its CPU time is then of two threads.
-func sound(c workload.Cost) bool { return c.CPU > 0 && c.CPU <= 1.05*c.Wall }
+func sound(c trial.Cost) bool { return c.CPU > 0 && c.CPU <= 1.05*c.Wall }
 
 // callback looks at the threads of calls from C threads into Go.
 func callback(r *run) error {
@@ -60,12 +60,12 @@ func callback(r *run) error {
 	if err != nil {
 		return err
 	}
-	var a workload.Callbacks
+	var a trial.Callbacks
 	if err := r.trialAs(program, nil, &a, "callbacks"); err != nil {
 		return err
 	}
 	for _, c := range a.Calls {
-		if !c.OwnThread {
+		if !c.CThread {
 			continue
 		}
 		r.add("looks", int64(c.Stretch.Samples))

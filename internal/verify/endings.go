@@ -3,7 +3,7 @@ package verify
 import (
 	"time"
 
-	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
 
 // endings are the experiments about the end of a lock and of who holds it.
@@ -28,7 +28,7 @@ var ways = map[string]struct {
 }
 
 func exits(r *run) error {
-	var a workload.Exits
+	var a trial.Exits
 	if err := r.trial(&a, "exits"); err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func exits(r *run) error {
 }
 
 func reuse(r *run) error {
-	var a workload.Reuse
+	var a trial.Reuse
 	if err := r.trial(&a, "reuse"); err != nil {
 		return err
 	}
@@ -83,12 +83,12 @@ func reuse(r *run) error {
 			r.add("reused", 1)
 		}
 	}
-	var p workload.Parked
+	var p trial.Parked
 	if err := r.trial(&p, "parked"); err != nil {
 		return err
 	}
 	for _, thread := range p.Released {
-		if thread.Looks == 0 { // nobody wanted one
+		if thread.Checks == 0 { // nobody wanted one
 			continue
 		}
 		r.add("unlocks", 1)
@@ -103,7 +103,7 @@ func reuse(r *run) error {
 const short = "20us"
 
 func retake(r *run) error {
-	var long, brief workload.Retake
+	var long, brief trial.Retake
 	if err := r.trial(&long, "retake", "-n", "12", "-block", "50ms"); err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func retake(r *run) error {
 	return nil
 }
 
-func (r *run) call(round workload.RetakeRound, kind string) {
+func (r *run) call(round trial.RetakeRound, kind string) {
 	r.add(kind+"_calls", 1)
 	r.add("looks", 1)
 	if round.Other < round.Leave {

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
-	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
 
 // loops are the experiments with loops that only a signal interrupts.
@@ -26,7 +26,7 @@ const leastLeft = 10 * time.Millisecond
 // tight counts the stops of the world that came in the middle of a locked loop, and those of them that were over before it was. Tries that
 // others on the machine spoilt are made up for by further trials, all of whose tries count.
 func (r *run) tight(env []string, args ...string) error {
-	var a workload.Tight
+	var a trial.Tight
 	err := repeated(func() (tried, spoilt int64, err error) {
 		if err := r.trialAs(r.lab.Program, env, &a, append([]string{"tight"}, args...)...); err != nil {
 			return 0, 0, err
@@ -65,7 +65,7 @@ type tries struct{ tried, interrupted, spoilt int64 }
 
 // triesOf sorts the stops by the chunks they came in. A stop is a try if so much of its chunk was left that the loop's own work was enough:
 // without what the loop, and who asked for the stop, waited for a CPU. Whether it was in time has no say in that.
-func triesOf(a *workload.Tight) (t tries) {
+func triesOf(a *trial.Tight) (t tries) {
 	for _, l := range a.Loops {
 		if l.Disturb != "stop" || !l.Locked {
 			continue
@@ -90,7 +90,7 @@ func triesOf(a *workload.Tight) (t tries) {
 }
 
 func slicesOfTime(r *run) error {
-	var a workload.Slices
+	var a trial.Slices
 	if err := r.trial(&a, "slices", "-rounds", "12", "-length", "500ms"); err != nil {
 		return err
 	}

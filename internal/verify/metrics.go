@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
 
 // metrics are the experiments with what the runtime tells of itself.
@@ -21,7 +21,7 @@ const specifiedMetric = "/sched/threads:threads"
 
 // metricNames looks for the metric among those that the release lists.
 func metricNames(r *run) error {
-	var a workload.Counts
+	var a trial.Counts
 	if err := r.trial(&a, "counts", "-n", "1", "-settle", "0"); err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func metricNames(r *run) error {
 }
 
 func counters(r *run) error {
-	var a workload.Counts
+	var a trial.Counts
 	if err := r.trial(&a, "counts", "-settle", "30ms"); err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func counters(r *run) error {
 }
 
 // count compares the metric with the kernel's threads at the steps that tell of one moment; a thread on its way is in one of the two only.
-func (r *run) count(a *workload.Counts) {
+func (r *run) count(a *trial.Counts) {
 	first, last := a.Steps[0], a.Steps[len(a.Steps)-1]
 	r.add("pins_added", int64(last.Pins-first.Pins))
 	r.add("goroutines_added", int64(last.Goroutines-first.Goroutines))
@@ -67,7 +67,7 @@ func (r *run) count(a *workload.Counts) {
 
 // latency compares how long goroutines waited to run, by the runtime's histogram, with all workers locked and with none.
 func latency(r *run) error {
-	var a workload.Overpin
+	var a trial.Overpin
 	if err := r.trial(&a, "overpin"); err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func latency(r *run) error {
 }
 
 // middle is the geometric middle of a bucket in ns, or its finite end.
-func middle(b workload.Bucket) float64 {
+func middle(b trial.Bucket) float64 {
 	const ns = 1e9
 	switch {
 	case b.From == nil && b.To == nil:
@@ -104,7 +104,7 @@ func middle(b workload.Bucket) float64 {
 }
 
 func labels(r *run) error {
-	var a workload.Labels
+	var a trial.Labels
 	if err := r.trial(&a, "labels"); err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func labels(r *run) error {
 var schedLine = regexp.MustCompile(`^SCHED \d+ms:`)
 
 func schedtrace(r *run) error {
-	var a workload.SchedTrace
+	var a trial.SchedTrace
 	if err := r.trial(&a, "schedtrace"); err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
 	"github.com/pinwatch/pinwatch/internal/testenv"
@@ -167,20 +166,5 @@ func TestSources(t *testing.T) {
 		if !slices.Contains([]string{"good", "bad"}, kind) {
 			t.Errorf("%s is neither good nor bad", f.Name())
 		}
-	}
-}
-
-// A workload may end long after the last line that was waited for: its account is still taken from it.
-func TestEndAfterLongWatch(t *testing.T) {
-	r := &run{Context: t.Context(), lab: lab(t)}
-	p, err := r.start("idle")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.pipe.SetReadDeadline(time.Now().Add(-time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.end(); err != nil {
-		t.Error(err)
 	}
 }

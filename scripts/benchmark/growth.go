@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pinwatch/pinwatch/internal/workload/client"
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
@@ -94,7 +95,7 @@ func (b *bench) grown(ctx context.Context, l load, repeats int, length time.Dura
 	if err != nil {
 		return g, err
 	}
-	defer func() { err = errors.Join(err, w.Stop()) }()
+	defer func() { err = errors.Join(err, w.End()) }()
 	took := make([][]time.Duration, 1+len(others))
 	for i := range repeats {
 		for j, flag := range others {
@@ -113,7 +114,7 @@ func (b *bench) grown(ctx context.Context, l load, repeats int, length time.Dura
 }
 
 // attachOnce attaches; to stay is to measure.
-func (b *bench) attachOnce(ctx context.Context, w *measure.Workload, command []string, stay bool, length time.Duration, g *grown,
+func (b *bench) attachOnce(ctx context.Context, w *client.Process, command []string, stay bool, length time.Duration, g *grown,
 	took *[]time.Duration) error {
 	dir, err := os.MkdirTemp(b.dir, "growth-*")
 	if err != nil {

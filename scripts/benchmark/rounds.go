@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/client"
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
@@ -77,7 +78,7 @@ func (b *bench) rounds(ctx context.Context, a activity, n int, length time.Durat
 func (b *bench) turn(ctx context.Context, a activity, t *taken, length time.Duration) error {
 	var before, used time.Duration
 	var ops float64
-	o, err := b.observed(ctx, a, t.peer, func(w *measure.Workload, o *measure.Observer) error {
+	o, err := b.observed(ctx, a, t.peer, func(w *client.Process, o *measure.Observer) error {
 		targetBefore, err := measure.CPUTime(w.PID)
 		if err != nil {
 			return err
@@ -118,7 +119,7 @@ func (b *bench) turn(ctx context.Context, a activity, t *taken, length time.Dura
 
 // accounted is one more observation, for what the peer's programs cost in the kernel: the account itself would spoil a turn.
 func (b *bench) accounted(ctx context.Context, a activity, t *taken, length time.Duration) error {
-	_, err := b.observed(ctx, a, t.peer, func(w *measure.Workload, o *measure.Observer) error {
+	_, err := b.observed(ctx, a, t.peer, func(w *client.Process, o *measure.Observer) error {
 		programs, err := measure.AccountPrograms(o.PID)
 		if err != nil {
 			return err
@@ -142,7 +143,7 @@ func (b *bench) accounted(ctx context.Context, a activity, t *taken, length time
 // observed starts the workload, waiting, and the peer, has see do something with them, and ends both. It returns the observer,
 // which is nil where there is none.
 func (b *bench) observed(ctx context.Context, a activity, p *peer,
-	see func(*measure.Workload, *measure.Observer) error) (o *measure.Observer, err error) {
+	see func(*client.Process, *measure.Observer) error) (o *measure.Observer, err error) {
 	dir, err := os.MkdirTemp(b.dir, "turn-*")
 	if err != nil {
 		return nil, err
@@ -155,7 +156,7 @@ func (b *bench) observed(ctx context.Context, a activity, p *peer,
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, w.Stop()) }()
+	defer func() { err = errors.Join(err, w.End()) }()
 	if p.command != nil {
 		if o, err = measure.Observe(ctx, p.filled(p.command, w.PID, dir, b.pinwatch), p.ready(w.PID, dir)); err != nil {
 			return nil, err
@@ -169,7 +170,7 @@ func (b *bench) observed(ctx context.Context, a activity, p *peer,
 }
 
 // act lets the workload work for a while.
-func act(ctx context.Context, w *measure.Workload, length time.Duration) (*workload.Account, time.Duration, error) {
+func act(ctx context.Context, w *client.Process, length time.Duration) (*workload.Account, time.Duration, error) {
 	began := time.Now()
 	if err := w.Go(); err != nil {
 		return nil, 0, err

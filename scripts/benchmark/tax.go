@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pinwatch/pinwatch/internal/workload/client"
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
@@ -46,7 +47,7 @@ func (b *bench) tax(ctx context.Context) (string, error) {
 			if t.skipped != "" {
 				continue
 			}
-			_, err := b.observed(ctx, activity{args: []string{"idle"}}, t.peer, func(*measure.Workload, *measure.Observer) error {
+			_, err := b.observed(ctx, activity{args: []string{"idle"}}, t.peer, func(*client.Process, *measure.Observer) error {
 				t.ownNS = append(t.ownNS, perCall())
 				return nil
 			})
