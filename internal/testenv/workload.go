@@ -99,7 +99,7 @@ func (p *Proc) Stderr() string { return p.process.Stderr() }
 // Threads lists the live threads of the process from the kernel, in no order.
 func (p *Proc) Threads() []int32 {
 	p.t.Helper()
-	tids, err := threads(p.PID)
+	tids, err := Threads(p.PID)
 	p.check(err)
 	return tids
 }

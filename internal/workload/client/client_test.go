@@ -75,7 +75,8 @@ func TestTrial(t *testing.T) {
 // A workload that fails is reported with what it printed on stderr.
 func TestFailure(t *testing.T) {
 	_, err := Start(t.Context(), options(), "churn", "-rate", "none")
-	if err == nil || !strings.Contains(err.Error(), "workload churn: read: EOF: ") || !strings.Contains(err.Error(), "invalid value") {
+	if err == nil || !strings.Contains(err.Error(), "workload churn: read: EOF: ") ||
+		!strings.Contains(err.Error(), "invalid value") {
 		t.Errorf("%v", err)
 	}
 	if _, err := Start(t.Context(), Options{Program: []string{"/no/such/program"}}, "idle"); err == nil {

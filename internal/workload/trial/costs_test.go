@@ -5,11 +5,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
 
 func testGrow(t *testing.T) {
 	for _, flag := range []string{"", "-skip-lock", "-unlock"} {
-		a := perform(t, &Grow{}, append([]string{"grow", "-steps", "6", "-rounds", "2", "-n", "16"}, strings.Fields(flag)...)...)
+		a := perform(t, &trial.Grow{}, strings.Fields("grow -steps 6 -rounds 2 -n 16 "+flag)...)
 		if len(a.Steps) != 7 || len(a.Bursts) != 4 {
 			t.Fatalf("%s: %d steps, %d bursts", flag, len(a.Steps), len(a.Bursts))
 		}
@@ -19,7 +21,8 @@ func testGrow(t *testing.T) {
 				t.Errorf("%s: step %+v", flag, s)
 			}
 		}
-		if grown := last.Tasks >= 6+2; flag != "-skip-lock" && !grown { // a thread for each, the template thread, somebody to wait for them
+		// There is a thread for each, the template thread, and one that waits for them.
+		if grown := last.Tasks >= 6+2; flag != "-skip-lock" && !grown {
 			t.Errorf("%s: %d threads, then %d", flag, first.Tasks, last.Tasks)
 		}
 		var born [4]int
@@ -29,21 +32,23 @@ func testGrow(t *testing.T) {
 		if flag == "" && slices.Min(born[1:]) == 0 { // the threads of the burst before have died
 			t.Errorf("new threads: %v", born)
 		}
-		if flag == "-skip-lock" && born[2] > 2 || flag == "-unlock" && born[3] > 2 { // the runtime may start one or two for its own ends
+		// The runtime may start one or two for itself.
+		if flag == "-skip-lock" && born[2] > 2 || flag == "-unlock" && born[3] > 2 {
 			t.Errorf("%s: new threads: %v", flag, born)
 		}
 	}
 }
 
 // checkBurst returns how many goroutines of the burst were the first on a new thread.
-func checkBurst(t *testing.T, flag string, b GrowBurst, i int) (born int) {
+func checkBurst(t *testing.T, flag string, b trial.GrowBurst, i int) (born int) {
 	t.Helper()
 	if b.Kind != []string{"channel", "syscall"}[i%2] || len(b.Pins) != 16 || b.Start >= b.End || b.Tasks != len(b.After) {
 		t.Errorf("%s: burst %+v", flag, b)
 	}
 	tids := map[int]bool{}
 	for _, p := range b.Pins {
-		if p.Made < b.Start || p.First < p.Made || p.Locked < p.First || p.Blocking < p.Locked || p.New && slices.Contains(b.Before, p.TID) {
+		if p.Made < b.Start || p.First < p.Made || p.Locked < p.First || p.Blocking < p.Locked ||
+			p.New && slices.Contains(b.Before, p.TID) {
 			t.Errorf("%s: pin %+v", flag, p)
 		}
 		if tids[p.TID] && flag != "-skip-lock" {
@@ -60,7 +65,7 @@ func checkBurst(t *testing.T, flag string, b GrowBurst, i int) (born int) {
 func testLockCost(t *testing.T) {
 	fastest := map[string]float64{}
 	for _, flag := range []string{"", "-skip-lock", "-slow 20000"} {
-		a := perform(t, &LockCost{}, append([]string{"lockcost", "-n", "20", "-batch", "20", "-firsts", "3"}, strings.Fields(flag)...)...)
+		a := perform(t, &trial.LockCost{}, strings.Fields("lockcost -n 20 -batch 20 -firsts 3 "+flag)...)
 		if len(a.Lock) != 20 || len(a.Unlock) != 20 || len(a.Pair) != 20 || len(a.Empty) != 20 || len(a.Firsts) != 3 {
 			t.Fatalf("%s: %+v", flag, a)
 		}
@@ -83,7 +88,8 @@ func testLockCost(t *testing.T) {
 	}
 }
 
-// linkedWithC says whether this program is, as by the race detector: the runtime then has its template thread from the start.
+// linkedWithC reports whether this program is linked with C, as with the race detector. The runtime then has its
+// template thread from the start.
 func linkedWithC(t *testing.T) bool {
 	t.Helper()
 	maps, err := os.ReadFile("/proc/self/maps")
@@ -95,7 +101,7 @@ func linkedWithC(t *testing.T) bool {
 
 func testTax(t *testing.T) {
 	for _, flag := range []string{"", "-skip-lock"} {
-		a := perform(t, &Tax{}, append([]string{"tax", "-n", "10"}, strings.Fields(flag)...)...)
+		a := perform(t, &trial.Tax{}, strings.Fields("tax -n 10 "+flag)...)
 		if len(a.Rounds) != 30 || a.Batch != 200 {
 			t.Fatalf("%s: %d rounds of %d", flag, len(a.Rounds), a.Batch)
 		}
@@ -104,7 +110,7 @@ func testTax(t *testing.T) {
 			if r.Locked != i%3 || r.Wall <= 0 || r.CPU < 0 || r.Start < a.Start {
 				t.Errorf("%s: %+v", flag, r)
 			}
-			waits[r.Locked] += r.Waits
+			waits[r.Locked] += r.Voluntary
 		}
 		// Each hand-off to or from a locked goroutine parks a thread.
 		if dear := waits[2] > 10*200 && waits[1] > 10*200; dear != (flag == "") || waits[0] > 10*200 {

@@ -3,6 +3,8 @@ package trial_test
 import (
 	"strings"
 	"testing"
+
+	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
 
 func testExits(t *testing.T) {
@@ -16,8 +18,8 @@ func testExits(t *testing.T) {
 		{"-skip-unlock", true, true, 2},
 		{"-recover", true, false, 0},
 	} {
-		a := perform(t, &Exits{}, append([]string{"exits", "-n", "2", "-watch", "300ms"}, strings.Fields(c.flag)...)...)
-		if len(a.Exits) != 2*len(exitKinds()) {
+		a := perform(t, &trial.Exits{}, strings.Fields("exits -n 2 -watch 300ms "+c.flag)...)
+		if len(a.Exits) != 2*8 {
 			t.Fatalf("%s: %d exits", c.flag, len(a.Exits))
 		}
 		for _, e := range a.Exits {
@@ -40,21 +42,22 @@ func testExits(t *testing.T) {
 	}
 }
 
-func checkPanic(t *testing.T, flag string, p ExitProcess, status int) {
+func checkPanic(t *testing.T, flag string, p trial.ExitProcess, status int) {
 	t.Helper()
 	locked := strings.Contains(p.Stderr, "[running, locked to thread]")
-	if p.How != "panic" || p.Status != status || strings.Contains(p.Stderr, "panic: meant") != (status != 0) || locked != (status != 0 && flag != "-skip-lock") {
+	if p.How != "panic" || p.Status != status || strings.Contains(p.Stderr, "panic: meant") != (status != 0) ||
+		locked != (status != 0 && flag != "-skip-lock") {
 		t.Errorf("%s: %+v: want status %d", flag, p, status)
 	}
 }
 
-func checkGoexit(t *testing.T, flag string, p ExitProcess, wedged bool) {
+func checkGoexit(t *testing.T, flag string, p trial.ExitProcess, wedged bool) {
 	t.Helper()
 	if p.How != "goexit from main" || p.Signal != 9 || p.Main == nil {
 		t.Fatalf("%s: %+v", flag, p)
 	}
 	m := p.Main
-	if !m.Alive || m.Looks == 0 || wedged && (m.TID != m.PID || m.State != "S" || m.Visits != 0) {
+	if !m.Alive || m.Checks == 0 || wedged && (m.TID != m.PID || m.State != "S" || m.Visits != 0) {
 		t.Errorf("%s: %+v: want the main thread parked for ever: %t", flag, *m, wedged)
 	}
 }
@@ -65,17 +68,17 @@ func testReuse(t *testing.T) {
 		if skip {
 			args = append(args, "-skip-unlock")
 		}
-		a := perform(t, &Reuse{}, args...)
+		a := perform(t, &trial.Reuse{}, args...)
 		if len(a.Rounds) != 12 {
 			t.Fatalf("%d rounds", len(a.Rounds))
 		}
 		var reused, dead int
-		var looks uint64
+		var checks uint64
 		for _, r := range a.Rounds {
 			if r.Before != 0 || r.TID == a.PID || r.Until <= r.Unlocking {
 				t.Errorf("round %+v", r)
 			}
-			looks += r.Looks
+			checks += r.Checks
 			if f := r.First; f != nil {
 				reused++
 				if f.TID != r.TID || f.GoID == r.GoID || f.At > r.Until {
@@ -86,8 +89,8 @@ func testReuse(t *testing.T) {
 				dead++
 			}
 		}
-		if looks == 0 {
-			t.Error("nobody looked")
+		if checks == 0 {
+			t.Error("no other goroutine checked its thread")
 		}
 		if skip && (reused > 0 || dead == 0 || dead > 6) || !skip && (reused == 0 || dead > 0) {
 			t.Errorf("unlock skipped: %t: %d threads reused, %d dead", skip, reused, dead)
@@ -100,17 +103,19 @@ func testRetake(t *testing.T) {
 		flags        string
 		lock, blocks bool
 	}{{"", true, true}, {"-park", true, false}, {"-park -skip-lock", false, false}} {
-		a := perform(t, &Retake{}, append([]string{"retake", "-n", "5"}, strings.Fields(c.flags)...)...)
+		a := perform(t, &trial.Retake{}, strings.Fields("retake -n 5 "+c.flags)...)
 		if len(a.Rounds) != 20 {
 			t.Fatalf("%d rounds", len(a.Rounds))
 		}
-		same := map[bool]int{} // rounds with both goroutines on one thread, by whether the first was locked
+		// Rounds in which the other goroutine ran on the thread of the first while that was in its call, by whether the
+		// first was locked.
+		same := map[bool]int{}
 		for _, r := range a.Rounds {
 			if r.Enter == 0 || r.Other == 0 || r.Leave < r.Enter || r.Locked && c.lock && r.TID != r.After ||
 				c.blocks && r.Kind == "pipe" && r.Other > r.Leave {
 				t.Errorf("%s: %+v", c.flags, r)
 			}
-			if r.OtherTID == r.TID {
+			if r.OtherTID == r.TID && r.Other < r.Leave {
 				same[r.Locked]++
 			}
 		}

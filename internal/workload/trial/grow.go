@@ -128,7 +128,7 @@ func growSteps(n int, settle time.Duration, skip bool) ([]GrowStep, error) {
 	return steps, nil
 }
 
-// growBurst returns when the threads that ended with the burst, if any, have left the process.
+// growBurst returns when the threads that ended with the burst have left the process, and those that stay are idle.
 func growBurst(block Block, n int, skip, unlock bool, settle time.Duration) (GrowBurst, error) {
 	g := GrowBurst{Kind: block.Kind, Pins: make([]GrowPin, n)}
 	var fds [2]int // its end wakes those in a read
@@ -175,6 +175,8 @@ func growBurst(block Block, n int, skip, unlock bool, settle time.Duration) (Gro
 	g.sort()
 	if !skip && !unlock {
 		g.await()
+	} else if err == nil {
+		err = awaitIdle()
 	}
 	return g, err
 }
@@ -191,6 +193,13 @@ func (g *GrowBurst) sort() {
 		p.New = !known[p.TID]
 		known[p.TID] = true
 	}
+}
+
+// awaitIdle waits a while for the threads whose goroutines have ended to sleep. The runtime uses a thread again only once
+// it is idle.
+func awaitIdle() error {
+	_, err := probe.Bracketed(calmTries, calmPause, probe.Sleepers, func() error { return nil })
+	return err
 }
 
 // await waits a while for the threads of the goroutines that ended while locked to leave the process.

@@ -1,9 +1,13 @@
 package trial_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/pinwatch/pinwatch/internal/workload/trial"
+)
 
 func testSlices(t *testing.T) {
-	a := perform(t, &Slices{}, "slices", "-rounds", "4", "-length", "300ms")
+	a := perform(t, &trial.Slices{}, "slices", "-rounds", "4", "-length", "300ms")
 	if len(a.Rounds) != 4 {
 		t.Fatalf("%d rounds", len(a.Rounds))
 	}
@@ -15,7 +19,7 @@ func testSlices(t *testing.T) {
 		cycles += len(r.Cycles)
 		for _, ns := range r.Cycles {
 			if ns < 0 || ns > a.End-a.Start {
-				t.Errorf("%d ns that nobody ran, of %d", ns, a.End-a.Start)
+				t.Errorf("%d ns without a loop, of %d", ns, a.End-a.Start)
 			}
 		}
 	}
@@ -25,7 +29,7 @@ func testSlices(t *testing.T) {
 }
 
 func testParked(t *testing.T) {
-	a := perform(t, &Parked{}, "parked", "-rounds", "2", "-threads", "4")
+	a := perform(t, &trial.Parked{}, "parked", "-rounds", "2", "-threads", "4", "-watch", "200ms")
 	if len(a.Released) != 8 {
 		t.Fatalf("%d threads", len(a.Released))
 	}
@@ -38,8 +42,8 @@ func testParked(t *testing.T) {
 		if r.First != nil && (r.First.At < r.Released || r.First.TID != r.TID) {
 			t.Errorf("visited before it was free, or another: %+v, %+v", r, *r.First)
 		}
-		if r.Released < a.Start || r.Looks == 0 {
-			t.Errorf("nobody looked: %+v", r)
+		if r.Released < a.Start || r.Checks == 0 {
+			t.Errorf("no other goroutine checked its thread: %+v", r)
 		}
 	}
 }

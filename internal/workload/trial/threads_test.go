@@ -5,11 +5,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pinwatch/pinwatch/internal/workload/probe"
+	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
 
 func testTight(t *testing.T) {
 	for _, flag := range []string{"", "-skip-lock", "-with-calls"} {
-		a := perform(t, &Tight{}, append([]string{"tight", "-rounds", "1", "-chunks", "4", "-chunk", "30ms"}, strings.Fields(flag)...)...)
+		a := perform(t, &trial.Tight{}, strings.Fields("tight -rounds 1 -chunks 4 -chunk 30ms "+flag)...)
 		checkLoops(t, flag, a, flag != "-skip-lock")
 		if inside(a) == 0 {
 			t.Errorf("%s: the world never stopped inside a chunk", flag)
@@ -17,19 +20,22 @@ func testTight(t *testing.T) {
 	}
 }
 
-// checkLoops wants of each kind a loop that did all its chunks.
-func checkLoops(t *testing.T, what string, a *Tight, lock bool) {
+// checkLoops fails the test unless there is a loop of each kind that did all its chunks.
+func checkLoops(t *testing.T, what string, a *trial.Tight, lock bool) {
 	t.Helper()
 	if len(a.Loops) != 6 {
 		t.Fatalf("%s: %d loops", what, len(a.Loops))
 	}
 	for i, l := range a.Loops {
-		if l.Disturb != []string{"none", "stop", "gc"}[i/2] || l.Locked != (i%2 == 0) || len(l.Chunks) != 4 || l.Disturb == "none" && len(l.Stops) != 0 {
+		if l.Disturb != []string{"none", "stop", "gc"}[i/2] || l.Locked != (i%2 == 0) || len(l.Chunks) != 4 ||
+			l.Disturb == "none" && len(l.Stops) != 0 {
 			t.Errorf("%s: loop %+v", what, l)
 		}
 		end := a.Start
 		for _, c := range l.Chunks {
-			if c.From < end || c.To <= c.From || l.Locked && lock && c.TID != l.TID || c.CPU > c.To-c.From+1e6 || l.Locked && lock && c.Wait < 0 { // clocks are read one after the other
+			// The clocks are read one after the other, hence the millisecond.
+			if c.From < end || c.To <= c.From || c.CPU > c.To-c.From+1e6 ||
+				l.Locked && lock && (c.TID != l.TID || c.Wait < 0) {
 				t.Errorf("%s: chunk %+v of the loop on thread %d", what, c, l.TID)
 			}
 			end = c.To
@@ -42,10 +48,10 @@ func checkLoops(t *testing.T, what string, a *Tight, lock bool) {
 	}
 }
 
-// TestLoopsWithoutPreemption wants the loops to end all the same, and nobody to stop the world inside a chunk.
+// Without preemption by signals the loops still end, and the world never stops inside a chunk.
 func TestLoopsWithoutPreemption(t *testing.T) {
 	t.Setenv("GODEBUG", "asyncpreemptoff=1")
-	a := perform(t, &Tight{}, "tight", "-rounds", "1", "-chunks", "4", "-chunk", "30ms")
+	a := perform(t, &trial.Tight{}, "tight", "-rounds", "1", "-chunks", "4", "-chunk", "30ms")
 	checkLoops(t, "asyncpreemptoff", a, true)
 	if a.Debug != "asyncpreemptoff=1" {
 		t.Errorf("GODEBUG is %q in the account", a.Debug)
@@ -53,13 +59,14 @@ func TestLoopsWithoutPreemption(t *testing.T) {
 	if n := inside(a); n > 0 {
 		t.Errorf("the world stopped inside a chunk %d times", n)
 	}
-	if a = perform(t, &Tight{}, "tight", "-rounds", "1", "-chunks", "4", "-chunk", "30ms", "-with-calls"); inside(a) == 0 {
+	a = perform(t, &trial.Tight{}, "tight", "-rounds", "1", "-chunks", "4", "-chunk", "30ms", "-with-calls")
+	if inside(a) == 0 {
 		t.Error("the world never stopped inside a chunk with calls")
 	}
 }
 
 // inside counts the stops that began and ended inside one chunk.
-func inside(a *Tight) (n int) {
+func inside(a *trial.Tight) (n int) {
 	for _, l := range a.Loops {
 		for _, s := range l.Stops {
 			for _, c := range l.Chunks {
@@ -72,13 +79,16 @@ func inside(a *Tight) (n int) {
 	return n
 }
 
+const schedBatch = 3 // SCHED_BATCH, include/uapi/linux/sched.h
+
 func testInherit(t *testing.T) {
 	for _, flag := range []string{"", "-skip-lock", "-alter", "-no-push"} {
-		a := perform(t, &Inherit{}, append([]string{"inherit", "-n", "2", "-looks", "200"}, strings.Fields(flag)...)...)
+		a := perform(t, &trial.Inherit{}, strings.Fields("inherit -n 2 -samples 200 "+flag)...)
 		if len(a.Kept) != 2 || len(a.Born) != 12 || len(a.All) < 12 || a.Origin.Error+a.Other.Error != "" {
 			t.Fatalf("%s: %+v", flag, a)
 		}
-		if same(a.Origin, a.Other) || *a.Other.Nice != *a.Origin.Nice+1 || len(a.Other.CPUs) != 1 || *a.Other.Policy != probe.SchedBatch {
+		if same(a.Origin, a.Other) || *a.Other.Nice != *a.Origin.Nice+1 || len(a.Other.CPUs) != 1 ||
+			*a.Other.Policy != schedBatch {
 			t.Errorf("%s: the thread was %+v, then altered to %+v", flag, a.Origin, a.Other)
 		}
 		others := 0
@@ -99,9 +109,10 @@ func testInherit(t *testing.T) {
 	}
 }
 
-func checkKept(t *testing.T, flag string, k KeptThread, locked bool) {
+func checkKept(t *testing.T, flag string, k trial.KeptThread, locked bool) {
 	t.Helper()
-	if k.Locked != locked || (locked && flag != "-skip-lock") != (len(k.TIDs) == 1) || len(k.CPUs) == 0 || k.Looks != 200 {
+	if k.Locked != locked || (locked && flag != "-skip-lock") != (len(k.TIDs) == 1) ||
+		len(k.CPUs) == 0 || k.Samples != 200 {
 		t.Errorf("%s: kept %+v", flag, k)
 	}
 	if flag != "-skip-lock" && same(k.Before, k.After) == (flag == "-alter") {
@@ -117,7 +128,7 @@ func checkKept(t *testing.T, flag string, k KeptThread, locked bool) {
 	}
 }
 
-// same says whether two states are the same but for the thread and the time.
+// same reports whether two states are equal apart from the thread and the time.
 func same(a, b probe.ThreadState) bool {
 	a.TID, a.At = b.TID, b.At
 	return reflect.DeepEqual(a, b)

@@ -1,4 +1,4 @@
-package testenv
+package witness
 
 import (
 	"bufio"
@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
 // SwitchEvent is one side of a context switch of an observed thread.
@@ -21,10 +23,10 @@ type SwitchEvent struct {
 	Time int64 // CLOCK_MONOTONIC in ns
 	TID  int32
 	CPU  int
-	In   bool // it came onto the CPU; else it left
-	Dead bool // it left for ever
+	In   bool // a switch-in; otherwise a switch-out
+	Dead bool // the thread's last switch-out
 
-	Runnable bool // it left and wanted to run on
+	Runnable bool // a switch-out of a thread that is still runnable: a preemption
 }
 
 // Waking is a thread being woken, or started for the first time.
@@ -41,24 +43,25 @@ type Birth struct {
 
 // Switches is a bpftrace that reports the context switches of a process's threads.
 type Switches struct {
-	// LastCPU is where each thread that lived at the start ran last: what CountSwitches wants to know of them.
+	// LastCPU is where each thread that lived at the start ran last, for CountSwitches.
 	LastCPU map[int32]int
 
-	// Wakings are the wakings of the threads, and Births those made since the start, by time, once it has been stopped.
+	// Wakings are the wakings of the threads and Births the threads made since the start, by time. They are complete
+	// after Stop.
 	Wakings []Waking
 	Births  []Birth
 
 	t      testing.TB
 	cmd    *exec.Cmd
-	canary *canary
+	marker *marker
 	stderr bytes.Buffer
-	read   chan error // gets the reader's one error, or nil, where bpftrace's output ends
+	read   chan error // the reader's one error, or nil, at the end of bpftrace's output
 	events []SwitchEvent
 	ended  bool
 }
 
-// switchScript has the arguments canary's tid, pid and the statements that make the living threads known. A thread that
-// comes later becomes known when it is made, by clone with CLONE_THREAD (0x10000). 0x30 is EXIT_DEAD | EXIT_ZOMBIE, which sched_switch
+// switchScript has the arguments marker's tid, pid and the statements that add the living threads to @known. A later
+// thread is added when clone makes it with CLONE_THREAD (0x10000). 0x30 is EXIT_DEAD | EXIT_ZOMBIE, which sched_switch
 // shows only for a thread's last switch-out; 0x100 is a thread that was preempted (include/trace/events/sched.h).
 const switchScript = `
 BEGIN { @known[%[1]d] = 1; %[3]s }
@@ -86,12 +89,12 @@ tracepoint:sched:sched_switch {
 END { clear(@known); }
 `
 
-// StartSwitches reports every context switch of the process's threads from when it returns until Stop. The process
-// should be held or quiet while it attaches: LastCPU is right for threads that sleep meanwhile.
+// StartSwitches reports every context switch of the process's threads from its return until Stop. The process should be
+// held or quiet while it attaches: LastCPU is correct for threads that sleep meanwhile.
 func StartSwitches(t testing.TB, pid int) *Switches {
 	t.Helper()
-	Require(t, Bpftrace)
-	living, err := threads(pid)
+	testenv.Require(t, testenv.Bpftrace)
+	living, err := testenv.Threads(pid)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,9 +102,9 @@ func StartSwitches(t testing.TB, pid int) *Switches {
 	for _, tid := range living {
 		fmt.Fprintf(&known, "@known[%d] = 1; ", tid)
 	}
-	s := &Switches{t: t, canary: newCanary(), read: make(chan error, 1), LastCPU: map[int32]int{}}
+	s := &Switches{t: t, marker: newMarker(), read: make(chan error, 1), LastCPU: map[int32]int{}}
 	t.Cleanup(s.kill)
-	s.cmd = exec.Command("bpftrace", "-B", "full", "-e", fmt.Sprintf(switchScript, s.canary.tid, pid, known.String()))
+	s.cmd = exec.Command("bpftrace", "-B", "full", "-e", fmt.Sprintf(switchScript, s.marker.tid, pid, known.String()))
 	s.cmd.Env = append(os.Environ(), "BPFTRACE_PERF_RB_PAGES=4096", "BPFTRACE_MAP_KEYS_MAX=65536")
 	s.cmd.Stderr = &s.stderr
 	stdout, err := s.cmd.StdoutPipe()
@@ -114,12 +117,12 @@ func StartSwitches(t testing.TB, pid int) *Switches {
 	}
 	go func() {
 		err := s.collect(stdout)
-		s.canary.lost() // whoever waits for it, waits in vain
+		s.marker.observerEnded()
 		s.read <- err
 	}()
-	s.sing()
+	s.catchUp()
 
-	if living, err = threads(pid); err != nil {
+	if living, err = testenv.Threads(pid); err != nil {
 		t.Fatal(err)
 	}
 	for _, tid := range living {
@@ -130,17 +133,17 @@ func StartSwitches(t testing.TB, pid int) *Switches {
 	return s
 }
 
-// Stop ends the report and returns the events by time. The test fails when bpftrace lost any or when they do not join.
-// Every switch-out is among them; for a switch-in that is not, see CountSwitches.
+// Stop ends the report and returns the events by time. The test fails if bpftrace lost any or if they do not join. Every
+// switch-out is among them; for missing switch-ins see CountSwitches.
 func (s *Switches) Stop() []SwitchEvent {
 	s.t.Helper()
-	s.sing() // each CPU's buffer is read in order, so all that happened before has been read then
+	s.catchUp() // each CPU's buffer is read in order, so all that happened before has been read then
 	err := s.interrupt()
 	s.ended = true
 	if werr := s.cmd.Wait(); err == nil && werr != nil {
 		err = werr
 	}
-	s.canary.release()
+	s.marker.release()
 	if err == nil && strings.Contains(s.stderr.String(), "Lost") {
 		err = fmt.Errorf("events were lost")
 	}
@@ -156,7 +159,7 @@ func (s *Switches) Stop() []SwitchEvent {
 	return s.events
 }
 
-// interrupt asks bpftrace to end, again and again until it does, and returns the reader's error.
+// interrupt sends bpftrace an interrupt, again and again until it ends, and returns the reader's error.
 func (s *Switches) interrupt() error {
 	s.t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
@@ -167,7 +170,7 @@ func (s *Switches) interrupt() error {
 		case err := <-s.read:
 			return err
 		case <-time.After(5 * time.Second):
-			s.t.Logf("bpftrace was told to end and has not yet; it waits in %s", s.waitsIn())
+			s.t.Logf("bpftrace was interrupted and has not ended yet; it waits in %s", s.waitsIn())
 		}
 	}
 	s.kill()
@@ -180,22 +183,22 @@ func (s *Switches) waitsIn() string {
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/wchan", s.cmd.Process.Pid)) // the pattern is well-formed
 	var names []string
 	for _, file := range files {
-		name, _ := os.ReadFile(file) // one that has gone waits no more
+		name, _ := os.ReadFile(file) // a thread that has ended waits no more
 		names = append(names, string(name))
 	}
 	return strings.Join(names, ", ")
 }
 
-// sing waits until bpftrace has seen the canary on every CPU from now on.
-func (s *Switches) sing() {
+// catchUp waits until bpftrace has reported a switch of the marker on every CPU, after now.
+func (s *Switches) catchUp() {
 	s.t.Helper()
-	if err := s.canary.sing(patience); err != nil {
+	if err := s.marker.await(patience); err != nil {
 		s.kill()
 		s.t.Fatalf("wait for bpftrace: %v; stderr: %s", err, &s.stderr)
 	}
 }
 
-// PID is the process that observes; 0 of nil.
+// PID is the process of bpftrace; 0 for nil.
 func (s *Switches) PID() int {
 	if s == nil {
 		return 0
@@ -209,11 +212,11 @@ func (s *Switches) kill() {
 	}
 	s.ended = true
 	if s.cmd != nil {
-		s.cmd.Process.Kill() // an error means that it has ended by itself
-		<-s.read             //nolint:errcheck // what a killed bpftrace said last matters to nobody
+		s.cmd.Process.Kill() // fails if it has ended by itself
+		<-s.read             //nolint:errcheck // the last output of a killed bpftrace is not used
 		s.cmd.Wait()
 	}
-	s.canary.release()
+	s.marker.release()
 }
 
 // collect reads bpftrace's output to its end.
@@ -227,11 +230,11 @@ func (s *Switches) collect(r io.Reader) error {
 		var kind string
 		var e SwitchEvent
 		if _, err := fmt.Sscanf(line, "%s %d %d %d", &kind, &e.Time, &e.TID, &e.CPU); err != nil || len(kind) != 1 {
-			_, _ = io.Copy(io.Discard, r) // else bpftrace waits for us for ever
+			_, _ = io.Copy(io.Discard, r) // otherwise bpftrace waits for its reader for ever
 			return fmt.Errorf("no switch: %q", line)
 		}
-		if e.TID == s.canary.tid {
-			s.canary.heard(e)
+		if e.TID == s.marker.tid {
+			s.marker.reported(e)
 			continue
 		}
 		switch kind {
@@ -248,10 +251,10 @@ func (s *Switches) collect(r io.Reader) error {
 	return sc.Err()
 }
 
-// joined returns an error when a thread's switch-out was missed: it came twice, or left another CPU than it came onto.
-// It takes events by time. A switch-in may be missing: there are machines where perf tracepoints, which bpftrace uses,
-// never run in the context of certain threads of other processes, and a switch-in is traced in the context of the
-// thread that leaves. The next switch-out tells where it was.
+// joined returns an error if a thread's switch-out is missing: there are two switch-ins in a row, or a switch-out from
+// another CPU than that of the switch-in. The events must be by time. A switch-in may be missing: on some machines perf
+// tracepoints, which bpftrace uses, never run in the context of certain threads of other processes, and a switch-in is
+// traced in the context of the thread that leaves. The next switch-out shows where the thread was.
 func joined(events []SwitchEvent) error {
 	last := map[int32]SwitchEvent{}
 	for _, e := range events {

@@ -1,19 +1,25 @@
-package testenv
+package witness
 
 import (
 	"reflect"
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// TestSwitchesAgreeWithTheKernel holds bpftrace's switches against the kernel's own counters, thread by thread.
+// bpftrace's switches are the kernel's counters, thread by thread.
 func TestSwitchesAgreeWithTheKernel(t *testing.T) {
-	Require(t, Bpftrace)
+	testenv.Require(t, testenv.Bpftrace)
 	for _, args := range [][]string{{"threads", "-n", "100", "-hold"}, {"demo", "-hold"}} {
 		t.Run(args[0], func(t *testing.T) {
-			p := Workload(t, args...)
-			p.Quiet()
+			p := testenv.Workload(t, args...)
+			for tid := range p.Quiet() {
+				if cpu, err := lastCPU(p.PID, tid); err != nil || cpu < 0 || cpu >= 8192 {
+					t.Errorf("thread %d ran last on CPU %d, %v", tid, cpu, err)
+				}
+			}
 			s := StartSwitches(t, p.PID)
 			before := p.Quiet()
 			p.Go()
@@ -22,7 +28,7 @@ func TestSwitchesAgreeWithTheKernel(t *testing.T) {
 			after := p.Quiet()
 			events := s.Stop()
 
-			all, byThread := CountSwitches(events, s.LastCPU, 0, Now())
+			all, byThread := CountSwitches(events, s.LastCPU, 0, testenv.Now())
 			for tid, n := range after {
 				if want := n - before[tid]; byThread[tid].Switches != want {
 					t.Errorf("thread %d: %d switches, the kernel counts %d", tid, byThread[tid].Switches, want)
@@ -35,13 +41,13 @@ func TestSwitchesAgreeWithTheKernel(t *testing.T) {
 				}
 			}
 			if dead != a.LockedExits {
-				t.Errorf("%d threads left for ever; the account has %d", dead, a.LockedExits)
+				t.Errorf("%d threads ended; the account has %d", dead, a.LockedExits)
 			}
 			if all.Switches < a.Handoffs/2 || runtime.NumCPU() > 1 && all.Migrations == 0 {
 				t.Errorf("%+v in %d hand-offs", all, a.Handoffs)
 			}
 			in, _ := CountSwitches(events, s.LastCPU, a.Start, a.End)
-			rest, _ := CountSwitches(events, s.LastCPU, a.End, Now())
+			rest, _ := CountSwitches(events, s.LastCPU, a.End, testenv.Now())
 			early, _ := CountSwitches(events, s.LastCPU, 0, a.Start)
 			if in.Switches+rest.Switches+early.Switches != all.Switches || in.Migrations+rest.Migrations+early.Migrations != all.Migrations {
 				t.Errorf("%+v before, %+v in and %+v after the window are not %+v", early, in, rest, all)
@@ -64,7 +70,7 @@ func TestCountSwitches(t *testing.T) {
 		in(12, 2, 0), out(13, 2, 0), // moved from where it was before all events
 		out(14, 3, 1), in(15, 3, 1), // born in the window, stayed
 		dead(16, 3, 1), in(17, 3, 0), // another thread of the same id
-		out(18, 1, 1),               // came back by a switch-in that was not reported
+		out(18, 1, 1),               // its switch-in was not reported
 		out(20, 3, 0), in(21, 2, 1), // after the window
 	}
 	all, byThread := CountSwitches(events, map[int32]int{1: 0, 2: 1}, 10, 20)

@@ -1,4 +1,4 @@
-package testenv
+package witness
 
 import (
 	"bufio"
@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
 func TestParseTrace(t *testing.T) {
@@ -70,7 +72,7 @@ func TestLosses(t *testing.T) {
 	}
 	for _, c := range []struct{ from, to string }{
 		{"\noverrun: 0", "\noverrun: 1"}, {"commit overrun: 0", "commit overrun: 7"}, {"dropped events: 0", "dropped events: 12"},
-		{"\noverrun: 0", ""}, // a counter that is not there says nothing
+		{"\noverrun: 0", ""}, // a missing counter
 	} {
 		if stats := strings.Replace(clean, c.from, c.to, 1); losses(stats) == nil {
 			t.Errorf("passed: %q", stats)
@@ -86,24 +88,24 @@ func TestOfThreads(t *testing.T) {
 		}
 		return e
 	}
-	own := []TraceEvent{
+	selected := []TraceEvent{
 		event(1, "task_newtask", "pid", "2", "clone_flags", "0x10000"),
 		event(2, "sys_enter_exit"),
 		event(1, "task_newtask", "pid", "3", "clone_flags", "0x0"), // a process, not a thread
 		event(9, "signal_generate", "pid", "2", "sig", "23"),       // from outside
-		event(0, "sched_switch", "next_pid", "2"),                  // from somebody else
+		event(0, "sched_switch", "next_pid", "2"),                  // from another process
 		event(2, "sched_process_exit", "pid", "2"),
 		event(2, "sched_switch", "next_pid", "0", "prev_state", "X"), // its last
 	}
 	foreign := []TraceEvent{
-		event(2, "sys_enter_exit"), // before its birth and after its death the id is somebody else's
+		event(2, "sys_enter_exit"), // before its birth and after its death the id is another process's
 		event(9, "sys_enter_tgkill", "pid", "0x2"),
 		event(3, "sys_enter_clone"),
 		event(2, "sched_switch", "next_pid", "9"),
 	}
 	mixed := []TraceEvent{foreign[0], foreign[1]}
-	for _, e := range own {
-		if e.Name == "sched_switch" { // who the other is does not matter
+	for _, e := range selected {
+		if e.Name == "sched_switch" { // the other thread does not matter
 			e.Args = maps.Clone(e.Args)
 			if e.TID == 0 {
 				e.TID = 8
@@ -114,8 +116,8 @@ func TestOfThreads(t *testing.T) {
 		mixed = append(mixed, e)
 	}
 	mixed = append(mixed, foreign[0], foreign[2], foreign[3])
-	if got := OfThreads(mixed, []int32{1}); !reflect.DeepEqual(got, own) {
-		t.Errorf("got\n%+v\nwant\n%+v", got, own)
+	if got := OfThreads(mixed, []int32{1}); !reflect.DeepEqual(got, selected) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, selected)
 	}
 }
 
@@ -127,10 +129,10 @@ var threadEvents = []string{
 	"task/task_newtask", "sched/sched_process_exit", "signal/signal_generate", "signal/signal_deliver",
 }
 
-// TestTraceAgreesWithChurn holds the trace against the account of who made the events: every dead thread, in its order.
+// The trace has what the workload that made the events accounts for: every ended thread, in order.
 func TestTraceAgreesWithChurn(t *testing.T) {
-	Require(t, Tracefs)
-	p := Workload(t, "churn", "-hold", "-rate", "300")
+	testenv.Require(t, testenv.Tracefs)
+	p := testenv.Workload(t, "churn", "-hold", "-rate", "300")
 	tr := StartTrace(t, threadEvents)
 	initial := p.Threads()
 	p.Go()
@@ -166,17 +168,17 @@ func TestTraceAgreesWithChurn(t *testing.T) {
 	if !slices.Equal(living, final) {
 		t.Errorf("threads left by the trace\n%v\nby /proc\n%v", living, final)
 	}
-	clones := CountEvents(events, 0, Now(), "sys_enter_clone")
+	clones := CountEvents(events, 0, testenv.Now(), "sys_enter_clone")
 	if created == 0 || clones != created {
 		t.Errorf("%d clones made %d threads", clones, created)
 	}
 	checkGone(t)
 }
 
-// TestTraceSeesSignals checks what the kernel's signals have to add up to, on a workload that preempts itself.
+// The counts of the kernel's signals agree with each other, for a workload that preempts itself.
 func TestTraceSeesSignals(t *testing.T) {
-	Require(t, Tracefs)
-	p := Workload(t, "demo", "-hold")
+	testenv.Require(t, testenv.Tracefs)
+	p := testenv.Workload(t, "demo", "-hold")
 	tr := StartTrace(t, threadEvents)
 	initial := p.Threads()
 	p.Go()
@@ -186,7 +188,7 @@ func TestTraceSeesSignals(t *testing.T) {
 	events := OfThreads(tr.Stop(), initial)
 
 	const sigurg = 23
-	count := func(name string, args ...any) int { return CountEvents(events, 0, Now(), name, args...) }
+	count := func(name string, args ...any) int { return CountEvents(events, 0, testenv.Now(), name, args...) }
 	sent := count("sys_enter_tgkill", "sig", sigurg)
 	generated, coalesced := count("signal_generate", "sig", sigurg), count("signal_generate", "sig", sigurg, "res", 2)
 	delivered := count("signal_deliver", "sig", sigurg)
@@ -203,25 +205,25 @@ func TestTraceSeesSignals(t *testing.T) {
 }
 
 func TestStartTraceRefusesSwitches(t *testing.T) {
-	Require(t, Tracefs)
-	if r := record(func(t testing.TB) { StartTrace(t, []string{"sched/sched_switch"}) }); !strings.Contains(r.fatal, "StartSwitches") {
+	testenv.Require(t, testenv.Tracefs)
+	if r := testenv.Record(func(t testing.TB) { StartTrace(t, []string{"sched/sched_switch"}) }); !strings.Contains(r.FatalText, "StartSwitches") {
 		t.Errorf("%+v", r)
 	}
 }
 
 func TestFailedTraceLeavesNothing(t *testing.T) {
-	Require(t, Tracefs)
-	r := record(func(t testing.TB) { StartTrace(t, []string{"sched/no_such_event"}) })
-	if !strings.Contains(r.fatal, "no_such_event") || len(r.errors) > 0 {
+	testenv.Require(t, testenv.Tracefs)
+	r := testenv.Record(func(t testing.TB) { StartTrace(t, []string{"sched/no_such_event"}) })
+	if !strings.Contains(r.FatalText, "no_such_event") || len(r.Errors) > 0 {
 		t.Errorf("%+v", r)
 	}
 	checkGone(t)
 }
 
-// checkGone wants no trace instance of this process to be left.
+// checkGone fails the test if a trace instance of this process is left.
 func checkGone(t *testing.T) {
 	t.Helper()
-	mount, release, err := tracefs()
+	mount, release, err := testenv.MountTracefs()
 	if err != nil {
 		t.Fatal(err)
 	}

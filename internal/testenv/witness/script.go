@@ -1,4 +1,4 @@
-package testenv
+package witness
 
 import (
 	"bufio"
@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
 // Script is a bpftrace that runs a script.
@@ -17,19 +19,19 @@ type Script struct {
 	t      testing.TB
 	cmd    *exec.Cmd
 	stderr bytes.Buffer
-	done   chan struct{} // closed where its output ends
+	done   chan struct{} // closed at the end of its output
 
 	mu     sync.Mutex
-	awaits map[string]bool // lines that have not come yet
+	awaits map[string]bool // awaited lines that it has not printed yet
 	text   strings.Builder // all other lines
 	ended  bool
 }
 
-// StartScript runs the script and returns once it has printed each of the awaited lines, which its probes must print when they are
-// hit by what poke does: poke is called until they have. Whoever observes with it has his probes attached then.
+// StartScript runs the script and returns once it has printed each of the awaited lines. The script's probes must print
+// them for what poke does; poke is called until they have. All probes are attached then.
 func StartScript(t testing.TB, script string, poke func(), awaited ...string) *Script {
 	t.Helper()
-	Require(t, Bpftrace)
+	testenv.Require(t, testenv.Bpftrace)
 	s := &Script{t: t, cmd: exec.Command("bpftrace", "-B", "line", "-e", script), done: make(chan struct{}), awaits: map[string]bool{}}
 	for _, line := range awaited {
 		s.awaits[line] = true
@@ -60,7 +62,7 @@ func StartScript(t testing.TB, script string, poke func(), awaited ...string) *S
 		}
 		if time.Now().After(deadline) {
 			s.kill()
-			t.Fatalf("bpftrace does not say %v; stderr: %s", s.awaits, &s.stderr)
+			t.Fatalf("bpftrace does not print %v; stderr: %s", s.awaits, &s.stderr)
 		}
 	}
 	return s
@@ -84,11 +86,12 @@ func (s *Script) ready() bool {
 	return len(s.awaits) == 0
 }
 
-// Stop ends the script and returns what it has printed, without lines that begin with "ready ". The test fails when bpftrace lost events.
+// Stop ends the script and returns what it has printed, without the lines that begin with "ready ". The test fails if
+// bpftrace lost events.
 func (s *Script) Stop() string {
 	s.t.Helper()
 	for deadline := time.Now().Add(patience); !s.ended; {
-		_ = s.cmd.Process.Signal(os.Interrupt) // fails when it has ended, which the next line tells
+		_ = s.cmd.Process.Signal(os.Interrupt) // fails if it has ended, which the next lines find out
 		select {
 		case <-s.done:
 			s.ended = true
@@ -110,7 +113,7 @@ func (s *Script) kill() {
 		return
 	}
 	s.ended = true
-	s.cmd.Process.Kill() // an error means that it has ended by itself
+	s.cmd.Process.Kill() // fails if it has ended by itself
 	<-s.done
 	s.cmd.Wait()
 }

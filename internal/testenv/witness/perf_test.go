@@ -1,4 +1,4 @@
-package testenv
+package witness
 
 import (
 	"reflect"
@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
 func TestParsePerfEvent(t *testing.T) {
@@ -71,13 +73,13 @@ func TestParsePerfRun(t *testing.T) {
 		}
 	}
 	if r, ok := parsePerfRun("   22575.798419 [0000]  <idle>                              0.000      0.000      0.201 "); ok {
-		t.Errorf("nobody's run passed as %+v", r)
+		t.Errorf("the idle task's run passed as %+v", r)
 	}
 }
 
-// TestPerfAgreesWithChurn holds perf against the account of who made the events.
+// perf has what the workload that made the events accounts for.
 func TestPerfAgreesWithChurn(t *testing.T) {
-	p := Workload(t, "churn", "-hold", "-rate", "300")
+	p := testenv.Workload(t, "churn", "-hold", "-rate", "300")
 	perf := StartPerf(t, "workload", []string{
 		"raw_syscalls/sys_enter", "raw_syscalls/sys_exit", "task/task_newtask", "sched/sched_process_exit", "sched/sched_switch",
 	})
@@ -93,13 +95,13 @@ func TestPerfAgreesWithChurn(t *testing.T) {
 			dead++
 		}
 	}
-	exits, returns := CountEvents(events, a.Start, Now(), "sys_enter_exit"), 0
+	exits, returns := CountEvents(events, a.Start, testenv.Now(), "sys_enter_exit"), 0
 	for _, c := range perf.Syscalls() {
 		if c.Name == "clone" && c.Time >= a.Start-1000 && c.Ret > 0 {
 			returns++
 		}
 	}
-	clones := CountEvents(events, a.Start, Now(), "task_newtask")
+	clones := CountEvents(events, a.Start, testenv.Now(), "task_newtask")
 	if exits != int(a.LockedExits) || dead != exits || clones == 0 || returns < clones {
 		t.Errorf("%d exits, %d last switches, %d threads made, %d returns by perf trace; the account has %d exits", exits, dead, clones, returns, a.LockedExits)
 	}

@@ -1,4 +1,4 @@
-package testenv
+package witness
 
 import (
 	"fmt"
@@ -9,14 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rawCall is a system call that perf is asked for: the names of its arguments, "" for one that does not matter.
+// rawCall is a system call that perf records, with the names of its arguments, "" for an unused one.
 type rawCall struct {
 	name    string
 	args    []string
-	returns bool // its result is wanted
+	returns bool // its result is used
 }
 
-// rawCalls are the system calls that make, end and signal threads, by number; man syscalls, syscall(2) for the arguments.
+// rawCalls are the system calls that make, end and signal threads, by number. See syscalls(2) and, for the arguments,
+// the page of each.
 var rawCalls = map[int]rawCall{
 	unix.SYS_CLONE:          {"clone", []string{"clone_flags"}, true},
 	unix.SYS_CLONE3:         {"clone3", nil, true},
@@ -27,10 +28,10 @@ var rawCalls = map[int]rawCall{
 	unix.SYS_SIGALTSTACK:    {"sigaltstack", []string{"uss"}, false},
 }
 
-// rawText is what perf prints of a system call: "NR 56 (d0f00, 18ca73572000, …)", in hexadecimal, or "NR 56 = 30333".
+// rawText matches perf's text of a system call: "NR 56 (d0f00, 18ca73572000, …)", in hexadecimal, or "NR 56 = 30333".
 var rawText = regexp.MustCompile(`NR (-?\d+) (?:\((.*)\)|= (-?\d+))`)
 
-// parseRawCall makes a syscalls event of a raw_syscalls one. Of a call that was not asked for the name stays.
+// parseRawCall turns a raw_syscalls event into a syscalls one. It leaves the name of a call that is not in rawCalls.
 func parseRawCall(e *TraceEvent, text string) error {
 	m := rawText.FindStringSubmatch(text)
 	if m == nil {
@@ -62,7 +63,7 @@ func parseRawCall(e *TraceEvent, text string) error {
 //
 //	30327 [001] 22576.619404030: task:task_newtask: pid=30333 comm=x clone_flags=d0f00 oom_score_adj=0
 //
-// A line that says events were lost is an error as any other that is no event.
+// A line about lost events is an error, as any other that is no event.
 func parsePerfEvent(line string) (e TraceEvent, err error) {
 	wrong := fmt.Errorf("no event: %q", line)
 	fields := strings.Fields(line)
@@ -83,14 +84,14 @@ func parsePerfEvent(line string) (e TraceEvent, err error) {
 		return e, parseRawCall(&e, text)
 	}
 	e.Args = parseFields(fields[4:])
-	if name == "sched_switch" { // of a thread that has left the kernel's lists perf says -1
+	if name == "sched_switch" { // perf prints -1 for a thread that has left the kernel's lists
 		prev, _ := e.Int("prev_pid")
 		e.TID = int32(prev)
 	}
 	return e, nil
 }
 
-// parseFields reads name=value fields, whose values may have spaces in them.
+// parseFields reads name=value fields. The values may have spaces in them.
 func parseFields(words []string) map[string]string {
 	args := map[string]string{}
 	last := ""
@@ -110,8 +111,9 @@ func parseFields(words []string) map[string]string {
 	return args
 }
 
-// perfSyscall is a line of perf trace -T that has both ends of a call: in ms, the enter's time and the duration.
-var perfSyscall = regexp.MustCompile(`^\s*(\d+\.\d{3}) \(\s*(\d+\.\d{3}) ms\): .*/(\d+)\s+(?:\.\.\. \[continued\]: )?(\w+)\(.* = (-?\d+)`)
+// perfSyscall matches a line of perf trace -T with both ends of a call: in ms, the enter's time and the duration.
+var perfSyscall = regexp.MustCompile(
+	`^\s*(\d+\.\d{3}) \(\s*(\d+\.\d{3}) ms\): .*/(\d+)\s+(?:\.\.\. \[continued\]: )?(\w+)\(.* = (-?\d+)`)
 
 func parsePerfSyscall(line string) (c PerfSyscall, ok bool) {
 	m := perfSyscall.FindStringSubmatch(line)
@@ -147,7 +149,7 @@ func parsePerfRun(line string) (r PerfRun, ok bool) {
 	return r, errs == [4]error{}
 }
 
-// decimal reads a number with a fraction and multiplies it by ten to that power; the fraction is no longer than that.
+// decimal reads a number with a fraction of at most power digits and multiplies it by ten to that power.
 func decimal(s string, power int) (int64, error) {
 	whole, fraction, _ := strings.Cut(s, ".")
 	return strconv.ParseInt(whole+fraction+strings.Repeat("0", max(0, power-len(fraction))), 10, 64)

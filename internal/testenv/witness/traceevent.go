@@ -1,4 +1,4 @@
-package testenv
+package witness
 
 import (
 	"bufio"
@@ -14,12 +14,12 @@ import (
 // TraceEvent is one line of a trace.
 type TraceEvent struct {
 	Time int64  // CLOCK_MONOTONIC in ns, rounded by the kernel to the nearest µs
-	CPU  int    // it happened on
-	TID  int32  // thread it happened on; 0 = idle
+	CPU  int    // where it happened
+	TID  int32  // thread in whose context it happened; 0 = idle
 	Name string // as "signal_generate", "sys_enter_clone", "sys_exit_clone"
 
-	// Args are the fields by name, as printed but for hexadecimal numbers, which always begin with 0x. The result of a
-	// system call is "ret".
+	// Args are the printed fields by name. Hexadecimal numbers always begin with 0x. The result of a system call is
+	// "ret".
 	Args map[string]string
 }
 
@@ -37,7 +37,7 @@ func (e TraceEvent) Int(name string) (int64, bool) {
 	return int64(v), err == nil
 }
 
-// is says whether the argument of that name is this number.
+// is reports whether the argument of that name is this number.
 func (e TraceEvent) is(name string, want int64) bool {
 	v, ok := e.Int(name)
 	return ok && v == want
@@ -45,24 +45,24 @@ func (e TraceEvent) is(name string, want int64) bool {
 
 const cloneThread = 0x10000 // CLONE_THREAD, include/uapi/linux/sched.h
 
-// subjects names the argument that says which other thread an event is about.
+// subjects names the argument with the id of the other thread of an event.
 var subjects = map[string]string{
 	"signal_generate": "pid", "sched_waking": "pid", "sched_wakeup_new": "pid", "sched_switch": "next_pid",
 }
 
-// OfThreads picks from a whole trace the events of one process: those on its threads, and what others do to them: signals, wakings,
-// switches to them. initial are its threads, listed after StartTrace returned, so that none is born in between, and before any of them
-// can die. Its later threads become known by task_newtask and dead ones are forgotten at sched_process_exit, but for their last switch-out: a
-// trace needs both events where threads come and go. Of a switch between one of its threads and somebody else's, that other becomes 0: a tid
-// of the process may have been, or may later be, another's.
+// OfThreads selects from a whole trace the events of one process: those on its threads, and signals, wakings and
+// switches to them. initial has its threads, listed after StartTrace returned, so that none is made in between, and
+// before any of them can end. task_newtask adds its later threads. sched_process_exit removes ended ones, except for
+// their last switch-out. So a trace needs both events if threads come and go. In a switch between one of its threads
+// and a thread of another process, the other becomes 0: a tid of the process may have been another's, or may be later.
 func OfThreads(events []TraceEvent, initial []int32) []TraceEvent {
 	member, dying := map[int32]bool{}, map[int32]bool{}
 	for _, tid := range initial {
 		member[tid] = true
 	}
-	var own []TraceEvent
+	var selected []TraceEvent
 	for _, e := range events {
-		subject, _ := e.Int(subjects[e.Name]) // 0 is nobody
+		subject, _ := e.Int(subjects[e.Name]) // 0 is no thread
 		on, to := member[e.TID], member[int32(subject)]
 		if e.Name == "sched_switch" {
 			on, to = on || dying[e.TID], to || dying[int32(subject)]
@@ -79,7 +79,7 @@ func OfThreads(events []TraceEvent, initial []int32) []TraceEvent {
 				e.Args["next_pid"] = "0"
 			}
 		}
-		own = append(own, e)
+		selected = append(selected, e)
 		switch e.Name {
 		case "task_newtask":
 			flags, _ := e.Int("clone_flags")
@@ -96,24 +96,25 @@ func OfThreads(events []TraceEvent, initial []int32) []TraceEvent {
 			}
 		}
 	}
-	return own
+	return selected
 }
 
-// lastSwitch says whether a sched_switch is its thread's last: dead, or a zombie.
+// lastSwitch reports whether a sched_switch is its thread's last: dead, or a zombie.
 func (e TraceEvent) lastSwitch() bool { return strings.ContainsAny(e.Args["prev_state"], "XZ") }
 
-// Switch is the two sides of a sched_switch: who left the CPU and who came onto it. ok is false for events of other names.
+// Switch is the two sides of a sched_switch: the switch-out and the switch-in. ok is false for events of other names.
 func (e TraceEvent) Switch() (out, in SwitchEvent, ok bool) {
 	next, ok := e.Int("next_pid")
 	if !ok || e.Name != "sched_switch" {
 		return SwitchEvent{}, SwitchEvent{}, false
 	}
-	out = SwitchEvent{Time: e.Time, TID: e.TID, CPU: e.CPU, Dead: e.lastSwitch(), Runnable: strings.HasPrefix(e.Args["prev_state"], "R")}
+	out = SwitchEvent{Time: e.Time, TID: e.TID, CPU: e.CPU, Dead: e.lastSwitch()}
+	out.Runnable = strings.HasPrefix(e.Args["prev_state"], "R")
 	return out, SwitchEvent{Time: e.Time, TID: int32(next), CPU: e.CPU, In: true}, true
 }
 
-// CountEvents counts the events of that name in [start, end) for which every one of the arguments, given as name,
-// number, name, number, …, has that value.
+// CountEvents counts the events of a name in [start, end) whose arguments all have the given values: name, number,
+// name, number, …
 func CountEvents(events []TraceEvent, start, end int64, name string, args ...any) int {
 	n := 0
 next:
@@ -148,9 +149,9 @@ func parseTrace(sc *bufio.Scanner) ([]TraceEvent, error) {
 }
 
 var (
-	// comm-tid [cpu] flags seconds.micros: event. The name of the thread may hold anything.
+	// comm-tid [cpu] flags seconds.micros: event. The name of the thread may hold any character.
 	traceLine = regexp.MustCompile(`^\s*.*?-(\d+)\s+\[(\d{3,})\]\s+\S+\s+(\d+)\.(\d{6}): (.*)$`)
-	// A system call is printed as a call or with its result (kernel/trace/trace_syscalls.c); the others as name: a=b c=d.
+	// A system call is printed as a call or with its result (kernel/trace/trace_syscalls.c), the others as name: a=b c=d.
 	syscallEnter = regexp.MustCompile(`^sys_(\w+)\((.*)\)$`)
 	syscallExit  = regexp.MustCompile(`^sys_(\w+) -> (\w+)$`)
 	otherEvent   = regexp.MustCompile(`^(\w+): (.*)$`)
@@ -160,7 +161,7 @@ var (
 // hexFields are the fields printed in hexadecimal without 0x (include/trace/events/{task,signal}.h).
 var hexFields = map[string]bool{"clone_flags": true, "sa_handler": true, "sa_flags": true}
 
-// parseEvent reads one line. A line that says events were lost is an error as any other that is no event.
+// parseEvent reads one line. A line about lost events is an error, as any other that is no event.
 func parseEvent(line string) (TraceEvent, error) {
 	m := traceLine.FindStringSubmatch(line)
 	if m == nil {
@@ -210,7 +211,7 @@ func parseEvent(line string) (TraceEvent, error) {
 	return e, nil
 }
 
-// hex marks a hexadecimal number as such; kernels before 6.x print the arguments of system calls without 0x.
+// hex puts 0x before a hexadecimal number. Kernels before 6.x print the arguments of system calls without it.
 func hex(s string) string {
 	if strings.HasPrefix(s, "0x") {
 		return s

@@ -1,4 +1,4 @@
-package testenv
+package witness
 
 import (
 	"bufio"
@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
 // Sizes of the trace buffer of each CPU: room for some 200,000 events, and with switches among them for four times as many.
@@ -22,30 +24,30 @@ const (
 	switchBufferKiB = 4 * traceBufferKiB
 )
 
-// Trace is a trace buffer of its own (a tracefs instance) that records events of the whole machine.
+// Trace is a separate trace buffer (a tracefs instance) that records events of the whole machine.
 type Trace struct {
 	t       testing.TB
 	dir     string // of the instance; "" once it is removed
-	release func() // the file system it lies in
+	release func() // of the file system that it is in
 }
 
 var instances atomic.Int64
 
-// StartTrace records the events, each named as "sched/sched_process_exit", from when it returns until Stop. When the
-// test ends, nothing of it is left in the kernel.
+// StartTrace records the events, each named as "sched/sched_process_exit", from its return until Stop. When the test
+// ends, nothing of it is left in the kernel.
 //
-// It refuses sched/sched_switch: on some virtual machines the buffer silently drops what happens in the idle task's
-// context. StartSwitches sees all switches.
+// It refuses sched/sched_switch: on some virtual machines the buffer silently drops what happens in the context of the
+// idle task. StartSwitches records all switches.
 func StartTrace(t testing.TB, events []string) *Trace {
 	t.Helper()
 	if slices.Contains(events, "sched/sched_switch") {
-		t.Fatal("a trace buffer may miss switches and not say so: use StartSwitches")
+		t.Fatal("a trace buffer may silently miss switches: use StartSwitches")
 	}
 	return startTrace(t, "", traceBufferKiB, events)
 }
 
-// StartSchedTrace is StartTrace with what the scheduler does to threads named comm. Every switch-out of a thread is in the buffer; a switch-in
-// or a waking from the idle task's context may not be, and nothing says so. TracedSwitches keeps to what joins.
+// StartSchedTrace is StartTrace with the scheduler's events of threads named comm. The buffer has every switch-out of a
+// thread. It may lack a switch-in or a waking from the context of the idle task, without any sign of that.
 func StartSchedTrace(t testing.TB, comm string, events []string) *Trace {
 	t.Helper()
 	return startTrace(t, comm, switchBufferKiB, events)
@@ -53,8 +55,8 @@ func StartSchedTrace(t testing.TB, comm string, events []string) *Trace {
 
 func startTrace(t testing.TB, comm string, kib int, events []string) *Trace {
 	t.Helper()
-	Require(t, Tracefs)
-	mount, release, err := tracefs()
+	testenv.Require(t, testenv.Tracefs)
+	mount, release, err := testenv.MountTracefs()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +81,7 @@ func startTrace(t testing.TB, comm string, kib int, events []string) *Trace {
 	return tr
 }
 
-// Stop ends the recording, removes it from the kernel and returns the events by time. The test fails when one of them was lost.
+// Stop ends the recording, removes it from the kernel and returns the events by time. The test fails if one was lost.
 func (tr *Trace) Stop() []TraceEvent {
 	tr.t.Helper()
 	tr.set("tracing_on", "0")
@@ -156,29 +158,7 @@ func losses(stats string) error {
 	return nil
 }
 
-// tracefs finds the trace file system. Where nobody has mounted it, it is mounted on a new directory until release is called.
-func tracefs() (dir string, release func(), err error) {
-	for _, dir := range []string{"/sys/kernel/tracing", "/sys/kernel/debug/tracing"} {
-		var st unix.Statfs_t
-		if unix.Statfs(dir, &st) == nil && st.Type == unix.TRACEFS_MAGIC {
-			return dir, func() {}, nil
-		}
-	}
-	dir, err = os.MkdirTemp("", "pinwatch-tracefs-")
-	if err != nil {
-		return "", nil, fmt.Errorf("mount tracefs: %w", err)
-	}
-	if err := unix.Mount("tracefs", dir, "tracefs", 0, ""); err != nil {
-		os.Remove(dir)
-		return "", nil, fmt.Errorf("mount tracefs: %w", err)
-	}
-	return dir, func() {
-		_ = unix.Unmount(dir, unix.MNT_DETACH)
-		os.Remove(dir)
-	}, nil
-}
-
-// sweepInstances removes the instances of test processes that were killed. What can't be removed is somebody's business.
+// sweepInstances removes the instances of test processes that were killed. It leaves those that can't be removed.
 func sweepInstances(mount string) {
 	dirs, _ := filepath.Glob(mount + "/instances/pinwatch-*-*") // the pattern is well-formed
 	for _, dir := range dirs {

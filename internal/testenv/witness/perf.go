@@ -1,4 +1,4 @@
-package testenv
+package witness
 
 import (
 	"bufio"
@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
 // Perf is a perf record of tracepoints on all CPUs, stamped with CLOCK_MONOTONIC.
@@ -24,13 +26,13 @@ type Perf struct {
 	ended    bool
 }
 
-// StartPerf records the events, each named as "sched/sched_process_exit", from when it returns until Stop. Of what the scheduler does it
-// records only what concerns threads named comm. System calls are raw_syscalls/sys_enter and sys_exit, of which it records those in rawCalls and
-// names them as StartTrace does: a BPF program on syscalls/… may keep an event from perf. It shares StartTrace's blindness in the idle task's
-// context.
+// StartPerf records the events, each named as "sched/sched_process_exit", from its return until Stop. It records the
+// scheduler's events of threads named comm only. System calls are raw_syscalls/sys_enter and sys_exit; it records the
+// calls in rawCalls and gives them StartTrace's names. It does not use syscalls/…, because a BPF program there may keep
+// an event from perf. As StartTrace, it may miss events in the context of the idle task.
 func StartPerf(t testing.TB, comm string, events []string) *Perf {
 	t.Helper()
-	Require(t, PerfRecord)
+	testenv.Require(t, testenv.PerfRecord)
 	p := &Perf{t: t, file: filepath.Join(t.TempDir(), "perf.data")}
 	command, ctl, err := os.Pipe()
 	if err != nil {
@@ -41,8 +43,9 @@ func StartPerf(t testing.TB, comm string, events []string) *Perf {
 		t.Fatalf("start perf: %v", err)
 	}
 	p.ctl, p.ack = ctl, ack
-	// Descriptors 3 and 4 are the first two of ExtraFiles. -m is in pages, of each CPU; with -r perf gets a CPU on a busy machine, too.
-	args := []string{"record", "-q", "-a", "-k", "CLOCK_MONOTONIC", "-m", "16384", "-r", "1", "-D", "-1", "--control", "fd:3,4", "-o", p.file}
+	// Descriptors 3 and 4 are the first two of ExtraFiles. -m is in pages for each CPU. -r lets perf run on a busy machine.
+	args := []string{"record", "-q", "-a", "-k", "CLOCK_MONOTONIC", "-m", "16384", "-r", "1", "-D", "-1",
+		"--control", "fd:3,4", "-o", p.file}
 	for _, e := range events {
 		args = append(args, "-e", strings.Replace(e, "/", ":", 1))
 		if f := schedFilter(e, comm); f != "" {
@@ -65,8 +68,8 @@ func StartPerf(t testing.TB, comm string, events []string) *Perf {
 	return p
 }
 
-// schedFilter keeps other processes' switches and wakings out of a buffer, and system calls in which no thread is made, ended or signalled:
-// perf's own would keep it busy for ever. It is "" for events of other kinds.
+// schedFilter keeps the switches and wakings of other processes out of a buffer, and system calls that make, end or
+// signal no thread: recording the calls of perf itself would never end. It is "" for other events.
 func schedFilter(event, comm string) string {
 	switch event {
 	case "sched/sched_switch":
@@ -91,7 +94,7 @@ func callFilter(wanted func(rawCall) bool) string {
 	return strings.Join(terms, " || ")
 }
 
-// control tells perf something and waits until it has done it.
+// control sends a command to perf and waits until it is done.
 func (p *Perf) control(command string) {
 	p.t.Helper()
 	_, err := fmt.Fprintln(p.ctl, command)
@@ -107,7 +110,7 @@ func (p *Perf) control(command string) {
 	}
 }
 
-// Stop ends the recording and returns the events by time. The test fails when one of them was lost.
+// Stop ends the recording and returns the events by time. The test fails if one was lost.
 func (p *Perf) Stop() []TraceEvent {
 	p.t.Helper()
 	p.control("disable")
@@ -131,7 +134,7 @@ func (p *Perf) Stop() []TraceEvent {
 	return events
 }
 
-// PerfSyscall is a system call as perf trace has it.
+// PerfSyscall is a system call in perf trace.
 type PerfSyscall struct {
 	Time int64 // its enter, to 1 µs
 	NS   int64 // its duration, to 1 µs
@@ -140,7 +143,7 @@ type PerfSyscall struct {
 	Ret  int64
 }
 
-// Syscalls is what perf trace makes of the recording, once it has been stopped: the calls of which it saw both ends. It needs
+// Syscalls is the output of perf trace for the recording, after Stop: the calls of which it has both ends. It needs
 // raw_syscalls/sys_enter and sys_exit among the events.
 func (p *Perf) Syscalls() (calls []PerfSyscall) {
 	p.t.Helper()
@@ -153,15 +156,15 @@ func (p *Perf) Syscalls() (calls []PerfSyscall) {
 	return calls
 }
 
-// PerfRun is one stay of a thread on a CPU as perf sched timehist has it.
+// PerfRun is one run of a thread on a CPU in perf sched timehist.
 type PerfRun struct {
 	Time int64 // the switch-out that ended it, to 1 µs
 	TID  int32 // -1 for a thread that had left the kernel's lists by then
-	// The time on the CPU, and before it that from the waking on; to 1 µs. 0 = not known.
+	// The time on the CPU, and the time from the waking to it; to 1 µs. 0 = unknown.
 	RunNS, DelayNS int64
 }
 
-// Runs is what perf sched timehist makes of the recording, once it has been stopped.
+// Runs is the output of perf sched timehist for the recording, after Stop.
 func (p *Perf) Runs() (runs []PerfRun) {
 	p.t.Helper()
 	p.read(func(line string) error {
@@ -173,7 +176,7 @@ func (p *Perf) Runs() (runs []PerfRun) {
 	return runs
 }
 
-// read gives every line of what a perf command prints about the recording to take.
+// read calls take with every line that a perf command prints for the recording.
 func (p *Perf) read(take func(line string) error, args ...string) {
 	p.t.Helper()
 	at := 1
@@ -182,8 +185,8 @@ func (p *Perf) read(take func(line string) error, args ...string) {
 	}
 	args = append(args[:at:at], append([]string{"-i", p.file}, args[at:]...)...)
 	cmd := exec.Command("perf", args...)
-	var complaints bytes.Buffer
-	cmd.Stderr = &complaints
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
 	if args[0] == "trace" { // it prints on stderr
 		cmd.Stderr = nil
@@ -205,15 +208,15 @@ func (p *Perf) read(take func(line string) error, args ...string) {
 	if werr := cmd.Wait(); err == nil && werr != nil {
 		err = werr
 	}
-	if err == nil && strings.Contains(complaints.String(), "lost") {
+	if err == nil && strings.Contains(stderr.String(), "lost") {
 		err = fmt.Errorf("events were lost")
 	}
 	if err != nil {
-		p.t.Fatalf("perf %s: %v; stderr: %s", args[0], err, &complaints)
+		p.t.Fatalf("perf %s: %v; stderr: %s", args[0], err, &stderr)
 	}
 }
 
-// PID is the process that observes; 0 of nil.
+// PID is the process of perf; 0 for nil.
 func (p *Perf) PID() int {
 	if p == nil {
 		return 0
@@ -226,7 +229,7 @@ func (p *Perf) kill() {
 		return
 	}
 	p.ended = true
-	p.cmd.Process.Kill() // an error means that it has ended by itself
+	p.cmd.Process.Kill() // fails if it has ended by itself
 	p.cmd.Wait()
 	p.ctl.Close()
 	p.ack.Close()

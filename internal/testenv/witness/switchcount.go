@@ -1,14 +1,14 @@
-package testenv
+package witness
 
-// SwitchCount is what a window of switches adds up to.
+// SwitchCount has the totals of a window of switches.
 type SwitchCount struct {
 	Switches   uint64 // switch-outs
-	Migrations uint64 // switch-ins on another CPU than the thread last ran on; a new thread's first is none
-	Unseen     uint64 // of the migrations, those whose switch-in was not reported; they count when the thread leaves that CPU
+	Migrations uint64 // switch-ins on another CPU than the thread last ran on; a new thread's first one does not count
+	Unseen     uint64 // migrations whose switch-in was not reported; they count when the thread leaves that CPU
 }
 
-// CountSwitches counts the switches in [start, end), over all threads and by thread. events are all that Stop returned,
-// and lastCPU is where the threads that lived before them ran last: what lies before start says where threads ran, too.
+// CountSwitches counts the switches in [start, end), over all threads and by thread. events are all that Stop returned:
+// those before start show where threads ran. lastCPU is where the threads that lived before them ran last.
 func CountSwitches(events []SwitchEvent, lastCPU map[int32]int, start, end int64) (SwitchCount, map[int32]SwitchCount) {
 	cpu := map[int32]int{}
 	for tid, c := range lastCPU {
