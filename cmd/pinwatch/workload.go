@@ -4,6 +4,7 @@ import (
 	"io"
 
 	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/catalog"
 )
 
 // workloadCommand is how pinwatch starts itself as the process to be observed. It is not in the help.
@@ -12,5 +13,5 @@ const workloadCommand = workload.Command
 func isWorkload(args []string) bool { return len(args) > 1 && args[1] == workloadCommand }
 
 func runWorkload(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	return workload.Main(args, stdin, stdout, stderr)
+	return catalog.Main(args, stdin, stdout, stderr)
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/pinwatch/pinwatch/internal/leftover"
 )
 
-// NoKernelLeftovers, called at the beginning of a test, fails it when BPF programs, maps or links that came up since
-// are still in the kernel at its end, the test's other cleanups done. Objects that another process holds are its own
-// business: packages are tested side by side.
+// NoKernelLeftovers must be called at the beginning of a test. It fails the test if BPF programs, maps or links that were
+// made since are still in the kernel after the test and its other cleanups. It ignores objects that another process
+// holds: packages are tested side by side.
 func NoKernelLeftovers(t testing.TB) {
 	t.Helper()
 	Require(t, BPFAdmin)
@@ -18,7 +18,8 @@ func NoKernelLeftovers(t testing.TB) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		left, err := leftover.Since(before, 20*time.Second) // the kernel frees them from a work queue, which an emulated machine may leave waiting
+		// The kernel frees them from a work queue, which may wait long on an emulated machine.
+		left, err := leftover.Since(before, 20*time.Second)
 		if err != nil {
 			t.Errorf("look for leftovers in the kernel: %v", err)
 		}

@@ -24,12 +24,12 @@ func newMap(t *testing.T) *ebpf.Map {
 
 func TestNoKernelLeftovers(t *testing.T) {
 	Require(t, BPF, BPFAdmin)
-	r := record(func(tb testing.TB) {
+	r := Record(func(tb testing.TB) {
 		NoKernelLeftovers(tb)
 		m := newMap(t)
 		tb.Cleanup(func() { m.Close() })
 	})
-	if len(r.errors) > 0 || r.fatal != "" {
+	if len(r.Errors) > 0 || r.FatalText != "" {
 		t.Errorf("a map that a cleanup closes: %+v", r)
 	}
 }

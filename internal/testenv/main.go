@@ -11,21 +11,21 @@ import (
 	"time"
 )
 
-// session is what lives as long as the tests of one package.
+// session is state for the tests of one package.
 var session struct {
 	sync.Mutex // for tests that run in parallel
 	running    bool
-	tempDir    string // "" until somebody wants it
+	tempDir    string // "" until it is needed
 }
 
-// Main runs the tests of a package and returns the exit code for os.Exit. It fails the package when file descriptors
-// are open after the tests that were not before: a leaked one is often a BPF program that keeps running.
+// Main runs the tests of a package and returns the exit code for os.Exit. It fails the package if file descriptors are
+// open after the tests that were not before: a leaked one is often a BPF program that keeps running.
 func Main(m *testing.M) int {
 	return leakCheck(os.Stderr, time.Second, func() int {
 		session.running = true
 		code := m.Run()
 		session.running = false
-		if err := os.RemoveAll(session.tempDir); err != nil { // of "", it does nothing
+		if err := os.RemoveAll(session.tempDir); err != nil { // for "" it does nothing
 			fmt.Fprintf(os.Stderr, "testenv: %v\n", err)
 			code = max(code, 1)
 		}
@@ -85,8 +85,8 @@ func startPoller() error {
 	return w.Close()
 }
 
-// leakedFiles lists the descriptors that are open now and were not before. Who closes late, in a goroutine that
-// is about to end, has the grace to do so.
+// leakedFiles lists the descriptors that are open now and were not before. grace is the time for goroutines that close
+// one late.
 func leakedFiles(before map[int]string, grace time.Duration) ([]string, error) {
 	for deadline := time.Now().Add(grace); ; time.Sleep(10 * time.Millisecond) {
 		after, err := openFiles()
@@ -120,7 +120,7 @@ func openFiles() (map[int]string, error) {
 			return nil, fmt.Errorf("list open files: %w", err)
 		}
 		target, err := os.Readlink(dir + "/" + e.Name())
-		if err != nil { // closed meanwhile, as the descriptor of the listing itself
+		if err != nil { // closed meanwhile, as the descriptor of the listing
 			continue
 		}
 		files[fd] = target

@@ -1,57 +1,13 @@
 package testenv
 
 import (
-	"fmt"
 	"os"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 )
 
 func TestMain(m *testing.M) { os.Exit(Main(m)) }
-
-// recorder is a testing.TB that notes what is done to it. Methods it does not have panic.
-type recorder struct {
-	testing.TB
-	skipped, fatal string
-	errors         []string
-	cleanups       []func()
-}
-
-func (r *recorder) Helper()          {}
-func (r *recorder) Cleanup(f func()) { r.cleanups = append(r.cleanups, f) }
-
-func (r *recorder) Errorf(format string, args ...any) {
-	r.errors = append(r.errors, fmt.Sprintf(format, args...))
-}
-
-func (r *recorder) Fatal(args ...any) { r.Fatalf("%s", fmt.Sprint(args...)) }
-
-func (r *recorder) Fatalf(format string, args ...any) {
-	r.fatal = fmt.Sprintf(format, args...)
-	runtime.Goexit()
-}
-
-func (r *recorder) Skipf(format string, args ...any) {
-	r.skipped = fmt.Sprintf(format, args...)
-	runtime.Goexit()
-}
-
-// record runs a test to where it ends or gives up, and then its cleanups.
-func record(test func(testing.TB)) *recorder {
-	r := &recorder{}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		test(r)
-	}()
-	<-done
-	for i := len(r.cleanups) - 1; i >= 0; i-- {
-		r.cleanups[i]()
-	}
-	return r
-}
 
 func TestLeakCheck(t *testing.T) {
 	var left *os.File

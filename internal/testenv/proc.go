@@ -6,7 +6,7 @@ import "golang.org/x/sys/unix"
 func Now() int64 {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		panic(err) // the clock is always there
+		panic(err) // every kernel has this clock
 	}
 	return ts.Nano()
 }

@@ -9,14 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/internal/procfs"
+	"github.com/pinwatch/pinwatch/internal/workload/client"
 )
 
 // Quiet waits until no thread of the process has been switched for a while: a Go process needs a moment until its last
-// threads sleep. What is begun or ended then, begins or ends between two events. It returns what ContextSwitches says then.
+// threads sleep. A recording that begins or ends then does so between two events. It returns ContextSwitches of then.
 func (p *Proc) Quiet() map[int32]uint64 {
 	p.t.Helper()
 	last := p.ContextSwitches()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(client.Patience); time.Now().Before(deadline); {
 		time.Sleep(50 * time.Millisecond)
 		now := p.ContextSwitches()
 		if maps.Equal(now, last) {
@@ -28,8 +29,8 @@ func (p *Proc) Quiet() map[int32]uint64 {
 	return nil
 }
 
-// ContextSwitches is how often the kernel says each thread was switched out; it counts where sched_switch is traced. A thread
-// that ends meanwhile is not in it.
+// ContextSwitches is how often each thread was switched out, by the kernel's counters, which it increments where
+// sched_switch is traced. A thread that ends meanwhile is not in it.
 func (p *Proc) ContextSwitches() map[int32]uint64 {
 	p.t.Helper()
 	counts := map[int32]uint64{}

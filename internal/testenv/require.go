@@ -1,6 +1,6 @@
-// Package testenv is what pinwatch's tests share: the one place where a test may be skipped, the check for leaked file
-// descriptors and kernel objects, golden files, running workloads, and observers of the kernel that have nothing in common
-// with pinwatch: a trace buffer (StartTrace), perf (StartPerf) and bpftrace (StartSwitches).
+// Package testenv has what pinwatch's tests share: the one place where a test may be skipped, the check for leaked file
+// descriptors and kernel objects, golden files, and running workloads. Package witness has independent observers of the
+// kernel.
 //
 // A package whose tests use it has
 //
@@ -24,36 +24,41 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Need is something of the machine that a test can't do without.
+// Need is something that a test needs of the machine.
 type Need struct {
 	what     string
 	how      string // to get it
 	try      func() error
-	ofKernel bool // it comes with how the kernel was built: no privilege or installation brings it
+	ofKernel bool // it depends on how the kernel was built: no privilege or installation provides it
 }
 
 // The needs a test can name. Each is tried for real, once per test process.
 var (
 	// BPF is a kernel with BTF and the privilege to load tracing programs.
-	BPF = need("BPF tracing programs", "run as root or with CAP_BPF and CAP_PERFMON, on Linux 5.10 or later with CONFIG_DEBUG_INFO_BTF", tryBPF)
+	BPF = need("BPF tracing programs",
+		"run as root or with CAP_BPF and CAP_PERFMON, on Linux 5.10 or later with CONFIG_DEBUG_INFO_BTF", tryBPF)
 
 	// BPFAdmin is the privilege to list every BPF object and to switch run-time statistics on.
 	BPFAdmin = need("BPF object lists", "run as root or with CAP_SYS_ADMIN", tryBPFAdmin)
 
 	// Fentry is a kernel that lets a program run at one of its functions.
-	Fentry = ofKernel(need("fentry programs", "run as root on Linux with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS, as scripts/kernel-matrix does; arm64: 6.4 or later", tryFentry))
+	Fentry = ofKernel(need("fentry programs",
+		"run as root on Linux with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS, as make matrix does; arm64: 6.4 or later",
+		tryFentry))
 
-	// Tracefs is a trace file system in which an instance can be made; StartTrace needs it.
-	Tracefs = need("tracefs instances", "run as root on a kernel with CONFIG_TRACING, not in lockdown=confidentiality", tryTracefs)
+	// Tracefs is a trace file system in which an instance can be made; witness.StartTrace needs it.
+	Tracefs = need("tracefs instances",
+		"run as root on a kernel with CONFIG_TRACING, not in lockdown=confidentiality", tryTracefs)
 
-	// Bpftrace is a bpftrace that attaches; StartSwitches needs it.
+	// Bpftrace is a bpftrace that attaches; witness.StartSwitches needs it.
 	Bpftrace = need("bpftrace", "install bpftrace 0.17 or later and run as root", tryBpftrace)
 
-	// PerfRecord is a perf that records tracepoints of all CPUs; StartPerf needs it.
+	// PerfRecord is a perf that records tracepoints of all CPUs; witness.StartPerf needs it.
 	PerfRecord = need("perf", "install linux-perf 6.1 or later and run as root", tryPerf)
 
 	// Toolchain is the go command; Workload needs it unless PINWATCH_WORKLOAD names a built program.
-	Toolchain = need("the go command", "put it on the PATH, or set PINWATCH_WORKLOAD to a built internal/workload/cmd/workload", tryToolchain)
+	Toolchain = need("the go command",
+		"put it on the PATH, or set PINWATCH_WORKLOAD to a built internal/workload/cmd/workload", tryToolchain)
 
 	// GoCommand is the go command itself, which loads packages of source.
 	GoCommand = need("the go command", "put it on the PATH", tryGoCommand)
@@ -71,12 +76,12 @@ func ofKernel(n *Need) *Need {
 	return n
 }
 
-// Missing is why the machine lacks it; nil when it does not.
+// Missing is why the machine lacks it; nil = it has it.
 func (n *Need) Missing() error { return n.try() }
 
-// Require skips the test when the machine lacks one of the needs and says how to get it. With CI=true in the
-// environment the test fails instead, except for what only another kernel has: what continuous integration skips, nobody tests,
-// and that one is tested by the kernel matrix.
+// Require skips the test if the machine lacks one of the needs, with a message about how to get it. With CI=true in the
+// environment the test fails instead, because a test that continuous integration skips never runs. Needs that depend on
+// the kernel are an exception: the kernel matrix runs those tests.
 func Require(t testing.TB, needs ...*Need) {
 	t.Helper()
 	for _, n := range needs {
@@ -91,8 +96,8 @@ func Require(t testing.TB, needs ...*Need) {
 	}
 }
 
-// RunsSkipped skips a test, loudly, that can't be held on a kernel which did not run all of pinwatch's programs, however often it was tried: Linux 7
-// does not where a task was preempted inside one. With CI=true the test fails.
+// RunsSkipped skips a test, with a message, because the kernel did not run all of pinwatch's programs in any try: Linux
+// 7 skips a run when a task was preempted inside a program. With CI=true the test fails.
 func RunsSkipped(t testing.TB) {
 	t.Helper()
 	const why = "the kernel itself skipped runs of programs, every time"
@@ -102,12 +107,12 @@ func RunsSkipped(t testing.TB) {
 	t.Skip("SKIPPED (" + why + ", as Linux 7 does). To get it: run it on Linux 6, or on a faster machine")
 }
 
-// tryBPF loads the least of all tracing programs.
+// tryBPF loads the smallest possible tracing program.
 func tryBPF() error {
 	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
 		return fmt.Errorf("find the kernel's BTF: %w", err)
 	}
-	// Kernels before 5.11 charge programs to this limit. Where it matters and can't be lifted, the load says so.
+	// Kernels before 5.11 charge programs to this limit. If it matters and can't be lifted, the load fails.
 	_ = rlimit.RemoveMemlock()
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Name: "testenv_probe", Type: ebpf.RawTracepoint, License: "GPL",
@@ -145,7 +150,7 @@ func tryBPFAdmin() error {
 }
 
 func tryTracefs() error {
-	dir, release, err := tracefs()
+	dir, release, err := MountTracefs()
 	if err != nil {
 		return err
 	}
@@ -162,7 +167,8 @@ func tryBpftrace() error {
 }
 
 func tryPerf() error {
-	out, err := exec.Command("perf", "record", "-q", "-a", "-k", "CLOCK_MONOTONIC", "-e", "sched:sched_switch", "-o", "/dev/null", "--", "true").CombinedOutput()
+	out, err := exec.Command("perf", "record", "-q", "-a", "-k", "CLOCK_MONOTONIC", "-e", "sched:sched_switch",
+		"-o", "/dev/null", "--", "true").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("record sched_switch: %w: %s", err, strings.Join(strings.Fields(string(out)), " "))
 	}
@@ -186,7 +192,7 @@ func tryCCompiler() error {
 	if err != nil {
 		return fmt.Errorf("ask the go command for one: %w", err)
 	}
-	name, _, _ := strings.Cut(strings.TrimSpace(string(cc)), " ") // flags may follow
+	name, _, _ := strings.Cut(strings.TrimSpace(string(cc)), " ") // CC may have flags
 	_, err = exec.LookPath(name)
 	return err
 }

@@ -12,25 +12,25 @@ func TestRequire(t *testing.T) {
 	lack := need("a unicorn", "believe", func() error { return errors.New("none here") })
 
 	t.Setenv("CI", "")
-	if r := record(func(t testing.TB) { Require(t, have, have) }); r.skipped != "" || r.fatal != "" {
+	if r := Record(func(t testing.TB) { Require(t, have, have) }); r.SkipText != "" || r.FatalText != "" {
 		t.Errorf("stopped by what is there: %+v", r)
 	}
 	if tries != 1 {
 		t.Errorf("tried %d times", tries)
 	}
 	const want = "a unicorn: none here"
-	r := record(func(t testing.TB) { Require(t, have, lack) })
-	if !strings.HasPrefix(r.skipped, "SKIPPED (needs "+want) || !strings.Contains(r.skipped, "believe") || strings.Contains(r.skipped, "\n") {
-		t.Errorf("skipped with %q", r.skipped)
+	r := Record(func(t testing.TB) { Require(t, have, lack) })
+	if !strings.HasPrefix(r.SkipText, "SKIPPED (needs "+want) || !strings.Contains(r.SkipText, "believe") || strings.Contains(r.SkipText, "\n") {
+		t.Errorf("skipped with %q", r.SkipText)
 	}
 	t.Setenv("CI", "true")
-	r = record(func(t testing.TB) { Require(t, lack) })
-	if !strings.Contains(r.fatal, want) || r.skipped != "" {
-		t.Errorf("in CI: fatal %q, skipped %q", r.fatal, r.skipped)
+	r = Record(func(t testing.TB) { Require(t, lack) })
+	if !strings.Contains(r.FatalText, want) || r.SkipText != "" {
+		t.Errorf("in CI: fatal %q, skipped %q", r.FatalText, r.SkipText)
 	}
-	r = record(func(t testing.TB) { Require(t, ofKernel(lack)) })
-	if !strings.Contains(r.skipped, want) || r.fatal != "" {
-		t.Errorf("in CI, of another kernel: fatal %q, skipped %q", r.fatal, r.skipped)
+	r = Record(func(t testing.TB) { Require(t, ofKernel(lack)) })
+	if !strings.Contains(r.SkipText, want) || r.FatalText != "" {
+		t.Errorf("in CI, of another kernel: fatal %q, skipped %q", r.FatalText, r.SkipText)
 	}
 }
 

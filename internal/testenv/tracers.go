@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// OtherTracers are the processes but this and known ones that hold perf events or BPF links, which may be on the same hooks as a test's own.
+// OtherTracers are the processes that hold perf events or BPF links, which may be on the same hooks as those of a test.
+// This process and the known ones are left out.
 func OtherTracers(t testing.TB, known ...int) (pids []int) {
 	t.Helper()
 	processes, err := filepath.Glob("/proc/[0-9]*")
@@ -24,11 +25,12 @@ func OtherTracers(t testing.TB, known ...int) (pids []int) {
 		}
 		fds, err := os.ReadDir(fmt.Sprintf("%s/fd", dir))
 		if err != nil {
-			continue // it has ended
+			continue // the process has ended
 		}
 		for _, fd := range fds {
-			file, _ := os.Readlink(filepath.Join(dir, "fd", fd.Name())) // one that is closed by now is none
-			if strings.Contains(file, "[perf_event]") || strings.Contains(file, "bpf_link") || strings.Contains(file, "bpf-link") {
+			file, _ := os.Readlink(filepath.Join(dir, "fd", fd.Name())) // "" = closed by now
+			if strings.Contains(file, "[perf_event]") || strings.Contains(file, "bpf_link") ||
+				strings.Contains(file, "bpf-link") {
 				pids = append(pids, pid)
 				break
 			}

@@ -1,45 +1,36 @@
 package testenv
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/json"
-	"fmt"
+	"context"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/client"
 )
 
-// patience bounds every wait for another process. It is long: emulated machines are slow, and who waits in vain has failed.
-const patience = 60 * time.Second
-
-// Proc is a workload in a process of its own. It is killed when its test ends.
+// Proc is a workload in a process of its own. It is killed when its test ends. What fails in it fails the test.
 type Proc struct {
 	PID int
 
-	t      testing.TB
-	cmd    *exec.Cmd
-	stdin  io.WriteCloser
-	pipe   *os.File // stdout; read through out
-	out    *bufio.Reader
-	stderr bytes.Buffer
-	ended  bool
+	t       testing.TB
+	process *client.Process
 }
 
-// Workload starts the workload that args[0] names, with the flags that follow, and returns once it is set up: at work
-// already, or with -hold waiting for Go. The program is built once per test process, or taken from where PINWATCH_WORKLOAD says.
+// Workload starts the workload that args[0] names, with the flags that follow. It returns once the workload is set up:
+// at work already, or with -hold waiting for Go. The program is built once per test process, unless PINWATCH_WORKLOAD
+// names one.
 func Workload(t testing.TB, args ...string) *Proc {
 	t.Helper()
-	return launch(t, workloadProgram(t), args)
+	return launch(t, WorkloadProgram(t), args)
 }
 
-// CgoWorkload is Workload with a program that is linked with C: pthread_create makes its threads. It has one more workload, cgo.
+// CgoWorkload is Workload with a program that is linked with C: pthread_create makes its threads. It has one more
+// program, cgo, and more trials.
 func CgoWorkload(t testing.TB, args ...string) *Proc {
 	t.Helper()
 	Require(t, Toolchain, CCompiler)
@@ -48,136 +39,117 @@ func CgoWorkload(t testing.TB, args ...string) *Proc {
 
 func launch(t testing.TB, program string, args []string) *Proc {
 	t.Helper()
-	p := &Proc{t: t, cmd: exec.Command(program, args...)}
-	p.cmd.Stderr = &p.stderr
-	var err error
-	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
-		t.Fatalf("start workload %v: %v", args, err)
-	}
-	r, w, err := os.Pipe()
+	process, err := client.Start(context.Background(), client.Options{Program: []string{program}}, args...)
 	if err != nil {
-		t.Fatalf("start workload %v: %v", args, err)
+		t.Fatal(err)
 	}
-	p.pipe, p.out, p.cmd.Stdout = r, bufio.NewReader(r), w
-	err = p.cmd.Start()
-	w.Close()
-	if err != nil {
-		r.Close()
-		p.stdin.Close()
-		t.Fatalf("start workload %v: %v", args, err)
-	}
-	t.Cleanup(p.kill)
-
-	var ready workload.Ready
-	p.read(&ready)
-	if !ready.Ready {
-		t.Fatalf("workload %v: its first line is not that it is ready", args)
-	}
-	p.PID = p.cmd.Process.Pid
-	return p
+	t.Cleanup(process.Kill)
+	return &Proc{PID: process.PID, t: t, process: process}
 }
 
-// Go begins the activity of a workload that was started with -hold. It returns before the activity has begun; when
-// that was is in the Account.
+// Ready is the first line of the workload.
+func (p *Proc) Ready() workload.Ready { return p.process.Ready }
+
+// Go begins the activity of a workload that was started with -hold. It returns before the activity has begun; the
+// Account has the time of the beginning.
 func (p *Proc) Go() {
 	p.t.Helper()
-	p.tell("go")
+	p.check(p.process.Go())
 }
 
-// Step has the workload do its next step, once its activity has begun, and returns the account of it.
+// Step has the workload do its next step, once its activity has begun, and returns the account.
 func (p *Proc) Step() workload.Account {
 	p.t.Helper()
-	p.tell("step")
-	return p.account()
+	return p.account(p.process.Step())
 }
 
-// Quiesce ends the activity and returns the account of it. The threads live on, and keep their locks.
+// Quiesce ends the activity and returns the account. The threads stay and keep their locks.
 func (p *Proc) Quiesce() workload.Account {
 	p.t.Helper()
-	p.tell("quiesce")
-	return p.account()
+	return p.account(p.process.Quiesce())
 }
 
-// Stop ends the activity, if that has not been done, and the process; it returns the last account. No thread of the
-// process is left after it.
+// Stop ends the activity, if that has not been done, and the process. It returns the last account. No thread of the
+// process is left then.
 func (p *Proc) Stop() workload.Account {
 	p.t.Helper()
-	p.tell("stop")
-	a := p.account()
-	p.ended = true
-	if err := p.cmd.Wait(); err != nil {
-		p.t.Fatalf("workload: %v; stderr: %s", err, &p.stderr)
-	}
-	return a
+	return p.account(p.process.Stop())
 }
 
-// Threads lists the live threads of the process as the kernel has them, in no order.
+// Send sends a line to the workload.
+func (p *Proc) Send(line string) {
+	p.t.Helper()
+	p.check(p.process.Send(line))
+}
+
+// Read decodes the next line of the workload.
+func (p *Proc) Read(v any) {
+	p.t.Helper()
+	p.check(p.process.Read(v))
+}
+
+// End waits for the exit of a workload that ends by itself, or at the end of its stdin.
+func (p *Proc) End() {
+	p.t.Helper()
+	p.check(p.process.End())
+}
+
+// Stderr is what the workload has printed on stderr until now.
+func (p *Proc) Stderr() string { return p.process.Stderr() }
+
+// Threads lists the live threads of the process from the kernel, in no order.
 func (p *Proc) Threads() []int32 {
 	p.t.Helper()
 	tids, err := procfs.Process(p.PID).Threads()
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	p.check(err)
 	return tids
 }
 
-func (p *Proc) tell(command string) {
+func (p *Proc) account(a *workload.Account, err error) workload.Account {
 	p.t.Helper()
-	if _, err := fmt.Fprintln(p.stdin, command); err != nil {
-		p.t.Fatalf("tell the workload to %s: %v", command, err)
-	}
+	p.check(err)
+	return *a
 }
 
-func (p *Proc) account() workload.Account {
+func (p *Proc) check(err error) {
 	p.t.Helper()
-	var a workload.Account
-	p.read(&a)
-	return a
-}
-
-// read reads the next line into v.
-func (p *Proc) read(v any) {
-	p.t.Helper()
-	err := p.pipe.SetReadDeadline(time.Now().Add(patience))
-	var line []byte
-	if err == nil {
-		line, err = p.out.ReadBytes('\n')
-	}
-	if err == nil {
-		err = json.Unmarshal(line, v)
-	}
 	if err != nil {
-		p.kill() // and with it wait for all of stderr
-		p.t.Fatalf("read a %T from the workload: %v; stderr: %s", v, err, &p.stderr)
+		p.t.Fatal(err)
 	}
 }
 
-func (p *Proc) kill() {
-	if !p.ended {
-		p.ended = true
-		p.cmd.Process.Kill() // an error means that it has ended by itself
-		p.cmd.Wait()
-	}
-	p.pipe.Close()
+// Trial runs a trial to its end and decodes its account.
+func Trial(t testing.TB, account any, args ...string) {
+	t.Helper()
+	finish(Workload(t, args...), account)
 }
 
-// WorkloadProgram is the path of the program that Workload starts.
+// CgoTrial is Trial with the program that is linked with C.
+func CgoTrial(t testing.TB, account any, args ...string) {
+	t.Helper()
+	finish(CgoWorkload(t, args...), account)
+}
+
+func finish(p *Proc, account any) {
+	p.t.Helper()
+	p.Read(account)
+	p.End()
+}
+
+// workloadVariable names the program that Workload starts.
+const workloadVariable = "PINWATCH_WORKLOAD"
+
+// WorkloadProgram is the path of the program that Workload starts, which it builds if it must. It is the pure-Go build:
+// only that creates threads by clone alone.
 func WorkloadProgram(t testing.TB) string {
 	t.Helper()
-	return workloadProgram(t)
-}
-
-// workloadProgram is the path of the workload command, which it builds if it must. It is the pure-Go build: only
-// that creates threads by clone alone.
-func workloadProgram(t testing.TB) string {
-	t.Helper()
-	if path := os.Getenv("PINWATCH_WORKLOAD"); path != "" {
+	if path := os.Getenv(workloadVariable); path != "" {
 		return path
 	}
 	return built(t, "workload", "CGO_ENABLED=0")
 }
 
-// built is the path of one of the commands of package workload, which is built once per test process.
+// built is the path of one of the workload commands, which is built once per test process.
 func built(t testing.TB, name, env string) string {
 	t.Helper()
 	session.Lock()
@@ -195,13 +167,29 @@ func built(t testing.TB, name, env string) string {
 	return path
 }
 
-// CgoTrial runs a trial of the program that is linked with C to its end and decodes its account.
-func CgoTrial(t testing.TB, account any, args ...string) {
-	t.Helper()
-	p := CgoWorkload(t, args...)
-	p.read(account)
-	p.ended = true
-	if err := p.cmd.Wait(); err != nil {
-		t.Fatalf("trial %v: %v; stderr: %s", args, err, &p.stderr)
+// MainAsWorkload is Main for the tests of the workloads themselves: Workload starts the test binary, which then calls
+// main. So the workloads are tested as they are, with the race detector if the test has it.
+func MainAsWorkload(m *testing.M, main func(args []string, stdin io.Reader, stdout, stderr io.Writer) int) int {
+	const self = "PINWATCH_TEST_SELF_AS_WORKLOAD"
+	if os.Getenv(self) != "" {
+		return main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	}
+	dir, err := os.MkdirTemp("", "pinwatch-self-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	program := filepath.Join(dir, "workload") // a program of this name does what workload.InitVariable asks for
+	path, err := os.Executable()
+	if err == nil {
+		err = os.Symlink(path, program)
+	}
+	if err != nil {
+		panic(err)
+	}
+	os.Setenv(workloadVariable, program)
+	os.Setenv(self, "1")
+	// By default every process with the race detector sleeps a second before it leaves. A race still fails it.
+	os.Setenv("GORACE", "atexit_sleep_ms=0")
+	return Main(m)
 }

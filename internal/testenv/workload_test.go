@@ -32,8 +32,8 @@ func TestWorkload(t *testing.T) {
 }
 
 func TestWorkloadThatFails(t *testing.T) {
-	r := record(func(t testing.TB) { Workload(t, "churn", "-rate", "none") })
-	if !strings.Contains(r.fatal, "invalid value") {
+	r := Record(func(t testing.TB) { Workload(t, "churn", "-rate", "none") })
+	if !strings.Contains(r.FatalText, "invalid value") {
 		t.Errorf("%+v", r)
 	}
 }
@@ -42,7 +42,7 @@ func TestWorkloadNeedsMain(t *testing.T) {
 	session.running = false
 	defer func() { session.running = true }()
 	t.Setenv("PINWATCH_WORKLOAD", "")
-	if r := record(func(t testing.TB) { Workload(t, "idle") }); !strings.Contains(r.fatal, "testenv.Main") {
+	if r := Record(func(t testing.TB) { Workload(t, "idle") }); !strings.Contains(r.FatalText, "testenv.Main") {
 		t.Errorf("%+v", r)
 	}
 }

@@ -1,9 +1,12 @@
 package verify
 
-import "github.com/pinwatch/pinwatch/internal/workload"
+import (
+	"github.com/pinwatch/pinwatch/internal/workload/probe"
+	"github.com/pinwatch/pinwatch/internal/workload/trial"
+)
 
 func migrate(r *run) error {
-	var a workload.Migrate
+	var a trial.Migrate
 	if err := r.trial(&a, "migrate"); err != nil {
 		return err
 	}
@@ -14,20 +17,20 @@ func migrate(r *run) error {
 		}
 		r.stretch(s, kind)
 		r.add("visits_"+kind, int64(s.Visits))
-		r.add("looks_"+kind, int64(s.Looks))
+		r.add("looks_"+kind, int64(s.Checks))
 		r.add(kind+"_strange", int64(s.Strange))
 	}
 	return nil
 }
 
 // stretch counts samples and moves as kind_looks and kind_moves.
-func (r *run) stretch(s workload.Stretch, kind string) {
+func (r *run) stretch(s probe.Stretch, kind string) {
 	r.add(kind+"_looks", int64(s.Samples))
 	r.add(kind+"_moves", int64(s.Moves))
 }
 
 func nest(r *run) error {
-	var a workload.Nest
+	var a trial.Nest
 	if err := r.trial(&a, "nest"); err != nil {
 		return err
 	}
@@ -48,12 +51,12 @@ func nest(r *run) error {
 }
 
 func cross(r *run) error {
-	var a workload.Cross
+	var a trial.Cross
 	if err := r.trial(&a, "cross"); err != nil {
 		return err
 	}
 	for _, p := range a.Phases {
-		for _, s := range []workload.Stretch{p.One, p.Other} {
+		for _, s := range []probe.Stretch{p.One, p.Other} {
 			kind := "free"
 			if s.Locks > 0 {
 				kind = "kept"
@@ -65,7 +68,7 @@ func cross(r *run) error {
 }
 
 func onmain(r *run) error {
-	var a workload.OnMain
+	var a trial.OnMain
 	if err := r.trial(&a, "onmain"); err != nil {
 		return err
 	}
@@ -83,7 +86,7 @@ func onmain(r *run) error {
 }
 
 func gcpin(r *run) error {
-	var a workload.GCPin
+	var a trial.GCPin
 	if err := r.trial(&a, "gcpin"); err != nil {
 		return err
 	}

@@ -2,7 +2,7 @@ package verify
 
 import (
 	"github.com/pinwatch/pinwatch/internal/contract"
-	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
 
 // withC returns the command line of the workload that is linked with C. It needs a Go toolchain and
@@ -22,7 +22,7 @@ func cgo(r *run) error {
 	if err != nil {
 		return err
 	}
-	var calls workload.CCalls
+	var calls trial.CCalls
 	if err := r.trialAs(program, nil, &calls, "cgocalls"); err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func cgo(r *run) error {
 	for name, v := range ratios {
 		r.Samples[name] = contract.NewSample("ratio", v)
 	}
-	var blocking workload.Retake
+	var blocking trial.Retake
 	if err := r.trialAs(program, nil, &blocking, "cgoretake", "-n", "12", "-block", "50ms"); err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func cgo(r *run) error {
 
 // sound is false for a batch in which the goroutine changed threads: its CPU time is that of two
 // threads.
-func sound(c workload.Cost) bool { return c.CPU > 0 && c.CPU <= 1.05*c.Wall }
+func sound(c trial.Cost) bool { return c.CPU > 0 && c.CPU <= 1.05*c.Wall }
 
 // callback samples the threads of calls from C threads into Go.
 func callback(r *run) error {
@@ -63,12 +63,12 @@ func callback(r *run) error {
 	if err != nil {
 		return err
 	}
-	var a workload.Callbacks
+	var a trial.Callbacks
 	if err := r.trialAs(program, nil, &a, "callbacks"); err != nil {
 		return err
 	}
 	for _, c := range a.Calls {
-		if !c.OwnThread {
+		if !c.CThread {
 			continue
 		}
 		r.add("looks", int64(c.Stretch.Samples))

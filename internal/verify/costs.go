@@ -5,15 +5,15 @@ import (
 	"slices"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
-	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
 
 func lockCost(r *run) error {
-	var a workload.LockCost
+	var a trial.LockCost
 	if err := r.trial(&a, "lockcost"); err != nil {
 		return err
 	}
-	wall := func(costs []workload.Cost) []float64 {
+	wall := func(costs []trial.Cost) []float64 {
 		var v []float64
 		for _, c := range costs {
 			v = append(v, c.Wall)
@@ -41,7 +41,7 @@ func lockCost(r *run) error {
 // its first instruction. The time starts when the goroutine before it blocked, or when it was
 // created if that was later.
 func saturate(r *run) error {
-	var a workload.Grow
+	var a trial.Grow
 	if err := r.trial(&a, "grow", "-steps", "0", "-rounds", "12"); err != nil {
 		return err
 	}
@@ -64,18 +64,18 @@ const runsOfOne = 20
 // and in which order new threads first run goroutines.
 func equalRuns(r *run) error {
 	for range runsOfOne {
-		var a workload.Grow
+		var a trial.Grow
 		if err := r.trial(&a, "grow", "-steps", "0", "-rounds", "1", "-n", "6"); err != nil {
 			return err
 		}
 		var byMade, byFirst []int
 		for _, b := range a.Bursts {
-			place := func(p workload.GrowPin) int { return slices.Index(b.After, p.TID) }
+			place := func(p trial.GrowPin) int { return slices.Index(b.After, p.TID) }
 			for _, p := range b.Pins { // in the order they first ran
 				byFirst = append(byFirst, place(p))
 			}
 			pins := slices.Clone(b.Pins)
-			slices.SortFunc(pins, func(a, b workload.GrowPin) int { return int(a.Made - b.Made) })
+			slices.SortFunc(pins, func(a, b trial.GrowPin) int { return int(a.Made - b.Made) })
 			for _, p := range pins {
 				byMade = append(byMade, place(p))
 			}
@@ -89,7 +89,7 @@ func equalRuns(r *run) error {
 
 // handoff compares each round of locked hand-offs with the unlocked round before it.
 func handoff(r *run) error {
-	var a workload.Tax
+	var a trial.Tax
 	if err := r.trial(&a, "tax"); err != nil {
 		return err
 	}

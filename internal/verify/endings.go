@@ -3,7 +3,7 @@ package verify
 import (
 	"time"
 
-	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
 
 // panicStatus is the exit status of a Go process after a panic (runtime.fatalpanic).
@@ -24,7 +24,7 @@ var ways = map[string]struct {
 }
 
 func exits(r *run) error {
-	var a workload.Exits
+	var a trial.Exits
 	if err := r.trial(&a, "exits"); err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func exits(r *run) error {
 }
 
 func reuse(r *run) error {
-	var a workload.Reuse
+	var a trial.Reuse
 	if err := r.trial(&a, "reuse"); err != nil {
 		return err
 	}
@@ -79,12 +79,12 @@ func reuse(r *run) error {
 			r.add("reused", 1)
 		}
 	}
-	var p workload.Parked
+	var p trial.Parked
 	if err := r.trial(&p, "parked"); err != nil {
 		return err
 	}
 	for _, thread := range p.Released {
-		if thread.Looks == 0 { // no goroutine needed a thread
+		if thread.Checks == 0 { // nobody wanted one
 			continue
 		}
 		r.add("unlocks", 1)
@@ -99,7 +99,7 @@ func reuse(r *run) error {
 const short = "20us"
 
 func retake(r *run) error {
-	var long, brief workload.Retake
+	var long, brief trial.Retake
 	if err := r.trial(&long, "retake", "-n", "12", "-block", "50ms"); err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func retake(r *run) error {
 }
 
 // call counts one blocking call, and which goroutines ran during it.
-func (r *run) call(round workload.RetakeRound, kind string) {
+func (r *run) call(round trial.RetakeRound, kind string) {
 	r.add(kind+"_calls", 1)
 	r.add("looks", 1)
 	if round.Other < round.Leave {

@@ -4,12 +4,12 @@ import (
 	"reflect"
 	"slices"
 
-	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
 
 // inherit compares the state of threads before and after a lock.
 func inherit(r *run) error {
-	var a workload.Inherit
+	var a trial.Inherit
 	if err := r.trial(&a, "inherit", "-n", "8"); err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func inherit(r *run) error {
 			r.Notes = []string{"the workload may use one CPU only, so it cannot change CPUs"}
 			continue
 		}
-		r.add("cpu_looks", int64(k.Looks))
+		r.add("cpu_looks", int64(k.Samples))
 		r.add("cpu_changes", int64(k.Moves))
 	}
 	return nil

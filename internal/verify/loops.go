@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
-	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
 
 func tightLoop(r *run) error { return r.tight(nil, "-rounds", "3", "-chunk", "40ms") }
@@ -23,8 +23,8 @@ const leastLeft = 10 * time.Millisecond
 // of them that ended before the loop. Tries that other load disturbed are replaced by further
 // trials, all of whose tries count.
 func (r *run) tight(env []string, args ...string) error {
-	var a workload.Tight
-	err := repeated(func() (tried, disturbed int64, err error) {
+	var a trial.Tight
+	err := repeated(func() (tried, spoilt int64, err error) {
 		if err := r.trialAs(r.lab.Program, env, &a, append([]string{"tight"}, args...)...); err != nil {
 			return 0, 0, err
 		}
@@ -64,7 +64,7 @@ type tries struct{ tried, interrupted, disturbed int64 }
 // triesOf counts the stops by chunk. A stop is a try if leastLeft of its chunk was left, without
 // the times that the loop and the stopping goroutine waited for a CPU. Whether it was in time does
 // not matter for that.
-func triesOf(a *workload.Tight) (t tries) {
+func triesOf(a *trial.Tight) (t tries) {
 	for _, l := range a.Loops {
 		if l.Disturb != "stop" || !l.Locked {
 			continue
@@ -89,7 +89,7 @@ func triesOf(a *workload.Tight) (t tries) {
 }
 
 func slicesOfTime(r *run) error {
-	var a workload.Slices
+	var a trial.Slices
 	if err := r.trial(&a, "slices", "-rounds", "12", "-length", "500ms"); err != nil {
 		return err
 	}

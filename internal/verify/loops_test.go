@@ -5,7 +5,8 @@ import (
 	"testing"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
-	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/probe"
+	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
 
 // A stop is a try if 10 ms of the loop were left, without the waits of the loop and of the stopping
@@ -31,12 +32,12 @@ func TestTries(t *testing.T) {
 		{"too late to be a try", 16 * unit, 17 * unit, 0, 0, tries{}},
 		{"before the chunk", -1 * unit, 1 * unit, 0, 0, tries{}},
 	} {
-		loop := workload.TightLoop{Locked: true, Disturb: "stop",
-			Chunks: []workload.TightChunk{{To: 20 * unit, Wait: tt.waitLoop}},
-			Stops:  []workload.TightStop{{Span: workload.Span{From: tt.from, To: tt.to}, Wait: tt.waitStop}}}
+		loop := trial.TightLoop{Locked: true, Disturb: "stop",
+			Chunks: []trial.TightChunk{{To: 20 * unit, Wait: tt.waitLoop}},
+			Stops:  []trial.TightStop{{Interval: trial.Interval{From: tt.from, To: tt.to}, Wait: tt.waitStop}}}
 		unlocked, collected := loop, loop
 		unlocked.Locked, collected.Disturb = false, "gc"
-		if got := triesOf(&workload.Tight{Loops: []workload.TightLoop{unlocked, loop, collected}}); got != tt.want {
+		if got := triesOf(&trial.Tight{Loops: []trial.TightLoop{unlocked, loop, collected}}); got != tt.want {
 			t.Errorf("%s: %+v, want %+v", tt.what, got, tt.want)
 		}
 	}
@@ -81,11 +82,10 @@ func TestStepsOfOneMoment(t *testing.T) {
 		calm bool
 		want string
 	}{{"while a thread begins", false, contract.Holds}, {"at rest", true, contract.Refuted}} {
-		var a workload.Counts
+		var a trial.Counts
 		for i := range 4 {
 			metric := uint64(5 + i)
-			a.Steps = append(a.Steps, workload.CountStep{Census: workload.Census{Tasks: 5 + i, Metric: &metric},
-				Calm: true})
+			a.Steps = append(a.Steps, trial.CountStep{Census: probe.Census{Tasks: 5 + i, Metric: &metric}, Calm: true})
 		}
 		*a.Steps[2].Metric++
 		a.Steps[2].Calm = tt.calm

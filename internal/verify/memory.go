@@ -7,11 +7,13 @@ import (
 	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/client"
+	"github.com/pinwatch/pinwatch/internal/workload/probe"
 )
 
 // ms reads the Ms of a resting workload from its memory.
-func (r *run) ms(p *proc) ([]goruntime.M, error) {
-	rt, err := goruntime.Open(p.cmd.Process.Pid, goruntime.Options{})
+func (r *run) ms(p *client.Process) ([]goruntime.M, error) {
+	rt, err := goruntime.Open(p.PID, goruntime.Options{})
 	if err != nil {
 		return nil, unableError("the workload's memory cannot be read: " + err.Error())
 	}
@@ -33,22 +35,16 @@ func held(r *run) error {
 	pause(r, calming)
 	ms, err := r.ms(p)
 	if err != nil {
-		p.kill()
+		p.Kill()
 		return err
 	}
-	kernel, err := threadsOf(p.cmd.Process.Pid)
-	if err == nil {
-		err = p.tell("quiesce")
-	}
-	var a workload.Account
-	if err == nil {
-		err = p.read(&a)
-	}
+	kernel, err := threadsOf(p.PID)
 	if err != nil {
-		p.kill()
+		p.Kill()
 		return err
 	}
-	if err := p.end(); err != nil {
+	a, err := p.Stop()
+	if err != nil {
 		return err
 	}
 	r.Source = "the runtime's memory, /proc, and the workload's account"
@@ -85,7 +81,7 @@ type census struct {
 
 func threadsOf(pid int) (c census, err error) {
 	process := procfs.Process(pid)
-	c.calm, err = workload.Bracketed(50, 10*time.Millisecond, func() ([]int, error) {
+	c.calm, err = probe.Bracketed(50, 10*time.Millisecond, func() ([]int, error) {
 		tids, err := process.Threads()
 		c.tasks = len(tids)
 		list := make([]int, len(tids))
@@ -112,7 +108,7 @@ func internal(r *run) error {
 		}
 		pause(r, 20*time.Millisecond)
 		ms, err := r.ms(p)
-		p.kill()
+		p.Kill()
 		if err != nil {
 			return err
 		}

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
 
 // specifiedMetric is the metric's name in the specification.
@@ -16,7 +16,7 @@ const specifiedMetric = "/sched/threads:threads"
 
 // metricNames searches the release's list of metrics for the specified one.
 func metricNames(r *run) error {
-	var a workload.Counts
+	var a trial.Counts
 	if err := r.trial(&a, "counts", "-n", "1", "-settle", "0"); err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func metricNames(r *run) error {
 }
 
 func counters(r *run) error {
-	var a workload.Counts
+	var a trial.Counts
 	if err := r.trial(&a, "counts", "-settle", "30ms"); err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func counters(r *run) error {
 
 // count compares the metric with the kernel's threads at calm steps. A thread that is starting or
 // ending is in one of the two only.
-func (r *run) count(a *workload.Counts) {
+func (r *run) count(a *trial.Counts) {
 	first, last := a.Steps[0], a.Steps[len(a.Steps)-1]
 	r.add("pins_added", int64(last.Pins-first.Pins))
 	r.add("goroutines_added", int64(last.Goroutines-first.Goroutines))
@@ -63,7 +63,7 @@ func (r *run) count(a *workload.Counts) {
 
 // latency compares the runtime's histogram of waits to run with all workers locked and with none.
 func latency(r *run) error {
-	var a workload.Overpin
+	var a trial.Overpin
 	if err := r.trial(&a, "overpin"); err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func latency(r *run) error {
 }
 
 // middle is the geometric middle of a bucket in ns, or its finite end.
-func middle(b workload.Bucket) float64 {
+func middle(b trial.Bucket) float64 {
 	const ns = 1e9
 	switch {
 	case b.From == nil && b.To == nil:
@@ -100,7 +100,7 @@ func middle(b workload.Bucket) float64 {
 }
 
 func labels(r *run) error {
-	var a workload.Labels
+	var a trial.Labels
 	if err := r.trial(&a, "labels"); err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func labels(r *run) error {
 var schedLine = regexp.MustCompile(`^SCHED \d+ms:`)
 
 func schedtrace(r *run) error {
-	var a workload.SchedTrace
+	var a trial.SchedTrace
 	if err := r.trial(&a, "schedtrace"); err != nil {
 		return err
 	}

@@ -11,14 +11,15 @@ import (
 	"github.com/pinwatch/pinwatch/internal/observe"
 )
 
-// pair is a program that breaks a line of the checklists and one that keeps it.
+// pair is a program that breaks a line of the checklists, and one that keeps it.
 type pair struct {
 	finding   string
 	bad, good string        // workloads
-	window    time.Duration // what the finding needs to be made
+	window    time.Duration // that the finding needs
 }
 
-// The findings about what does not happen take ten seconds; those programs are observed at one time, while the others have their turns.
+// A finding about what does not happen takes ten seconds. Those programs are observed all at one time, while the others
+// are observed one after the other.
 var pairs = []pair{
 	{"leaked-pin", "leak", "leak -served", 10500 * time.Millisecond},
 	{"thread-surplus", "surplus", "surplus -n 0", 10500 * time.Millisecond},
@@ -26,7 +27,7 @@ var pairs = []pair{
 	{"per-request-pinning", "perrequest", "perrequest -pool 4", 2500 * time.Millisecond},
 }
 
-// patientWindow is from where on programs are observed side by side.
+// patientWindow is the shortest window of programs that are observed side by side.
 const patientWindow = 10 * time.Second
 
 func programs(r *run) error {
@@ -36,10 +37,10 @@ func programs(r *run) error {
 	r.Source = "the findings of the report on each program"
 	type outcome struct {
 		pair
-		good bool
-		told bool
-		loss bool
-		err  error
+		good  bool
+		found bool
+		loss  bool
+		err   error
 	}
 	var mu sync.Mutex // guards outcomes
 	var outcomes []outcome
@@ -52,7 +53,7 @@ func programs(r *run) error {
 		var w *observe.Window
 		if w, o.err = r.lab.resting(r, p.window, strings.Fields(args)...); o.err == nil {
 			o.loss = lossy(w.Result.Loss)
-			o.told = slices.ContainsFunc(w.Findings(), func(f findings.Finding) bool { return f.ID == p.finding })
+			o.found = slices.ContainsFunc(w.Findings(), func(f findings.Finding) bool { return f.ID == p.finding })
 		}
 		mu.Lock()
 		defer mu.Unlock()
@@ -82,7 +83,7 @@ func programs(r *run) error {
 			kind = "_good"
 		}
 		r.add(o.finding+kind, 1)
-		if o.told {
+		if o.found {
 			r.add(o.finding+kind+"_told", 1)
 		}
 	}
@@ -92,7 +93,7 @@ func programs(r *run) error {
 	return nil
 }
 
-// calming is how long a workload has to come to rest, or into its stride, before it is observed.
+// calming is how long a workload has to come to rest, or to its steady state, before it is observed.
 const calming = 300 * time.Millisecond
 
 // resting observes a workload for a while after it has begun its activity.
@@ -105,13 +106,13 @@ func (l *Lab) resting(ctx context.Context, window time.Duration, args ...string)
 	pause(ctx, calming)
 	watching, cancel := context.WithCancel(ctx)
 	defer cancel()
-	w, err := observe.Run(watching, observe.Config{PID: p.cmd.Process.Pid, OnBegin: func() error {
+	w, err := observe.Run(watching, observe.Config{PID: p.PID, OnBegin: func() error {
 		time.AfterFunc(window, cancel)
 		return nil
 	}})
 	if err != nil {
-		p.kill()
+		p.Kill()
 		return nil, err
 	}
-	return w, p.end()
+	return w, p.End()
 }

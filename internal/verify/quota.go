@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/client"
 )
 
 // quotaRelease is the release that the specification names.
@@ -49,20 +49,16 @@ func (r *run) underQuota(program []string) error {
 			r.Notes = append(r.Notes, "the experiment's cgroup could not be removed: "+err.Error())
 		}
 	}()
-	var p *proc
+	var p *client.Process
 	if err := g.start(func(attr *syscall.SysProcAttr) error {
 		p, err = r.launch(program, nil, attr, "idle")
 		return err
 	}); err != nil {
 		return err
 	}
-	reads := readsQuota(p.cmd.Process.Pid)
-	err = p.tell("stop")
-	var a workload.Account
-	if err == nil {
-		err = p.read(&a)
-	}
-	if err = errors.Join(err, p.end()); err != nil {
+	reads := readsQuota(p.PID)
+	a, err := p.Stop()
+	if err != nil {
 		return err
 	}
 	r.add("started", 1)

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/exp/trace"
 
-	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
 
 // executionTrace reads the execution traces of two workloads: one whose locked goroutines stay
@@ -21,8 +21,8 @@ func executionTrace(r *run) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	var a workload.Migrate
-	var b workload.GCPin
+	var a trial.Migrate
+	var b trial.GCPin
 	threads, gc := filepath.Join(dir, "threads"), filepath.Join(dir, "gc")
 	if err := r.trial(&a, "migrate", "-samples", "1000", "-trace", threads); err != nil {
 		return err

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
 	"github.com/pinwatch/pinwatch/internal/testenv"
@@ -181,20 +180,5 @@ func TestSources(t *testing.T) {
 		if !slices.Contains([]string{"good", "bad"}, kind) {
 			t.Errorf("%s is neither good nor bad", f.Name())
 		}
-	}
-}
-
-// The account of a workload is read even when it ends long after the last awaited line.
-func TestEndAfterLongWatch(t *testing.T) {
-	r := &run{Context: t.Context(), lab: lab(t)}
-	p, err := r.start("idle")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.pipe.SetReadDeadline(time.Now().Add(-time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.end(); err != nil {
-		t.Error(err)
 	}
 }

@@ -92,7 +92,7 @@ func (b *bench) perfTools(ctx context.Context, length time.Duration) (string, er
 	}
 	record := exec.CommandContext(ctx, "perf", "sched", "record", "-o", data, "sleep", fmt.Sprint(length.Seconds()))
 	out, err := record.CombinedOutput()
-	if stopErr := w.Stop(); err == nil {
+	if stopErr := w.End(); err == nil {
 		err = stopErr
 	}
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/unit"
+	"github.com/pinwatch/pinwatch/internal/workload/client"
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
@@ -100,7 +101,7 @@ func (b *bench) grown(
 	if err != nil {
 		return g, err
 	}
-	defer func() { err = errors.Join(err, w.Stop()) }()
+	defer func() { err = errors.Join(err, w.End()) }()
 	took := make([][]time.Duration, 1+len(others))
 	for i := range repeats {
 		for j, flag := range others {
@@ -122,7 +123,7 @@ func (b *bench) grown(
 // attachOnce attaches once, appends to took how long that took, and fills in the rest of g when it
 // is to stay.
 func (b *bench) attachOnce(
-	ctx context.Context, w *measure.Workload, command []string, stay bool, length time.Duration,
+	ctx context.Context, w *client.Process, command []string, stay bool, length time.Duration,
 	g *grown, took *[]time.Duration,
 ) error {
 	dir, err := os.MkdirTemp(b.dir, "growth-*")

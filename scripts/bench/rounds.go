@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/client"
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
@@ -78,7 +79,7 @@ func (b *bench) rounds(ctx context.Context, a activity, n int, length time.Durat
 func (b *bench) turn(ctx context.Context, a activity, t *taken, length time.Duration) error {
 	var before, used time.Duration
 	var ops float64
-	o, err := b.observed(ctx, a, t.peer, func(w *measure.Workload, o *measure.Observer) error {
+	o, err := b.observed(ctx, a, t.peer, func(w *client.Process, o *measure.Observer) error {
 		targetBefore, err := measure.CPUTime(w.PID)
 		if err != nil {
 			return err
@@ -120,7 +121,7 @@ func (b *bench) turn(ctx context.Context, a activity, t *taken, length time.Dura
 // accounted is one more observation, which measures the cost of the peer's programs in the kernel.
 // The kernel's account has a cost too, so it is off in the turns.
 func (b *bench) accounted(ctx context.Context, a activity, t *taken, length time.Duration) error {
-	_, err := b.observed(ctx, a, t.peer, func(w *measure.Workload, o *measure.Observer) error {
+	_, err := b.observed(ctx, a, t.peer, func(w *client.Process, o *measure.Observer) error {
 		programs, err := measure.AccountPrograms(o.PID)
 		if err != nil {
 			return err
@@ -144,7 +145,7 @@ func (b *bench) accounted(ctx context.Context, a activity, t *taken, length time
 // observed starts the workload, which waits, and the peer, calls see, and ends both. It returns the
 // observer, nil for a peer without a process.
 func (b *bench) observed(ctx context.Context, a activity, p *peer,
-	see func(*measure.Workload, *measure.Observer) error) (o *measure.Observer, err error) {
+	see func(*client.Process, *measure.Observer) error) (o *measure.Observer, err error) {
 	dir, err := os.MkdirTemp(b.dir, "turn-*")
 	if err != nil {
 		return nil, err
@@ -157,7 +158,7 @@ func (b *bench) observed(ctx context.Context, a activity, p *peer,
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, w.Stop()) }()
+	defer func() { err = errors.Join(err, w.End()) }()
 	if p.command != nil {
 		o, err = measure.Observe(ctx, p.filled(p.command, w.PID, dir, b.pinwatch), p.ready(w.PID, dir))
 		if err != nil {
@@ -172,7 +173,7 @@ func (b *bench) observed(ctx context.Context, a activity, p *peer,
 }
 
 // act lets the workload work for a while.
-func act(ctx context.Context, w *measure.Workload, length time.Duration) (*workload.Account, time.Duration, error) {
+func act(ctx context.Context, w *client.Process, length time.Duration) (*workload.Account, time.Duration, error) {
 	began := time.Now()
 	if err := w.Go(); err != nil {
 		return nil, 0, err

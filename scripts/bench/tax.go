@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/unit"
+	"github.com/pinwatch/pinwatch/internal/workload/client"
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
@@ -49,7 +50,7 @@ func (b *bench) tax(ctx context.Context) (string, error) {
 				continue
 			}
 			_, err := b.observed(ctx, activity{args: []string{"idle"}}, t.peer,
-				func(*measure.Workload, *measure.Observer) error {
+				func(*client.Process, *measure.Observer) error {
 					t.callNS = append(t.callNS, perCall())
 					return nil
 				})

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +14,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/client"
 )
 
 const (
@@ -29,89 +28,34 @@ const (
 func observe(ctx context.Context, pinwatch, path string) (*workload.Account, *report, error) {
 	ctx, cancel := context.WithTimeout(ctx, rowLimit)
 	defer cancel()
-	target, err := startTarget(ctx, path)
+	target, err := client.Start(ctx, client.Options{Program: []string{path}}, "matrix", "-hold")
 	if err != nil {
 		return nil, nil, err
 	}
 	a, r, err := converse(ctx, target, pinwatch)
-	return a, r, errors.Join(err, target.stop())
+	return a, r, errors.Join(err, target.End())
 }
 
-func converse(ctx context.Context, target *target, pinwatch string) (*workload.Account, *report, error) {
-	observer, err := attach(ctx, pinwatch, target.cmd.Process.Pid)
+func converse(ctx context.Context, target *client.Process, pinwatch string) (*workload.Account, *report, error) {
+	observer, err := attach(ctx, pinwatch, target.PID)
 	if err != nil {
 		return nil, nil, err
 	}
-	a, err := target.act(ctx)
+	a, err := act(ctx, target)
 	r, observerErr := observer.end()
 	return a, r, errors.Join(err, observerErr)
 }
 
-// target is a running workload.
-type target struct {
-	cmd    *exec.Cmd
-	stdin  io.WriteCloser
-	out    *bufio.Reader
-	stderr bytes.Buffer
-}
-
-func startTarget(ctx context.Context, path string) (*target, error) {
-	t := &target{cmd: exec.CommandContext(ctx, path, "matrix", "-hold")}
-	t.cmd.Stderr = &t.stderr
-	var err error
-	if t.stdin, err = t.cmd.StdinPipe(); err != nil {
-		return nil, fmt.Errorf("start workload: %w", err)
-	}
-	stdout, err := t.cmd.StdoutPipe()
-	if err != nil {
-		return nil, fmt.Errorf("start workload: %w", err)
-	}
-	t.out = bufio.NewReader(stdout)
-	if err := t.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start workload: %w", err)
-	}
-	var ready workload.Ready
-	if err := t.read(&ready); err != nil {
-		return nil, errors.Join(err, t.stop())
-	}
-	return t, nil
-}
-
 // act lets the workload work for a while and returns its account, at rest.
-func (t *target) act(ctx context.Context) (*workload.Account, error) {
-	if _, err := fmt.Fprintln(t.stdin, "go"); err != nil {
-		return nil, fmt.Errorf("tell the workload: %w", err)
+func act(ctx context.Context, target *client.Process) (*workload.Account, error) {
+	if err := target.Go(); err != nil {
+		return nil, err
 	}
 	select {
 	case <-ctx.Done():
 	case <-time.After(activity):
 	}
-	if _, err := fmt.Fprintln(t.stdin, "quiesce"); err != nil {
-		return nil, fmt.Errorf("tell the workload: %w", err)
-	}
-	a := new(workload.Account)
-	return a, t.read(a)
-}
-
-func (t *target) read(v any) error {
-	line, err := t.out.ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(line, v)
-	}
-	if err != nil {
-		return fmt.Errorf("read from the workload: %w", err)
-	}
-	return nil
-}
-
-// stop ends the workload with its input.
-func (t *target) stop() error {
-	t.stdin.Close()
-	_, _ = io.Copy(io.Discard, t.out) // its last account is the one it gave before
-	if err := t.cmd.Wait(); err != nil {
-		return fmt.Errorf("workload: %w: %s", err, strings.TrimSpace(t.stderr.String()))
-	}
-	return nil
+	return target.Quiesce()
 }
 
 // observer is a running pinwatch attach.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/leftover"
+	"github.com/pinwatch/pinwatch/internal/workload/client"
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
@@ -72,7 +73,7 @@ func soak(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, w.Stop()) }()
+	defer func() { err = errors.Join(err, w.End()) }()
 	r, err := observeLong(ctx, all, o, w, dir)
 	if err != nil {
 		return err
@@ -93,7 +94,7 @@ func soak(ctx context.Context, o options) (err error) {
 }
 
 // observeLong keeps one pinwatch attached all the time, and runs the cycles beside it.
-func observeLong(ctx, all context.Context, o options, w *measure.Workload, dir string) (*result, error) {
+func observeLong(ctx, all context.Context, o options, w *client.Process, dir string) (*result, error) {
 	ready, report := filepath.Join(dir, "ready"), filepath.Join(dir, "long.json")
 	long, err := measure.Observe(all, attachCommand(o.pinwatch, w.PID, report, "--ready-file", ready), measure.FileThere(ready))
 	if err != nil {

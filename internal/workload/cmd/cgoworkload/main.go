@@ -1,5 +1,5 @@
-// Command cgoworkload is the command workload linked with C, which changes how the runtime makes threads, and with more of them:
-// cgo, whose threads are partly C's own, and the trials of calls between Go and C.
+// Command cgoworkload is the command workload linked with C, which changes how the runtime makes threads. It has more
+// workloads: cgo, some of whose threads C makes, and the trials of calls between Go and C.
 package main
 
 // #cgo LDFLAGS: -lpthread
@@ -15,25 +15,31 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/catalog"
+	"github.com/pinwatch/pinwatch/internal/workload/program"
+	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
 
 func main() {
-	os.Exit(workload.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, workload.Program{
+	all := catalog.All()
+	all.Programs = append(all.Programs, program.Program{
 		Info:  workload.Info{Name: "cgo", About: "threads made by C, some of which call Go, and locked goroutines that call C"},
 		Build: build,
-	}, workload.Program{
+	})
+	all.Trials = append(all.Trials, trial.Trial{
 		Info:  workload.Info{Name: "cgocalls", About: "trial: what calls of C cost, by locked goroutines and others"},
-		Trial: callsTrial,
-	}, workload.Program{
+		Build: callsTrial,
+	}, trial.Trial{
 		Info:  workload.Info{Name: "cgoretake", About: "trial: how long a goroutine in a call of C keeps its P"},
-		Trial: blockingTrial,
-	}, workload.Program{
-		Info:  workload.Info{Name: "cgogrow", About: "trial: locked goroutines that block in C, and the threads that come for them"},
-		Trial: growTrial,
-	}, workload.Program{
-		Info:  workload.Info{Name: "callbacks", About: "trial: Go called by threads of C's, and by C that Go called"},
-		Trial: callbacksTrial,
-	}))
+		Build: blockingTrial,
+	}, trial.Trial{
+		Info:  workload.Info{Name: "cgogrow", About: "trial: locked goroutines that block in C, and the threads that are made for them"},
+		Build: growTrial,
+	}, trial.Trial{
+		Info:  workload.Info{Name: "callbacks", About: "trial: Go called by threads that C made, and by C that Go called"},
+		Build: callbacksTrial,
+	})
+	os.Exit(all.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // calledTimes counts the calls from C.
@@ -42,41 +48,41 @@ var calledTimes uint64
 //export called
 func called() { atomic.AddUint64(&calledTimes, 1) }
 
-func build(flags *flag.FlagSet) func(workload.Stage) error {
+func build(flags *flag.FlagSet) func(*program.Workload) error {
 	foreign := flags.Int("foreign", 2, "threads that never call Go, 0 or more")
 	extra := flags.Int("extra", 2, "threads that call Go every millisecond, 0 or more")
 	pins := flags.Int("pins", 2, "locked goroutines that call C, 0 or more")
-	return func(s workload.Stage) error {
+	return func(w *program.Workload) error {
 		if *foreign < 0 || *extra < 0 || *pins < 0 {
 			return workload.Mistake("-foreign, -extra and -pins must not be negative")
 		}
-		if err := start(*foreign, 0, s.Foreign); err != nil {
+		if err := start(*foreign, 0, w.Foreign); err != nil {
 			return err
 		}
-		if err := start(*extra, 1, s.Extra); err != nil {
+		if err := start(*extra, 1, w.Extra); err != nil {
 			return err
 		}
 		for i := 0; i < *pins; i++ {
-			s.Pin("c", 1, func(p *workload.Pin) {
-				for s.Pause(time.Millisecond) {
+			w.Pin("c", 1, func(p *program.Pin) {
+				for w.Pause(time.Millisecond) {
 					C.doze(2000)
 					p.Ops++
-					s.Op(1)
+					w.Op(1)
 				}
 			})
 		}
-		s.Run(func() {
+		w.Run(func() {
 			C.work(1)
-			for s.Pause(time.Hour) {
+			for w.Pause(time.Hour) {
 			}
 			C.work(0)
-			s.Op(atomic.LoadUint64(&calledTimes))
+			w.Op(atomic.LoadUint64(&calledTimes))
 		})
 		return nil
 	}
 }
 
-// start makes n threads of C's.
+// start has C make n threads.
 func start(n int, calls C.int, note func(tid int)) error {
 	for i := 0; i < n; i++ {
 		tid := C.start_thread(calls)

@@ -12,7 +12,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
 
-// TestThreadsOfC holds the account of the workload cgo against the kernel's list of threads.
+// The account of the program cgo agrees with the kernel's list of threads.
 func TestThreadsOfC(t *testing.T) {
 	p := testenv.CgoWorkload(t, "cgo", "-foreign", "1", "-extra", "2", "-pins", "3", "-hold")
 	p.Go()
@@ -30,7 +30,7 @@ func TestThreadsOfC(t *testing.T) {
 	p.Stop()
 }
 
-// TestOtherWorkloads wants the program to have the workloads of the plain one, too.
+// The command has the workloads of the plain one, too.
 func TestOtherWorkloads(t *testing.T) {
 	p := testenv.CgoWorkload(t, "matrix", "-hold")
 	exe, err := os.ReadFile(fmt.Sprintf("/proc/%d/exe", p.PID))

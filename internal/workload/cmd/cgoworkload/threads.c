@@ -43,7 +43,7 @@ static void *run(void *arg)
 	int calls = s->calls;
 
 	s->tid = syscall(SYS_gettid);
-	sem_post(&s->known); // s is gone from here on
+	sem_post(&s->known); // s is invalid from here on
 	for (;;) {
 		enter();
 		if (calls)
@@ -65,7 +65,7 @@ int start_thread(int calls)
 	if (err)
 		return -err;
 	pthread_detach(thread);
-	while (sem_wait(&s.known)) // a signal
+	while (sem_wait(&s.known)) // interrupted by a signal
 		;
 	return s.tid;
 }

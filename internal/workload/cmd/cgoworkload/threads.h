@@ -1,10 +1,10 @@
-// Threads made by C, for a workload that an observer of Go's own threads must tell apart.
+// Threads made by C, for a workload in which an observer must distinguish them from the Go runtime's threads.
 
-// start_thread makes a thread that every millisecond, while at work, calls Go (if calls is not 0). It returns the thread's id,
-// or minus the error number.
+// start_thread makes a thread that calls Go (if calls is not 0) every millisecond while at work. It returns the
+// thread's id, or minus the error number.
 int start_thread(int calls);
 
-// work sets whether the threads are at work, and returns once none of them is inside Go when they are not.
+// work sets whether the threads are at work. If they are not, it returns when none of them is inside Go.
 void work(int on);
 
 // doze sleeps in C.

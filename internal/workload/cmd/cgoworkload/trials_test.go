@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/pinwatch/pinwatch/internal/testenv"
-	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
 
 func TestCallsOfC(t *testing.T) {
@@ -13,7 +13,7 @@ func TestCallsOfC(t *testing.T) {
 		if slow {
 			args = append(args, "-slow", "100000")
 		}
-		var a workload.CCalls
+		var a trial.CCalls
 		testenv.CgoTrial(t, &a, args...)
 		if len(a.Kinds) != 3 {
 			t.Fatalf("kinds %+v", a.Kinds)
@@ -22,14 +22,15 @@ func TestCallsOfC(t *testing.T) {
 			if len(k.Locked) != 10 || len(k.Unlocked) != 10 || k.Batch < 1 {
 				t.Fatalf("%+v", k)
 			}
-			if dear := least(k.Locked) > 10*least(k.Unlocked); k.Kind == "nothing" && dear != slow || least(k.Locked) <= 0 {
+			dear := least(k.Locked) > 10*least(k.Unlocked)
+			if k.Kind == "nothing" && dear != slow || least(k.Locked) <= 0 {
 				t.Errorf("%s: %v ns locked, %v not; slowed down: %t", k.Kind, least(k.Locked), least(k.Unlocked), slow)
 			}
 		}
 	}
 }
 
-func least(costs []workload.Cost) float64 {
+func least(costs []trial.Cost) float64 {
 	best := costs[0].Wall
 	for _, c := range costs {
 		best = min(best, c.Wall)
@@ -43,14 +44,15 @@ func TestBlockingInC(t *testing.T) {
 		if park {
 			args = append(args, "-park")
 		}
-		var a workload.Retake
+		var a trial.Retake
 		testenv.CgoTrial(t, &a, args...)
-		same := 0
+		same := 0 // rounds in which the other goroutine ran on the thread of the first while that was in its call
 		for _, r := range a.Rounds {
-			if r.Other == 0 || r.Leave < r.Enter || r.Locked && r.TID != r.After || r.Locked && r.OtherTID == r.TID {
+			if r.Other == 0 || r.Leave < r.Enter ||
+				r.Locked && (r.TID != r.After || r.OtherTID == r.TID) {
 				t.Errorf("%+v", r)
 			}
-			if r.OtherTID == r.TID {
+			if r.OtherTID == r.TID && r.Other < r.Leave {
 				same++
 			}
 		}
@@ -66,14 +68,15 @@ func TestCallsByC(t *testing.T) {
 		if direct {
 			args = append(args, "-direct")
 		}
-		var a workload.Callbacks
+		var a trial.Callbacks
 		testenv.CgoTrial(t, &a, args...)
 		if len(a.Calls) != 2*2*3 {
 			t.Fatalf("%d calls", len(a.Calls))
 		}
 		for _, c := range a.Calls {
 			s := c.Stretch
-			if bound := s.Moves+s.Visits+s.Strange == 0; bound == direct || !direct && s.TID != c.TID || c.OwnThread != (c.Caller < 2) || s.Samples != 300 {
+			if bound := s.Moves+s.Visits+s.Strange == 0; bound == direct || !direct && s.TID != c.TID ||
+				c.CThread != (c.Caller < 2) || s.Samples != 300 {
 				t.Errorf("direct: %t: %+v", direct, c)
 			}
 		}
@@ -86,7 +89,7 @@ func TestGrowthForC(t *testing.T) {
 		if flag != "" {
 			args = append(args, flag)
 		}
-		var a workload.Grow
+		var a trial.Grow
 		testenv.CgoTrial(t, &a, args...)
 		if len(a.Bursts) != 3 || len(a.Steps) != 3 {
 			t.Fatalf("%s: %d bursts, %d steps", flag, len(a.Bursts), len(a.Steps))

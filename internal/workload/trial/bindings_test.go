@@ -1,0 +1,115 @@
+package trial_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/pinwatch/pinwatch/internal/workload/trial"
+)
+
+func testMigrate(t *testing.T) {
+	for _, skip := range []bool{false, true} {
+		args := []string{"migrate", "-samples", "1500"}
+		if skip {
+			args = append(args, "-skip-lock")
+		}
+		a := perform(t, &trial.Migrate{}, args...)
+		if len(a.Stretches) != 4 {
+			t.Fatalf("%d stretches", len(a.Stretches))
+		}
+		for i, s := range a.Stretches {
+			if locked := i < 2; s.Locks == 1 != locked {
+				t.Errorf("stretch %d: %d locks", i, s.Locks)
+			}
+			checkStretch(t, strings.Join(args, " "), s, s.Locks > 0 && !skip)
+		}
+	}
+}
+
+func testNest(t *testing.T) {
+	for _, c := range []struct {
+		flag string
+		last int // the fewest locks at which the goroutine is bound
+	}{{"", 1}, {"-skip-lock", 2}, {"-skip-unlock", 0}} {
+		a := perform(t, &trial.Nest{}, strings.Fields("nest -depth 3 "+c.flag)...)
+		if len(a.Rounds) != 3 {
+			t.Fatalf("%d rounds", len(a.Rounds))
+		}
+		for i, r := range a.Rounds {
+			if r.Locks != i+1 || r.Surplus != 2 || len(r.Steps) != r.Locks+1 {
+				t.Fatalf("round %d: %+v", i, r)
+			}
+			for k, s := range r.Steps {
+				if s.Locks != r.Locks-k {
+					t.Errorf("step %d of %d locks: %d", k, r.Locks, s.Locks)
+				}
+				checkStretch(t, "nest "+c.flag, s, s.Locks >= c.last)
+			}
+		}
+	}
+}
+
+func testCross(t *testing.T) {
+	for _, c := range []struct {
+		flag  string
+		bound [4]bool // One and Other of unlock, of lock
+	}{
+		{"", [4]bool{true, false, false, true}},
+		{"-skip-lock", [4]bool{}},
+		{"-swap", [4]bool{false, false, true, false}},
+	} {
+		a := perform(t, &trial.Cross{}, strings.Fields("cross "+c.flag)...)
+		if len(a.Phases) != 2 || a.Phases[0].What != "unlock" || a.Phases[1].What != "lock" {
+			t.Fatalf("phases %+v", a.Phases)
+		}
+		for i, p := range a.Phases {
+			checkStretch(t, c.flag+" one, "+p.What, p.One, c.bound[2*i])
+			checkStretch(t, c.flag+" other, "+p.What, p.Other, c.bound[2*i+1])
+		}
+	}
+}
+
+func testOnMain(t *testing.T) {
+	for _, c := range []struct {
+		flag        string
+		main, after [3]bool // bound, of the runs that lock in init, in main and nowhere
+	}{
+		{"", [3]bool{true, true, false}, [3]bool{}},
+		{"-skip-lock", [3]bool{}, [3]bool{}},
+		{"-skip-unlock", [3]bool{true, true, false}, [3]bool{true, true, false}},
+	} {
+		a := perform(t, &trial.OnMain{}, strings.Fields("onmain "+c.flag)...)
+		if len(a.Runs) != 3 {
+			t.Fatalf("%d runs", len(a.Runs))
+		}
+		for i, r := range a.Runs {
+			if r.Where != []string{"init", "main", "nowhere"}[i] || r.MainGoID != 1 ||
+				r.Init.GoID != 1 || r.Init.TID != r.PID || r.PID == os.Getpid() {
+				t.Errorf("run %+v", r)
+			}
+			checkStretch(t, c.flag+" init, locked in "+r.Where, r.Init, true)
+			checkStretch(t, c.flag+" main, locked in "+r.Where, r.Main, c.main[i])
+			checkStretch(t, c.flag+" after, locked in "+r.Where, r.After, c.after[i])
+		}
+	}
+}
+
+func testGCPin(t *testing.T) {
+	for _, c := range []struct {
+		flag          string
+		bound, cycles bool
+	}{{"", true, true}, {"-skip-lock", false, true}, {"-no-gc", true, false}} {
+		a := perform(t, &trial.GCPin{}, strings.Fields("gcpin -rounds 2 "+c.flag)...)
+		if len(a.Rounds) != 2 {
+			t.Fatalf("%d rounds", len(a.Rounds))
+		}
+		for _, r := range a.Rounds {
+			checkStretch(t, "gcpin "+c.flag, r.Stretch, r.Locked && c.bound)
+			checkStretch(t, "after gcpin "+c.flag, r.After, false)
+			if c.cycles != (len(r.Cycles) > 0) || uint64(len(r.Cycles)) > r.GCs || c.cycles && len(r.Pauses) == 0 {
+				t.Errorf("%s: %d cycles in %d collections, %d pauses", c.flag, len(r.Cycles), r.GCs, len(r.Pauses))
+			}
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package trial
+
+import (
+	"flag"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/probe"
+)
+
+// Counts is the account of the trial counts.
+type Counts struct {
+	Head
+	Names []string    `json:"names"` // every metric of runtime/metrics; null = this release has no such package
+	Steps []CountStep `json:"steps"` // the first has no locked goroutine
+}
+
+// CountStep is what the process counts of itself while goroutines wait, locked, on channels.
+type CountStep struct {
+	Pins         int            `json:"pins"`       // goroutines that the trial has made and not ended, all locked
+	Goroutines   int            `json:"goroutines"` // runtime.NumGoroutine
+	Profiled     int            `json:"profiled"`   // in runtime.GoroutineProfile, which leaves out the runtime's, as NumGoroutine does
+	probe.Census                // threads
+	Calm         bool           `json:"calm"`    // the other threads slept before and after the census and were the same: it is of one moment
+	Metrics      []probe.Metric `json:"metrics"` // all whose name begins with /sched/, and those of metricsAsked
+}
+
+// metricsAsked are names from books or releases. An unknown one is not an error.
+var metricsAsked = []string{
+	"/sched/threads:threads", "/sched/threads/total:threads", "/sched/gomaxprocs:threads", "/sched/goroutines:goroutines",
+}
+
+// A census is tried for half a second at least until it is calm: on a busy machine a thread waits long for a CPU.
+const (
+	calmTries = 250
+	calmPause = 2 * time.Millisecond
+)
+
+// countsTrial compares the counters of threads and goroutines while there are ever more locked goroutines.
+func countsTrial(flags *flag.FlagSet) func(Self) (Result, error) {
+	n := flags.Int("n", 10, "steps, each with one locked goroutine more; 1 or more")
+	settle := flags.Duration("settle", 10*time.Millisecond, "pause before each count")
+	skip := flags.Bool("skip-lock", false, "leave out LockOSThread")
+	stray := flags.Bool("stray", false, "make one more goroutine at each step, which the account leaves out")
+	return func(Self) (Result, error) {
+		if *n < 1 || *settle < 0 {
+			return nil, workload.Mistake("-n must be 1 or more and -settle not negative")
+		}
+		a := &Counts{}
+		a.Names, _ = probe.MetricNames()
+		asked := append([]string{}, metricsAsked...)
+		for _, name := range a.Names {
+			if strings.HasPrefix(name, "/sched/") && !contains(asked, name) {
+				asked = append(asked, name)
+			}
+		}
+		release := make(chan struct{})
+		var ended sync.WaitGroup
+		defer ended.Wait()
+		defer close(release)
+		for pins := 0; pins <= *n; pins++ {
+			if pins > 0 {
+				waitLocked(&ended, release, *skip)
+				if *stray {
+					waitLocked(&ended, release, true)
+				}
+			}
+			time.Sleep(*settle)
+			step := CountStep{Pins: pins, Goroutines: runtime.NumGoroutine(), Metrics: probe.ReadMetrics(asked)}
+			step.Profiled, _ = runtime.GoroutineProfile(nil)
+			var err error
+			step.Calm, err = probe.Bracketed(calmTries, calmPause, probe.Sleepers, func() (err error) {
+				step.Census, _, err = probe.TakeCensus()
+				return err
+			})
+			if err == nil && !step.Calm {
+				step.Census, _, err = probe.TakeCensus()
+			}
+			if err != nil {
+				return nil, err
+			}
+			a.Steps = append(a.Steps, step)
+		}
+		return a, nil
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, e := range list {
+		if e == s {
+			return true
+		}
+	}
+	return false
+}
+
+// waitLocked makes a goroutine that locks itself and waits. It returns when the goroutine is locked.
+func waitLocked(ended *sync.WaitGroup, release <-chan struct{}, skip bool) {
+	locked := make(chan struct{})
+	ended.Add(1)
+	go func() {
+		defer ended.Done()
+		if !skip {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+		}
+		close(locked)
+		<-release
+	}()
+	<-locked
+}
