@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// lock_check.h: when a thread's lock is checked, and the records of its M and its lock. Most of a
-// switch's cost is here.
+// lock_check.h: when a thread's lock is checked, and the records of its M and its lock.
 #ifndef PINWATCH_LOCK_CHECK_H
 #define PINWATCH_LOCK_CHECK_H
 
