@@ -79,7 +79,7 @@ struct thread_state {
 			__u8 masked;   // it has blocked SIGURG
 			__u8 leaving;  // it is in runtime.mexit or beyond and will lose its m: its lock stays as it is
 			__u8 injected; // it was preempted by injection, without a voluntary switch-out since
-			__u8 resuming; // that switch-out was, without a switch-in since
+			__u8 resuming; // it then had a voluntary switch-out, and no switch-in yet
 			__u8 starting; // an M that is not ready yet; 2: it has its signal stack
 			__u8 calling;  // it is in a clone or tgkill that is traced
 			__u8 pending;  // SIGURG is pending for it

@@ -13,9 +13,10 @@
 #include "core_fixes.h"
 #include "thread.h"
 #include "emit.h"
-#include "aggregate.h" // sums in place of records
-#include "goruntime.h" // reads of the Go runtime's memory
-#include "syscall.h"   // hooks on system calls
+#include "aggregate.h"  // sums in place of records
+#include "goruntime.h"  // reads of the Go runtime's memory
+#include "lock_check.h" // when these are due, and their records
+#include "syscall.h"    // hooks on system calls
 
 #include "lifecycle.bpf.h" // threads begin and end
 #include "preempt.bpf.h"   // SIGURG from tgkill to rt_sigreturn

@@ -37,17 +37,8 @@ type PinwatchCpuSlot struct {
 	Unused2      [7]uint64
 	Turn         PinwatchEventSwitch
 	Unused3      [2]uint64
-	Lock         struct {
-		_        structs.HostLayout
-		M        uint64
-		Lockedg  uint64
-		Goid     uint64
-		Ext      uint32
-		Internal uint32
-		Kind     uint32
-		Parked   uint32
-	}
-	Unused4 [3]uint64
+	Lock         PinwatchLockSeen
+	Unused4      [3]uint64
 }
 
 type PinwatchEvent struct {
@@ -272,6 +263,17 @@ const (
 	PinwatchLockKindLOCK_ORPHAN  PinwatchLockKind = 6
 )
 
+type PinwatchLockSeen struct {
+	_        structs.HostLayout
+	M        uint64
+	Lockedg  uint64
+	Goid     uint64
+	Ext      uint32
+	Internal uint32
+	Kind     uint32
+	Parked   uint32
+}
+
 type PinwatchMigrateWhy uint32
 
 const (
@@ -436,23 +438,25 @@ type PinwatchThreadState struct {
 	Unused2     uint32
 	DepthTime   uint64
 	CallTime    uint64
-	Sum         struct {
-		_          structs.HostLayout
-		Until      uint64
-		Switches   uint64
-		RunNs      uint64
-		RunqNs     uint64
-		BlockedNs  uint64
-		Checks     uint64
-		Handoffs   uint64
-		WakeNs     uint64
-		Migrations uint64
-		CpuNs      uint64
-		Reported   uint64
-		Cpus       [2]uint64
-		Unused     [2]uint64
-	}
-	EmittedM uint64
+	Sum         PinwatchThreadSum
+	EmittedM    uint64
+}
+
+type PinwatchThreadSum struct {
+	_          structs.HostLayout
+	Until      uint64
+	Switches   uint64
+	RunNs      uint64
+	RunqNs     uint64
+	BlockedNs  uint64
+	Checks     uint64
+	Handoffs   uint64
+	WakeNs     uint64
+	Migrations uint64
+	CpuNs      uint64
+	Reported   uint64
+	Cpus       [2]uint64
+	Unused     [2]uint64
 }
 
 type PinwatchTurn struct {

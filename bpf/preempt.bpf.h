@@ -132,7 +132,7 @@ int pw_deliver(__u64 *ctx)
 	if (self) {
 		self->pending = 0;
 		self->handling = !light; // until its sigreturn, which light does not see
-		self->again = 1; // it may have been blocked while the signal was pending, and have run again for it
+		self->again = 1; // it may run again only because of this signal
 	}
 	emit_plain(KIND_SIGNAL_DELIVER, tid, now, lock_check_self(tid, now));
 	return 0;

@@ -165,7 +165,7 @@ func checkFentry(s *Session) Check {
 		return c
 	}
 	c.State, why = Without, s.noFentry[others[0]]
-	c.Detail = strings.Join(others, ", ") + " by tracepoints: " + why.Error()
+	c.Detail = strings.Join(others, ", ") + " by tracepoints (" + why.Error() + ")"
 	if len(fentry) > 0 {
 		c.Detail += "; by fentry: " + strings.Join(fentry, ", ")
 	}

@@ -40,13 +40,13 @@ Example:
 // doctorRow is a row of doctor -o json.
 type doctorRow struct {
 	Name   string  `json:"name"`
-	State  string  `json:"state"` // yes, no (nothing can be observed), without (it does without it), unknown
+	State  string  `json:"state"` // yes, no (nothing can be observed), without (it works without it), unknown
 	Detail string  `json:"detail"`
 	Effect *string `json:"effect"`
 	Remedy *string `json:"remedy"`
 }
 
-var errNotReady = errors.New("processes can't be observed here: see the rows that say no")
+var errNotReady = errors.New("processes can't be observed here: see the checks with state no")
 
 func doctor(w io.Writer, format string) error {
 	checks := loader.Diagnose()
@@ -71,7 +71,7 @@ func writeDoctorText(w io.Writer, checks []loader.Check) error {
 			return err
 		}
 		if c.Effect != "" {
-			if _, err := fmt.Fprintf(w, "%-8s  so: %s\n", "", c.Effect); err != nil {
+			if _, err := fmt.Fprintf(w, "%-8s  effect: %s\n", "", c.Effect); err != nil {
 				return err
 			}
 		}
