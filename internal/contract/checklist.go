@@ -75,7 +75,7 @@ var compliance = []Statement{
 		Clauses: []Clause{{From: "pins", Test: Always{Good: "locked_threads", Of: "pinned", Least: 3,
 			Words: "%s locked threads seen, %s announced"},
 			Holds:  "the announced number can be compared with the locked threads",
-			Broken: "the number announced is not that of the locked threads"}},
+			Broken: "the announced number differs from the number of locked threads"}},
 	},
 	{
 		ID: "C-9", Section: Compliance,
@@ -108,7 +108,7 @@ var review = []Statement{
 			{From: "exit", Test: Always{Good: "crashed", Of: "crashes", Least: 1,
 				Words: "%s of %s processes ended by the panic"},
 				Holds:  "a panic that is not recovered ends the whole process",
-				Broken: "the process went on"},
+				Broken: "the process did not end"},
 			{From: "exit", Test: Never{Bad: "recovered_moves", Of: "recovered_looks", Least: 200,
 				Words: "moved in %s of %s samples after a recovery"},
 				Holds:  "the worker is still locked",
@@ -137,7 +137,7 @@ var beyond = []Statement{
 		Refuter: "a median ratio below 10",
 		Want:    "≥ 10 ×",
 		Clauses: []Clause{{From: "handoff", Test: Within{Sample: "tax", Lo: 10, Hi: 1e6, Effect: true},
-			Holds:  "this is the price of pinning that P-1 to P-10 leave out",
+			Holds:  "this is the cost of pinning that P-1 to P-10 omit",
 			Broken: "locked hand-offs are cheaper than that"}},
 	}, {
 		ID: "X-2", Section: Beyond,
@@ -155,7 +155,7 @@ var beyond = []Statement{
 		Refuter: "a median outside",
 		Want:    "20 µs–10 ms",
 		Clauses: []Clause{{From: "syscall", Test: Within{Sample: "retake", Lo: 20e3, Hi: 10e6},
-			Holds: "G-7 happens that long after the call began", Broken: "the P is taken at another time"}},
+			Holds: "the P is taken in that time after the call began", Broken: "the P is taken earlier or later"}},
 	}, {
 		ID: "X-4", Section: Beyond, Scope: Scope{Since: 25},
 		Claim:   "since Go 1.25 GOMAXPROCS follows the cgroup's CPU quota",
@@ -175,6 +175,6 @@ var beyond = []Statement{
 		Clauses: []Clause{{From: "counts", Test: Always{Good: "metric_total", Of: "kernel_threads", Least: 3,
 			Words: "metric %s, kernel %s", Timed: true},
 			Holds:  "the metric is the kernel's count",
-			Broken: "the metric is another number"}},
+			Broken: "the metric differs from the kernel's count"}},
 	},
 }

@@ -41,7 +41,7 @@ var performance = []Statement{
 		Refuter: "a median above 10 ms",
 		Want:    "≤ 10 ms",
 		Clauses: []Clause{{From: "saturate", Test: Within{Sample: "growth", Lo: 0, Hi: growthLimit},
-			Holds: "the pool grew in time", Broken: "the pool took longer to grow"}},
+			Holds: "new threads ran in time", Broken: "new threads took longer to run"}},
 	}, {
 		ID: "P-3", Section: Performance, Scope: sinceLinux,
 		Claim:   "a call of LockOSThread costs less than 100 ns",
@@ -119,7 +119,7 @@ var performance = []Statement{
 		Refuter: "a median outside the range",
 		Want:    "10–50 µs",
 		Clauses: []Clause{{From: "churn", Test: Within{Sample: "clone_syscall", Lo: creationLo, Hi: creationHi},
-			Holds: "the system call takes that long", Broken: "the system call takes another time"}},
+			Holds: "the system call takes that long", Broken: "the system call takes a time outside the range"}},
 	}, {
 		ID: "P-9", Section: Performance, Scope: sinceLinux,
 		Claim: "destroying a thread takes 10–30 µs",
@@ -128,7 +128,7 @@ var performance = []Statement{
 		Refuter: "a median outside the range",
 		Want:    "10–30 µs",
 		Clauses: []Clause{{From: "churn", Test: Within{Sample: "exit", Lo: destructionLo, Hi: destructionHi},
-			Holds: "exit(2) takes that long", Broken: "exit(2) takes another time"}},
+			Holds: "exit(2) takes that long", Broken: "exit(2) takes a time outside the range"}},
 	}, {
 		ID: "P-10", Section: Performance, Scope: sinceLinux,
 		Claim: "during a C call of a locked goroutine its thread does nothing else and its P is free for others",

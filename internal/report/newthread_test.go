@@ -66,6 +66,6 @@ func TestSites(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	if s := report.New(report.Meta{}, &correlate.Result{Sites: []correlate.Site{}}).Sites; s == nil {
-		t.Error("a probe that saw no call must not look like none")
+		t.Error("a probe that saw no call must differ from no probe")
 	}
 }

@@ -19,8 +19,8 @@ type ThreadList struct {
 	Warnings []string       `json:"warnings"`
 }
 
-// ListedThread is one OS thread of a thread list. Nil = not known, or none where the schema says
-// so.
+// ListedThread is one OS thread of a thread list. Nil = not known, or none, as the schema
+// describes.
 type ListedThread struct {
 	TID         int32    `json:"tid"`
 	NSTID       *int32   `json:"own_tid"` // in its PID namespace

@@ -17,8 +17,8 @@ type noise struct {
 
 func startNoise() noise { return noise{at: time.Now(), busy: busyTime(), ours: ourTime()} }
 
-// others returns the mean number of CPUs that other load has used since; 0 where it cannot be read.
-func (n noise) others() float64 {
+// otherLoad returns the mean number of CPUs that other load has used since; 0 where it cannot be read.
+func (n noise) otherLoad() float64 {
 	elapsed := time.Since(n.at)
 	busy := busyTime() - n.busy
 	if elapsed <= 0 || busy <= 0 {

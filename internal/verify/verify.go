@@ -79,7 +79,7 @@ func (x experiment) record(ctx context.Context, lab *Lab) *contract.Record {
 		Samples: map[string]contract.Sample{}}}
 	noise := startNoise()
 	err := x.do(r)
-	r.Noise = noise.others()
+	r.Noise = noise.otherLoad()
 	var unable unableError
 	switch {
 	case errors.As(err, &unable):

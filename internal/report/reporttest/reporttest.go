@@ -6,14 +6,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"testing"
-	"time"
 
 	"github.com/pinwatch/pinwatch/correlate"
-	"github.com/pinwatch/pinwatch/internal/contract"
-	"github.com/pinwatch/pinwatch/internal/findings"
-	"github.com/pinwatch/pinwatch/internal/host"
-	"github.com/pinwatch/pinwatch/internal/report"
 )
 
 // Ptr returns a pointer to v.
@@ -26,52 +20,6 @@ func Around(c correlate.Cost, n int, median, spread float64) correlate.Cost {
 		c.Hist.Add(int64(median * math.Exp(spread*rng.NormFloat64())))
 	}
 	return c
-}
-
-// Meta describes the surroundings of all windows.
-func Meta() report.Meta {
-	return report.Meta{
-		Version: "v0.1.0",
-		End:     time.Date(2025, 3, 9, 3, 12, 45, 500e6, time.UTC),
-		Host: host.Info{Kernel: "6.12.9", Arch: "amd64", CPUs: 16, Virtualization: "none",
-			CPUModel:    "AMD EPYC 7313 16-Core Processor",
-			Clocksource: "tsc", Mitigations: map[string]string{"retbleed": "Mitigation: untrained return thunk"}},
-		Target: report.Target{PID: 4242, Exe: Ptr("/usr/local/bin/renderd"), GoVersion: Ptr("go1.26.8"),
-			Cgo: Ptr(false), PIE: Ptr(false), Stripped: Ptr(true),
-			Offsets: Ptr("table"), GOMAXPROCS: Ptr(16)},
-		Findings: []findings.Finding{
-			{ID: "exit-while-locked-churn", Severity: "warn",
-				Message: "22 threads/s were destroyed because their goroutine ended while locked",
-				Advice:  "call runtime.UnlockOSThread before main.render returns",
-				Evidence: map[string]any{"threads_exited_locked": 110, "destroyed_per_s": 22.0,
-					"each_ns": 184_000.0, "cost_cpu_s_per_hour": 14.6, "share_fraction": 0.004,
-					"tids": []int{4247, 4249}, "function": nil}},
-			{ID: "wedged-m0", Severity: "error", Message: "the main thread is parked for ever", Advice: "unlock it",
-				Evidence: map[string]any{"tid": 4242}},
-		},
-		Observer: report.Observer{
-			Hooks: map[string]string{"clone": "tracepoint", "clone3": "off", "exit": "tracepoint",
-				"tgkill": "tracepoint", "rt_sigprocmask": "tracepoint",
-				"sched_switch": "tp_btf", "sched_waking": "tp_btf", "signal_generate": "tp_btf",
-				"signal_deliver": "tp_btf"},
-			Programs: []report.Program{{Name: "sched_switch", Runs: 184_203, NSPerRun: Ptr(231.0)},
-				{Name: "sched_waking", Runs: 40_112, NSPerRun: Ptr(142.5)},
-				{Name: "sys_enter_tgkill", Runs: 612, NSPerRun: Ptr(190.0)},
-				{Name: "sys_enter_clone", Runs: 118, NSPerRun: Ptr(310.0)},
-				{Name: "signal_generate", Runs: 614, NSPerRun: Ptr(168.0)},
-				{Name: "signal_deliver", Runs: 610, NSPerRun: Ptr(155.0)},
-				{Name: "sys_enter_exit", Runs: 114, NSPerRun: Ptr(258.0)}, {Name: "sys_enter_clone3", Runs: 0}},
-			CPUSeconds: Ptr(0.0123), CPUFraction: Ptr(0.00246), RSSAnonBytes: Ptr(uint64(12_900_000)),
-			StatsSampledS: Ptr(0.5),
-			Overhead: []report.Overhead{{Name: "task_newtask", Timed: 118, NS: Ptr(310.5), DispatchNS: 70},
-				{Name: "sched_switch_out", Timed: 4096, NS: Ptr(260.0), DispatchNS: 70},
-				{Name: "tgkill", Timed: 612, NS: Ptr(2810.0), DispatchNS: 180},
-				{Name: "signal_generate", Timed: 612, NS: Ptr(640.0), DispatchNS: 70},
-				{Name: "tgkill_return", Timed: 612, NS: Ptr(120.0), DispatchNS: 180},
-				{Name: "sched_migrate_task", DispatchNS: 70}},
-			ClockReadNS: Ptr(24.0), ClockStepNS: Ptr(20.0),
-		},
-	}
 }
 
 // Rich is a busy window: every statement has samples, one is above its range, bounds disagree on
@@ -160,7 +108,7 @@ func Rich() *correlate.Result {
 	return r
 }
 
-// pinned adds what the runtime's memory says: roles, locks of every state, causes, sites.
+// pinned adds facts from the runtime's memory: roles, locks of every state, causes, sites.
 func pinned(r *correlate.Result) {
 	for i := range r.Threads {
 		t := &r.Threads[i]
@@ -286,137 +234,4 @@ func Crowd() *correlate.Result {
 			ExitedAt: 10.4e9, CPUs: []int{0, 1, 3, 5, 7, 9, 11, 13, 15}})
 	}
 	return r
-}
-
-// Reports are the windows that every format is tested on.
-func Reports() map[string]*report.Report {
-	refused := Meta()
-	refused.Findings = nil
-	refused.Observer = report.Observer{Hooks: map[string]string{"clone": "fentry", "tgkill": "fentry",
-		"sched_switch": "tp_btf"}}
-	refused.Warnings = []string{"BPF statistics need CAP_SYS_ADMIN: the cost of observing is not known"}
-
-	unwatched := Meta()
-	unwatched.Findings = nil
-	unwatched.Observer.Hooks = map[string]string{"clone": "off", "tgkill": "off", "sched_switch": "tp_btf"}
-
-	mixed := Meta()
-	mixed.Observer.Hooks = map[string]string{"clone": "fentry", "tgkill": "tracepoint", "sched_switch": "tp_btf"}
-
-	quiet := Meta()
-	quiet.Findings = nil
-
-	bare := report.Meta{Version: "devel", Host: host.Info{Arch: "arm64", Virtualization: "unknown"},
-		Target: report.Target{PID: 1}}
-
-	dying := Meta()
-	dying.Findings = nil
-	dying.Target.Ended = Ptr("killed by signal 9")
-	dying.Target.Cgo = Ptr(true)
-	dying.Observer.Hooks = nil
-	dying.Observer.Programs = []report.Program{{Name: "sched_switch"}}
-
-	return map[string]*report.Report{
-		"rich":    report.New(Meta(), Rich()),
-		"idle":    report.New(quiet, Idle()),
-		"lossy":   report.New(Meta(), Lossy()),
-		"refused": report.New(refused, Uncalibrated()),
-		"light":   report.New(unwatched, Light()),
-		"mixed":   report.New(mixed, Idle()),
-		"calm":    report.New(quiet, Lossy()),
-		"crowd":   report.New(dying, Crowd()),
-		"empty":   report.New(bare, &correlate.Result{}),
-	}
-}
-
-// Lists are the thread lists that every format is tested on.
-func Lists() map[string]*report.ThreadList {
-	target := report.Target{PID: 4242, Exe: Ptr("renderd"), GoVersion: Ptr("go1.26.8"), Cgo: Ptr(true), PIE: Ptr(true),
-		Stripped: Ptr(true),
-		Offsets:  Ptr("table"), GOMAXPROCS: Ptr(16)}
-	thread := func(tid int32, role, lock string) report.ListedThread {
-		return report.ListedThread{
-			TID: tid, NSTID: Ptr(tid - 4000), Name: "renderd", M: Ptr(int64(tid - 4242)), Role: role, Lock: lock,
-			LockedExt: Ptr(uint32(0)), LockedInt: Ptr(uint32(0)), State: Ptr("S"), WChan: Ptr("futex_do_wait"),
-			CPU:      Ptr(3),
-			Affinity: Ptr("0-15"), Nice: Ptr(0), Policy: Ptr("SCHED_OTHER"), CPUSeconds: Ptr(0.42),
-			AgeSeconds: Ptr(86_400.5),
-		}
-	}
-	rows := []report.ListedThread{
-		thread(4242, "main", "wedged"), thread(4243, "worker", "user"), thread(4244, "worker", "user"),
-		thread(4245, "cgo_extra", "user"),
-		thread(4246, "worker", "exiting"), thread(4247, "cgo_extra", "runtime"), thread(4248, "sysmon", "none"),
-		thread(4249, "template", "none"),
-		thread(4250, "worker", "none"), thread(4251, "foreign", "none"), thread(4252, "unknown", "unknown"),
-	}
-	rows[0].LockedExt = Ptr(uint32(1))
-	a, b := &rows[1], &rows[2]
-	a.LockedExt, a.GoID, a.LockEntry, a.Parked = Ptr(uint32(3)), Ptr(uint64(18)),
-		Ptr("example.com/render/internal/gpu.(*Device).loop"), Ptr(true)
-	b.LockedExt, b.GoID, b.LockEntry, b.Parked = Ptr(uint32(1)), Ptr(uint64(1234567)), Ptr("main.spin"), Ptr(false)
-	b.RunningGoID, b.P, b.State, b.WChan, b.CPUSeconds = Ptr(uint64(1234567)), Ptr(int32(12)), Ptr("R"), nil, Ptr(1.2e6)
-	b.Affinity, b.Policy = Ptr("3"), Ptr("SCHED_FIFO")
-	rows[3].LockedExt, rows[3].LockedInt, rows[3].GoID, rows[3].Parked = Ptr(uint32(1)), Ptr(uint32(2)),
-		Ptr(uint64(66)), Ptr(false)
-	rows[3].RunningGoID = Ptr(uint64(66))
-	rows[5].LockedInt, rows[5].GoID, rows[5].Parked = Ptr(uint32(1)), Ptr(uint64(67)), Ptr(false)
-	rows[8].RunningGoID, rows[8].P, rows[8].State, rows[8].WChan = Ptr(uint64(90)), Ptr(int32(3)), Ptr("R"), nil
-	rows[9].M, rows[9].LockedExt, rows[9].LockedInt, rows[9].Name = nil, nil, nil, "wörker/1:\x1b[31m"
-	rows[9].Nice = Ptr(-5)
-	rows[10] = report.ListedThread{TID: 4252, Name: "renderd", Role: "unknown", Lock: "unknown"}
-
-	var many, c []report.ListedThread
-	for i := range int32(40) {
-		th := thread(5000+i, "worker", "none")
-		th.Affinity = Ptr([]string{"0-15", "0-15", "0-7", "8"}[i%4])
-		th.Nice = Ptr(int(i) % 7)
-		many = append(many, th)
-		c = append(c, report.ListedThread{TID: 77 + i, Name: "nginx", Role: "unknown", Lock: "unknown", State: Ptr("S"),
-			AgeSeconds: Ptr(3.5), CPUSeconds: Ptr(0.0)})
-	}
-	return map[string]*report.ThreadList{
-		"threads":      report.NewThreadList(target, rows, []string{"the process is traced (ptrace) by process 17"}),
-		"threads_many": report.NewThreadList(target, many, nil),
-		"threads_c": report.NewThreadList(report.Target{PID: 77}, c[:3],
-			[]string{"kernel side only: process 77: not a Go program"}),
-		"threads_none": report.NewThreadList(report.Target{PID: 1}, nil, nil),
-	}
-}
-
-// Verdicts judges a few statements by made-up evidence, so that each verdict occurs.
-func Verdicts(t testing.TB) *report.Verdicts {
-	t.Helper()
-	times := func(n int, ns float64) contract.Sample {
-		v := make([]float64, n)
-		for i := range v {
-			v[i] = ns + 10*float64(i)
-		}
-		return contract.NewSample("ns", v)
-	}
-	trial := []string{"calls -n 500"}
-	e := contract.Evidence{GoVersion: "go1.26.8", Experiments: map[string]*contract.Record{
-		"migrate": {Source: "the workload's own account", Workloads: []string{"migrate"},
-			Counts: map[string]int64{"locked_looks": 8000, "unlocked_moves": 321}},
-		"calls": {Workloads: trial, Samples: map[string]contract.Sample{"lock": times(9, 3), "unlock": times(5, 4),
-			"first_lock": times(15, 30_000)}},
-		"churn": {Workloads: []string{"churn"}, Noise: 0.7,
-			Samples: map[string]contract.Sample{"exit": times(400, 90_000)},
-			Notes:   []string{"a <warning> with | in it"}},
-		"runs":  {Outcomes: map[string]map[string]int64{"tids": {"1 2": 19, "2 1": 1}}},
-		"names": {Counts: map[string]int64{"metric_asked": 1}},
-		"cgo":   {Unable: "no C compiler on this machine"},
-	}}
-	var outcomes []contract.Outcome
-	for _, id := range []string{"G-1", "P-3", "P-4", "P-7", "P-9", "M-1", "N-4", "O-macos"} {
-		s, ok := contract.Find(id)
-		if !ok {
-			t.Fatalf("no statement %s", id)
-		}
-		outcomes = append(outcomes, s.Judge(e))
-	}
-	m := Meta()
-	return report.NewVerdicts(report.VerdictsMeta{Version: m.Version, Host: m.Host,
-		Finished: time.Date(2025, 3, 9, 3, 12, 45, 0, time.UTC), Interrupted: true},
-		outcomes, e)
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/pinwatch/pinwatch/internal/report"
 )
 
-// Check says where a report, one JSON object, departs from report.Schema. It is stricter than the
-// schema in one thing: a key that the schema does not describe is an error, for what we write we
-// also document.
+// Check returns the first departure of a report, one JSON object, from report.Schema. It is
+// stricter than the schema in one thing: a key that the schema does not describe is an error, for
+// what we write we also document.
 func Check(doc []byte) error { return check(doc, ofReports) }
 
 // CheckThreadList is Check for report.ThreadListSchema.

@@ -10,11 +10,11 @@ import (
 	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
-// statement is a group of costs and its name in words.
-type statement struct{ id, title string }
+// costTitle names the costs of one statement in words.
+type costTitle struct{ id, title string }
 
-// statements are the groups of the cost table, in order.
-var statements = []statement{
+// costTitles are in the order of the table.
+var costTitles = []costTitle{
 	{"P-8", "M creation"},
 	{"P-9", "M destruction"},
 	{"P-5", "SIGURG preemption"},
@@ -97,13 +97,13 @@ func (g group) sampled() bool {
 	return slices.ContainsFunc(g.rows, func(c costRow) bool { return c.N > 0 })
 }
 
-// groups returns the statements in the order of statements, then costs of no known statement in the
+// groups returns the statements in the order of costTitles, then costs of no known statement in the
 // report's order.
 func groups(r *report.Report, verbose bool) (gs []group) {
-	order := slices.Clone(statements)
+	order := slices.Clone(costTitles)
 	for _, c := range r.Costs {
-		if !slices.ContainsFunc(order, func(s statement) bool { return s.id == c.ID }) {
-			order = append(order, statement{id: c.ID})
+		if !slices.ContainsFunc(order, func(s costTitle) bool { return s.id == c.ID }) {
+			order = append(order, costTitle{id: c.ID})
 		}
 	}
 	for _, s := range order {

@@ -76,8 +76,7 @@ func perSecond(n uint64, seconds float64) string {
 
 // byCount lists counts without zeros, the largest first: "wakeup 100, balance 20".
 func byCount(m map[string]uint64) string {
-	keys := slices.SortedFunc(maps.Keys(m), func(a,
-		b string) int {
+	keys := slices.SortedFunc(maps.Keys(m), func(a, b string) int {
 		return cmp.Or(cmp.Compare(m[b], m[a]), strings.Compare(a, b))
 	})
 	var parts []string

@@ -36,7 +36,7 @@ var lockTable = table{
 func (p *page) locked(r *report.Report, verbose bool) {
 	var ts []*report.Thread
 	for i := range r.Threads {
-		if t := &r.Threads[i]; locked(t) && t.ExitNS == nil {
+		if t := &r.Threads[i]; lockedByProgram(t) && t.ExitNS == nil {
 			ts = append(ts, t)
 		}
 	}
@@ -72,8 +72,8 @@ func (p *page) locked(r *report.Report, verbose bool) {
 	}
 }
 
-// locked is true when the program, not the runtime, locked a goroutine to the thread.
-func locked(t *report.Thread) bool {
+// lockedByProgram is true when the program, not the runtime, locked a goroutine to the thread.
+func lockedByProgram(t *report.Thread) bool {
 	return t.Lock == "user" || t.Lock == "exiting" || t.Lock == "wedged"
 }
 

@@ -46,13 +46,13 @@ func (p *page) observer(r *report.Report) {
 // syscallHooks writes the hooks on system calls, and which processes they slow down.
 func (p *page) syscallHooks(r *report.Report) {
 	hooks := r.Observer.Hooks
-	taxing, fentry := syscallsBy(hooks, "tracepoint", "raw_tracepoint"), syscallsBy(hooks, "fentry")
-	if len(taxing) > 0 {
-		p.field("", notice, "While attached, every system call of every process is slower: "+strings.Join(taxing,
-			", ")+" use classic system-call tracepoints.")
+	classic, fentry := syscallsBy(hooks, "tracepoint", "raw_tracepoint"), syscallsBy(hooks, "fentry")
+	if len(classic) > 0 {
+		p.field("", notice, "While attached, every system call of every process is slower: "+
+			strings.Join(classic, ", ")+" use classic system-call tracepoints.")
 	}
 	switch {
-	case len(fentry) > 0 && len(taxing) > 0:
+	case len(fentry) > 0 && len(classic) > 0:
 		p.field("", plain, "Attached by fentry, which slows no other process: "+strings.Join(fentry, ", ")+".")
 	case len(fentry) > 0:
 		p.field("", plain, "System calls of other processes are not slower: "+strings.Join(fentry, ", ")+" use fentry.")

@@ -81,8 +81,8 @@ func (p *page) summary(r *report.Report) {
 	st, sampled := good, false
 	for _, v := range r.Verdicts {
 		name := v.Statement
-		if i := slices.IndexFunc(statements, func(s statement) bool { return s.id == v.Statement }); i >= 0 {
-			name = statements[i].title
+		if i := slices.IndexFunc(costTitles, func(s costTitle) bool { return s.id == v.Statement }); i >= 0 {
+			name = costTitles[i].title
 		}
 		parts = append(parts, name+" "+verdictWords(v, r.Lossy()))
 		sampled = sampled || v.N > 0

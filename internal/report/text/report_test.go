@@ -110,8 +110,8 @@ func TestLine(t *testing.T) {
 	testenv.Golden(t, "testdata/lines.golden", b.Bytes())
 }
 
-// TestManyLockedThreads: the text lists the most often woken and says how many more there are;
-// --verbose lists all.
+// The text lists the threads that were woken most often, and the number of the others. --verbose
+// lists all.
 func TestManyLockedThreads(t *testing.T) {
 	res := &correlate.Result{Start: 0, End: 1e9}
 	for i := range 50 {
