@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/internal/goruntime/internal/testprog"
 )
 
 func TestReadNotGo(t *testing.T) {
@@ -19,8 +21,8 @@ func TestReadNotGo(t *testing.T) {
 	if err := os.WriteFile(script, []byte("#!/bin/sh\necho started\nread line\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	forged := copyFile(t, goBuild(t, goroots(t)[0], "-s -w"), func(f *os.File) {
-		overwrite(t, f, ".go.buildinfo", 33, []byte("\x1b[31mx")) // the version, behind the header and its length
+	forged := testprog.Copy(t, goBuild(t, testprog.Goroots(t)[0], "-s -w"), func(f *os.File) {
+		testprog.Overwrite(t, f, ".go.buildinfo", 33, []byte("\x1b[31mx")) // the version, behind the header and its length
 	})
 	for name, tt := range map[string]struct{ exe, reason string }{
 		"C program": {host, "neither the executable nor a library of it has Go build info"},
@@ -28,7 +30,7 @@ func TestReadNotGo(t *testing.T) {
 		"forged":    {forged, `its build info gives "\x1b[31mx`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			proc, lines := start(t, tt.exe)
+			proc, lines := testprog.Start(t, tt.exe)
 			if !lines.Scan() {
 				t.Fatal("nothing from the program")
 			}
@@ -74,7 +76,8 @@ func TestReadGone(t *testing.T) {
 	}
 }
 
-// asUser runs f on a thread with the user id nobody and, of all capabilities, the given ones; the thread ends with it.
+// asUser runs f on a thread with the user id nobody and, of all capabilities, the given ones; the
+// thread ends with it.
 func asUser(t *testing.T, caps uint32, f func()) {
 	t.Helper()
 	const nobody = 65534
@@ -82,7 +85,8 @@ func asUser(t *testing.T, caps uint32, f func()) {
 	go func() {
 		defer close(done)
 		runtime.LockOSThread()
-		// The raw call changes this thread alone; the real user id stays, and with it the permitted capabilities.
+		// The raw call changes this thread alone; the real user id stays, and with it the permitted
+		// capabilities.
 		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, ^uintptr(0), nobody, ^uintptr(0)); errno != 0 {
 			t.Error(errno)
 			return
@@ -108,7 +112,7 @@ func TestReadPermission(t *testing.T) {
 		checkPermission(t, 1, "CAP_SYS_PTRACE", "exe")
 		return
 	}
-	exe := goBuild(t, goroots(t)[0], "")
+	exe := goBuild(t, testprog.Goroots(t)[0], "")
 	if err := os.Chmod(exe, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -117,12 +121,13 @@ func TestReadPermission(t *testing.T) {
 	asUser(t, 0, func() { checkPermission(t, proc.Pid, "CAP_SYS_PTRACE", "exe") })
 	asUser(t, ptrace, func() { checkPermission(t, proc.Pid, "CAP_DAC_READ_SEARCH", "exe") })
 
-	// The file may be read by all, memory and auxv by the owner only: all is known but what they would tell.
+	// The file may be read by all, memory and auxv by the owner only: all is known but what they would
+	// tell.
 	if err := os.Chmod(exe, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	asUser(t, ptrace, func() { checkPartial(t, proc.Pid, want, "GOMAXPROCS") })
-	pie, wantPIE := startAccount(t, goBuild(t, goroots(t)[0], "", "-buildmode=pie"))
+	pie, wantPIE := startAccount(t, goBuild(t, testprog.Goroots(t)[0], "", "-buildmode=pie"))
 	wantPIE.AsyncPreempt = 0
 	asUser(t, ptrace, func() {
 		checkPartial(t, pie.Pid, wantPIE, "LoadBias", "AsyncPreempt", "GOMAXPROCS", "LockOSThread", "Sysmon", "TemplateThread", "AllM", "M0", "TextStart", "TextEnd")
@@ -134,7 +139,8 @@ func TestReadPermission(t *testing.T) {
 	})
 }
 
-// checkPartial reads a process whose memory is refused, and expects the fields unknown for that reason and no others.
+// checkPartial reads a process whose memory is refused, and expects the fields unknown for that
+// reason and no others.
 func checkPartial(t *testing.T, pid int, want account, fields ...string) {
 	t.Helper()
 	info, err := Read(pid)

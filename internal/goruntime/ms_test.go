@@ -4,12 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pinwatch/pinwatch/internal/goruntime/internal/testprog"
 )
 
 // A msThread is what a thread of testdata/ms says of itself.
@@ -40,12 +41,13 @@ var msBuilds = []struct {
 
 // TestMs compares what Ms says of every thread with what each says of itself.
 func TestMs(t *testing.T) {
-	for _, goroot := range goroots(t) {
+	for _, goroot := range testprog.Goroots(t) {
 		for _, b := range msBuilds {
 			t.Run(filepath.Base(goroot)+"/"+b.name, func(t *testing.T) {
-				proc, want := startMs(t, goBuildMs(t, goroot, b.args...), b.mode...)
+				proc, want := startMs(t, buildMs(t, goroot, b.args...), b.mode...)
 				r := openMs(t, proc.Pid)
-				// A goroutine that says that it will park has yet to do so. From then on it is seen so whenever one looks.
+				// A goroutine that says that it will park has yet to do so. From then on it is seen so whenever
+				// one looks.
 				look := func() []string {
 					ms, err := r.Ms()
 					if err != nil {
@@ -120,7 +122,7 @@ func compareMs(pid int, ms []M, want []msThread) (problems []string) {
 
 // Every M that the list has can be read by itself, as its own thread's and no other's.
 func TestMAt(t *testing.T) {
-	proc, _ := startMs(t, goBuildMs(t, goroots(t)[0]))
+	proc, _ := startMs(t, buildMs(t, testprog.Goroots(t)[0]))
 	r := openMs(t, proc.Pid)
 	ms, err := r.Ms()
 	if err != nil {
@@ -136,24 +138,15 @@ func TestMAt(t *testing.T) {
 	}
 }
 
-// goBuildMs builds testdata/ms as goBuild does testdata/account.
-func goBuildMs(t *testing.T, goroot string, args ...string) string {
+// buildMs builds testdata/ms.
+func buildMs(t *testing.T, goroot string, args ...string) string {
 	t.Helper()
-	dir, out := t.TempDir(), filepath.Join(t.TempDir(), "ms")
-	if err := os.CopyFS(dir, os.DirFS("testdata/ms")); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(filepath.Join(goroot, "bin", "go"), append(append([]string{"build", "-o", out}, args...), ".")...)
-	cmd.Dir, cmd.Env = dir, goEnv(goroot)
-	if msg, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build %v: %v\n%s", args, err, msg)
-	}
-	return out
+	return testprog.Build(t, "testdata/ms", goroot, "", args...)
 }
 
 func startMs(t *testing.T, exe string, args ...string) (*os.Process, []msThread) {
 	t.Helper()
-	proc, lines := start(t, exe, args...)
+	proc, lines := testprog.Start(t, exe, args...)
 	if !lines.Scan() {
 		t.Fatalf("%s gave no account of itself: %v", exe, lines.Err())
 	}

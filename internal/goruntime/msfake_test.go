@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pinwatch/pinwatch/internal/goruntime/internal/objfile"
 )
 
 // fakeOffsets is a layout of its own: nothing of ms.go may depend on a release.
@@ -17,7 +19,8 @@ var fakeOffsets = Offsets{
 	MAllLink: 352, MIsExtra: 297, PID: 8,
 }
 
-// fakeMem is memory of 8-byte words by address. onRead, unless nil, is called before each read: a process runs while it is read.
+// fakeMem is memory of 8-byte words by address. onRead, unless nil, is called before each read: a
+// process runs while it is read.
 type fakeMem struct {
 	words  map[uint64]uint64
 	onRead func(addr uint64)
@@ -287,9 +290,9 @@ func TestMsHostile(t *testing.T) {
 	}{
 		"loop":        {func(f *fakeMem, r *Runtime) { f.set(fakeM(0), o.MAllLink, fakeM(2)) }, "leads back", 4},
 		"self":        {func(f *fakeMem, r *Runtime) { f.set(fakeM(3), o.MAllLink, fakeM(3)) }, "leads back", 1},
-		"odd":         {func(f *fakeMem, r *Runtime) { f.set(fakeM(2), o.MAllLink, fakeM(1)+1) }, "no address", 2},
-		"kernel":      {func(f *fakeMem, r *Runtime) { f.set(fakeM(2), o.MAllLink, ^uint64(7)) }, "no address", 2},
-		"null page":   {func(f *fakeMem, r *Runtime) { f.set(fakeM(2), o.MAllLink, 8) }, "no address", 2},
+		"odd":         {func(f *fakeMem, r *Runtime) { f.set(fakeM(2), o.MAllLink, fakeM(1)+1) }, "not the address", 2},
+		"kernel":      {func(f *fakeMem, r *Runtime) { f.set(fakeM(2), o.MAllLink, ^uint64(7)) }, "not the address", 2},
+		"null page":   {func(f *fakeMem, r *Runtime) { f.set(fakeM(2), o.MAllLink, 8) }, "not the address", 2},
 		"not mapped":  {func(f *fakeMem, r *Runtime) { f.set(fakeM(2), o.MAllLink, 1<<44) }, "read memory", 2},
 		"no M":        {func(f *fakeMem, r *Runtime) { f.set(fakeM(2), o.MAllLink, 0x900000) }, "no M at", 2},
 		"no g0":       {func(f *fakeMem, r *Runtime) { f.set(fakeM(1), o.MG0, 0) }, "no M at", 2},
@@ -317,7 +320,7 @@ func TestMsEndless(t *testing.T) {
 	r, f := fakeRuntime(maxMs + 10)
 	begin := time.Now()
 	ms, err := r.Ms()
-	if len(ms) > maxMs || !errors.Is(err, errLimit) {
+	if len(ms) > maxMs || !errors.Is(err, objfile.ErrLimit) {
 		t.Errorf("%d Ms, %v", len(ms), err)
 	}
 	if took := time.Since(begin); took > walkTime+time.Second {
