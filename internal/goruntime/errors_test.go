@@ -27,7 +27,7 @@ func TestReadNotGo(t *testing.T) {
 	for name, tt := range map[string]struct{ exe, reason string }{
 		"C program": {host, "neither the executable nor a library of it has Go build info"},
 		"script":    {script, "neither the executable nor a library of it has Go build info"},
-		"forged":    {forged, `its build info gives "\x1b[31mx`},
+		"forged":    {forged, `its build info has "\x1b[31mx`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			proc, lines := testprog.Start(t, tt.exe)
