@@ -20,7 +20,8 @@ func needGo(t *testing.T) {
 	}
 }
 
-// named makes an analyzer put the name of its check before each message, for the expectations in testdata.
+// named makes an analyzer put the name of its check before each message, for the expectations in
+// testdata.
 func named(a *analysis.Analyzer) *analysis.Analyzer {
 	inner := a.Run
 	a.Run = func(pass *analysis.Pass) (any, error) {
@@ -34,14 +35,15 @@ func named(a *analysis.Analyzer) *analysis.Analyzer {
 	return a
 }
 
-// TestDiagnostics runs on every package of testdata except the stand-ins for other modules. Each package has code that must
-// be reported and code that must not. A comment on the line of a lock explains the lock. Where it must not, the expectation
-// follows a directive.
+// TestDiagnostics runs on every package of testdata except the stand-ins for other modules. Each
+// package has code that must be reported and code that must not. A comment on the line of a lock
+// explains the lock. Where it must not, the expectation follows a directive.
 func TestDiagnostics(t *testing.T) {
 	needGo(t)
 	results := analysistest.Run(t, analysistest.TestData(), named(vet.New()),
-		"caller", "cleanup", "comment", "deferred", "dotted", "elsewhere", "exported", "generated", "goroutine", "handler", "ignore",
-		"intest", "loop", "mainlock", "names", "nested", "paths", "setup", "unbalanced", "unlock", "unlocked")
+		"caller", "cleanup", "comment", "deferred", "dotted", "elsewhere", "exported", "generated", "goroutine",
+		"handler", "ignore", "intest", "loop", "mainlock", "names", "nested", "paths", "setup", "unbalanced",
+		"unlock", "unlocked")
 	seen := map[string]bool{}
 	for _, r := range results {
 		for _, d := range r.Diagnostics {
@@ -96,8 +98,8 @@ func TestChecks(t *testing.T) {
 	}
 }
 
-// TestDependencies: linters import vet and vet/golangci, so these must not bring in what the rest of pinwatch needs. go mod
-// tidy in the linter's module also follows the imports of their tests.
+// TestDependencies: linters import vet and vet/golangci, so these must not bring in what the rest
+// of pinwatch needs. go mod tidy in the linter's module also follows the imports of their tests.
 func TestDependencies(t *testing.T) {
 	needGo(t)
 	cmd := exec.Command("go", "list", "-deps", "-test", "-f", "{{with .Module}}{{.Path}} {{$.ImportPath}}{{end}}", "./...")
