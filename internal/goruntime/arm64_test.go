@@ -10,8 +10,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/goruntime/offsets"
 )
 
-// TestARM64 reads programs built for arm64, which can't run here: offsets, and how they load g,
-// which the code tells whether or not cgo is there to make use of it.
+// TestARM64 reads programs built for arm64, which cannot run here: their offsets, and how they load
+// g. The code that loads g is the same with and without cgo.
 func TestARM64(t *testing.T) {
 	t.Setenv("GOARCH", "arm64")
 	t.Setenv("CGO_ENABLED", "0")

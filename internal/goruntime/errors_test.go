@@ -22,7 +22,7 @@ func TestReadNotGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	forged := testprog.Copy(t, goBuild(t, testprog.Goroots(t)[0], "-s -w"), func(f *os.File) {
-		testprog.Overwrite(t, f, ".go.buildinfo", 33, []byte("\x1b[31mx")) // the version, behind the header and its length
+		testprog.Overwrite(t, f, ".go.buildinfo", 33, []byte("\x1b[31mx")) // the version, after the header and its length
 	})
 	for name, tt := range map[string]struct{ exe, reason string }{
 		"C program": {host, "neither the executable nor a library of it has Go build info"},
@@ -47,7 +47,7 @@ func TestReadGone(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	// WNOWAIT: it has ended, and stays a zombie.
+	// WNOWAIT: it has ended and stays a zombie.
 	if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func asUser(t *testing.T, caps uint32, f func()) {
 }
 
 func TestReadPermission(t *testing.T) {
-	if os.Geteuid() != 0 { // then the first process is somebody else's
+	if os.Geteuid() != 0 { // process 1 belongs to another user
 		checkPermission(t, 1, "CAP_SYS_PTRACE", "exe")
 		return
 	}
@@ -121,8 +121,7 @@ func TestReadPermission(t *testing.T) {
 	asUser(t, 0, func() { checkPermission(t, proc.Pid, "CAP_SYS_PTRACE", "exe") })
 	asUser(t, ptrace, func() { checkPermission(t, proc.Pid, "CAP_DAC_READ_SEARCH", "exe") })
 
-	// The file may be read by all, memory and auxv by the owner only: all is known but what they would
-	// tell.
+	// Everyone may read the file, only the owner memory and auxv: the fields from these are unknown.
 	if err := os.Chmod(exe, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +129,8 @@ func TestReadPermission(t *testing.T) {
 	pie, wantPIE := startAccount(t, goBuild(t, testprog.Goroots(t)[0], "", "-buildmode=pie"))
 	wantPIE.AsyncPreempt = 0
 	asUser(t, ptrace, func() {
-		checkPartial(t, pie.Pid, wantPIE, "LoadBias", "AsyncPreempt", "GOMAXPROCS", "LockOSThread", "Sysmon", "TemplateThread", "AllM", "M0", "TextStart", "TextEnd")
+		checkPartial(t, pie.Pid, wantPIE, "LoadBias", "AsyncPreempt", "GOMAXPROCS", "LockOSThread", "Sysmon",
+			"TemplateThread", "AllM", "M0", "TextStart", "TextEnd")
 	})
 	asUser(t, ptrace|1<<unix.CAP_DAC_READ_SEARCH, func() {
 		if info, err := Read(proc.Pid); err != nil || info.AsyncPreempt != want.AsyncPreempt || len(info.Unknown) != 0 {
@@ -148,7 +148,8 @@ func checkPartial(t *testing.T, pid int, want account, fields ...string) {
 		t.Error(err)
 		return
 	}
-	if info.GoVersion != want.Version || info.AsyncPreempt != want.AsyncPreempt || info.GOMAXPROCS != 0 || info.Stripped || len(info.Unknown) != len(fields) {
+	if info.GoVersion != want.Version || info.AsyncPreempt != want.AsyncPreempt || info.GOMAXPROCS != 0 ||
+		info.Stripped || len(info.Unknown) != len(fields) {
 		t.Errorf("got %+v", *info)
 	}
 	for _, field := range fields {
@@ -163,7 +164,8 @@ func checkPermission(t *testing.T, pid int, capability, name string) {
 	t.Helper()
 	_, err := Read(pid)
 	var perm *PermissionError
-	if !errors.Is(err, fs.ErrPermission) || !errors.As(err, &perm) || perm.Capability != capability || filepath.Base(perm.Path) != name {
+	if !errors.Is(err, fs.ErrPermission) || !errors.As(err, &perm) || perm.Capability != capability ||
+		filepath.Base(perm.Path) != name {
 		t.Errorf("Read = %v, want %s for %s", err, capability, name)
 	}
 }
@@ -175,7 +177,7 @@ func TestParseStat(t *testing.T) {
 		ok    bool
 	}{
 		"2 (kthreadd) S 0 0 0 0 -1 2129984 0 0": {'S', 2129984, true},
-		"9 (a) Z 1 2 3) R 0 0 0 0 -1 64 0":      {'R', 64, true}, // a name may look like the rest
+		"9 (a) Z 1 2 3) R 0 0 0 0 -1 64 0":      {'R', 64, true}, // a name may look like the other fields
 		"9 (x) S 0 0":                           {},
 		"":                                      {},
 	} {

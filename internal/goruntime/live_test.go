@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// checkThread compares what Open found with the memory of the process, at the thread of whose g the
-// program gave account.
+// checkThread compares the result of Open with the memory of the process, for the thread in the
+// program's account.
 func checkThread(t *testing.T, r *Runtime, want account) {
 	t.Helper()
 	if r.Offsets == nil || r.GSlot == nil {
 		t.Fatalf("no offsets (%v) or no place of g (%v)", r.Unknown["Offsets"], r.Unknown["GSlot"])
 	}
-	// The thread has printed its account and is about to enter a system call, in which it then stays.
+	// The thread has printed its account and is about to enter a system call, where it stays.
 	deadline := time.Now().Add(10 * time.Second)
 	for {
 		err := threadAgrees(r, want)
@@ -87,7 +87,7 @@ func threadAgrees(r *Runtime, want account) error {
 	return allMsAgree(x, m, want)
 }
 
-// allMsAgree follows the list of all Ms, which must have m, distinct ids, and in the end m0, the
+// allMsAgree follows the list of all Ms. It must have m, distinct ids and, as the last, m0, the
 // first M made.
 func allMsAgree(x *fieldReader, m uint64, want account) error {
 	const many = 1000

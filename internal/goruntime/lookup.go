@@ -10,7 +10,7 @@ import (
 )
 
 // Symbols that Open looks up, besides those that find g. Assembly functions have the suffix .abi0
-// in .symtab where the linker has to tell them from their wrappers. In pclntab they never have it.
+// in .symtab if the linker distinguishes them from their wrappers. In pclntab they never have it.
 const (
 	fnAsyncPreempt   = "runtime.asyncPreempt"
 	fnCrosscall2     = "crosscall2"       // runtime/cgo's way from C into Go: linked in if and only if runtime/cgo is

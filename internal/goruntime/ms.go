@@ -38,7 +38,7 @@ type M struct {
 const (
 	RoleMain     = "main"      // m0, the thread the runtime began on
 	RoleSysmon   = "sysmon"    // the monitor
-	RoleTemplate = "template"  // starts threads for locked threads, whose state must not be inherited; exists from the first LockOSThread on
+	RoleTemplate = "template"  // starts threads in place of locked ones; exists from the first LockOSThread on
 	RoleWorker   = "worker"    // runs goroutines
 	RoleCgoExtra = "cgo_extra" // lent to a thread that C made, while it runs Go
 	RoleUnknown  = "unknown"

@@ -105,8 +105,8 @@ func (v *reading) role(lock string) string {
 		return RoleSysmon
 	case v.start == v.info.TemplateThread:
 		return RoleTemplate
-	case v.info.Sysmon != 0 && v.info.TemplateThread != 0, v.p != 0, v.curG != 0: // sysmon and the template thread never run goroutines
-		return RoleWorker
+	case v.info.Sysmon != 0 && v.info.TemplateThread != 0, v.p != 0, v.curG != 0:
+		return RoleWorker // sysmon and the template thread never run goroutines
 	}
 	return RoleUnknown
 }

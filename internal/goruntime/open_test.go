@@ -71,14 +71,16 @@ func TestOpenUnknownRelease(t *testing.T) {
 	version := future(want.Version[:len("go1.26")]) + "-vendor"[:len(want.Version)-len("go1.26")]
 	release, ok := offsets.ParseRelease(version)
 	if !ok {
-		t.Fatalf("%q is no release", version)
+		t.Fatalf("%q is not a release", version)
 	}
 
 	proc, want := startAccount(t, renamed(t, stripped, want.Version, version))
 	r := mustOpen(t, proc.Pid, Options{})
 	var unknown *UnknownOffsetsError
-	if err := r.Unknown["Offsets"]; !errors.As(err, &unknown) || unknown.GoVersion != version || !errors.Is(err, objfile.ErrNoDWARF) || r.Offsets != nil || r.OffsetsFrom != OffsetsNone ||
-		err.Error() != "no offsets known for "+version+" on "+r.Arch+" (the program has no DWARF): kernel side only; give them with --offsets FILE" {
+	const reason = " (the program has no DWARF): kernel side only; give them with --offsets FILE"
+	if err := r.Unknown["Offsets"]; !errors.As(err, &unknown) || unknown.GoVersion != version ||
+		!errors.Is(err, objfile.ErrNoDWARF) || r.Offsets != nil || r.OffsetsFrom != OffsetsNone ||
+		err.Error() != "no offsets known for "+version+" on "+r.Arch+reason {
 		t.Errorf("got %s, %v", r.OffsetsFrom, err)
 	}
 	if r.GSlot == nil || r.AsyncPreempt != want.AsyncPreempt {

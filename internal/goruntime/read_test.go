@@ -15,9 +15,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/goruntime/offsets"
 )
 
-// TestRead compares what Read finds from outside with what each program says of itself.
-// PINWATCH_GOROOTS, a list like PATH, makes it do so with other releases of Go than the installed
-// one.
+// TestRead compares the result of Open with the account of each program. PINWATCH_GOROOTS, a list
+// like PATH, selects other releases of Go than the installed one.
 func TestRead(t *testing.T) {
 	for _, goroot := range testprog.Goroots(t) {
 		for _, v := range testprog.Variants {
@@ -50,7 +49,8 @@ func TestRead(t *testing.T) {
 				if (info.GOMAXPROCS == 0) != (info.Unknown["GOMAXPROCS"] != nil) {
 					t.Errorf("GOMAXPROCS = %d, unknown because %v", info.GOMAXPROCS, info.Unknown["GOMAXPROCS"])
 				}
-				if info.CGO != want.CGO || info.Race != v.Race || info.PIE != v.PIE || info.Static != v.Static || info.Stripped != v.Stripped {
+				if info.CGO != want.CGO || info.Race != v.Race || info.PIE != v.PIE || info.Static != v.Static ||
+					info.Stripped != v.Stripped {
 					t.Errorf("got %+v, want %+v", *info, v)
 				}
 				if info.Exe != exe || info.Deleted || info.Module != exe || info.Arch != runtime.GOARCH {
@@ -63,7 +63,8 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// checkOffsets compares the offsets, from DWARF in programs that have it, with the table's.
+// checkOffsets compares the offsets, which are from DWARF unless the program is stripped, with the
+// table.
 func checkOffsets(t *testing.T, info *Info) {
 	t.Helper()
 	from := OffsetsDWARF
@@ -83,8 +84,8 @@ func checkOffsets(t *testing.T, info *Info) {
 	}
 }
 
-// checkAddresses compares what is where with the program's account. Stripped programs do not tell
-// of variables.
+// checkAddresses compares addresses with the program's account. Stripped programs have none of
+// variables.
 func checkAddresses(t *testing.T, info *Info, want account) {
 	t.Helper()
 	if info.LockOSThread != want.LockOSThread {
@@ -93,8 +94,10 @@ func checkAddresses(t *testing.T, info *Info, want account) {
 	if info.Stripped {
 		want.M0, want.AllM = 0, 0
 	}
-	if info.M0 != want.M0 || info.AllM != want.AllM || (info.M0 == 0) != (info.Unknown["M0"] != nil) || (info.AllM == 0) != (info.Unknown["AllM"] != nil) {
-		t.Errorf("M0 = %#x, want %#x; AllM = %#x, want %#x; unknown: %v", info.M0, want.M0, info.AllM, want.AllM, info.Unknown)
+	if info.M0 != want.M0 || info.AllM != want.AllM || (info.M0 == 0) != (info.Unknown["M0"] != nil) ||
+		(info.AllM == 0) != (info.Unknown["AllM"] != nil) {
+		t.Errorf("M0 = %#x, want %#x; AllM = %#x, want %#x; unknown: %v",
+			info.M0, want.M0, info.AllM, want.AllM, info.Unknown)
 	}
 	for _, addr := range []uint64{want.Main, want.LockOSThread, info.Sysmon, info.TemplateThread, info.AsyncPreempt} {
 		if (addr != 0 || want.AsyncPreempt != 0) && (addr < info.TextStart || addr >= info.TextEnd) {
@@ -103,8 +106,8 @@ func checkAddresses(t *testing.T, info *Info, want account) {
 	}
 }
 
-// checkBuildInfo compares with the reader of Go's own library. That one finds no version in an
-// externally linked PIE from before Go 1.18, whose pointers only a relocation fills in.
+// checkBuildInfo compares with debug/buildinfo. It finds no version in an externally linked PIE
+// from before Go 1.18, whose pointers only a relocation sets.
 func checkBuildInfo(t *testing.T, exe string, info *Info) {
 	t.Helper()
 	build, err := buildinfo.ReadFile(exe)
@@ -119,7 +122,7 @@ func checkBuildInfo(t *testing.T, exe string, info *Info) {
 	}
 }
 
-// checkBias compares LoadBias with where the program says that its function main is.
+// checkBias compares LoadBias with the address of main in the program's account.
 func checkBias(t *testing.T, exe string, info *Info, want account) {
 	t.Helper()
 	f, err := elf.Open(exe)
@@ -159,7 +162,8 @@ func TestReadSharedLibrary(t *testing.T) {
 			checkThread(t, r, want)
 			checkOffsets(t, info)
 			checkAddresses(t, info, want)
-			if info.Exe != host || info.Module != lib || info.CGO != want.CGO || !want.CGO || info.AsyncPreempt != want.AsyncPreempt || info.GoVersion != want.Version {
+			if info.Exe != host || info.Module != lib || info.CGO != want.CGO || !want.CGO ||
+				info.AsyncPreempt != want.AsyncPreempt || info.GoVersion != want.Version {
 				t.Errorf("got %+v, want %+v", *info, want)
 			}
 		})
@@ -178,7 +182,7 @@ func TestReadReplacedExecutable(t *testing.T) {
 	for _, replace := range []func() error{
 		func() error { return os.Remove(exe) },
 		func() error { return os.WriteFile(exe, []byte("#!/bin/sh\n"), 0o755) },
-		// A file that really has the name the kernel makes up is another file.
+		// A file whose name ends in (deleted) is another file.
 		func() error { return os.WriteFile(exe+" (deleted)", nil, 0o755) },
 	} {
 		if err := replace(); err != nil {
@@ -206,8 +210,8 @@ func TestReadNameEndsInDeleted(t *testing.T) {
 	}
 }
 
-// Without section headers the version can be found, as Go's own tools find it, but not the
-// functions.
+// TestReadNoSectionHeaders: without section headers the version is found, as by Go's tools, but not
+// the functions.
 func TestReadNoSectionHeaders(t *testing.T) {
 	exe := testprog.Copy(t, goBuild(t, testprog.Goroots(t)[0], ""), func(f *os.File) {
 		zero := make([]byte, 8)
@@ -219,12 +223,13 @@ func TestReadNoSectionHeaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info.GoVersion != want.Version || !info.Stripped || info.AsyncPreempt != 0 || info.Unknown["AsyncPreempt"] == nil || info.Unknown["CGO"] == nil {
+	if info.GoVersion != want.Version || !info.Stripped || info.AsyncPreempt != 0 ||
+		info.Unknown["AsyncPreempt"] == nil || info.Unknown["CGO"] == nil {
 		t.Errorf("got %+v", *info)
 	}
 }
 
-// A pclntab that is not what it was: no function is better than a wrong one.
+// TestReadForgedPclntab: a forged pclntab gives no functions rather than wrong ones.
 func TestReadForgedPclntab(t *testing.T) {
 	exe := testprog.Copy(t, goBuild(t, testprog.Goroots(t)[0], "-s -w"), func(f *os.File) {
 		// The runtime takes the number of functions from moduledata.

@@ -20,10 +20,10 @@ const (
 	abbrevUnit = iota + 1
 	abbrevStruct
 	abbrevMember
-	abbrevNest   // a block with children and no attributes: one byte each
-	abbrevExpr   // a member whose place is an expression
+	abbrevNest   // a block with children and no attributes, of one byte
+	abbrevExpr   // a member whose offset is an expression
 	abbrevStrp   // a unit whose name is in .debug_str
-	abbrevFields // a base type with many attributes that take no room
+	abbrevFields // a base type with many attributes of no size
 )
 
 // makeAbbrev writes .debug_abbrev.
@@ -87,7 +87,8 @@ func memberEntry(name string, at uint64) []byte {
 // sampleOffsets are those of Go 1.26.
 var sampleOffsets = Offsets{
 	GM: 48, GStatus: 144, GGoid: 152, GLockedM: 208, GStartPC: 304, GWaitReason: 176,
-	MG0: 0, MProcID: 64, MStartFn: 176, MCurG: 184, MP: 208, MID: 232, MLockedG: 384, MLockedExt: 648, MLockedInt: 652, MAllLink: 352, MIsExtra: 281,
+	MG0: 0, MProcID: 64, MStartFn: 176, MCurG: 184, MP: 208, MID: 232, MLockedG: 384, MLockedExt: 648, MLockedInt: 652,
+	MAllLink: 352, MIsExtra: 281,
 	PID: 0,
 }
 
@@ -195,10 +196,10 @@ func TestDWARFForged(t *testing.T) {
 	}
 }
 
-// Entries may be nested as deep as a unit is long.
+// TestDWARFDeep nests entries as deep as the unit is long.
 func TestDWARFDeep(t *testing.T) {
 	depths := map[int]error{1 << 16: nil, maxSteps: objfile.ErrLimit}
-	if testing.Short() { // the race detector makes it many times slower, and there is nothing to race
+	if testing.Short() { // the race detector makes it many times slower, and there is only one goroutine
 		delete(depths, maxSteps)
 	}
 	for depth, want := range depths {
@@ -239,7 +240,7 @@ func TestDWARFCompressed(t *testing.T) {
 	}
 }
 
-// A small file that promises, or really unpacks to, gigabytes costs little memory.
+// TestDWARFBomb: a small file that states, or unpacks to, a large size costs little memory.
 func TestDWARFBomb(t *testing.T) {
 	zeros := make([]byte, maxAbbrev+1)
 	promise := append([]byte{0, 0, 0, 0x03}, runtimeUnit(structs(sampleOffsets))[4:]...) // one unit of 48 MiB
@@ -254,7 +255,7 @@ func TestDWARFBomb(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			_, err := FromDWARF(img)
 			runtime.ReadMemStats(&after)
-			const limit = 512 << 20 // all that was ever allocated: growing a buffer to its limit takes a few times that
+			const limit = 512 << 20 // allocated in total: growing a buffer to its limit takes a few times the limit
 			if got := after.TotalAlloc - before.TotalAlloc; got > limit {
 				t.Errorf("%d MiB, %v", got>>20, err)
 			}
@@ -270,7 +271,8 @@ func FuzzDWARF(f *testing.F) {
 	f.Add(runtimeUnit(structs(sampleOffsets)), abbrev, []byte{})
 	f.Add(unit(5, unitEntry("runtime", langGo), structs(sampleOffsets), end), abbrev, make([]byte, 16))
 	f.Fuzz(func(t *testing.T, info, abbrev, addr []byte) {
-		o, err := FromDWARF(dwarfImage(t, map[string][]byte{".debug_info": info, ".debug_abbrev": abbrev, ".debug_addr": addr}))
+		sections := map[string][]byte{".debug_info": info, ".debug_abbrev": abbrev, ".debug_addr": addr}
+		o, err := FromDWARF(dwarfImage(t, sections))
 		if err == nil && o.check() != nil {
 			t.Errorf("%+v: %v", *o, o.check())
 		}

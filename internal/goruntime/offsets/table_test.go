@@ -38,7 +38,8 @@ func TestParseRelease(t *testing.T) {
 	}
 }
 
-// The table has every supported release, and is as scripts/update-offsets writes it.
+// TestBuiltinTable: the table has every supported release, in the form that scripts/update-offsets
+// writes.
 func TestBuiltinTable(t *testing.T) {
 	table, err := Builtin()
 	if err != nil {
@@ -56,7 +57,7 @@ func TestBuiltinTable(t *testing.T) {
 	for _, row := range table {
 		named := strings.Fields(row.Comment)
 		if len(named) == 0 || named[0] != row.From.String() {
-			t.Errorf("%s %s is from %q", row.From, row.Arch, row.Comment)
+			t.Errorf("%s %s: the first toolchain is not the release: %q", row.From, row.Arch, row.Comment)
 		}
 	}
 	if !strings.HasSuffix(builtinText, "\n\n"+table.Text()) {
@@ -72,7 +73,7 @@ func TestBuiltinTable(t *testing.T) {
 	}
 }
 
-// rows writes a table of amd64 in which m.lockedg tells the rows apart.
+// rows returns the text of a table of amd64 whose rows differ in m.lockedg.
 func rows(lockedG map[Release]uint32) string {
 	var t Table
 	for r, at := range lockedG {
@@ -125,7 +126,8 @@ func TestTableErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := ParseTable("F", tt.text)
 			var table *TableError
-			if !errors.As(err, &table) || !strings.Contains(err.Error(), tt.want) || len(err.Error()) > 400 || strings.Contains(err.Error(), "\n") {
+			if !errors.As(err, &table) || !strings.Contains(err.Error(), tt.want) || len(err.Error()) > 400 ||
+				strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})
@@ -167,7 +169,8 @@ func FuzzOffsets(f *testing.F) {
 			t.Fatalf("written and read again: %d rows of %d, %v", len(again), len(table), err)
 		}
 		for i, row := range table {
-			if row.Offsets.check() != nil || again[i].From != row.From || again[i].Arch != row.Arch || again[i].Offsets != row.Offsets {
+			same := again[i].From == row.From && again[i].Arch == row.Arch && again[i].Offsets == row.Offsets
+			if row.Offsets.check() != nil || !same {
 				t.Errorf("row %d: %+v, then %+v", i, row, again[i])
 			}
 		}

@@ -179,7 +179,8 @@ func TestSlotRefused(t *testing.T) {
 				tt.edit(r)
 			}
 			slot, err := r.Find(false)
-			if tt.want == "" && (err != nil || *slot != (Slot{TLS: -8})) || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			found := err == nil && *slot == (Slot{TLS: -8})
+			if tt.want == "" && !found || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("got %+v, %v; want %q", slot, err, tt.want)
 			}
 		})

@@ -24,7 +24,7 @@ func TestForgedProgram(t *testing.T) {
 	const mainFunc = "runtime.main"
 	syms, err := img.Symbols(mainFunc, "runtime.gomaxprocs")
 	if err != nil || len(syms) != 1 || syms[mainFunc] != 0x400100 {
-		t.Errorf("symbols = %#x, %v; want only %s: undefined ones do not count, ones with two values are not known", syms, err, mainFunc)
+		t.Errorf("symbols = %#x, %v; want only %s: others are undefined or have two values", syms, err, mainFunc)
 	}
 }
 

@@ -15,14 +15,18 @@ func TestFindStrings(t *testing.T) {
 		copy(data[at:], "abc\x00")
 	}
 	copy(data[100:], "xxabc\x00abcd\x00")
-	left := Budget(ReadBudget)
-	hits, err := NewView(bytes.NewReader(data), int64(len(data)), &left).FindStrings(0, int64(len(data)), []string{"abc", "nothing"})
+	find := func(data []byte, names ...string) (map[uint32]string, error) {
+		left := Budget(ReadBudget)
+		return NewView(bytes.NewReader(data), int64(len(data)), &left).FindStrings(0, int64(len(data)), names)
+	}
+	hits, err := find(data, "abc", "nothing")
 	got := slices.Sorted(maps.Keys(hits))
-	if want := []uint32{0, 102, ViewSize - 3, 2*ViewSize - 1, uint32(len(data) - 4)}; err != nil || !slices.Equal(got, want) {
+	want := []uint32{0, 102, ViewSize - 3, 2*ViewSize - 1, uint32(len(data) - 4)}
+	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("FindStrings = %d, %v, want %d", got, err, want)
 	}
 	many := bytes.Repeat([]byte("abc\x00"), maxHits+1)
-	if hits, err := NewView(bytes.NewReader(many), int64(len(many)), &left).FindStrings(0, int64(len(many)), []string{"abc"}); !errors.Is(err, ErrLimit) {
+	if hits, err := find(many, "abc"); !errors.Is(err, ErrLimit) {
 		t.Errorf("FindStrings = %d hits, %v", len(hits), err)
 	}
 }

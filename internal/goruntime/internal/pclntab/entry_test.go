@@ -13,7 +13,9 @@ import (
 	"github.com/pinwatch/pinwatch/internal/goruntime/offsets"
 )
 
-// indirect are the forms of the go statement that call by address, up to the given minor release of Go. Methods of interfaces do in every release. Before Go 1.17 such a goroutine begins at the address of the method, or of the wrapper for a method without a pointer receiver.
+// indirect are the forms of the go statement that call by address, up to the given minor release of
+// Go. Methods of interfaces do in every release. Before Go 1.17 such a goroutine begins at the
+// address of the method, or of the wrapper for a method without a pointer receiver.
 var indirect = map[string]int{
 	"function value":                     99,
 	"interface method":                   99,
@@ -25,7 +27,8 @@ var indirect = map[string]int{
 	"method expression":                  17,
 }
 
-// TestEntryName compares with the reports of goroutines that were started in every form of the go statement.
+// TestEntryName compares with the reports of goroutines that were started in every form of the go
+// statement.
 func TestEntryName(t *testing.T) {
 	for _, goroot := range testprog.Goroots(t) {
 		for _, v := range testprog.Variants {
@@ -79,7 +82,9 @@ func TestEntryName(t *testing.T) {
 	}
 }
 
-// TestEntryNameOtherArchitecture: the compiler makes the same functions for both architectures. Go 1.17 is the exception: it made functions for go statements on amd64 only, where it had begun to pass arguments in registers.
+// TestEntryNameOtherArchitecture: the compiler makes the same functions for both architectures. Go
+// 1.17 is the exception: it made functions for go statements on amd64 only, where it had begun to
+// pass arguments in registers.
 func TestEntryNameOtherArchitecture(t *testing.T) {
 	for _, goroot := range testprog.Goroots(t) {
 		t.Run(filepath.Base(goroot), func(t *testing.T) {

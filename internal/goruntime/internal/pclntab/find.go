@@ -69,9 +69,9 @@ func openTable(img *objfile.Image, s *objfile.Space) (tab *table, addr, base uin
 	return tab, sec.Addr, base, nil
 }
 
-// tableSection returns the place of the table. It is a section of its own, which has another name
-// in a PIE that Go linked before 1.26. GNU ld makes it a part of .data.rel.ro, where only the first
-// bytes of its header mark its place.
+// tableSection returns the place of the table. It is a section, which has another name in a PIE
+// that Go linked before 1.26. GNU ld makes it a part of .data.rel.ro, where only the first bytes of
+// its header mark its place.
 func tableSection(img *objfile.Image) (*objfile.Section, error) {
 	if sec := img.Section(".gopclntab", ".data.rel.ro.gopclntab"); sec != nil {
 		return sec, nil

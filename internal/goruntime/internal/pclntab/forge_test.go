@@ -34,8 +34,9 @@ func forgeSteps(quantum int32, steps ...step) (b []byte) {
 	return append(b, 0)
 }
 
-// forge makes a table of the layout of magic, followed by a tree of inlined calls, whose address it returns. It has main.main from 0x1000, with a call of main.in[...]
-// inlined from 0x1010 to 0x1020, and main.other from 0x1040 to 0x1080.
+// forge makes a table of the layout of magic, followed by a tree of inlined calls, whose address it
+// returns. It has main.main from 0x1000, with a call of main.in[...] inlined from 0x1010 to 0x1020,
+// and main.other from 0x1040 to 0x1080.
 func forge(magic uint32, quantum byte) (table []byte, tree uint64) {
 	l := layouts[magic]
 	le := binary.LittleEndian
@@ -317,9 +318,9 @@ func (r *countingReader) ReadAt(p []byte, off int64) (int, error) {
 func TestSymbolsEndless(t *testing.T) {
 	for magic, l := range layouts {
 		table, tree := forge(magic, 1)
-		at := bytes.Index(table, binary.LittleEndian.AppendUint32(nil, 3)) // npcdata, behind pcln, in the first func
+		at := bytes.Index(table, binary.LittleEndian.AppendUint32(nil, 3)) // npcdata, after pcln, in the first func
 		if l.headerWords == 1 {
-			at += bytes.Index(table[at+4:], binary.LittleEndian.AppendUint32(nil, 3)) + 4 // behind the number of files
+			at += bytes.Index(table[at+4:], binary.LittleEndian.AppendUint32(nil, 3)) + 4 // after the number of files
 		}
 		binary.LittleEndian.PutUint32(table[at-4:], uint32(len(table)+100))
 		r := &countingReader{data: table}
@@ -362,7 +363,8 @@ func FuzzSymbols(f *testing.F) {
 				t.Errorf("%d frames", len(frames))
 			}
 			for _, f := range frames {
-				if f.Func == "" || len(f.Func) > maxName || len(f.File) > maxName || strings.ContainsFunc(f.Func+f.File, unicode.IsControl) {
+				if f.Func == "" || len(f.Func) > maxName || len(f.File) > maxName ||
+					strings.ContainsFunc(f.Func+f.File, unicode.IsControl) {
 					t.Errorf("%+v", f)
 				}
 				if f.Line < 0 || (f.File == "") != (f.Line == 0) {

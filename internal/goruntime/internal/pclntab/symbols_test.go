@@ -121,7 +121,8 @@ func runtimeEntry(t *testing.T, pid int) uint64 {
 	return 0
 }
 
-// TestSymbols compares the frames that Symbols reads from outside with those that the program reports.
+// TestSymbols compares the frames that Symbols reads from outside with those that the program
+// reports.
 func TestSymbols(t *testing.T) {
 	for _, goroot := range testprog.Goroots(t) {
 		for _, v := range testprog.Variants {
@@ -141,7 +142,8 @@ func TestSymbols(t *testing.T) {
 	}
 }
 
-// compareStacks looks up every program counter of the stacks, also the invented ones of inlined calls.
+// compareStacks looks up every program counter of the stacks, also the invented ones of inlined
+// calls.
 func compareStacks(t *testing.T, s *Symbols, stacks [][]programFrame) {
 	t.Helper()
 	inlined := 0
@@ -166,7 +168,8 @@ func compareStacks(t *testing.T, s *Symbols, stacks [][]programFrame) {
 	}
 }
 
-// comparePCs asks the program about many of its program counters, and about addresses outside its code.
+// comparePCs asks the program about many of its program counters, and about addresses outside its
+// code.
 func comparePCs(t *testing.T, s *Symbols, prog *program) {
 	t.Helper()
 	const count, beyond = 3000, 4096
@@ -259,7 +262,8 @@ func fileSymbols(t *testing.T, exe string) (*Symbols, *objfile.Image) {
 	return s, img
 }
 
-// TestSymbolsOtherArchitectures compares functions and lines with debug/gosym, which has no inlined calls.
+// TestSymbolsOtherArchitectures compares functions and lines with debug/gosym, which has no inlined
+// calls.
 func TestSymbolsOtherArchitectures(t *testing.T) {
 	for _, goroot := range testprog.Goroots(t) {
 		for _, arch := range []string{"amd64", "arm64"} {
@@ -326,7 +330,9 @@ func TestModuleSearch(t *testing.T) {
 	}
 	// With one wrong word it is rejected: there are no inlined calls rather than wrong ones.
 	for _, word := range []int64{modTab + 1, modMinPC, modMaxPC, modNames + 3*5 + 1, modNames + 3*3} {
-		forged := testprog.Copy(t, exe, func(f *os.File) { testprog.Overwrite(t, f, ".go.module", 8*word, []byte{0xff, 0xff}) })
+		forged := testprog.Copy(t, exe, func(f *os.File) {
+			testprog.Overwrite(t, f, ".go.module", 8*word, []byte{0xff, 0xff})
+		})
 		s, _ := fileSymbols(t, forged)
 		if s.Inlining() == nil {
 			t.Errorf("word %d forged: accepted", word)
@@ -338,7 +344,8 @@ func TestModuleSearch(t *testing.T) {
 	}
 }
 
-// TestSymbolsAfterExit: since Go 1.18 look-ups need only the file, also for a PIE whose process has ended.
+// TestSymbolsAfterExit: since Go 1.18 look-ups need only the file, also for a PIE whose process has
+// ended.
 func TestSymbolsAfterExit(t *testing.T) {
 	prog := startProgram(t, build(t, "symbols", testprog.Goroot(t), "", "-buildmode=pie"))
 	s := openProcess(t, prog.pid)

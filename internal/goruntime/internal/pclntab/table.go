@@ -18,7 +18,7 @@ import (
 // have mapped its pages.
 type table struct {
 	size      int64
-	file      *objfile.View // for single accesses; scans have views of their own
+	file      *objfile.View // for single accesses; each scan has its views
 	r         io.ReaderAt   // the table in the file
 	relocated io.ReaderAt   // the table in the program's memory, or r where that cannot be read
 

@@ -18,7 +18,8 @@ type fn struct {
 }
 
 var sample = []fn{
-	{mainFunc, 0x1000}, {"my" + mainFunc, 0x1040}, {"twice", 0x1080}, {"twice", 0x10c0}, {"runtime.asyncPreempt" + "2", 0x1100}, {"runtime.asyncPreempt", 0x1140},
+	{mainFunc, 0x1000}, {"my" + mainFunc, 0x1040}, {"twice", 0x1080}, {"twice", 0x10c0},
+	{"runtime.asyncPreempt2", 0x1100}, {"runtime.asyncPreempt", 0x1140},
 }
 
 // makeTable forges a table of the layout of magic, as far as names and entries go.
@@ -136,7 +137,8 @@ func (e endless) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// TestTableEndless: a forged table of 4 GiB takes neither its size in memory nor the time to read it.
+// TestTableEndless: a forged table of 4 GiB takes neither its size in memory nor the time to read
+// it.
 func TestTableEndless(t *testing.T) {
 	const size = 4 << 30
 	for magic, l := range layouts {

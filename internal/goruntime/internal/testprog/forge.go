@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// ELF forges a program with the given sections, one after the other, all in one writable and executable
-// segment at 0x400000. Besides .symtab, .strtab, .go.buildinfo and .gopclntab, which it always has, it
-// takes .text and debug sections.
+// ELF forges a program with the given sections, one after the other, all in one writable and
+// executable segment at 0x400000. Besides .symtab, .strtab, .go.buildinfo and .gopclntab, which it
+// always has, it takes .text and debug sections.
 func ELF(sections map[string][]byte) []byte {
 	const header, addr = 64, 0x400000
 	names := []byte{0}
@@ -56,8 +56,8 @@ func ELF(sections map[string][]byte) []byte {
 	return buf.Bytes()
 }
 
-// Program forges a program of "go1x" with two functions. .symtab has the variable runtime.gomaxprocs with two values,
-// and runtime.main both defined, at 0x400100, and undefined.
+// Program forges a program of "go1x" with two functions. .symtab has the variable
+// runtime.gomaxprocs with two values, and runtime.main both defined, at 0x400100, and undefined.
 func Program() []byte {
 	const first, second, variable = "runtime.main", "runtime.asyncPreempt", "runtime.gomaxprocs"
 	strtab := []byte("\x00" + first + "\x00" + variable + "\x00")
@@ -76,7 +76,8 @@ func Program() []byte {
 	})
 }
 
-// pclntab forges a table of Go 1.20 with functions of 64 bytes from 0x400100 on, as far as names and entries go.
+// pclntab forges a table of Go 1.20 with functions of 64 bytes from 0x400100 on, as far as names
+// and entries go.
 func pclntab(names ...string) []byte {
 	const headerSize, text = 8 + 8*8, 0x400000
 	le := binary.LittleEndian

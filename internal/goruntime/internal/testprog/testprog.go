@@ -1,5 +1,5 @@
-// Package testprog builds and runs the Go programs that the tests of goruntime and its rooms read, and
-// makes forged ones.
+// Package testprog builds and runs the Go programs that the tests of goruntime and its rooms read,
+// and makes forged ones.
 package testprog
 
 import (
@@ -41,8 +41,8 @@ var Variants = []Variant{
 	{Name: "race stripped", LDFlags: "-s -w", Args: []string{"-race"}, Race: true, Stripped: true},
 }
 
-// Goroots returns the Go installations to test with: those in PINWATCH_GOROOTS, a list like PATH, else
-// the installed one.
+// Goroots returns the Go installations to test with: those in PINWATCH_GOROOTS, a list like PATH,
+// else the installed one.
 func Goroots(t testing.TB) []string {
 	t.Helper()
 	if list := os.Getenv("PINWATCH_GOROOTS"); list != "" {
@@ -62,7 +62,8 @@ func Goroot(t testing.TB) string {
 }
 
 // Build builds the program in the directory dir with the Go installation at goroot and returns the
-// path of the executable. It builds outside any module: old releases cannot read this module's go.mod.
+// path of the executable. It builds outside any module: old releases cannot read this module's
+// go.mod.
 func Build(t testing.TB, dir, goroot, ldflags string, args ...string) string {
 	t.Helper()
 	name, source := filepath.Base(dir), t.TempDir()
@@ -81,7 +82,8 @@ func Build(t testing.TB, dir, goroot, ldflags string, args ...string) string {
 // LinknameFlag returns the linker's flag that lets a program refer to the runtime's symbols, or "".
 // Go 1.27 forbids it to assembly, too, without the flag.
 func LinknameFlag(goroot string) string {
-	if help, _ := goCommand(goroot, "tool", "link", "-h").CombinedOutput(); strings.Contains(string(help), "-checklinkname") {
+	help, _ := goCommand(goroot, "tool", "link", "-h").CombinedOutput() // exits with an error
+	if strings.Contains(string(help), "-checklinkname") {
 		return " -checklinkname=0"
 	}
 	return ""
@@ -89,7 +91,8 @@ func LinknameFlag(goroot string) string {
 
 func goCommand(goroot string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(goroot, "bin", "go"), args...)
-	cmd.Env = append(os.Environ(), "GOROOT="+goroot, "GOTOOLCHAIN=local", "GOENV=off", "GOFLAGS=", "GO111MODULE=off", "CGO_ENABLED=1")
+	cmd.Env = append(os.Environ(), "GOROOT="+goroot, "GOTOOLCHAIN=local", "GOENV=off", "GOFLAGS=",
+		"GO111MODULE=off", "CGO_ENABLED=1")
 	return cmd
 }
 

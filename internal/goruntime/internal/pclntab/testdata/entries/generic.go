@@ -6,21 +6,21 @@ package main
 func init() { more = generic }
 
 //go:noinline
-func plainGeneric[T any]() { say("generic, some way") }
+func plainGeneric[T any]() { report("generic, some way") }
 
 //go:noinline
-func argsGeneric[T any](form string, v T) { say(form) }
+func argsGeneric[T any](form string, v T) { report(form) }
 
-func smallGeneric[T any](form string, v T) { say(form) }
+func smallGeneric[T any](form string, v T) { report(form) }
 
 type pair[A, B any] struct {
 	a A
 	b B
 }
 
-func (p *pair[A, B]) run(form string) { say(form) }
+func (p *pair[A, B]) run(form string) { report(form) }
 
-func (p *pair[A, B]) plain() { say("generic method") }
+func (p *pair[A, B]) plain() { report("generic method") }
 
 func startGeneric[T any](v T) { go argsGeneric("generic in generic", v) }
 
@@ -37,7 +37,7 @@ func generic(wait func()) {
 	wait()
 	startGeneric(&thing{})
 	wait()
-	value := choose(plainGeneric[string]) // a closure that the compiler makes
+	value := choose(plainGeneric[string]) // the compiler makes a closure
 	go value()
 	wait()
 }

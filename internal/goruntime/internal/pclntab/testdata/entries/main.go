@@ -1,5 +1,5 @@
-// Command entries starts a goroutine by each form of the go statement, prints what they say of themselves as one line of JSON,
-// and waits for the end of its standard input. Any Go since 1.13 builds it.
+// Command entries starts a goroutine by each form of the go statement, prints their reports as one
+// line of JSON, and waits for the end of its standard input. Any Go since 1.13 builds it.
 package main
 
 import (
@@ -17,20 +17,21 @@ type account struct {
 	Goroutines []goroutine `json:"goroutines"`
 }
 
-// A goroutine is what one says.
+// A goroutine is the report of one.
 type goroutine struct {
 	Form  string `json:"form"`
-	Entry uint64 `json:"entry"` // of the function that it began in, even where the compiler made that
-	Func  string `json:"func"`  // the outermost function of its stack as the runtime tells it, which leaves wrappers out
+	Entry uint64 `json:"entry"` // of the function that it began in, which the compiler may have made
+	Func  string `json:"func"`  // the outermost function of its stack by the runtime, which leaves out wrappers
 }
 
-var said = make(chan goroutine)
+var reports = make(chan goroutine)
 
-// frame returns the address of its caller's frame: the address of the frame of that one's caller, then the return address.
+// frame returns the address of its caller's frame: the address of the next outer frame, then the
+// return address.
 func frame() *[2]uintptr
 
 //go:noinline
-func say(form string) {
+func report(form string) {
 	g := goroutine{Form: form}
 	for f := frame(); f != nil; f = (*[2]uintptr)(unsafe.Pointer(f[0])) {
 		if fn := runtime.FuncForPC(f[1] - 1); fn.Name() != "runtime.goexit" {
@@ -45,7 +46,7 @@ func say(form string) {
 			g.Func = f.Function
 		}
 	}
-	said <- g
+	reports <- g
 }
 
 type thing struct {
@@ -53,10 +54,10 @@ type thing struct {
 	pad  [200]byte
 }
 
-func (t *thing) pointer()         { say(t.form) }
-func (t *thing) pointerArg(n int) { say(t.form) }
-func (t thing) value()            { say(t.form) }
-func (t thing) valueArg(n int)    { say(t.form) }
+func (t *thing) pointer()         { report(t.form) }
+func (t *thing) pointerArg(n int) { report(t.form) }
+func (t thing) value()            { report(t.form) }
+func (t thing) valueArg(n int)    { report(t.form) }
 
 type doer interface {
 	pointer()
@@ -67,28 +68,28 @@ type outer struct{ *thing }
 
 type handle uintptr
 
-func (h handle) run(form string) { say(form) }
+func (h handle) run(form string) { report(form) }
 
 type runner interface{ run(form string) }
 
 //go:noinline
-func plain() { say("plain") }
+func plain() { report("plain") }
 
 //go:noinline
-func args(form string, n int) { say(form) }
+func args(form string, n int) { report(form) }
 
 //go:noinline
-func result(form string) (int, error) { say(form); return 0, nil }
+func result(form string) (int, error) { report(form); return 0, nil }
 
 //go:noinline
-func large(t thing) { say(t.form) }
+func large(t thing) { report(t.form) }
 
 //go:noinline
-func variadic(form string, more ...interface{}) { say(form) }
+func variadic(form string, more ...interface{}) { report(form) }
 
-// What follows is inlined where the compiler inlines at all.
+// The compiler inlines the following functions unless inlining is off.
 
-func small(form string)       { say(form) }
+func small(form string)       { report(form) }
 func smaller(form string)     { small(form) }
 func two(form string, n *int) { args(form, *n); plainly(n) }
 func plainly(n *int)          { *n++ }
@@ -98,12 +99,12 @@ func starter(form string) { go args(form, 1) }
 //go:noinline
 func choose(fs ...func()) func() { return fs[len(fs)-1] }
 
-var more func(wait func()) // starts goroutines in forms that not every release has
+var more func(wait func()) // starts goroutines in forms that need a newer release
 
 //go:noinline
 func main() {
 	var all []goroutine
-	wait := func() { all = append(all, <-said) }
+	wait := func() { all = append(all, <-reports) }
 	n := 1
 
 	go plain()
@@ -123,11 +124,11 @@ func main() {
 	go two("inlined with two calls", &n)
 	wait()
 
-	go func() { say("closure") }()
+	go func() { report("closure") }()
 	wait()
-	go func(n int) { say("closure with argument") }(1)
+	go func(n int) { report("closure with argument") }(1)
 	wait()
-	go func(p *int) { *p += n; say("closure with variable and argument") }(&n)
+	go func(p *int) { *p += n; report("closure with variable and argument") }(&n)
 	wait()
 	func() {
 		go args("in closure", n)
@@ -174,7 +175,7 @@ func main() {
 
 	var wg sync.WaitGroup
 	wg.Add(1)
-	go func() { wg.Wait(); say("closure with variable") }()
+	go func() { wg.Wait(); report("closure with variable") }()
 	wg.Done()
 	wait()
 

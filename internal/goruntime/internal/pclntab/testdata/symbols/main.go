@@ -1,6 +1,6 @@
-// Command symbols says what the runtime knows about program counters: it prints the stacks that it has taken of itself, as
-// one line of JSON, then for every program counter on its standard input, in hexadecimal, another one.
-// Any Go since 1.13 builds it.
+// Command symbols prints frames as the runtime reports them: first stacks of itself, as one line of
+// JSON, then one line for every program counter on its standard input, in hexadecimal. Any Go since
+// 1.13 builds it.
 package main
 
 import (
@@ -14,7 +14,7 @@ import (
 )
 
 type frame struct {
-	PC      uint64 `json:"pc"` // as runtime.Callers gives it
+	PC      uint64 `json:"pc"` // as from runtime.Callers
 	Func    string `json:"func"`
 	File    string `json:"file"`
 	Line    int    `json:"line"`
@@ -22,7 +22,7 @@ type frame struct {
 	Inlined bool   `json:"inlined"`
 }
 
-// expand returns what the runtime makes of program counters.
+// expand returns the frames of program counters.
 func expand(pcs ...uintptr) []frame {
 	result := []frame{}
 	frames := runtime.CallersFrames(pcs)
@@ -39,7 +39,8 @@ func expand(pcs ...uintptr) []frame {
 
 var stacks [][]frame
 
-// here takes a stack. It must stay in the caller's frame: the compiler inlines the functions between.
+// here takes a stack. It must stay in the caller's frame: the compiler inlines the functions
+// between.
 func here() {
 	pcs := make([]uintptr, 64)
 	stacks = append(stacks, expand(pcs[:runtime.Callers(1, pcs)]...))
@@ -68,14 +69,14 @@ func (t tree) each(f func()) { f() }
 
 type walker interface{ walk() }
 
-type wrapped struct{ *tree } // its method walk is made by the compiler
+type wrapped struct{ *tree } // the compiler makes its method walk
 
 func recovered(t *tree) {
 	defer func() {
 		recover()
 		one()
 	}()
-	t.left.left = nil // nil pointer: runtime.sigpanic stands between
+	t.left.left = nil // nil pointer: runtime.sigpanic is on the stack
 }
 
 func deferred() {
@@ -109,7 +110,8 @@ func main() {
 			panic(err)
 		}
 		result := []frame{}
-		// A return address is behind its call, so that the runtime steps back by one: not into another function.
+		// The runtime takes pc+1 for a return address and subtracts one. It must stay in the same
+		// function.
 		f, next := runtime.FuncForPC(uintptr(pc)), runtime.FuncForPC(uintptr(pc)+1)
 		if f != nil && next != nil && f.Entry() == next.Entry() {
 			result = expand(uintptr(pc) + 1)
