@@ -10,7 +10,7 @@ import (
 	"golang.org/x/tools/go/analysis"
 )
 
-// checker looks at one package.
+// checker checks one package.
 type checker struct {
 	pass  *analysis.Pass
 	skip  []string
@@ -19,16 +19,16 @@ type checker struct {
 	units  []*unit
 	byFunc map[*types.Func]*unit
 	byLit  map[*ast.FuncLit]*unit
-	held   map[*types.Var]ast.Expr // function variables and the one function each ever holds
+	held   map[*types.Var]ast.Expr // function variables, each with the only function it holds
 
 	assigned            map[*ast.Ident]bool
 	goCalls, deferCalls map[*ast.CallExpr]bool
 	rangesOver          map[ast.Expr]bool // channels that a range statement receives from
 
-	wrappers  map[*unit]bool   // functions that are LockOSThread under another name
-	effects   map[*unit]effect // functions that leave their caller's goroutine locked, or unlocked
+	wrappers  map[*unit]bool   // functions that only lock
+	effects   map[*unit]effect // functions that leave the calling goroutine locked, or unlocked
 	endless   map[*unit]bool   // functions that never return
-	initLocks bool             // main starts locked, since an init function locks
+	initLocks bool             // an init function locks, so main starts locked
 }
 
 func check(pass *analysis.Pass, skip []string) error {
@@ -61,7 +61,8 @@ func check(pass *analysis.Pass, skip []string) error {
 	return nil
 }
 
-// concerned says whether the package has anything to look at: most have not, and are left at once.
+// concerned reports whether the package locks or sets thread state. Most packages do not, and are
+// not checked further.
 func (c *checker) concerned() bool {
 	for _, f := range c.files {
 		for _, d := range f.syntax.Decls {
@@ -85,12 +86,13 @@ func (c *checker) concerned() bool {
 	return false
 }
 
-// settle follows the paths of all units until what they do to their callers' locks is known.
+// settle follows the paths of all units until their effects on the locks of their callers are
+// known.
 func (c *checker) settle() {
 	for _, u := range c.units {
 		c.wrappers[u] = c.isWrapper(u)
 	}
-	const rounds = 6 // a chain of functions that lock for one another is not longer
+	const rounds = 6 // chains of functions that lock for their callers are shorter
 	for range rounds {
 		changed := false
 		for _, u := range c.units {
@@ -111,7 +113,7 @@ func (c *checker) settle() {
 	}
 }
 
-// effect is what a call of the unit does to its caller's lock.
+// effect returns the effect of a call of the unit on the caller's lock.
 func (u *unit) effect() effect {
 	for _, x := range u.flow.exits {
 		if x.state.leaks() || x.state.lent {
@@ -131,8 +133,8 @@ func (u *unit) effect() effect {
 	return noEffect
 }
 
-// isWrapper recognises a function whose only statement is a lock. Its callers are held to what callers of LockOSThread are; it
-// has to say why.
+// isWrapper reports whether the unit's only statement is a lock. Its calls are checked like those
+// of LockOSThread. The wrapper needs a comment with the reason.
 func (c *checker) isWrapper(u *unit) bool {
 	if u.isLiteral() || len(u.body.List) != 1 {
 		return false
@@ -145,7 +147,7 @@ func (c *checker) isWrapper(u *unit) bool {
 	return ok && c.direct(call.Fun) == locks && !u.inMain()
 }
 
-// report reports a diagnostic of a check unless it is left out or silenced.
+// report reports a diagnostic of a check unless the check is skipped or the diagnostic ignored.
 func (c *checker) report(check Check, u *unit, pos, end token.Pos, message string, more ...func(*analysis.Diagnostic)) {
 	if slices.Contains(c.skip, check.Name) || c.ignored(u, pos) {
 		return
@@ -160,12 +162,12 @@ func (c *checker) report(check Check, u *unit, pos, end token.Pos, message strin
 	c.pass.Report(d)
 }
 
-// related adds a second place to a diagnostic.
+// related returns an option of report that adds a second place to a diagnostic.
 func related(pos token.Pos, message string) func(*analysis.Diagnostic) {
 	return func(d *analysis.Diagnostic) {
 		d.Related = append(d.Related, analysis.RelatedInformation{Pos: pos, Message: message})
 	}
 }
 
-// line is the line that pos is in, of the file as it was written.
+// line returns the line of pos in the source file.
 func (c *checker) line(pos token.Pos) int { return c.pass.Fset.Position(pos).Line }

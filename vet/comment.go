@@ -7,17 +7,18 @@ import (
 	"strings"
 )
 
-// file is what is known of a source file.
+// file describes a source file.
 type file struct {
 	syntax    *ast.File
-	generated bool // nobody will edit it
+	generated bool // not edited by hand
 	test      bool
-	cgo       bool // rewritten by cgo: its bytes are not those of the file it names
+	cgo       bool // rewritten by cgo: its bytes differ from those of the source file
 }
 
 var generatedBy = regexp.MustCompile(`^// Code generated (.*) DO NOT EDIT\.$`)
 
-// newFile: what cgo makes of a file says that it is generated, and keeps the comments of the file it was made of.
+// newFile describes f. cgo marks its output as generated and keeps the comments of the source file,
+// so only other marks count in it.
 func (c *checker) newFile(f *ast.File) *file {
 	out := &file{syntax: f}
 	name := c.pass.Fset.File(f.Package).Name()
@@ -35,13 +36,13 @@ func (c *checker) newFile(f *ast.File) *file {
 
 const ignorePrefix = "//pinwatch:ignore"
 
-// ignoreReason tells whether a comment is an ignore, and why it says to.
+// ignoreReason returns the reason in an ignore comment. ok is false for other comments.
 func ignoreReason(comment *ast.Comment) (reason string, ok bool) {
 	rest, ok := strings.CutPrefix(comment.Text, ignorePrefix)
 	if !ok || rest != "" && rest[0] != ' ' && rest[0] != '\t' {
 		return "", false
 	}
-	reason, _, _ = strings.Cut(rest, "//") // another directive, or a test's expectation
+	reason, _, _ = strings.Cut(rest, "//") // a second directive, or the expectation of a test
 	return strings.TrimSpace(reason), true
 }
 
@@ -55,14 +56,15 @@ func (c *checker) checkIgnores() {
 			for _, comment := range group.List {
 				if reason, ok := ignoreReason(comment); ok && reason == "" {
 					c.report(checkIgnore, nil, comment.Pos(), comment.Pos()+token.Pos(len(ignorePrefix)),
-						"//pinwatch:ignore without a reason ignores nothing: write //pinwatch:ignore and why")
+						"//pinwatch:ignore without a reason has no effect: write //pinwatch:ignore REASON")
 				}
 			}
 		}
 	}
 }
 
-// ignored says whether an ignore with a reason stands on the line of pos, on the one above, or in the doc of the function around.
+// ignored reports whether an ignore with a reason is on the line of pos, on the line above, or in
+// the doc of the enclosing function.
 func (c *checker) ignored(u *unit, pos token.Pos) bool {
 	if u == nil {
 		return false
@@ -81,7 +83,7 @@ func (c *checker) ignored(u *unit, pos token.Pos) bool {
 	return false
 }
 
-// prose is a comment group's text, in one line, without directives.
+// prose returns the text of a comment group in one line, without directives.
 func prose(group *ast.CommentGroup) string {
 	if group == nil {
 		return ""
@@ -89,17 +91,23 @@ func prose(group *ast.CommentGroup) string {
 	return strings.Join(strings.Fields(group.Text()), " ") // Text leaves directives out
 }
 
-// Words by which comments speak of what they are searched for.
+// Words that show the subject of a comment.
 var (
-	aboutThreads = regexp.MustCompile(`(?i)thread|\bpin(s|ned|ning)?\b|goroutine|(network|mount|user|pid|current) namespace|netns|setns|unshare|affinity|main loop|(gl|current|rendering) context`)
-	aboutUnlock  = regexp.MustCompile(`(?i)unlock|lock(ed)? (for ever|forever|for life|to die)|leav(e|es|ing) .*lock|stay.* lock|keep.* lock|remain.* lock|` +
-		`thread.*\b(exits?|exited|dies?|dying|destroy\w*|discard\w*|terminat\w*|kill\w*|reap\w*|throw\w*|thrown|scrap\w*|retire\w*|reus\w*|re-us\w*|dedicate\w*|forever|lifetime|restor\w*)|` +
-		`(exits?|dies?|destroy\w*|discard\w*|terminat\w*|kills?|reaps?|throws?|scraps?|retires?|dedicat\w*|restor\w*)\b.*\bthread`)
-	aboutCaller = regexp.MustCompile(`(?i)\bcallers?\b|unlock|returned (func|closure|callback)|\bdefer\b|clean-?up|re-?exec|\brelease|\brestore`)
+	aboutThreads = regexp.MustCompile(`(?i)thread|\bpin(s|ned|ning)?\b|goroutine|` +
+		`(network|mount|user|pid|current) namespace|netns|setns|unshare|affinity|main loop|(gl|current|rendering) context`)
+	aboutUnlock = regexp.MustCompile(`(?i)unlock|lock(ed)? (for ever|forever|for life|to die)|leav(e|es|ing) .*lock|` +
+		`stay.* lock|keep.* lock|remain.* lock|` +
+		`thread.*\b(exits?|exited|dies?|dying|destroy\w*|discard\w*|terminat\w*|kill\w*|reap\w*|throw\w*|thrown|` +
+		`scrap\w*|retire\w*|reus\w*|re-us\w*|dedicate\w*|forever|lifetime|restor\w*)|` +
+		`(exits?|dies?|destroy\w*|discard\w*|terminat\w*|kills?|reaps?|throws?|` +
+		`scraps?|retires?|dedicat\w*|restor\w*)\b.*\bthread`)
+	aboutCaller = regexp.MustCompile(`(?i)\bcallers?\b|unlock|returned (func|closure|callback)|\bdefer\b|clean-?up|` +
+		`re-?exec|\brelease|\brestore`)
 )
 
-// justified says whether a comment explains the lock at pos: any comment beside, right above or right below its line; one a few
-// lines off, above the statement that starts the goroutine or of the function, that speaks of threads.
+// justified reports whether a comment explains the lock at pos. Any comment on its line, on the
+// line above or the line below does. A comment within a few lines, above the statement that starts
+// the goroutine, or on the function does if it is about threads.
 func (c *checker) justified(u *unit, pos token.Pos) bool {
 	const near = 4 // lines
 	line := c.line(pos)
@@ -128,7 +136,7 @@ func (c *checker) justified(u *unit, pos token.Pos) bool {
 	return false
 }
 
-// outermost is the declaration that a unit lies in, or its own body.
+// outermost returns the declaration that contains the unit, or the body of the unit.
 func (c *checker) outermost(u *unit) ast.Node {
 	if u.decl != nil {
 		return u.decl
@@ -136,7 +144,8 @@ func (c *checker) outermost(u *unit) ast.Node {
 	return u.body
 }
 
-// above is the comment over a unit: a declaration's doc, or what ends on the line before the statement a literal stands in.
+// above returns the comment above a unit: the doc of a declaration, or the comment that ends on the
+// line before a literal.
 func (c *checker) above(u *unit) string {
 	if !u.isLiteral() {
 		return prose(u.decl.Doc)
@@ -150,8 +159,9 @@ func (c *checker) above(u *unit) string {
 	return ""
 }
 
-// says reports whether the comments in and over a unit, or over a function around it, match.
-func (c *checker) says(u *unit, words *regexp.Regexp) bool {
+// commented reports whether a comment in the unit, above it, or above an enclosing function matches
+// words.
+func (c *checker) commented(u *unit, words *regexp.Regexp) bool {
 	for v := u; v != nil; v = v.parent {
 		if words.MatchString(c.above(v)) {
 			return true

@@ -7,9 +7,10 @@ import (
 	"golang.org/x/tools/go/analysis"
 )
 
-// deferFix puts a deferred unlock behind a lock, where that changes nothing but what becomes of the thread: in the function of a
-// goroutine, since callers of any other may rely on the lock; not where the thread's state was changed, which must not go back to
-// the runtime; and not where a loop would defer again and again.
+// deferFix returns a fix that defers an unlock after a lock, where it only changes the end of the
+// thread. That is so in the function of a goroutine: callers of other functions may rely on the
+// lock. There is no fix where the state of the thread was changed, since the runtime must not reuse
+// that thread, and none in a loop, which would defer repeatedly.
 func (c *checker) deferFix(u *unit, p point) func(*analysis.Diagnostic) {
 	none := func(*analysis.Diagnostic) {}
 	if !c.isGoroutine(u) || u.file.cgo || p.callee != nil || c.changesThread(u, map[*unit]bool{}) || c.inLoop(u, p) {
@@ -17,7 +18,7 @@ func (c *checker) deferFix(u *unit, p point) func(*analysis.Diagnostic) {
 	}
 	sel, ok := ast.Unparen(p.call.Fun).(*ast.SelectorExpr)
 	if !ok {
-		return none // imported by dot, or a variable: which name unlocks?
+		return none // a dot import or a variable: the name of UnlockOSThread is not known
 	}
 	pkg, ok := sel.X.(*ast.Ident)
 	if !ok || !c.isStatement(u, p.call) {
@@ -32,7 +33,7 @@ func (c *checker) deferFix(u *unit, p point) func(*analysis.Diagnostic) {
 	}
 }
 
-// lineEnd is pos, or the end of the comment that stands behind it in the same line.
+// lineEnd returns pos, or the end of the comment after it on the same line.
 func (c *checker) lineEnd(u *unit, pos token.Pos) token.Pos {
 	for _, group := range u.file.syntax.Comments {
 		if group.Pos() >= pos && c.line(group.Pos()) == c.line(pos) {
@@ -42,8 +43,8 @@ func (c *checker) lineEnd(u *unit, pos token.Pos) token.Pos {
 	return pos
 }
 
-// changesThread says whether a unit, or what it is seen to call, sets state of its thread, or calls what can't be seen to not do so:
-// C code.
+// changesThread reports whether a unit, or a function of the package that it calls, sets state of
+// its thread.
 func (c *checker) changesThread(u *unit, seen map[*unit]bool) bool {
 	if seen[u] {
 		return false
@@ -62,7 +63,7 @@ func (c *checker) changesThread(u *unit, seen map[*unit]bool) bool {
 	return changes
 }
 
-// inLoop says whether control can come back to the lock.
+// inLoop reports whether control can return to the lock.
 func (c *checker) inLoop(u *unit, p point) bool {
 	in := false
 	ast.Inspect(u.body, func(n ast.Node) bool {
@@ -71,7 +72,7 @@ func (c *checker) inLoop(u *unit, p point) bool {
 			return false
 		case *ast.ForStmt, *ast.RangeStmt:
 			in = in || n.Pos() <= p.pos && p.pos < n.End()
-		case *ast.LabeledStmt: // the target of a goto, perhaps
+		case *ast.LabeledStmt: // possibly the target of a goto
 			in = in || n.Pos() <= p.pos
 		}
 		return true
@@ -79,7 +80,7 @@ func (c *checker) inLoop(u *unit, p point) bool {
 	return in
 }
 
-// isStatement says whether the call is a statement of its own.
+// isStatement reports whether the call is a statement.
 func (c *checker) isStatement(u *unit, call *ast.CallExpr) bool {
 	found := false
 	ast.Inspect(u.body, func(n ast.Node) bool {

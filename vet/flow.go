@@ -8,14 +8,14 @@ import (
 	"golang.org/x/tools/go/cfg"
 )
 
-// event is something in a unit that the lock matters to, or that matters to the lock.
+// event is a point of a unit that changes the lock or that depends on it.
 type event struct {
 	kind   eventKind
-	call   *ast.CallExpr // nil for waits that are no call
+	call   *ast.CallExpr // nil for waits that are not calls
 	pos    token.Pos
 	what   string // setter: its name
 	callee *unit  // calls, goStmts: the function of this package, nil if unknown
-	site   int    // locking by the unit itself: its index among those; otherwise -1
+	site   int    // for locking in the unit itself: its index among these; otherwise -1
 }
 
 type eventKind int
@@ -32,12 +32,12 @@ const (
 	callingBack
 )
 
-// state is what may be the case at a point of a unit, over all paths that lead there.
+// state holds what is possible at a point of a unit, over all paths to it.
 type state struct {
-	pairs    uint16 // bit depth*3+deferred: so many locks, so many deferred unlocks; both saturate at two
-	open     uint64 // sites of locks not yet released
+	pairs    uint16 // bit depth*3+deferred, the numbers of locks and deferred unlocks; both saturate at two
+	open     uint64 // bit set of the sites whose locks are not released
 	pending  uint64 // deferred settings without a deferred unlock before them
-	lent     bool   // a function that was called may have left the goroutine locked
+	lent     bool   // a called function may have left the goroutine locked
 	released bool   // a lock has been released
 }
 
@@ -48,26 +48,27 @@ const (
 
 func (s state) surelyUnlocked() bool { return s.pairs&^unlockedPairs == 0 && !s.lent }
 
-// leaks says whether a function that returns in this state may leave its goroutine locked.
+// leaks reports whether a function that returns in this state may leave its goroutine locked.
 func (s state) leaks() bool {
 	const more = 1<<3 | 1<<6 | 1<<7 // one lock, none deferred; two locks, none or one
 	return s.pairs&more != 0
 }
 
-// overUnlocks says whether a function that returns in this state may unlock more than it locked, by what it deferred.
+// overUnlocks reports whether the deferred unlocks of a function that returns in this state may
+// exceed its locks.
 func (s state) overUnlocks() bool {
 	const more = 1<<1 | 1<<2 | 1<<5 // no lock, one or two deferred; one lock, two deferred
 	return s.pairs&more != 0
 }
 
-// hasDeferred says whether an unlock is deferred on some path.
+// hasDeferred reports whether an unlock is deferred on some path.
 func (s state) hasDeferred() bool { return s.pairs&(2|4|2<<3|4<<3|2<<6|4<<6) != 0 }
 
 func (s state) join(t state) state {
 	return state{s.pairs | t.pairs, s.open | t.open, s.pending | t.pending, s.lent || t.lent, s.released || t.released}
 }
 
-// each maps every pair of depth and deferred.
+// each applies f to every pair of depth and deferred.
 func (s state) each(f func(depth, deferred int) (int, int)) uint16 {
 	var out uint16
 	for i := range 9 {
@@ -79,8 +80,8 @@ func (s state) each(f func(depth, deferred int) (int, int)) uint16 {
 	return out
 }
 
-// after is the state behind an event.
-func (s state) after(e event) state {
+// next returns the state after an event.
+func (s state) next(e event) state {
 	switch e.kind {
 	case locking:
 		if e.site < 0 {
@@ -104,10 +105,10 @@ func (s state) after(e event) state {
 	return s
 }
 
-// flow is what is known of one unit once its paths have been followed.
+// flow holds the events and exits of one unit, with the states on all paths.
 type flow struct {
 	points []point // every event, in source order per block
-	sites  []event // the unit's own locks
+	sites  []event // locks in the unit itself
 	exits  []exit
 	graph  *cfg.CFG
 }
@@ -151,7 +152,7 @@ func (c *checker) trace(u *unit) {
 		work = work[:len(work)-1]
 		s := in[b.Index]
 		for _, e := range events[b.Index] {
-			s = s.after(e)
+			s = s.next(e)
 		}
 		for _, next := range b.Succs {
 			if joined := in[next.Index].join(s); joined != in[next.Index] {
@@ -167,7 +168,7 @@ func (c *checker) trace(u *unit) {
 		s := in[b.Index]
 		for _, e := range events[b.Index] {
 			f.points = append(f.points, point{e, s})
-			s = s.after(e)
+			s = s.next(e)
 		}
 		if ret := b.Return(); ret != nil {
 			f.exits = append(f.exits, exit{ret.Return, s})
@@ -176,7 +177,8 @@ func (c *checker) trace(u *unit) {
 	u.flow = f
 }
 
-// eventsOf lists the events of one node of the control-flow graph in the order in which they happen.
+// eventsOf lists the events of one node of the control-flow graph in the order in which they
+// happen.
 func (c *checker) eventsOf(n ast.Node, u *unit) []event {
 	var events []event
 	add := func(e event) { events = append(events, e) }
@@ -195,7 +197,7 @@ func (c *checker) eventsOf(n ast.Node, u *unit) []event {
 	visit = func(n ast.Node) {
 		switch n := n.(type) {
 		case *ast.FuncLit:
-			return // a unit of its own
+			return // a separate unit
 		case *ast.DeferStmt:
 			for _, arg := range n.Call.Args {
 				visit(arg)
@@ -232,7 +234,7 @@ func (c *checker) eventsOf(n ast.Node, u *unit) []event {
 	return events
 }
 
-// callEvents are those of a call itself, its arguments apart.
+// callEvents returns the events of a call without those of its arguments.
 func (c *checker) callEvents(call *ast.CallExpr, u *unit) []event {
 	e := event{call: call, pos: call.Pos(), site: -1}
 	if effect := c.direct(call.Fun); effect != noEffect {
@@ -265,7 +267,7 @@ func (c *checker) callEvents(call *ast.CallExpr, u *unit) []event {
 		switch c.effects[callee] {
 		case locks:
 			e.kind = locking
-			if c.wrappers[callee] { // the same as LockOSThread itself
+			if c.wrappers[callee] { // counts as LockOSThread
 				e.site = 0
 			}
 			events = append(events, e)
@@ -282,7 +284,7 @@ func (c *checker) callEvents(call *ast.CallExpr, u *unit) []event {
 	return nil
 }
 
-// deferredEvents are those of a defer statement.
+// deferredEvents returns the events of a defer statement.
 func (c *checker) deferredEvents(call *ast.CallExpr) []event {
 	if c.direct(call.Fun) != noEffect || c.calleeUnit(call) != nil {
 		return c.deferredEffect(call.Fun, call)
@@ -293,7 +295,7 @@ func (c *checker) deferredEvents(call *ast.CallExpr) []event {
 	return nil
 }
 
-// deferredEffect is what a function does to the lock and to the thread when it runs at the end.
+// deferredEffect returns the events of a function that runs at the end of the unit.
 func (c *checker) deferredEffect(fun ast.Expr, call *ast.CallExpr) []event {
 	e := event{kind: deferUnlock, call: call, pos: call.Pos(), site: -1}
 	if c.direct(fun) == unlocks {
@@ -307,7 +309,7 @@ func (c *checker) deferredEffect(fun ast.Expr, call *ast.CallExpr) []event {
 		return []event{e}
 	}
 	var events []event
-	c.inspectOwn(u.body, func(n ast.Node) bool {
+	c.inspectBody(u.body, func(n ast.Node) bool {
 		if inner, ok := n.(*ast.CallExpr); ok && len(events) == 0 {
 			if what := c.setter(inner); what != "" {
 				events = append(events, event{kind: deferSetting, call: inner, pos: inner.Pos(), what: what, site: -1})
@@ -318,10 +320,10 @@ func (c *checker) deferredEffect(fun ast.Expr, call *ast.CallExpr) []event {
 	return events
 }
 
-// unlocksSomewhere says whether a unit has a call of UnlockOSThread and none of LockOSThread.
+// unlocksSomewhere reports whether a unit calls UnlockOSThread and not LockOSThread.
 func (c *checker) unlocksSomewhere(u *unit) bool {
 	found, locksToo := false, false
-	c.inspectOwn(u.body, func(n ast.Node) bool {
+	c.inspectBody(u.body, func(n ast.Node) bool {
 		if call, ok := n.(*ast.CallExpr); ok {
 			switch c.direct(call.Fun) {
 			case unlocks:
@@ -335,7 +337,7 @@ func (c *checker) unlocksSomewhere(u *unit) bool {
 	return found && !locksToo
 }
 
-// waits says whether a function of the standard library waits for another goroutine.
+// waits reports whether a function of the standard library waits for another goroutine.
 func waits(f *types.Func) bool {
 	switch path(f) {
 	case "sync":
@@ -346,7 +348,7 @@ func waits(f *types.Func) bool {
 	return false
 }
 
-// isParameter says whether v is a parameter of the unit or of a function around it.
+// isParameter reports whether v is a parameter of the unit or of an enclosing function.
 func (c *checker) isParameter(v *types.Var, u *unit) bool {
 	for ; u != nil; u = u.parent {
 		if u.typ.Params == nil {

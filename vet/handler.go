@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// checkHandlers looks for locks that every request takes: in the handler itself, or in what it is seen to call.
+// checkHandlers reports locks that every request takes: in the handler or in a function of the
+// package that it calls.
 func (c *checker) checkHandlers(u *unit) {
 	kind := c.handlerKind(u)
 	if kind == "" || u.test {
@@ -16,21 +17,23 @@ func (c *checker) checkHandlers(u *unit) {
 		switch {
 		case p.kind == locking && p.site >= 0 && p.callee == nil:
 			c.report(checkHandler, u, p.pos, p.call.End(),
-				fmt.Sprintf("every request to this %s handler pins a thread: send the work to a fixed number of locked goroutines", kind))
+				fmt.Sprintf("every request to this %s handler pins a thread: "+
+					"send the work to a fixed number of locked goroutines", kind))
 		case p.kind == calling, p.kind == going:
 			if p.callee == nil {
 				continue
 			}
 			if by := c.pins(p.callee, map[*unit]bool{}); by != nil {
 				c.report(checkHandler, u, p.pos, p.call.End(),
-					fmt.Sprintf("every request to this %s handler pins a thread, in %s: send the work to a fixed number of locked goroutines", kind, by.name()),
+					fmt.Sprintf("every request to this %s handler pins a thread, in %s: "+
+						"send the work to a fixed number of locked goroutines", kind, by.name()),
 					related(by.flow.sites[0].pos, "locks here"))
 			}
 		}
 	}
 }
 
-// pins finds the function that locks when u is called; nil if none is seen to.
+// pins returns the function that locks when u is called, or nil if there is none in the package.
 func (c *checker) pins(u *unit, seen map[*unit]bool) *unit {
 	if seen[u] {
 		return nil
@@ -49,7 +52,7 @@ func (c *checker) pins(u *unit, seen map[*unit]bool) *unit {
 	return nil
 }
 
-// handlerKind is "HTTP" or "gRPC" for the functions that serve requests, else "".
+// handlerKind returns "HTTP" or "gRPC" for functions that serve requests, else "".
 func (c *checker) handlerKind(u *unit) string {
 	switch {
 	case c.isHTTP(u):
@@ -60,7 +63,7 @@ func (c *checker) handlerKind(u *unit) string {
 	return ""
 }
 
-// isHTTP goes by the parameters, which are the same for functions, methods and literals.
+// isHTTP decides by the parameters, which are the same for functions, methods and literals.
 func (c *checker) isHTTP(u *unit) bool {
 	var params []types.Type
 	for _, field := range u.typ.Params.List {
@@ -68,11 +71,12 @@ func (c *checker) isHTTP(u *unit) bool {
 			params = append(params, c.pass.TypesInfo.TypeOf(field.Type))
 		}
 	}
-	return len(params) == 2 && params[0] != nil && params[1] != nil &&
-		params[0].String() == "net/http.ResponseWriter" && params[1].String() == "*net/http.Request" && u.typ.Results.NumFields() == 0
+	return len(params) == 2 && params[0] != nil && params[1] != nil && u.typ.Results.NumFields() == 0 &&
+		params[0].String() == "net/http.ResponseWriter" && params[1].String() == "*net/http.Request"
 }
 
-// isGRPC goes by the interface that protoc-gen-go-grpc makes of a service: called …Server, in a package that imports grpc.
+// isGRPC decides by the interface that protoc-gen-go-grpc generates for a service. Its name ends in
+// Server, and its package imports grpc.
 func (c *checker) isGRPC(u *unit) bool {
 	if u.isLiteral() || u.decl.Recv == nil || !u.obj.Exported() {
 		return false

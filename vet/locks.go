@@ -9,7 +9,7 @@ import (
 	"golang.org/x/tools/go/analysis"
 )
 
-// checkLocks looks at every lock that a unit takes itself.
+// checkLocks checks the locks in a unit itself.
 func (c *checker) checkLocks(u *unit) {
 	for _, p := range u.flow.points {
 		if p.kind != locking || p.site < 0 {
@@ -25,13 +25,15 @@ func (c *checker) checkLocks(u *unit) {
 }
 
 func (c *checker) checkCommented(u *unit, p point) {
-	if u.test || c.justified(u, p.pos) || p.callee != nil || c.wrappers[u] && u.decl.Doc != nil { // a wrapper's doc speaks for its calls
+	// The doc of a wrapper explains its calls.
+	if u.test || c.justified(u, p.pos) || p.callee != nil || c.wrappers[u] && u.decl.Doc != nil {
 		return
 	}
-	c.report(checkComment, u, p.pos, p.call.End(), "LockOSThread without a comment that says why this has to stay on one thread")
+	c.report(checkComment, u, p.pos, p.call.End(),
+		"LockOSThread without a comment that gives the reason to stay on one thread")
 }
 
-// checkRepeated looks for a lock that is taken while the same function holds one.
+// checkRepeated reports a lock that is taken while the same function holds one.
 func (c *checker) checkRepeated(u *unit, p point) bool {
 	if p.before.open == 0 || p.before.pairs&^unlockedPairs == 0 {
 		return false
@@ -40,9 +42,11 @@ func (c *checker) checkRepeated(u *unit, p point) bool {
 		if c.unlocksInLoop(u, p) {
 			return true
 		}
-		message := "LockOSThread in a loop that does not unlock in each turn: locks add up, and the last unlock never comes"
+		message := "LockOSThread in a loop that does not unlock in each iteration: " +
+			"the locks add up and are never all released"
 		if p.before.hasDeferred() {
-			message = "LockOSThread in a loop, with an unlock that is deferred to the function's end: the thread stays locked between the turns; lock once, before the loop"
+			message = "LockOSThread in a loop, with an unlock that is deferred to the function's end: " +
+				"the goroutine stays locked between iterations; lock once, before the loop"
 		}
 		c.report(checkLoop, u, p.pos, p.call.End(), message)
 		return true
@@ -55,19 +59,19 @@ func (c *checker) checkRepeated(u *unit, p point) bool {
 		}
 	}
 	c.report(checkNested, u, p.pos, p.call.End(),
-		fmt.Sprintf("LockOSThread while %s holds the lock since line %d: each lock needs an unlock of its own", u.name(), c.line(first)),
+		fmt.Sprintf("LockOSThread while %s holds the lock since line %d: each lock needs an unlock", u.name(), c.line(first)),
 		related(first, "locked here"))
 	return false
 }
 
-// unlocksInLoop says whether another loop than the lock's unlocks, as often perhaps.
+// unlocksInLoop reports whether a loop without the lock unlocks, possibly as often.
 func (c *checker) unlocksInLoop(u *unit, p point) bool {
 	found := false
 	ast.Inspect(u.body, func(n ast.Node) bool {
 		switch n.(type) {
 		case *ast.ForStmt, *ast.RangeStmt:
 			if n.Pos() <= p.pos && p.pos < n.End() {
-				return true // the lock's own
+				return true // the loop with the lock
 			}
 			for _, q := range u.flow.points {
 				found = found || q.kind == unlocking && n.Pos() <= q.pos && q.pos < n.End()
@@ -78,7 +82,7 @@ func (c *checker) unlocksInLoop(u *unit, p point) bool {
 	return found
 }
 
-// checkReleased looks for returns that leave the goroutine locked.
+// checkReleased reports returns that leave the goroutine locked.
 func (c *checker) checkReleased(u *unit, p point) {
 	if u.inMain() || c.wrappers[u] {
 		return
@@ -93,12 +97,14 @@ func (c *checker) checkReleased(u *unit, p point) {
 		c.checkDeferred(u, p)
 		return
 	}
-	if u.test || c.says(u, aboutUnlock) || aboutCaller.MatchString(c.above(u)) || c.onlyMainCalls(u, map[*unit]bool{}) {
+	if u.test || c.commented(u, aboutUnlock) || aboutCaller.MatchString(c.above(u)) ||
+		c.onlyMainCalls(u, map[*unit]bool{}) {
 		return
 	}
 	if by := c.releasedElsewhere(u); by != "" {
 		c.report(checkElsewhere, u, p.pos, p.call.End(),
-			fmt.Sprintf("%s leaves its goroutine locked to the thread, and %s unlocks it: keep both in one function, or say here who unlocks", u.name(), by))
+			fmt.Sprintf("%s leaves its goroutine locked to the thread, and %s unlocks it: "+
+				"keep both in one function, or name the function that unlocks in a comment here", u.name(), by))
 		return
 	}
 	if !u.flow.has(unlocking) && !u.flow.has(deferUnlock) {
@@ -112,20 +118,22 @@ func (c *checker) checkReleased(u *unit, p point) {
 		more = append(more, related(x.pos, "still locked here"))
 	}
 	c.report(checkPaths, u, p.pos, p.call.End(),
-		fmt.Sprintf("%s is still locked to the thread where it returns in line %s: defer the unlock, or say why not", u.name(), strings.Join(where, ", ")), more...)
+		fmt.Sprintf("%s is still locked to the thread where it returns in line %s: "+
+			"defer the unlock, or give the reason in a comment", u.name(), strings.Join(where, ", ")), more...)
 }
 
-// reportNoUnlock suggests an unlock where nothing speaks against one.
+// reportNoUnlock reports a lock without an unlock, with a fix where one is safe.
 func (c *checker) reportNoUnlock(u *unit, p point) {
-	consequence := "its caller's goroutine stays locked to the thread"
+	consequence := "the calling goroutine stays locked to the thread"
 	if c.isGoroutine(u) {
 		consequence = "the thread is destroyed when the goroutine ends, and a new one is made for the next"
 	}
-	message := fmt.Sprintf("LockOSThread without UnlockOSThread in %s: %s; defer the unlock, or say that this is meant", u.name(), consequence)
+	message := fmt.Sprintf("LockOSThread without UnlockOSThread in %s: %s; "+
+		"defer the unlock, or give the reason in a comment", u.name(), consequence)
 	c.report(checkUnlock, u, p.pos, p.call.End(), message, c.deferFix(u, p))
 }
 
-// has says whether a unit has an event of the kind.
+// has reports whether a unit has an event of the kind.
 func (f *flow) has(kind eventKind) bool {
 	for _, p := range f.points {
 		if p.kind == kind {
@@ -135,7 +143,7 @@ func (f *flow) has(kind eventKind) bool {
 	return false
 }
 
-// onlyMainCalls says whether the unit is a part of main: its goroutine is the main one, which may stay locked (E-2).
+// onlyMainCalls reports whether only the main goroutine runs the unit. It may stay locked (E-2).
 func (c *checker) onlyMainCalls(u *unit, seen map[*unit]bool) bool {
 	if u.inMain() || seen[u] {
 		return true
@@ -152,7 +160,7 @@ func (c *checker) onlyMainCalls(u *unit, seen map[*unit]bool) bool {
 	return true
 }
 
-// isGoroutine says whether the unit is the function of a goroutine, and nothing else's.
+// isGoroutine reports whether the unit is only used as the function of a goroutine.
 func (c *checker) isGoroutine(u *unit) bool {
 	if u.entry == started {
 		return true
@@ -165,15 +173,16 @@ func (c *checker) isGoroutine(u *unit) bool {
 	return len(u.uses) > 0 && !u.isExported()
 }
 
-// releasedElsewhere names who unlocks for the unit, "" if nobody is seen to.
+// releasedElsewhere returns the name of a function that unlocks for the unit, or "" if there is
+// none in the package.
 func (c *checker) releasedElsewhere(u *unit) string {
 	for _, v := range c.units {
 		if v.parent == u && v.entry != started && v.entry != deferred && c.unlocksSomewhere(v) {
-			return "a function literal that it hands out"
+			return "a function literal that it returns or passes on"
 		}
 	}
 	handsOut := false
-	c.inspectOwn(u.body, func(n ast.Node) bool {
+	c.inspectBody(u.body, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.CallExpr:
 			if c.direct(n.Fun) == unlocks {
@@ -185,7 +194,7 @@ func (c *checker) releasedElsewhere(u *unit) string {
 		return true
 	})
 	if handsOut {
-		return "whoever gets the function that it hands out"
+		return "the receiver of the unlock function"
 	}
 	if u.flow.has(unlocking) || u.flow.has(deferUnlock) {
 		return ""
@@ -195,20 +204,20 @@ func (c *checker) releasedElsewhere(u *unit) string {
 			return v.name()
 		}
 	}
-	for w := u.parent; w != nil; w = w.parent { // a sibling that is called by name
+	for w := u.parent; w != nil; w = w.parent { // a literal of the same function that is called by its variable
 		for _, v := range c.units {
 			if v.parent == w && v.entry == named && c.unlocksSomewhere(v) {
-				return "a function literal beside it"
+				return "a function literal next to it"
 			}
 		}
 	}
 	return ""
 }
 
-// checkDeferred looks for an unlock that ends its function without being deferred. One that is followed by more work is meant
-// to come early.
+// checkDeferred reports an unlock that ends its function without being deferred. An unlock before
+// further work is meant to be early.
 func (c *checker) checkDeferred(u *unit, p point) {
-	if u.test || u.inMain() || c.says(u, aboutUnlock) {
+	if u.test || u.inMain() || c.commented(u, aboutUnlock) {
 		return
 	}
 	found := false
@@ -223,11 +232,12 @@ func (c *checker) checkDeferred(u *unit, p point) {
 	}
 	if found {
 		c.report(checkDefer, u, p.pos, p.call.End(),
-			fmt.Sprintf("UnlockOSThread at the end of %s is not deferred: after a panic that is recovered, the goroutine stays locked", u.name()))
+			fmt.Sprintf("UnlockOSThread at the end of %s is not deferred: after a recovered panic the goroutine stays locked",
+				u.name()))
 	}
 }
 
-// endsItsPath says whether nothing but a return of plain values follows.
+// endsItsPath reports whether only a return without calls follows.
 func (c *checker) endsItsPath(u *unit, q point) bool {
 	for _, b := range u.flow.graph.Blocks {
 		for i, n := range b.Nodes {
@@ -257,8 +267,9 @@ func (c *checker) endsItsPath(u *unit, q point) bool {
 	return false
 }
 
-// checkWaits looks for exported functions that pin their caller's goroutine while it waits or runs the caller's own code. One that
-// only makes a few calls on one thread is left alone, and so is one that says what it does to the thread.
+// checkWaits reports exported functions that pin the calling goroutine while it waits or calls
+// back. Functions that only make a few calls on one thread are accepted, and functions whose doc
+// mentions the thread.
 func (c *checker) checkWaits(u *unit, p point) {
 	if !u.isExported() || u.test || c.handlerKind(u) != "" || aboutThreads.MatchString(prose(u.decl.Doc)) {
 		return
@@ -272,39 +283,41 @@ func (c *checker) checkWaits(u *unit, p point) {
 		case waiting:
 			what = "waits"
 		case callingBack:
-			what = "runs a function of its caller's"
+			what = "calls back"
 		default:
 			continue
 		}
 		c.report(checkCaller, u, p.pos, p.call.End(),
-			fmt.Sprintf("%s %s (line %d) with its caller's goroutine locked to the thread: lock a goroutine of its own, or say so in its doc", u.name(), what, c.line(q.pos)),
+			fmt.Sprintf("%s %s (line %d) with the calling goroutine locked to the thread: "+
+				"lock a separate goroutine, or document it", u.name(), what, c.line(q.pos)),
 			related(q.pos, what+" here"))
 		return
 	}
 }
 
-// checkUnlocks looks for unlocks of a lock that this function did not take.
+// checkUnlocks reports unlocks in functions that did not lock.
 func (c *checker) checkUnlocks(u *unit) {
 	for _, p := range u.flow.points {
 		if p.kind != unlocking || c.direct(p.call.Fun) != unlocks || !p.before.surelyUnlocked() {
 			continue
 		}
-		if u.entry == started && !c.says(u, aboutUnlock) {
+		if u.entry == started && !c.commented(u, aboutUnlock) {
 			c.report(checkElsewhere, u, p.pos, p.call.End(),
-				"UnlockOSThread on a goroutine that did not lock: it can't release another goroutine's lock")
+				"UnlockOSThread on a goroutine that did not lock: it cannot release the lock of another goroutine")
 			continue
 		}
 		if u.isLiteral() || u.inMain() || u.test || c.packageLocks() || len(u.body.List) == 1 && u.decl.Doc != nil {
-			continue // who locks is reported, or is this one's opposite
+			continue // the function that locks is reported, or this is its counterpart
 		}
 		if !aboutCaller.MatchString(prose(u.decl.Doc)) {
 			c.report(checkElsewhere, u, p.pos, p.call.End(),
-				fmt.Sprintf("UnlockOSThread in %s, where nothing has locked: keep both in one function, or say here who locks", u.name()))
+				fmt.Sprintf("UnlockOSThread in %s, which has not locked: "+
+					"keep both in one function, or name the function that locks in a comment here", u.name()))
 		}
 	}
 }
 
-// packageLocks says whether some function leaves its caller locked.
+// packageLocks reports whether some function leaves its caller locked.
 func (c *checker) packageLocks() bool {
 	for _, effect := range c.effects {
 		if effect == locks {

@@ -7,11 +7,13 @@ import (
 	"strings"
 )
 
-// Whatever is listed here belongs to a thread of the kernel, and not to its process: namespaces(7), credentials(7), sched(7),
-// prctl(2), signal(7). Not listed are setuid(2) and its kin of the packages syscall and unix: since Go 1.16 they change every
-// thread (syscall.AllThreadsSyscall); nor what threads share as long as they share their fs_struct (umask, chdir).
+// The functions listed here change state of a kernel thread, not of its process: namespaces(7),
+// credentials(7), sched(7), prctl(2), signal(7). setuid(2) and related functions of the packages
+// syscall and unix are not listed: since Go 1.16 they change every thread
+// (syscall.AllThreadsSyscall). umask and chdir are not listed: threads share them with their
+// fs_struct.
 
-// setters change the state of the thread they run on, whatever their arguments.
+// setters change the state of the calling thread with any arguments.
 var setters = map[string]bool{
 	"golang.org/x/sys/unix.Setns":                    true,
 	"golang.org/x/sys/unix.Unshare":                  true,
@@ -33,7 +35,8 @@ var setters = map[string]bool{
 	"github.com/vishvananda/netns.NewNamed":                   true,
 	"github.com/containernetworking/plugins/pkg/ns.NetNS.Set": true,
 
-	// Windows: COM's apartments, impersonation, compartments. OpenGL: the current context; GLFW's own rule for its main thread.
+	// Windows: COM's apartments, impersonation, compartments. OpenGL: the current context; GLFW's own
+	// rule for its main thread.
 	"golang.org/x/sys/windows.CoInitializeEx":                    true,
 	"golang.org/x/sys/windows.SetThreadToken":                    true,
 	"github.com/go-ole/go-ole.CoInitialize":                      true,
@@ -41,14 +44,16 @@ var setters = map[string]bool{
 	"github.com/Microsoft/hcsshim.SetCurrentThreadCompartmentId": true,
 }
 
-// namespaceSetters are the setters that decide what a socket, a file name or a child process means on that thread.
+// namespaceSetters are the setters on which the meaning of a socket, a file name or a child process
+// depends.
 var namespaceSetters = map[string]bool{
 	"unix.Setns": true, "unix.Unshare": true, "syscall.Unshare": true,
 	"netns.Set": true, "netns.Setns": true, "netns.New": true, "netns.NewNamed": true, "NetNS.Set": true,
 	"SYS_SETNS": true, "SYS_UNSHARE": true,
 }
 
-// selfSetters change the thread whose id is their argument, which is the caller's own if that is 0 or unix.Gettid().
+// selfSetters change the thread whose id is their argument. 0 and unix.Gettid() are the calling
+// thread.
 var selfSetters = map[string]int{ // the argument's index
 	"golang.org/x/sys/unix.SchedSetaffinity":        0,
 	"golang.org/x/sys/unix.SchedSetaffinityDynamic": 0,
@@ -57,21 +62,25 @@ var selfSetters = map[string]int{ // the argument's index
 	"syscall.Setpriority":                           1,
 }
 
-// systemCalls are those numbers for which syscall.Syscall and its kin change the calling thread only.
+// systemCalls are the system calls that change only the calling thread when made by syscall.Syscall
+// and related functions.
 var systemCalls = map[string]bool{
 	"SYS_SETNS": true, "SYS_UNSHARE": true, "SYS_CAPSET": true, "SYS_SET_MEMPOLICY": true,
-	"SYS_SETUID": true, "SYS_SETGID": true, "SYS_SETREUID": true, "SYS_SETREGID": true, "SYS_SETRESUID": true, "SYS_SETRESGID": true,
+	"SYS_SETUID": true, "SYS_SETGID": true, "SYS_SETREUID": true, "SYS_SETREGID": true,
+	"SYS_SETRESUID": true, "SYS_SETRESGID": true,
 	"SYS_SETGROUPS": true, "SYS_SETFSUID": true, "SYS_SETFSGID": true,
 }
 
-// threadOptions are the options of prctl(2) that set something of the calling thread. PR_SET_PDEATHSIG is not among them: it is kept
-// per thread, but whichever thread has it, its process gets the signal (kernel/exit.c: forget_original_parent).
+// threadOptions are the options of prctl(2) that change the calling thread. PR_SET_PDEATHSIG is not
+// among them: the kernel keeps it per thread, but the process gets the signal for any of its
+// threads (kernel/exit.c: forget_original_parent).
 var threadOptions = map[string]bool{
-	"PR_SET_NAME": true, "PR_SET_KEEPCAPS": true, "PR_SET_SECUREBITS": true, "PR_CAPBSET_DROP": true, "PR_CAP_AMBIENT": true,
+	"PR_SET_NAME": true, "PR_SET_KEEPCAPS": true, "PR_SET_SECUREBITS": true,
+	"PR_CAPBSET_DROP": true, "PR_CAP_AMBIENT": true,
 	"PR_SET_NO_NEW_PRIVS": true, "PR_SET_SECCOMP": true, "PR_SET_TIMERSLACK": true, "PR_SCHED_CORE": true,
 }
 
-// setter names the call's function if it sets state of the calling thread, else "".
+// setter returns the name of the called function if it sets state of the calling thread, else "".
 func (c *checker) setter(call *ast.CallExpr) string {
 	f := callee(c.pass.TypesInfo, call)
 	if f == nil || f.Pkg() == nil || f.Pkg() == c.pass.Pkg {
@@ -116,10 +125,11 @@ func (c *checker) setter(call *ast.CallExpr) string {
 	return ""
 }
 
-// isLinux tells Linux's package syscall or unix from other systems', where the same names are of the process.
+// isLinux reports whether pkg is the package syscall or unix of Linux. On other systems the same
+// names change the process.
 func isLinux(pkg *types.Package) bool { return pkg.Scope().Lookup("Gettid") != nil }
 
-// option is the name of a prctl option that is the thread's own, else "".
+// option returns the name of a prctl option that changes the calling thread, else "".
 func (c *checker) option(e ast.Expr) string {
 	if name := c.constName(e); threadOptions[name] {
 		return name
@@ -127,7 +137,8 @@ func (c *checker) option(e ast.Expr) string {
 	return ""
 }
 
-// constName is the name of the constant that an expression is, also converted to another type.
+// constName returns the name of the constant in an expression, which may convert its type. It
+// returns "" for other expressions.
 func (c *checker) constName(e ast.Expr) string {
 	e = ast.Unparen(e)
 	if call, ok := e.(*ast.CallExpr); ok && len(call.Args) == 1 && c.pass.TypesInfo.Types[call.Fun].IsType() {
@@ -139,7 +150,7 @@ func (c *checker) constName(e ast.Expr) string {
 	return ""
 }
 
-// isSelf says whether an expression is the thread id of the caller: 0 or Gettid().
+// isSelf reports whether an expression is the id of the calling thread: 0 or Gettid().
 func (c *checker) isSelf(e ast.Expr) bool {
 	if c.isConst(e, 0) {
 		return true
@@ -164,7 +175,7 @@ func (c *checker) isConst(e ast.Expr, want int64) bool {
 	return exact && got == want
 }
 
-// dependsOnNamespace says whether what a call does depends on the namespaces of the thread it runs on.
+// dependsOnNamespace reports whether a call depends on the namespaces of the calling thread.
 func (c *checker) dependsOnNamespace(call *ast.CallExpr) bool {
 	f := callee(c.pass.TypesInfo, call)
 	if f == nil {
@@ -172,7 +183,8 @@ func (c *checker) dependsOnNamespace(call *ast.CallExpr) bool {
 	}
 	switch path(f) {
 	case "net":
-		return strings.HasPrefix(f.Name(), "Dial") || strings.HasPrefix(f.Name(), "Listen") || strings.HasPrefix(f.Name(), "Interface")
+		return strings.HasPrefix(f.Name(), "Dial") || strings.HasPrefix(f.Name(), "Listen") ||
+			strings.HasPrefix(f.Name(), "Interface")
 	case "os/exec":
 		return f.Name() != "LookPath" && receiverName(f) != nil
 	case "golang.org/x/sys/unix", "syscall":

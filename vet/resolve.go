@@ -5,7 +5,7 @@ import (
 	"go/types"
 )
 
-// effect is what a call does to the lock of the goroutine that makes it.
+// effect is the effect of a call on the lock of the calling goroutine.
 type effect int
 
 const (
@@ -14,8 +14,8 @@ const (
 	unlocks
 )
 
-// direct tells whether an expression is runtime.LockOSThread or UnlockOSThread, under whatever name: imported by dot or by another
-// name, or held by a variable that never holds anything else.
+// direct returns the effect of an expression that is runtime.LockOSThread or UnlockOSThread, under
+// any name: a dot import, another import name, or a variable that holds nothing else.
 func (c *checker) direct(e ast.Expr) effect {
 	switch obj := c.object(e).(type) {
 	case *types.Func:
@@ -35,7 +35,7 @@ func (c *checker) direct(e ast.Expr) effect {
 	return noEffect
 }
 
-// object is what a name, qualified or not, stands for; nil for other expressions.
+// object returns the object of a name, qualified or not, or nil for other expressions.
 func (c *checker) object(e ast.Expr) types.Object {
 	switch e := ast.Unparen(e).(type) {
 	case *ast.Ident:
@@ -50,7 +50,8 @@ func (c *checker) object(e ast.Expr) types.Object {
 	return nil
 }
 
-// calleeUnit is the function of this package that a call runs; nil where that can't be told.
+// calleeUnit returns the function of this package that a call runs, or nil if it is another one or
+// not known.
 func (c *checker) calleeUnit(call *ast.CallExpr) *unit { return c.unitOf(call.Fun) }
 
 func (c *checker) unitOf(e ast.Expr) *unit {
@@ -73,7 +74,7 @@ func (c *checker) unitOf(e ast.Expr) *unit {
 	return nil
 }
 
-// callee is the function or method that a call names; nil for function values.
+// callee returns the function or method of a call by name, or nil for function values.
 func callee(info *types.Info, call *ast.CallExpr) *types.Func {
 	switch fun := ast.Unparen(call.Fun).(type) {
 	case *ast.Ident:
@@ -86,7 +87,7 @@ func callee(info *types.Info, call *ast.CallExpr) *types.Func {
 	return nil
 }
 
-// path is the import path of the package that declares f, "" for methods of the universe.
+// path returns the import path of the package that declares f, or "" for methods of the universe.
 func path(f *types.Func) string {
 	if f == nil || f.Pkg() == nil {
 		return ""
@@ -94,7 +95,7 @@ func path(f *types.Func) string {
 	return f.Pkg().Path()
 }
 
-// method is Type.Method for a method, the bare name for a function.
+// method returns Type.Method for a method and the name for a function.
 func method(f *types.Func) string {
 	if t := receiverName(f); t != nil {
 		return t.Name() + "." + f.Name()
@@ -102,7 +103,7 @@ func method(f *types.Func) string {
 	return f.Name()
 }
 
-// starters run a function they are given on a goroutine of its own.
+// starters run their argument on a new goroutine.
 var starters = map[string]bool{
 	"sync.WaitGroup.Go":                      true,
 	"golang.org/x/sync/errgroup.Group.Go":    true,
@@ -117,13 +118,14 @@ func startsArgument(info *types.Info, call *ast.CallExpr) bool {
 	return f != nil && starters[path(f)+"."+method(f)]
 }
 
-// isCleanup recognises testing's t.Cleanup, which runs what it is given on the test's own goroutine at its end.
+// isCleanup reports whether call is t.Cleanup of package testing, which runs its argument on the
+// goroutine of the test at its end.
 func (c *checker) isCleanup(call *ast.CallExpr) bool {
 	f := callee(c.pass.TypesInfo, call)
 	return path(f) == "testing" && f.Name() == "Cleanup"
 }
 
-// mayReturn is false for calls that end the goroutine, the process, or the program that runs in it.
+// mayReturn returns false for calls that end the goroutine or the process.
 func (c *checker) mayReturn(call *ast.CallExpr) bool {
 	if id, ok := ast.Unparen(call.Fun).(*ast.Ident); ok {
 		if b, ok := c.pass.TypesInfo.Uses[id].(*types.Builtin); ok {

@@ -6,7 +6,10 @@ import (
 	"go/token"
 )
 
-// checkState looks at what a unit does to the state of its thread, and who relies on it.
+// changesUnlocked follows the name of a setter in a diagnostic.
+const changesUnlocked = " changes the thread it runs on, and the goroutine is not locked to it"
+
+// checkState checks changes of thread state in a unit, and goroutines that rely on it.
 func (c *checker) checkState(u *unit) {
 	for i, p := range u.flow.points {
 		switch p.kind {
@@ -24,32 +27,32 @@ func (c *checker) checkSetting(u *unit, p point) {
 	if !p.before.surelyUnlocked() {
 		return
 	}
-	switch from, is := c.entered(u, map[*unit]bool{}); {
-	case !is:
-		c.checkSetAndPutBack(u, p)
-	case from.test && !u.test: // a test's mistake, not this function's
+	switch origin := c.entered(u, map[*unit]bool{}); {
+	case origin == nil:
+		c.checkSetAndRestore(u, p)
+	case origin.test && !u.test: // an error of the test, not of this function
 	case p.before.released:
 		c.report(checkCleanup, u, p.pos, p.call.End(),
-			p.what+" after UnlockOSThread: it may change another thread than the one that was locked, which keeps its state")
+			p.what+" after UnlockOSThread: it may run on another thread, and the thread that was locked keeps its state")
 	case c.locksLater(u, p.pos):
 		c.report(checkSetup, u, p.pos, p.call.End(),
-			p.what+" before LockOSThread: by then the goroutine may be on another thread; lock first")
+			p.what+" before LockOSThread: the goroutine may be on another thread when it locks; lock first")
 	default:
-		message := p.what + " changes the thread it runs on, and nothing has locked the goroutine to it"
-		if from != u {
-			message += fmt.Sprintf(" (called from %s)", from.name())
+		message := p.what + changesUnlocked
+		if origin != u {
+			message += fmt.Sprintf(" (called from %s)", origin.name())
 		}
-		c.report(checkUnlocked, u, p.pos, p.call.End(), message, related(from.pos(), "entered here, not locked"))
+		c.report(checkUnlocked, u, p.pos, p.call.End(), message, related(origin.pos(), "entered here, not locked"))
 	}
 }
 
-// checkSetAndPutBack looks for a function that other packages call and that changes its thread twice, to put back what it changed:
-// in between it relies on its thread, and says to nobody that they have to lock.
-func (c *checker) checkSetAndPutBack(u *unit, first point) {
-	if !u.isExported() || u.test || len(u.flow.sites) > 0 || c.says(u, aboutThreads) {
+// checkSetAndRestore reports an exported function that changes thread state and restores it,
+// without a lock. It needs the same thread in between, and no comment asks its callers to lock.
+func (c *checker) checkSetAndRestore(u *unit, first point) {
+	if !u.isExported() || u.test || len(u.flow.sites) > 0 || c.commented(u, aboutThreads) {
 		return
 	}
-	for _, use := range u.uses { // a caller that is seen to lock knows
+	for _, use := range u.uses { // a caller in the package locks
 		for _, p := range use.by.flow.points {
 			if p.call == use.call && !p.before.surelyUnlocked() {
 				return
@@ -65,14 +68,15 @@ func (c *checker) checkSetAndPutBack(u *unit, first point) {
 		}
 		if p.pos > first.pos {
 			c.report(checkUnlocked, u, first.pos, first.call.End(),
-				fmt.Sprintf("%s changes the thread that %s runs on until line %d, and nothing here locks the goroutine to it: lock, or say in its doc that its callers have to",
-					first.what, u.name(), c.line(p.pos)), related(p.pos, "changed again here"))
+				fmt.Sprintf("%s changes the thread that %s runs on until line %d, and the goroutine is not locked to it here: "+
+					"lock, or document that callers have to", first.what, u.name(), c.line(p.pos)),
+				related(p.pos, "changed again here"))
 			return
 		}
 	}
 }
 
-// locksLater says whether the unit itself locks further down.
+// locksLater reports whether the unit itself locks after pos.
 func (c *checker) locksLater(u *unit, pos token.Pos) bool {
 	for _, site := range u.flow.sites {
 		if site.pos > pos {
@@ -82,75 +86,81 @@ func (c *checker) locksLater(u *unit, pos token.Pos) bool {
 	return false
 }
 
-// checkDeferredSetting looks for state that is put back after a deferred unlock. What is deferred last runs first.
+// checkDeferredSetting reports state that is restored after a deferred unlock. The last deferred
+// function runs first.
 func (c *checker) checkDeferredSetting(u *unit, i int) {
 	p := u.flow.points[i]
 	for _, q := range u.flow.points[i+1:] {
 		if q.kind == deferUnlock && !p.before.hasDeferred() {
 			c.report(checkCleanup, u, p.pos, p.call.End(),
-				fmt.Sprintf("deferred before the UnlockOSThread of line %d, %s runs after it, perhaps on another thread: defer the unlock first", c.line(q.pos), p.what),
+				fmt.Sprintf("deferred before the UnlockOSThread of line %d, %s runs after it, possibly on another thread: "+
+					"defer the unlock first", c.line(q.pos), p.what),
 				related(q.pos, "runs before"))
 			return
 		}
 	}
 	if p.before.surelyUnlocked() && !c.locksLater(u, p.pos) {
-		if from, is := c.entered(u, map[*unit]bool{}); is {
+		if origin := c.entered(u, map[*unit]bool{}); origin != nil {
 			c.report(checkUnlocked, u, p.pos, p.call.End(),
-				p.what+" changes the thread it runs on, and nothing has locked the goroutine to it", related(from.pos(), "entered here, not locked"))
+				p.what+changesUnlocked, related(origin.pos(), "entered here, not locked"))
 		}
 	}
 }
 
-// entered finds a function through which control is seen to come to the start of the unit with the goroutine not locked. What
-// only unseen callers reach is not found: they may have locked.
-func (c *checker) entered(u *unit, seen map[*unit]bool) (from *unit, is bool) {
+// entered returns a function of the package from which control reaches the start of the unit with
+// the goroutine not locked. It returns nil if only callers outside the package reach the unit: they
+// may have locked.
+func (c *checker) entered(u *unit, seen map[*unit]bool) *unit {
 	if seen[u] {
-		return nil, false
+		return nil
 	}
 	seen[u] = true
 	switch {
 	case u.entry == started || c.handlerKind(u) != "" || c.isTest(u):
-		return u, true
+		return u
 	case u.isInit(): // the main goroutine, which the runtime locks to the main thread until main
-		return nil, false
+		return nil
 	case u.inMain():
-		return u, !c.initLocks
+		if c.initLocks {
+			return nil
+		}
+		return u
 	case u.entry == inline:
 		return c.enteredAt(u.parent, u.use.Pos(), seen)
 	case u.entry == deferred:
-		if u.parent == nil || u.parent.flow.has(locking) { // in which order, checkDeferredSetting looks at
-			return nil, false
+		if u.parent == nil || u.parent.flow.has(locking) { // checkDeferredSetting checks the order
+			return nil
 		}
 		return c.entered(u.parent, seen)
 	case u.entry == handed:
-		return nil, false
+		return nil
 	}
 	for _, use := range u.uses {
 		if use.asGo {
-			return u, true
+			return u
 		}
 		if use.deferred && use.by.flow.has(locking) {
 			continue
 		}
-		if from, is := c.enteredAt(use.by, use.call.Pos(), seen); is {
-			return from, true
+		if origin := c.enteredAt(use.by, use.call.Pos(), seen); origin != nil {
+			return origin
 		}
 	}
-	return nil, false
+	return nil
 }
 
-// enteredAt is entered for a call that lies within u.
-func (c *checker) enteredAt(u *unit, pos token.Pos, seen map[*unit]bool) (from *unit, is bool) {
+// enteredAt is entered for a call at pos in u.
+func (c *checker) enteredAt(u *unit, pos token.Pos, seen map[*unit]bool) *unit {
 	if u == nil {
-		return nil, false
+		return nil
 	}
 	for _, p := range u.flow.points {
 		if p.pos == pos && p.kind == calling && !p.before.surelyUnlocked() {
-			return nil, false
+			return nil
 		}
 	}
-	if len(u.flow.sites) > 0 && !c.isCallPoint(u, pos) { // where in u is not known
-		return nil, false
+	if len(u.flow.sites) > 0 && !c.isCallPoint(u, pos) { // the place in u is not known
+		return nil
 	}
 	return c.entered(u, seen)
 }
@@ -164,7 +174,7 @@ func (c *checker) isCallPoint(u *unit, pos token.Pos) bool {
 	return false
 }
 
-// isTest recognises the functions that package testing runs, each on a goroutine of its own.
+// isTest reports whether package testing runs the unit, on a new goroutine.
 func (c *checker) isTest(u *unit) bool {
 	if u.isLiteral() || u.decl.Recv != nil || u.typ.Params.NumFields() != 1 || !u.test {
 		return false
@@ -178,7 +188,8 @@ func (c *checker) isTest(u *unit) bool {
 	return false
 }
 
-// checkGoing looks for a goroutine that needs the namespaces its parent has entered. It runs on another thread.
+// checkGoing reports a goroutine that needs the namespaces that its parent has entered. It runs on
+// another thread.
 func (c *checker) checkGoing(u *unit, p point) {
 	if p.before.surelyUnlocked() || p.callee == nil || len(p.callee.flow.sites) > 0 || c.effects[p.callee] == locks {
 		return
@@ -193,7 +204,7 @@ func (c *checker) checkGoing(u *unit, p point) {
 		return
 	}
 	var needs *ast.CallExpr
-	c.inspectOwn(p.callee.body, func(n ast.Node) bool {
+	c.inspectBody(p.callee.body, func(n ast.Node) bool {
 		if call, ok := n.(*ast.CallExpr); ok && needs == nil && c.dependsOnNamespace(call) {
 			needs = call
 		}
@@ -201,7 +212,8 @@ func (c *checker) checkGoing(u *unit, p point) {
 	})
 	if needs != nil {
 		c.report(checkGoroutine, u, p.pos, p.call.Fun.Pos(),
-			fmt.Sprintf("this goroutine runs on another thread than the one that %s changed: what line %d does happens outside", changed, c.line(needs.Pos())),
+			fmt.Sprintf("this goroutine does not run on the thread that %s changed: line %d runs in other namespaces",
+				changed, c.line(needs.Pos())),
 			related(needs.Pos(), "depends on the thread's namespaces"))
 	}
 }

@@ -6,30 +6,30 @@ import (
 	"go/types"
 )
 
-// unit is one function body: of a declaration, or of a literal.
+// unit is one function body, of a declaration or of a literal.
 type unit struct {
 	body   *ast.BlockStmt
 	typ    *ast.FuncType
-	decl   *ast.FuncDecl // the declaration it is or lies in; nil for a literal outside any
+	decl   *ast.FuncDecl // the declaration that it is or that contains it; nil for a literal outside any
 	obj    *types.Func   // nil for a literal
-	parent *unit         // of a literal: the function around it, if there is one
-	entry  entry         // how control comes in
-	use    ast.Node      // of a literal: the go or defer statement or call that does so
+	parent *unit         // of a literal: the enclosing function, or nil
+	entry  entry         // how control enters it
+	use    ast.Node      // of a literal: the go or defer statement or the call that enters it
 	file   *file
-	test   bool  // it is in a test file, or is given what a test is given: a helper
-	uses   []use // calls of it that are seen in the package
+	test   bool  // it is in a test file, or has a parameter of package testing
+	uses   []use // its calls in the package
 	flow   flow
 }
 
 type entry int
 
 const (
-	declared entry = iota // by calls, seen or unseen
+	declared entry = iota // by calls, in the package or outside
 	started               // as a goroutine's function
 	deferred              // by the defer statement of its parent
-	inline                // where it stands: func() { … }()
-	named                 // by calls of the local variable that holds it, all of them seen
-	handed                // by whoever got it
+	inline                // in place: func() { … }()
+	named                 // by calls of the local variable that holds it, all of them in the package
+	handed                // by an unknown caller that received it
 )
 
 // use is a call, or a go statement, of a unit.
@@ -40,10 +40,10 @@ type use struct {
 	deferred bool
 }
 
-// isLiteral tells a function literal from a declaration.
+// isLiteral reports whether the unit is a function literal.
 func (u *unit) isLiteral() bool { return u.obj == nil }
 
-// name is how a message calls the function.
+// name returns the name of the function in messages.
 func (u *unit) name() string {
 	switch {
 	case u.isLiteral() && u.decl != nil:
@@ -54,7 +54,7 @@ func (u *unit) name() string {
 	return u.obj.Name()
 }
 
-// pos is where messages about the unit as a whole point to.
+// pos returns the place of messages about the unit as a whole.
 func (u *unit) pos() token.Pos {
 	if u.isLiteral() {
 		return u.typ.Pos()
@@ -62,8 +62,8 @@ func (u *unit) pos() token.Pos {
 	return u.decl.Name.Pos()
 }
 
-// inMain says whether the unit is run by the main goroutine as one of the functions that the specification lets lock for good
-// (E-2, E-3): main, init, TestMain.
+// inMain reports whether the unit is one of the functions of the main goroutine that may lock for
+// good (E-2, E-3): main, init, TestMain.
 func (u *unit) inMain() bool { return u.isMain() || u.isInit() || u.isFunc("TestMain") }
 
 func (u *unit) isMain() bool { return u.isFunc("main") && u.obj.Pkg().Name() == "main" }
@@ -73,7 +73,7 @@ func (u *unit) isFunc(name string) bool {
 	return !u.isLiteral() && u.decl.Recv == nil && u.decl.Name.Name == name
 }
 
-// isExported says whether other packages can call it by its name.
+// isExported reports whether other packages can call the unit by its name.
 func (u *unit) isExported() bool {
 	if u.isLiteral() || !u.obj.Exported() || u.obj.Pkg().Name() == "main" {
 		return false
@@ -82,7 +82,7 @@ func (u *unit) isExported() bool {
 	return receiver == nil || receiver.Exported()
 }
 
-// receiverName is the named type that a method belongs to; nil for functions.
+// receiverName returns the named type of a method, or nil for functions.
 func receiverName(f *types.Func) *types.TypeName {
 	recv := f.Signature().Recv()
 	if recv == nil {
@@ -98,7 +98,7 @@ func receiverName(f *types.Func) *types.TypeName {
 	return nil
 }
 
-// collect finds the units of a package, and what its function variables hold.
+// collect finds the units of a package and the functions that its variables hold.
 func (c *checker) collect() {
 	for _, f := range c.files {
 		var stack []*unit
@@ -160,7 +160,7 @@ func (c *checker) declaration(f *file, d *ast.FuncDecl) *unit {
 	return u
 }
 
-// takesTest says whether a parameter is of a type of package testing.
+// takesTest reports whether a parameter has a type of package testing.
 func (c *checker) takesTest(t *ast.FuncType) bool {
 	for _, field := range t.Params.List {
 		p := c.pass.TypesInfo.TypeOf(field.Type)
@@ -174,7 +174,8 @@ func (c *checker) takesTest(t *ast.FuncType) bool {
 	return false
 }
 
-// literal files a function literal under the way it is entered, which path, from the file down to its parent node, tells.
+// literal records a function literal and how it is entered. path holds the nodes from the file down
+// to its parent.
 func (c *checker) literal(f *file, lit *ast.FuncLit, parent *unit, path []ast.Node) *unit {
 	u := &unit{body: lit.Body, typ: lit.Type, parent: parent, file: f, entry: handed, test: f.test}
 	if parent != nil {
@@ -191,7 +192,7 @@ func (c *checker) literal(f *file, lit *ast.FuncLit, parent *unit, path []ast.No
 	case ok && ast.Unparen(call.Fun) == lit:
 		u.entry, u.use = inline, call
 		if i > 0 {
-			u.enteredBy(path[i-1])
+			u.refineEntry(path[i-1])
 		}
 	case ok && startsArgument(c.pass.TypesInfo, call):
 		u.entry, u.use = started, call
@@ -201,8 +202,9 @@ func (c *checker) literal(f *file, lit *ast.FuncLit, parent *unit, path []ast.No
 	return u
 }
 
-// enteredBy corrects an inline literal's entry where its call belongs to a go or defer statement.
-func (u *unit) enteredBy(n ast.Node) {
+// refineEntry corrects the entry of an inline literal whose call belongs to a go or defer
+// statement.
+func (u *unit) refineEntry(n ast.Node) {
 	switch n := n.(type) {
 	case *ast.GoStmt:
 		u.entry, u.use = started, n
@@ -213,8 +215,8 @@ func (u *unit) enteredBy(n ast.Node) {
 
 func isParen(n ast.Node) bool { _, ok := n.(*ast.ParenExpr); return ok }
 
-// assignments notes what a variable of function type holds. A variable that is given more than one function holds none
-// that is known.
+// assignments records the functions that variables hold. A variable that is assigned more than one
+// function counts as unknown.
 func (c *checker) assignments(lhs, rhs []ast.Expr) {
 	if len(lhs) != len(rhs) {
 		return
@@ -243,11 +245,12 @@ func (c *checker) assignments(lhs, rhs []ast.Expr) {
 	}
 }
 
-// link finds the calls of each unit, and which units are used in other ways than by being called.
+// link finds the calls of each unit, and the literals that are only called by the variable that
+// holds them.
 func (c *checker) link() {
-	callees := map[*ast.Ident]bool{} // names that stand where a function is called
+	callees := map[*ast.Ident]bool{} // names in the place of a called function
 	for _, u := range c.units {
-		c.inspectOwn(u.body, func(n ast.Node) bool {
+		c.inspectBody(u.body, func(n ast.Node) bool {
 			call, ok := n.(*ast.CallExpr)
 			if !ok {
 				return true
@@ -255,7 +258,8 @@ func (c *checker) link() {
 			if id := calledName(call); id != nil {
 				callees[id] = true
 			}
-			if callee := c.calleeUnit(call); callee != nil && !(callee.isLiteral() && callee.entry != named && callee.entry != handed) {
+			callee := c.calleeUnit(call)
+			if callee != nil && !(callee.isLiteral() && callee.entry != named && callee.entry != handed) {
 				asGo, isDefer := c.goCalls[call], c.deferCalls[call]
 				callee.uses = append(callee.uses, use{by: u, call: call, asGo: asGo, deferred: isDefer})
 			}
@@ -281,7 +285,7 @@ func (c *checker) link() {
 	}
 }
 
-// calledName is the last name of what a call calls: f, or m in x.m.
+// calledName returns the last name of a called function: f, or m in x.m.
 func calledName(call *ast.CallExpr) *ast.Ident {
 	switch fun := ast.Unparen(call.Fun).(type) {
 	case *ast.Ident:
@@ -296,8 +300,8 @@ func calledName(call *ast.CallExpr) *ast.Ident {
 	return nil
 }
 
-// inspectOwn is ast.Inspect without the function literals inside, which are units of their own.
-func (c *checker) inspectOwn(n ast.Node, visit func(ast.Node) bool) {
+// inspectBody is ast.Inspect without the function literals inside, which are separate units.
+func (c *checker) inspectBody(n ast.Node, visit func(ast.Node) bool) {
 	ast.Inspect(n, func(m ast.Node) bool {
 		if m == nil {
 			return false

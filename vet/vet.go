@@ -1,9 +1,11 @@
-// Package vet holds Analyzer, which reads Go source for what a program that pins goroutines to threads gets wrong: locks that nobody
-// explains or releases, state of a thread that is set up on another one, pins that every request pays for. It is the part of the
-// specification's checklists that a look at the source can decide; what a pin costs, only a running program can tell.
+// Package vet holds Analyzer, which checks Go source for misuse of runtime.LockOSThread: locks
+// without a reason or a release, thread state that is set on another thread, handlers that pin a
+// thread for every request. It decides the part of the specification's checklists that needs only
+// the source. The cost of a pin has to be measured in the running program.
 //
-// The package stands outside internal because linters import analyzers: golangci-lint's plugins, and drivers of one's own.
-// Analyzer needs types, no facts and no other analyzer, so the packages that the code imports need not be read.
+// The package is outside internal because linters import analyzers: plugins of golangci-lint, and
+// other drivers. It imports golang.org/x/tools alone. Analyzer needs types but no facts and no
+// other analyzer, so drivers need not read the source of imported packages.
 package vet
 
 import (
@@ -13,10 +15,10 @@ import (
 	"golang.org/x/tools/go/analysis"
 )
 
-// Analyzer reports a Check's name as the category of each diagnostic.
+// Analyzer is the analyzer with all checks. The category of a diagnostic is the name of its Check.
 var Analyzer = New()
 
-// New makes an analyzer with flags of its own. Analyzer is one.
+// New returns an analyzer like Analyzer, with separate flags.
 func New() *analysis.Analyzer {
 	var skip names
 	a := &analysis.Analyzer{
@@ -27,7 +29,7 @@ func New() *analysis.Analyzer {
 			return nil, check(pass, skip)
 		},
 	}
-	a.Flags.Var(&skip, "skip", "comma-separated names of `checks` to leave out")
+	a.Flags.Var(&skip, "skip", "comma-separated names of `checks` to skip")
 	return a
 }
 
@@ -37,11 +39,11 @@ func doc() string {
 	for _, c := range Checks {
 		fmt.Fprintf(&b, "\t%-10s %s (%s)\n", c.Name, c.Summary, c.Statement)
 	}
-	b.WriteString("\nA comment //pinwatch:ignore REASON, on the line or above it or in a function's doc, silences them.")
+	b.WriteString("\nA comment //pinwatch:ignore REASON on the line, above it, or in the function's doc suppresses them.")
 	return b.String()
 }
 
-// names is a flag: a set of checks.
+// names is a flag that holds names of checks.
 type names []string
 
 func (n *names) String() string { return strings.Join(*n, ",") }
@@ -49,7 +51,7 @@ func (n *names) String() string { return strings.Join(*n, ",") }
 func (n *names) Set(value string) error {
 	for _, name := range strings.Split(value, ",") {
 		if _, ok := checkNamed(name); !ok {
-			return fmt.Errorf("no check %q; there are %s", name, strings.Join(CheckNames(), ", "))
+			return fmt.Errorf("no check %q; the checks are %s", name, strings.Join(CheckNames(), ", "))
 		}
 		*n = append(*n, name)
 	}

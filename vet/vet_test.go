@@ -1,7 +1,7 @@
 package vet_test
 
 import (
-	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -9,13 +9,19 @@ import (
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/analysis/analysistest"
 
-	"github.com/pinwatch/pinwatch/internal/testenv"
 	"github.com/pinwatch/pinwatch/vet"
 )
 
-func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
+// needGo skips a test where the go command, which loads packages of source, is not installed.
+func needGo(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip(err)
+	}
+}
 
-// named makes an analyzer put each diagnostic's check before its message, so that the expectations in testdata can ask for it.
+// named makes an analyzer put the name of its check before each message, for the expectations in
+// testdata.
 func named(a *analysis.Analyzer) *analysis.Analyzer {
 	inner := a.Run
 	a.Run = func(pass *analysis.Pass) (any, error) {
@@ -29,13 +35,15 @@ func named(a *analysis.Analyzer) *analysis.Analyzer {
 	return a
 }
 
-// Every package of testdata but the stand-ins for other modules; each has what is to be reported beside what is not.
-// A comment on a lock's line explains the lock: where it must not, the expectation hides in a directive.
+// TestDiagnostics runs on every package of testdata except the stand-ins for other modules. Each
+// package has code that must be reported and code that must not. A comment on the line of a lock
+// explains the lock. Where it must not, the expectation follows a directive.
 func TestDiagnostics(t *testing.T) {
-	testenv.Require(t, testenv.GoCommand)
+	needGo(t)
 	results := analysistest.Run(t, analysistest.TestData(), named(vet.New()),
-		"caller", "cleanup", "comment", "deferred", "dotted", "elsewhere", "exported", "generated", "goroutine", "handler", "ignore",
-		"intest", "loop", "mainlock", "names", "nested", "paths", "setup", "unbalanced", "unlock", "unlocked")
+		"caller", "cleanup", "comment", "deferred", "dotted", "elsewhere", "exported", "generated", "goroutine",
+		"handler", "ignore", "intest", "loop", "mainlock", "names", "nested", "paths", "setup", "unbalanced",
+		"unlock", "unlocked")
 	seen := map[string]bool{}
 	for _, r := range results {
 		for _, d := range r.Diagnostics {
@@ -44,18 +52,18 @@ func TestDiagnostics(t *testing.T) {
 	}
 	for _, name := range vet.CheckNames() {
 		if !seen[name] {
-			t.Errorf("nothing in testdata makes the check %q report", name)
+			t.Errorf("testdata has no report of the check %q", name)
 		}
 	}
 }
 
 func TestFixes(t *testing.T) {
-	testenv.Require(t, testenv.GoCommand)
+	needGo(t)
 	analysistest.RunWithSuggestedFixes(t, analysistest.TestData(), named(vet.New()), "unlock")
 }
 
 func TestSkip(t *testing.T) {
-	testenv.Require(t, testenv.GoCommand)
+	needGo(t)
 	a := vet.New()
 	if err := a.Flags.Set("skip", "comment,unlock"); err != nil {
 		t.Fatal(err)
@@ -70,22 +78,50 @@ func TestSkip(t *testing.T) {
 	}
 }
 
-// silent keeps analysistest from failing the test over expectations that are not met.
+// silent ignores the errors that analysistest reports for unmet expectations.
 type silent struct{ *testing.T }
 
 func (silent) Errorf(string, ...any) {}
 
-// A check's name is a flag's word and a category; its statement is what pinwatch explain takes.
+// TestChecks: names are unique, and pinwatch explain takes the statements.
 func TestChecks(t *testing.T) {
 	if names := vet.CheckNames(); len(slices.Compact(slices.Sorted(slices.Values(names)))) != len(names) {
-		t.Errorf("two checks have one name: %v", names)
+		t.Errorf("two checks have the same name: %v", names)
 	}
 	for _, c := range vet.Checks {
 		if !strings.Contains("CRGE", c.Statement[:1]) || c.Statement[1] != '-' {
-			t.Errorf("%s: %q is no statement", c.Name, c.Statement)
+			t.Errorf("%s: %q is not a statement", c.Name, c.Statement)
 		}
 		if !strings.Contains(vet.Analyzer.Doc, c.Name) {
-			t.Errorf("%s is not in the doc", c.Name)
+			t.Errorf("%s is missing in the doc", c.Name)
 		}
+	}
+}
+
+// TestDependencies: linters import vet and vet/golangci, so these must not bring in what the rest
+// of pinwatch needs. go mod tidy in the linter's module also follows the imports of their tests.
+func TestDependencies(t *testing.T) {
+	needGo(t)
+	cmd := exec.Command("go", "list", "-deps", "-test", "-f", "{{with .Module}}{{.Path}} {{$.ImportPath}}{{end}}", "./...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(out)) {
+		module, pkg, _ := strings.Cut(strings.TrimSpace(line), " ")
+		seen[module] = true
+		switch module {
+		case "github.com/pinwatch/pinwatch":
+			if !strings.HasPrefix(pkg, "github.com/pinwatch/pinwatch/vet") {
+				t.Errorf("vet depends on %s", pkg)
+			}
+		case "golang.org/x/tools", "golang.org/x/mod", "golang.org/x/sync", "github.com/golangci/plugin-module-register":
+		default:
+			t.Errorf("vet depends on %s of module %s", pkg, module)
+		}
+	}
+	if !seen["golang.org/x/tools"] {
+		t.Errorf("go list found no dependency in %q", out)
 	}
 }

@@ -18,7 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/pinwatch/pinwatch/internal/goruntime"
+	"github.com/pinwatch/pinwatch/internal/goruntime/offsets"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
@@ -184,17 +184,17 @@ func TestLocksOfUnknownRelease(t *testing.T) {
 		t.Errorf("target %+v, counts %+v", r.Target, r.Counts)
 	}
 
-	builtin, err := goruntime.BuiltinTable()
+	builtin, err := offsets.Builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
-	release, ok := goruntime.ParseRelease(runtime.Version())
-	offsets := builtin.Find(release, runtime.GOARCH)
-	if !ok || offsets == nil {
+	release, ok := offsets.ParseRelease(runtime.Version())
+	found := builtin.Find(release, runtime.GOARCH)
+	if !ok || found == nil {
 		t.Fatalf("no offsets of %s", runtime.Version())
 	}
 	table := filepath.Join(t.TempDir(), "offsets")
-	text := goruntime.Table{{From: goruntime.Release{Minor: 99}, Arch: runtime.GOARCH, Offsets: *offsets}}.Text()
+	text := offsets.Table{{From: offsets.Release{Minor: 99}, Arch: runtime.GOARCH, Offsets: *found}}.Text()
 	if err := os.WriteFile(table, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

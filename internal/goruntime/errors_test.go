@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/internal/goruntime/internal/testprog"
 )
 
 func TestReadNotGo(t *testing.T) {
@@ -19,16 +21,16 @@ func TestReadNotGo(t *testing.T) {
 	if err := os.WriteFile(script, []byte("#!/bin/sh\necho started\nread line\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	forged := copyFile(t, goBuild(t, goroots(t)[0], "-s -w"), func(f *os.File) {
-		overwrite(t, f, ".go.buildinfo", 33, []byte("\x1b[31mx")) // the version, behind the header and its length
+	forged := testprog.Copy(t, goBuild(t, testprog.Goroots(t)[0], "-s -w"), func(f *os.File) {
+		testprog.Overwrite(t, f, ".go.buildinfo", 33, []byte("\x1b[31mx")) // the version, after the header and its length
 	})
 	for name, tt := range map[string]struct{ exe, reason string }{
 		"C program": {host, "neither the executable nor a library of it has Go build info"},
 		"script":    {script, "neither the executable nor a library of it has Go build info"},
-		"forged":    {forged, `its build info gives "\x1b[31mx`},
+		"forged":    {forged, `its build info has "\x1b[31mx`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			proc, lines := start(t, tt.exe)
+			proc, lines := testprog.Start(t, tt.exe)
 			if !lines.Scan() {
 				t.Fatal("nothing from the program")
 			}
@@ -45,7 +47,7 @@ func TestReadGone(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	// WNOWAIT: it has ended, and stays a zombie.
+	// WNOWAIT: it has ended and stays a zombie.
 	if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +76,8 @@ func TestReadGone(t *testing.T) {
 	}
 }
 
-// asUser runs f on a thread with the user id nobody and, of all capabilities, the given ones; the thread ends with it.
+// asUser runs f on a thread with the user id nobody and, of all capabilities, the given ones; the
+// thread ends with it.
 func asUser(t *testing.T, caps uint32, f func()) {
 	t.Helper()
 	const nobody = 65534
@@ -82,7 +85,8 @@ func asUser(t *testing.T, caps uint32, f func()) {
 	go func() {
 		defer close(done)
 		runtime.LockOSThread()
-		// The raw call changes this thread alone; the real user id stays, and with it the permitted capabilities.
+		// The raw call changes this thread alone; the real user id stays, and with it the permitted
+		// capabilities.
 		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, ^uintptr(0), nobody, ^uintptr(0)); errno != 0 {
 			t.Error(errno)
 			return
@@ -104,11 +108,11 @@ func asUser(t *testing.T, caps uint32, f func()) {
 }
 
 func TestReadPermission(t *testing.T) {
-	if os.Geteuid() != 0 { // then the first process is somebody else's
+	if os.Geteuid() != 0 { // process 1 belongs to another user
 		checkPermission(t, 1, "CAP_SYS_PTRACE", "exe")
 		return
 	}
-	exe := goBuild(t, goroots(t)[0], "")
+	exe := goBuild(t, testprog.Goroots(t)[0], "")
 	if err := os.Chmod(exe, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -117,15 +121,16 @@ func TestReadPermission(t *testing.T) {
 	asUser(t, 0, func() { checkPermission(t, proc.Pid, "CAP_SYS_PTRACE", "exe") })
 	asUser(t, ptrace, func() { checkPermission(t, proc.Pid, "CAP_DAC_READ_SEARCH", "exe") })
 
-	// The file may be read by all, memory and auxv by the owner only: all is known but what they would tell.
+	// Everyone may read the file, only the owner memory and auxv: the fields from these are unknown.
 	if err := os.Chmod(exe, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	asUser(t, ptrace, func() { checkPartial(t, proc.Pid, want, "GOMAXPROCS") })
-	pie, wantPIE := startAccount(t, goBuild(t, goroots(t)[0], "", "-buildmode=pie"))
+	pie, wantPIE := startAccount(t, goBuild(t, testprog.Goroots(t)[0], "", "-buildmode=pie"))
 	wantPIE.AsyncPreempt = 0
 	asUser(t, ptrace, func() {
-		checkPartial(t, pie.Pid, wantPIE, "LoadBias", "AsyncPreempt", "GOMAXPROCS", "LockOSThread", "Sysmon", "TemplateThread", "AllM", "M0", "TextStart", "TextEnd")
+		checkPartial(t, pie.Pid, wantPIE, "LoadBias", "AsyncPreempt", "GOMAXPROCS", "LockOSThread", "Sysmon",
+			"TemplateThread", "AllM", "M0", "TextStart", "TextEnd")
 	})
 	asUser(t, ptrace|1<<unix.CAP_DAC_READ_SEARCH, func() {
 		if info, err := Read(proc.Pid); err != nil || info.AsyncPreempt != want.AsyncPreempt || len(info.Unknown) != 0 {
@@ -134,7 +139,8 @@ func TestReadPermission(t *testing.T) {
 	})
 }
 
-// checkPartial reads a process whose memory is refused, and expects the fields unknown for that reason and no others.
+// checkPartial reads a process whose memory is refused, and expects the fields unknown for that
+// reason and no others.
 func checkPartial(t *testing.T, pid int, want account, fields ...string) {
 	t.Helper()
 	info, err := Read(pid)
@@ -142,7 +148,8 @@ func checkPartial(t *testing.T, pid int, want account, fields ...string) {
 		t.Error(err)
 		return
 	}
-	if info.GoVersion != want.Version || info.AsyncPreempt != want.AsyncPreempt || info.GOMAXPROCS != 0 || info.Stripped || len(info.Unknown) != len(fields) {
+	if info.GoVersion != want.Version || info.AsyncPreempt != want.AsyncPreempt || info.GOMAXPROCS != 0 ||
+		info.Stripped || len(info.Unknown) != len(fields) {
 		t.Errorf("got %+v", *info)
 	}
 	for _, field := range fields {
@@ -157,7 +164,8 @@ func checkPermission(t *testing.T, pid int, capability, name string) {
 	t.Helper()
 	_, err := Read(pid)
 	var perm *PermissionError
-	if !errors.Is(err, fs.ErrPermission) || !errors.As(err, &perm) || perm.Capability != capability || filepath.Base(perm.Path) != name {
+	if !errors.Is(err, fs.ErrPermission) || !errors.As(err, &perm) || perm.Capability != capability ||
+		filepath.Base(perm.Path) != name {
 		t.Errorf("Read = %v, want %s for %s", err, capability, name)
 	}
 }

@@ -1,8 +1,15 @@
-// Package goruntime reads a process's Go runtime from outside: which release built it and how, where its functions are,
-// what its memory says. It reads /proc/PID/exe, auxv, maps and mem, never writes and never stops the process.
+// Package goruntime reads the Go runtime of a process from outside: its release and build, the
+// addresses of its functions, its Ms and their locks. It reads /proc/PID/exe, auxv, maps and mem.
+// It never writes and never stops the process.
 //
-// The target is not trusted. Headers are bounded, tables are read through small windows with a budget, every offset is
-// checked, and what cannot be known is left zero with a reason in Info.Unknown: nothing is guessed.
+// The live side is here: a process held open, and its memory. Below it are packages that need no
+// process, only a file: internal/objfile (ELF, symbols, build info), internal/pclntab (names of
+// code), internal/gslot (the place of g) and offsets (the fields of the runtime's structs, by
+// release).
+//
+// The target is not trusted. Headers are bounded, tables are read in small pieces with a budget,
+// and every offset is checked. A field that cannot be read stays zero, with a reason in
+// Info.Unknown: nothing is guessed.
 package goruntime
 
 import (
@@ -12,20 +19,24 @@ import (
 	"fmt"
 	"runtime/debug"
 	"syscall"
+
+	"github.com/pinwatch/pinwatch/internal/goruntime/internal/gslot"
+	"github.com/pinwatch/pinwatch/internal/goruntime/internal/objfile"
 )
 
-// Info is what is known about the Go program in a process. Fields that could not be read are zero, and Unknown says why.
+// Info describes the Go program in a process. Fields that could not be read are zero, with a reason
+// in Unknown.
 type Info struct {
 	Exe     string // path of the executable, in the mount namespace of the process
-	Deleted bool   // the file of that name is gone or another one; Exe has no " (deleted)" at its end
-	Module  string // the file with the Go runtime: Exe, or the c-shared library a C program has loaded
+	Deleted bool   // the file is gone, or the path has another one; Exe has no " (deleted)" at its end
+	Module  string // the file with the Go runtime: Exe, or the c-shared library that a C program has loaded
 
 	GoVersion string // as in runtime.Version: "go1.26.8"
-	Path      string // path of the main package; "" when the build info does not tell
+	Path      string // path of the main package; "" if the build info has none
 	Arch      string // "amd64" or "arm64"
 	BuildMode string // as in go build -buildmode: "exe", "pie", "c-shared"; "" before Go 1.18
 
-	CGO      bool // runtime/cgo is linked in: threads are made by pthread_create. CGO_ENABLED=1 alone does not make it so
+	CGO      bool // runtime/cgo is linked in: pthread_create makes the threads. CGO_ENABLED=1 alone does not link it
 	Race     bool // built with -race
 	PIE      bool // Module is position independent
 	Static   bool // Module names no dynamic loader
@@ -33,28 +44,32 @@ type Info struct {
 
 	GOMAXPROCS   int    // at the time of Read, from runtime.gomaxprocs in memory
 	LoadBias     uint64 // run-time minus link-time addresses of Module; 0 is right for programs that are not PIE
-	AsyncPreempt uint64 // run-time address of runtime.asyncPreempt, what a preempted goroutine resumes at
+	AsyncPreempt uint64 // run-time address of runtime.asyncPreempt, where a preempted goroutine resumes
 
-	Offsets     *Offsets // nil when they are not known
-	OffsetsFrom string   // "dwarf", "table", "file" (the user's), "none"
-	// OffsetsProved says that the offsets are those of this very release: its own DWARF or that of a toolchain says so. Else what is read
-	// with them is believed only where it could not be so by chance.
+	Offsets     *Offsets // nil if they are not known
+	OffsetsFrom string   // OffsetsDWARF, OffsetsTable, OffsetsFile or OffsetsNone
+	// OffsetsProved: the offsets come from DWARF of this release, the program's or a toolchain's. Else
+	// the fields read with them are accepted only where they confirm each other.
 	OffsetsProved bool
-	GSlot         *GSlot // nil when it is not known
+	GSlot         *GSlot // nil if it is not known
 
 	// Run-time addresses; 0 = not known.
 	LockOSThread       uint64 // the function runtime.LockOSThread
 	Sysmon             uint64 // runtime.sysmon
 	TemplateThread     uint64 // runtime.templateThread
-	AllM               uint64 // the variable runtime.allm; only programs with .symtab tell
-	M0                 uint64 // the variable runtime.m0; the same
+	AllM               uint64 // the variable runtime.allm; only .symtab has it
+	M0                 uint64 // the variable runtime.m0; only .symtab has it
 	TextStart, TextEnd uint64 // the Go code: runtime.text to runtime.etext
 
-	// SignalMasks are the runtime's own that block SIGURG: variables that never change. Only programs with .symtab tell.
+	// SignalMasks are the runtime's masks that block SIGURG: variables that never change. Only .symtab
+	// has them.
 	SignalMasks []SignalMask
 
-	Unknown map[string]error // by field name of Info: why it is zero though the program may have a value
+	Unknown map[string]error // by field name of Info: the reason why the field could not be read
 }
+
+// GSlot is the place where a thread keeps the pointer to the g that runs on it.
+type GSlot = gslot.Slot
 
 // SignalMask is a set of signals in the program's memory.
 type SignalMask struct {
@@ -62,24 +77,24 @@ type SignalMask struct {
 	Set  uint64 // bit n-1 = signal n
 }
 
-// describe fills in what the Go object tells.
+// describe fills in Info from the Go object.
 func (r *Runtime) describe(o Options) error {
 	info, img := &r.Info, r.obj.img
-	switch img.machine {
+	switch img.Machine {
 	case elf.EM_X86_64:
 		info.Arch = "amd64"
 	case elf.EM_AARCH64:
 		info.Arch = "arm64"
 	default:
-		return notGo("its architecture %s is not supported", img.machine)
+		return objfile.NotGo("its architecture %s is not supported", img.Machine)
 	}
-	info.PIE, info.Static, info.Stripped = img.typ == elf.ET_DYN, !img.has(elf.PT_INTERP), img.symtab() == nil
+	info.PIE, info.Static, info.Stripped = img.Type == elf.ET_DYN, !img.HasSegment(elf.PT_INTERP), img.Symtab() == nil
 
-	s := fileSpace(img)
+	s := img.Space()
 	if mem, err := r.space(); err == nil && info.PIE {
 		s = mem
 	}
-	version, build, err := readBuildInfo(img, s)
+	version, build, err := objfile.ReadBuildInfo(img, s)
 	if err != nil {
 		return err
 	}
@@ -87,15 +102,15 @@ func (r *Runtime) describe(o Options) error {
 
 	addrs, err := lookUp(img, s)
 	if err != nil {
-		info.unknown(errors.Join(err, r.memErr), "CGO", "Race", "AsyncPreempt", "GSlot", "LockOSThread", "Sysmon", "TemplateThread",
-			"AllM", "M0", "TextStart", "TextEnd")
+		info.unknown(errors.Join(err, r.memErr), "CGO", "Race", "AsyncPreempt", "GSlot", "LockOSThread", "Sysmon",
+			"TemplateThread", "AllM", "M0", "TextStart", "TextEnd")
 	}
 	_, info.CGO = addrs[fnCrosscall2]
 	_, info.Race = addrs[fnRacecall]
 	if setting(build, "-race") == "true" {
 		info.Race = true
 	}
-	if info.Race || len(build.Settings) > 0 { // settings that do not name -race say as much as those that do
+	if info.Race || len(build.Settings) > 0 { // settings without -race mean a build without it
 		delete(info.Unknown, "Race")
 	}
 	if err == nil {
@@ -111,22 +126,23 @@ func (r *Runtime) describe(o Options) error {
 	return r.readOffsets(o)
 }
 
-// place fills in the run-time addresses of functions and variables that stand at the link-time addresses addrs.
+// place fills in the run-time addresses of functions and variables. addrs holds their link-time
+// addresses.
 func (r *Runtime) place(addrs map[string]uint64) {
 	info := &r.Info
 	const absentPreempt = "the program has no function " + fnAsyncPreempt + ", which came with Go 1.14"
 	for _, sym := range []struct {
-		to          *uint64
+		target      *uint64
 		field, name string
 		code        bool
-		absent      string // why the program is without it; "" where it is no wonder
+		absent      string // the reason if the program lacks it; "" if programs need not have it
 	}{
 		{&info.AsyncPreempt, "AsyncPreempt", fnAsyncPreempt, true, absentPreempt},
 		{&info.LockOSThread, "LockOSThread", fnLockOSThread, true, ""}, // linked in where it is called
 		{&info.Sysmon, "Sysmon", fnSysmon, true, "the program has no function " + fnSysmon},
 		{&info.TemplateThread, "TemplateThread", fnTemplateThread, true, "the program has no function " + fnTemplateThread},
-		{&info.TextStart, "TextStart", symText, true, "the program does not tell where its code starts"},
-		{&info.TextEnd, "TextEnd", symEtext, false, "the program does not tell where its code ends"},
+		{&info.TextStart, "TextStart", symText, true, "the program has no symbol " + symText},
+		{&info.TextEnd, "TextEnd", symEtext, false, "the program has no symbol " + symEtext},
 		{&info.AllM, "AllM", varAllM, false, "the program has no symbol " + varAllM},
 		{&info.M0, "M0", varM0, false, "the program has no symbol " + varM0},
 	} {
@@ -135,28 +151,28 @@ func (r *Runtime) place(addrs map[string]uint64) {
 		case !ok && sym.absent == "":
 		case !ok:
 			info.unknown(errors.New(sym.absent), sym.field)
-		case sym.code && !r.obj.img.executable(addr):
+		case sym.code && !r.obj.img.Executable(addr):
 			info.unknown(fmt.Errorf("%s at %#x is not in an executable segment", sym.name, addr), sym.field)
-		case r.placed != nil:
-			info.unknown(r.placed, sym.field)
+		case r.biasErr != nil:
+			info.unknown(r.biasErr, sym.field)
 		default:
-			*sym.to = addr + r.obj.bias
+			*sym.target = addr + r.obj.bias
 		}
 	}
 }
 
 // gSlot finds the TLS slot of g.
 func (r *Runtime) gSlot(addrs map[string]uint64) (*GSlot, error) {
-	got := func(addr uint64) (int64, error) {
+	word := func(addr uint64) (int64, error) {
 		s, err := r.space()
 		if err != nil {
 			return 0, err
 		}
-		word, err := s.word(addr)
-		return int64(word), err
+		w, err := s.Word(addr)
+		return int64(w), err
 	}
-	slots := &slotReader{img: r.obj.img, addrs: addrs, code: fileSpace(r.obj.img), got: got, main: r.Module == r.Exe}
-	return slots.find(r.CGO)
+	finder := &gslot.Finder{Image: r.obj.img, Addrs: addrs, GOT: word, Main: r.Module == r.Exe}
+	return finder.Find(r.CGO)
 }
 
 // gomaxprocs reads runtime.gomaxprocs, an int32 at the link-time address addr.
@@ -169,7 +185,7 @@ func (r *Runtime) gomaxprocs(addr uint64) (int, error) {
 		return 0, err
 	}
 	var buf [4]byte
-	if err := s.read(buf[:], addr); err != nil {
+	if err := s.Read(buf[:], addr); err != nil {
 		return 0, err
 	}
 	const limit = 1 << 20 // far above the CPUs of any machine
@@ -180,10 +196,11 @@ func (r *Runtime) gomaxprocs(addr uint64) (int, error) {
 	return int(n), nil
 }
 
-// signalMasks reads the sets at these link-time addresses. A program that has just begun may not have filled in one of them.
+// signalMasks reads the sets at these link-time addresses. A program that has just started may not
+// have set them yet.
 func (r *Runtime) signalMasks(addrs ...uint64) []SignalMask {
 	s, err := r.space()
-	if err != nil || r.placed != nil {
+	if err != nil || r.biasErr != nil {
 		return nil
 	}
 	var masks []SignalMask
@@ -191,7 +208,7 @@ func (r *Runtime) signalMasks(addrs ...uint64) []SignalMask {
 		if addr == 0 {
 			continue
 		}
-		if set, err := s.word(addr); err == nil && set>>(syscall.SIGURG-1)&1 == 1 {
+		if set, err := s.Word(addr); err == nil && set>>(syscall.SIGURG-1)&1 == 1 {
 			masks = append(masks, SignalMask{addr + r.obj.bias, set})
 		}
 	}
@@ -204,7 +221,7 @@ func (info *Info) unknown(err error, fields ...string) {
 	}
 }
 
-// setting returns a build setting, "" when it was not recorded.
+// setting returns a build setting, or "" if it was not recorded.
 func setting(build *debug.BuildInfo, key string) string {
 	for _, s := range build.Settings {
 		if s.Key == key {

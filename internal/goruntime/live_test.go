@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-// checkThread compares what Open found with the memory of the process, at the thread of whose g the program gave account.
+// checkThread compares the result of Open with the memory of the process, for the thread in the
+// program's account.
 func checkThread(t *testing.T, r *Runtime, want account) {
 	t.Helper()
 	if r.Offsets == nil || r.GSlot == nil {
 		t.Fatalf("no offsets (%v) or no place of g (%v)", r.Unknown["Offsets"], r.Unknown["GSlot"])
 	}
-	// The thread has printed its account and is about to enter a system call, in which it then stays.
+	// The thread has printed its account and is about to enter a system call, where it stays.
 	deadline := time.Now().Add(10 * time.Second)
 	for {
 		err := threadAgrees(r, want)
@@ -26,13 +27,13 @@ func checkThread(t *testing.T, r *Runtime, want account) {
 	}
 }
 
-// A reading reads a struct's fields in the memory of a process; it keeps the first error.
-type reading struct {
+// A fieldReader reads fields of structs in the memory of a process. It keeps the first error.
+type fieldReader struct {
 	r   *Runtime
 	err error
 }
 
-func (x *reading) field(base uint64, at, size uint32) uint64 {
+func (x *fieldReader) field(base uint64, at, size uint32) uint64 {
 	var buf [8]byte
 	if _, err := x.r.mem.ReadAt(buf[:size], int64(base)+int64(at)); err != nil && x.err == nil {
 		x.err = err
@@ -41,7 +42,7 @@ func (x *reading) field(base uint64, at, size uint32) uint64 {
 }
 
 func threadAgrees(r *Runtime, want account) error {
-	x, o := &reading{r: r}, r.Offsets
+	x, o := &fieldReader{r: r}, r.Offsets
 	g := want.G
 	if !r.GSlot.Register {
 		if g = x.field(want.ThreadPtr+uint64(r.GSlot.TLS), 0, 8); g != want.G {
@@ -86,8 +87,9 @@ func threadAgrees(r *Runtime, want account) error {
 	return allMsAgree(x, m, want)
 }
 
-// allMsAgree follows the list of all Ms, which must have m, distinct ids, and in the end m0, the first M made.
-func allMsAgree(x *reading, m uint64, want account) error {
+// allMsAgree follows the list of all Ms. It must have m, distinct ids and, as the last, m0, the
+// first M made.
+func allMsAgree(x *fieldReader, m uint64, want account) error {
 	const many = 1000
 	o := x.r.Offsets
 	ids := make(map[uint64]bool)

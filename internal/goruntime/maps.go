@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinwatch/pinwatch/internal/goruntime/internal/objfile"
 	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
@@ -30,7 +31,7 @@ func (p *process) mappings() ([]procfs.Mapping, error) {
 			continue
 		}
 		if len(objects) == maxObjects {
-			return nil, fmt.Errorf("process %d maps more than %d files: %w", p.pid, maxObjects, errLimit)
+			return nil, fmt.Errorf("process %d maps more than %d files: %w", p.pid, maxObjects, objfile.ErrLimit)
 		}
 		seen[m.Inode] = true
 		objects = append(objects, m)
@@ -41,16 +42,17 @@ func (p *process) mappings() ([]procfs.Mapping, error) {
 	return objects, nil
 }
 
-// An object is a file that a process runs code of.
+// An object is a file with code that a process runs.
 type object struct {
 	path string
 	file *os.File
-	img  *image
+	img  *objfile.Image
 	bias uint64 // run-time minus link-time addresses
 }
 
-// goObject returns the one shared object with Go build info that the process has mapped: a c-shared library in a C program,
-// or a program started through the dynamic loader. The error wraps ErrNotGo when there is none, or more than one.
+// goObject returns the one shared object with Go build info that the process has mapped: a c-shared
+// library in a C program, or a program started through the dynamic loader. The error wraps ErrNotGo
+// if there is none or more than one.
 func (p *process) goObject() (*object, error) {
 	mapped, err := p.mappings()
 	if err != nil {
@@ -69,17 +71,19 @@ func (p *process) goObject() (*object, error) {
 		obj.file.Close()
 	}
 	if len(found) == 0 {
-		return nil, notGo("neither the executable nor a library of it has Go build info, which Go writes since 1.13")
+		return nil, objfile.NotGo("neither the executable nor a library of it has Go build info, which Go writes since 1.13")
 	}
-	return nil, notGo("it has loaded %d Go libraries (%s, %s), each with a runtime of its own", len(found), found[0].path, found[1].path)
+	return nil, objfile.NotGo("it has loaded %d Go libraries (%s, %s), each with its runtime",
+		len(found), found[0].path, found[1].path)
 }
 
-// openObject opens the file behind m; nil when it cannot be read or is not Go's: a process maps many files, and those
-// that are no business of ours may be unreadable or replaced.
+// openObject opens the file of m. It returns nil if the file cannot be read or is not Go's: a
+// process maps many files, and others than Go's may be unreadable or replaced.
 func (p *process) openObject(m procfs.Mapping) *object {
-	name := "root" + m.Path // as the process sees it, whatever its mount namespace and root
+	name := "root" + m.Path // in the mount namespace and root of the process
 	var st unix.Stat_t
-	// The inode must be the mapped one; the device may differ between maps and stat (overlayfs, btrfs).
+	// The inode must be the mapped one; the device may differ between maps and stat (overlayfs,
+	// btrfs).
 	if unix.Fstatat(int(p.dir.Fd()), name, &st, 0) != nil || st.Ino != m.Inode || st.Mode&unix.S_IFMT != unix.S_IFREG {
 		name = fmt.Sprintf("map_files/%x-%x", m.Start, m.End) // replaced on disk: needs CAP_CHECKPOINT_RESTORE
 	}
@@ -87,7 +91,7 @@ func (p *process) openObject(m procfs.Mapping) *object {
 	if err != nil {
 		return nil
 	}
-	if img, err := fileImage(file); err == nil && img.section(".go.buildinfo") != nil {
+	if img, err := objfile.ReadFile(file); err == nil && img.Section(".go.buildinfo") != nil {
 		if bias, ok := biasOf(img, m); ok {
 			return &object{path: strings.TrimSuffix(m.Path, " (deleted)"), file: file, img: img, bias: bias}
 		}
@@ -96,25 +100,13 @@ func (p *process) openObject(m procfs.Mapping) *object {
 	return nil
 }
 
-// biasOf returns the load bias of img, of which m is the first executable mapping.
-func biasOf(img *image, m procfs.Mapping) (uint64, bool) {
+// biasOf returns the load bias of img. m is its first executable mapping.
+func biasOf(img *objfile.Image, m procfs.Mapping) (uint64, bool) {
 	const page = 4096 // segments are aligned to it at least
-	for _, s := range img.progs {
+	for _, s := range img.Progs {
 		if elf.ProgType(s.Type) == elf.PT_LOAD && elf.ProgFlag(s.Flags)&elf.PF_X != 0 && s.Off/page == m.Off/page {
 			return m.Start - m.Off%page - (s.Vaddr - s.Off%page), true
 		}
 	}
 	return 0, false
-}
-
-// fileImage reads the headers of a regular file.
-func fileImage(f *os.File) (*image, error) {
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !st.Mode().IsRegular() {
-		return nil, notGo("%s is no regular file", f.Name())
-	}
-	return readImage(f, st.Size())
 }

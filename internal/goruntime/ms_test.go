@@ -4,15 +4,16 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pinwatch/pinwatch/internal/goruntime/internal/testprog"
 )
 
-// A msThread is what a thread of testdata/ms says of itself.
+// A msThread is the state of a thread of testdata/ms, as the program prints it.
 type msThread struct {
 	TID    int32
 	Role   string
@@ -25,7 +26,7 @@ type msThread struct {
 	Gone   bool
 }
 
-// msBuilds are the builds of testdata/ms whose threads are told from outside.
+// msBuilds are the builds of testdata/ms to read.
 var msBuilds = []struct {
 	name string
 	args []string
@@ -38,27 +39,27 @@ var msBuilds = []struct {
 	{name: "cgo pie, wedged main thread", args: []string{"-tags=withcgo", "-buildmode=pie"}, mode: []string{"wedge"}},
 }
 
-// TestMs compares what Ms says of every thread with what each says of itself.
+// TestMs compares the result of Ms for every thread with the state that the program prints.
 func TestMs(t *testing.T) {
-	for _, goroot := range goroots(t) {
+	for _, goroot := range testprog.Goroots(t) {
 		for _, b := range msBuilds {
 			t.Run(filepath.Base(goroot)+"/"+b.name, func(t *testing.T) {
-				proc, want := startMs(t, goBuildMs(t, goroot, b.args...), b.mode...)
+				proc, want := startMs(t, buildMs(t, goroot, b.args...), b.mode...)
 				r := openMs(t, proc.Pid)
-				// A goroutine that says that it will park has yet to do so. From then on it is seen so whenever one looks.
-				look := func() []string {
+				// A goroutine parks after it has reported that it will. From then on every read must agree.
+				read := func() []string {
 					ms, err := r.Ms()
 					if err != nil {
 						t.Fatal(err)
 					}
 					return compareMs(proc.Pid, ms, want)
 				}
-				problems := look()
+				problems := read()
 				for deadline := time.Now().Add(20 * time.Second); problems != nil && time.Now().Before(deadline); {
-					problems = look()
+					problems = read()
 				}
 				for i := 0; i < 200 && problems == nil; i++ {
-					problems = look()
+					problems = read()
 				}
 				if problems != nil {
 					t.Error(strings.Join(problems, "\n"))
@@ -68,7 +69,7 @@ func TestMs(t *testing.T) {
 	}
 }
 
-// compareMs says what is wrong about the Ms.
+// compareMs returns the differences between the Ms and the threads.
 func compareMs(pid int, ms []M, want []msThread) (problems []string) {
 	wrong := func(what string, v ...any) {
 		b, _ := json.Marshal(v)
@@ -86,7 +87,7 @@ func compareMs(pid int, ms []M, want []msThread) (problems []string) {
 		of[m.TID] = m
 		roles[m.Role]++
 		if m.Role == RoleUnknown || m.Lock == LockUnknown {
-			wrong("not known", m)
+			wrong("unknown", m)
 		}
 	}
 	for _, w := range want {
@@ -98,7 +99,7 @@ func compareMs(pid int, ms []M, want []msThread) (problems []string) {
 			}
 			continue
 		}
-		// sysmon interrupts the spinner, and then it is parked.
+		// sysmon preempts the spinner; then it is parked.
 		if m.Role != w.Role || m.Lock != w.Lock || m.Ext != w.Ext || m.Int != w.Int || m.GoID != w.GoID ||
 			m.Parked != w.Parked && w.Entry != "main.spinner" {
 			wrong("M, thread", m, w)
@@ -109,7 +110,7 @@ func compareMs(pid int, ms []M, want []msThread) (problems []string) {
 	}
 	for _, m := range of {
 		if m.Lock != LockNone || m.GoID != 0 {
-			wrong("nobody locked this one", m)
+			wrong("locked, but by no goroutine of the program", m)
 		}
 	}
 	if roles[RoleMain] != 1 || roles[RoleSysmon] != 1 || roles[RoleTemplate] != 1 {
@@ -118,9 +119,9 @@ func compareMs(pid int, ms []M, want []msThread) (problems []string) {
 	return problems
 }
 
-// Every M that the list has can be read by itself, as its own thread's and no other's.
+// TestMAt reads every M of the list alone. It is the M of its thread only.
 func TestMAt(t *testing.T) {
-	proc, _ := startMs(t, goBuildMs(t, goroots(t)[0]))
+	proc, _ := startMs(t, buildMs(t, testprog.Goroots(t)[0]))
 	r := openMs(t, proc.Pid)
 	ms, err := r.Ms()
 	if err != nil {
@@ -136,24 +137,15 @@ func TestMAt(t *testing.T) {
 	}
 }
 
-// goBuildMs builds testdata/ms as goBuild does testdata/account.
-func goBuildMs(t *testing.T, goroot string, args ...string) string {
+// buildMs builds testdata/ms.
+func buildMs(t *testing.T, goroot string, args ...string) string {
 	t.Helper()
-	dir, out := t.TempDir(), filepath.Join(t.TempDir(), "ms")
-	if err := os.CopyFS(dir, os.DirFS("testdata/ms")); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(filepath.Join(goroot, "bin", "go"), append(append([]string{"build", "-o", out}, args...), ".")...)
-	cmd.Dir, cmd.Env = dir, goEnv(goroot)
-	if msg, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build %v: %v\n%s", args, err, msg)
-	}
-	return out
+	return testprog.Build(t, "testdata/ms", goroot, "", args...)
 }
 
 func startMs(t *testing.T, exe string, args ...string) (*os.Process, []msThread) {
 	t.Helper()
-	proc, lines := start(t, exe, args...)
+	proc, lines := testprog.Start(t, exe, args...)
 	if !lines.Scan() {
 		t.Fatalf("%s gave no account of itself: %v", exe, lines.Err())
 	}

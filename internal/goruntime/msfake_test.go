@@ -8,16 +8,19 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pinwatch/pinwatch/internal/goruntime/internal/objfile"
 )
 
-// fakeOffsets is a layout of its own: nothing of ms.go may depend on a release.
+// fakeOffsets is a layout of no release: the code must not depend on one.
 var fakeOffsets = Offsets{
 	GM: 48, GStatus: 144, GGoid: 152, GLockedM: 208, GStartPC: 264, GWaitReason: 172,
 	MG0: 0, MProcID: 64, MStartFn: 176, MCurG: 184, MP: 208, MID: 232, MLockedG: 384, MLockedExt: 648, MLockedInt: 652,
 	MAllLink: 352, MIsExtra: 297, PID: 8,
 }
 
-// fakeMem is memory of 8-byte words by address. onRead, unless nil, is called before each read: a process runs while it is read.
+// fakeMem is memory of 8-byte words by address. onRead, if not nil, is called before each read, as
+// a process runs while it is read.
 type fakeMem struct {
 	words  map[uint64]uint64
 	onRead func(addr uint64)
@@ -71,7 +74,10 @@ func fakeRuntime(n int) (*Runtime, *fakeMem) {
 		}
 		f.words[fakeAllM] = m
 	}
-	info := Info{Offsets: &fakeOffsets, OffsetsProved: true, GSlot: &GSlot{TLS: -8}, AllM: fakeAllM, M0: fakeM0, Sysmon: fakeSysmon, TemplateThread: fakeTemplate}
+	info := Info{
+		Offsets: &fakeOffsets, OffsetsProved: true, GSlot: &GSlot{TLS: -8},
+		AllM: fakeAllM, M0: fakeM0, Sysmon: fakeSysmon, TemplateThread: fakeTemplate,
+	}
 	return &Runtime{Info: info, mem: f}, f
 }
 
@@ -90,7 +96,7 @@ func (f *fakeMem) lockTo(m, g uint64, ext, internal uint32, status uint32) {
 	f.set32(g, fakeOffsets.GStatus, status)
 }
 
-// TestJudge is every state of an M that the runtime passes through, one wrong word from another.
+// TestJudge has every state of an M in the runtime, and states with one wrong word.
 func TestJudge(t *testing.T) {
 	const m, g, p, fn = fakeM0 + 0x2000, 0x600000, 0x700000, 0x800000 // the second M
 	o := &fakeOffsets
@@ -242,7 +248,7 @@ func withoutIsExtra(r *Runtime) {
 	r.Offsets = &o
 }
 
-// words says what is known of an M.
+// machineWords writes the fields of an M as text.
 func machineWords(m M) string {
 	s := fmt.Sprintf("%d %s %s", m.TID, m.Role, m.Lock)
 	if m.Lock == LockUnknown {
@@ -258,7 +264,8 @@ func machineWords(m M) string {
 	return s
 }
 
-// A lock that changes between the reads is read again; one that does so all the time is unknown.
+// TestMsTorn: a lock that changes between the reads is read again; one that always changes is
+// unknown.
 func TestMsTorn(t *testing.T) {
 	const m, g = fakeM0 + 0x2000, 0x600000
 	for changes, want := range map[int]string{0: LockUser, 1: LockUser, 3: LockUser, 1000: LockUnknown} {
@@ -266,7 +273,7 @@ func TestMsTorn(t *testing.T) {
 		f.lockTo(m, g, 1, 0, gRunning)
 		left := changes
 		f.onRead = func(addr uint64) {
-			if addr == g+uint64(fakeOffsets.GM) && left > 0 { // the goroutine is read between two reads of its M
+			if addr == g+uint64(fakeOffsets.GM) && left > 0 { // the reader reads the goroutine between two reads of its M
 				left--
 				f.set32(m, fakeOffsets.MLockedExt, uint32(1+left%2))
 			}
@@ -287,9 +294,9 @@ func TestMsHostile(t *testing.T) {
 	}{
 		"loop":        {func(f *fakeMem, r *Runtime) { f.set(fakeM(0), o.MAllLink, fakeM(2)) }, "leads back", 4},
 		"self":        {func(f *fakeMem, r *Runtime) { f.set(fakeM(3), o.MAllLink, fakeM(3)) }, "leads back", 1},
-		"odd":         {func(f *fakeMem, r *Runtime) { f.set(fakeM(2), o.MAllLink, fakeM(1)+1) }, "no address", 2},
-		"kernel":      {func(f *fakeMem, r *Runtime) { f.set(fakeM(2), o.MAllLink, ^uint64(7)) }, "no address", 2},
-		"null page":   {func(f *fakeMem, r *Runtime) { f.set(fakeM(2), o.MAllLink, 8) }, "no address", 2},
+		"odd":         {func(f *fakeMem, r *Runtime) { f.set(fakeM(2), o.MAllLink, fakeM(1)+1) }, "not the address", 2},
+		"kernel":      {func(f *fakeMem, r *Runtime) { f.set(fakeM(2), o.MAllLink, ^uint64(7)) }, "not the address", 2},
+		"null page":   {func(f *fakeMem, r *Runtime) { f.set(fakeM(2), o.MAllLink, 8) }, "not the address", 2},
 		"not mapped":  {func(f *fakeMem, r *Runtime) { f.set(fakeM(2), o.MAllLink, 1<<44) }, "read memory", 2},
 		"no M":        {func(f *fakeMem, r *Runtime) { f.set(fakeM(2), o.MAllLink, 0x900000) }, "no M at", 2},
 		"no g0":       {func(f *fakeMem, r *Runtime) { f.set(fakeM(1), o.MG0, 0) }, "no M at", 2},
@@ -312,12 +319,12 @@ func TestMsHostile(t *testing.T) {
 	}
 }
 
-// A list without end is left, and soon.
+// TestMsEndless: the walk of a list without end stops soon.
 func TestMsEndless(t *testing.T) {
 	r, f := fakeRuntime(maxMs + 10)
 	begin := time.Now()
 	ms, err := r.Ms()
-	if len(ms) > maxMs || !errors.Is(err, errLimit) {
+	if len(ms) > maxMs || !errors.Is(err, objfile.ErrLimit) {
 		t.Errorf("%d Ms, %v", len(ms), err)
 	}
 	if took := time.Since(begin); took > walkTime+time.Second {

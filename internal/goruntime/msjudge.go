@@ -1,33 +1,35 @@
 package goruntime
 
-// Status of a goroutine (runtime/runtime2.go), the same numbers since Go 1.13. The others occur for moments only.
+// Status of a goroutine (runtime/runtime2.go). The numbers are the same since Go 1.13. Other values
+// are transient.
 const (
 	gRunnable  = 1
 	gRunning   = 2
 	gSyscall   = 3
 	gWaiting   = 4
-	gDead      = 6  // also of the goroutine of an extra M that no thread has, until Go 1.25
+	gDead      = 6  // until Go 1.25 also that of the goroutine of an extra M without a thread
 	gPreempted = 9  // since Go 1.14
-	gDeadExtra = 11 // of the goroutine of an extra M that no thread has, since Go 1.26
+	gDeadExtra = 11 // since Go 1.26 that of the goroutine of an extra M without a thread
 
 	gScan = 0x1000 // set while the collector scans the goroutine's stack
 )
 
-// A view is one M with all that it points to, as it was read: raw values, none of them trusted.
-type view struct {
+// A reading holds the raw values of one M and of the structs that it points to. None of them is
+// trusted.
+type reading struct {
 	rawM
 	addr   uint64
-	locked rawG   // what lockedG points to
-	cur    rawG   // what curG points to
-	start  uint64 // the function behind startFn
-	pid    int32  // of what p points to, -1 = none
+	locked rawG   // at lockedG
+	cur    rawG   // at curG
+	start  uint64 // the function of startFn
+	pid    int32  // p.id, -1 = none
 
 	info *Info
 	o    *Offsets
 }
 
-// judge says what the view means. steady: while it was read the M's lock did not change.
-func (v *view) judge(steady bool) M {
+// judge returns the M of the reading. steady: the lock did not change during the read.
+func (v *reading) judge(steady bool) M {
 	m := M{Addr: v.addr, ID: v.id, Ext: v.ext, Int: v.int, P: v.pid}
 	if v.procID < maxTID && !v.idle() {
 		m.TID = int32(v.procID)
@@ -53,15 +55,16 @@ func (v *view) judge(steady bool) M {
 	return m
 }
 
-// idle reports whether this is an extra M that no thread has. dropm leaves the id of its last thread in it until Go 1.21; needm
-// makes the status of its goroutine another than dead once the new thread's id is in place.
-func (v *view) idle() bool {
+// idle reports whether this is an extra M without a thread. Until Go 1.21 dropm leaves the id of
+// the last thread in it. needm changes the status of its goroutine from dead after it has set the
+// id of the new thread.
+func (v *reading) idle() bool {
 	status := v.cur.status &^ gScan
 	return v.int > 0 && v.curG != 0 && v.curG == v.lockedG && (status == gDead || status == gDeadExtra)
 }
 
-// lock says by whom the M is locked.
-func (v *view) lock() string {
+// lock returns the lock of the M.
+func (v *reading) lock() string {
 	switch {
 	case v.ext == 0 && v.int == 0 && (v.lockedG == 0 || v.info.OffsetsProved):
 		return LockNone
@@ -71,8 +74,9 @@ func (v *view) lock() string {
 		}
 		return LockRuntime
 	case v.ext > 0 && v.lockedG == 0 && v.curG == 0 && v.p == 0 && v.info.OffsetsProved:
-		// The goroutine is gone (proc.go, gdestroy) and mexit has given the P away. LockOSThread, too, counts before it sets
-		// lockedg, but has a goroutine; coroswitch_m, where a coroutine ends, has neither for a moment, but a P.
+		// The goroutine is gone (proc.go, gdestroy) and mexit has handed off the P. Two other places set
+		// the count without lockedg: LockOSThread, but it has a goroutine, and coroswitch_m at the end of
+		// a coroutine, but it has a P.
 		if v.isM0() {
 			return LockWedged
 		}
@@ -81,46 +85,46 @@ func (v *view) lock() string {
 	return LockUnknown
 }
 
-func (v *view) isM0() bool {
+func (v *reading) isM0() bool {
 	if v.info.M0 != 0 {
 		return v.addr == v.info.M0
 	}
-	return v.id == 0 // the first that mcommoninit numbers
+	return v.id == 0 // mcommoninit numbers m0 first
 }
 
-// role says what the runtime uses the M for. mstartfn is written where an M is made (proc.go, allocm) and never again, Go 1.13 to
-// 1.27.
-func (v *view) role(lock string) string {
+// role returns the role of the M. allocm (proc.go) sets mstartfn once, in Go 1.13 to 1.27.
+func (v *reading) role(lock string) string {
 	switch {
 	case v.isM0():
 		return RoleMain
 	case v.startFn == 0:
-		return v.lent(lock)
+		return v.roleWithoutStart(lock)
 	case v.start == 0:
 		return RoleUnknown
 	case v.start == v.info.Sysmon:
 		return RoleSysmon
 	case v.start == v.info.TemplateThread:
 		return RoleTemplate
-	case v.info.Sysmon != 0 && v.info.TemplateThread != 0, v.p != 0, v.curG != 0: // those two never run goroutines
-		return RoleWorker
+	case v.info.Sysmon != 0 && v.info.TemplateThread != 0, v.p != 0, v.curG != 0:
+		return RoleWorker // sysmon and the template thread never run goroutines
 	}
 	return RoleUnknown
 }
 
-// lent tells extra Ms from those that the runtime made a thread for.
-func (v *view) lent(lock string) string {
+// roleWithoutStart returns the role of an M without mstartfn: an extra M, or one that the runtime
+// made a thread for.
+func (v *reading) roleWithoutStart(lock string) string {
 	switch {
 	case v.o.MIsExtra != Absent && v.extra == 1:
 		return RoleCgoExtra
 	case v.o.MIsExtra != Absent && v.extra != 0:
-		return RoleUnknown // no bool
+		return RoleUnknown // not a bool
 	case v.o.MIsExtra != Absent, v.int == 0:
-		return RoleWorker // oneNewExtraM locks its M for good
+		return RoleWorker // oneNewExtraM never unlocks its M
 	case lock != LockUser && lock != LockRuntime:
 		return RoleUnknown
 	case v.locked.startPC == 0:
-		return RoleCgoExtra // newproc1 sets startpc of all goroutines; this one is oneNewExtraM's
+		return RoleCgoExtra // newproc1 sets startpc, oneNewExtraM does not
 	}
 	return RoleWorker // its goroutine has called C, which has called Go
 }

@@ -1,111 +1,97 @@
 package goruntime
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
 
-// Offsets are the places, in bytes, of the fields of the runtime's structs that pinwatch reads (runtime/runtime2.go). Absent
-// marks a field that the release does not have.
-type Offsets struct {
-	// runtime.g
-	GM          uint32 // m
-	GStatus     uint32 // atomicstatus, 4 bytes
-	GGoid       uint32 // goid
-	GLockedM    uint32 // lockedm
-	GStartPC    uint32 // startpc
-	GWaitReason uint32 // waitreason, 1 byte
+	"github.com/pinwatch/pinwatch/internal/goruntime/offsets"
+)
 
-	// runtime.m
-	MG0        uint32 // g0
-	MProcID    uint32 // procid: the thread's tid in the target's own PID namespace
-	MStartFn   uint32 // mstartfn: a pointer to a func value, whose first word is the function's address
-	MCurG      uint32 // curg
-	MP         uint32 // p
-	MID        uint32 // id
-	MLockedG   uint32 // lockedg
-	MLockedExt uint32 // lockedExt, 4 bytes
-	MLockedInt uint32 // lockedInt, 4 bytes
-	MAllLink   uint32 // alllink
-	MIsExtra   uint32 // isextra, 1 byte; Absent before Go 1.20
+// Offsets are the offsets of fields of the runtime's structs.
+type Offsets = offsets.Offsets
 
-	// runtime.p
-	PID uint32 // id, 4 bytes
+// Absent is the offset of a field that the release does not have.
+const Absent = offsets.Absent
+
+// A TableError describes an error in a user's table of offsets, and its place.
+type TableError = offsets.TableError
+
+// Sources of offsets, as in Info.OffsetsFrom.
+const (
+	OffsetsFile  = "file"  // the user's table
+	OffsetsDWARF = "dwarf" // the program's DWARF
+	OffsetsTable = "table" // the built-in table
+	OffsetsNone  = "none"
+)
+
+// An UnknownOffsetsError means that the offsets of a program's runtime are not known: no table has
+// its release, and it has no valid DWARF.
+type UnknownOffsetsError struct {
+	GoVersion string // as in Info
+	Arch      string
+	DWARF     error // why the program's DWARF gives no offsets
 }
 
-// Absent is the offset of a field that does not exist.
-const Absent = ^uint32(0)
-
-// maxOffset bounds an offset: a real g has some 450 bytes, a real m 2 KiB, and p.id comes first in its 10 KiB.
-const maxOffset = 8 << 10
-
-// A field is one field of the runtime's structs, in the order in which tables of offsets name them.
-type field struct {
-	owner, name string // "g", "goid"
-	size        uint32 // in bytes; its alignment too
-	optional    bool   // some supported releases do not have it
-	in          func(*Offsets) *uint32
+func (e *UnknownOffsetsError) Error() string {
+	return fmt.Sprintf("no offsets known for %.60s on %s (%v): kernel side only; give them with --offsets FILE",
+		e.GoVersion, e.Arch, e.DWARF)
 }
 
-func (f field) column() string { return f.owner + "." + f.name }
+// Unwrap returns the reason why DWARF gives no offsets.
+func (e *UnknownOffsetsError) Unwrap() error { return e.DWARF }
 
-var fields = []field{
-	{"g", "m", 8, false, func(o *Offsets) *uint32 { return &o.GM }},
-	{"g", "atomicstatus", 4, false, func(o *Offsets) *uint32 { return &o.GStatus }},
-	{"g", "goid", 8, false, func(o *Offsets) *uint32 { return &o.GGoid }},
-	{"g", "lockedm", 8, false, func(o *Offsets) *uint32 { return &o.GLockedM }},
-	{"g", "startpc", 8, false, func(o *Offsets) *uint32 { return &o.GStartPC }},
-	{"g", "waitreason", 1, false, func(o *Offsets) *uint32 { return &o.GWaitReason }},
-	{"m", "g0", 8, false, func(o *Offsets) *uint32 { return &o.MG0 }},
-	{"m", "procid", 8, false, func(o *Offsets) *uint32 { return &o.MProcID }},
-	{"m", "mstartfn", 8, false, func(o *Offsets) *uint32 { return &o.MStartFn }},
-	{"m", "curg", 8, false, func(o *Offsets) *uint32 { return &o.MCurG }},
-	{"m", "p", 8, false, func(o *Offsets) *uint32 { return &o.MP }},
-	{"m", "id", 8, false, func(o *Offsets) *uint32 { return &o.MID }},
-	{"m", "lockedg", 8, false, func(o *Offsets) *uint32 { return &o.MLockedG }},
-	{"m", "lockedExt", 4, false, func(o *Offsets) *uint32 { return &o.MLockedExt }},
-	{"m", "lockedInt", 4, false, func(o *Offsets) *uint32 { return &o.MLockedInt }},
-	{"m", "alllink", 8, false, func(o *Offsets) *uint32 { return &o.MAllLink }},
-	{"m", "isextra", 1, true, func(o *Offsets) *uint32 { return &o.MIsExtra }},
-	{"p", "id", 4, false, func(o *Offsets) *uint32 { return &o.PID }},
-}
-
-// OffsetsOf collects offsets from at, which tells where a field of a struct of the runtime is, and whether there is one. It
-// fails when a field is missing that all releases have, and when the offsets can't be those of real structs.
-func OffsetsOf(at func(owner, field string) (int64, bool)) (*Offsets, error) {
-	var o Offsets
-	for _, f := range fields {
-		n, ok := at(f.owner, f.name)
-		switch {
-		case !ok && f.optional:
-			*f.in(&o) = Absent
-		case !ok:
-			return nil, fmt.Errorf("runtime.%s has no member %s", f.owner, f.name)
-		case n < 0 || n > maxOffset:
-			return nil, fmt.Errorf("%s at %d can't be", f.column(), n)
-		default:
-			*f.in(&o) = uint32(n)
-		}
+// readOffsets fills in Offsets: from the user's file if there is one, else from DWARF, else from
+// the built-in table. Only an error of the user's file is returned: the user asked for it.
+func (r *Runtime) readOffsets(o Options) error {
+	info := &r.Info
+	if o.Offsets != "" {
+		return r.userOffsets(o)
 	}
-	if err := o.check(); err != nil {
-		return nil, err
+	info.OffsetsFrom = OffsetsNone
+	dwarfErr := errors.New("DWARF not read")
+	if !o.NoDWARF {
+		info.Offsets, dwarfErr = offsets.FromDWARF(r.obj.img)
 	}
-	return &o, nil
+	if dwarfErr == nil {
+		info.OffsetsFrom, info.OffsetsProved = OffsetsDWARF, true
+		return nil
+	}
+	builtin, err := offsets.Builtin()
+	if err != nil {
+		return err
+	}
+	if info.Offsets = builtin.ForVersion(info.GoVersion, info.Arch); info.Offsets == nil {
+		info.unknown(&UnknownOffsetsError{GoVersion: info.GoVersion, Arch: info.Arch, DWARF: dwarfErr}, "Offsets")
+		return nil
+	}
+	info.OffsetsFrom = OffsetsTable
+	release, _ := offsets.ParseRelease(info.GoVersion)
+	info.OffsetsProved = builtin.Proves(release, info.Arch)
+	return nil
 }
 
-// check reports what no struct of the runtime can look like: a field far out, misaligned, or inside another one.
-func (o *Offsets) check() error {
-	for i, f := range fields {
-		at := *f.in(o)
-		if at == Absent && f.optional {
-			continue
+// userOffsets fills in Offsets from the user's file. The program's DWARF, if it has one, must
+// agree.
+func (r *Runtime) userOffsets(o Options) error {
+	info := &r.Info
+	table, err := offsets.ReadTable(o.Offsets)
+	if err != nil {
+		return err
+	}
+	if info.Offsets = table.ForVersion(info.GoVersion, info.Arch); info.Offsets == nil {
+		return &TableError{File: o.Offsets, Err: fmt.Errorf("no row for %.60s on %s", info.GoVersion, info.Arch)}
+	}
+	info.OffsetsFrom = OffsetsFile
+	if o.NoDWARF {
+		return nil
+	}
+	if fromDWARF, err := offsets.FromDWARF(r.obj.img); err == nil {
+		if *fromDWARF != *info.Offsets {
+			info.Offsets, info.OffsetsFrom = nil, OffsetsNone
+			return &TableError{File: o.Offsets, Err: fmt.Errorf("the row for %s on %s contradicts the program's DWARF",
+				info.GoVersion, info.Arch)}
 		}
-		if at > maxOffset-f.size || at%f.size != 0 {
-			return fmt.Errorf("%s at %d can't be: %d bytes, aligned, below %d", f.column(), at, f.size, maxOffset)
-		}
-		for _, other := range fields[:i] {
-			from := *other.in(o)
-			if other.owner == f.owner && from != Absent && from < at+f.size && at < from+other.size {
-				return fmt.Errorf("%s at %d lies inside %s at %d", f.column(), at, other.column(), from)
-			}
-		}
+		info.OffsetsProved = true
 	}
 	return nil
 }

@@ -11,35 +11,38 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/internal/goruntime/internal/objfile"
 )
 
-// Options are how Open finds out what it can't read off the process.
+// Options set the source of offsets.
 type Options struct {
-	Offsets string // file with a table of offsets, instead of DWARF and the table that is built in; "" for none. See Table
+	Offsets string // file with a table of offsets, instead of DWARF and the built-in table; "" for none. See offsets.Table
 	NoDWARF bool   // do not read DWARF, as if the program had none
 }
 
-// A Runtime is the Go runtime of a process, held open: what is read through it later is of the process and the program
-// that Info describes, even if the process ends or the file is replaced. Close it.
+// A Runtime is the Go runtime of a process, held open: later reads are of the process and the
+// program that Info describes, even if the process ends or the file is replaced. Close it.
 type Runtime struct {
 	Info
 
 	process *process
 	exe     *os.File // what the process executed
 	obj     *object  // the file with the Go runtime, open
-	placed  error    // nil: obj.bias is known
+	biasErr error    // the reason if obj.bias is not known
 
-	mem    io.ReaderAt // the process's memory by run-time address; nil when it is refused
-	memErr error       // why
+	mem    io.ReaderAt // the process's memory by run-time address; nil if the kernel refuses it
+	memErr error       // the reason
 	files  []io.Closer
 }
 
-// Open reads the Go runtime of process pid, a number in pinwatch's PID namespace. Errors satisfy errors.Is with ErrNotGo; with
-// fs.ErrPermission, as a PermissionError; with fs.ErrNotExist when there is no such process and os.ErrProcessDone when
-// it ended meanwhile. A TableError tells what is wrong with o.Offsets. Reading memory can be refused where reading the
-// rest is not: that is no error but in Info.Unknown.
+// Open reads the Go runtime of process pid, a number in pinwatch's PID namespace. Errors satisfy
+// errors.Is with ErrNotGo or Err32Bit; with fs.ErrPermission, as a PermissionError; with
+// fs.ErrNotExist if there is no such process, and os.ErrProcessDone if it ended meanwhile. A
+// TableError is an error in the file o.Offsets. Where the kernel refuses only the memory, Open
+// succeeds and Info.Unknown holds the reason.
 func Open(pid int, o Options) (*Runtime, error) {
-	const attempts = 3 // a process may execute another program while it is read, which is rarely done twice
+	const attempts = 3 // a process may execute another program while it is read, rarely twice
 	for i := 1; ; i++ {
 		r, err := open(pid, o)
 		if i == attempts || !errors.Is(err, errExec) {
@@ -48,7 +51,7 @@ func Open(pid int, o Options) (*Runtime, error) {
 	}
 }
 
-// Read is Open for those who want Info alone.
+// Read opens and closes the runtime of process pid and returns its Info.
 func Read(pid int) (*Info, error) {
 	r, err := Open(pid, Options{})
 	if err != nil {
@@ -88,12 +91,12 @@ func open(pid int, o Options) (_ *Runtime, err error) {
 	}
 	r.files = append(r.files, r.exe)
 	r.Info = Info{Exe: link, Unknown: make(map[string]error)}
-	if path, ok := strings.CutSuffix(link, " (deleted)"); ok && !p.same(filepath.Join("root", link), r.exe) {
+	if path, ok := strings.CutSuffix(link, " (deleted)"); ok && !p.isFile(filepath.Join("root", link), r.exe) {
 		r.Exe, r.Deleted = path, true
 	}
 	err = r.fill(o)
 	if changed := r.unchanged(); changed != nil {
-		return nil, changed // what was read may be of two programs, or of a process that ended on the way
+		return nil, changed // the reads may be of two programs, or of a process that ended between them
 	}
 	if err != nil {
 		return nil, fmt.Errorf("process %d (%q): %w", pid, r.Exe, err)
@@ -103,17 +106,17 @@ func open(pid int, o Options) (_ *Runtime, err error) {
 
 // unchanged returns nil while the process lives and runs the program that was opened.
 func (r *Runtime) unchanged() error {
-	if r.process.same("exe", r.exe) {
+	if r.process.isFile("exe", r.exe) {
 		return nil
 	}
-	if _, gone := r.process.exeLink(); gone != nil {
-		return gone
+	if _, err := r.process.exeLink(); err != nil {
+		return err
 	}
 	return fmt.Errorf("process %d: %w", r.process.pid, errExec)
 }
 
-// same reports whether the name, in the directory of the process, is the open file.
-func (p *process) same(name string, file *os.File) bool {
+// isFile reports whether name, in the directory of the process, is the open file.
+func (p *process) isFile(name string, file *os.File) bool {
 	var a, b unix.Stat_t
 	if unix.Fstatat(int(p.dir.Fd()), name, &a, 0) != nil || unix.Fstat(int(file.Fd()), &b) != nil {
 		return false
@@ -121,22 +124,22 @@ func (p *process) same(name string, file *os.File) bool {
 	return a.Dev == b.Dev && a.Ino == b.Ino
 }
 
-// fill finds the program, or the library of it, that has the Go runtime, and reads it.
+// fill finds the file with the Go runtime, the program or a library of it, and reads it.
 func (r *Runtime) fill(o Options) error {
-	img, err := fileImage(r.exe)
+	img, err := objfile.ReadFile(r.exe)
 	if err != nil {
 		return fmt.Errorf("read executable: %w", err)
 	}
 	r.obj = &object{path: r.Exe, file: r.exe, img: img}
-	if _, err := findBuildInfo(img); errors.Is(err, ErrNotGo) {
+	if _, err := objfile.FindBuildInfo(img); errors.Is(err, ErrNotGo) {
 		if r.obj, err = r.process.goObject(); err != nil {
 			return err
 		}
 		r.files = append(r.files, r.obj.file)
 	} else if err != nil {
 		return err
-	} else if r.obj.bias, r.placed = r.process.bias(img); r.placed != nil {
-		r.unknown(r.placed, "LoadBias")
+	} else if r.obj.bias, r.biasErr = r.process.bias(img); r.biasErr != nil {
+		r.unknown(r.biasErr, "LoadBias")
 	}
 	r.Module, r.LoadBias = r.obj.path, r.obj.bias
 	if mem, err := r.process.open("mem"); err != nil {
@@ -147,29 +150,29 @@ func (r *Runtime) fill(o Options) error {
 	return r.describe(o)
 }
 
-// space reads the process's memory by link-time address of the Go module. The error says why it can't be read.
-func (r *Runtime) space() (*space, error) {
-	if r.placed != nil {
-		return nil, r.placed
+// space returns the process's memory, by link-time address of the Go module.
+func (r *Runtime) space() (*objfile.Space, error) {
+	if r.biasErr != nil {
+		return nil, r.biasErr
 	}
 	if r.memErr != nil {
 		return nil, r.memErr
 	}
-	return memorySpace(r.mem, r.obj.bias), nil
+	return objfile.MemorySpace(r.mem, r.obj.bias), nil
 }
 
-// bias returns the load bias of the program img that p runs.
-func (p *process) bias(img *image) (uint64, error) {
+// bias returns the load bias of img, the program that p runs.
+func (p *process) bias(img *objfile.Image) (uint64, error) {
 	entry, err := p.entry()
-	if img.typ == elf.ET_EXEC && errors.Is(err, fs.ErrPermission) {
-		return 0, nil // such a program runs where it was linked or not at all
+	if img.Type == elf.ET_EXEC && errors.Is(err, fs.ErrPermission) {
+		return 0, nil // such a program runs only at its link-time addresses
 	}
 	if err != nil {
 		return 0, err
 	}
-	bias := entry - img.entry
-	if bias%4096 != 0 || img.typ == elf.ET_EXEC && bias != 0 {
-		return 0, fmt.Errorf("the program was started at %#x, its file says %#x", entry, img.entry)
+	bias := entry - img.Entry
+	if bias%4096 != 0 || img.Type == elf.ET_EXEC && bias != 0 {
+		return 0, fmt.Errorf("the program was started at %#x, the entry in its file is %#x", entry, img.Entry)
 	}
 	return bias, nil
 }

@@ -9,6 +9,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pinwatch/pinwatch/internal/goruntime/internal/objfile"
+	"github.com/pinwatch/pinwatch/internal/procfs"
+	"github.com/pinwatch/pinwatch/internal/goruntime/internal/testprog"
+	"github.com/pinwatch/pinwatch/internal/goruntime/offsets"
 )
 
 // mustOpen opens a process until the test ends.
@@ -23,7 +28,7 @@ func mustOpen(t *testing.T, pid int, o Options) *Runtime {
 }
 
 func TestOpenNoDWARF(t *testing.T) {
-	for _, goroot := range goroots(t) {
+	for _, goroot := range testprog.Goroots(t) {
 		proc, want := startAccount(t, goBuild(t, goroot, ""))
 		with, without := mustOpen(t, proc.Pid, Options{}), mustOpen(t, proc.Pid, Options{NoDWARF: true})
 		if with.OffsetsFrom != OffsetsDWARF || without.OffsetsFrom != OffsetsTable || *with.Offsets != *without.Offsets {
@@ -32,10 +37,10 @@ func TestOpenNoDWARF(t *testing.T) {
 	}
 }
 
-// DWARF that can't be believed is as good as none.
+// TestOpenForgedDWARF: forged DWARF counts as none.
 func TestOpenForgedDWARF(t *testing.T) {
-	exe := copyFile(t, goBuild(t, goroots(t)[0], "-compressdwarf=false"), func(f *os.File) {
-		overwrite(t, f, ".debug_info", 0, bytes.Repeat([]byte{0xff}, 64))
+	exe := testprog.Copy(t, goBuild(t, testprog.Goroots(t)[0], "-compressdwarf=false"), func(f *os.File) {
+		testprog.Overwrite(t, f, ".debug_info", 0, bytes.Repeat([]byte{0xff}, 64))
 	})
 	proc, want := startAccount(t, exe)
 	r := mustOpen(t, proc.Pid, Options{})
@@ -45,48 +50,51 @@ func TestOpenForgedDWARF(t *testing.T) {
 	checkThread(t, r, want)
 }
 
-// renamed copies a program that claims to be made by another release, whose name must have the same length.
+// renamed copies a program that claims to be made by another release, whose name must have the same
+// length.
 func renamed(t *testing.T, exe, from, to string) string {
 	t.Helper()
 	if len(from) != len(to) {
 		t.Fatalf("%q and %q differ in length", from, to)
 	}
-	return copyFile(t, exe, func(f *os.File) {
-		overwrite(t, f, ".go.buildinfo", 33, []byte(to)) // behind the header and the string's length
+	return testprog.Copy(t, exe, func(f *os.File) {
+		testprog.Overwrite(t, f, ".go.buildinfo", 33, []byte(to)) // after the header and the length of the string
 	})
 }
 
-// future is a release that no table has, as long as version.
+// future returns a release that no table has, of the length of version.
 func future(version string) string { return "go1.9" + strings.Repeat("9", len(version)-len("go1.9")) }
 
 func TestOpenUnknownRelease(t *testing.T) {
-	goroot := goroots(t)[0]
+	goroot := testprog.Goroots(t)[0]
 	stripped := goBuild(t, goroot, "-s -w")
 	_, want := startAccount(t, stripped)
 	version := future(want.Version[:len("go1.26")]) + "-vendor"[:len(want.Version)-len("go1.26")]
-	release, ok := ParseRelease(version)
+	release, ok := offsets.ParseRelease(version)
 	if !ok {
-		t.Fatalf("%q is no release", version)
+		t.Fatalf("%q is not a release", version)
 	}
 
 	proc, want := startAccount(t, renamed(t, stripped, want.Version, version))
 	r := mustOpen(t, proc.Pid, Options{})
 	var unknown *UnknownOffsetsError
-	if err := r.Unknown["Offsets"]; !errors.As(err, &unknown) || unknown.GoVersion != version || !errors.Is(err, errNoDWARF) || r.Offsets != nil || r.OffsetsFrom != OffsetsNone ||
-		err.Error() != "no offsets known for "+version+" on "+r.Arch+" (the program has no DWARF): kernel side only; give them with --offsets FILE" {
+	const reason = " (the program has no DWARF): kernel side only; give them with --offsets FILE"
+	if err := r.Unknown["Offsets"]; !errors.As(err, &unknown) || unknown.GoVersion != version ||
+		!errors.Is(err, objfile.ErrNoDWARF) || r.Offsets != nil || r.OffsetsFrom != OffsetsNone ||
+		err.Error() != "no offsets known for "+version+" on "+r.Arch+reason {
 		t.Errorf("got %s, %v", r.OffsetsFrom, err)
 	}
 	if r.GSlot == nil || r.AsyncPreempt != want.AsyncPreempt {
 		t.Errorf("the rest is known, but got %+v", r.Info)
 	}
 
-	// The user's file has the rows of other releases too.
-	builtin, err := BuiltinTable()
+	// The user's file also has the rows of other releases.
+	builtin, err := offsets.Builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
-	real, _ := ParseRelease(want.Version)
-	users := append(slices.Clone(builtin), Row{From: release, Arch: r.Arch, Offsets: *builtin.Find(real, r.Arch)})
+	real, _ := offsets.ParseRelease(want.Version)
+	users := append(slices.Clone(builtin), offsets.Row{From: release, Arch: r.Arch, Offsets: *builtin.Find(real, r.Arch)})
 	file := filepath.Join(t.TempDir(), "offsets")
 	if err := os.WriteFile(file, []byte(users.Text()), 0o644); err != nil {
 		t.Fatal(err)
@@ -106,11 +114,16 @@ func TestOpenUnknownRelease(t *testing.T) {
 }
 
 func TestOpenBadOffsets(t *testing.T) {
-	proc, want := startAccount(t, goBuild(t, goroots(t)[0], ""))
+	proc, want := startAccount(t, goBuild(t, testprog.Goroots(t)[0], ""))
+	builtin, err := offsets.Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := builtin[:1] // a row of another release
 	file := filepath.Join(t.TempDir(), "offsets")
 	for text, message := range map[string]string{
-		"release\n": "offsets file " + file + ", line 1: the header has no column arch",
-		Table{{From: Release{12, 0}, Arch: "amd64", Offsets: sampleOffsets}}.Text(): "offsets file " + file + ": no row for " + want.Version + " on ",
+		"release\n":  "offsets file " + file + ", line 1: the header has no column arch",
+		other.Text(): "offsets file " + file + ": no row for " + want.Version + " on ",
 	} {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -123,9 +136,9 @@ func TestOpenBadOffsets(t *testing.T) {
 	}
 }
 
-// What is held open stays readable when the file is gone; after Close nothing is.
+// TestOpenClose: an open Runtime stays readable when the file is removed, a closed one does not.
 func TestOpenClose(t *testing.T) {
-	exe := goBuild(t, goroots(t)[0], "")
+	exe := goBuild(t, testprog.Goroots(t)[0], "")
 	proc, want := startAccount(t, exe)
 	r := mustOpen(t, proc.Pid, Options{})
 	if err := os.Remove(exe); err != nil {
@@ -141,24 +154,24 @@ func TestOpenClose(t *testing.T) {
 	}
 }
 
-// Symbols and pclntab tell the same.
+// TestLookUp: .symtab and pclntab have the same addresses.
 func TestLookUp(t *testing.T) {
-	for _, goroot := range goroots(t) {
+	for _, goroot := range testprog.Goroots(t) {
 		for _, args := range [][]string{nil, {"-tags=withcgo"}} {
 			f, err := os.Open(goBuild(t, goroot, "", args...))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer f.Close()
-			img, err := fileImage(f)
+			img, err := objfile.ReadFile(f)
 			if err != nil {
 				t.Fatal(err)
 			}
-			syms, err := lookUp(img, fileSpace(img))
+			syms, err := lookUp(img, img.Space())
 			if err != nil {
 				t.Fatal(err)
 			}
-			funcs, err := lookUpFuncs(img, fileSpace(img))
+			funcs, err := lookUpFuncs(img, img.Space())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -172,5 +185,32 @@ func TestLookUp(t *testing.T) {
 				t.Errorf("%s %q: etext at %#x, the last function ends at %#x", goroot, args, etext, end)
 			}
 		}
+	}
+}
+
+// FuzzLookUp looks up the symbols of a forged file.
+func FuzzLookUp(f *testing.F) {
+	f.Add(testprog.Program())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		img, err := objfile.ReadImage(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			return
+		}
+		_, _ = lookUp(img, img.Space())
+		_, _ = lookUpFuncs(img, img.Space())
+		biasOf(img, procfs.Mapping{})
+	})
+}
+
+// The fuzzer starts from a program with a whole table.
+func TestForgedLookUp(t *testing.T) {
+	data := testprog.Program()
+	img, err := objfile.ReadImage(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	addrs, err := lookUpFuncs(img, img.Space())
+	if err != nil || addrs[fnMain] != 0x400100 || addrs[fnAsyncPreempt] != 0x400140 || addrs[symEtext] != 0x400180 {
+		t.Errorf("got %#x, %v", addrs, err)
 	}
 }

@@ -11,11 +11,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinwatch/pinwatch/internal/goruntime/internal/objfile"
 	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
-// A process is a directory of /proc held open: whatever is read through it is of one process, even if that process ends
-// and another one gets its number.
+// A process is a directory of /proc held open: all reads through it are of one process, even if the
+// process ends and another one gets its number.
 type process struct {
 	pid int
 	dir *os.File
@@ -33,7 +34,7 @@ func (p *process) close() { p.dir.Close() }
 
 func (p *process) path(name string) string { return fmt.Sprintf("/proc/%d/%s", p.pid, name) }
 
-// open opens a file of the process for reading. O_NONBLOCK: a path under root may have become a pipe.
+// open opens a file of the process for reading. O_NONBLOCK: a path under root may be a pipe by now.
 func (p *process) open(name string) (*os.File, error) {
 	fd, err := unix.Openat(int(p.dir.Fd()), name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -42,7 +43,7 @@ func (p *process) open(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), p.path(name)), nil
 }
 
-// read returns a file of the process, which the kernel makes up and which is small.
+// read returns the contents of a small file that the kernel generates.
 func (p *process) read(name string) ([]byte, error) {
 	f, err := p.open(name)
 	if err != nil {
@@ -56,7 +57,7 @@ func (p *process) read(name string) ([]byte, error) {
 	return b, nil
 }
 
-// exeLink returns what /proc/PID/exe points to, with the kernel's " (deleted)" as it stands.
+// exeLink returns the target of /proc/PID/exe, with the kernel's " (deleted)".
 func (p *process) exeLink() (string, error) {
 	buf := make([]byte, unix.PathMax)
 	n, err := unix.Readlinkat(int(p.dir.Fd()), "exe", buf)
@@ -66,7 +67,7 @@ func (p *process) exeLink() (string, error) {
 	if !errors.Is(err, unix.ENOENT) {
 		return "", p.explain("exe", err)
 	}
-	// No executable: a kernel thread, or a process that has ended.
+	// A kernel thread, or a process that has ended, has no executable.
 	stat, err := p.read("stat")
 	if err != nil {
 		return "", err
@@ -76,18 +77,18 @@ func (p *process) exeLink() (string, error) {
 		return "", fmt.Errorf("read %s: %w", p.path("stat"), err)
 	}
 	if parsed.Flags&procfs.KernelThread != 0 {
-		return "", fmt.Errorf("process %d: %w", p.pid, notGo("it is a kernel thread"))
+		return "", fmt.Errorf("process %d: %w", p.pid, objfile.NotGo("it is a kernel thread"))
 	}
 	return "", fmt.Errorf("process %d has ended (state %c): %w", p.pid, parsed.State, os.ErrProcessDone)
 }
 
-// explain turns the kernel's answer about a file of the process into what it means.
+// explain returns the kernel's error for a file of the process with its meaning.
 func (p *process) explain(name string, err error) error {
 	switch {
 	case errors.Is(err, unix.ESRCH):
 		return fmt.Errorf("process %d has ended: %w", p.pid, os.ErrProcessDone)
 	case errors.Is(err, fs.ErrNotExist):
-		// A file of the process may be missing for reasons of its own, its directory only when the process has ended.
+		// The file alone may be missing. The directory is missing only if the process has ended.
 		if unix.Faccessat(int(p.dir.Fd()), "stat", unix.F_OK, 0) != nil {
 			return fmt.Errorf("process %d has ended: %w", p.pid, os.ErrProcessDone)
 		}
@@ -97,23 +98,25 @@ func (p *process) explain(name string, err error) error {
 	return fmt.Errorf("read %s: %w", p.path(name), err)
 }
 
-// capability names what would open a file of the process. Two checks stand before each: the right to trace the process
-// (fs/proc/base.c, ptrace_may_access) and the file's own mode bits.
+// capability returns the capability that opens a file of the process. The kernel checks two things:
+// the right to trace the process (fs/proc/base.c, ptrace_may_access) and the mode of the file.
 func (p *process) capability(name string) string {
 	if _, err := unix.Readlinkat(int(p.dir.Fd()), "exe", make([]byte, 1)); err != nil {
 		return "CAP_SYS_PTRACE"
 	}
 	if name == "exe" {
-		return "CAP_DAC_READ_SEARCH" // it may be traced, so the mode of the executable is what refuses
+		return "CAP_DAC_READ_SEARCH" // the process may be traced, so the mode of the executable refuses
 	}
 	var st unix.Stat_t
-	if err := unix.Fstatat(int(p.dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW); err == nil && int(st.Uid) != unix.Geteuid() {
-		return "CAP_DAC_READ_SEARCH" // auxv and mem are readable by their owner only
+	err := unix.Fstatat(int(p.dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	if err == nil && int(st.Uid) != unix.Geteuid() {
+		return "CAP_DAC_READ_SEARCH" // only their owner may read auxv and mem
 	}
-	return "CAP_SYS_PTRACE" // attaching, which memory needs, is stricter than reading (Yama's ptrace_scope)
+	return "CAP_SYS_PTRACE" // memory needs the right to attach, which is stricter than that to read (Yama's ptrace_scope)
 }
 
-// entry returns AT_ENTRY, the run-time address of the first instruction: that of the program, also when it has an interpreter.
+// entry returns AT_ENTRY, the run-time address of the program's first instruction, not of its
+// interpreter's.
 func (p *process) entry() (uint64, error) {
 	auxv, err := p.read("auxv")
 	if err != nil {

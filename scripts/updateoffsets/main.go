@@ -1,5 +1,5 @@
-// Updateoffsets derives the table of offsets in internal/goruntime from the DWARF of programs that each release of Go builds.
-// Run it through scripts/update-offsets, from the top of the tree.
+// Updateoffsets derives the table internal/goruntime/offsets/offsets.txt from the DWARF of programs
+// that each release of Go builds. Run it through scripts/update-offsets, from the top of the tree.
 package main
 
 import (
@@ -12,21 +12,24 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pinwatch/pinwatch/internal/goruntime"
+	"github.com/pinwatch/pinwatch/internal/goruntime/offsets"
 )
 
-const tablePath = "internal/goruntime/offsets.txt"
+const tablePath = "internal/goruntime/offsets/offsets.txt"
 
-// tableHead stands above the table.
-const tableHead = `# Offsets, in bytes, of fields of runtime.g, runtime.m and runtime.p. Written by scripts/update-offsets.
+// tableHead is the comment above the table.
+const tableHead = `# Offsets, in bytes, of fields of runtime.g, runtime.m and runtime.p. Written by
+# scripts/update-offsets.
 #
-# A row holds for its release and for later patch releases of the same minor release, until another row: patch releases have
-# moved fields. Behind each row stand the toolchains whose DWARF says so; where one row ends and the next of the same minor
-# release begins, they are neighbours. - is a field that the release does not have. The format is what --offsets takes; see
+# A row holds for its release and for later patch releases of the same minor release, up to the next
+# row: patch releases have moved fields. The comment of a row names the toolchains whose DWARF has
+# these offsets. The last toolchain of a row and the first of the next row of the same minor release
+# are neighbours. A - marks a field that the release does not have. --offsets takes this format; see
 # type Table.
 #
-# cgo, -race, -msan, -asan and the experiments of GOEXPERIMENT move none of these fields in any of these toolchains: the script
-# computes the offsets once more from the runtime's source with each of them, and refuses a release where one differs.
+# cgo, -race, -msan, -asan and the experiments of GOEXPERIMENT move none of these fields in any of
+# these toolchains: the script computes the offsets also from the runtime's source with each of
+# them, and rejects a release where one differs.
 
 `
 
@@ -53,12 +56,12 @@ func update(args []string, out io.Writer) error {
 	}
 	if len(args) == 0 {
 		if len(named) == 0 {
-			return errors.New("the table names no toolchain yet: say which releases to start with")
+			return errors.New("the table names no toolchain: give the releases to start with")
 		}
-		args, k = named, make(knowledge)
+		args, k = named, make(known)
 	}
 	for _, arg := range args {
-		if err := k.learn(arg, out); err != nil {
+		if err := k.add(arg, out); err != nil {
 			return err
 		}
 	}
@@ -68,32 +71,32 @@ func update(args []string, out io.Writer) error {
 	return os.WriteFile(tablePath, []byte(tableHead+k.table().Text()), 0o644)
 }
 
-// readTable reads the table in the tree; nil when there is none.
-func readTable() (goruntime.Table, error) {
+// readTable reads the table in the tree. It returns nil if the file is empty.
+func readTable() (offsets.Table, error) {
 	text, err := os.ReadFile(tablePath)
 	if err != nil || len(text) == 0 {
 		return nil, err
 	}
-	return goruntime.ParseTable(tablePath, string(text))
+	return offsets.ParseTable(tablePath, string(text))
 }
 
 var arches = []string{"amd64", "arm64"}
 
-// knowledge is what a toolchain's DWARF said, by release and architecture.
-type knowledge map[goruntime.Release]map[string]goruntime.Offsets
+// known holds the offsets from the DWARF of toolchains, by release and architecture.
+type known map[offsets.Release]map[string]offsets.Offsets
 
-// fromTable returns what a table's comments say, and the toolchains they name.
-func fromTable(t goruntime.Table) (knowledge, []string, error) {
-	k := make(knowledge)
+// fromTable returns the offsets of the toolchains that the comments of a table name, and the names.
+func fromTable(t offsets.Table) (known, []string, error) {
+	k := make(known)
 	var named []string
 	for _, row := range t {
 		for _, version := range strings.Fields(row.Comment) {
-			r, ok := goruntime.ParseRelease(version)
+			r, ok := offsets.ParseRelease(version)
 			if !ok {
-				return nil, nil, fmt.Errorf("%s: row %s %s: comment names %q, which is no release", tablePath, row.From, row.Arch, version)
+				return nil, nil, fmt.Errorf("%s: row %s %s: comment names %q, which is not a release", tablePath, row.From, row.Arch, version)
 			}
 			if k[r] == nil {
-				k[r] = make(map[string]goruntime.Offsets)
+				k[r] = make(map[string]offsets.Offsets)
 				named = append(named, strings.TrimPrefix(version, "go"))
 			}
 			k[r][row.Arch] = row.Offsets
@@ -102,8 +105,8 @@ func fromTable(t goruntime.Table) (knowledge, []string, error) {
 	return k, named, nil
 }
 
-// learn adds a release, or the one installed at a GOROOT.
-func (k knowledge) learn(arg string, out io.Writer) error {
+// add adds a release, or the one installed at a GOROOT.
+func (k known) add(arg string, out io.Writer) error {
 	goroot := arg
 	if !strings.Contains(arg, "/") {
 		var err error
@@ -115,7 +118,7 @@ func (k knowledge) learn(arg string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	found := make(map[string]goruntime.Offsets)
+	found := make(map[string]offsets.Offsets)
 	for _, arch := range arches {
 		o, err := offsetsOf(goroot, arch)
 		if err != nil {
@@ -131,44 +134,46 @@ func (k knowledge) learn(arg string, out io.Writer) error {
 	return nil
 }
 
-// closeGaps fetches releases until those where something moved are neighbours: only so a row's first release is known.
-func (k knowledge) closeGaps(out io.Writer) error {
+// closeGaps fetches releases until those between which a field moved are neighbours. Then the first
+// release of each row is known.
+func (k known) closeGaps(out io.Writer) error {
 	for {
 		gap, ok := k.gap()
 		if !ok {
 			return nil
 		}
-		if err := k.learn(strings.TrimPrefix(gap.String(), "go"), out); err != nil {
-			return fmt.Errorf("look for the release that moved a field: %w", err)
+		if err := k.add(strings.TrimPrefix(gap.String(), "go"), out); err != nil {
+			return fmt.Errorf("find the release that moved a field: %w", err)
 		}
 	}
 }
 
-// gap returns a release in the middle between two of one minor release that differ.
-func (k knowledge) gap() (goruntime.Release, bool) {
+// gap returns a release in the middle between two different ones of a minor release.
+func (k known) gap() (offsets.Release, bool) {
 	releases := k.releases()
 	for i := 1; i < len(releases); i++ {
 		a, b := releases[i-1], releases[i]
 		if a.Minor == b.Minor && b.Patch > a.Patch+1 && !maps.Equal(k[a], k[b]) {
-			return goruntime.Release{Minor: a.Minor, Patch: (a.Patch + b.Patch) / 2}, true
+			return offsets.Release{Minor: a.Minor, Patch: (a.Patch + b.Patch) / 2}, true
 		}
 	}
-	return goruntime.Release{}, false
+	return offsets.Release{}, false
 }
 
-// releases returns the known ones, oldest first.
-func (k knowledge) releases() []goruntime.Release {
-	var list []goruntime.Release
+// releases returns the known releases, the oldest first.
+func (k known) releases() []offsets.Release {
+	var list []offsets.Release
 	for r := range k {
 		list = append(list, r)
 	}
-	slices.SortFunc(list, func(a, b goruntime.Release) int { return (a.Minor-b.Minor)<<16 + a.Patch - b.Patch })
+	slices.SortFunc(list, func(a, b offsets.Release) int { return (a.Minor-b.Minor)<<16 + a.Patch - b.Patch })
 	return list
 }
 
-// table has a row for the first known release of each minor release, and for each that moved something.
-func (k knowledge) table() goruntime.Table {
-	var t goruntime.Table
+// table returns a table with a row for the first known release of each minor release, and for each
+// that moved a field.
+func (k known) table() offsets.Table {
+	var t offsets.Table
 	last := make(map[string]int) // row by architecture
 	for _, r := range k.releases() {
 		for _, arch := range arches {
@@ -182,7 +187,7 @@ func (k knowledge) table() goruntime.Table {
 				continue
 			}
 			last[arch] = len(t)
-			t = append(t, goruntime.Row{From: r, Arch: arch, Offsets: o, Comment: r.String()})
+			t = append(t, offsets.Row{From: r, Arch: arch, Offsets: o, Comment: r.String()})
 		}
 	}
 	return t

@@ -9,47 +9,47 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/pinwatch/pinwatch/internal/goruntime"
+	"github.com/pinwatch/pinwatch/internal/goruntime/offsets"
 	"github.com/pinwatch/pinwatch/internal/toolchain"
 )
 
-// program is what is built: every program has the whole runtime's types.
+// program is the source to build: every program has all types of the runtime.
 const program = "package main\n\nfunc main() {}\n"
 
 // fetch returns the GOROOT of a release, such as "1.13.15".
 func fetch(version string) (string, error) {
-	r, ok := goruntime.ParseRelease("go" + strings.TrimPrefix(version, "go"))
+	r, ok := offsets.ParseRelease("go" + strings.TrimPrefix(version, "go"))
 	if !ok {
-		return "", fmt.Errorf("%q is neither a release, such as 1.28.0, nor a path of a GOROOT", version)
+		return "", fmt.Errorf("%q is neither a release, such as 1.28.0, nor the path of a GOROOT", version)
 	}
 	name := strings.TrimPrefix(r.String(), "go")
-	if r.Patch == 0 && r.Minor >= 21 { // since then the first release has a patch number
+	if r.Patch == 0 && r.Minor >= 21 { // since Go 1.21 the first release has a patch number
 		name += ".0"
 	}
 	return toolchain.Fetch(context.Background(), name)
 }
 
 // releaseOf returns the release installed at goroot.
-func releaseOf(goroot string) (goruntime.Release, error) {
+func releaseOf(goroot string) (offsets.Release, error) {
 	text, err := os.ReadFile(filepath.Join(goroot, "VERSION"))
 	if err != nil {
-		return goruntime.Release{}, fmt.Errorf("read the release: %w", err)
+		return offsets.Release{}, fmt.Errorf("read the release: %w", err)
 	}
 	line, _, _ := bytes.Cut(text, []byte("\n"))
-	r, ok := goruntime.ParseRelease(string(line))
+	r, ok := offsets.ParseRelease(string(line))
 	if !ok {
-		return r, fmt.Errorf("%s: VERSION says %q", goroot, line)
+		return r, fmt.Errorf("%s: VERSION has %q", goroot, line)
 	}
 	return r, nil
 }
 
-// environ makes the go command of a GOROOT build for an architecture.
+// environ returns the environment in which the go command of a GOROOT builds for an architecture.
 func environ(goroot, arch string) []string {
 	return append(toolchain.Env(goroot), "GO111MODULE=off", "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 }
 
 // offsetsOf builds the program and reads its DWARF.
-func offsetsOf(goroot, arch string) (*goruntime.Offsets, error) {
+func offsetsOf(goroot, arch string) (*offsets.Offsets, error) {
 	dir, err := os.MkdirTemp("", "update-offsets-*")
 	if err != nil {
 		return nil, err
@@ -64,5 +64,5 @@ func offsetsOf(goroot, arch string) (*goruntime.Offsets, error) {
 	if msg, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("go build: %w\n%s", err, msg)
 	}
-	return goruntime.DWARFOffsets(exe)
+	return offsets.FromFile(exe)
 }

@@ -12,13 +12,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pinwatch/pinwatch/internal/goruntime"
+	"github.com/pinwatch/pinwatch/internal/goruntime/offsets"
 	"github.com/pinwatch/pinwatch/internal/toolchain"
 )
 
-// checkVariants computes the offsets a second time, from the source of the runtime, as the compiler lays structs out: they
-// must be want, and stay so when a build tag or an experiment is switched, for the table has no column to tell these apart.
-func checkVariants(goroot, arch string, r goruntime.Release, want goruntime.Offsets) error {
+// checkVariants computes the offsets from the source of the runtime, with the compiler's layout of
+// structs. They must be want, also when a build tag or an experiment is switched: the table has no
+// column for these.
+func checkVariants(goroot, arch string, r offsets.Release, want offsets.Offsets) error {
 	base, err := toolTags(goroot, arch, r)
 	if err != nil {
 		return err
@@ -29,15 +30,16 @@ func checkVariants(goroot, arch string, r goruntime.Release, want goruntime.Offs
 			return fmt.Errorf("offsets from source, %s: %w", name, err)
 		}
 		if *got != want {
-			return fmt.Errorf("offsets from source, %s: %+v, DWARF says %+v", name, *got, want)
+			return fmt.Errorf("offsets from source, %s: %+v, from DWARF: %+v", name, *got, want)
 		}
 	}
 	return nil
 }
 
-// variants returns sets of build tags by name. base are the tags of an ordinary build; every other set is one tag away from it.
+// variants returns sets of build tags by name. base holds the tags of an ordinary build. Every
+// other set differs in one tag.
 func variants(goroot string, base []string) map[string][]string {
-	sets := map[string][]string{"as it comes": base}
+	sets := map[string][]string{"ordinary build": base}
 	tags := []string{"race", "msan", "asan", "goexperiment.staticlockranking"} // the last since Go 1.15
 	files, _ := filepath.Glob(filepath.Join(goroot, "src/internal/goexperiment/exp_*_on.go"))
 	for _, file := range files {
@@ -54,8 +56,8 @@ func variants(goroot string, base []string) map[string][]string {
 	return sets
 }
 
-// toolTags returns the experiments that are on by default, as build tags, which came with Go 1.17.
-func toolTags(goroot, arch string, r goruntime.Release) ([]string, error) {
+// toolTags returns the experiments that are on by default, as build tags. These are new in Go 1.17.
+func toolTags(goroot, arch string, r offsets.Release) ([]string, error) {
 	if r.Minor < 17 {
 		return nil, nil
 	}
@@ -68,8 +70,9 @@ func toolTags(goroot, arch string, r goruntime.Release) ([]string, error) {
 	return strings.Fields(string(out)), nil
 }
 
-// sourceOffsets type-checks package runtime with the build tags and asks for the layout of its structs.
-func sourceOffsets(goroot, arch string, r goruntime.Release, tags []string) (*goruntime.Offsets, error) {
+// sourceOffsets type-checks package runtime with the build tags and returns the offsets in the
+// layout of its structs.
+func sourceOffsets(goroot, arch string, r offsets.Release, tags []string) (*offsets.Offsets, error) {
 	ctx := build.Default
 	ctx.GOROOT, ctx.GOOS, ctx.GOARCH, ctx.CgoEnabled, ctx.BuildTags, ctx.ToolTags = goroot, "linux", arch, true, tags, nil
 	ctx.ReleaseTags = nil
@@ -82,7 +85,7 @@ func sourceOffsets(goroot, arch string, r goruntime.Release, tags []string) (*go
 	if err != nil {
 		return nil, err
 	}
-	return goruntime.OffsetsOf(func(owner, field string) (int64, bool) {
+	return offsets.Collect(func(owner, field string) (int64, bool) {
 		object := pkg.Scope().Lookup(owner)
 		if object == nil {
 			return 0, false
@@ -100,7 +103,8 @@ func sourceOffsets(goroot, arch string, r goruntime.Release, tags []string) (*go
 	})
 }
 
-// A sourceImporter imports packages of the standard library from source, without the bodies of their functions.
+// A sourceImporter imports packages of the standard library from source, without the bodies of
+// their functions.
 type sourceImporter struct {
 	ctx   *build.Context
 	sizes types.Sizes
@@ -129,7 +133,8 @@ func (s *sourceImporter) Import(path string) (*types.Package, error) {
 		}
 		parsed = append(parsed, file)
 	}
-	// Errors are no reason to stop, for old sources break rules that were made since: what would be missed differs from DWARF.
+	// Old sources break newer rules, so errors are ignored. A field that is missed for that reason
+	// differs from DWARF.
 	config := types.Config{Importer: s, Sizes: s.sizes, IgnoreFuncBodies: true, Error: func(error) {}}
 	pkg, _ := config.Check(path, s.files, parsed, nil)
 	s.done[path] = pkg

@@ -1,4 +1,5 @@
-// Package golangci makes vet.Analyzer a linter of golangci-lint's module plugin system. A .custom-gcl.yml names it:
+// Package golangci makes vet.Analyzer a linter for the module plugin system of golangci-lint. A
+// .custom-gcl.yml builds it in:
 //
 //	version: v2.15.0
 //	plugins:
@@ -6,7 +7,7 @@
 //	    import: github.com/pinwatch/pinwatch/vet/golangci
 //	    version: v1.0.0
 //
-// and a .golangci.yml switches it on:
+// and a .golangci.yml enables it:
 //
 //	linters:
 //	  enable: [pinwatch]
@@ -27,19 +28,19 @@ import (
 	"github.com/pinwatch/pinwatch/vet"
 )
 
-// Name is the linter's name.
+// Name is the name of the linter.
 const Name = "pinwatch"
 
-// The plugin system knows no other way: it imports the package and looks into its registry.
+// The plugin system requires init: it imports the package and reads the registry.
 func init() { register.Plugin(Name, New) }
 
 type settings struct {
-	Skip []string `json:"skip"` // checks to leave out
+	Skip []string `json:"skip"` // checks to skip
 }
 
 type plugin struct{ analyzer *analysis.Analyzer }
 
-// New makes the linter from what .golangci.yml says under settings.
+// New returns the linter with the settings from .golangci.yml.
 func New(raw any) (register.LinterPlugin, error) {
 	s, err := register.DecodeSettings[settings](raw)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/pinwatch/pinwatch/vet/golangci"
 )
 
-// The plugin is found by its name, and takes settings as golangci-lint has them: decoded from YAML.
+// TestPlugin: golangci-lint finds the plugin by its name and passes settings decoded from YAML.
 func TestPlugin(t *testing.T) {
 	make, err := register.GetPlugin(golangci.Name)
 	if err != nil {
@@ -35,7 +35,8 @@ func TestSettings(t *testing.T) {
 	if _, err := golangci.New(nil); err != nil {
 		t.Errorf("no settings: %v", err)
 	}
-	if _, err := golangci.New(map[string]any{"skip": []any{"nothing"}}); err == nil || !strings.Contains(err.Error(), "nothing") {
+	_, err := golangci.New(map[string]any{"skip": []any{"nothing"}})
+	if err == nil || !strings.Contains(err.Error(), "nothing") {
 		t.Errorf("a check that does not exist: %v", err)
 	}
 	if _, err := golangci.New(map[string]any{"skips": []any{"comment"}}); err == nil {

@@ -3,4 +3,4 @@
 
 package main
 
-import _ "runtime/cgo" // what any import "C" links in; assembly and import "C" do not go together in one package
+import _ "runtime/cgo" // as import "C" does, which excludes assembly in the same package

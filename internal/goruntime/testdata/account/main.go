@@ -1,5 +1,5 @@
-// Command account prints what it knows about its own runtime as one line of JSON, then waits for the end of its
-// standard input. Any Go since 1.13 builds it; as a c-shared library it prints when it is loaded.
+// Command account prints facts about its runtime as one line of JSON, then waits for the end of its
+// standard input. Any Go since 1.13 builds it. As a c-shared library it prints when it is loaded.
 package main
 
 import (
@@ -13,11 +13,11 @@ import (
 	"syscall"
 )
 
-// Addresses of the runtime's own. Only assembly may name them.
+// Addresses of the runtime's variables. Only assembly may name them.
 func m0() uintptr
 func allm() uintptr
 
-// iscgo returns runtime.iscgo: whether runtime/cgo is linked in.
+// iscgo returns runtime.iscgo: true if runtime/cgo is linked in.
 func iscgo() bool
 
 // currentG returns the address of the g of the goroutine that calls it.
@@ -31,7 +31,8 @@ func init() {
 
 var printed = make(chan bool)
 
-// hold locks its goroutine to its thread, prints, and stays in a system call, so that the thread keeps what was printed of it.
+// hold locks its goroutine to its thread, prints, and stays in a system call, so that the printed
+// state of the thread stays true.
 func hold() {
 	runtime.LockOSThread()
 	var pipe [2]int
@@ -54,10 +55,11 @@ func hold() {
 		"hold":         reflect.ValueOf(hold).Pointer(),
 	})
 	close(printed)
-	syscall.Read(pipe[0], make([]byte, 1)) // nobody writes
+	syscall.Read(pipe[0], make([]byte, 1)) // there is no writer
 }
 
-// goid returns the number of the goroutine, from the first line of its own stack trace: "goroutine 18 [running]:".
+// goid reads the goroutine's number from the first line of its stack trace: "goroutine 18
+// [running]:".
 func goid() int {
 	buf := make([]byte, 64)
 	n, err := strconv.Atoi(strings.Fields(string(buf[:runtime.Stack(buf, false)]))[1])

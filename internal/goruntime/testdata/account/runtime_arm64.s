@@ -25,6 +25,6 @@ TEXT ·currentG(SB), NOSPLIT, $0-8
 
 // func threadPointer() uintptr
 TEXT ·threadPointer(SB), NOSPLIT, $0-8
-	WORD $0xd53bd040 // MRS TPIDR_EL0, R0, which the assembler of Go 1.13 does not know
+	WORD $0xd53bd040 // MRS TPIDR_EL0, R0, which the assembler of Go 1.13 lacks
 	MOVD R0, ret+0(FP)
 	RET

@@ -11,20 +11,20 @@ import "C"
 
 import "runtime"
 
-// inC are the threads with C frames on them.
+// inC returns functions whose threads have C frames.
 func inC() []func() {
 	return []func(){
 		func() { C.foreign() }, func() { C.returned() }, func() { C.extra() }, func() { C.extraLocked() }, nest,
 	}
 }
 
-// nest is a goroutine that calls C, which calls Go.
+// nest calls C, which calls Go.
 func nest() { C.nested() }
 
 //export goForeign
 func goForeign(tid C.int) { ready <- thread{TID: int(tid), Gone: true} }
 
-// goReturned tells of a thread that has called Go. Since Go 1.21 it keeps its M for the next call.
+// goReturned reports a thread that has called Go. Since Go 1.21 it keeps its M for the next call.
 //
 //export goReturned
 func goReturned(tid, id C.int) {
@@ -53,7 +53,7 @@ func goNested() {
 	select {}
 }
 
-// keepsM says whether a C thread keeps its M between calls into Go (runtime.bindm).
+// keepsM reports whether a C thread keeps its M between calls into Go (runtime.bindm).
 func keepsM() bool {
 	switch v := runtime.Version(); {
 	case len(v) < 6 || v[:4] != "go1.":

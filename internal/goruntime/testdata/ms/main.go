@@ -1,6 +1,7 @@
-// Command ms brings threads of its own into every state that pinwatch tells apart, prints which they are as one line of JSON
-// and waits for the end of its standard input. With the argument "wedge" its main goroutine exits while it is locked.
-// Any Go since 1.13 builds it, with the tag withcgo also the threads that C makes.
+// Command ms puts its threads into every state that pinwatch distinguishes, prints these states as
+// one line of JSON and waits for the end of its standard input. With the argument "wedge" its main
+// goroutine exits while it is locked. Any Go since 1.13 builds it. With the tag withcgo it also has
+// threads that C makes.
 package main
 
 import (
@@ -14,7 +15,7 @@ import (
 	"syscall"
 )
 
-// A thread is what an observer must say of one.
+// A thread is the state of one, as pinwatch must report it.
 type thread struct {
 	TID    int    `json:"tid"`
 	Role   string `json:"role"`
@@ -22,14 +23,15 @@ type thread struct {
 	Ext    int    `json:"ext"`
 	Int    int    `json:"int"`
 	GoID   int64  `json:"goid"`
-	Entry  string `json:"entry"` // the function the goroutine began with; "" for one that C called
+	Entry  string `json:"entry"` // the function that the goroutine began with; "" if C called Go
 	Parked bool   `json:"parked"`
-	Gone   bool   `json:"gone"` // no M is the thread's, or no more
+	Gone   bool   `json:"gone"` // the thread has no M
 }
 
 var ready = make(chan thread)
 
-// goid is from the first line of the goroutine's trace: "goroutine 18 [running]:".
+// goid reads the goroutine's number from the first line of its stack trace: "goroutine 18
+// [running]:".
 func goid() int64 {
 	var buf [64]byte
 	id, err := strconv.ParseInt(strings.Fields(string(buf[:runtime.Stack(buf[:], false)]))[1], 10, 64)
@@ -56,7 +58,7 @@ func waiter() {
 	select {}
 }
 
-// caller is in a system call for ever: it runs.
+// caller stays in a system call, so its goroutine is not parked.
 func caller() {
 	lock(1)
 	var fds [2]int
@@ -77,7 +79,7 @@ func spinner() {
 	}
 }
 
-// unlocker holds its thread no more, but stays on it in a system call.
+// unlocker has unlocked its thread, but stays on it in a system call.
 func unlocker() {
 	lock(2)
 	runtime.UnlockOSThread()
@@ -106,7 +108,7 @@ func main() {
 	report(threads)
 }
 
-// report starts the other threads and returns where the standard input ends.
+// report starts the other threads and prints all. It exits at the end of the standard input.
 func report(threads []thread) {
 	go unlocker()
 	threads = append(threads, <-ready)

@@ -40,11 +40,11 @@ void foreign(void) {
 	goForeign(tid);
 }
 
-static int left[2];
+static int returning[2];
 
 static void *runReturned(void *unused) {
 	int msg[2] = {self(), goID()};
-	if (write(left[1], msg, sizeof msg) != sizeof msg)
+	if (write(returning[1], msg, sizeof msg) != sizeof msg)
 		_exit(1);
 	forever();
 	return 0;
@@ -52,10 +52,10 @@ static void *runReturned(void *unused) {
 
 void returned(void) {
 	int msg[2];
-	if (pipe(left) != 0)
+	if (pipe(returning) != 0)
 		_exit(1);
 	start(runReturned);
-	if (read(left[0], msg, sizeof msg) != sizeof msg)
+	if (read(returning[0], msg, sizeof msg) != sizeof msg)
 		_exit(1);
 	goReturned(msg[0], msg[1]);
 }

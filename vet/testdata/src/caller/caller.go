@@ -7,7 +7,7 @@ import (
 
 func Waits(done chan bool) {
 	// errno is the thread's.
-	runtime.LockOSThread() //vet:test // want `caller: Waits waits \(line 12\) with its caller's goroutine locked`
+	runtime.LockOSThread() //vet:test // want `caller: Waits waits \(line 12\) with the calling goroutine locked`
 	defer runtime.UnlockOSThread()
 	<-done
 }
@@ -29,7 +29,7 @@ func Ranges(jobs chan int) {
 
 func CallsBack(f func()) {
 	// errno is the thread's.
-	runtime.LockOSThread() //vet:test // want `CallsBack runs a function of its caller's`
+	runtime.LockOSThread() //vet:test // want `CallsBack calls back`
 	defer runtime.UnlockOSThread()
 	f()
 }

@@ -3,13 +3,13 @@ package comment
 import "runtime"
 
 func bare() {
-	runtime.LockOSThread() //vet:test // want `comment: LockOSThread without a comment that says why`
+	runtime.LockOSThread() //vet:test // want `comment: LockOSThread without a comment that gives the reason`
 	defer runtime.UnlockOSThread()
 }
 
 func onlyDirective() {
 	//nolint:all
-	runtime.LockOSThread() //vet:test // want `LockOSThread without a comment that says why`
+	runtime.LockOSThread() //vet:test // want `LockOSThread without a comment that gives the reason`
 	defer runtime.UnlockOSThread()
 }
 
@@ -17,7 +17,7 @@ func farAwayAboutSomethingElse() {
 	// Numbers begin at one.
 	x := 1
 	x++
-	runtime.LockOSThread() //vet:test // want `LockOSThread without a comment that says why`
+	runtime.LockOSThread() //vet:test // want `LockOSThread without a comment that gives the reason`
 	defer runtime.UnlockOSThread()
 	_ = x
 }
@@ -26,7 +26,7 @@ func farAwayAboutSomethingElse() {
 func docAboutSomethingElse() {
 	x := 1
 	x++
-	runtime.LockOSThread() //vet:test // want `LockOSThread without a comment that says why`
+	runtime.LockOSThread() //vet:test // want `LockOSThread without a comment that gives the reason`
 	defer runtime.UnlockOSThread()
 	_ = x
 }
@@ -35,7 +35,7 @@ func docAboutSomethingElse() {
 func docAboutAnotherLock() {
 	x := 1
 	x++
-	runtime.LockOSThread() //vet:test // want `LockOSThread without a comment that says why`
+	runtime.LockOSThread() //vet:test // want `LockOSThread without a comment that gives the reason`
 	defer runtime.UnlockOSThread()
 	_ = x
 }

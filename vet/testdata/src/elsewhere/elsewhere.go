@@ -17,7 +17,7 @@ func (c *context) leave() {
 
 func handsOutLiteral() func() {
 	// errno is the thread's.
-	runtime.LockOSThread() //vet:test // want `handsOutLiteral leaves its goroutine locked to the thread, and a function literal that it hands out unlocks it`
+	runtime.LockOSThread() //vet:test // want `handsOutLiteral leaves its goroutine locked to the thread, and a function literal that it returns or passes on unlocks it`
 	return func() {
 		runtime.UnlockOSThread()
 	}
@@ -25,7 +25,7 @@ func handsOutLiteral() func() {
 
 func handsOutUnlock() func() {
 	// errno is the thread's.
-	runtime.LockOSThread() //vet:test // want `handsOutUnlock leaves .* whoever gets the function that it hands out unlocks it`
+	runtime.LockOSThread() //vet:test // want `handsOutUnlock leaves .* the receiver of the unlock function unlocks it`
 	return runtime.UnlockOSThread
 }
 

@@ -13,10 +13,10 @@ func dials(ns netns.NsHandle) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	_ = netns.Set(ns)
-	go func() { // want `goroutine: this goroutine runs on another thread than the one that netns.Set changed: what line 17 does happens outside`
+	go func() { // want `goroutine: this goroutine does not run on the thread that netns.Set changed: line 17 runs in other namespaces`
 		_, _ = net.Dial("tcp", "127.0.0.1:1")
 	}()
-	go list() // want `what line 22 does happens outside`
+	go list() // want `line 22 runs in other namespaces`
 }
 
 func list() { _, _ = netlink.LinkList() }

@@ -7,7 +7,7 @@ func work() {}
 func addsUp(n int) {
 	for range n {
 		// errno is the thread's.
-		runtime.LockOSThread() //vet:test // want `loop: LockOSThread in a loop that does not unlock in each turn`
+		runtime.LockOSThread() //vet:test // want `loop: LockOSThread in a loop that does not unlock in each iteration`
 		work()
 	}
 	runtime.UnlockOSThread()
@@ -25,7 +25,7 @@ func defers(n int) {
 func continues(items []int) {
 	for _, item := range items {
 		// errno is the thread's.
-		runtime.LockOSThread() //vet:test // want `in a loop that does not unlock in each turn`
+		runtime.LockOSThread() //vet:test // want `in a loop that does not unlock in each iteration`
 		if item == 0 {
 			continue
 		}

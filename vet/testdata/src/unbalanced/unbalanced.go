@@ -3,7 +3,7 @@ package unbalanced
 import "runtime"
 
 func stray(n int) int {
-	runtime.UnlockOSThread() //vet:test // want `elsewhere: UnlockOSThread in stray, where nothing has locked`
+	runtime.UnlockOSThread() //vet:test // want `elsewhere: UnlockOSThread in stray, which has not locked`
 	return n + 1
 }
 

@@ -19,7 +19,7 @@ func goroutine() {
 
 func stays() {
 	// errno is the thread's.
-	runtime.LockOSThread() //vet:test // want `LockOSThread without UnlockOSThread in stays: its caller's goroutine stays locked`
+	runtime.LockOSThread() //vet:test // want `LockOSThread without UnlockOSThread in stays: the calling goroutine stays locked`
 	work()
 }
 

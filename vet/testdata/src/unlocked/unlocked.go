@@ -15,7 +15,7 @@ func init() {
 }
 
 func main() {
-	_ = unix.Setns(3, unix.CLONE_NEWNET) // want `unlocked: unix.Setns changes the thread it runs on, and nothing has locked the goroutine to it;`
+	_ = unix.Setns(3, unix.CLONE_NEWNET) // want `unlocked: unix.Setns changes the thread it runs on, and the goroutine is not locked to it;`
 	deep()
 	locked()
 	go lockedByAnother()

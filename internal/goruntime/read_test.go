@@ -1,0 +1,246 @@
+package goruntime
+
+import (
+	"debug/buildinfo"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/pinwatch/pinwatch/internal/goruntime/internal/testprog"
+	"github.com/pinwatch/pinwatch/internal/goruntime/offsets"
+)
+
+// TestRead compares the result of Open with the account of each program. PINWATCH_GOROOTS, a list
+// like PATH, selects other releases of Go than the installed one.
+func TestRead(t *testing.T) {
+	for _, goroot := range testprog.Goroots(t) {
+		for _, v := range testprog.Variants {
+			t.Run(filepath.Base(goroot)+"/"+v.Name, func(t *testing.T) {
+				exe := goBuild(t, goroot, v.LDFlags, v.Args...)
+				proc, want := startAccount(t, exe)
+				r, err := Open(proc.Pid, Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer r.Close()
+				info := &r.Info
+				t.Logf("%+v", *info)
+				checkThread(t, r, want)
+				checkOffsets(t, info)
+				checkAddresses(t, info, want)
+				if info.GoVersion != want.Version {
+					t.Errorf("GoVersion = %q, want %q", info.GoVersion, want.Version)
+				}
+				if info.AsyncPreempt != want.AsyncPreempt {
+					t.Errorf("AsyncPreempt = %#x, want %#x", info.AsyncPreempt, want.AsyncPreempt)
+				}
+				gomaxprocs := want.GOMAXPROCS
+				if v.Stripped {
+					gomaxprocs = 0
+				}
+				if info.GOMAXPROCS != gomaxprocs {
+					t.Errorf("GOMAXPROCS = %d, want %d", info.GOMAXPROCS, gomaxprocs)
+				}
+				if (info.GOMAXPROCS == 0) != (info.Unknown["GOMAXPROCS"] != nil) {
+					t.Errorf("GOMAXPROCS = %d, unknown because %v", info.GOMAXPROCS, info.Unknown["GOMAXPROCS"])
+				}
+				if info.CGO != want.CGO || info.Race != v.Race || info.PIE != v.PIE || info.Static != v.Static ||
+					info.Stripped != v.Stripped {
+					t.Errorf("got %+v, want %+v", *info, v)
+				}
+				if info.Exe != exe || info.Deleted || info.Module != exe || info.Arch != runtime.GOARCH {
+					t.Errorf("got %q, deleted %t, module %q, arch %q; want %q", info.Exe, info.Deleted, info.Module, info.Arch, exe)
+				}
+				checkBuildInfo(t, exe, info)
+				checkBias(t, exe, info, want)
+			})
+		}
+	}
+}
+
+// checkOffsets compares the offsets, which are from DWARF unless the program is stripped, with the
+// table.
+func checkOffsets(t *testing.T, info *Info) {
+	t.Helper()
+	from := OffsetsDWARF
+	if info.Stripped {
+		from = OffsetsTable
+	}
+	if info.OffsetsFrom != from {
+		t.Errorf("OffsetsFrom = %q, want %q", info.OffsetsFrom, from)
+	}
+	builtin, err := offsets.Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	release, ok := offsets.ParseRelease(info.GoVersion)
+	if want := builtin.Find(release, info.Arch); !ok || want == nil || *info.Offsets != *want {
+		t.Errorf("Offsets = %+v, the table has %+v", info.Offsets, want)
+	}
+}
+
+// checkAddresses compares addresses with the program's account. Stripped programs have none of
+// variables.
+func checkAddresses(t *testing.T, info *Info, want account) {
+	t.Helper()
+	if info.LockOSThread != want.LockOSThread {
+		t.Errorf("LockOSThread = %#x, want %#x", info.LockOSThread, want.LockOSThread)
+	}
+	if info.Stripped {
+		want.M0, want.AllM = 0, 0
+	}
+	if info.M0 != want.M0 || info.AllM != want.AllM || (info.M0 == 0) != (info.Unknown["M0"] != nil) ||
+		(info.AllM == 0) != (info.Unknown["AllM"] != nil) {
+		t.Errorf("M0 = %#x, want %#x; AllM = %#x, want %#x; unknown: %v",
+			info.M0, want.M0, info.AllM, want.AllM, info.Unknown)
+	}
+	for _, addr := range []uint64{want.Main, want.LockOSThread, info.Sysmon, info.TemplateThread, info.AsyncPreempt} {
+		if (addr != 0 || want.AsyncPreempt != 0) && (addr < info.TextStart || addr >= info.TextEnd) {
+			t.Errorf("%#x is not in the text, %#x to %#x", addr, info.TextStart, info.TextEnd)
+		}
+	}
+}
+
+// checkBuildInfo compares with debug/buildinfo. It finds no version in an externally linked PIE
+// from before Go 1.18, whose pointers only a relocation sets.
+func checkBuildInfo(t *testing.T, exe string, info *Info) {
+	t.Helper()
+	build, err := buildinfo.ReadFile(exe)
+	if err != nil {
+		if !info.PIE {
+			t.Error(err)
+		}
+		return
+	}
+	if info.GoVersion != build.GoVersion || info.Path != build.Path || info.BuildMode != setting(build, "-buildmode") {
+		t.Errorf("got %q, %q, %q; debug/buildinfo has %v", info.GoVersion, info.Path, info.BuildMode, build)
+	}
+}
+
+// checkBias compares LoadBias with the address of main in the program's account.
+func checkBias(t *testing.T, exe string, info *Info, want account) {
+	t.Helper()
+	f, err := elf.Open(exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	syms, err := f.Symbols()
+	if info.Stripped {
+		if !errors.Is(err, elf.ErrNoSymbols) {
+			t.Errorf("stripped, but has %d symbols, %v", len(syms), err)
+		}
+		return
+	}
+	for _, s := range syms {
+		if s.Name == "main.main" && s.Value+info.LoadBias == want.Main {
+			return
+		}
+	}
+	t.Errorf("LoadBias = %#x: no symbol main.main that far below %#x", info.LoadBias, want.Main)
+}
+
+func TestReadSharedLibrary(t *testing.T) {
+	goroot := testprog.Goroots(t)[0]
+	host := gcc(t)
+	lib := goBuild(t, goroot, "", "-tags=withcgo", "-buildmode=c-shared")
+	for name, ldflags := range map[string]string{"plain": "", "stripped": "-s -w"} {
+		t.Run(name, func(t *testing.T) {
+			lib := goBuild(t, goroot, ldflags, "-tags=withcgo", "-buildmode=c-shared")
+			proc, want := startAccount(t, host, lib)
+			r, err := Open(proc.Pid, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			info := &r.Info
+			checkThread(t, r, want)
+			checkOffsets(t, info)
+			checkAddresses(t, info, want)
+			if info.Exe != host || info.Module != lib || info.CGO != want.CGO || !want.CGO ||
+				info.AsyncPreempt != want.AsyncPreempt || info.GoVersion != want.Version {
+				t.Errorf("got %+v, want %+v", *info, want)
+			}
+		})
+	}
+	t.Run("two", func(t *testing.T) {
+		proc, _ := startAccount(t, host, lib, testprog.Copy(t, lib, func(*os.File) {}))
+		if _, err := Read(proc.Pid); !errors.Is(err, ErrNotGo) || !strings.Contains(err.Error(), "2 Go libraries") {
+			t.Errorf("Read = %v", err)
+		}
+	})
+}
+
+func TestReadReplacedExecutable(t *testing.T) {
+	exe := goBuild(t, testprog.Goroots(t)[0], "")
+	proc, want := startAccount(t, exe)
+	for _, replace := range []func() error{
+		func() error { return os.Remove(exe) },
+		func() error { return os.WriteFile(exe, []byte("#!/bin/sh\n"), 0o755) },
+		// A file whose name ends in (deleted) is another file.
+		func() error { return os.WriteFile(exe+" (deleted)", nil, 0o755) },
+	} {
+		if err := replace(); err != nil {
+			t.Fatal(err)
+		}
+		info, err := Read(proc.Pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Exe != exe || !info.Deleted || info.AsyncPreempt != want.AsyncPreempt {
+			t.Errorf("got %+v, want %+v", *info, want)
+		}
+	}
+}
+
+func TestReadNameEndsInDeleted(t *testing.T) {
+	exe := goBuild(t, testprog.Goroots(t)[0], "")
+	name := exe + " (deleted)"
+	if err := os.Rename(exe, name); err != nil {
+		t.Fatal(err)
+	}
+	proc, _ := startAccount(t, name)
+	if info, err := Read(proc.Pid); err != nil || info.Exe != name || info.Deleted {
+		t.Errorf("Read = %+v, %v", info, err)
+	}
+}
+
+// TestReadNoSectionHeaders: without section headers the version is found, as by Go's tools, but not
+// the functions.
+func TestReadNoSectionHeaders(t *testing.T) {
+	exe := testprog.Copy(t, goBuild(t, testprog.Goroots(t)[0], ""), func(f *os.File) {
+		zero := make([]byte, 8)
+		_, _ = f.WriteAt(zero, 0x28)     // e_shoff
+		_, _ = f.WriteAt(zero[:4], 0x3c) // e_shnum, e_shstrndx
+	})
+	proc, want := startAccount(t, exe)
+	info, err := Read(proc.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.GoVersion != want.Version || !info.Stripped || info.AsyncPreempt != 0 ||
+		info.Unknown["AsyncPreempt"] == nil || info.Unknown["CGO"] == nil {
+		t.Errorf("got %+v", *info)
+	}
+}
+
+// TestReadForgedPclntab: a forged pclntab gives no functions rather than wrong ones.
+func TestReadForgedPclntab(t *testing.T) {
+	exe := testprog.Copy(t, goBuild(t, testprog.Goroots(t)[0], "-s -w"), func(f *os.File) {
+		// The runtime takes the number of functions from moduledata.
+		testprog.Overwrite(t, f, ".gopclntab", 8, binary.LittleEndian.AppendUint64(nil, 1<<40))
+	})
+	proc, want := startAccount(t, exe)
+	info, err := Read(proc.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.GoVersion != want.Version || info.AsyncPreempt != 0 || info.Unknown["AsyncPreempt"] == nil {
+		t.Errorf("got %+v", *info)
+	}
+}
