@@ -50,7 +50,7 @@ type threadDetails struct {
 	createdFor                            *reason
 	// Made by the runtime: its parent had SIGURG blocked (newosproc, _cgo_sys_thread_start).
 	byGo bool
-	name                                  string
+	name string
 
 	// As a parent: the clone in progress.
 	child      child
