@@ -157,7 +157,8 @@ func FuzzParseText(f *testing.F) {
 
 func TestParseTextRefuses(t *testing.T) {
 	for _, line := range []string{"", "1", "x switch", "1 nonsense", "1 switch tid=-1", "1 switch tid=99999999999",
-		"1 switch color=red", "1 switch flags=flying", "1 switch run=fast", `1 thread comm=bare`, `1 thread comm="more than sixteen"`} {
+		"1 switch color=red", "1 switch flags=flying", "1 switch run=fast", `1 thread comm=bare`,
+		`1 thread comm="more than sixteen"`} {
 		if e, err := ParseText(line); err == nil {
 			t.Errorf("%q parsed as %+v", line, e)
 		}

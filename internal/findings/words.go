@@ -1,45 +1,14 @@
 package findings
 
 import (
-	"fmt"
-	"math"
-	"strconv"
 	"strings"
 
 	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
-// duration writes ns with three significant digits: "43.2 µs".
-func duration(ns float64) string {
-	for _, u := range []struct {
-		size float64
-		name string
-	}{{1e9, "s"}, {1e6, "ms"}, {1e3, "µs"}} {
-		if ns >= u.size {
-			return digits(ns/u.size) + " " + u.name
-		}
-	}
-	return digits(ns) + " ns"
-}
-
-// digits writes three significant digits, more before the point where there are more.
-func digits(v float64) string {
-	if v >= 1000 {
-		return strconv.FormatFloat(v, 'f', 0, 64)
-	}
-	return strconv.FormatFloat(v, 'g', 3, 64)
-}
-
 // percent writes a share of 1: "12.3 %".
-func percent(share float64) string { return digits(100*share) + " %" }
-
-// plural writes "1 thread", "3 threads".
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
+func percent(share float64) string { return unit.Short(100*share) + " %" }
 
 // mainGoroutine is the function of the goroutine that runs the init functions and main.main.
 const mainGoroutine = "runtime.main"
@@ -70,8 +39,9 @@ func function(entry string) string {
 	return shorten(entry)
 }
 
-// starterOf is the function with the go statement where what that calls is not known, only the function that the compiler made for
-// it: "f.gowrap1" since Go 1.22, "f·dwrap·1" in Go 1.17. Between, it is named like a closure.
+// starterOf returns the function with the go statement, where the goroutine began with a function that
+// the compiler made for that statement: "f.gowrap1" since Go 1.22, "f·dwrap·1" in Go 1.17. Between,
+// it is named like a closure.
 func starterOf(entry string) (starter string, wrapped bool) {
 	for _, mark := range []string{".gowrap", "·dwrap·"} {
 		if i := strings.LastIndex(entry, mark); i >= 0 {
@@ -87,7 +57,7 @@ func shorten(name string) string {
 	return name[strings.LastIndexByte(head, '/')+1:]
 }
 
-// orNil is s for evidence; nil when empty.
+// orNil returns s for evidence; nil when empty.
 func orNil(s string) any {
 	if s == "" {
 		return nil
@@ -95,14 +65,8 @@ func orNil(s string) any {
 	return s
 }
 
-// rounded keeps four significant digits: evidence is no better known.
-func rounded(v float64) float64 {
-	if v == 0 {
-		return 0
-	}
-	scale := math.Pow(10, 3-math.Floor(math.Log10(math.Abs(v))))
-	return math.Round(v*scale) / scale
-}
+// rounded keeps four significant digits: evidence is known no better.
+func rounded(v float64) float64 { return unit.Round(v, 4) }
 
 // mostTIDs is how many thread ids evidence lists.
 const mostTIDs = 16
@@ -115,16 +79,16 @@ func tids(ts []*correlate.Thread) []int32 {
 	return ids
 }
 
-// byEntry groups threads by the function their goroutine began with, in the order of the first of each; threads for which it is
-// not known are groups of their own.
+// byEntry groups threads by the function that their goroutine began with, in the order of the first of
+// each; threads with an unknown function are groups of one.
 func byEntry(ts []*correlate.Thread) [][]*correlate.Thread {
 	var groups [][]*correlate.Thread
-	at := map[string]int{}
+	index := map[string]int{}
 	for _, t := range ts {
-		i, found := at[t.Lock.Entry]
+		i, found := index[t.Lock.Entry]
 		if !found || t.Lock.Entry == "" {
 			i = len(groups)
-			at[t.Lock.Entry] = i
+			index[t.Lock.Entry] = i
 			groups = append(groups, nil)
 		}
 		groups[i] = append(groups[i], t)
