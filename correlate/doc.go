@@ -9,8 +9,8 @@
 // the memory of threads that are forgotten.
 //
 // thread (thread.go) is one OS thread from birth to sched_process_free: the end of its time line,
-// its last runs on a CPU, its lock, and the spans on it that have begun. turn.go and
-// snapshot.go extend the time line, lifecycle.go holds birth, exit and exec.
+// its last runs on a CPU, its lock, and the spans on it that have begun. turn.go and snapshot.go
+// extend the time line, lifecycle.go holds birth, exit and exec.
 //
 // windows (window.go) are the whole observation, the interval that has ended and the one that is
 // open. They find the innermost window of a moment; an event is counted once, in that window, so

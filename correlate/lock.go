@@ -2,8 +2,8 @@ package correlate
 
 import "github.com/pinwatch/pinwatch/events"
 
-// lock is what is known of a thread's lock. Between two reads it can have been released and taken
-// again.
+// lock holds the last read state of a thread's lock. Between two reads it can have been released and
+// taken again.
 type lock struct {
 	kind          uint8 // events.Lock…
 	parked        bool  // the goroutine does not run
@@ -15,7 +15,7 @@ type lock struct {
 	notBefore     events.Time // and not before; 0 = not known
 }
 
-// lockAtEnd is what was known of a lock when the last window ended. Until that window is settled
+// lockAtEnd holds the lock as last read when the last window ended. Until that window is settled
 // threads may take other locks.
 type lockAtEnd struct {
 	lock

@@ -53,7 +53,8 @@ func streamWithinMemory(t *testing.T) {
 		t.Fatalf("whole observation: %v, invalid: %v", r != nil, s.invalid)
 	}
 	c := r.Counts
-	if c.ThreadsCreated != s.born || c.ThreadsExited != s.born || c.Switches != s.switches || c.SigurgDelivered != s.signals {
+	if c.ThreadsCreated != s.born || c.ThreadsExited != s.born ||
+		c.Switches != s.switches || c.SigurgDelivered != s.signals {
 		t.Errorf("%+v, want %d threads born and dead, %d switches, %d signals", c, s.born, s.switches, s.signals)
 	}
 	if len(r.Threads) > 4*maxEndedThreads+lasting+1 || r.ThreadsOmitted == 0 || s.intervals < 10 {

@@ -166,7 +166,7 @@ func (ws *windows) countSwitchOut(t *thread, cpu uint16, in, now events.Time) {
 	}
 }
 
-// cpuSet is a set of CPUs. Those of most machines take no memory of their own.
+// cpuSet is a set of CPUs. Most machines need only low.
 type cpuSet struct {
 	low  uint64   // 0…63
 	high []uint64 // 64…

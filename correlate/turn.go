@@ -79,7 +79,7 @@ func (c *Correlator) endAbsence(t *thread, first bool, out, wake, in events.Time
 	}
 }
 
-// switchIn counts one switch-in once, whether a snapshot or the turn's own record has it first.
+// switchIn counts a switch-in once, though both a snapshot and the record of the turn may have it.
 func (c *Correlator) switchIn(t *thread, e *events.Event, in events.Time) {
 	if in <= t.lastIn {
 		return

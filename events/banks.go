@@ -11,11 +11,11 @@ import (
 	"github.com/pinwatch/pinwatch/bpf"
 )
 
-// Banks reads what an aggregating kernel side adds up by CPU (bpf/maps.h). There are two of each: the kernel adds to
-// one, and the other is read and set back.
+// Banks reads the sums that an aggregating kernel side keeps by CPU (bpf/maps.h). There are two of
+// each: the kernel adds to one while the other is read and cleared.
 type Banks struct {
 	mapped
-	samples []bpf.PinwatchSamples // by bank, CPU and what they are of
+	samples []bpf.PinwatchSamples // by bank, CPU and phase
 	moves   []bpf.PinwatchMoves   // by bank, CPU before and CPU after
 	cpus    int
 }
@@ -35,18 +35,18 @@ func NewBanks(samples, moves *ebpf.Map) (*Banks, error) {
 
 const sampleKinds = int(bpf.PinwatchSampleOfSAMPLE_OFS)
 
-// Read hands out what was added up in a bank, 0 or 1, that the kernel adds nothing to now, as events of a moment, and sets it back. The
-// event is only valid during the call.
-func (b *Banks) Read(bank int, at Time, out func(*Event)) {
+// Read passes the sums of a bank, 0 or 1, to out as events of one moment, and clears the bank. The
+// kernel must be adding to the other one. The event is only valid during the call.
+func (b *Banks) Read(bank int, moment Time, out func(*Event)) {
 	for of := range sampleKinds {
-		b.readSamples(bank, of, at, out)
+		b.readSamples(bank, of, moment, out)
 	}
 	for from := range b.cpus {
 		for to := range b.cpus {
 			m := &b.moves[(bank*b.cpus+from)*b.cpus+to]
 			for why, n := range m.ByWhy {
 				if n > 0 {
-					out(&Event{Time: at, Kind: Move, Args: [8]uint64{uint64(from), uint64(to), uint64(why), n}})
+					out(&Event{Time: moment, Kind: Move, Args: [8]uint64{uint64(from), uint64(to), uint64(why), n}})
 					m.ByWhy[why] = 0
 				}
 			}
@@ -54,7 +54,7 @@ func (b *Banks) Read(bank int, at Time, out func(*Event)) {
 	}
 }
 
-func (b *Banks) readSamples(bank, of int, at Time, out func(*Event)) {
+func (b *Banks) readSamples(bank, of int, moment Time, out func(*Event)) {
 	all := bpf.PinwatchSamples{Least: math.MaxUint64}
 	for cpu := range b.cpus {
 		s := &b.samples[(bank*b.cpus+cpu)*sampleKinds+of]
@@ -72,15 +72,15 @@ func (b *Banks) readSamples(bank, of int, at Time, out func(*Event)) {
 	if all.N == 0 {
 		return
 	}
-	out(&Event{Time: at, Kind: SampleTotal, Flags: uint8(of), Args: [8]uint64{all.N, all.Sum, all.Least, all.Most}})
+	out(&Event{Time: moment, Kind: SampleTotal, Flags: uint8(of), Args: [8]uint64{all.N, all.Sum, all.Least, all.Most}})
 	for i, n := range all.Buckets {
 		if n > 0 {
-			out(&Event{Time: at, Kind: SampleBucket, Flags: uint8(of), Args: [8]uint64{bucketValue(i), n}})
+			out(&Event{Time: moment, Kind: SampleBucket, Flags: uint8(of), Args: [8]uint64{bucketValue(i), n}})
 		}
 	}
 }
 
-// bucketValue is the least value in a bucket (bpf/maps.h, enum sample_layout).
+// bucketValue returns the least value in a bucket (bpf/maps.h, enum sample_layout).
 func bucketValue(i int) uint64 {
 	const (
 		first = int(bpf.PinwatchSampleLayoutSAMPLE_SINGLES)

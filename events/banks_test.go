@@ -8,7 +8,7 @@ import (
 	"github.com/pinwatch/pinwatch/bpf"
 )
 
-// The kernel's buckets are the histogram's: whatever value stands for one, it lands in the bucket that all its values would.
+// The kernel's buckets are the histogram's: all values of one lie in the same bucket of the histogram.
 func TestBucketsAreTheHistograms(t *testing.T) {
 	h := hdrhistogram.New(1, 3600e9, 2)
 	var b bpf.PinwatchSamples

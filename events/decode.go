@@ -13,8 +13,9 @@ var ErrRecord = errors.New("malformed record")
 
 const headerSize = unsafe.Sizeof(bpf.PinwatchEventHeader{})
 
-// Decode turns one record of the ring buffer or of the snapshot iterator into an event. It allocates nothing.
-// The record may be longer than its kind needs, never shorter. Its stack goes to stacks, which may be nil.
+// Decode turns one record of the ring buffer or of the snapshot iterator into an event. It allocates
+// nothing. The record may be longer than its kind needs, never shorter. Its stack goes to stacks,
+// which may be nil.
 func Decode(raw []byte, e *Event, stacks *Stacks) error {
 	if uintptr(len(raw)) < headerSize {
 		return fmt.Errorf("%w: %d bytes, a header has %d", ErrRecord, len(raw), headerSize)
@@ -34,8 +35,9 @@ func Decode(raw []byte, e *Event, stacks *Stacks) error {
 	return nil
 }
 
-// DecodeSnapshot hands out the events of one record of the snapshot iterator: the thread as it is found, and before it, in an
-// aggregating session, what was added up of it and not told yet. The event is only valid during the call.
+// DecodeSnapshot passes the events of one record of the snapshot iterator to out: the thread's state
+// and before it, in an aggregating session, its sums that were not sent yet. The event is only valid
+// during the call.
 func DecodeSnapshot(raw []byte, out func(*Event)) error {
 	if uintptr(len(raw)) < unsafe.Sizeof(bpf.PinwatchSnapshot{}) {
 		return fmt.Errorf("%w: %d bytes, want %d", ErrRecord, len(raw), unsafe.Sizeof(bpf.PinwatchSnapshot{}))
@@ -46,8 +48,8 @@ func DecodeSnapshot(raw []byte, out func(*Event)) error {
 		if h.Kind == 0 {
 			continue
 		}
-		at := uintptr(unsafe.Pointer(h)) - uintptr(unsafe.Pointer(r))
-		if err := Decode(raw[at:], &e, nil); err != nil {
+		offset := uintptr(unsafe.Pointer(h)) - uintptr(unsafe.Pointer(r))
+		if err := Decode(raw[offset:], &e, nil); err != nil {
 			return err
 		}
 		out(&e)
@@ -86,7 +88,8 @@ func decodeLock(p unsafe.Pointer, e *Event, _ *Stacks) {
 	e.Args = [8]uint64{r.Goid, r.Entry, uint64(r.Ext), uint64(r.Internal), r.Parked}
 }
 
-// decodePin: the function entered is the innermost frame, and its caller, which has no frame pointer to it yet, comes between.
+// decodePin adds the caller of the function entered, the innermost frame: no frame pointer leads to it
+// yet.
 func decodePin(p unsafe.Pointer, e *Event, stacks *Stacks) {
 	r := (*bpf.PinwatchEventPin)(p)
 	e.Args = [8]uint64{r.Goid, r.Ext, stacks.addCalled(r.Caller, r.Stack.Depth, &r.Stack.Pcs)}
@@ -122,7 +125,8 @@ func decodeExec(p unsafe.Pointer, e *Event, _ *Stacks) {
 
 func decodeSwitch(p unsafe.Pointer, e *Event, _ *Stacks) {
 	r := (*bpf.PinwatchEventSwitch)(p)
-	e.Args = [8]uint64{r.RunNs, r.RunqNs, r.BlockedNs, uint64(r.Waker), uint64(uint16(r.LastCpu)), uint64(r.Why), uint64(r.Lock)}
+	e.Args = [8]uint64{r.RunNs, r.RunqNs, r.BlockedNs, uint64(r.Waker), uint64(uint16(r.LastCpu)),
+		uint64(r.Why), uint64(r.Lock)}
 }
 
 func decodeSum(p unsafe.Pointer, e *Event, _ *Stacks) {

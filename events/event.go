@@ -1,10 +1,23 @@
-// Package events is the wire: what one event is, how a record of the kernel becomes one, its text twin, and the order in which
-// events reach the correlator. It knows nothing of Go threads and draws no conclusion.
+// Package events is the wire. Decode turns a record of the kernel side into an [Event]; [Ring] and
+// [Banks] read the records from the kernel's maps, [Reorder] puts events into the order of their
+// times, and [Stacks] numbers their user stacks. Each event has a text twin (text.go), in which the
+// correlator's scenarios are written. The package draws no conclusion from events.
 package events
 
-import "bytes"
+import (
+	"bytes"
+	"time"
+)
 
-// Event is one event of one thread of the target, of any kind. Args are by kind: see the Arg constants.
+// Time is a point on the kernel's CLOCK_MONOTONIC in nanoseconds (bpf_ktime_get_ns). It does not
+// count suspend. 0 means not known.
+type Time int64
+
+// Sub returns the time from u to t; negative when t is earlier.
+func (t Time) Sub(u Time) time.Duration { return time.Duration(t - u) }
+
+// Event is one event of one thread of the target, of any kind. Args are by kind: see the Arg
+// constants.
 type Event struct {
 	Time  Time
 	TID   uint32 // in the initial PID namespace; the thread that the event is about
@@ -14,10 +27,11 @@ type Event struct {
 	Args  [8]uint64
 }
 
-// LastCPU is the CPU that a Switch or Thread event's thread ran on before; -1 when not known.
+// LastCPU returns the CPU that the thread of a Switch or Thread event ran on before; -1 when not
+// known.
 func (e *Event) LastCPU() int { return int(int16(e.Args[ArgLastCPU])) }
 
-// Name is the thread's name (comm) of a Thread event.
+// Name returns the thread's name (comm) of a Thread event.
 func (e *Event) Name() string {
 	name := e.rawName()
 	if n := bytes.IndexByte(name[:], 0); n >= 0 {

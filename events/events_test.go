@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -16,17 +17,19 @@ import (
 	"github.com/pinwatch/pinwatch/bpf"
 )
 
-// The Go mirror of every record has the layout that the compiler gave the C one, without padding that could leak.
+// The Go mirror of every record has the layout of the C one, without padding that could leak.
 func TestRecordsMatchBTF(t *testing.T) {
 	spec, err := bpf.LoadPinwatch()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, mirror := range map[string]any{
-		"event_header": bpf.PinwatchEventHeader{}, "event_thread": bpf.PinwatchEventThread{}, "event_newtask": bpf.PinwatchEventNewtask{},
-		"event_clone_enter": bpf.PinwatchEventCloneEnter{}, "event_return": bpf.PinwatchEventReturn{}, "event_plain": bpf.PinwatchEventPlain{},
+		"event_header": bpf.PinwatchEventHeader{}, "event_thread": bpf.PinwatchEventThread{},
+		"event_newtask": bpf.PinwatchEventNewtask{}, "event_clone_enter": bpf.PinwatchEventCloneEnter{},
+		"event_return": bpf.PinwatchEventReturn{}, "event_plain": bpf.PinwatchEventPlain{},
 		"event_sigmask": bpf.PinwatchEventSigmask{}, "event_sigaltstack": bpf.PinwatchEventSigaltstack{},
-		"event_signal_generate": bpf.PinwatchEventSignalGenerate{}, "event_sigreturn": bpf.PinwatchEventSigreturn{}, "event_exec": bpf.PinwatchEventExec{},
+		"event_signal_generate": bpf.PinwatchEventSignalGenerate{}, "event_sigreturn": bpf.PinwatchEventSigreturn{},
+		"event_exec":   bpf.PinwatchEventExec{},
 		"event_switch": bpf.PinwatchEventSwitch{}, "resolved": bpf.PinwatchResolved{},
 	} {
 		var c *btf.Struct
@@ -60,7 +63,7 @@ func TestRecordsMatchBTF(t *testing.T) {
 }
 
 func TestEveryKernelKindHasASpec(t *testing.T) {
-	for _, k := range KernelKinds() {
+	for k := Kind(1); k < kernelKinds; k++ {
 		s := specs[k]
 		if s.name == "" || s.size == 0 || s.decode == nil {
 			t.Errorf("kind %d: %+v", k, s)
@@ -80,8 +83,9 @@ func TestDecodeSwitch(t *testing.T) {
 	if e.Time != 77 || e.TID != 5 || e.CPU != 3 || e.LastCPU() != -1 || !e.Has(SwitchRun|SwitchOff) || e.Has(SwitchDead) {
 		t.Errorf("decoded %+v", e)
 	}
-	if want := "77 switch tid=5 cpu=3 flags=run|off run=1 runq=2 blocked=3 waker=4 last_cpu=-1 why=2"; string(e.AppendText(nil)) != want {
-		t.Errorf("text\n got %s\nwant %s", e.AppendText(nil), want)
+	const want = "77 switch tid=5 cpu=3 flags=run|off run=1 runq=2 blocked=3 waker=4 last_cpu=-1 why=2"
+	if got := string(e.AppendText(nil)); got != want {
+		t.Errorf("text\n got %s\nwant %s", got, want)
 	}
 	if n := testing.AllocsPerRun(100, func() { _ = Decode(bytesOf(&r), &e, nil) }); n != 0 {
 		t.Errorf("decoding allocates %g times", n)
@@ -104,7 +108,7 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// Any event survives its text form, whatever its bits.
+// Any event equals the one parsed from its text form, whatever its bits.
 func FuzzText(f *testing.F) {
 	f.Add(uint8(Thread), uint8(3), uint64(1), uint64(0x6f69646172), int64(-5))
 	f.Add(uint8(Switch), uint8(255), uint64(1<<63), uint64(0xffff), int64(1))
@@ -135,7 +139,9 @@ func FuzzParseText(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(string(seed))
+	for line := range strings.Lines(string(seed)) {
+		f.Add(strings.TrimSpace(line))
+	}
 	f.Add(`1 thread comm="a\x00b" last_cpu=-1`)
 	f.Fuzz(func(t *testing.T, line string) {
 		e, err := ParseText(line)
@@ -150,8 +156,9 @@ func FuzzParseText(f *testing.F) {
 }
 
 func TestParseTextRefuses(t *testing.T) {
-	for _, line := range []string{"", "1", "x switch", "1 nonsense", "1 switch tid=-1", "1 switch tid=99999999999", "1 switch color=red",
-		"1 switch flags=flying", "1 switch run=fast", `1 thread comm=bare`, `1 thread comm="more than sixteen"`} {
+	for _, line := range []string{"", "1", "x switch", "1 nonsense", "1 switch tid=-1", "1 switch tid=99999999999",
+		"1 switch color=red", "1 switch flags=flying", "1 switch run=fast", `1 thread comm=bare`,
+		`1 thread comm="more than sixteen"`} {
 		if e, err := ParseText(line); err == nil {
 			t.Errorf("%q parsed as %+v", line, e)
 		}
@@ -194,7 +201,7 @@ func TestReorderCountsLate(t *testing.T) {
 	}
 }
 
-// However far behind the reader is, memory stays bounded: the oldest go early, and in order.
+// However late the releases are, memory stays bounded: the oldest events go early, and in order.
 func TestReorderIsBounded(t *testing.T) {
 	var r Reorder
 	n, last := 0, Time(0)
@@ -204,16 +211,16 @@ func TestReorderIsBounded(t *testing.T) {
 		}
 		n, last = n+1, e.Time
 	}
-	for at := Time(1); at <= 3*MaxHeld; at++ {
+	for at := Time(1); at <= 3*maxHeld; at++ {
 		r.Push(&Event{Time: at})
 		if at%1000 == 0 {
 			r.Release(0, out)
 		}
 	}
-	if held := 3*MaxHeld - n; held > MaxHeld+1000 {
+	if held := 3*maxHeld - n; held > maxHeld+1000 {
 		t.Errorf("%d events held", held)
 	}
-	if cap(r.held) > 4*MaxHeld {
+	if cap(r.held) > 4*maxHeld {
 		t.Errorf("room for %d events", cap(r.held))
 	}
 }
@@ -227,7 +234,8 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-// Sorted runs, as every CPU has its own, come out as a stable sort would have them, whatever is released between them.
+// Sorted runs, one for each CPU, come out as a stable sort would have them, whatever is released
+// between them.
 func TestReorderMergesRuns(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	var r Reorder
@@ -252,7 +260,7 @@ func TestReorderMergesRuns(t *testing.T) {
 	}
 }
 
-// BenchmarkReorder is batches of 20 ms of which each CPU's records are a run, the newest 30 ms held back.
+// BenchmarkReorder is batches of 20 ms in which each CPU's records are a run, the newest 30 ms held.
 func BenchmarkReorder(b *testing.B) {
 	const batch, every = Time(20e6), Time(1000)
 	for _, cpus := range []Time{1, 2, 16, 128} {

@@ -6,11 +6,12 @@ import (
 	"github.com/pinwatch/pinwatch/bpf"
 )
 
-// Kind says what happened. Kinds below userKinds are the kernel's (bpf/event.h); the others are made in user space and travel in
-// the same stream, so that a recording holds all that a report is made of.
+// Kind is the kind of an event. The kernel's kinds come first (bpf/event.h); the others, from
+// WindowStart on, are made in user space and travel in the same stream, so that a recording holds
+// all data of a report.
 type Kind uint8
 
-// The kernel's kinds, mirrored from bpf/event.h; the comments there say when each fires.
+// The kernel's kinds, mirrored from bpf/event.h, which describes when each is sent.
 const (
 	Thread         = Kind(bpf.PinwatchEventKindKIND_THREAD)
 	NewTask        = Kind(bpf.PinwatchEventKindKIND_NEWTASK)
@@ -43,11 +44,11 @@ const (
 	WindowStart   = kernelKinds + iota // the observation begins
 	WindowCut                          // one interval ends here and the next begins
 	WindowEnd                          // the observation ends
-	WindowSettled                      // every thread alive at the last cut or end has since been looked at
+	WindowSettled                      // a snapshot has been taken since the last cut or end
 	Loss                               // records of one kind were lost since the last Loss
-	SampleTotal                        // aggregated: samples of one phase in the window that ends
-	SampleBucket                       // and their distribution: those of one bucket
-	Move                               // aggregated: migrations from one CPU to another for one reason, in the window that ends
+	SampleTotal                        // sums: samples of one phase in the window that ends
+	SampleBucket                       // sums: those of the samples in one bucket
+	Move                               // sums: migrations between two CPUs for one reason, in the window that ends
 	kindCount
 )
 
@@ -78,7 +79,7 @@ const (
 	SampleCPU  = uint8(bpf.PinwatchSampleOfSAMPLE_CPU)
 
 	WindowIntervals   = uint8(1) // WindowStart: the window will be cut
-	WindowTargetEnded = uint8(1) // WindowEnd: the kernel says that the target has ended
+	WindowTargetEnded = uint8(1) // WindowEnd: by the kernel's records the target has ended
 
 	SwitchRun       = uint8(bpf.PinwatchSwitchFlagSWITCH_RUN)
 	SwitchOff       = uint8(bpf.PinwatchSwitchFlagSWITCH_OFF)
@@ -107,7 +108,7 @@ const (
 	ArgRunNS, ArgRunqNS, ArgBlockedNS, ArgWaker                    = 0, 1, 2, 3          // Switch, with ArgLastCPU, ArgWhy
 	ArgLock                                                        = 6                   // Switch
 	ArgM, ArgMID, ArgMStart, ArgExtra, ArgMRead                    = 0, 1, 2, 3, 4       // ThreadM
-	ArgGoID, ArgEntry, ArgExt, ArgInt, ArgParked, ArgRead          = 0, 1, 2, 3, 4, 5    // Lock; read by us, not told by the thread
+	ArgGoID, ArgEntry, ArgExt, ArgInt, ArgParked, ArgRead          = 0, 1, 2, 3, 4, 5    // Lock; read from memory, not sent by the thread
 	ArgPinGoID, ArgPinExt, ArgPinStack                             = 0, 1, 2             // Pin; ext before, or -1
 	ArgUntil, ArgSwitches, ArgMigrations                           = 0, 1, 2             // Sum; ArgUntil also SumLock
 	ArgSumRun, ArgSumRunq, ArgSumBlocked                           = 3, 4, 5             // Sum
@@ -118,11 +119,12 @@ const (
 	ArgLostKind, ArgLostCount                                      = 0, 1                // Loss
 )
 
-// spec is all there is to know of a kind: a row here gives it a name, a text form and a decoder.
+// spec gives a kind its name, its text form and its decoder.
 type spec struct {
-	name   string
-	args   []string
-	flags  []string // names of the bits of Flags, lowest first; one "=" first means Flags is a number and these are its values
+	name string
+	args []string
+	// Names of the bits of Flags, lowest first; after a "=" the names of the values of Flags.
+	flags  []string
 	size   uintptr
 	decode func(raw unsafe.Pointer, e *Event, stacks *Stacks)
 }
@@ -133,30 +135,35 @@ var lockFlags = []string{"=", "unread", "unknown", "foreign", "none", "user", "r
 // Names of enum switch_flag.
 var turnFlags = []string{"run", "off", "wake", "first", "preempted", "dead", "parked"}
 
+// Names of enum target_state.
+var stateFlags = []string{"=", "blocked", "runnable", "on_cpu", "unknown"}
+
 // Names of enum sample_of.
 var sampleFlags = []string{"=", "wake", "cpu"}
 
-var stackedSize = unsafe.Sizeof(bpf.PinwatchEventStacked{})
-
-var plainSize = unsafe.Sizeof(bpf.PinwatchEventPlain{})
+var (
+	stackedSize = unsafe.Sizeof(bpf.PinwatchEventStacked{})
+	plainSize   = unsafe.Sizeof(bpf.PinwatchEventPlain{})
+)
 
 var specs = [kindCount]spec{
 	Thread: {"thread", []string{"off", "wake", "run", "ns_tid", "last_cpu", "why", "comm", "comm2"},
 		[]string{"on_cpu", "runnable", "exited", "off_runnable", "new"}, unsafe.Sizeof(bpf.PinwatchEventThread{}), decodeThread},
-	NewTask:        {"newtask", []string{"parent", "ns_tid", "clone_flags", "enter"}, nil, unsafe.Sizeof(bpf.PinwatchEventNewtask{}), decodeNewTask},
-	CloneEnter:     {"clone_enter", []string{"clone_flags", "stack", "lock"}, []string{"clone3"}, unsafe.Sizeof(bpf.PinwatchEventCloneEnter{}), decodeCloneEnter},
-	CloneExit:      {"clone_exit", []string{"ret", "enter"}, nil, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
-	ExitEnter:      {"exit_enter", []string{"stack"}, nil, stackedSize, decodeStacked},
-	ProcessExit:    {"process_exit", nil, []string{"exit"}, plainSize, decodePlain},
-	ProcessFree:    {"process_free", nil, nil, plainSize, decodePlain},
-	Sigmask:        {"sigmask", []string{"set"}, lockFlags, unsafe.Sizeof(bpf.PinwatchEventSigmask{}), decodeValue},
-	Sigaltstack:    {"sigaltstack", []string{"ss_flags"}, nil, unsafe.Sizeof(bpf.PinwatchEventSigaltstack{}), decodeSigaltstack},
-	TgkillEnter:    {"tgkill_enter", []string{"stack"}, nil, stackedSize, decodeStacked},
-	TgkillExit:     {"tgkill_exit", []string{"ret", "enter"}, nil, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
-	SignalGenerate: {"signal_generate", []string{"sender", "sender_tgid", "result", "group", "enter", "lock"}, []string{"=", "blocked", "runnable", "on_cpu", "unknown"}, unsafe.Sizeof(bpf.PinwatchEventSignalGenerate{}), decodeSignalGenerate},
-	SignalDeliver:  {"signal_deliver", nil, lockFlags, plainSize, decodePlain},
-	Sigreturn:      {"sigreturn", []string{"pc"}, nil, unsafe.Sizeof(bpf.PinwatchEventSigreturn{}), decodeValue},
-	Exec:           {"exec", []string{"old_tid", "ns_tid"}, nil, unsafe.Sizeof(bpf.PinwatchEventExec{}), decodeExec},
+	NewTask:     {"newtask", []string{"parent", "ns_tid", "clone_flags", "enter"}, nil, unsafe.Sizeof(bpf.PinwatchEventNewtask{}), decodeNewTask},
+	CloneEnter:  {"clone_enter", []string{"clone_flags", "stack", "lock"}, []string{"clone3"}, unsafe.Sizeof(bpf.PinwatchEventCloneEnter{}), decodeCloneEnter},
+	CloneExit:   {"clone_exit", []string{"ret", "enter"}, nil, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
+	ExitEnter:   {"exit_enter", []string{"stack"}, nil, stackedSize, decodeStacked},
+	ProcessExit: {"process_exit", nil, []string{"exit"}, plainSize, decodePlain},
+	ProcessFree: {"process_free", nil, nil, plainSize, decodePlain},
+	Sigmask:     {"sigmask", []string{"set"}, lockFlags, unsafe.Sizeof(bpf.PinwatchEventSigmask{}), decodeValue},
+	Sigaltstack: {"sigaltstack", []string{"ss_flags"}, nil, unsafe.Sizeof(bpf.PinwatchEventSigaltstack{}), decodeSigaltstack},
+	TgkillEnter: {"tgkill_enter", []string{"stack"}, nil, stackedSize, decodeStacked},
+	TgkillExit:  {"tgkill_exit", []string{"ret", "enter"}, nil, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
+	SignalGenerate: {"signal_generate", []string{"sender", "sender_tgid", "result", "group", "enter", "lock"}, stateFlags,
+		unsafe.Sizeof(bpf.PinwatchEventSignalGenerate{}), decodeSignalGenerate},
+	SignalDeliver: {"signal_deliver", nil, lockFlags, plainSize, decodePlain},
+	Sigreturn:     {"sigreturn", []string{"pc"}, nil, unsafe.Sizeof(bpf.PinwatchEventSigreturn{}), decodeValue},
+	Exec:          {"exec", []string{"old_tid", "ns_tid"}, nil, unsafe.Sizeof(bpf.PinwatchEventExec{}), decodeExec},
 	Switch: {"switch", []string{"run", "runq", "blocked", "waker", "last_cpu", "why", "lock"},
 		turnFlags, unsafe.Sizeof(bpf.PinwatchEventSwitch{}), decodeSwitch},
 	ThreadM: {"thread_m", []string{"m", "id", "start", "extra", "read"}, nil, unsafe.Sizeof(bpf.PinwatchEventThreadM{}), decodeThreadM},
@@ -184,13 +191,4 @@ func (k Kind) String() string {
 		return "kind(" + itoa(uint64(k)) + ")"
 	}
 	return specs[k].name
-}
-
-// KernelKinds lists the kinds that the kernel side sends, in wire order.
-func KernelKinds() []Kind {
-	var kinds []Kind
-	for k := Kind(1); k < kernelKinds; k++ {
-		kinds = append(kinds, k)
-	}
-	return kinds
 }

@@ -1,11 +1,13 @@
 package events
 
-// Reorder puts events into the order of their times; of the same time, into that in which they were pushed. They come in runs that are
-// sorted or nearly so: what one CPU recorded since it was last asked, in the order of reservation, which follows the time stamp by
-// nanoseconds, or by milliseconds when an interrupt or the hypervisor comes between; and a snapshot's events join from the side. Events
-// are released once everything older must have arrived: then the runs are merged.
+// Reorder puts events into the order of their times; of the same time, into that in which they were
+// pushed. They come in runs that are sorted or nearly so: the records of one CPU since it was last
+// read, in the order of reservation. That follows the time stamp by nanoseconds, or by milliseconds
+// when an interrupt or the hypervisor comes between. A snapshot's events come between the runs.
+// Events are released once everything older must have arrived: then the runs are merged.
 //
-// Memory is bounded as long as no more than MaxHeld events are pushed between two releases: past MaxHeld the oldest are released early.
+// Memory is bounded as long as no more than maxHeld events are pushed between two releases: past
+// maxHeld the oldest are released early.
 type Reorder struct {
 	held     []Event // the runs, one after the other
 	runs     []run
@@ -16,26 +18,27 @@ type Reorder struct {
 	late     uint64 // events older than that when they came
 }
 
-// run is held[next:end], ascending by Time. All that is in a run came before all that is in the next one.
+// run is held[next:end], ascending by Time. All events of a run came before those of the next one.
 type run struct{ next, end int }
 
-// nearby is how far an event is moved to its place in the last run. One from further off begins another run.
+// nearby is how far an event is moved to its place in the last run. One that belongs further off
+// begins another run.
 const nearby = 64
 
-// MaxHeld is how many events Reorder holds back at most (80 bytes each).
-const MaxHeld = 1 << 16
+// maxHeld is how many events Reorder holds back at most (80 bytes each).
+const maxHeld = 1 << 16
 
-// Push takes an event. It costs O(1), however many runs there are.
+// Push adds an event. It costs O(1), however many runs there are.
 func (r *Reorder) Push(e *Event) {
 	if e.Time < r.released {
 		r.late++
 	}
-	at := len(r.held)
+	last := len(r.held)
 	r.held = append(r.held, *e)
 	r.waiting++
 	n := len(r.runs) - 1
 	switch {
-	case n < 0 || r.runs[n].end != at: // there is none, or another one behind it has been released
+	case n < 0 || r.runs[n].end != last: // there is none, or a later one has been released
 		r.begin(e.Time)
 	case e.Time >= r.newest:
 		r.newest = e.Time
@@ -46,8 +49,8 @@ func (r *Reorder) Push(e *Event) {
 }
 
 // begin begins a run with the event pushed last.
-func (r *Reorder) begin(at Time) {
-	r.newest = at
+func (r *Reorder) begin(newest Time) {
+	r.newest = newest
 	r.runs = append(r.runs, run{len(r.held) - 1, len(r.held)})
 }
 
@@ -72,37 +75,38 @@ type head struct {
 	run  int
 }
 
-func (a head) before(b head) bool { return a.time < b.time || a.time == b.time && a.run < b.run }
+func (a head) precedes(b head) bool { return a.time < b.time || a.time == b.time && a.run < b.run }
 
-// Release hands out, oldest first, the events older than until, and as many more as MaxHeld asks for. The event is only
-// valid during the call. Of n events in k runs it takes O(n log k).
-func (r *Reorder) Release(until Time, out func(*Event)) {
+// Release passes the events older than end to out, oldest first, and more while over maxHeld are
+// held. The event is only valid during the call. For n events in k runs it takes O(n log k).
+func (r *Reorder) Release(end Time, out func(*Event)) {
 	h := r.heads[:0] // a heap
 	for i, run := range r.runs {
 		h = append(h, head{r.held[run.next].Time, i})
 	}
 	for i := len(h)/2 - 1; i >= 0; i-- {
-		down(h, i)
+		siftDown(h, i)
 	}
 	r.heads = h
-	for len(h) > 0 && (h[0].time < until || r.waiting > MaxHeld) {
-		if r.follow(h, until, out); r.runs[h[0].run].next == r.runs[h[0].run].end {
+	for len(h) > 0 && (h[0].time < end || r.waiting > maxHeld) {
+		if r.releaseRun(h, end, out); r.runs[h[0].run].next == r.runs[h[0].run].end {
 			h[0] = h[len(h)-1]
 			h = h[:len(h)-1]
 		}
 		if len(h) > 0 {
-			down(h, 0)
+			siftDown(h, 0)
 		}
 	}
 	r.compact()
 }
 
-// follow hands out events of the run with the oldest one, as long as no other run has an older one.
-func (r *Reorder) follow(h []head, until Time, out func(*Event)) {
+// releaseRun passes on events of the run with the oldest one, as long as no other run has an older
+// one.
+func (r *Reorder) releaseRun(h []head, end Time, out func(*Event)) {
 	top, from := &h[0], &r.runs[h[0].run]
 	other := head{time: 1<<63 - 1, run: len(r.runs)}
 	for _, child := range h[1:min(3, len(h))] {
-		if child.before(other) {
+		if child.precedes(other) {
 			other = child
 		}
 	}
@@ -115,23 +119,23 @@ func (r *Reorder) follow(h []head, until Time, out func(*Event)) {
 			return
 		}
 		top.time = r.held[from.next].Time
-		if other.before(*top) || top.time >= until && r.waiting <= MaxHeld {
+		if other.precedes(*top) || top.time >= end && r.waiting <= maxHeld {
 			return
 		}
 	}
 }
 
-// down moves h[i] below those that come before it.
-func down(h []head, i int) {
+// siftDown moves h[i] below those that come before it.
+func siftDown(h []head, i int) {
 	for {
 		least := 2*i + 1
 		if least >= len(h) {
 			return
 		}
-		if right := least + 1; right < len(h) && h[right].before(h[least]) {
+		if right := least + 1; right < len(h) && h[right].precedes(h[least]) {
 			least = right
 		}
-		if !h[least].before(h[i]) {
+		if !h[least].precedes(h[i]) {
 			return
 		}
 		h[i], h[least] = h[least], h[i]
@@ -139,7 +143,7 @@ func down(h []head, i int) {
 	}
 }
 
-// compact forgets runs that are empty, and closes the gaps once they are more than half.
+// compact drops empty runs, and closes the gaps once they are more than half.
 func (r *Reorder) compact() {
 	runs := r.runs[:0]
 	for _, run := range r.runs {
@@ -164,5 +168,6 @@ func (r *Reorder) compact() {
 	r.held = r.held[:end]
 }
 
-// Late is how many events came after newer ones had been released. They were still handed out, out of order.
+// Late returns how many events came after newer ones had been released. They were still passed on,
+// out of order.
 func (r *Reorder) Late() uint64 { return r.late }

@@ -10,19 +10,19 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 )
 
-// Ring reads what the kernel side writes: the ring buffer, and the turns. The kernel side never wakes a reader (bpf/emit.h), so it is
-// polled.
+// Ring reads the records of the kernel side: the ring buffer and the rings of turns. The kernel side
+// never wakes a reader (bpf/emit.h), so it is polled.
 type Ring struct {
-	Stacks Stacks // those of the records read
+	Stacks Stacks // of the records read
 
 	r     *ringbuf.Reader
 	rec   ringbuf.Record
-	turns *Turns
+	turns *turnRings
 }
 
 // NewRing maps the ring buffer, the rings of turns and the CPUs' slots for reading.
 func NewRing(ring, turns, slots *ebpf.Map) (*Ring, error) {
-	t, err := NewTurns(turns, slots)
+	t, err := newTurnRings(turns, slots)
 	if err != nil {
 		return nil, err
 	}
@@ -34,16 +34,17 @@ func NewRing(ring, turns, slots *ebpf.Map) (*Ring, error) {
 }
 
 // batch is how many records of the ring buffer, and how many turns, Drain reads at most.
-const batch = MaxHeld / 4
+const batch = maxHeld / 4
 
-// A Drained says how far a Drain came.
+// Drained is the outcome of a Drain.
 type Drained struct {
-	Until Time    // everything stamped before this that had arrived has been handed out
+	Until Time    // all records stamped before this that had arrived have been passed on
 	Fill  float64 // how full the fullest buffer was found, from 0 to 1
 }
 
-// Drain hands the records stamped before now to out, a batch at most, and returns without waiting: a target can fill the buffers
-// faster than they are read. Until is then before now: there are more. The event is only valid during the call.
+// Drain passes the records stamped before now to out, a batch at most, and returns without waiting: a
+// target can fill the buffers faster than they are read. When there are more, Until is before now.
+// The event is only valid during the call.
 func (r *Ring) Drain(now Time, out func(*Event)) (Drained, error) {
 	d := Drained{Until: now, Fill: float64(r.r.AvailableBytes()) / float64(r.r.BufferSize())}
 	r.r.SetDeadline(time.Unix(1, 0))
@@ -65,12 +66,12 @@ func (r *Ring) Drain(now Time, out func(*Event)) (Drained, error) {
 			break
 		}
 	}
-	until, fill := r.turns.drain(d.Until, batch/uint64(len(r.turns.slots)), out)
-	return Drained{Until: until, Fill: max(d.Fill, fill)}, nil
+	end, fill := r.turns.drain(d.Until, batch/uint64(len(r.turns.slots)), out)
+	return Drained{Until: end, Fill: max(d.Fill, fill)}, nil
 }
 
-// LostTurns is how many switch records have found no room since the session began.
-func (r *Ring) LostTurns() uint64 { return r.turns.Lost() }
+// LostTurns returns how many switch records have found no room since the session began.
+func (r *Ring) LostTurns() uint64 { return r.turns.lost() }
 
 // Close unmaps the buffers.
 func (r *Ring) Close() error { return errors.Join(r.r.Close(), r.turns.Close()) }

@@ -6,20 +6,22 @@ import (
 	"github.com/pinwatch/pinwatch/bpf"
 )
 
-// MaxStacks is how many different stacks are kept (at most 512 bytes each). A program has few that lead to a clone or a signal.
+// MaxStacks is how many different stacks are kept, at most 512 bytes each. Few stacks of a program
+// lead to a clone or a signal.
 const MaxStacks = 1 << 14
 
 const maxFrames = len(bpf.PinwatchUserStack{}.Pcs)
 
-// Stacks numbers the user stacks that events carry, from 1 on: equal stacks get one number. Its zero value has none.
+// Stacks numbers the user stacks of events, from 1 on: equal stacks get one number. The zero value is
+// empty.
 type Stacks struct {
 	ids     map[string]uint64
 	pcs     [][]uint64
 	dropped uint64
 }
 
-// PCs is the stack of that number, innermost first: an instruction's address, then return addresses. nil for 0 and for numbers
-// never given.
+// PCs returns the stack of a number, innermost first: an instruction's address, then return
+// addresses. nil for 0 and for numbers never given.
 func (s *Stacks) PCs(id uint64) []uint64 {
 	if s == nil || id == 0 || id > uint64(len(s.pcs)) {
 		return nil
@@ -27,7 +29,7 @@ func (s *Stacks) PCs(id uint64) []uint64 {
 	return s.pcs[id-1]
 }
 
-// Dropped is how many stacks got no number because there were MaxStacks others.
+// Dropped returns how many stacks got no number because there were MaxStacks others.
 func (s *Stacks) Dropped() uint64 { return s.dropped }
 
 // add returns the number of a stack; 0 where there is none.
@@ -43,7 +45,7 @@ func (s *Stacks) addCalled(caller uint64, depth uint32, pcs *[maxFrames]uint64) 
 	if s == nil || depth == 0 || caller == 0 {
 		return 0
 	}
-	if depth > 1 && pcs[1] == caller { // newer kernels know (kernel/events/core.c, perf_callchain_user)
+	if depth > 1 && pcs[1] == caller { // newer kernels find it (kernel/events/core.c, perf_callchain_user)
 		return s.add(depth, pcs)
 	}
 	var whole [maxFrames]uint64
@@ -54,7 +56,7 @@ func (s *Stacks) addCalled(caller uint64, depth uint32, pcs *[maxFrames]uint64) 
 
 func (s *Stacks) number(pcs []uint64) uint64 {
 	key := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(pcs))), 8*len(pcs))
-	if id, ok := s.ids[string(key)]; ok { // no allocation: the compiler knows this form
+	if id, ok := s.ids[string(key)]; ok { // the compiler allocates nothing for this form
 		return id
 	}
 	if len(s.pcs) == MaxStacks {

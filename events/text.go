@@ -9,10 +9,10 @@ import (
 
 func itoa(v uint64) string { return strconv.FormatUint(v, 10) }
 
-// Signed arguments are kept as the wire's 16 bits.
+// argSigned is a signed argument, kept as the wire's 16 bits.
 const argSigned = "last_cpu"
 
-// The kind of a Loss is written by its name.
+// argKind is the kind of a Loss, written by its name.
 const argKind = "kind"
 
 func kindText(v uint64) string {
@@ -26,7 +26,7 @@ func kindText(v uint64) string {
 //
 //	TIME KIND tid=N cpu=N [flags=A|B] [name=value …]
 //
-// Zero arguments are left out. ParseText reads it back to the same event.
+// Zero arguments are left out. ParseText returns the same event.
 func (e *Event) AppendText(b []byte) []byte {
 	b = strconv.AppendInt(b, int64(e.Time), 10)
 	b = append(b, ' ')

@@ -11,18 +11,18 @@ import (
 	"github.com/pinwatch/pinwatch/bpf"
 )
 
-// Turns reads the switch records, which every CPU writes into a ring of its own (bpf/maps.h, turns). Each ring's records are in the
-// order of their times.
-type Turns struct {
+// turnRings are the switch records, one ring for each CPU (bpf/maps.h, turns). Each ring's records
+// are in the order of their times.
+type turnRings struct {
 	slots   []bpf.PinwatchCpuSlot
 	records []bpf.PinwatchTurn
 	perCPU  uint64
 	mapped
 }
 
-// NewTurns maps the rings for reading, and the slots, by CPU, with their positions.
-func NewTurns(turns, slots *ebpf.Map) (*Turns, error) {
-	t := &Turns{perCPU: uint64(turns.MaxEntries() / slots.MaxEntries())}
+// newTurnRings maps the rings for reading, and the slots with their positions, by CPU.
+func newTurnRings(turns, slots *ebpf.Map) (*turnRings, error) {
+	t := &turnRings{perCPU: uint64(turns.MaxEntries() / slots.MaxEntries())}
 	records, err := mapMemory[bpf.PinwatchTurn](&t.mapped, turns, unix.PROT_READ)
 	if err != nil {
 		return nil, fmt.Errorf("map turns: %w", err)
@@ -35,11 +35,11 @@ func NewTurns(turns, slots *ebpf.Map) (*Turns, error) {
 	return t, nil
 }
 
-// mapped is memory that the kernel side's arrays are mapped to.
+// mapped is the memory of mapped arrays of the kernel side.
 type mapped [][]byte
 
 // mapMemory maps the values of an array.
-func mapMemory[T any](to *mapped, m *ebpf.Map, protection int) ([]T, error) {
+func mapMemory[T any](maps *mapped, m *ebpf.Map, protection int) ([]T, error) {
 	var value T
 	if unsafe.Sizeof(value) != uintptr(m.ValueSize()) {
 		return nil, fmt.Errorf("values of %d bytes, want %d", m.ValueSize(), unsafe.Sizeof(value))
@@ -50,7 +50,7 @@ func mapMemory[T any](to *mapped, m *ebpf.Map, protection int) ([]T, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mmap: %w", err)
 	}
-	*to = append(*to, b)
+	*maps = append(*maps, b)
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), m.MaxEntries()), nil
 }
 
@@ -60,24 +60,25 @@ const (
 	lockShift = bpf.PinwatchTurnPackTURN_LOCK_SHIFT
 )
 
-// drain hands out, CPU by CPU, the records that are there now, as far as until; of one CPU no more than batch. It returns the
-// time up to which nothing is left: until, unless a CPU had more than a batch; and how full the fullest ring was, from 0 to 1.
-func (t *Turns) drain(until Time, batch uint64, out func(*Event)) (complete Time, fill float64) {
+// drain passes on, CPU by CPU, the records that are there now and older than end; of one CPU no more
+// than batch. It returns the time up to which nothing is left: end, unless a CPU had more than a
+// batch; and how full the fullest ring was, from 0 to 1.
+func (t *turnRings) drain(end Time, batch uint64, out func(*Event)) (complete Time, fill float64) {
 	for cpu := range t.slots {
 		s := &t.slots[cpu]
 		head := atomic.LoadUint64(&s.Head)
 		fill = max(fill, float64(head-s.Tail)/float64(t.perCPU))
 		if head-s.Tail > batch {
-			until = min(until, Time(t.record(cpu, s.Tail+batch).Time))
+			end = min(end, Time(t.record(cpu, s.Tail+batch).Time))
 		}
 	}
 	for cpu := range t.slots {
-		t.drainCPU(cpu, until, out)
+		t.drainCPU(cpu, end, out)
 	}
-	return until, fill
+	return end, fill
 }
 
-func (t *Turns) drainCPU(cpu int, until Time, out func(*Event)) {
+func (t *turnRings) drainCPU(cpu int, end Time, out func(*Event)) {
 	s := &t.slots[cpu]
 	head, tail := atomic.LoadUint64(&s.Head), s.Tail
 	if head == tail {
@@ -86,7 +87,7 @@ func (t *Turns) drainCPU(cpu int, until Time, out func(*Event)) {
 	var e Event
 	for ; tail != head; tail++ {
 		r := t.record(cpu, tail)
-		if Time(r.Time) >= until {
+		if Time(r.Time) >= end {
 			break
 		}
 		e = Event{
@@ -101,19 +102,19 @@ func (t *Turns) drainCPU(cpu int, until Time, out func(*Event)) {
 	atomic.StoreUint64(&s.Tail, tail)
 }
 
-func (t *Turns) record(cpu int, n uint64) *bpf.PinwatchTurn {
+func (t *turnRings) record(cpu int, n uint64) *bpf.PinwatchTurn {
 	return &t.records[uint64(cpu)*t.perCPU+n&(t.perCPU-1)]
 }
 
-// Lost is how many switch records have found their ring full since it was made.
-func (t *Turns) Lost() (n uint64) {
+// lost returns how many switch records have found their ring full since it was made.
+func (t *turnRings) lost() (n uint64) {
 	for i := range t.slots {
 		n += atomic.LoadUint64(&t.slots[i].Lost)
 	}
 	return n
 }
 
-// Close unmaps it all.
+// Close unmaps the arrays.
 func (m *mapped) Close() error {
 	var err error
 	for _, b := range *m {

@@ -1,5 +1,5 @@
 // Package stats holds numbers and nothing else: distributions in constant memory and their summaries.
-// It knows no event, no thread and no unit; callers name the unit where they print it.
+// No event, no thread and no unit occurs in it; callers name the unit where they print it.
 package stats
 
 import (

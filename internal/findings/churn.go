@@ -12,23 +12,24 @@ import (
 )
 
 const (
-	// churnCount threads in a window are the least. A few may be meant: to let the goroutine end locked is the documented way to
-	// throw away a thread whose state can't be restored (runtime.LockOSThread).
+	// churnCount threads in a window are the least. A few may be meant: to let the goroutine end locked
+	// is the documented way to destroy a thread whose state can't be restored (runtime.LockOSThread).
 	churnCount = 10
-	// churnPerSecond is what no such clean-up reaches for long, and a goroutine per job passes at once.
+	// churnPerSecond is a rate that such a clean-up never reaches for long, and a goroutine per job does
+	// at once.
 	churnPerSecond = 1.0
-	// churnWarnPerSecond threads destroyed are 36,000 an hour. One costs some 100 µs of CPU with its replacement, and the kernel
-	// frees its stack and task a grace period later.
+	// churnWarnPerSecond threads destroyed are 36,000 an hour. One costs some 100 µs of CPU with its
+	// replacement, and the kernel frees its stack and task a grace period later.
 	churnWarnPerSecond = 10.0
 )
 
 // churn finds threads destroyed because their goroutine ended while locked (G-4, P-9).
-func churn(w *window) []Finding {
-	if w.Counts.ThreadsExitedLocked == nil {
+func churn(o *observed) []Finding {
+	if o.Counts.ThreadsExitedLocked == nil {
 		return nil
 	}
-	n := *w.Counts.ThreadsExitedLocked
-	perSecond := w.rate(n)
+	n := *o.Counts.ThreadsExitedLocked
+	perSecond := o.rate(n)
 	if n < churnCount || perSecond < churnPerSecond {
 		return nil
 	}
@@ -36,42 +37,44 @@ func churn(w *window) []Finding {
 	if perSecond >= churnWarnPerSecond {
 		f.Severity = warn
 	}
-	entry, known := w.exitedEntry()
+	entry, known := o.exitedEntry()
 	f.Message = fmt.Sprintf("%s%s threads/s were destroyed because their goroutine ended while locked to them (%d in %s)",
-		w.atLeast(), unit.Short(perSecond), n, unit.ShortDuration(float64(w.ns)))
+		o.atLeast(), unit.Short(perSecond), n, unit.ShortDuration(float64(o.ns)))
 	f.Evidence = map[string]any{"threads_exited_locked": n, "destroyed_per_s": rounded(perSecond),
-		"threads_created": w.Counts.ThreadsCreated, "function": orNil(entry), "function_threads": nil, "cpu_each_ns": nil,
-		"cpu_s_per_hour": nil, "lossy": !w.complete}
+		"threads_created": o.Counts.ThreadsCreated, "function": orNil(entry), "function_threads": nil, "cpu_each_ns": nil,
+		"cpu_s_per_hour": nil, "lossy": !o.complete}
 	if entry != "" {
 		f.Message += fmt.Sprintf(", %d of them known to be of %s", known, goroutineOf(entry))
 		f.Evidence["function_threads"] = known
 	}
-	if each, ok := w.churnCPU(n); ok {
+	if each, ok := o.churnCPU(n); ok {
 		perHour := perSecond * each / 1e9 * 3600
-		f.Message += fmt.Sprintf(": %s of CPU each with the thread that replaces it, %s s of CPU per hour", unit.ShortDuration(each), unit.Short(perHour))
+		f.Message += fmt.Sprintf(": %s of CPU each with the thread that replaces it, %s s of CPU per hour",
+			unit.ShortDuration(each), unit.Short(perHour))
 		f.Evidence["cpu_each_ns"], f.Evidence["cpu_s_per_hour"] = rounded(each), rounded(perHour)
 	}
-	f.Advice = fmt.Sprintf("in %s, put defer runtime.UnlockOSThread() right after LockOSThread; or start a fixed number of goroutines that "+
-		"stay locked and send them the work. Only a thread whose state can't be restored (namespaces, credentials) has to be thrown away",
-		function(entry))
+	f.Advice = fmt.Sprintf("in %s, put defer runtime.UnlockOSThread() right after LockOSThread; or start a fixed number "+
+		"of goroutines that stay locked and send them the work. Only a thread whose state can't be restored (namespaces, "+
+		"credentials) must be destroyed", function(entry))
 	if entry == "" {
-		f.Advice += ". --sites tells which function it is"
+		f.Advice += ". Run with --sites to see which function it is"
 	}
 	return []Finding{f}
 }
 
-// churnCPU is the mean CPU time in ns of destroying a locked thread and, as far as threads are replaced at all, creating another.
-func (w *window) churnCPU(exited uint64) (ns float64, ok bool) {
+// churnCPU returns the mean CPU time in ns of destroying a locked thread and, as far as threads are
+// replaced at all, creating another.
+func (o *observed) churnCPU(exited uint64) (ns float64, ok bool) {
 	for _, phase := range []string{"runtime", "exit"} {
-		mean, ok := w.cpu("P-9", phase, "locked")
+		mean, ok := o.cpu("P-9", phase, "locked")
 		if !ok {
 			return 0, false
 		}
 		ns += mean
 	}
-	replaced := min(1, float64(w.Counts.ThreadsCreated)/float64(exited))
+	replaced := min(1, float64(o.Counts.ThreadsCreated)/float64(exited))
 	for _, phase := range []string{"clone_syscall", "start"} {
-		mean, ok := w.cpu("P-8", phase, "")
+		mean, ok := o.cpu("P-8", phase, "")
 		if !ok && replaced > 0 {
 			return 0, false
 		}
@@ -80,11 +83,11 @@ func (w *window) churnCPU(exited uint64) (ns float64, ok bool) {
 	return ns, true
 }
 
-// exitedEntry is the function that most of the goroutines which ended while locked began with, of those for which it is known, and
-// how many of them did; "" when none has more than half.
-func (w *window) exitedEntry() (entry string, n uint64) {
+// exitedEntry returns the function that more than half of the goroutines which ended while locked began
+// with, and how many did, of those whose function is known; "" when there is none.
+func (o *observed) exitedEntry() (entry string, n uint64) {
 	by, all := map[string]uint64{}, uint64(0)
-	for _, c := range w.Causes {
+	for _, c := range o.Causes {
 		if c.What == "exit" && c.Cause == "locked" && c.Function != "" {
 			by[c.Function] += c.N
 			all += c.N
@@ -99,24 +102,26 @@ func (w *window) exitedEntry() (entry string, n uint64) {
 }
 
 const (
-	// pinCount locks that began and ended in a window are the least: a pool of workers that starts or stops while it is
-	// observed pins many times, but each worker once.
+	// pinCount locks that began and ended in a window are the least: a pool of workers that starts or
+	// stops in the window pins many times, but each worker once.
 	pinCount = 100
-	// pinPerSecond is more than any set-up does for long.
+	// pinPerSecond is more than any start-up does for long.
 	pinPerSecond = 10.0
-	// pinWarnPerSecond is a busy service's rate of requests. From there on the hand-offs of the pinned goroutines, some
-	// 10 µs and two context switches each time one waits (X-handoff), are a cost of every request.
+	// pinWarnPerSecond is a busy service's rate of requests. From there on the hand-offs of the pinned
+	// goroutines, some 10 µs and two context switches each time one waits (X-handoff), are a cost of
+	// every request.
 	pinWarnPerSecond = 100.0
 )
 
-// perRequest finds code that pins a goroutine for one job and unpins it, over and over. With the probe on LockOSThread it knows
-// where. Without, it counts the locks seen held at some event: those so short that no event falls into them cost next to nothing.
-func perRequest(w *window) []Finding {
-	if w.Sites != nil {
-		return w.pinSites()
+// perRequest finds code that pins a goroutine for one job and unpins it, over and over. With the probe
+// on LockOSThread there is a finding for each site. Without, the locks held at some event count: those
+// so short that no event falls into them cost next to nothing.
+func perRequest(o *observed) []Finding {
+	if o.Sites != nil {
+		return o.pinSites()
 	}
-	ended, entries := w.holdsEnded()
-	perSecond := w.rate(ended)
+	ended, entries := o.holdsEnded()
+	perSecond := o.rate(ended)
 	if ended < pinCount || perSecond < pinPerSecond {
 		return nil
 	}
@@ -128,19 +133,20 @@ func perRequest(w *window) []Finding {
 		}
 	}
 	f.Message = fmt.Sprintf("goroutines were pinned and unpinned at least %s times per s (%d in %s)",
-		unit.Short(perSecond), ended, unit.ShortDuration(float64(w.ns)))
+		unit.Short(perSecond), ended, unit.ShortDuration(float64(o.ns)))
 	f.Advice = "find the call with --sites; " + f.Advice
 	f.Evidence = map[string]any{"pins": ended, "pins_per_s": rounded(perSecond), "site": nil, "function": orNil(entry),
-		"lossy": !w.complete}
+		"lossy": !o.complete}
 	return []Finding{f}
 }
 
-// holdsEnded counts the program's locks that began in the window and are over, and by goroutine's function those that began.
-func (w *window) holdsEnded() (ended uint64, entries map[string]uint64) {
+// holdsEnded counts the program's locks that began in the window and are over, and those that began, by
+// the function of the goroutine.
+func (o *observed) holdsEnded() (ended uint64, entries map[string]uint64) {
 	entries = map[string]uint64{}
-	for i := range w.Threads {
-		l := &w.Threads[i].Lock
-		if l.MaxExt == 0 || l.Holds == 0 { // the runtime's own locks, as of callbacks from C, are not the program's doing
+	for i := range o.Threads {
+		l := &o.Threads[i].Lock
+		if l.MaxExt == 0 || l.Holds == 0 { // the runtime's locks, as for callbacks from C, are not the program's
 			continue
 		}
 		entries[l.Entry] += l.Holds
@@ -152,21 +158,21 @@ func (w *window) holdsEnded() (ended uint64, entries map[string]uint64) {
 	return ended, entries
 }
 
-func (w *window) pinSites() (fs []Finding) {
-	sites := slices.Clone(w.Sites)
+func (o *observed) pinSites() (fs []Finding) {
+	sites := slices.Clone(o.Sites)
 	slices.SortStableFunc(sites, func(a, b correlate.Site) int { return cmp.Compare(b.Released, a.Released) })
 	for _, s := range sites {
-		perSecond := w.rate(s.Released)
+		perSecond := o.rate(s.Released)
 		if s.Released < pinCount || perSecond < pinPerSecond {
 			continue
 		}
 		f := pinFinding(perSecond)
 		where := fmt.Sprintf("%s (%s:%d)", shorten(s.Function), path.Base(s.File), s.Line)
 		least, most := float64(s.HeldMin)/float64(s.Released), float64(s.HeldMax)/float64(s.Released)
-		f.Message = fmt.Sprintf("%s pins its goroutine %s%s times per s and unpins it after %s to %s in the mean",
-			where, w.atLeast(), unit.Short(perSecond), unit.ShortDuration(least), unit.ShortDuration(most))
-		f.Evidence = map[string]any{"pins": s.Released, "pins_per_s": rounded(perSecond), "site": where, "function": s.Function,
-			"held_mean_min_ns": rounded(least), "held_mean_max_ns": rounded(most), "lossy": !w.complete}
+		f.Message = fmt.Sprintf("%s pins its goroutine %s%s times per s and unpins it after %s to %s on average",
+			where, o.atLeast(), unit.Short(perSecond), unit.ShortDuration(least), unit.ShortDuration(most))
+		f.Evidence = map[string]any{"pins": s.Released, "pins_per_s": rounded(perSecond), "site": where,
+			"function": s.Function, "held_mean_min_ns": rounded(least), "held_mean_max_ns": rounded(most), "lossy": !o.complete}
 		fs = append(fs, f)
 	}
 	return fs
@@ -177,7 +183,7 @@ func pinFinding(perSecond float64) Finding {
 	if perSecond >= pinWarnPerSecond {
 		f.Severity = warn
 	}
-	f.Advice = "move what needs the thread into a few goroutines that lock once and stay, and have the callers send them the work " +
-		"over a channel; or, if nothing there depends on the thread, drop the pin"
+	f.Advice = "move the code that needs the thread into a few goroutines that lock once and stay locked, and send them " +
+		"the work over a channel; or, if nothing there depends on the thread, remove the pin"
 	return f
 }

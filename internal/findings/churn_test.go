@@ -25,7 +25,8 @@ func TestChurn(t *testing.T) {
 	})
 }
 
-// TestChurnCost: 1,000 threads in 10 s at 30 + 20 µs to end (of which 5 off the CPU) and, for half of them, 60 + 40 µs to be replaced.
+// TestChurnCost: 1,000 threads in 10 s at 30 + 20 µs to end, 5 of these off the CPU, and for half of them
+// 60 + 40 µs to be replaced.
 func TestChurnCost(t *testing.T) {
 	r := healthy(10)
 	r.Counts.ThreadsExitedLocked, r.Counts.ThreadsExited, r.Counts.ThreadsCreated = ptr(uint64(1000)), 1000, 500
@@ -42,17 +43,20 @@ func TestChurnCost(t *testing.T) {
 		correlate.Cause{What: "exit", Cause: "other", Function: "main.g", N: 900},
 		correlate.Cause{What: "create", Cause: "locked", Function: "main.g", N: 900})
 	fs := Find(r, about)
-	if len(fs) != 1 || fs[0].Evidence["cpu_each_ns"] != 100_000.0 || fs[0].Evidence["cpu_s_per_hour"] != 36.0 || fs[0].Evidence["function"] != "a/b.f" {
+	if len(fs) != 1 || fs[0].Evidence["cpu_each_ns"] != 100_000.0 || fs[0].Evidence["cpu_s_per_hour"] != 36.0 ||
+		fs[0].Evidence["function"] != "a/b.f" {
 		t.Fatalf("%+v", fs)
 	}
-	const want = "100 threads/s were destroyed because their goroutine ended while locked to them (1000 in 10 s), 21 of them known to be of b.f: " +
-		"100 µs of CPU each with the thread that replaces it, 36 s of CPU per hour"
+	const want = "100 threads/s were destroyed because their goroutine ended while locked to them (1000 in 10 s), " +
+		"21 of them known to be of b.f: 100 µs of CPU each with the thread that replaces it, 36 s of CPU per hour"
 	if fs[0].Message != want || !strings.HasPrefix(fs[0].Advice, "in b.f, put defer runtime.UnlockOSThread()") {
 		t.Errorf("%s\n%s", fs[0].Message, fs[0].Advice)
 	}
 	r.Counts.ThreadsCreated = 0 // nothing was replaced, so creation's costs are neither charged nor missed
-	r.Costs = append(r.Costs, samples("P-9", "exit", "locked", minSamples-1, 6e6), samples("P-9", "exit", "", 50, 6e6), samples("P-9", "exit", "", 50, 6e6))
-	r.Costs[len(r.Costs)-2].State, r.Costs[len(r.Costs)-1].Locked = "on_cpu", "true" // parts of another kind say nothing here
+	r.Costs = append(r.Costs, samples("P-9", "exit", "locked", minSamples-1, 6e6), samples("P-9", "exit", "", 50, 6e6),
+		samples("P-9", "exit", "", 50, 6e6))
+	// Parts along other dimensions do not count.
+	r.Costs[len(r.Costs)-2].State, r.Costs[len(r.Costs)-1].Locked = "on_cpu", "true"
 	r.Costs = r.Costs[2:]
 	if fs = Find(r, about); fs[0].Evidence["cpu_each_ns"] != 50_000.0 {
 		t.Errorf("each takes %v ns, want 50,000", fs[0].Evidence["cpu_each_ns"])
@@ -74,7 +78,7 @@ func TestNoMostFrequentFunction(t *testing.T) {
 	}
 }
 
-// holds gives four threads of a pool n locks that began in sum, of which held are still held.
+// holds gives four threads of a pool n locks in all that began; of these, held are still held.
 func holds(n, held uint64) func(*correlate.Result, *About) {
 	return func(r *correlate.Result, _ *About) {
 		for i := range uint64(4) {
@@ -90,8 +94,8 @@ func holds(n, held uint64) func(*correlate.Result, *About) {
 func TestPerRequestPinning(t *testing.T) {
 	released := func(n uint64) func(*correlate.Result, *About) {
 		return func(r *correlate.Result, _ *About) {
-			r.Sites = []correlate.Site{{Function: "example.com/app/api.handle", File: "/src/api.go", Line: 7, Calls: 2 * n, Outer: 2 * n, Released: n, Held: n,
-				HeldMin: int64(n) * 1e6, HeldMax: int64(n) * 3e6}}
+			r.Sites = []correlate.Site{{Function: "example.com/app/api.handle", File: "/src/api.go", Line: 7,
+				Calls: 2 * n, Outer: 2 * n, Released: n, Held: n, HeldMin: int64(n) * 1e6, HeldMax: int64(n) * 3e6}}
 		}
 	}
 	run(t, []scenario{
@@ -116,13 +120,14 @@ func TestPerRequestPinning(t *testing.T) {
 		{"a pool that starts", 5, func(r *correlate.Result, _ *About) {
 			r.Sites = []correlate.Site{{Function: "main.worker", Calls: 500, Outer: 500, Held: 500}}
 		}, nil},
-		{"the probe knows better", 10, func(r *correlate.Result, a *About) { holds(1000, 0)(r, a); r.Sites = []correlate.Site{} }, nil},
+		{"the probe saw no site", 10, func(r *correlate.Result, a *About) { holds(1000, 0)(r, a); r.Sites = []correlate.Site{} }, nil},
 	})
 
 	r := healthy(5)
 	released(500)(r, nil)
 	f := Find(r, about)[0]
-	if want := "api.handle (api.go:7) pins its goroutine 100 times per s and unpins it after 1 ms to 3 ms in the mean"; f.Message != want {
+	const want = "api.handle (api.go:7) pins its goroutine 100 times per s and unpins it after 1 ms to 3 ms on average"
+	if f.Message != want {
 		t.Errorf("%s", f.Message)
 	}
 	if f.Evidence["pins_per_s"] != 100.0 || math.Abs(f.Evidence["held_mean_max_ns"].(float64)-3e6) > 1 {
@@ -133,7 +138,8 @@ func TestPerRequestPinning(t *testing.T) {
 	r.Threads[4].Lock.Entry, r.Threads[5].Lock.Entry = "", "main.rare"
 	r.Threads[5].Lock.Holds--
 	r.Threads[6].Lock.Holds += 2
-	if f = Find(r, about)[0]; f.Evidence["function"] != "net/http.(*conn).serve" || !strings.Contains(f.Advice, "--sites") {
+	f = Find(r, about)[0]
+	if f.Evidence["function"] != "net/http.(*conn).serve" || !strings.Contains(f.Advice, "--sites") {
 		t.Errorf("%+v", f)
 	}
 }

@@ -17,20 +17,23 @@ const second = int64(1e9)
 
 func ptr[T any](v T) *T { return &v }
 
-// healthy is a program with GOMAXPROCS 4 whose threads all have something to do, seen for some seconds: sysmon, the template thread, six
-// workers of which one is in a system call, and a pinned one that is handed work now and then.
+// healthy is the Result of some seconds of a program with GOMAXPROCS 4 whose threads all have something
+// to do: sysmon, the template thread, five workers, and a pinned one that gets work now and then.
 func healthy(seconds int64) *correlate.Result {
 	r := &correlate.Result{Start: 5e9, End: 5e9, Counts: correlate.Counts{
 		Threads: 9, ThreadsExitedLocked: ptr(uint64(0)), LockedThreads: ptr(uint64(1)), LockedThreadsMax: ptr(uint64(1)),
-		SigurgSent: ptr(uint64(100 * seconds)), SigurgGenerated: uint64(100 * seconds), SigurgDelivered: uint64(100 * seconds)}}
+		SigurgSent: ptr(uint64(100 * seconds)), SigurgGenerated: uint64(100 * seconds),
+		SigurgDelivered: uint64(100 * seconds)}}
 	for range seconds {
 		r.End += 1e9
 	}
-	for i, role := range []string{"main", "sysmon", "template", "worker", "worker", "worker", "worker", "worker", "worker"} {
+	roles := []string{"main", "sysmon", "template", "worker", "worker", "worker", "worker", "worker", "worker"}
+	for i, role := range roles {
 		r.Threads = append(r.Threads, busy(int32(100+i), role, seconds))
 	}
 	pin := &r.Threads[8]
-	pin.Lock = correlate.ThreadLock{State: "user", Ext: 1, MaxExt: 1, GoID: 20, Entry: "example.com/app/gl.(*Loop).run", Parked: true, HeldMin: seconds * second}
+	pin.Lock = correlate.ThreadLock{State: "user", Ext: 1, MaxExt: 1, GoID: 20, Entry: "example.com/app/gl.(*Loop).run",
+		Parked: true, HeldMin: seconds * second}
 	pin.Handoff = correlate.Handoff{N: uint64(60 * seconds), WakeNS: 60 * seconds * 12_000, CPUNS: 60 * seconds * 4_000}
 	r.Causes = []correlate.Cause{{What: "preempt", Cause: "gc_stack_scan", N: uint64(100 * seconds)}}
 	return r
@@ -38,8 +41,8 @@ func healthy(seconds int64) *correlate.Result {
 
 func busy(tid int32, role string, seconds int64) correlate.Thread {
 	all := seconds * second
-	return correlate.Thread{TID: tid, Role: role, Run: all / 4, Runq: all / 1000, Blocked: all - all/4 - all/1000, Switches: uint64(1000 * seconds), CPUs: []int{0, 1, 2, 3},
-		Lock: correlate.ThreadLock{State: "none"}}
+	return correlate.Thread{TID: tid, Role: role, Run: all / 4, Runq: all / 1000, Blocked: all - all/4 - all/1000,
+		Switches: uint64(1000 * seconds), CPUs: []int{0, 1, 2, 3}, Lock: correlate.ThreadLock{State: "none"}}
 }
 
 // asleep is a thread that did nothing.
@@ -60,7 +63,7 @@ func samples(id, phase, cause string, n int, ns int64) correlate.Cost {
 
 func lose(r *correlate.Result) { r.Loss.ByKind = map[string]uint64{"switch": 1} }
 
-// scenario is a window and what must be found in it: "id severity", all of it and nothing else.
+// scenario is a window and all findings in it, as "id severity".
 type scenario struct {
 	name    string
 	seconds int64
@@ -89,14 +92,15 @@ func run(t *testing.T, scenarios []scenario) {
 
 var snake = regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`)
 
-// sound: what every finding must be, whatever it says.
+// sound checks what must be true of every finding.
 func sound(t *testing.T, name string, f Finding) {
 	t.Helper()
 	if !regexp.MustCompile(`[0-9]`).MatchString(f.Message) || f.Advice == "" {
 		t.Errorf("%s: message without a number, or no advice: %q, %q", name, f.Message, f.Advice)
 	}
 	for _, s := range []string{f.Message, f.Advice} {
-		if strings.Contains(s, "%!") || strings.Contains(s, "NaN") || strings.Contains(s, "Inf") || strings.HasSuffix(s, ".") || strings.Contains(s, "e+") {
+		if strings.Contains(s, "%!") || strings.Contains(s, "NaN") || strings.Contains(s, "Inf") ||
+			strings.HasSuffix(s, ".") || strings.Contains(s, "e+") {
 			t.Errorf("%s: ill-formed: %q", name, s)
 		}
 	}
@@ -121,7 +125,8 @@ func sound(t *testing.T, name string, f Finding) {
 func TestHealthyProgram(t *testing.T) {
 	var scenarios []scenario
 	for _, seconds := range []int64{1, 5, 60, 3600} {
-		scenarios = append(scenarios, scenario{name: fmt.Sprint(seconds, " s"), seconds: seconds, edit: func(*correlate.Result, *About) {}})
+		scenarios = append(scenarios,
+			scenario{name: fmt.Sprint(seconds, " s"), seconds: seconds, edit: func(*correlate.Result, *About) {}})
 	}
 	run(t, scenarios)
 	nothing := &correlate.Result{Counts: correlate.Counts{ThreadsExitedLocked: ptr(uint64(1000))}}
@@ -130,7 +135,8 @@ func TestHealthyProgram(t *testing.T) {
 	}
 }
 
-// TestUnreadableRuntime: where the runtime can't be read there is no finding about it, whatever the kernel counted.
+// TestUnreadableRuntime: where the runtime can't be read there is no finding about it, whatever the kernel
+// counted.
 func TestUnreadableRuntime(t *testing.T) {
 	run(t, []scenario{{"kernel only", 60, func(r *correlate.Result, a *About) {
 		*a = About{}
@@ -142,7 +148,7 @@ func TestUnreadableRuntime(t *testing.T) {
 	}, nil}})
 }
 
-// TestMostSevereFirst and at most a few of a kind; the Result stays as it was.
+// TestMostSevereFirst: the most severe come first, at most a few of a kind; the Result does not change.
 func TestMostSevereFirst(t *testing.T) {
 	build := func() *correlate.Result {
 		r := healthy(20)
@@ -161,11 +167,26 @@ func TestMostSevereFirst(t *testing.T) {
 	for _, f := range Find(r, about) {
 		got = append(got, f.ID)
 	}
-	want := []string{"wedged-m0", "exit-while-locked-churn", "per-request-pinning", "per-request-pinning", "leaked-pin", "leaked-pin", "leaked-pin"}
+	want := []string{"wedged-m0", "exit-while-locked-churn", "per-request-pinning", "per-request-pinning", "leaked-pin",
+		"leaked-pin", "leaked-pin"}
 	if !slices.Equal(got, want) {
 		t.Errorf("found %q, want %q", got, want)
 	}
 	if !reflect.DeepEqual(r, build()) {
 		t.Error("Find changed the Result")
+	}
+}
+
+func TestWords(t *testing.T) {
+	for _, tt := range []struct{ got, want string }{
+		{goroutineOf("a/b.(*T[c/d]).run.func1"), "b.(*T[c/d]).run.func1"}, {function("a/b.f"), "b.f"},
+		{goroutineOf("runtime.main"), "the main goroutine"}, {function("runtime.main"), "main.main or an init function"},
+		{goroutineOf("a/b.f.gowrap12"), "a goroutine that b.f starts"}, {function("a/b.f·dwrap·3"), "the goroutine that b.f starts"},
+		{goroutineOf(""), "a goroutine whose function is not known"}, {function(""), "the goroutine's function"},
+		{percent(0.123456), "12.3 %"},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("%q, want %q", tt.got, tt.want)
+		}
 	}
 }

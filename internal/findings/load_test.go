@@ -43,8 +43,8 @@ func TestHandoffHotSpot(t *testing.T) {
 	})
 	r := healthy(10)
 	handed(250_000, 10_000, 4_000)(r, nil)
-	const want = "gl.(*Loop).run is pinned and its thread was woken for it 25000 times per s on 1 thread: each time 10 µs until its thread runs, " +
-		"and 4 µs or more of CPU in the waker, together at least 10 % of one CPU"
+	const want = "gl.(*Loop).run is pinned and was woken 25000 times per s on 1 thread: each time 10 µs passed until " +
+		"its thread ran, and the waker spent 4 µs of CPU or more, in all at least 10 % of one CPU"
 	if f := Find(r, about)[0]; f.Message != want {
 		t.Errorf("%s", f.Message)
 	}
@@ -55,7 +55,8 @@ func sigurg(perSecond, ofCause uint64, cause, function string) func(*correlate.R
 	return func(r *correlate.Result, _ *About) {
 		c := &r.Counts
 		c.SigurgSent, c.SigurgGenerated, c.SigurgDelivered = ptr(uint64(10*perSecond)), 10*perSecond, 10*perSecond
-		r.Causes = []correlate.Cause{{What: "create", Cause: "spinning_wake", N: 1e6}, {What: "preempt", Cause: cause, Function: function, N: 10 * ofCause},
+		r.Causes = []correlate.Cause{{What: "create", Cause: "spinning_wake", N: 1e6},
+			{What: "preempt", Cause: cause, Function: function, N: 10 * ofCause},
 			{What: "preempt", Cause: "unknown", N: 10 * (perSecond - ofCause)}}
 	}
 }
@@ -65,7 +66,8 @@ func TestSigurgStorm(t *testing.T) {
 	timed := func(send, handler int64) func(*correlate.Result, *About) {
 		return func(r *correlate.Result, a *About) {
 			sigurg(1000, 600, "gc_stack_scan", "main.g")(r, a)
-			r.Costs = []correlate.Cost{samples("P-5", "send", "", minSamples, send), samples("P-5", "handler", "", minSamples, handler)}
+			r.Costs = []correlate.Cost{samples("P-5", "send", "", minSamples, send),
+				samples("P-5", "handler", "", minSamples, handler)}
 		}
 	}
 	run(t, []scenario{
@@ -92,14 +94,14 @@ func TestSigurgStorm(t *testing.T) {
 		cause           any
 	}{
 		"dominant":    {sigurg(1000, 600, "gc_stack_scan", "a/b.churn"), "; 60 % of them for gc_stack_scan in b.churn", "GOGC", "gc_stack_scan"},
-		"half is no ": {sigurg(1000, 500, "gc_stack_scan", "a/b.churn"), "GOMAXPROCS 4", "under causes", nil},
+		"half is no ": {sigurg(1000, 500, "gc_stack_scan", "a/b.churn"), "GOMAXPROCS 4", "the section causes", nil},
 		"half of them from there": {func(r *correlate.Result, a *About) {
 			sigurg(1000, 600, "stop_the_world", "main.gc")(r, a)
 			r.Causes[1].N /= 2
 			r.Causes = append(r.Causes, r.Causes[1])
 			r.Causes[3].Function = "main.other"
 		}, "; 60 % of them for stop_the_world", "runtime/metrics", "stop_the_world"},
-		"no known cause": {sigurg(1000, 0, "gc_stack_scan", ""), "GOMAXPROCS 4", "under causes", nil},
+		"no known cause": {sigurg(1000, 0, "gc_stack_scan", ""), "GOMAXPROCS 4", "the section causes", nil},
 		"from outside": {func(r *correlate.Result, a *About) {
 			sigurg(1000, 0, "gc_stack_scan", "")(r, a)
 			r.Counts.SigurgForeign = 9000
@@ -108,7 +110,8 @@ func TestSigurgStorm(t *testing.T) {
 		r := healthy(10)
 		tt.edit(r, nil)
 		fs := Find(r, about)
-		if len(fs) != 1 || !strings.HasSuffix(fs[0].Message, tt.message) || !strings.Contains(fs[0].Advice, tt.advice) || fs[0].Evidence["cause"] != tt.cause {
+		if len(fs) != 1 || !strings.HasSuffix(fs[0].Message, tt.message) || !strings.Contains(fs[0].Advice, tt.advice) ||
+			fs[0].Evidence["cause"] != tt.cause {
 			t.Errorf("%s: %+v", name, fs)
 		}
 	}

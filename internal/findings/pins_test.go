@@ -41,12 +41,13 @@ func TestUnbalancedLock(t *testing.T) {
 	})
 }
 
-// idlePins adds n pinned threads that nobody wakes, each changed by edit.
+// idlePins adds n pinned threads that are never woken, each changed by edit.
 func idlePins(n int, seconds int64, edit func(*correlate.Thread)) func(*correlate.Result, *About) {
 	return func(r *correlate.Result, _ *About) {
 		for i := range n {
 			th := asleep(int32(1000+i), "worker", "user", seconds)
-			th.Lock = correlate.ThreadLock{State: "user", Ext: 1, MaxExt: 1, GoID: uint64(50 + i), Entry: "main.leak.func1", Parked: true, HeldMin: 2 * seconds * second}
+			th.Lock = correlate.ThreadLock{State: "user", Ext: 1, MaxExt: 1, GoID: uint64(50 + i),
+				Entry: "main.leak.func1", Parked: true, HeldMin: 2 * seconds * second}
 			if edit != nil {
 				edit(&th)
 			}
@@ -73,7 +74,7 @@ func TestLeakedPin(t *testing.T) {
 		{"new", 60, idlePins(3, 60, func(th *correlate.Thread) { th.StartedAt, th.Blocked = 6e9, 59e9 }), nil},
 		{"ended", 60, idlePins(3, 60, func(th *correlate.Thread) { th.ExitedAt = 60e9 }), nil},
 		{"not locked", 60, idlePins(3, 60, func(th *correlate.Thread) { th.Lock.State = "none" }), nil},
-		{"the runtime's own", 60, idlePins(1, 60, func(th *correlate.Thread) { th.Lock.Entry = "runtime.ensureSigM.func1" }), nil},
+		{"the runtime's", 60, idlePins(1, 60, func(th *correlate.Thread) { th.Lock.Entry = "runtime.ensureSigM.func1" }), nil},
 		{"lock not known", 60, idlePins(3, 60, func(th *correlate.Thread) { th.Lock.State = "unknown" }), nil},
 		{"a wake-up may have been lost", 60, func(r *correlate.Result, a *About) { idlePins(3, 60, nil)(r, a); lose(r) }, nil},
 		{"a program run was skipped", 60, func(r *correlate.Result, a *About) { idlePins(3, 60, nil)(r, a); r.Loss.RecursionMisses = 1 }, nil},
@@ -88,7 +89,7 @@ func TestLeakedPin(t *testing.T) {
 	r = healthy(20)
 	idlePins(2, 20, nil)(r, nil)
 	f := Find(r, about)[0]
-	if want := "2 threads kept for main.leak.func1: locked and parked, and nobody woke it in these 20 s"; f.Message != want {
+	if want := "2 threads kept for main.leak.func1: locked, parked and never woken in 20 s"; f.Message != want {
 		t.Errorf("%s", f.Message)
 	}
 	if f.Evidence["held_min_s"] != 40.0 || f.Evidence["threads"] != 2 {
@@ -96,7 +97,8 @@ func TestLeakedPin(t *testing.T) {
 	}
 	r = healthy(20)
 	idlePins(1, 20, func(th *correlate.Thread) { th.Lock.Entry = mainGoroutine })(r, nil)
-	if f = Find(r, about)[0]; !strings.Contains(f.Message, "the main goroutine") || !strings.Contains(f.Advice, "out of main.main") {
+	f = Find(r, about)[0]
+	if !strings.Contains(f.Message, "the main goroutine") || !strings.Contains(f.Advice, "from main.main") {
 		t.Errorf("%s\n%s", f.Message, f.Advice)
 	}
 }

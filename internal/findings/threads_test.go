@@ -6,7 +6,8 @@ import (
 	"github.com/pinwatch/pinwatch/correlate"
 )
 
-// shared gives the pinned thread CPU 3, where others run too, and lets it wait for ns in 10 s, over some turns.
+// shared restricts the pinned thread to CPU 3, where others run too, and has it wait for ns in 10 s, over
+// some turns.
 func shared(wait int64, turns uint64) func(*correlate.Result, *About) {
 	return func(r *correlate.Result, a *About) {
 		a.Affinity = map[int32][]int{}
@@ -61,9 +62,10 @@ func TestPinnedThreadSharesCore(t *testing.T) {
 	shared(second/4, 100)(r, &a)
 	r.Threads[1].Run = 9 * second
 	f := Find(r, a)[0]
-	const want = "thread 108 of gl.(*Loop).run may run on CPU 3 only, where 8 other threads of the program ran too (most of all tid 101, sysmon): " +
-		"it waited 250 ms for a CPU, 20 % of the time it was ready"
-	if f.Message != want || f.Evidence["busiest_other_tid"] != int32(101) || f.Evidence["waiting_when_ready_fraction"] != 0.2 {
+	const want = "thread 108 of gl.(*Loop).run may run on CPU 3 only, where 8 other threads of the program ran too " +
+		"(most of all tid 101, sysmon): it waited 250 ms for a CPU, 20 % of the time it was ready"
+	if f.Message != want || f.Evidence["busiest_other_tid"] != int32(101) ||
+		f.Evidence["waiting_when_ready_fraction"] != 0.2 {
 		t.Errorf("%s\n%v", f.Message, f.Evidence)
 	}
 }
@@ -94,7 +96,7 @@ func TestThreadSurplus(t *testing.T) {
 		{"an idle program keeps GOMAXPROCS", 60, func(r *correlate.Result, a *About) { asleepNow(r, a); sleepers(6, "worker", "none", 60)(r, a) }, nil},
 		{"and no more", 60, func(r *correlate.Result, a *About) { asleepNow(r, a); sleepers(7, "worker", "none", 60)(r, a) }, info},
 		{"more Ps", 60, func(r *correlate.Result, a *About) { sleepers(20, "worker", "none", 60)(r, a); a.GOMAXPROCS = 16 }, nil},
-		{"not watched for long enough", 9, sleepers(40, "worker", "none", 9), nil},
+		{"window too short", 9, sleepers(40, "worker", "none", 9), nil},
 		{"just long enough", 10, sleepers(40, "worker", "none", 10), info},
 		{"not near the limit", 60, sleepers(surplusWarn-10, "worker", "none", 60), info},
 		{"near the limit", 60, sleepers(surplusWarn-9, "worker", "none", 60), warn},
@@ -124,7 +126,8 @@ func TestThreadSurplus(t *testing.T) {
 	r := healthy(60)
 	sleepers(20, "worker", "none", 60)(r, nil)
 	f := Find(r, about)[0]
-	const want = "20 of 29 threads are more than the program needed: it ran on 6 in these 60 s (GOMAXPROCS 4), and 20 slept all along without being locked"
+	const want = "20 of 29 threads are more than the program needed: it ran on 6 in these 60 s (GOMAXPROCS 4), " +
+		"and 20 unlocked ones slept all the time"
 	if f.Message != want || f.Evidence["locked_threads"] != uint64(1) {
 		t.Errorf("%s\n%v", f.Message, f.Evidence)
 	}

@@ -39,8 +39,9 @@ func function(entry string) string {
 	return shorten(entry)
 }
 
-// starterOf is the function with the go statement where what that calls is not known, only the function that the compiler made for
-// it: "f.gowrap1" since Go 1.22, "f·dwrap·1" in Go 1.17. Between, it is named like a closure.
+// starterOf returns the function with the go statement, where the goroutine began with a function that
+// the compiler made for that statement: "f.gowrap1" since Go 1.22, "f·dwrap·1" in Go 1.17. Between,
+// it is named like a closure.
 func starterOf(entry string) (starter string, wrapped bool) {
 	for _, mark := range []string{".gowrap", "·dwrap·"} {
 		if i := strings.LastIndex(entry, mark); i >= 0 {
@@ -56,7 +57,7 @@ func shorten(name string) string {
 	return name[strings.LastIndexByte(head, '/')+1:]
 }
 
-// orNil is s for evidence; nil when empty.
+// orNil returns s for evidence; nil when empty.
 func orNil(s string) any {
 	if s == "" {
 		return nil
@@ -78,16 +79,16 @@ func tids(ts []*correlate.Thread) []int32 {
 	return ids
 }
 
-// byEntry groups threads by the function their goroutine began with, in the order of the first of each; threads for which it is
-// not known are groups of their own.
+// byEntry groups threads by the function that their goroutine began with, in the order of the first of
+// each; threads with an unknown function are groups of one.
 func byEntry(ts []*correlate.Thread) [][]*correlate.Thread {
 	var groups [][]*correlate.Thread
-	at := map[string]int{}
+	index := map[string]int{}
 	for _, t := range ts {
-		i, found := at[t.Lock.Entry]
+		i, found := index[t.Lock.Entry]
 		if !found || t.Lock.Entry == "" {
 			i = len(groups)
-			at[t.Lock.Entry] = i
+			index[t.Lock.Entry] = i
 			groups = append(groups, nil)
 		}
 		groups[i] = append(groups[i], t)

@@ -11,9 +11,9 @@ import (
 	"testing"
 
 	"github.com/pinwatch/pinwatch/internal/goruntime/internal/objfile"
-	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/goruntime/internal/testprog"
 	"github.com/pinwatch/pinwatch/internal/goruntime/offsets"
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
 // mustOpen opens a process until the test ends.
