@@ -8,9 +8,9 @@ import (
 	"golang.org/x/tools/go/cfg"
 )
 
-// event is a point of a unit that changes the lock or that depends on it.
-type event struct {
-	kind   eventKind
+// action is a point of a unit that changes the lock or that depends on it.
+type action struct {
+	kind   actionKind
 	call   *ast.CallExpr // nil for waits that are not calls
 	pos    token.Pos
 	what   string // setter: its name
@@ -18,10 +18,10 @@ type event struct {
 	site   int    // for locking in the unit itself: its index among these; otherwise -1
 }
 
-type eventKind int
+type actionKind int
 
 const (
-	locking eventKind = iota
+	locking actionKind = iota
 	unlocking
 	deferUnlock
 	setting
@@ -80,8 +80,8 @@ func (s state) each(f func(depth, deferred int) (int, int)) uint16 {
 	return out
 }
 
-// next returns the state after an event.
-func (s state) next(e event) state {
+// next returns the state after an action.
+func (s state) next(e action) state {
 	switch e.kind {
 	case locking:
 		if e.site < 0 {
@@ -105,17 +105,17 @@ func (s state) next(e event) state {
 	return s
 }
 
-// flow holds the events and exits of one unit, with the states on all paths.
+// flow holds the actions and exits of one unit, with the states on all paths.
 type flow struct {
-	points []point // every event, in source order per block
-	sites  []event // locks in the unit itself
+	points []point  // every action, in source order per block
+	sites  []action // locks in the unit itself
 	exits  []exit
 	graph  *cfg.CFG
 }
 
-// point is an event and the state before it.
+// point is an action and the state before it.
 type point struct {
-	event
+	action
 	before state
 }
 
@@ -129,15 +129,15 @@ type exit struct {
 func (c *checker) trace(u *unit) {
 	g := cfg.New(u.body, c.mayReturn)
 	f := flow{graph: g}
-	events := make([][]event, len(g.Blocks))
+	actions := make([][]action, len(g.Blocks))
 	for _, b := range g.Blocks {
 		for _, n := range b.Nodes {
-			for _, e := range c.eventsOf(n, u) {
+			for _, e := range c.actionsOf(n, u) {
 				if e.kind == locking && e.site == 0 {
 					e.site = min(len(f.sites), 63)
 					f.sites = append(f.sites, e)
 				}
-				events[b.Index] = append(events[b.Index], e)
+				actions[b.Index] = append(actions[b.Index], e)
 			}
 		}
 	}
@@ -151,7 +151,7 @@ func (c *checker) trace(u *unit) {
 		b := work[len(work)-1]
 		work = work[:len(work)-1]
 		s := in[b.Index]
-		for _, e := range events[b.Index] {
+		for _, e := range actions[b.Index] {
 			s = s.next(e)
 		}
 		for _, next := range b.Succs {
@@ -166,7 +166,7 @@ func (c *checker) trace(u *unit) {
 			continue
 		}
 		s := in[b.Index]
-		for _, e := range events[b.Index] {
+		for _, e := range actions[b.Index] {
 			f.points = append(f.points, point{e, s})
 			s = s.next(e)
 		}
@@ -177,11 +177,11 @@ func (c *checker) trace(u *unit) {
 	u.flow = f
 }
 
-// eventsOf lists the events of one node of the control-flow graph in the order in which they
+// actionsOf lists the actions of one node of the control-flow graph in the order in which they
 // happen.
-func (c *checker) eventsOf(n ast.Node, u *unit) []event {
-	var events []event
-	add := func(e event) { events = append(events, e) }
+func (c *checker) actionsOf(n ast.Node, u *unit) []action {
+	var actions []action
+	add := func(e action) { actions = append(actions, e) }
 	var visit func(n ast.Node)
 	children := func(n ast.Node) {
 		ast.Inspect(n, func(m ast.Node) bool {
@@ -202,41 +202,41 @@ func (c *checker) eventsOf(n ast.Node, u *unit) []event {
 			for _, arg := range n.Call.Args {
 				visit(arg)
 			}
-			for _, e := range c.deferredEvents(n.Call) {
+			for _, e := range c.deferredActions(n.Call) {
 				add(e)
 			}
 		case *ast.GoStmt:
 			for _, arg := range n.Call.Args {
 				visit(arg)
 			}
-			add(event{kind: going, call: n.Call, pos: n.Pos(), callee: c.calleeUnit(n.Call), site: -1})
+			add(action{kind: going, call: n.Call, pos: n.Pos(), callee: c.calleeUnit(n.Call), site: -1})
 		case *ast.CallExpr:
 			children(n)
-			for _, e := range c.callEvents(n, u) {
+			for _, e := range c.callActions(n, u) {
 				add(e)
 			}
 		case *ast.UnaryExpr:
 			children(n)
 			if n.Op == token.ARROW {
-				add(event{kind: waiting, pos: n.Pos(), site: -1})
+				add(action{kind: waiting, pos: n.Pos(), site: -1})
 			}
 		case *ast.SendStmt:
 			children(n)
-			add(event{kind: waiting, pos: n.Pos(), site: -1})
+			add(action{kind: waiting, pos: n.Pos(), site: -1})
 		default:
 			children(n)
 			if e, ok := n.(ast.Expr); ok && c.rangesOver[e] {
-				add(event{kind: waiting, pos: n.Pos(), site: -1})
+				add(action{kind: waiting, pos: n.Pos(), site: -1})
 			}
 		}
 	}
 	visit(n)
-	return events
+	return actions
 }
 
-// callEvents returns the events of a call without those of its arguments.
-func (c *checker) callEvents(call *ast.CallExpr, u *unit) []event {
-	e := event{call: call, pos: call.Pos(), site: -1}
+// callActions returns the actions of a call without those of its arguments.
+func (c *checker) callActions(call *ast.CallExpr, u *unit) []action {
+	e := action{call: call, pos: call.Pos(), site: -1}
 	if effect := c.direct(call.Fun); effect != noEffect {
 		e.kind = locking
 		if effect == unlocks {
@@ -244,80 +244,80 @@ func (c *checker) callEvents(call *ast.CallExpr, u *unit) []event {
 		} else {
 			e.site = 0 // numbered by trace
 		}
-		return []event{e}
+		return []action{e}
 	}
 	if what := c.setter(call); what != "" {
 		e.kind, e.what = setting, what
-		return []event{e}
+		return []action{e}
 	}
 	if c.isCleanup(call) && len(call.Args) == 1 {
 		return c.deferredEffect(call.Args[0], call)
 	}
 	if startsArgument(c.pass.TypesInfo, call) {
 		e.kind, e.callee = going, c.unitOf(call.Args[len(call.Args)-1])
-		return []event{e}
+		return []action{e}
 	}
 	if waits(callee(c.pass.TypesInfo, call)) {
 		e.kind = waiting
-		return []event{e}
+		return []action{e}
 	}
 	if callee := c.calleeUnit(call); callee != nil {
 		e.kind, e.callee = calling, callee
-		events := []event{e}
+		actions := []action{e}
 		switch c.effects[callee] {
 		case locks:
 			e.kind = locking
 			if c.wrappers[callee] { // counts as LockOSThread
 				e.site = 0
 			}
-			events = append(events, e)
+			actions = append(actions, e)
 		case unlocks:
 			e.kind = unlocking
-			events = append(events, e)
+			actions = append(actions, e)
 		}
-		return events
+		return actions
 	}
 	if v, ok := c.object(call.Fun).(*types.Var); ok && c.isParameter(v, u) {
 		e.kind = callingBack
-		return []event{e}
+		return []action{e}
 	}
 	return nil
 }
 
-// deferredEvents returns the events of a defer statement.
-func (c *checker) deferredEvents(call *ast.CallExpr) []event {
+// deferredActions returns the actions of a defer statement.
+func (c *checker) deferredActions(call *ast.CallExpr) []action {
 	if c.direct(call.Fun) != noEffect || c.calleeUnit(call) != nil {
 		return c.deferredEffect(call.Fun, call)
 	}
 	if what := c.setter(call); what != "" {
-		return []event{{kind: deferSetting, call: call, pos: call.Pos(), what: what, site: -1}}
+		return []action{{kind: deferSetting, call: call, pos: call.Pos(), what: what, site: -1}}
 	}
 	return nil
 }
 
-// deferredEffect returns the events of a function that runs at the end of the unit.
-func (c *checker) deferredEffect(fun ast.Expr, call *ast.CallExpr) []event {
-	e := event{kind: deferUnlock, call: call, pos: call.Pos(), site: -1}
+// deferredEffect returns the actions of a function that runs at the end of the unit.
+func (c *checker) deferredEffect(fun ast.Expr, call *ast.CallExpr) []action {
+	e := action{kind: deferUnlock, call: call, pos: call.Pos(), site: -1}
 	if c.direct(fun) == unlocks {
-		return []event{e}
+		return []action{e}
 	}
 	u := c.unitOf(fun)
 	if u == nil {
 		return nil
 	}
 	if c.effects[u] == unlocks || c.unlocksSomewhere(u) {
-		return []event{e}
+		return []action{e}
 	}
-	var events []event
+	var actions []action
 	c.inspectBody(u.body, func(n ast.Node) bool {
-		if inner, ok := n.(*ast.CallExpr); ok && len(events) == 0 {
+		if inner, ok := n.(*ast.CallExpr); ok && len(actions) == 0 {
 			if what := c.setter(inner); what != "" {
-				events = append(events, event{kind: deferSetting, call: inner, pos: inner.Pos(), what: what, site: -1})
+				actions = append(actions, action{kind: deferSetting, call: inner, pos: inner.Pos(), what: what, site: -1})
 			}
 		}
 		return true
 	})
-	return events
+	return actions
 }
 
 // unlocksSomewhere reports whether a unit calls UnlockOSThread and not LockOSThread.

@@ -133,8 +133,8 @@ func (c *checker) reportNoUnlock(u *unit, p point) {
 	c.report(checkUnlock, u, p.pos, p.call.End(), message, c.deferFix(u, p))
 }
 
-// has reports whether a unit has an event of the kind.
-func (f *flow) has(kind eventKind) bool {
+// has reports whether a unit has an action of the kind.
+func (f *flow) has(kind actionKind) bool {
 	for _, p := range f.points {
 		if p.kind == kind {
 			return true
@@ -225,7 +225,7 @@ func (c *checker) checkDeferred(u *unit, p point) {
 		if q.kind != unlocking || q.before.open&(1<<p.site) == 0 {
 			continue
 		}
-		if q.callee != nil || !c.endsItsPath(u, q) || i == 0 || u.flow.points[i-1].event == p.event {
+		if q.callee != nil || !c.endsItsPath(u, q) || i == 0 || u.flow.points[i-1].action == p.action {
 			return
 		}
 		found = true

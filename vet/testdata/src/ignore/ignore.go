@@ -37,7 +37,7 @@ func tooFar() int {
 }
 
 func otherWord() int {
-	//pinwatch:ignored by nobody
+	//pinwatch:ignored is another directive
 	runtime.LockOSThread() //vet:test // want `LockOSThread without a comment` `LockOSThread without UnlockOSThread`
 	return work()
 }

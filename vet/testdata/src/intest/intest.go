@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Helper is for tests, as its parameter says.
+// Helper is for tests: it has a parameter of package testing.
 func Helper(t testing.TB) {
 	runtime.LockOSThread()
 	t.Cleanup(runtime.UnlockOSThread)

@@ -94,7 +94,7 @@ func restore() { _ = netns.Set(4) }
 // underLock is called by locked alone.
 func underLock() { _ = netns.Set(3) }
 
-// apply is for whoever gets it.
+// apply is passed to unknown callers.
 var apply = func() { _ = netns.Set(3) }
 
 func unseen(run func(func() error) error) error {

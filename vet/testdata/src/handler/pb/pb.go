@@ -1,4 +1,4 @@
-// Package pb is what protoc-gen-go-grpc would make.
+// Package pb is like the output of protoc-gen-go-grpc.
 package pb
 
 import (
