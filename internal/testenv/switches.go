@@ -210,7 +210,8 @@ func (s *Switches) kill() {
 	s.ended = true
 	if s.cmd != nil {
 		s.cmd.Process.Kill() // an error means that it has ended by itself
-		<-s.read             //nolint:errcheck // what a killed bpftrace said last matters to nobody
+		//lint:ignore errcheck the last words of a killed bpftrace do not matter
+		<-s.read
 		s.cmd.Wait()
 	}
 	s.canary.release()
