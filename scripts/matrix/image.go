@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,40 +16,47 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/scripts/matrix/plan"
+	"github.com/pinwatch/pinwatch/scripts/packages"
 )
-
-// testPackages are the packages whose tests load BPF programs.
-const testPackages = "./loader ./cmd/pinwatch"
 
 const (
 	testTimeout = 840 * time.Second // for one package; guests are ten times slower than the machine they run on
 	toolTimeout = 40 * time.Second  // for one pinwatch command
 )
 
-// hereOnly are tests of the command line and of source, and of what is made of events, or read of a process without the kernel's help, which no
-// kernel changes; and those that want a busy run without any loss, which Linux 7 in a guest rarely gives, or two CPUs at once. They are left to make test:
-// attaching and detaching takes seconds in a guest.
-const hereOnly = "^Test(UsageErrors|HelpNamesEverything|UnwritableOut|OutIsKeptUntilReplaced|TextIntervals|ClosedStdout|InterruptedTwice|NotGo|Threads|ThreadsText|ThreadsNotGo|ThreadsNoPrivileges|ThreadsOfC|ThreadsErrors|ThreadsOfTheDying|" +
-	"Findings|FindingOfForeignStorm|CausesAreOnTheStacks|LocksBesideC|LocksThatPass|SitesAreTheWorkloads|LocksAreTheWorkloads|LocksInNamespace|" +
-	"LocksOfUnknownRelease|LocksOfReplacedProgram|BiasFollows|Vet[A-Za-z]*|Verify[A-Za-z]*|Explain|Baselines|ReleaseThatIsNotToBeHad)$"
+//go:embed hostonly.txt
+var hostOnlyText string
 
-// guestFile is a file of the initramfs and where it comes from.
+// hostOnlyTests is a regular expression of the tests that guests leave out; hostonly.txt gives the
+// reasons.
+func hostOnlyTests() string {
+	var names []string
+	for line := range strings.Lines(hostOnlyText) {
+		line, _, _ = strings.Cut(line, "#")
+		names = append(names, strings.Fields(line)...)
+	}
+	return "^(" + strings.Join(names, "|") + ")$"
+}
+
+// guestFile is a file of the initramfs and its source.
 type guestFile struct {
 	name string // in the guest, without leading slash
 	from string // on this machine
 }
 
-// build compiles one static binary into dir and returns it as bin/NAME; args are go's, up to the package.
+// build compiles one static binary into dir and returns it as bin/NAME; args are the go
+// command's.
 func build(arch, dir, name string, args ...string) (guestFile, error) {
-	return buildBy(arch, dir, name, "CGO_ENABLED=0", args...)
+	return buildWith(arch, dir, name, "CGO_ENABLED=0", args...)
 }
 
 // buildWithC compiles one static binary that is linked with C: guests have no C library.
 func buildWithC(dir, name, pkg string) (guestFile, error) {
-	return buildBy(runtime.GOARCH, dir, name, "CGO_ENABLED=1", "build", "-ldflags=-linkmode=external -extldflags=-static", pkg)
+	return buildWith(runtime.GOARCH, dir, name, "CGO_ENABLED=1",
+		"build", "-ldflags=-linkmode=external -extldflags=-static", pkg)
 }
 
-func buildBy(arch, dir, name, cgo string, args ...string) (guestFile, error) {
+func buildWith(arch, dir, name, cgo string, args ...string) (guestFile, error) {
 	out := filepath.Join(dir, name)
 	cmd := exec.Command("go", append(append(args[:1:1], "-o", out), args[1:]...)...)
 	cmd.Env = append(os.Environ(), cgo, "GOOS=linux", "GOARCH="+arch)
@@ -61,11 +70,29 @@ func buildBy(arch, dir, name, cgo string, args ...string) (guestFile, error) {
 	return guestFile{"bin/" + name, out}, nil
 }
 
-// suite compiles everything the matrix runs by default: the packages' tests, then pinwatch as its users call it.
-func suite(arch, dir string, packages []string) (files []guestFile, steps []plan.Step, err error) {
-	for _, p := range packages {
+// kernelPackages are the packages whose tests load BPF programs, relative to the top of the tree.
+func kernelPackages(ctx context.Context) (names []string, err error) {
+	all, err := packages.List(ctx)
+	for _, p := range all {
+		if p.LoadsBPF {
+			names = append(names, "./"+strings.TrimPrefix(p.Path, packages.Module+"/"))
+		}
+	}
+	return names, err
+}
+
+// suite compiles everything that the matrix runs by default: the packages' tests, then pinwatch as its
+// users call it.
+func suite(ctx context.Context, o options, dir string) (files []guestFile, steps []plan.Step, err error) {
+	tested := strings.Fields(o.packages)
+	if len(tested) == 0 {
+		if tested, err = kernelPackages(ctx); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, p := range tested {
 		name := path.Base(p) + ".test"
-		f, err := build(arch, dir, name, "test", "-c", p)
+		f, err := build(o.arch, dir, name, "test", "-c", "-pgo=off", p)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -76,23 +103,28 @@ func suite(arch, dir string, packages []string) (files []guestFile, steps []plan
 		}
 		files = append(append(files, f), data...)
 		steps = append(steps, plan.Step{
-			Name:    name,
-			Dir:     "/" + home,
-			Argv:    []string{name, "-test.v", "-test.skip=" + hereOnly, "-test.timeout=" + (testTimeout - time.Second).String()},
-			Timeout: testTimeout,
+			Name: name, Dir: "/" + home, Timeout: testTimeout,
+			Argv: []string{
+				name, "-test.v", "-test.run=" + o.tests, "-test.skip=" + hostOnlyTests(),
+				"-test.timeout=" + (testTimeout - time.Second).String(),
+			},
 		})
 	}
 	for _, p := range []string{"./cmd/pinwatch", "./internal/workload/cmd/workload"} {
-		f, err := build(arch, dir, path.Base(p), "build", p)
+		f, err := build(o.arch, dir, path.Base(p), "build", "-pgo=off", p)
 		if err != nil {
 			return nil, nil, err
 		}
 		files = append(files, f)
 	}
-	steps = append(steps,
-		plan.Step{Name: stepDemo, Dir: "/tmp", Argv: []string{"pinwatch", "demo", "-d", "3s", "-o", "json"}, Timeout: toolTimeout, Document: true},
-		plan.Step{Name: stepDoctor, Dir: "/tmp", Argv: []string{"pinwatch", "doctor", "-o", "json"}, Timeout: toolTimeout, Document: true})
-	return files, steps, nil
+	return files, append(steps,
+		tool(stepDemo, "pinwatch", "demo", "-d", "3s", "-o", "json"),
+		tool(stepDoctor, "pinwatch", "doctor", "-o", "json")), nil
+}
+
+// tool is a step whose standard output is a document.
+func tool(name string, argv ...string) plan.Step {
+	return plan.Step{Name: name, Dir: "/tmp", Argv: argv, Timeout: toolTimeout, Document: true}
 }
 
 // testdata lists a package's testdata folder for the guest; a package without one is fine.
@@ -111,18 +143,18 @@ func testdata(pkg, home string) (files []guestFile, err error) {
 	return files, err
 }
 
-// single makes the plan of --run: one command, whose program is a file of this machine if there is one of that name, and
-// otherwise one of the suite's.
-func single(dir string, o options) (files []guestFile, steps []plan.Step, err error) {
+// single makes the plan of -run: one command, whose program is a file of this machine if there is one of
+// that name, and otherwise one of the suite's.
+func single(ctx context.Context, o options, dir string) (files []guestFile, steps []plan.Step, err error) {
 	argv := strings.Fields(o.run)
 	if len(argv) == 0 {
-		return nil, nil, errors.New("--run: no program")
+		return nil, nil, errors.New("-run: no program")
 	}
 	if info, err := os.Stat(argv[0]); err == nil && info.Mode().IsRegular() {
 		name := filepath.Base(argv[0])
 		files = []guestFile{{"bin/" + name, argv[0]}}
 		argv[0] = name
-	} else if files, _, err = suite(o.arch, dir, strings.Fields(o.packages)); err != nil {
+	} else if files, _, err = suite(ctx, o, dir); err != nil {
 		return nil, nil, err
 	}
 	return files, []plan.Step{{Name: stepRun, Dir: "/tmp", Argv: argv, Timeout: o.timeout}}, nil

@@ -1,5 +1,10 @@
-// Kernelmatrix boots pinwatch's kernel tests, its demo and its doctor on several kernels under an emulator and prints one
-// row per kernel. Run it through scripts/kernel-matrix, from the top of the tree.
+// Matrix boots pinwatch's kernel tests, its demo and its doctor on kernels from 5.10 to the newest under
+// an emulator, two guests at a time, and prints one row per kernel. Guests judge counts, labels, loading
+// and all else that does not depend on time. Kernels are kept in .cache/kernels, a guest's console in
+// .cache/matrix/KERNEL.log. Run it by make matrix, from the top of the tree.
+//
+// With -verify it runs pinwatch verify in each guest instead, up to 18 minutes a pair, and writes the
+// verdicts into docs/results.md; with -only it runs some statements and prints their verdicts.
 package main
 
 import (
@@ -9,10 +14,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"time"
 
@@ -20,7 +25,7 @@ import (
 	"github.com/pinwatch/pinwatch/scripts/results"
 )
 
-// guestsAtOnce guests keep two CPUs busy: each emulates its own two on one thread.
+// guestsAtOnce guests keep two CPUs busy: each emulates two on one thread.
 const guestsAtOnce = 2
 
 // What the matrix keeps, relative to the top of the tree.
@@ -39,6 +44,7 @@ type options struct {
 	cmdline  string
 	run      string
 	packages string
+	tests    string
 	verify   bool
 	only     string
 	timeout  time.Duration
@@ -46,15 +52,16 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.arch, "arch", "amd64", "amd64 or arm64; of --verify's programs one is linked with C, so it has those of this machine only")
+	flag.StringVar(&o.arch, "arch", "amd64", "amd64 or arm64; with -verify, this machine's only")
 	flag.StringVar(&o.kernels, "kernel", "", "only kernels whose row name matches this regular expression")
 	flag.BoolVar(&o.all, "all", false, "also the kernels between the long-term ones")
 	flag.BoolVar(&o.refresh, "refresh", false, "fetch kernels again that are in the cache")
 	flag.StringVar(&o.cmdline, "cmdline", "", "added to the guests' kernel command line, e.g. lockdown=confidentiality")
-	flag.StringVar(&o.run, "run", "", "run this command instead, e.g. \"pinwatch doctor -o json\" or a static binary of this machine")
-	flag.StringVar(&o.packages, "packages", testPackages, "packages whose tests run")
-	flag.BoolVar(&o.verify, "verify", false, "hold the statements of the specification against each kernel and put the verdicts into docs/results.md")
-	flag.StringVar(&o.only, "only", "", "with --verify: these statements, comma-separated, and write nothing")
+	flag.StringVar(&o.run, "run", "", "run this `COMMAND` instead, e.g. \"pinwatch doctor -o json\" or a static binary of this machine")
+	flag.StringVar(&o.packages, "packages", "", "`PACKAGES` whose tests run (all that load BPF programs)")
+	flag.StringVar(&o.tests, "tests", "", "only tests that match this `REGEX`")
+	flag.BoolVar(&o.verify, "verify", false, "compare the statements of the specification with each kernel, into docs/results.md")
+	flag.StringVar(&o.only, "only", "", "with -verify: these statements, comma-separated, and write nothing")
 	flag.DurationVar(&o.timeout, "timeout", 25*time.Minute, "for one guest")
 	flag.Parse()
 	if flag.NArg() > 0 {
@@ -67,12 +74,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := matrix(ctx, o, os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "kernel-matrix:", err)
+		fmt.Fprintln(os.Stderr, "matrix:", err)
 		os.Exit(1)
 	}
 }
 
-// errFailed ends a matrix whose rows have already said what is wrong.
+// errFailed ends a matrix whose output has already named what failed.
 var errFailed = errors.New("failed")
 
 // matrix runs the guests, prints their rows to stdout and the progress to stderr.
@@ -82,7 +89,7 @@ func matrix(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		return err
 	}
 	if o.verify && o.arch != runtime.GOARCH {
-		return fmt.Errorf("--verify: its programs are linked with C, which is there for %s only", runtime.GOARCH)
+		return fmt.Errorf("-verify: one of its programs is linked with C, which is available for %s only", runtime.GOARCH)
 	}
 	if o.verify && o.only == "" {
 		if err := results.CanKeep(block); err != nil {
@@ -92,7 +99,7 @@ func matrix(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	if err := os.MkdirAll(logDir, 0o755); err != nil {
 		return err
 	}
-	initramfs, err := prepareImage(o)
+	initramfs, err := prepareImage(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -121,13 +128,18 @@ func matrix(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	return verdict(stdout, picked, ran, o)
 }
 
-// prepareImage builds what the guests run and returns the path of their root file system.
-func prepareImage(o options) (string, error) {
-	binaries, err := os.MkdirTemp("", "kernel-matrix-*")
+// prepareImage builds the guests' programs and returns the path of their root file system.
+func prepareImage(ctx context.Context, o options) (string, error) {
+	binaries, err := os.MkdirTemp("", "pinwatch-matrix-*")
 	if err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(binaries)
+	if o.arch == "arm64" {
+		if err := exec.Command("scripts/setup", "matrix-arm64").Run(); err != nil {
+			return "", fmt.Errorf("install the emulator: %w", err)
+		}
+	}
 	initBinary, err := build(o.arch, binaries, "init", "build", "./scripts/matrix/init")
 	if err != nil {
 		return "", err
@@ -139,9 +151,9 @@ func prepareImage(o options) (string, error) {
 	case o.verify:
 		files, steps, err = verification(binaries, o.only)
 	case o.run != "":
-		files, steps, err = single(binaries, o)
+		files, steps, err = single(ctx, o, binaries)
 	default:
-		files, steps, err = suite(o.arch, binaries, strings.Fields(o.packages))
+		files, steps, err = suite(ctx, o, binaries)
 	}
 	if err != nil {
 		return "", err

@@ -216,7 +216,8 @@ func (s *Switches) kill() {
 	s.ended = true
 	if s.cmd != nil {
 		s.cmd.Process.Kill() // fails if it has ended by itself
-		<-s.read             //nolint:errcheck // the last output of a killed bpftrace is not used
+		//lint:ignore errcheck the last output of a killed bpftrace is not used
+		<-s.read
 		s.cmd.Wait()
 	}
 	s.marker.release()
