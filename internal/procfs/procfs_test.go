@@ -18,7 +18,7 @@ func TestParseStat(t *testing.T) {
 	const fields = "S 4 5 6 7 8 2129984 10 11 12 13 1450 50 16 17 18 -5 20 21 360000 " +
 		"23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 3 40 1 42"
 	got, err := ParseStat("4242 (a) S (b\\n) " + fields)
-	want := Stat{Name: `a) S (b\n`, State: 'S', Parent: 4, Flags: 2129984, CPU: 3, Used: 15 * time.Second, Start: time.Hour, Nice: -5, Policy: 1}
+	want := Stat{Name: `a) S (b\n`, State: 'S', Parent: 4, Flags: 2129984, CPU: 3, Used: 15 * time.Second, ChildrenUsed: 330 * time.Millisecond, Start: time.Hour, Nice: -5, Policy: 1}
 	if err != nil || got != want {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}
