@@ -82,6 +82,7 @@ type Cost struct {
 	Unfinished uint64          // intervals that began but did not end in the window
 	OffCPU     *float64        // mean ns per sample that the thread was not running inside the interval, over the samples where it is known; nil where the interval is no single thread's time
 	Own        OwnRuns         // our own programs inside all samples together: what bias is computed from
+	Bias       *float64        // mean ns of a sample that pinwatch's programs took; nil = not known. The observation sets it, not the correlator
 	Warnings   []string
 }
 

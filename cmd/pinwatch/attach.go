@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/pinwatch/pinwatch/correlate"
-	"github.com/pinwatch/pinwatch/events"
-	"github.com/pinwatch/pinwatch/internal/host"
-	"github.com/pinwatch/pinwatch/loader"
+	"github.com/pinwatch/pinwatch/internal/observe"
+	"github.com/pinwatch/pinwatch/internal/observe/windowreport"
 )
 
 func attachCommand(s streams) *cli.Command {
@@ -42,7 +39,7 @@ It needs CAP_BPF, CAP_PERFMON and CAP_DAC_READ_SEARCH, and CAP_SYS_PTRACE for ot
 			if err != nil {
 				return err
 			}
-			if o.pid, err = parsePID(c.String("pid")); err != nil {
+			if o.observe.PID, err = parsePID(c.String("pid")); err != nil {
 				return err
 			}
 			return attach(c.Context, s, o)
@@ -57,76 +54,25 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.close()) }()
-
-	target, err := loader.OpenTarget(o.pid)
-	if err != nil {
-		return err
-	}
-	meta, program, err := describe(s, target.PID, o)
-	if err != nil {
-		return errors.Join(err, target.Close())
-	}
-	defer program.close()
-	var probe *pinProbe
-	if o.sites {
-		if probe, err = program.pinProbe(); err != nil {
-			return errors.Join(err, target.Close())
-		}
-	}
-	session, err := loader.Attach(target, loader.Config{
-		RingBytes: o.ringBytes, MaxRate: o.maxRate, ThreadEntries: o.threadEntries, Light: o.light, Aggregate: o.aggregate,
-		Runtime: program.info, Calibrate: true, Slow: o.slow,
-	})
-	if err != nil {
-		return errors.Join(err, target.Close())
-	}
-	defer func() { err = errors.Join(err, session.Close()) }()
-	calibration := session.Calibration
-	if err := session.CalibrationErr; err != nil {
-		meta.Warnings = append(meta.Warnings, "bias_ns is not known: "+oneLine(err))
-	} else {
-		meta.Warnings = append(meta.Warnings, clockCaveats(*calibration, meta.Host)...)
-	}
-	ring, err := events.NewRing(session.Ring(), session.Turns(), session.CPUSlots())
-	if err != nil {
-		return err
-	}
-	defer ring.Close()
-	if probe != nil {
-		if err := session.ProbePins(probe.at); err != nil {
-			return fmt.Errorf("--sites: %w", err)
-		}
-	}
-
-	var summed *sums
-	if o.aggregate {
-		if summed, err = openSums(session); err != nil {
-			return err
-		}
-		defer summed.close()
-	}
-
-	topology := host.ReadTopology(os.DirFS("/"))
-	w := &windows{out: out, meta: meta, session: session, probe: probe, maxRate: o.maxRate, to: o.whole, calibration: calibration, clocks: readClocks()}
-	cfg := program.correlation(&ring.Stacks)
-	cfg.TGID, cfg.Distance, cfg.Sites, cfg.Light, cfg.Aggregate = target.TGID, topology.Distance, o.sites, o.light, o.aggregate
-	ob := &observer{
-		session: session, ring: ring, sums: summed, stats: session.NewStats(), own: session.NewOwn(calibration), program: program,
-		onWindow: w.settled, tee: o.tee, longest: longestWait(session.Buffers.TurnsPerCPU, o.aggregate),
-		correlator: correlate.New(cfg),
-	}
-	w.observer = ob
-	if w.begin, err = w.spent(); err != nil {
-		return err
-	}
-	w.last = w.begin
-	stop := startStats(ctx, ob.stats)
-	progress := newProgress(s, o)
-	err = ob.run(ctx, plan{duration: o.duration, interval: o.interval, begun: o.announce, tick: progress.tick})
+	progress := newProgress(s, o.observe)
+	cfg := o.observe
+	cfg.OnLimit = func(reason string) { fmt.Fprintln(s.err, "pinwatch:", reason) }
+	cfg.OnBegin = func() error { return makeReadyFile(o.readyFile) }
+	cfg.OnWindow = func(w *observe.Window) error { return out.interval(windowreport.New(versionString(), w)) }
+	cfg.OnProgress = progress.tick
+	whole, err := observe.Run(ctx, cfg)
 	progress.done()
-	statsErr := stop()
-	if err != nil {
-		return err
+	if whole != nil {
+		err = errors.Join(err, out.final(windowreport.New(versionString(), whole)))
 	}
-	return w.final(statsErr)
+	return namedFlag(err)
+}
+
+// namedFlag puts the flag in front of an error about a field of observe.Config.
+func namedFlag(err error) error {
+	var option *observe.OptionError
+	if errors.As(err, &option) {
+		return fmt.Errorf("--%s: %w", option.Option, option.Err)
+	}
+	return err
 }

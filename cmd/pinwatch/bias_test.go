@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 	"github.com/pinwatch/pinwatch/loader"
@@ -131,7 +132,7 @@ func (s slowing) measure(t *testing.T) (all []moved) {
 
 func observeSlow(t *testing.T, pid int, slow loader.Slow) report.Report {
 	return begin(t, func(ctx context.Context, ready string, out, errs io.Writer) int {
-		o := options{pid: pid, format: "json", readyFile: ready, duration: slowRound, slow: slow}
+		o := options{format: "json", readyFile: ready, observe: observe.Config{PID: pid, Duration: slowRound, Slow: slow}}
 		if err := attach(ctx, streams{strings.NewReader(""), out, errs}, o); err != nil {
 			fmt.Fprintln(errs, err)
 			return exitError

@@ -48,7 +48,7 @@ func demo(ctx context.Context, s streams, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, child.stop()) }()
-	o.pid = child.cmd.Process.Pid
+	o.observe.PID = child.cmd.Process.Pid
 	return attach(ctx, s, o)
 }
 

@@ -5,14 +5,10 @@ import (
 	"debug/buildinfo"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/pinwatch/pinwatch/correlate"
-	"github.com/pinwatch/pinwatch/internal/findings"
-	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/toolchain"
 	"github.com/pinwatch/pinwatch/internal/verify"
 	"github.com/pinwatch/pinwatch/internal/workbuild"
@@ -31,10 +27,7 @@ func newLab(ctx context.Context, release string, cpus []int) (*lab, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start workloads: %w", err)
 	}
-	l := &lab{Lab: verify.Lab{GoVersion: thisRelease(), Program: []string{self, workloadCommand}, CPUs: cpus, Observe: observeForVerify}}
-	if why := unobservable(); why != "" {
-		l.Observe, l.Unobserved = nil, why
-	}
+	l := &lab{Lab: verify.Lab{GoVersion: thisRelease(), Program: []string{self, workloadCommand}, CPUs: cpus, Unobserved: unobservable()}}
 	l.Release = func(ctx context.Context, release string) ([]string, error) {
 		return l.build(ctx, release, workbuild.Command{Name: "workload"})
 	}
@@ -113,37 +106,4 @@ func unobservable() string {
 		return "needs kernel events, which can't be had here: " + oneLine(errors.New(attach.Detail))
 	}
 	return ""
-}
-
-// observeForVerify has attach watch a process until ctx ends.
-func observeForVerify(ctx context.Context, pid int, begun func()) (*verify.Observation, error) {
-	var o verify.Observation
-	err := attach(ctx, streams{out: io.Discard, err: io.Discard}, options{
-		pid: pid, format: "text", begun: begun,
-		whole: func(res *correlate.Result, rep *report.Report) {
-			o.Result, o.Bias = res, map[verify.BiasKey]float64{}
-			for _, c := range rep.Costs {
-				if c.Cause == nil && c.State == nil && c.Bias != nil {
-					o.Bias[verify.BiasKey{ID: c.ID, Phase: c.Phase, Locked: string(c.Locked), Bound: deref(c.Bound)}] = *c.Bias
-				}
-			}
-			for _, f := range rep.Findings {
-				o.Findings = append(o.Findings, findings.Finding{ID: f.ID, Severity: f.Severity, Message: f.Message})
-			}
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
-	if o.Result == nil {
-		return nil, errors.New("the observation gave no result")
-	}
-	return &o, nil
-}
-
-func deref(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }

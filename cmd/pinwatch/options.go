@@ -9,32 +9,17 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/pinwatch/pinwatch/correlate"
-	"github.com/pinwatch/pinwatch/events"
-	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/loader"
 )
 
 // options of the commands that observe.
 type options struct {
-	pid                int
-	duration, interval time.Duration // 0 = none
-	format             string        // text, json, ndjson
-	outFile            string        // "" = stdout
-	readyFile          string        // "" = none
-	ringBytes          int           // 0 = default
-	maxRate            int           // 0 = none
-	threadEntries      int           // 0 = default
-	offsets            string        // file of the user's own offsets; "" = none
-	verbose            bool
-	sites              bool
-	light              bool
-	aggregate          bool
-	tee                func(*events.Event) // see observer
-	slow               loader.Slow         // for tests
-
-	begun func()                                  // called once everything is seen; nil = nobody
-	whole func(*correlate.Result, *report.Report) // gets the whole observation instead of the output; nil = nobody
+	observe   observe.Config
+	format    string // text, json, ndjson
+	outFile   string // "" = stdout
+	readyFile string // "" = none
+	verbose   bool
 }
 
 func observeFlags() []cli.Flag {
@@ -58,9 +43,7 @@ func offsetsFlag() cli.Flag {
 }
 
 func parseOptions(c *cli.Context, defaultDuration string) (o options, err error) {
-	o.format, o.outFile, o.threadEntries = c.String("output"), c.String("out"), c.Int("thread-entries")
-	o.readyFile, o.offsets, o.verbose = c.String("ready-file"), c.String("offsets"), c.Bool("verbose")
-	o.sites, o.light, o.aggregate = c.Bool("sites"), c.Bool("light"), c.Bool("aggregate")
+	o.format, o.outFile, o.readyFile, o.verbose = c.String("output"), c.String("out"), c.String("ready-file"), c.Bool("verbose")
 	switch o.format {
 	case "text", "json", "ndjson":
 	default:
@@ -69,12 +52,35 @@ func parseOptions(c *cli.Context, defaultDuration string) (o options, err error)
 	if c.IsSet("out") && o.outFile == "" {
 		return o, usagef("--out needs a file name")
 	}
+	o.observe = observe.Config{
+		Offsets: c.String("offsets"), ThreadEntries: c.Int("thread-entries"),
+		Sites: c.Bool("sites"), Light: c.Bool("light"), Aggregate: c.Bool("aggregate"),
+	}
+	if err := parseTimes(c, &o, defaultDuration); err != nil {
+		return o, err
+	}
+	if c.IsSet("ring-size") {
+		if o.observe.RingBytes, err = parseSize(c.String("ring-size")); err != nil {
+			return o, err
+		}
+	}
+	if c.IsSet("max-rate") && o.observe.Aggregate {
+		return o, usagef("--max-rate and --aggregate: switches that are added up are not sent, so there is nothing to limit; leave one out")
+	}
+	if c.IsSet("max-rate") {
+		o.observe.MaxRate, err = parseRate(c.String("max-rate"))
+	}
+	return o, err
+}
+
+// parseTimes reads the duration and the interval.
+func parseTimes(c *cli.Context, o *options, defaultDuration string) (err error) {
 	duration, interval := defaultDuration, ""
 	if c.IsSet("duration") {
 		duration = c.String("duration")
 	}
-	if o.duration, err = parseDuration("-d", duration, c.IsSet("duration")); err != nil {
-		return o, err
+	if o.observe.Duration, err = parseDuration("-d", duration, c.IsSet("duration")); err != nil {
+		return err
 	}
 	if o.format == "ndjson" {
 		interval = "1s"
@@ -82,36 +88,22 @@ func parseOptions(c *cli.Context, defaultDuration string) (o options, err error)
 	if c.IsSet("interval") {
 		interval = c.String("interval")
 	}
-	if o.interval, err = parseDuration("-i", interval, c.IsSet("interval")); err != nil {
-		return o, err
+	if o.observe.Interval, err = parseDuration("-i", interval, c.IsSet("interval")); err != nil {
+		return err
 	}
-	if o.interval > 0 && o.interval < minInterval {
-		return o, usagef("-i %s: too short; the least is %v", interval, minInterval)
+	if o.observe.Interval > 0 && o.observe.Interval < observe.MinInterval {
+		return usagef("-i %s: too short; the least is %v", interval, observe.MinInterval)
 	}
-	if c.IsSet("ring-size") {
-		if o.ringBytes, err = parseSize(c.String("ring-size")); err != nil {
-			return o, err
-		}
-	}
-	if c.IsSet("max-rate") && o.aggregate {
-		return o, usagef("--max-rate and --aggregate: switches that are added up are not sent, so there is nothing to limit; leave one out")
-	}
-	if c.IsSet("max-rate") {
-		o.maxRate, err = parseRate(c.String("max-rate"))
-	}
-	return o, err
+	return nil
 }
 
-// announce tells whoever waits for the ready file that from now on everything is seen. A file that is there already would
-// have told them so before.
-func (o *options) announce() error {
-	if o.begun != nil {
-		o.begun()
-	}
-	if o.readyFile == "" {
+// makeReadyFile makes the file that reports that the window has begun; "" = none. A file that exists already is an error: it would
+// have reported that too early.
+func makeReadyFile(name string) error {
+	if name == "" {
 		return nil
 	}
-	f, err := os.OpenFile(o.readyFile, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err == nil {
 		err = f.Close()
 	}
@@ -120,9 +112,6 @@ func (o *options) announce() error {
 	}
 	return nil
 }
-
-// minInterval leaves time to look at every thread between two cuts.
-const minInterval = 100 * time.Millisecond
 
 // maxDuration is far beyond any observation and far below overflow of nanoseconds.
 const maxDuration = 10 * 365 * 24 * time.Hour

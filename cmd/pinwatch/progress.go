@@ -7,19 +7,21 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/pinwatch/pinwatch/internal/observe"
 )
 
 // progress keeps one line of a terminal's stderr up to date while a window runs that prints nothing else.
 type progress struct {
-	w     io.Writer // nil: nobody to show it to
+	w     io.Writer // nil: no terminal
 	total time.Duration
 	shown time.Duration
 	pid   int
 }
 
-func newProgress(s streams, o options) *progress {
-	p := &progress{total: o.duration, pid: o.pid}
-	if f, ok := s.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) && o.interval == 0 {
+func newProgress(s streams, cfg observe.Config) *progress {
+	p := &progress{total: cfg.Duration, pid: cfg.PID}
+	if f, ok := s.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) && cfg.Interval == 0 {
 		p.w = f
 	}
 	return p

@@ -11,6 +11,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/pinwatch/pinwatch/internal/goruntime"
+	"github.com/pinwatch/pinwatch/internal/observe"
+	"github.com/pinwatch/pinwatch/internal/observe/windowreport"
 	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/threadlist"
@@ -81,24 +83,24 @@ func threads(ctx context.Context, s streams, pid int, format, offsets string) er
 		exe = filepath.Base(exe)
 		target.Exe = &exe
 	}
-	warnings := condition(pid)
-	p, err := openProgram(pid, offsets)
+	warnings := observe.Conditions(pid)
+	p, err := observe.OpenProgram(pid, offsets)
 	var table *goruntime.TableError
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, os.ErrProcessDone), errors.As(err, &table):
 		return err
-	case p.info == nil:
+	case p.Info == nil:
 		warnings = append(warnings, fmt.Sprintf("kernel side only: %v", err))
 	case err != nil:
 		warnings = append(warnings, oneLine(err))
 	}
-	defer p.close()
-	if p.info != nil {
-		target = targetOf(pid, p.info)
-		l.Runtime, l.Info = p.runtime, p.info
+	defer p.Close()
+	if p.Info != nil {
+		target = windowreport.Target(pid, p.Info)
+		l.Runtime, l.Info = p.Runtime, p.Info
 	}
-	if p.symbols != nil {
-		l.Function = p.symbols.EntryName
+	if p.Symbols != nil {
+		l.Function = p.Symbols.EntryName
 	}
 	rows, more, err := l.List(ctx)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/events"
+	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
@@ -38,8 +39,8 @@ func attachTo(t *testing.T, pid int, args ...string) *attached {
 func attachTee(t *testing.T, pid int, tee func(*events.Event)) *attached {
 	t.Helper()
 	return begin(t, func(ctx context.Context, ready string, out, errs io.Writer) int {
-		err := attach(ctx, streams{strings.NewReader(""), out, errs}, options{pid: pid, format: "json", readyFile: ready, tee: tee})
-		if err != nil {
+		o := options{format: "json", readyFile: ready, observe: observe.Config{PID: pid, OnEvent: tee}}
+		if err := attach(ctx, streams{strings.NewReader(""), out, errs}, o); err != nil {
 			fmt.Fprintln(errs, err)
 			return exitError
 		}

@@ -65,7 +65,7 @@ func rich() *correlate.Result {
 			ThreadsExitedLocked: ptr(uint64(110)), LockedThreads: ptr(uint64(4)), LockedThreadsMax: ptr(uint64(9)), Switches: 184_203, Migrations: 1834},
 		Loss: correlate.Loss{ByKind: map[string]uint64{"switch": 0, "clone": 0}},
 		Costs: []correlate.Cost{
-			around(correlate.Cost{ID: "P-5", Phase: "send", OffCPU: ptr(12.0), Own: correlate.OwnRuns{"tgkill": {Halves: 612}, "signal_generate": {Bodies: 612, Halves: 1224}, "tgkill_return": {Halves: 612}}}, 612, 1_400, 0.3),
+			around(correlate.Cost{ID: "P-5", Phase: "send", OffCPU: ptr(12.0), Bias: ptr(890.0)}, 612, 1_400, 0.3),
 			around(correlate.Cost{ID: "P-5", Phase: "deliver"}, 610, 8_000, 1.8),
 			around(correlate.Cost{ID: "P-5", Phase: "deliver", Population: correlate.Population{State: "on_cpu"}}, 330, 2_100, 0.4),
 			around(correlate.Cost{ID: "P-5", Phase: "deliver", Population: correlate.Population{State: "runnable"}}, 271, 1.2e6, 0.9),
@@ -84,7 +84,7 @@ func rich() *correlate.Result {
 			around(correlate.Cost{ID: "P-6", Phase: "resume", Population: correlate.Population{Cause: "sysmon_retake"}}, 30, 25_000, 0.7),
 			around(correlate.Cost{ID: "P-6", Phase: "resume", Population: correlate.Population{Cause: "gc_stack_scan"}}, 11, 22_000, 0.7),
 			around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", OffCPU: ptr(820.0),
-				Own: correlate.OwnRuns{"task_newtask": {Bodies: 118, Halves: 236}, "sched_switch_out": {Bodies: 9, Halves: 18}}}, 118, 31_000, 0.45),
+				Bias: ptr(47_869. / 118)}, 118, 31_000, 0.45),
 			around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", Population: correlate.Population{Cause: "locked_park"}}, 96, 33_000, 0.45),
 			around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", Population: correlate.Population{Cause: "spinning_wake"}}, 3, 30_000, 0.45),
 			around(correlate.Cost{ID: "P-8", Phase: "clone_syscall", Population: correlate.Population{Cause: "start_the_world"}}, 14, 29_000, 0.45),
@@ -194,6 +194,15 @@ func lossy() *correlate.Result {
 	return r
 }
 
+// uncalibrated is rich without a calibration.
+func uncalibrated() *correlate.Result {
+	r := rich()
+	for i := range r.Costs {
+		r.Costs[i].Bias = nil
+	}
+	return r
+}
+
 // light is rich without any hook on a system call.
 func light() *correlate.Result {
 	r := rich()
@@ -201,11 +210,6 @@ func light() *correlate.Result {
 	r.Costs = slices.DeleteFunc(r.Costs, func(c correlate.Cost) bool {
 		return !slices.Contains([]string{"runq_wait", "free", "deliver", "wake", "cpu"}, c.Phase)
 	})
-	for i := range r.Costs {
-		if r.Costs[i].Phase == "deliver" {
-			r.Costs[i].Own = nil
-		}
-	}
 	r.Warnings = []string{"no system call was watched (light)"}
 	return r
 }

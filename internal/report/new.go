@@ -63,7 +63,7 @@ func New(meta Meta, res *correlate.Result) *Report {
 		r.Window.WallEnd = ptr(meta.End.Format(time.RFC3339Nano))
 	}
 	for i := range res.Costs {
-		r.Costs = append(r.Costs, newCost(&res.Costs[i], res.Loss, meta.Observer.Own))
+		r.Costs = append(r.Costs, newCost(&res.Costs[i], res.Loss))
 	}
 	for i := range res.Threads {
 		r.Threads = append(r.Threads, newThread(&res.Threads[i], seconds))

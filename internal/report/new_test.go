@@ -8,35 +8,6 @@ import (
 	"github.com/pinwatch/pinwatch/internal/report"
 )
 
-func TestBias(t *testing.T) {
-	own := []report.Own{{Name: "a", NS: ptr(100.0), DispatchNS: 20}, {Name: "b", NS: ptr(7.0), DispatchNS: 8}, {Name: "idle", DispatchNS: 8}}
-	for name, tt := range map[string]struct {
-		runs correlate.OwnRuns
-		own  []report.Own
-		n    int
-		want *float64
-	}{
-		"sum over programs":               {correlate.OwnRuns{"a": {Bodies: 8, Halves: 16}, "b": {Bodies: 4, Halves: 4}}, own, 4, ptr(251.0)},
-		"no run":                          {correlate.OwnRuns{}, own, 4, ptr(0.0)},
-		"runs not counted":                {nil, own, 4, nil},
-		"not calibrated":                  {correlate.OwnRuns{"a": {Bodies: 8}}, nil, 4, nil},
-		"program not known":               {correlate.OwnRuns{"a": {Bodies: 8}, "c": {Bodies: 1}}, own, 4, nil},
-		"program never timed":             {correlate.OwnRuns{"idle": {Bodies: 1, Halves: 2}}, own, 4, nil},
-		"never timed, but only passed by": {correlate.OwnRuns{"a": {Bodies: 4}, "idle": {Halves: 4}}, own, 4, ptr(104.0)},
-		"no sample":                       {correlate.OwnRuns{"a": {Bodies: 8}}, own, 0, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			m := meta()
-			m.Observer.Own = tt.own
-			c := around(correlate.Cost{ID: "P-8", Phase: "spawn", Own: tt.runs}, tt.n, 1000, 0)
-			got := report.New(m, &correlate.Result{Costs: []correlate.Cost{c}}).Costs[0].Bias
-			if (got == nil) != (tt.want == nil) || got != nil && *got != *tt.want {
-				t.Errorf("got %s, want %s", show(got), show(tt.want))
-			}
-		})
-	}
-}
-
 func show(v *float64) any {
 	if v == nil {
 		return "null"

@@ -5,8 +5,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/contract"
 )
 
-// newCost is the row of one cost; own says what our own kernel programs take.
-func newCost(c *correlate.Cost, loss correlate.Loss, own []Own) Cost {
+// newCost is the row of one cost.
+func newCost(c *correlate.Cost, loss correlate.Loss) Cost {
 	row := Cost{
 		ID:         c.ID,
 		Phase:      c.Phase,
@@ -25,7 +25,9 @@ func newCost(c *correlate.Cost, loss correlate.Loss, own []Own) Cost {
 		row.Min, row.Max = ptr(c.Hist.Min()), ptr(c.Hist.Max())
 		row.P50, row.P90 = ptr(c.Hist.Quantile(0.5)), ptr(c.Hist.Quantile(0.9))
 		row.P99, row.P999 = ptr(c.Hist.Quantile(0.99)), ptr(c.Hist.Quantile(0.999))
-		row.Bias = bias(c, own)
+		if c.Bias != nil {
+			row.Bias = ptr(round(*c.Bias))
+		}
 		if c.OffCPU != nil {
 			row.OffCPU = ptr(round(*c.OffCPU))
 		}

@@ -43,7 +43,7 @@ func reports() map[string]*report.Report {
 		"rich":    report.New(meta(), rich()),
 		"idle":    report.New(quiet, idle()),
 		"lossy":   report.New(meta(), lossy()),
-		"refused": report.New(refused, rich()),
+		"refused": report.New(refused, uncalibrated()),
 		"light":   report.New(unwatched, light()),
 		"mixed":   report.New(mixed, idle()),
 		"calm":    report.New(quiet, lossy()),

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/correlate"
-	"github.com/pinwatch/pinwatch/internal/findings"
+	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/workload"
 )
 
@@ -32,20 +32,9 @@ type Lab struct {
 	Cgo func(context.Context) ([]string, error)
 	// Release builds the workload by another release of Go and gives its command line.
 	Release func(ctx context.Context, release string) ([]string, error)
-	// Observe watches a process with pinwatch until ctx ends; begun is called once everything is seen. nil: Unobserved says why.
-	Observe    func(ctx context.Context, pid int, begun func()) (*Observation, error)
+	// Unobserved is why this machine gives no kernel events; "" when it does.
 	Unobserved string
 }
-
-// Observation is what pinwatch saw.
-type Observation struct {
-	Result   *correlate.Result
-	Findings []findings.Finding
-	Bias     map[BiasKey]float64 // mean ns of a sample that were pinwatch's own programs
-}
-
-// BiasKey names a row of costs.
-type BiasKey struct{ ID, Phase, Locked, Bound string }
 
 // patience bounds every wait for a workload. It is long: emulated machines are slow, and who waits in vain has failed.
 const patience = 60 * time.Second
@@ -182,7 +171,7 @@ func (p *proc) kill() {
 
 // watched is a workload that pinwatch observed from the rest before its activity to the rest after it: both tell of the same.
 type watched struct {
-	*Observation
+	*observe.Window
 	account workload.Account
 }
 
@@ -191,7 +180,7 @@ const lastSwitch = 50 * time.Millisecond
 
 // watch has a workload at work for as long as work says while pinwatch observes it.
 func (r *run) watch(work time.Duration, env []string, args ...string) (*watched, error) {
-	if r.lab.Observe == nil {
+	if r.lab.Unobserved != "" {
 		return nil, unableError(r.lab.Unobserved)
 	}
 	r.Source = "kernel events, and the workload's own account"
@@ -205,7 +194,10 @@ func (r *run) watch(work time.Duration, env []string, args ...string) (*watched,
 	w := &watched{}
 	go func() {
 		var err error
-		w.Observation, err = r.lab.Observe(ctx, p.cmd.Process.Pid, func() { close(began) })
+		w.Window, err = observe.Run(ctx, observe.Config{PID: p.cmd.Process.Pid, OnBegin: func() error {
+			close(began)
+			return nil
+		}})
 		ended <- err
 	}()
 	select {

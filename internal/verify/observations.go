@@ -66,7 +66,9 @@ func (r *run) cost(w *watched, name, id, phase, locked, bound string) {
 		c := &w.Result.Costs[i]
 		if c.ID == id && c.Phase == phase && c.Bound == bound && c.Population == (correlate.Population{Locked: locked}) {
 			s := contract.NewSample("ns", c.Hist.Values())
-			s.Bias = w.Bias[BiasKey{id, phase, locked, bound}]
+			if c.Bias != nil {
+				s.Bias = *c.Bias
+			}
 			r.Samples[name] = r.Samples[name].Join(s)
 		}
 	}

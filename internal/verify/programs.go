@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/findings"
+	"github.com/pinwatch/pinwatch/internal/observe"
 )
 
 // pair is a program that breaks a line of the checklists and one that keeps it.
@@ -29,7 +30,7 @@ var pairs = []pair{
 const patientWindow = 10 * time.Second
 
 func programs(r *run) error {
-	if r.lab.Observe == nil {
+	if r.lab.Unobserved != "" {
 		return unableError(r.lab.Unobserved)
 	}
 	r.Source = "the findings of the report on each program"
@@ -48,10 +49,10 @@ func programs(r *run) error {
 		if good {
 			args = p.good
 		}
-		var w *Observation
+		var w *observe.Window
 		if w, o.err = r.lab.resting(r, p.window, strings.Fields(args)...); o.err == nil {
 			o.loss = lossy(w.Result.Loss)
-			o.told = slices.ContainsFunc(w.Findings, func(f findings.Finding) bool { return f.ID == p.finding })
+			o.told = slices.ContainsFunc(w.Findings(), func(f findings.Finding) bool { return f.ID == p.finding })
 		}
 		mu.Lock()
 		defer mu.Unlock()
@@ -95,7 +96,7 @@ func programs(r *run) error {
 const calming = 300 * time.Millisecond
 
 // resting observes a workload for a while after it has begun its activity.
-func (l *Lab) resting(ctx context.Context, window time.Duration, args ...string) (*Observation, error) {
+func (l *Lab) resting(ctx context.Context, window time.Duration, args ...string) (*observe.Window, error) {
 	r := &run{Context: ctx, lab: l} // for its processes only
 	p, err := r.start(args...)
 	if err != nil {
@@ -104,10 +105,13 @@ func (l *Lab) resting(ctx context.Context, window time.Duration, args ...string)
 	pause(ctx, calming)
 	watching, cancel := context.WithCancel(ctx)
 	defer cancel()
-	o, err := l.Observe(watching, p.cmd.Process.Pid, func() { time.AfterFunc(window, cancel) })
+	w, err := observe.Run(watching, observe.Config{PID: p.cmd.Process.Pid, OnBegin: func() error {
+		time.AfterFunc(window, cancel)
+		return nil
+	}})
 	if err != nil {
 		p.kill()
 		return nil, err
 	}
-	return o, p.end()
+	return w, p.end()
 }

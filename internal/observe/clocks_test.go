@@ -1,4 +1,4 @@
-package main
+package observe
 
 import (
 	"strings"
@@ -22,7 +22,7 @@ func TestClocksThatMove(t *testing.T) {
 		"set back":            {0, -2 * time.Second, []string{"back by 2s"}},
 		"suspended, and back": {time.Minute, 59 * time.Second, []string{"suspended for 1m0s", "back by 1s"}},
 	} {
-		got := clocks{begin.boot + c.boot, begin.wall + c.wall}.since(begin)
+		got := clocks{begin.boot + c.boot, begin.wall + c.wall}.changes(begin)
 		if len(got) != len(c.want) {
 			t.Errorf("%s: %q", name, got)
 			continue
@@ -33,7 +33,7 @@ func TestClocksThatMove(t *testing.T) {
 			}
 		}
 	}
-	if got := readClocks().since(begin); len(got) != 0 {
+	if got := readClocks().changes(begin); len(got) != 0 {
 		t.Errorf("nothing happened: %q", got)
 	}
 }

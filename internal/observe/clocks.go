@@ -1,4 +1,4 @@
-package main
+package observe
 
 import (
 	"fmt"
@@ -10,14 +10,15 @@ import (
 	"github.com/pinwatch/pinwatch/loader"
 )
 
-// clocks are how far the other clocks are ahead of CLOCK_MONOTONIC, which all times are read from, at one moment.
+// clocks holds how far two other clocks are ahead of CLOCK_MONOTONIC at one moment. All times are read from CLOCK_MONOTONIC.
 type clocks struct{ boot, wall time.Duration }
 
 func readClocks() clocks {
 	return clocks{ahead(unix.CLOCK_BOOTTIME), ahead(unix.CLOCK_REALTIME)}
 }
 
-// ahead is right to half the time between two readings, of which it takes the closest of a few.
+// ahead reads how far a clock is ahead of CLOCK_MONOTONIC. It reads a few times and takes the reading with the shortest distance
+// between two reads of CLOCK_MONOTONIC; the error is at most half that distance.
 func ahead(clock int32) (offset time.Duration) {
 	least := time.Duration(1<<63 - 1)
 	for range 5 {
@@ -39,34 +40,38 @@ func clockTime(clock int32) time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// clockMoved is beyond what reading two clocks one after the other can make of it. Adjusting the clock's rate moves none against another.
+// clockMoved is more than the error of reading two clocks one after the other. Adjusting the clock's rate moves no clock against
+// another.
 const clockMoved = 10 * time.Millisecond
 
-// since warns of what happened to the clocks since an earlier moment.
-func (c clocks) since(earlier clocks) (warnings []string) {
+// changes returns a warning for each change of the clocks since an earlier moment.
+func (c clocks) changes(earlier clocks) (warnings []string) {
 	suspended := c.boot - earlier.boot
 	if suspended > clockMoved {
-		warnings = append(warnings, fmt.Sprintf("the machine was suspended for %v: no time counts that, and waits of that moment are not what they seem",
+		warnings = append(warnings, fmt.Sprintf(
+			"the machine was suspended for %v: no time includes that, so a wait that spans it looks shorter than it was",
 			suspended.Round(time.Millisecond)))
 	}
 	if step := c.wall - earlier.wall - suspended; step.Abs() > clockMoved {
-		way := "forward"
+		direction := "forward"
 		if step < 0 {
-			way = "back"
+			direction = "back"
 		}
-		warnings = append(warnings, fmt.Sprintf("the wall clock was set %s by %v: window.wall_end is by the new one, and no other time is affected",
-			way, step.Abs().Round(time.Millisecond)))
+		warnings = append(warnings, fmt.Sprintf(
+			"the wall clock was set %s by %v: window.wall_end is by the new time, and no other time is affected",
+			direction, step.Abs().Round(time.Millisecond)))
 	}
 	return warnings
 }
 
-// coarse is a step of the clock that shows in times of a few microseconds.
+// coarse is a step of the clock that is visible in times of a few microseconds.
 const coarse = 200 * time.Nanosecond
 
-// clockCaveats are what this machine's clock and hypervisor do to all times.
+// clockCaveats returns a warning for each effect of this machine's clock and hypervisor on all times.
 func clockCaveats(c loader.Calibration, h host.Info) (warnings []string) {
 	if h.Clocksource != "" && h.Clocksource != "tsc" && h.Clocksource != "arch_sys_counter" {
-		warnings = append(warnings, fmt.Sprintf("times are read from %s, not from the processor's own counter: each reading takes %.0f ns, and programs read it often",
+		warnings = append(warnings, fmt.Sprintf(
+			"times are read from %s, not from the processor's counter: each reading takes %.0f ns, and programs read it often",
 			h.Clocksource, c.ClockRead))
 	}
 	var res unix.Timespec
@@ -78,7 +83,8 @@ func clockCaveats(c loader.Calibration, h host.Info) (warnings []string) {
 		warnings = append(warnings, fmt.Sprintf("the clock moves in steps of %v: shorter differences mean nothing", step))
 	}
 	if h.Virtualization != "none" && h.Virtualization != "unknown" && h.Virtualization != "" {
-		warnings = append(warnings, fmt.Sprintf("a virtual machine (%s): the time in which the hypervisor runs something else is in the samples, above all in the longest", h.Virtualization))
+		warnings = append(warnings, fmt.Sprintf("a virtual machine (%s): the time in which the hypervisor runs something else "+
+			"is in the samples, above all in the longest", h.Virtualization))
 	}
 	return warnings
 }

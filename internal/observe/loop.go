@@ -1,0 +1,280 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/bpf"
+	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/events"
+	"github.com/pinwatch/pinwatch/loader"
+)
+
+const (
+	// slack is how long an event may take from its time stamp to the ring buffer. Normally that is nanoseconds, but a
+	// hypervisor can hold a CPU just there.
+	slack = 30 * time.Millisecond
+	// lastSteps is how long threads of a process that has ended may take to leave their CPUs. Normally that is microseconds.
+	lastSteps = time.Second
+)
+
+// loop drives one session: kernel → ring buffer → order → correlator.
+type loop struct {
+	cfg        *Config
+	session    *loader.Session
+	ring       *events.Ring
+	order      events.Reorder
+	sums       *sums // nil: every turn is sent
+	correlator *correlate.Correlator
+	overhead   *loader.Own
+	program    *Program
+	onResult   func(*correlate.Result) error
+
+	lost    [bpf.PinwatchEventKindKIND_COUNT]uint64 // already reported to the correlator
+	seen    uint64                                  // events so far
+	behind  bool                                    // the buffers held more than one batch
+	wait    time.Duration                           // until the next poll
+	longest time.Duration                           // upper limit of wait
+	settled events.Time                             // time of the last boundary's WindowSettled
+	done    bool                                    // the whole observation is settled
+	ended   bool                                    // the target has ended
+	endSeen events.Time                             // when ended was set
+	err     error                                   // of onResult
+}
+
+// now is the kernel's CLOCK_MONOTONIC, which the events are stamped with.
+func now() events.Time {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		panic(err) // cannot be: the clock exists and the pointer is valid
+	}
+	return events.Time(ts.Nano())
+}
+
+// run observes until the duration, the context or the target ends. It passes every settled Result to onResult, that of the
+// whole observation last.
+func (l *loop) run(ctx context.Context) error {
+	start, err := l.begin()
+	if err != nil {
+		return err
+	}
+	l.wait = pollEvery
+	poll := time.NewTimer(l.wait)
+	defer poll.Stop()
+	duration, interval := l.cfg.Duration, l.cfg.Interval
+	cut, end := start+events.Time(interval), start+events.Time(duration)
+	for {
+		if l.behind { // the next batch is there already
+			if ctx.Err() != nil {
+				return l.finish()
+			}
+		} else {
+			select {
+			case <-ctx.Done():
+				return l.finish()
+			case <-poll.C:
+			}
+		}
+		before := now()
+		if err := l.poll(before); err != nil {
+			return err
+		}
+		poll.Reset(l.nextWait(before, cut, end))
+		if l.cfg.OnProgress != nil {
+			l.cfg.OnProgress(before.Sub(start), l.seen)
+		}
+		switch {
+		case l.targetGone(before):
+			return l.finish()
+		case duration > 0 && before >= end:
+			return l.finish()
+		case interval > 0 && before >= cut:
+			if err := l.boundary(events.WindowCut); err != nil {
+				return err
+			}
+			for cut <= now() { // one longer interval rather than several late ones
+				cut += events.Time(interval)
+			}
+		}
+	}
+}
+
+// begin begins the first window and returns when. Losses before it belong to no window.
+func (l *loop) begin() (at events.Time, err error) {
+	if l.lost, err = l.losses(); err != nil {
+		return 0, err
+	}
+	if err := l.snapshot(); err != nil {
+		return 0, err
+	}
+	if err := l.readLocks(); err != nil {
+		return 0, err
+	}
+	if err := l.overhead.Collect(); err != nil {
+		return 0, err
+	}
+	if at, err = l.sums.begin(); err != nil {
+		return 0, err
+	}
+	start := events.Event{Kind: events.WindowStart, Time: at}
+	if l.cfg.Interval > 0 {
+		start.Flags = events.WindowIntervals
+	}
+	l.order.Push(&start)
+	if l.cfg.OnBegin != nil {
+		err = l.cfg.OnBegin()
+	}
+	return at, err
+}
+
+// targetGone reports whether the target has ended and all its threads have left their CPUs for the last time. The kernel reports
+// a process as ended before that: a thread may be preempted in its last steps. If those records are lost, the wait ends after
+// lastSteps.
+func (l *loop) targetGone(before events.Time) bool {
+	if !l.ended && !l.session.Target.Alive() {
+		l.ended, l.endSeen = true, before
+	}
+	return l.ended && (l.correlator.Living() == 0 || before.Sub(l.endSeen) > lastSteps)
+}
+
+// poll takes one batch from the buffers and releases the events that no older one can follow.
+func (l *loop) poll(before events.Time) error {
+	d, err := l.ring.Drain(before, l.order.Push)
+	if err != nil {
+		return err
+	}
+	l.behind = d.Until < before
+	if err := l.reportLosses(now()); err != nil {
+		return err
+	}
+	if err := l.overhead.Collect(); err != nil {
+		return err
+	}
+	seen := l.seen
+	l.release(d.Until - events.Time(slack))
+	l.wait = nextPoll(l.wait, l.longest, d.Fill, l.seen-seen)
+	return l.err
+}
+
+// nextWait is the time until the next poll: not beyond the next boundary.
+func (l *loop) nextWait(now, cut, end events.Time) time.Duration {
+	wait := l.wait
+	if l.cfg.Duration > 0 {
+		wait = min(wait, end.Sub(now))
+	}
+	if l.cfg.Interval > 0 {
+		wait = min(wait, cut.Sub(now))
+	}
+	return max(wait, pollLeast)
+}
+
+// release passes the events before a time to the correlator.
+func (l *loop) release(before events.Time) {
+	l.order.Release(before, func(e *events.Event) {
+		l.seen++
+		if l.cfg.OnEvent != nil {
+			l.cfg.OnEvent(e)
+		}
+		for _, r := range l.correlator.Add(e) {
+			l.done = l.done || !r.Interval
+			if l.err == nil {
+				l.err = l.onResult(r)
+			}
+		}
+	})
+}
+
+// boundary ends a window now and takes a snapshot of every thread, so that the threads' times are known up to here. Losses up to
+// now belong to the window.
+func (l *loop) boundary(kind events.Kind) error {
+	if err := l.readLocks(); err != nil {
+		return err
+	}
+	at, err := l.sums.next(l.order.Push)
+	if err != nil {
+		return err
+	}
+	if err := l.reportLosses(at - 1); err != nil {
+		return err
+	}
+	e := events.Event{Kind: kind, Time: at}
+	if kind == events.WindowEnd && l.ended {
+		e.Flags = events.WindowTargetEnded
+	}
+	l.order.Push(&e)
+	if err := l.snapshot(); err != nil {
+		return err
+	}
+	l.sums.read(at-1, l.order.Push)
+	l.settled = now()
+	l.order.Push(&events.Event{Kind: events.WindowSettled, Time: l.settled})
+	return nil
+}
+
+// finish ends the observation. It waits for what was stamped before the end, and for no more: the target may go on.
+func (l *loop) finish() error {
+	if err := l.boundary(events.WindowEnd); err != nil {
+		return err
+	}
+	time.Sleep(slack)
+	for l.behind = true; l.behind && !l.done; {
+		if err := l.poll(now()); err != nil {
+			return err
+		}
+	}
+	l.release(l.settled + 1)
+	return l.err
+}
+
+// readLocks reads the lock of every living thread from the target's memory: a thread may not have reported its own for long.
+func (l *loop) readLocks() error {
+	if !l.program.locks() {
+		return nil
+	}
+	records, err := l.session.Snapshot()
+	if err != nil {
+		return err
+	}
+	l.program.readMs(loader.ThreadInfos(records), l.order.Push)
+	return nil
+}
+
+// snapshot asks the kernel for the state of every living thread.
+func (l *loop) snapshot() error {
+	records, err := l.session.Snapshot()
+	if err != nil {
+		return err
+	}
+	for ; len(records) >= loader.SnapshotRecord; records = records[loader.SnapshotRecord:] {
+		if err := events.DecodeSnapshot(records, l.order.Push); err != nil {
+			return fmt.Errorf("list threads: %w", err)
+		}
+	}
+	return nil
+}
+
+// reportLosses pushes a Loss event for every kind that has lost records since the last call.
+func (l *loop) reportLosses(at events.Time) error {
+	lost, err := l.losses()
+	if err != nil {
+		return err
+	}
+	for kind, n := range lost {
+		if n != l.lost[kind] {
+			args := [8]uint64{uint64(kind), n - l.lost[kind]}
+			l.order.Push(&events.Event{Kind: events.Loss, Time: at, Args: args})
+		}
+	}
+	l.lost = lost
+	return nil
+}
+
+func (l *loop) losses() (lost [bpf.PinwatchEventKindKIND_COUNT]uint64, err error) {
+	if lost, err = l.session.Lost(); err == nil {
+		lost[events.Switch] += l.ring.LostTurns()
+	}
+	return lost, err
+}

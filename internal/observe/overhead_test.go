@@ -1,0 +1,47 @@
+package observe
+
+import (
+	"testing"
+
+	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/loader"
+)
+
+func TestBias(t *testing.T) {
+	timings := []loader.OwnTime{{Name: "a", N: 9, NS: 100, DispatchNS: 20}, {Name: "b", N: 9, NS: 7, DispatchNS: 8}, {Name: "idle", DispatchNS: 8}}
+	known := func(ns float64) *float64 { return &ns }
+	for name, tt := range map[string]struct {
+		runs    correlate.OwnRuns
+		timings []loader.OwnTime
+		n       int
+		want    *float64
+	}{
+		"sum over programs":               {correlate.OwnRuns{"a": {Bodies: 8, Halves: 16}, "b": {Bodies: 4, Halves: 4}}, timings, 4, known(251)},
+		"no run":                          {correlate.OwnRuns{}, timings, 4, known(0)},
+		"runs not counted":                {nil, timings, 4, nil},
+		"not calibrated":                  {correlate.OwnRuns{"a": {Bodies: 8}}, nil, 4, nil},
+		"program not known":               {correlate.OwnRuns{"a": {Bodies: 8}, "c": {Bodies: 1}}, timings, 4, nil},
+		"program never timed":             {correlate.OwnRuns{"idle": {Bodies: 1, Halves: 2}}, timings, 4, nil},
+		"never timed, but only passed by": {correlate.OwnRuns{"a": {Bodies: 4}, "idle": {Halves: 4}}, timings, 4, known(104)},
+		"no sample":                       {correlate.OwnRuns{"a": {Bodies: 8}}, timings, 0, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			costs := []correlate.Cost{{Own: tt.runs}}
+			for range tt.n {
+				costs[0].Hist.Add(1000)
+			}
+			setBias(costs, tt.timings)
+			got := costs[0].Bias
+			if (got == nil) != (tt.want == nil) || got != nil && *got != *tt.want {
+				t.Errorf("got %v, want %v", worth(got), worth(tt.want))
+			}
+		})
+	}
+}
+
+func worth(v *float64) any {
+	if v == nil {
+		return "nil"
+	}
+	return *v
+}

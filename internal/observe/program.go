@@ -1,0 +1,77 @@
+package observe
+
+import (
+	"fmt"
+
+	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/events"
+	"github.com/pinwatch/pinwatch/internal/goruntime"
+)
+
+// Program describes the target's Go program. The zero value is a program that cannot be read: no symbols, no offsets.
+type Program struct {
+	Runtime *goruntime.Runtime
+	Symbols *goruntime.Symbols
+	Info    *goruntime.Info // nil: no Go program, or one that cannot be read
+
+	checked bool // the Ms have been compared with the runtime's list
+}
+
+// OpenProgram reads what the process runs. offsets is as Config.Offsets. The error says why little or nothing can be read; the
+// program holds the rest and is never nil.
+func OpenProgram(pid int, offsets string) (*Program, error) {
+	p := &Program{}
+	rt, err := goruntime.Open(pid, goruntime.Options{Offsets: offsets})
+	if err != nil {
+		return p, err
+	}
+	p.Runtime, p.Info = rt, &rt.Info
+	if p.Symbols, err = rt.Symbols(); err != nil {
+		err = fmt.Errorf("functions have no names: %w", err)
+	}
+	return p, err
+}
+
+// Close closes the process's memory.
+func (p *Program) Close() {
+	if p.Runtime != nil {
+		p.Runtime.Close()
+	}
+}
+
+// locks reports whether the Ms' locks can be read.
+func (p *Program) locks() bool {
+	return p.Info != nil && p.Info.Offsets != nil && p.Info.GSlot != nil
+}
+
+// correlation is the part of the correlator's configuration that depends on the program.
+func (p *Program) correlation(stacks *events.Stacks) correlate.Config {
+	cfg := correlate.Config{Locks: p.locks()}
+	if p.Info != nil {
+		cfg.AsyncPreempt, cfg.Sysmon, cfg.TemplateThread = p.Info.AsyncPreempt, p.Info.Sysmon, p.Info.TemplateThread
+	}
+	if p.Symbols != nil {
+		cfg.Stack = func(id uint64) []correlate.Frame { return p.frames(stacks.PCs(id)) }
+		cfg.Func = p.Symbols.EntryName
+	}
+	return cfg
+}
+
+// frames names the functions of a stack, inlined ones too. Code outside the Go program gives a frame without a name. All PCs but
+// the first are return addresses: the call lies before them.
+func (p *Program) frames(pcs []uint64) []correlate.Frame {
+	var frames []correlate.Frame
+	for i, pc := range pcs {
+		if i > 0 {
+			pc--
+		}
+		named := p.Symbols.Frames(pc)
+		if named == nil {
+			frames = append(frames, correlate.Frame{})
+		}
+		for _, f := range named {
+			frames = append(frames, correlate.Frame(f))
+		}
+	}
+	return frames
+}

@@ -1,0 +1,100 @@
+package observe
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/pinwatch/pinwatch/internal/goruntime"
+	"github.com/pinwatch/pinwatch/internal/procfs"
+)
+
+// Target is the observed process.
+type Target struct {
+	PID   int
+	Exe   string          // name of the executable; "" = not known
+	Info  *goruntime.Info // nil: not a Go program, or one that could not be read
+	Ended bool            // the process ended in the window
+}
+
+// GOMAXPROCS is the program's when the observation began; 0 = not known.
+func (t *Target) GOMAXPROCS() int {
+	if t.Info == nil {
+		return 0
+	}
+	return t.Info.GOMAXPROCS
+}
+
+// readTarget reads what the target runs, and warns of what cannot be read. The error means that reports about this process would
+// be false, or that a field of Config asks for what is missing. The program is never nil.
+func (o *observation) readTarget() (*Program, error) {
+	const blind = "/proc is not of this PID namespace, so the program cannot be read"
+	pid := o.target.PID
+	if !procfs.ShowsOurNamespace() {
+		o.warnings = append(o.warnings, "kernel side only: "+blind)
+		if o.cfg.Sites {
+			return &Program{}, &OptionError{"sites", errors.New(blind)}
+		}
+		if o.cfg.Offsets != "" {
+			return &Program{}, &OptionError{"offsets", errors.New(blind)}
+		}
+		return &Program{}, nil
+	}
+	o.warnings = Conditions(pid)
+	if exe, err := procfs.Process(pid).Exe(); err == nil {
+		o.target.Exe = filepath.Base(exe)
+	}
+	p, err := OpenProgram(pid, o.cfg.Offsets)
+	var table *goruntime.TableError
+	switch {
+	case errors.As(err, &table):
+		return p, &OptionError{"offsets", err}
+	case p.Info == nil && o.cfg.Sites:
+		return p, &OptionError{"sites", fmt.Errorf("the program cannot be read: %w; without sites the kernel side can be observed", err)}
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, os.ErrProcessDone):
+		return p, nil // it has just ended; the window will have that
+	case errors.Is(err, goruntime.Err32Bit):
+		return p, fmt.Errorf("process %d is %w: it cannot be observed", pid, goruntime.Err32Bit)
+	case p.Info == nil:
+		o.limit(oneLine(err)+": observing the kernel side only", fmt.Sprintf("kernel side only: %v", err))
+		return p, nil
+	case err != nil:
+		o.warnings = append(o.warnings, oneLine(err))
+	}
+	o.target.Exe, o.target.Info = filepath.Base(p.Info.Exe), p.Info
+	if why := p.Info.Unknown["AsyncPreempt"]; why != nil {
+		o.warnings = append(o.warnings, fmt.Sprintf("injected preemptions cannot be distinguished from others: %v", why))
+	}
+	if !p.locks() {
+		why := fmt.Sprintf("locks and roles are not known: %v", cmp.Or(p.Info.Unknown["Offsets"], p.Info.Unknown["GSlot"]))
+		o.limit(why, why)
+	}
+	return p, nil
+}
+
+// limit notes why the target can be observed only in part: at once for OnLimit, and as a warning.
+func (o *observation) limit(reason, warning string) {
+	o.warnings = append(o.warnings, warning)
+	if o.cfg.OnLimit != nil {
+		o.cfg.OnLimit(reason)
+	}
+}
+
+// Conditions lists what makes a process's threads behave unusually: it is stopped, or traced.
+func Conditions(pid int) (warnings []string) {
+	status, err := procfs.Process(pid).Status()
+	if err != nil {
+		return nil
+	}
+	if status.State == 'T' {
+		warnings = append(warnings, "the process was stopped (SIGSTOP) when the observation began")
+	}
+	if status.TracerPID != 0 {
+		warnings = append(warnings, fmt.Sprintf(
+			"the process is traced (ptrace) by process %d: its signals and exits wait for the tracer", status.TracerPID))
+	}
+	return warnings
+}

@@ -1,0 +1,203 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/events"
+	"github.com/pinwatch/pinwatch/internal/findings"
+	"github.com/pinwatch/pinwatch/internal/host"
+	"github.com/pinwatch/pinwatch/internal/procfs"
+	"github.com/pinwatch/pinwatch/loader"
+)
+
+// Window is one window of an observation: its Result and the facts that are not in the events.
+type Window struct {
+	// Result is complete: Run has added the losses that only it knows of, and the costs' bias.
+	Result   *correlate.Result
+	End      time.Time // the window's end by the wall clock
+	Host     host.Info
+	Target   Target
+	Overhead Overhead
+	// Schedules has the scheduling of the threads that live, by TID, read after the window's end.
+	Schedules map[int32]procfs.Schedule
+	// Warnings are about the whole observation; those about single numbers are in Result.
+	Warnings []string
+}
+
+// Findings returns what is worth acting on in the window.
+func (w *Window) Findings() []findings.Finding {
+	about := findings.About{GOMAXPROCS: w.Target.GOMAXPROCS(), Affinity: map[int32][]int{}}
+	for tid, s := range w.Schedules {
+		if s.CPUs != nil {
+			about.Affinity[tid] = s.CPUs
+		}
+	}
+	return findings.Find(w.Result, about)
+}
+
+// observation is what an observation knows beside its events. It makes each Result into a Window.
+type observation struct {
+	cfg      Config
+	host     host.Info
+	target   Target
+	warnings []string // known before the first window
+	program  *Program
+	probe    *pinProbe // nil without Sites
+	session  *loader.Session
+
+	loop   *loop
+	stats  *loader.Stats
+	clocks clocks // at the start
+	begin  usage  // at the start of the observation
+	last   usage  // at the start of the interval
+	whole  *correlate.Result
+}
+
+// run observes with the attached session.
+func (o *observation) run(ctx context.Context) (*Window, error) {
+	if err := o.session.CalibrationErr; err != nil {
+		o.warnings = append(o.warnings, "bias_ns is not known: "+oneLine(err))
+	} else {
+		o.warnings = append(o.warnings, clockCaveats(*o.session.Calibration, o.host)...)
+	}
+	ring, err := events.NewRing(o.session.Ring(), o.session.Turns(), o.session.CPUSlots())
+	if err != nil {
+		return nil, err
+	}
+	defer ring.Close()
+	if o.probe != nil {
+		if err := o.session.ProbePins(o.probe.place); err != nil {
+			return nil, &OptionError{"sites", err}
+		}
+	}
+	var added *sums
+	if o.cfg.Aggregate {
+		if added, err = openSums(o.session); err != nil {
+			return nil, err
+		}
+		defer added.close()
+	}
+	o.clocks, o.stats = readClocks(), o.session.NewStats()
+	o.loop = &loop{
+		cfg: &o.cfg, session: o.session, ring: ring, sums: added, overhead: o.session.NewOwn(o.session.Calibration),
+		program: o.program, onResult: o.settle, longest: longestWait(o.session.Buffers.TurnsPerCPU, o.cfg.Aggregate),
+		correlator: correlate.New(o.correlation(&ring.Stacks)),
+	}
+	if o.begin, err = o.usage(); err != nil {
+		return nil, err
+	}
+	o.last = o.begin
+	stop := startStats(ctx, o.stats)
+	err = o.loop.run(ctx)
+	statsErr := stop()
+	if err != nil {
+		return nil, err
+	}
+	return o.final(statsErr)
+}
+
+// correlation is the correlator's configuration for this target.
+func (o *observation) correlation(stacks *events.Stacks) correlate.Config {
+	cfg := o.program.correlation(stacks)
+	cfg.TGID, cfg.Distance = o.session.Target.TGID, host.ReadTopology(os.DirFS("/")).Distance
+	cfg.Sites, cfg.Light, cfg.Aggregate = o.cfg.Sites, o.cfg.Light, o.cfg.Aggregate
+	return cfg
+}
+
+// settle takes one Result. That of the whole observation is kept until the observation's overhead is known.
+func (o *observation) settle(r *correlate.Result) error {
+	current, err := o.usage()
+	if err != nil {
+		return err
+	}
+	since := o.begin
+	if r.Interval {
+		since, o.last = o.last, current
+	}
+	r.Loss.RecursionMisses, r.Loss.Late = current.missed-since.missed, current.late-since.late
+	if err := correlate.Validate(r); err != nil {
+		r.Warnings = append(r.Warnings, "the numbers contradict each other, which is a defect of pinwatch: "+oneLine(err))
+	}
+	if !r.Interval {
+		o.whole = r
+		return nil
+	}
+	if o.cfg.OnWindow == nil {
+		return nil
+	}
+	programs, sampled := o.stats.Sum()
+	if sampled == 0 {
+		programs = nil // refused, or not yet
+	}
+	w := o.window(r)
+	o.addOverhead(w, programs, sampled, current.cpu-since.cpu, current.at.Sub(since.at))
+	return o.cfg.OnWindow(w)
+}
+
+// final makes the window of the whole observation. statsErr is the error of the kernel's BPF statistics.
+func (o *observation) final(statsErr error) (*Window, error) {
+	w := o.window(o.whole)
+	programs, sampled := o.stats.Sum()
+	switch {
+	case errors.Is(statsErr, fs.ErrPermission):
+		programs = nil
+		w.Warnings = append(w.Warnings, "the kernel gives its BPF statistics only with CAP_SYS_ADMIN: what the programs cost "+
+			"the machine is not known; bias_ns rests on the calibration before attach and on what the programs time themselves")
+	case statsErr != nil:
+		programs = nil
+		w.Warnings = append(w.Warnings, fmt.Sprintf("what the programs cost is not known: %s", oneLine(statsErr)))
+	}
+	o.addOverhead(w, programs, sampled, cpuTime()-o.begin.cpu, time.Since(o.begin.at))
+	return w, nil
+}
+
+// window makes the window of a Result that has settled now, without its overhead.
+func (o *observation) window(r *correlate.Result) *Window {
+	w := &Window{Result: r, End: time.Now(), Host: o.host, Target: o.target}
+	w.Target.Ended = o.loop.ended
+	w.Warnings = append(w.Warnings, o.warnings...)
+	w.Warnings = append(w.Warnings, readClocks().changes(o.clocks)...)
+	return w
+}
+
+// addOverhead adds what observing the window cost, the costs' bias, the scheduling of its threads, and warnings of what it lacks.
+func (o *observation) addOverhead(w *Window, programs []loader.ProgramStats, sampled, used, elapsed time.Duration) {
+	w.Overhead = o.overhead(w.Result, programs, sampled, used, elapsed)
+	setBias(w.Result.Costs, w.Overhead.Timings)
+	w.Schedules = o.schedules(w.Result)
+	if n := o.loop.ring.Stacks.Dropped(); n > 0 {
+		w.Warnings = append(w.Warnings, fmt.Sprintf("more than %d different stacks: of %d the causes are unknown", events.MaxStacks, n))
+	}
+	loss := w.Result.Loss
+	switch {
+	case loss.Total() == 0:
+	case o.cfg.MaxRate > 0 && loss.Total() == loss.ByKind[events.Switch.String()]:
+		w.Warnings = append(w.Warnings, fmt.Sprintf("switches beyond --max-rate %d per second count as lost", o.cfg.MaxRate))
+	default:
+		w.Warnings = append(w.Warnings, "records were lost: use a larger --ring-size")
+	}
+}
+
+// schedules asks the kernel how it schedules each thread that lives.
+func (o *observation) schedules(r *correlate.Result) map[int32]procfs.Schedule {
+	schedules := map[int32]procfs.Schedule{}
+	if !procfs.ShowsOurNamespace() {
+		return schedules
+	}
+	for i := range r.Threads {
+		if t := &r.Threads[i]; t.ExitedAt == 0 {
+			schedules[t.TID] = procfs.ReadSchedule(o.target.PID, t.TID)
+		}
+	}
+	return schedules
+}
+
+// oneLine puts an error into one line, however it was joined.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

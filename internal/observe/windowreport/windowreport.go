@@ -1,0 +1,105 @@
+// Package windowreport turns an observed window into a report. It is the only package that has both: observe knows no format,
+// and report knows no kernel.
+package windowreport
+
+import (
+	"path/filepath"
+
+	"github.com/pinwatch/pinwatch/internal/goruntime"
+	"github.com/pinwatch/pinwatch/internal/observe"
+	"github.com/pinwatch/pinwatch/internal/report"
+)
+
+// New makes the report of a window. version is pinwatch's.
+func New(version string, w *observe.Window) *report.Report {
+	r := report.New(report.Meta{
+		Version: version, End: w.End, Host: w.Host, Target: target(&w.Target), Observer: observer(&w.Overhead),
+		Findings: w.Findings(), Warnings: w.Warnings,
+	}, w.Result)
+	for i := range r.Threads {
+		t := &r.Threads[i]
+		s := w.Schedules[t.TID]
+		t.Affinity, t.Nice, t.Policy = s.Affinity, s.Nice, s.Policy
+	}
+	return r
+}
+
+func target(t *observe.Target) report.Target {
+	target := report.Target{PID: t.PID}
+	if t.Info != nil {
+		target = Target(t.PID, t.Info)
+	} else if t.Exe != "" {
+		target.Exe = &t.Exe
+	}
+	if t.Ended {
+		how := "ended while it was observed"
+		target.Ended = &how
+	}
+	return target
+}
+
+// Target describes a Go program.
+func Target(pid int, info *goruntime.Info) report.Target {
+	offsets, exe := info.OffsetsFrom, filepath.Base(info.Exe)
+	if offsets == "" {
+		offsets = "none"
+	}
+	t := report.Target{
+		PID: pid, Exe: &exe, GoVersion: &info.GoVersion, Cgo: &info.CGO, PIE: &info.PIE, Stripped: &info.Stripped, Offsets: &offsets,
+	}
+	if info.GOMAXPROCS > 0 {
+		t.GOMAXPROCS = &info.GOMAXPROCS
+	}
+	return t
+}
+
+func observer(o *observe.Overhead) report.Observer {
+	row := report.Observer{
+		Hooks: o.Hooks, Aggregated: o.Aggregated, CPUSeconds: &o.CPUSeconds, RSSAnonBytes: o.RSSAnon, Probe: probe(o.Probe),
+	}
+	if o.Elapsed > 0 {
+		fraction := o.CPUSeconds / o.Elapsed.Seconds()
+		row.CPUFraction = &fraction
+	}
+	if o.Programs != nil {
+		row.Programs = programs(o)
+		seconds := o.Sampled.Seconds()
+		row.StatsSampledS = &seconds
+	}
+	for _, t := range o.Timings {
+		own := report.Own{Name: t.Name, Timed: t.N, DispatchNS: t.DispatchNS}
+		if t.N > 0 {
+			own.NS = &t.NS
+		}
+		row.Own = append(row.Own, own)
+	}
+	if c := o.Calibration; c != nil {
+		row.ClockReadNS, row.ClockStepNS = &c.ClockRead, &c.ClockStep
+	}
+	return row
+}
+
+func programs(o *observe.Overhead) []report.Program {
+	rows := make([]report.Program, 0, len(o.Programs))
+	for _, p := range o.Programs {
+		row := report.Program{Name: p.Name, Runs: p.Runs, Missed: p.Missed}
+		if p.Runs > 0 {
+			ns := float64(p.Runtime) / float64(p.Runs)
+			row.NSPerRun = &ns
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func probe(c *observe.ProbeCost) *report.Probe {
+	if c == nil {
+		return nil
+	}
+	row := &report.Probe{Hits: c.Hits, BreakpointNS: float64(c.Breakpoint)}
+	if c.ProgramNS > 0 {
+		ns := row.BreakpointNS + c.ProgramNS
+		row.HitNS = &ns
+	}
+	return row
+}
