@@ -152,3 +152,15 @@ func TestParseSyscall(t *testing.T) {
 		}
 	}
 }
+
+func TestParseBPFObjects(t *testing.T) {
+	link := "pos:\t0\nflags:\t02000000\nlink_type:\traw_tracepoint\nlink_id:\t7\nprog_tag:\t0f\nprog_id:\t4294967295\n"
+	if got := parseBPFObjects(link); !slices.Equal(got, []BPFObject{{"link", 7}, {"prog", 4294967295}}) {
+		t.Errorf("%+v", got)
+	}
+	for _, text := range []string{"", "pos:\t0\nmnt_id:\t14\nino:\t3\n", "prog_id:\t4294967296\n", "map_id\n", "prog_id:\tx\n"} {
+		if got := parseBPFObjects(text); got != nil {
+			t.Errorf("%q: %+v", text, got)
+		}
+	}
+}
