@@ -28,9 +28,10 @@ test: ## run all tests; those that load BPF programs when run as root
 verify: build ## hold every statement of the specification against this machine, and fail where a verdict is not docs/results/baseline.json's (root)
 	$(SUDO) bin/pinwatch verify --expect docs/results/baseline.json
 
-truth: ## compare pinwatch, event by event, with other instruments and write docs/accuracy.md (root; alone on the machine)
+truth: ## compare durations and bias with other instruments, and write docs/accuracy.md (root; alone on the machine; exit 4: inconclusive)
 	@scripts/setup truth
-	go test -count=1 -timeout 30m -run '^Test(Truth|BiasFollows)$$' -v ./cmd/pinwatch -args -truth.out=$(CURDIR)/docs/accuracy.md
+	go test -pgo=off -c -o .cache/truth.test ./internal/truth
+	cd internal/truth && ../../.cache/truth.test -test.v -test.timeout=30m -test.run='^Test(Truth|Bias|Aggregate|Resumes)' -truth -truth.out=$(CURDIR)/docs/accuracy.md
 
 generate: ## rebuild bpf/*_bpfel.go and .o from the C sources (needs clang-19)
 	@scripts/setup generate

@@ -15,7 +15,7 @@ func TestMain(m *testing.M) { os.Exit(Main(m)) }
 type recorder struct {
 	testing.TB
 	skipped, fatal string
-	errors         []string
+	errors, logs   []string
 	cleanups       []func()
 }
 
@@ -24,6 +24,10 @@ func (r *recorder) Cleanup(f func()) { r.cleanups = append(r.cleanups, f) }
 
 func (r *recorder) Errorf(format string, args ...any) {
 	r.errors = append(r.errors, fmt.Sprintf(format, args...))
+}
+
+func (r *recorder) Logf(format string, args ...any) {
+	r.logs = append(r.logs, fmt.Sprintf(format, args...))
 }
 
 func (r *recorder) Fatal(args ...any) { r.Fatalf("%s", fmt.Sprint(args...)) }
