@@ -46,9 +46,10 @@ verify: build ## compare every statement of the specification with this machine 
 stability: build ## verify three times alone and three times beside two CPU hogs, and compare the verdicts (root)
 	@go run ./scripts/stability $(ARGS)
 
-truth: ## compare pinwatch, event by event, with other instruments and write docs/accuracy.md (root; alone on the machine)
+truth: ## compare durations and bias with other instruments, and write docs/accuracy.md (root; alone on the machine; exit 4: inconclusive)
 	@scripts/setup truth
-	go test -count=1 -timeout 30m -run '^Test(Truth|BiasFollows)$$' -v ./cmd/pinwatch -args -truth.out=$(CURDIR)/docs/accuracy.md
+	go test -pgo=off -c -o .cache/truth.test ./internal/truth
+	cd internal/truth && ../../.cache/truth.test -test.v -test.timeout=30m -test.run='^Test(Truth|Bias|Aggregate|Resumes)' -truth -truth.out=$(CURDIR)/docs/accuracy.md
 
 matrix: ## run the kernel tests and the demo on kernels from 5.10 to the newest, under QEMU
 	@scripts/setup matrix

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -105,66 +104,6 @@ func TestTargetEndsMidWindow(t *testing.T) {
 	r := parse(t, out.String())
 	if r.Target.Ended == nil || r.Counts.Threads != 0 {
 		t.Errorf("ended %v, %d threads alive", r.Target.Ended, r.Counts.Threads)
-	}
-}
-
-// asExecutor makes the test binary wait for a byte and then, on a thread that does not lead the process, execute the workload
-// "pingpong".
-const asExecutor = "PINWATCH_TEST_AS_EXECUTOR"
-
-func executeAnother() {
-	runtime.LockOSThread() // main's thread, which leads the process
-	failed := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
-			failed <- err
-		}
-		os.Unsetenv(asExecutor)
-		failed <- syscall.Exec("/proc/self/exe", []string{"pinwatch", workloadCommand, "pingpong"}, os.Environ())
-	}()
-	panic(<-failed)
-}
-
-// A process that executes another program goes on under its PID, whichever of its threads did it.
-func TestExec(t *testing.T) {
-	testenv.Require(t, testenv.BPF)
-	for _, mode := range []string{"", "--thread-entries=1"} {
-		cmd := exec.Command("/proc/self/exe")
-		cmd.Env = append(os.Environ(), asExecutor+"=1")
-		stdin, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-		var out bytes.Buffer
-		errs := &onFirstWrite{do: func() { _, _ = stdin.Write([]byte("x")) }}
-		args := strings.Fields("pinwatch attach -d 1500ms -i 300ms -o json -p " + strconv.Itoa(cmd.Process.Pid) + " " + mode)
-		if code := run(t.Context(), args, strings.NewReader(""), &out, errs); code != exitOK {
-			t.Fatalf("%s: exit code %d: %s", mode, code, errs.text)
-		}
-		r := parse(t, out.String())
-		warnings := strings.Join(r.Warnings, "; ")
-		if !strings.Contains(warnings, "executed another program") {
-			t.Errorf("%s: warnings: %s", mode, warnings)
-		}
-		alive := 0
-		for _, th := range r.Threads {
-			if th.ExitNS != nil {
-				continue
-			}
-			alive++
-			if th.TID == int32(cmd.Process.Pid) && th.Switches == 0 {
-				t.Errorf("%s: the thread that executes does nothing: %+v", mode, th)
-			}
-		}
-		if alive < 2 || uint64(alive) != r.Counts.Threads {
-			t.Errorf("%s: %d threads live, %d counted", mode, alive, r.Counts.Threads)
-		}
 	}
 }
 

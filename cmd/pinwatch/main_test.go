@@ -13,19 +13,13 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// Here is what the tests of commands share. A command's own tests stand beside its file, those of how any of them ends in
-// signals_test.go, and truth_*_test.go hold what is observed against other witnesses.
+// This file is shared by the tests of commands. A command's tests stand beside its file, and those of how a command ends in
+// signals_test.go. Observations are compared with witnesses in internal/truth.
 
 // asPinwatch makes the test binary be pinwatch itself, for tests that need a process of its own.
 const asPinwatch = "PINWATCH_TEST_AS_PINWATCH"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asExecutor) != "" {
-		executeAnother()
-	}
-	if os.Getenv(asForker) != "" {
-		forkOnce()
-	}
 	if len(os.Args) > 1 && os.Args[1] == workloadCommand || os.Getenv(asPinwatch) != "" {
 		main()
 	}

@@ -330,3 +330,21 @@ func TestThreadsOfTheDying(t *testing.T) {
 	p.Stop()
 	wrong(t, exitError, []string{"no such process"}, "threads", "-p", strconv.Itoa(p.PID))
 }
+
+// pipes starts a process that is killed when the test ends.
+func pipes(t *testing.T, cmd *exec.Cmd) (io.Writer, *bufio.Reader) {
+	t.Helper()
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return stdin, bufio.NewReader(stdout)
+}

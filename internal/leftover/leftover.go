@@ -10,12 +10,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
 // Object is a BPF object of the kernel.
@@ -84,29 +85,16 @@ func eachID[ID ~uint32](next func(ID) (ID, error), see func(ID)) error {
 // heldByOthers lists the objects that other processes have open, and the maps of the programs among them.
 func heldByOthers() map[Object]bool {
 	held := map[Object]bool{}
-	files, _ := filepath.Glob("/proc/[0-9]*/fdinfo/*") // the pattern is well-formed
-	self := fmt.Sprintf("/proc/%d/", os.Getpid())
-	for _, file := range files {
-		if strings.HasPrefix(file, self) {
+	processes, _ := filepath.Glob("/proc/[0-9]*") // the pattern is well-formed
+	self := procfs.Process(os.Getpid())
+	for _, dir := range processes {
+		if procfs.Dir(dir) == self {
 			continue
 		}
-		info, err := os.ReadFile(file)
-		if err != nil { // closed meanwhile
-			continue
-		}
-		for line := range strings.Lines(string(info)) {
-			key, value, _ := strings.Cut(line, ":")
-			kind, isID := strings.CutSuffix(key, "_id")
-			if !isID || !slices.Contains([]string{"prog", "map", "link"}, kind) {
-				continue
-			}
-			id, err := strconv.ParseUint(strings.TrimSpace(value), 10, 32)
-			if err != nil {
-				continue
-			}
-			held[Object{kind, uint32(id)}] = true
-			if kind == "prog" {
-				for _, m := range mapsOf(ebpf.ProgramID(id)) {
+		for _, o := range procfs.Dir(dir).BPFObjects() {
+			held[Object(o)] = true
+			if o.Kind == "prog" {
+				for _, m := range mapsOf(ebpf.ProgramID(o.ID)) {
 					held[Object{"map", uint32(m)}] = true
 				}
 			}

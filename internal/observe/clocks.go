@@ -10,15 +10,17 @@ import (
 	"github.com/pinwatch/pinwatch/loader"
 )
 
-// clocks holds how far two other clocks are ahead of CLOCK_MONOTONIC at one moment. All times are read from CLOCK_MONOTONIC.
+// clocks holds how far two other clocks are ahead of CLOCK_MONOTONIC at one moment. All times are
+// read from CLOCK_MONOTONIC.
 type clocks struct{ boot, wall time.Duration }
 
 func readClocks() clocks {
 	return clocks{ahead(unix.CLOCK_BOOTTIME), ahead(unix.CLOCK_REALTIME)}
 }
 
-// ahead reads how far a clock is ahead of CLOCK_MONOTONIC. It reads a few times and takes the reading with the shortest distance
-// between two reads of CLOCK_MONOTONIC; the error is at most half that distance.
+// ahead reads how far a clock is ahead of CLOCK_MONOTONIC. It reads a few times and takes the
+// reading with the shortest distance between two reads of CLOCK_MONOTONIC; the error is at most
+// half that distance.
 func ahead(clock int32) (offset time.Duration) {
 	least := time.Duration(1<<63 - 1)
 	for range 5 {
@@ -40,8 +42,8 @@ func clockTime(clock int32) time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// clockMoved is more than the error of reading two clocks one after the other. Adjusting the clock's rate moves no clock against
-// another.
+// clockMoved is more than the error of reading two clocks one after the other. Adjusting the
+// clock's rate moves no clock against another.
 const clockMoved = 10 * time.Millisecond
 
 // changes returns a warning for each change of the clocks since an earlier moment.
@@ -49,7 +51,7 @@ func (c clocks) changes(earlier clocks) (warnings []string) {
 	suspended := c.boot - earlier.boot
 	if suspended > clockMoved {
 		warnings = append(warnings, fmt.Sprintf(
-			"the machine was suspended for %v: no time includes that, so a wait that spans it looks shorter than it was",
+			"the machine was suspended for %v: no time includes that, and a wait that spans it is shown too short",
 			suspended.Round(time.Millisecond)))
 	}
 	if step := c.wall - earlier.wall - suspended; step.Abs() > clockMoved {
@@ -67,12 +69,13 @@ func (c clocks) changes(earlier clocks) (warnings []string) {
 // coarse is a step of the clock that is visible in times of a few microseconds.
 const coarse = 200 * time.Nanosecond
 
-// clockCaveats returns a warning for each effect of this machine's clock and hypervisor on all times.
+// clockCaveats returns a warning for each effect of this machine's clock and hypervisor on all
+// times.
 func clockCaveats(c loader.Calibration, h host.Info) (warnings []string) {
 	if h.Clocksource != "" && h.Clocksource != "tsc" && h.Clocksource != "arch_sys_counter" {
 		warnings = append(warnings, fmt.Sprintf(
-			"times are read from %s, not from the processor's counter: each reading takes %.0f ns, and programs read it often",
-			h.Clocksource, c.ClockRead))
+			"times are read from %s, not from the processor's counter: each reading takes %.0f ns, "+
+				"and programs read it often", h.Clocksource, c.ClockRead))
 	}
 	var res unix.Timespec
 	step := time.Duration(c.ClockStep)
@@ -80,11 +83,13 @@ func clockCaveats(c loader.Calibration, h host.Info) (warnings []string) {
 		step = max(step, time.Duration(res.Nano()))
 	}
 	if step > coarse {
-		warnings = append(warnings, fmt.Sprintf("the clock moves in steps of %v: shorter differences mean nothing", step))
+		warnings = append(warnings, fmt.Sprintf(
+			"the clock moves in steps of %v: shorter differences mean nothing", step))
 	}
 	if h.Virtualization != "none" && h.Virtualization != "unknown" && h.Virtualization != "" {
-		warnings = append(warnings, fmt.Sprintf("a virtual machine (%s): the time in which the hypervisor runs something else "+
-			"is in the samples, above all in the longest", h.Virtualization))
+		warnings = append(warnings, fmt.Sprintf(
+			"a virtual machine (%s): the time in which the hypervisor runs something else is in the samples, "+
+				"above all in the longest", h.Virtualization))
 	}
 	return warnings
 }

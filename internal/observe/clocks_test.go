@@ -13,7 +13,7 @@ func TestClocksThatMove(t *testing.T) {
 	begin := readClocks()
 	for name, c := range map[string]struct {
 		boot, wall time.Duration
-		want       []string // words of each warning
+		want       []string // part of each warning
 	}{
 		"still":               {0, 0, nil},
 		"as read":             {time.Millisecond, -time.Millisecond, nil},
@@ -29,12 +29,12 @@ func TestClocksThatMove(t *testing.T) {
 		}
 		for i, words := range c.want {
 			if !strings.Contains(got[i], words) {
-				t.Errorf("%s: %q does not say %q", name, got[i], words)
+				t.Errorf("%s: %q lacks %q", name, got[i], words)
 			}
 		}
 	}
 	if got := readClocks().changes(begin); len(got) != 0 {
-		t.Errorf("nothing happened: %q", got)
+		t.Errorf("no clock was changed: %q", got)
 	}
 }
 
@@ -43,14 +43,16 @@ func TestClockCaveats(t *testing.T) {
 	for name, c := range map[string]struct {
 		calibration loader.Calibration
 		host        host.Info
-		want        string // words of the only warning; "" = none
+		want        string // part of the only warning; "" = none
 	}{
 		"tsc on metal":    {good, host.Info{Clocksource: "tsc", Virtualization: "none"}, ""},
 		"arm64 on metal":  {good, host.Info{Clocksource: "arch_sys_counter", Virtualization: "none"}, ""},
-		"nothing known":   {good, host.Info{Virtualization: "unknown"}, ""},
+		"unknown host":    {good, host.Info{Virtualization: "unknown"}, ""},
 		"virtual machine": {good, host.Info{Clocksource: "tsc", Virtualization: "kvm"}, "kvm"},
-		"slow clock":      {loader.Calibration{ClockRead: 900, ClockStep: 100}, host.Info{Clocksource: "hpet", Virtualization: "none"}, "900 ns"},
-		"coarse clock":    {loader.Calibration{ClockRead: 20, ClockStep: 4e6}, host.Info{Clocksource: "tsc", Virtualization: "none"}, "steps of 4ms"},
+		"slow clock": {loader.Calibration{ClockRead: 900, ClockStep: 100},
+			host.Info{Clocksource: "hpet", Virtualization: "none"}, "900 ns"},
+		"coarse clock": {loader.Calibration{ClockRead: 20, ClockStep: 4e6},
+			host.Info{Clocksource: "tsc", Virtualization: "none"}, "steps of 4ms"},
 	} {
 		got := clockCaveats(c.calibration, c.host)
 		switch {

@@ -21,11 +21,12 @@ type reading struct {
 	err  error
 }
 
-// maxReaders limits the goroutines that read a process's memory: more of them wait for each other at its lock.
+// maxReaders limits the goroutines that read a process's memory: more of them wait for each other
+// at its lock.
 const maxReaders = 8
 
-// readings reads every thread's M and returns them in the order of their moments. Several goroutines read at once: a process may
-// have ten thousand threads.
+// readings reads every thread's M and returns them in the order of their moments. Several
+// goroutines read at once: a process may have ten thousand threads.
 func (p *Program) readings(threads []loader.ThreadInfo) []reading {
 	readings := make([]reading, len(threads))
 	var next atomic.Int64
@@ -44,15 +45,17 @@ func (p *Program) readings(threads []loader.ThreadInfo) []reading {
 	return readings
 }
 
-// readMs reads from the process's memory which M each thread is and what holds it, for threads that have not reported that
-// themselves. It leaves out what cannot be read, and what contradicts itself because the thread runs meanwhile. It also leaves out
-// an M that is not in the runtime's own list, where that list can be read.
+// readMs reads from the process's memory which M each thread is and what holds it, for threads that
+// have not reported that themselves. It leaves out what cannot be read, and what contradicts itself
+// because the thread runs meanwhile. It also leaves out an M that is not in the runtime's list,
+// where that list can be read.
 func (p *Program) readMs(threads []loader.ThreadInfo, out func(*events.Event)) {
 	readings := p.readings(threads)
 	var listed map[uint64]bool
 	if !p.checked { // once, before the window: a target can make that take seconds
 		p.checked = true
-		listed = p.listedMs() // after the readings: an M is in the list before it has a thread, until it is about to end
+		// After the readings: an M is in the list before it has a thread, until it is about to end.
+		listed = p.listedMs()
 	}
 	for _, r := range readings {
 		switch {
@@ -70,7 +73,7 @@ func (p *Program) readMs(threads []loader.ThreadInfo, out func(*events.Event)) {
 	}
 }
 
-// listedMs is the set of the Ms in the runtime's own list; nil where that cannot be read whole.
+// listedMs is the set of the Ms in the runtime's list; nil where that cannot be read whole.
 func (p *Program) listedMs() map[uint64]bool {
 	listed, err := p.Runtime.MAddresses()
 	if err != nil {

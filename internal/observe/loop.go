@@ -14,10 +14,11 @@ import (
 )
 
 const (
-	// slack is how long an event may take from its time stamp to the ring buffer. Normally that is nanoseconds, but a
-	// hypervisor can hold a CPU just there.
+	// slack is how long an event may take from its time stamp to the ring buffer. Normally that is
+	// nanoseconds, but a hypervisor can hold a CPU just there.
 	slack = 30 * time.Millisecond
-	// lastSteps is how long threads of a process that has ended may take to leave their CPUs. Normally that is microseconds.
+	// lastSteps is how long threads of a process that has ended may take to leave their CPUs.
+	// Normally that is microseconds.
 	lastSteps = time.Second
 )
 
@@ -54,8 +55,8 @@ func now() events.Time {
 	return events.Time(ts.Nano())
 }
 
-// run observes until the duration, the context or the target ends. It passes every settled Result to onResult, that of the
-// whole observation last.
+// run observes until the duration, the context or the target ends. It passes every settled Result
+// to onResult, that of the whole observation last.
 func (l *loop) run(ctx context.Context) error {
 	start, err := l.begin()
 	if err != nil {
@@ -130,9 +131,9 @@ func (l *loop) begin() (at events.Time, err error) {
 	return at, err
 }
 
-// targetGone reports whether the target has ended and all its threads have left their CPUs for the last time. The kernel reports
-// a process as ended before that: a thread may be preempted in its last steps. If those records are lost, the wait ends after
-// lastSteps.
+// targetGone reports whether the target has ended and all its threads have left their CPUs for the
+// last time. The kernel reports a process as ended before that: a thread may be preempted in its
+// last steps. If those records are lost, the wait ends after lastSteps.
 func (l *loop) targetGone(before events.Time) bool {
 	if !l.ended && !l.session.Target.Alive() {
 		l.ended, l.endSeen = true, before
@@ -187,8 +188,8 @@ func (l *loop) release(before events.Time) {
 	})
 }
 
-// boundary ends a window now and takes a snapshot of every thread, so that the threads' times are known up to here. Losses up to
-// now belong to the window.
+// boundary ends a window now and takes a snapshot of every thread, so that the threads' times are
+// known up to here. Losses up to now belong to the window.
 func (l *loop) boundary(kind events.Kind) error {
 	if err := l.readLocks(); err != nil {
 		return err
@@ -214,7 +215,8 @@ func (l *loop) boundary(kind events.Kind) error {
 	return nil
 }
 
-// finish ends the observation. It waits for what was stamped before the end, and for no more: the target may go on.
+// finish ends the observation. It waits for what was stamped before the end, and for no more: the
+// target may go on.
 func (l *loop) finish() error {
 	if err := l.boundary(events.WindowEnd); err != nil {
 		return err
@@ -229,7 +231,8 @@ func (l *loop) finish() error {
 	return l.err
 }
 
-// readLocks reads the lock of every living thread from the target's memory: a thread may not have reported its own for long.
+// readLocks reads the lock of every living thread from the target's memory: a thread may not have
+// reported its own for long.
 func (l *loop) readLocks() error {
 	if !l.program.locks() {
 		return nil

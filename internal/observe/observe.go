@@ -1,12 +1,13 @@
-// Package observe makes observations: it attaches to one process, follows its events, and hands out each window's Result with
-// the facts that are not in the events.
+// Package observe makes observations: it attaches to one process, follows its events, and hands out
+// each window's Result with the facts that are not in the events.
 //
-// Run is the only door. It describes the target (target.go, program.go), attaches the session, and then runs the loop (loop.go):
-// every poll empties the kernel's buffers, the reorder window sorts the events, and the correlator adds them up. At a boundary
-// the loop asks the kernel for every living thread and reads the locks from the target's memory, so that a window's times and
-// locks are known up to its end. A settled Result becomes a Window (window.go), with what observing cost (overhead.go), what
-// happened to the clocks (clocks.go), and how the kernel schedules each thread. Package windowreport turns a Window into a
-// report; nothing here knows a format.
+// Run is the only door. It describes the target (target.go, program.go), attaches the session, and
+// then runs the loop (loop.go): every poll empties the kernel's buffers, the reorder window sorts
+// the events, and the correlator adds them up. At a boundary the loop asks the kernel for every
+// living thread and reads the locks from the target's memory, so that a window's times and locks
+// are known up to its end. A settled Result becomes a Window (window.go), with what observing cost
+// (overhead.go), what happened to the clocks (clocks.go), and how the kernel schedules each thread.
+// Package windowreport turns a Window into a report; nothing here knows a format.
 package observe
 
 import (
@@ -23,23 +24,27 @@ import (
 
 // Config of an observation. The zero value of every field but PID is useful.
 //
-// Run calls the callbacks one at a time, on the goroutine that called Run. The observation waits for each. A nil callback is not
-// called.
+// Run calls the callbacks one at a time, on the goroutine that called Run. The observation waits
+// for each. A nil callback is not called.
 type Config struct {
 	// PID is the target's, in the PID namespace of /proc.
 	PID int
 	// Duration is the length of the observation; 0 means until the context or the target ends.
 	Duration time.Duration
-	// Interval is the length of the windows that OnWindow gets; 0 means none, else it is at least MinInterval.
+	// Interval is the length of the windows that OnWindow gets; 0 means none, else it is at least
+	// MinInterval.
 	Interval time.Duration
 
 	// RingBytes is the size of all buffers together; 0 means a size that suits this machine.
 	RingBytes int
-	// MaxRate limits the switch records per second; 0 means no limit. The others count as lost. It excludes Aggregate.
+	// MaxRate limits the switch records per second; 0 means no limit. The others count as lost. It
+	// excludes Aggregate.
 	MaxRate int
-	// ThreadEntries is the size of the kernel's table of threads, a power of two; 0 means a size that suits any program.
+	// ThreadEntries is the size of the kernel's table of threads, a power of two; 0 means a size
+	// that suits any program.
 	ThreadEntries int
-	// Offsets is a file with the offsets of the target's Go release; "" means that pinwatch's own are used.
+	// Offsets is a file with the offsets of the target's Go release; "" means that pinwatch's own
+	// are used.
 	Offsets string
 	// Sites puts a breakpoint on runtime.LockOSThread and fills Result.Sites.
 	Sites bool
@@ -47,19 +52,23 @@ type Config struct {
 	Light bool
 	// Aggregate adds switches up in the kernel instead of sending each.
 	Aggregate bool
-	// Slow makes chosen programs slower by a known amount. It is a measuring aid: it shows whether a number's bias follows what
-	// pinwatch's programs cost.
+	// Slow makes chosen programs slower by a known amount. It is a measuring aid: it shows whether
+	// a number's bias follows what pinwatch's programs cost.
 	Slow loader.Slow
 
-	// OnLimit gets each reason why the target can be observed only in part. It is called before the window begins.
+	// OnLimit gets each reason why the target can be observed only in part. It is called before the
+	// window begins.
 	OnLimit func(reason string)
-	// OnBegin is called when the window has begun: every event from here on is seen. Its error ends Run.
+	// OnBegin is called when the window has begun: every event from here on is seen. Its error ends
+	// Run.
 	OnBegin func() error
-	// OnEvent gets every event, in order, before the correlator does. The event is valid during the call only.
+	// OnEvent gets every event, in order, before the correlator does. The event is valid during the
+	// call only.
 	OnEvent func(*events.Event)
 	// OnWindow gets each interval when it has settled. Its error ends Run.
 	OnWindow func(*Window) error
-	// OnProgress is called after every poll with the time since the window began and the number of events until now.
+	// OnProgress is called after every poll with the time since the window began and the number of
+	// events until now.
 	OnProgress func(elapsed time.Duration, events uint64)
 }
 
@@ -96,9 +105,9 @@ type OptionError struct {
 func (e *OptionError) Error() string { return e.Option + ": " + e.Err.Error() }
 func (e *OptionError) Unwrap() error { return e.Err }
 
-// Run observes one process until the duration, the context or the process ends, and returns the window of the whole
-// observation. When the context ends the window is complete up to then, and that is no error. An error of detaching comes with
-// the window.
+// Run observes one process until the duration, the context or the process ends, and returns the
+// window of the whole observation. When the context ends the window is complete up to then, and
+// that is no error. An error of detaching comes with the window.
 func Run(ctx context.Context, cfg Config) (whole *Window, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -123,7 +132,8 @@ func Run(ctx context.Context, cfg Config) (whole *Window, err error) {
 	return o.run(ctx)
 }
 
-// describe reads the target's program and, with Sites, measures the breakpoint before anything is attached.
+// describe reads the target's program and, with Sites, measures the breakpoint before anything is
+// attached.
 func (o *observation) describe() (err error) {
 	if o.program, err = o.readTarget(); err == nil && o.cfg.Sites {
 		o.probe, err = o.program.pinProbe()

@@ -16,7 +16,8 @@ import (
 type Overhead struct {
 	Hooks      map[string]string // as loader.Session.Hooks
 	Aggregated bool              // most switches were added up in the kernel
-	// Programs has the kernel's statistics of pinwatch's programs since attach, in the time Sampled; nil = not known.
+	// Programs has the kernel's statistics of pinwatch's programs since attach, in the time
+	// Sampled; nil = not known.
 	Programs    []loader.ProgramStats
 	Sampled     time.Duration
 	CPUSeconds  float64       // of this process, and of the programs scaled from Sampled to Elapsed
@@ -56,8 +57,9 @@ func cpuTime() time.Duration {
 	return time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
 }
 
-// overhead is what observing a window cost. used is this process's CPU time in the elapsed time. programs are the kernel's
-// statistics since attach, nil if it refused them; they were measured in the time sampled and are scaled.
+// overhead is what observing a window cost. used is this process's CPU time in the elapsed time.
+// programs are the kernel's statistics since attach, nil if it refused them; they were measured in
+// the time sampled and are scaled.
 func (o *observation) overhead(
 	r *correlate.Result, programs []loader.ProgramStats, sampled, used, elapsed time.Duration,
 ) Overhead {
@@ -79,7 +81,8 @@ func (o *observation) overhead(
 	return c
 }
 
-// probeCost is the cost of the breakpoint and, where the kernel's statistics have it, of the program behind it.
+// probeCost is the cost of the breakpoint and, where the kernel's statistics have it, of the
+// program behind it.
 func (o *observation) probeCost(r *correlate.Result, programs []loader.ProgramStats) *ProbeCost {
 	if o.probe == nil {
 		return nil
@@ -96,8 +99,8 @@ func (o *observation) probeCost(r *correlate.Result, programs []loader.ProgramSt
 	return c
 }
 
-// setBias sets each cost's bias: how much longer pinwatch's programs have made a sample, ns. It stays nil where it was not counted
-// which programs ran inside, or one of those has not been timed.
+// setBias sets each cost's bias: how much longer pinwatch's programs have made a sample, ns. It
+// stays nil where it was not counted which programs ran inside, or one of those has not been timed.
 func setBias(costs []correlate.Cost, timings []loader.OverheadTime) {
 	for i := range costs {
 		costs[i].Bias = bias(&costs[i], timings)
@@ -136,8 +139,8 @@ func rssAnon() *uint64 {
 	return status.RSSAnon
 }
 
-// startStats has the kernel keep statistics of the programs while the observation runs. stop ends that; fs.ErrPermission means
-// that the kernel refuses them.
+// startStats has the kernel keep statistics of the programs while the observation runs. stop ends
+// that; fs.ErrPermission means that the kernel refuses them.
 func startStats(ctx context.Context, st *loader.Stats) (stop func() error) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)

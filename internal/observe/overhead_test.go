@@ -7,23 +7,30 @@ import (
 	"github.com/pinwatch/pinwatch/loader"
 )
 
+// TestBias: the bias is the mean over the samples of what the programs inside them take. It is nil where
+// one of those is not known.
 func TestBias(t *testing.T) {
-	timings := []loader.OverheadTime{{Name: "a", N: 9, NS: 100, DispatchNS: 20}, {Name: "b", N: 9, NS: 7, DispatchNS: 8}, {Name: "idle", DispatchNS: 8}}
+	timings := []loader.OverheadTime{
+		{Name: "a", N: 9, NS: 100, DispatchNS: 20},
+		{Name: "b", N: 9, NS: 7, DispatchNS: 8},
+		{Name: "idle", DispatchNS: 8},
+	}
+	type runs = correlate.Overhead
 	known := func(ns float64) *float64 { return &ns }
 	for name, tt := range map[string]struct {
-		runs    correlate.Overhead
+		runs    runs
 		timings []loader.OverheadTime
 		n       int
 		want    *float64
 	}{
-		"sum over programs":               {correlate.Overhead{"a": {Bodies: 8, Halves: 16}, "b": {Bodies: 4, Halves: 4}}, timings, 4, known(251)},
-		"no run":                          {correlate.Overhead{}, timings, 4, known(0)},
-		"runs not counted":                {nil, timings, 4, nil},
-		"not calibrated":                  {correlate.Overhead{"a": {Bodies: 8}}, nil, 4, nil},
-		"program not known":               {correlate.Overhead{"a": {Bodies: 8}, "c": {Bodies: 1}}, timings, 4, nil},
-		"program never timed":             {correlate.Overhead{"idle": {Bodies: 1, Halves: 2}}, timings, 4, nil},
-		"never timed, but only passed by": {correlate.Overhead{"a": {Bodies: 4}, "idle": {Halves: 4}}, timings, 4, known(104)},
-		"no sample":                       {correlate.Overhead{"a": {Bodies: 8}}, timings, 0, nil},
+		"sum over programs":             {runs{"a": {Bodies: 8, Halves: 16}, "b": {Bodies: 4, Halves: 4}}, timings, 4, known(251)},
+		"no run":                        {runs{}, timings, 4, known(0)},
+		"runs not counted":              {nil, timings, 4, nil},
+		"not calibrated":                {runs{"a": {Bodies: 8}}, nil, 4, nil},
+		"program not known":             {runs{"a": {Bodies: 8}, "c": {Bodies: 1}}, timings, 4, nil},
+		"program never timed":           {runs{"idle": {Bodies: 1, Halves: 2}}, timings, 4, nil},
+		"never timed, but only entered": {runs{"a": {Bodies: 4}, "idle": {Halves: 4}}, timings, 4, known(104)},
+		"no sample":                     {runs{"a": {Bodies: 8}}, timings, 0, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			costs := []correlate.Cost{{Overhead: tt.runs}}

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// The fuller the buffers are found, the sooner they are looked at again; once they are found nearly empty, all is as before, and the less
-// there was in them the longer they are left alone.
+// TestNextPoll: the fuller the buffers, the sooner the next poll. Nearly empty buffers bring the
+// wait back to pollEvery, and the fewer the events the longer the wait grows.
 func TestNextPoll(t *testing.T) {
 	for _, c := range []struct {
 		wait time.Duration
@@ -31,19 +31,21 @@ func TestNextPoll(t *testing.T) {
 		{pollCalm, 1, 1e6, pollCalm / 8},
 	} {
 		if got := nextPoll(c.wait, pollCalm, c.fill, c.n); got != c.want {
-			t.Errorf("after %v the buffers are %.3f full, of %d events: next in %v, want %v", c.wait, c.fill, c.n, got, c.want)
+			t.Errorf("after %v the buffers are %.3f full, of %d events: next in %v, want %v",
+				c.wait, c.fill, c.n, got, c.want)
 		}
 	}
 }
 
-// What may begin while nobody looks fits into the smallest rings.
+// TestLongestWait: the records that can be sent during a wait fit into the smallest rings.
 func TestLongestWait(t *testing.T) {
 	for _, c := range []struct {
 		turns     int
 		aggregate bool
 		want      time.Duration
 	}{
-		{1 << 17, false, pollCalm}, {1 << 17, true, pollSums}, {1 << 12, false, 20480 * time.Microsecond}, {1 << 12, true, 102400 * time.Microsecond},
+		{1 << 17, false, pollCalm}, {1 << 17, true, pollSums},
+		{1 << 12, false, 20480 * time.Microsecond}, {1 << 12, true, 102400 * time.Microsecond},
 		{8, false, pollEvery}, {8, true, pollEvery},
 	} {
 		if got := longestWait(c.turns, c.aggregate); got != c.want {

@@ -17,7 +17,8 @@ type pinProbe struct {
 	cost  time.Duration
 }
 
-// pinProbe finds the program's LockOSThread and measures, before anything is attached, what a breakpoint costs here.
+// pinProbe finds the program's LockOSThread and measures, before anything is attached, what a
+// breakpoint costs here.
 func (p *Program) pinProbe() (*pinProbe, error) {
 	probe, err := p.findPins()
 	if err != nil {
@@ -28,7 +29,8 @@ func (p *Program) pinProbe() (*pinProbe, error) {
 		return nil, &OptionError{"sites", fmt.Errorf("measure a breakpoint: %w", err)}
 	}
 	defer self.Close()
-	// The cost of a breakpoint depends on the instruction it replaces, so it is measured on the same function here.
+	// The cost of a breakpoint depends on the instruction it replaces, so it is measured on the
+	// same function here.
 	place, err := placeOf(self, self.LockOSThread)
 	if err == nil {
 		probe.cost, err = loader.BreakpointCost(place, os.Getpid(), func() {

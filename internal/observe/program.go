@@ -8,7 +8,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/goruntime"
 )
 
-// Program describes the target's Go program. The zero value is a program that cannot be read: no symbols, no offsets.
+// Program describes the target's Go program. The zero value is a program that cannot be read: no
+// symbols, no offsets.
 type Program struct {
 	Runtime *goruntime.Runtime
 	Symbols *goruntime.Symbols
@@ -17,8 +18,8 @@ type Program struct {
 	checked bool // the Ms have been compared with the runtime's list
 }
 
-// OpenProgram reads what the process runs. offsets is as Config.Offsets. The error says why little or nothing can be read; the
-// program holds the rest and is never nil.
+// OpenProgram reads what the process runs. offsets is as Config.Offsets. The error says why little
+// or nothing can be read; the program holds the rest and is never nil.
 func OpenProgram(pid int, offsets string) (*Program, error) {
 	p := &Program{}
 	rt, err := goruntime.Open(pid, goruntime.Options{Offsets: offsets})
@@ -57,8 +58,8 @@ func (p *Program) correlation(stacks *events.Stacks) correlate.Config {
 	return cfg
 }
 
-// frames names the functions of a stack, inlined ones too. Code outside the Go program gives a frame without a name. All PCs but
-// the first are return addresses: the call lies before them.
+// frames names the functions of a stack, inlined ones too. Code outside the Go program gives a
+// frame without a name. All PCs but the first are return addresses: the call lies before them.
 func (p *Program) frames(pcs []uint64) []correlate.Frame {
 	var frames []correlate.Frame
 	for i, pc := range pcs {

@@ -7,8 +7,8 @@ import (
 	"github.com/pinwatch/pinwatch/loader"
 )
 
-// sums reads what the kernel side adds up instead of sending it (Config.Aggregate). A nil *sums is a session that sends
-// everything.
+// sums reads what the kernel side adds up instead of sending it (Config.Aggregate). A nil *sums is
+// a session that sends everything.
 type sums struct {
 	session *loader.Session
 	banks   *events.Banks
@@ -36,14 +36,15 @@ func (s *sums) begin() (events.Time, error) {
 
 func discard(*events.Event) {}
 
-// next ends a window, begins the one after it and returns when that was. It passes to out what belongs to the ending one.
+// next ends a window, begins the one after it and returns when that was. It passes to out what
+// belongs to the ending one.
 func (s *sums) next(out func(*events.Event)) (events.Time, error) {
 	return s.cross(out, func(events.Time) error { return nil })
 }
 
-// cross announces a boundary to the kernel side while it lies ahead, prepares for it, and waits for it. Until then the bank of the
-// next window gets only what was delayed for long, or came after a boundary that was announced too late. That belongs to the
-// ending window.
+// cross announces a boundary to the kernel side while it lies ahead, prepares for it, and waits for
+// it. Until then the bank of the next window gets only what was delayed for long, or came after a
+// boundary that was announced too late. That belongs to the ending window.
 func (s *sums) cross(out func(*events.Event), prepare func(boundary events.Time) error) (events.Time, error) {
 	if s == nil {
 		return now(), nil
@@ -59,7 +60,9 @@ func (s *sums) cross(out func(*events.Event), prepare func(boundary events.Time)
 			return 0, err
 		}
 		s.banks.Read(s.bank, now(), out)
-		if left := boundary.Sub(now()); left >= margin { // else another process had the CPU, and not every CPU saw it in time
+		// With less left, another process had the CPU, and some CPU may have seen the boundary too
+		// late.
+		if left := boundary.Sub(now()); left >= margin {
 			time.Sleep(left)
 			s.last = boundary
 			return boundary, nil
@@ -67,7 +70,8 @@ func (s *sums) cross(out func(*events.Event), prepare func(boundary events.Time)
 	}
 }
 
-// read passes to out what the CPUs have added up in the window that ended last, as events of the moment at.
+// read passes to out what the CPUs have added up in the window that ended last, as events of the
+// moment at.
 func (s *sums) read(at events.Time, out func(*events.Event)) {
 	if s != nil {
 		s.banks.Read(1-s.bank, at, out)

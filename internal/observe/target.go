@@ -28,8 +28,9 @@ func (t *Target) GOMAXPROCS() int {
 	return t.Info.GOMAXPROCS
 }
 
-// readTarget reads what the target runs, and warns of what cannot be read. The error means that reports about this process would
-// be false, or that a field of Config asks for what is missing. The program is never nil.
+// readTarget reads what the target runs, and warns of what cannot be read. The error means that
+// reports about this process would be false, or that a field of Config asks for what is missing.
+// The program is never nil.
 func (o *observation) readTarget() (*Program, error) {
 	const blind = "/proc is not of this PID namespace, so the program cannot be read"
 	pid := o.target.PID
@@ -53,7 +54,8 @@ func (o *observation) readTarget() (*Program, error) {
 	case errors.As(err, &table):
 		return p, &OptionError{"offsets", err}
 	case p.Info == nil && o.cfg.Sites:
-		return p, &OptionError{"sites", fmt.Errorf("the program cannot be read: %w; without sites the kernel side can be observed", err)}
+		err = fmt.Errorf("the program cannot be read: %w; without sites the kernel side can be observed", err)
+		return p, &OptionError{"sites", err}
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, os.ErrProcessDone):
 		return p, nil // it has just ended; the window will have that
 	case errors.Is(err, goruntime.Err32Bit):
@@ -66,11 +68,12 @@ func (o *observation) readTarget() (*Program, error) {
 	}
 	o.target.Exe, o.target.Info = filepath.Base(p.Info.Exe), p.Info
 	if why := p.Info.Unknown["AsyncPreempt"]; why != nil {
-		o.warnings = append(o.warnings, fmt.Sprintf("injected preemptions cannot be distinguished from others: %v", why))
+		o.warnings = append(o.warnings,
+			fmt.Sprintf("injected preemptions cannot be distinguished from others: %v", why))
 	}
 	if !p.locks() {
-		why := fmt.Sprintf("locks and roles are not known: %v", cmp.Or(p.Info.Unknown["Offsets"], p.Info.Unknown["GSlot"]))
-		o.limit(why, why)
+		err := cmp.Or(p.Info.Unknown["Offsets"], p.Info.Unknown["GSlot"])
+		o.limit("locks and roles are not known: "+oneLine(err), fmt.Sprintf("locks and roles are not known: %v", err))
 	}
 	return p, nil
 }
@@ -93,8 +96,8 @@ func Conditions(pid int) (warnings []string) {
 		warnings = append(warnings, "the process was stopped (SIGSTOP) when the observation began")
 	}
 	if status.TracerPID != 0 {
-		warnings = append(warnings, fmt.Sprintf(
-			"the process is traced (ptrace) by process %d: its signals and exits wait for the tracer", status.TracerPID))
+		warnings = append(warnings, fmt.Sprintf("the process is traced (ptrace) by process %d: "+
+			"its signals and exits wait for the tracer", status.TracerPID))
 	}
 	return warnings
 }

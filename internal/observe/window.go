@@ -42,7 +42,12 @@ func (w *Window) Findings() []findings.Finding {
 	return findings.Find(w.Result, about)
 }
 
-// observation is what an observation knows beside its events. It makes each Result into a Window.
+func (w *Window) warn(format string, args ...any) {
+	w.Warnings = append(w.Warnings, fmt.Sprintf(format, args...))
+}
+
+// observation holds the facts of one observation that are not in its events. It makes each Result
+// into a Window.
 type observation struct {
 	cfg      Config
 	host     host.Info
@@ -111,7 +116,8 @@ func (o *observation) correlation(stacks *events.Stacks) correlate.Config {
 	return cfg
 }
 
-// settle takes one Result. That of the whole observation is kept until the observation's overhead is known.
+// settle takes one Result. That of the whole observation is kept until the observation's overhead
+// is known.
 func (o *observation) settle(r *correlate.Result) error {
 	current, err := o.usage()
 	if err != nil {
@@ -123,7 +129,8 @@ func (o *observation) settle(r *correlate.Result) error {
 	}
 	r.Loss.RecursionMisses, r.Loss.Late = current.missed-since.missed, current.late-since.late
 	if err := correlate.Validate(r); err != nil {
-		r.Warnings = append(r.Warnings, "the numbers contradict each other, which is a defect of pinwatch: "+oneLine(err))
+		r.Warnings = append(r.Warnings,
+			"the numbers contradict each other, which is a defect of pinwatch: "+oneLine(err))
 	}
 	if !r.Interval {
 		o.whole = r
@@ -141,18 +148,19 @@ func (o *observation) settle(r *correlate.Result) error {
 	return o.cfg.OnWindow(w)
 }
 
-// final makes the window of the whole observation. statsErr is the error of the kernel's BPF statistics.
+// final makes the window of the whole observation. statsErr is the error of the kernel's BPF
+// statistics.
 func (o *observation) final(statsErr error) (*Window, error) {
 	w := o.window(o.whole)
 	programs, sampled := o.stats.Sum()
 	switch {
 	case errors.Is(statsErr, fs.ErrPermission):
 		programs = nil
-		w.Warnings = append(w.Warnings, "the kernel gives its BPF statistics only with CAP_SYS_ADMIN: what the programs cost "+
-			"the machine is not known; bias_ns rests on the calibration before attach and on what the programs time themselves")
+		w.warn("the kernel gives its BPF statistics only with CAP_SYS_ADMIN: what the programs cost the machine " +
+			"is not known; bias_ns rests on the calibration before attach and on what the programs time themselves")
 	case statsErr != nil:
 		programs = nil
-		w.Warnings = append(w.Warnings, fmt.Sprintf("what the programs cost is not known: %s", oneLine(statsErr)))
+		w.warn("what the programs cost is not known: %s", oneLine(statsErr))
 	}
 	o.addOverhead(w, programs, sampled, cpuTime()-o.begin.cpu, time.Since(o.begin.at))
 	return w, nil
@@ -167,21 +175,22 @@ func (o *observation) window(r *correlate.Result) *Window {
 	return w
 }
 
-// addOverhead adds what observing the window cost, the costs' bias, the scheduling of its threads, and warnings of what it lacks.
+// addOverhead adds what observing the window cost, the costs' bias, the scheduling of its threads,
+// and warnings of what it lacks.
 func (o *observation) addOverhead(w *Window, programs []loader.ProgramStats, sampled, used, elapsed time.Duration) {
 	w.Overhead = o.overhead(w.Result, programs, sampled, used, elapsed)
 	setBias(w.Result.Costs, w.Overhead.Timings)
 	w.Schedules = o.schedules(w.Result)
 	if n := o.loop.ring.Stacks.Dropped(); n > 0 {
-		w.Warnings = append(w.Warnings, fmt.Sprintf("more than %d different stacks: of %d the causes are unknown", events.MaxStacks, n))
+		w.warn("more than %d different stacks: of %d the causes are unknown", events.MaxStacks, n)
 	}
 	loss := w.Result.Loss
 	switch {
 	case loss.Total() == 0:
 	case o.cfg.MaxRate > 0 && loss.Total() == loss.ByKind[events.Switch.String()]:
-		w.Warnings = append(w.Warnings, fmt.Sprintf("switches beyond --max-rate %d per second count as lost", o.cfg.MaxRate))
+		w.warn("switches beyond --max-rate %d per second count as lost", o.cfg.MaxRate)
 	default:
-		w.Warnings = append(w.Warnings, "records were lost: use a larger --ring-size")
+		w.warn("records were lost: use a larger --ring-size")
 	}
 }
 

@@ -18,7 +18,7 @@ func TestParseStat(t *testing.T) {
 	const fields = "S 4 5 6 7 8 2129984 10 11 12 13 1450 50 16 17 18 -5 20 21 360000 " +
 		"23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 3 40 1 42"
 	got, err := ParseStat("4242 (a) S (b\\n) " + fields)
-	want := Stat{Name: `a) S (b\n`, State: 'S', Parent: 4, Flags: 2129984, CPU: 3, Used: 15 * time.Second, Start: time.Hour, Nice: -5, Policy: 1}
+	want := Stat{Name: `a) S (b\n`, State: 'S', Parent: 4, Flags: 2129984, CPU: 3, Used: 15 * time.Second, ChildrenUsed: 330 * time.Millisecond, Start: time.Hour, Nice: -5, Policy: 1}
 	if err != nil || got != want {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}
@@ -148,6 +148,18 @@ func TestParseSyscall(t *testing.T) {
 	}
 	for _, text := range []string{"", "running\n", "-1 0x7ffd 0x47b0ce\n", "-1 0 0 0 0 0 0 0 0", "x 0 0 0 0 0 0 0 0", "0 0 0 0 0 0 0 0 x"} {
 		if got, ok := parseSyscall(text); ok {
+			t.Errorf("%q: %+v", text, got)
+		}
+	}
+}
+
+func TestParseBPFObjects(t *testing.T) {
+	link := "pos:\t0\nflags:\t02000000\nlink_type:\traw_tracepoint\nlink_id:\t7\nprog_tag:\t0f\nprog_id:\t4294967295\n"
+	if got := parseBPFObjects(link); !slices.Equal(got, []BPFObject{{"link", 7}, {"prog", 4294967295}}) {
+		t.Errorf("%+v", got)
+	}
+	for _, text := range []string{"", "pos:\t0\nmnt_id:\t14\nino:\t3\n", "prog_id:\t4294967296\n", "map_id\n", "prog_id:\tx\n"} {
+		if got := parseBPFObjects(text); got != nil {
 			t.Errorf("%q: %+v", text, got)
 		}
 	}

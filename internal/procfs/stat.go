@@ -14,15 +14,16 @@ const UserHZ = 100
 
 // Stat is /proc/PID/stat, or that of a thread.
 type Stat struct {
-	Name   string
-	State  byte
-	Parent int           // process
-	Flags  uint64        // PF_ flags of include/linux/sched.h
-	CPU    int           // the thread runs there, or ran there last
-	Used   time.Duration // CPU time, user and system
-	Start  time.Duration // since boot; see SinceBoot
-	Nice   int
-	Policy int // SCHED_ number of include/uapi/linux/sched.h
+	Name         string
+	State        byte
+	Parent       int           // process
+	Flags        uint64        // PF_ flags of include/linux/sched.h
+	CPU          int           // the thread runs there, or ran there last
+	Used         time.Duration // CPU time, user and system
+	ChildrenUsed time.Duration // the same of the children that have ended and were waited for
+	Start        time.Duration // since boot; see SinceBoot
+	Nice         int
+	Policy       int // SCHED_ number of include/uapi/linux/sched.h
 }
 
 // KernelThread is the flag PF_KTHREAD of include/linux/sched.h.
@@ -49,6 +50,7 @@ func ParseStat(line string) (Stat, error) {
 	}
 	// The numbers in proc_pid_stat(5) count from 1. Field 3, the state, follows the name.
 	const state, parent, flags, utime, stime, nice, start, cpu, policy = 3, 4, 9, 14, 15, 19, 22, 39, 41
+	const cutime, cstime = 16, 17
 	fields := strings.Fields(line[end+1:])
 	if len(fields) <= policy-state || len(fields[0]) != 1 {
 		return Stat{}, errStat
@@ -63,7 +65,8 @@ func ParseStat(line string) (Stat, error) {
 	s := Stat{
 		Name: line[begin+1 : end], State: fields[0][0], Parent: int(number(parent)), Flags: uint64(number(flags)),
 		CPU:  int(number(cpu)),
-		Used: ticks(number(utime) + number(stime)), Start: ticks(number(start)), Nice: int(number(nice)), Policy: int(number(policy)),
+		Used: ticks(number(utime) + number(stime)), ChildrenUsed: ticks(number(cutime) + number(cstime)),
+		Start: ticks(number(start)), Nice: int(number(nice)), Policy: int(number(policy)),
 	}
 	if failed != nil {
 		return Stat{}, failed

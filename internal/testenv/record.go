@@ -12,6 +12,7 @@ type Recorder struct {
 	SkipText  string   // of the skip; "" = not skipped
 	FatalText string   // of the fatal error; "" = none
 	Errors    []string // the other errors
+	Logs      []string // lines logged
 	cleanups  []func()
 }
 
@@ -39,6 +40,11 @@ func (r *Recorder) Cleanup(f func()) { r.cleanups = append(r.cleanups, f) }
 // Errorf records an error.
 func (r *Recorder) Errorf(format string, args ...any) {
 	r.Errors = append(r.Errors, fmt.Sprintf(format, args...))
+}
+
+// Logf records a line.
+func (r *Recorder) Logf(format string, args ...any) {
+	r.Logs = append(r.Logs, fmt.Sprintf(format, args...))
 }
 
 // Fatal records the fatal error and ends the test.

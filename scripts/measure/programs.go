@@ -2,14 +2,12 @@ package measure
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
 // Programs are BPF programs of a process that the kernel accounts for.
@@ -26,26 +24,15 @@ func AccountPrograms(pid int) (*Programs, error) {
 		return nil, fmt.Errorf("enable BPF statistics: %w", err)
 	}
 	p := &Programs{stats: stats}
-	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", pid)) // the pattern is well-formed
-	seen := map[uint64]bool{}
-	for _, file := range files {
-		info, err := os.ReadFile(file)
-		if err != nil {
-			continue // closed meanwhile
-		}
-		_, rest, ok := strings.Cut(string(info), "prog_id:")
-		fields := strings.Fields(rest)
-		if !ok || len(fields) == 0 {
+	seen := map[uint32]bool{}
+	for _, o := range procfs.Process(pid).BPFObjects() {
+		if o.Kind != "prog" || seen[o.ID] { // a program and its link
 			continue
 		}
-		id, err := strconv.ParseUint(fields[0], 10, 32)
-		if err != nil || seen[id] { // a program and its link
-			continue
-		}
-		seen[id] = true
-		prog, err := ebpf.NewProgramFromID(ebpf.ProgramID(id))
+		seen[o.ID] = true
+		prog, err := ebpf.NewProgramFromID(ebpf.ProgramID(o.ID))
 		if err != nil {
-			return nil, fmt.Errorf("open program %d: %w", id, err)
+			return nil, fmt.Errorf("open program %d: %w", o.ID, err)
 		}
 		p.list = append(p.list, prog)
 	}

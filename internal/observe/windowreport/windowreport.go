@@ -1,5 +1,5 @@
-// Package windowreport turns an observed window into a report. It is the only package that has both: observe knows no format,
-// and report knows no kernel.
+// Package windowreport turns an observed window into a report. It is the only package that has
+// both: observe knows no format, and report knows no kernel.
 package windowreport
 
 import (
@@ -45,7 +45,8 @@ func Target(pid int, info *goruntime.Info) report.Target {
 		offsets = "none"
 	}
 	t := report.Target{
-		PID: pid, Exe: &exe, GoVersion: &info.GoVersion, Cgo: &info.CGO, PIE: &info.PIE, Stripped: &info.Stripped, Offsets: &offsets,
+		PID: pid, Exe: &exe, GoVersion: &info.GoVersion, Cgo: &info.CGO, PIE: &info.PIE, Stripped: &info.Stripped,
+		Offsets: &offsets,
 	}
 	if info.GOMAXPROCS > 0 {
 		t.GOMAXPROCS = &info.GOMAXPROCS
@@ -55,7 +56,8 @@ func Target(pid int, info *goruntime.Info) report.Target {
 
 func observer(o *observe.Overhead) report.Observer {
 	row := report.Observer{
-		Hooks: o.Hooks, Aggregated: o.Aggregated, CPUSeconds: &o.CPUSeconds, RSSAnonBytes: o.RSSAnon, Probe: probe(o.Probe),
+		Hooks: o.Hooks, Aggregated: o.Aggregated, CPUSeconds: &o.CPUSeconds, RSSAnonBytes: o.RSSAnon,
+		Probe: probe(o.Probe),
 	}
 	if o.Elapsed > 0 {
 		fraction := o.CPUSeconds / o.Elapsed.Seconds()

@@ -1,4 +1,4 @@
-package main
+package truth
 
 import (
 	"cmp"
@@ -7,12 +7,12 @@ import (
 	"slices"
 )
 
-// counted is one kind of moment: how often it was seen by whom.
+// counted is how often a kind of moment is in each record.
 type counted struct {
 	what   string
-	seen   int
-	others []int // by view; -1 = it does not look at that
-	outOf  []int // by view: stamps that are not on the side of pinwatch's that they must be on
+	seen   int   // pinwatch's
+	others []int // by view; -1 = it does not record that
+	outOf  []int // by view: stamps on the wrong side of pinwatch's
 }
 
 // timing is the samples of one kind by pinwatch's stamps, and by another instrument's of the same events.
@@ -25,12 +25,12 @@ type timing struct {
 	outOf, missed int // ends on the wrong side; samples that pinwatch has not
 }
 
-// tolerance is how much two stamps of CLOCK_MONOTONIC may be out of order that were taken one after the other: the trace buffer's text is
+// tolerance is by how much two stamps of CLOCK_MONOTONIC, taken one after the other, may be out of order. The trace buffer's text is
 // rounded to the nearest µs, and the clock that tracers read may step back by nanoseconds when it is adjusted (ktime_get_mono_fast_ns in
 // kernel/time/timekeeping.c).
 const tolerance = 1000
 
-// ordered says whether two stamps of one moment are in the order in which their programs ran.
+// ordered reports whether two stamps of one moment are in the order in which their programs ran.
 func (v *view) ordered(pinwatch, other int64) bool {
 	if v.early {
 		return other <= pinwatch+tolerance
@@ -38,8 +38,8 @@ func (v *view) ordered(pinwatch, other int64) bool {
 	return pinwatch <= other+tolerance
 }
 
-// compareMoments matches, kind by kind, every moment with everybody's, by thread and order.
-func (w *truth) compareMoments() (rows []counted, problems []string) {
+// compareMoments matches, kind by kind, every moment of pinwatch's with each witness's, by thread and order.
+func (w *witnessed) compareMoments() (rows []counted, problems []string) {
 	for _, what := range exactly {
 		ours := byThread(w.seen, what)
 		row := counted{what: what, seen: total(ours)}
@@ -67,7 +67,7 @@ func (w *truth) compareMoments() (rows []counted, problems []string) {
 				}
 			}
 			row.others, row.outOf = append(row.others, total(theirs)), append(row.outOf, outOf)
-			if outOf > 0 && w.alone {
+			if outOf > 0 && w.ordered {
 				problems = append(problems, fmt.Sprintf("%s: %d of %d stamps of %s are on the wrong side of pinwatch's", what, outOf, row.seen, v.name))
 			}
 		}
@@ -78,10 +78,9 @@ func (w *truth) compareMoments() (rows []counted, problems []string) {
 	return rows, problems
 }
 
-// wokenMeanwhile says whether a switch-out differs only in what the other instrument makes of a thread that another CPU is just waking: before
-// Linux 5.18 its state is read from the task, and one that is neither asleep nor there yet (TASK_WAKING) is shown as runnable
-// (include/trace/events/sched.h, __trace_sched_switch_state).
-func (w *truth) wokenMeanwhile(ours, other moment) bool {
+// wokenMeanwhile reports whether a switch-out differs only because another CPU is waking the thread. Before Linux 5.18 the tracepoint
+// reads the state from the task, and shows TASK_WAKING as runnable (include/trace/events/sched.h, __trace_sched_switch_state).
+func (w *witnessed) wokenMeanwhile(ours, other moment) bool {
 	var major, minor int
 	if _, err := fmt.Sscanf(worth(w.report.Host.Kernel), "%d.%d", &major, &minor); err != nil {
 		return false
@@ -119,7 +118,7 @@ var sampleNames = []string{
 }
 
 // compareTimes compares sample by sample how long everything took.
-func (w *truth) compareTimes() (rows []timing, problems []string) {
+func (w *witnessed) compareTimes() (rows []timing, problems []string) {
 	seen := w.seen.intervals(w.own)
 	for _, name := range sampleNames {
 		for i := range w.views {
@@ -135,11 +134,11 @@ func (w *truth) compareTimes() (rows []timing, problems []string) {
 			slices.Sort(row.diffs)
 			slices.Sort(row.relative)
 			rows = append(rows, row)
-			// Whether a waking on one CPU came before or after the switch-out on another, each instrument sees for itself.
+			// A waking on one CPU and the switch-out on another have no common order: each instrument has its own.
 			if uint64(row.missed) > w.report.Loss.BrokenLinks && name != waitWoken && name != waitPreempted {
-				problems = append(problems, fmt.Sprintf("%s: pinwatch has not %d of the %d samples of %s", name, row.missed, row.its, v.name))
+				problems = append(problems, fmt.Sprintf("%s: pinwatch lacks %d of the %d samples of %s", name, row.missed, row.its, v.name))
 			}
-			if row.outOf > 0 && w.alone {
+			if row.outOf > 0 && w.ordered {
 				problems = append(problems, fmt.Sprintf("%s: %d ends of %d samples are on the wrong side of %s", name, row.outOf, len(row.diffs), v.name))
 			}
 		}
@@ -167,7 +166,7 @@ func medianNS(intervals []interval) int64 {
 	return quantile(ns, 0.5)
 }
 
-// add pairs samples of one thread. Those of one instrument do not overlap, so the ones of two that do are the same.
+// add pairs samples of one thread. Those of one instrument do not overlap, so two that overlap are the same sample.
 func (row *timing) add(v *view, ours, theirs []interval) {
 	i, j := 0, 0
 	for i < len(ours) && j < len(theirs) {

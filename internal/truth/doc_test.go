@@ -1,4 +1,4 @@
-package main
+package truth
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// document is what the long form of TestTruth writes: one section a workload.
+// document is the text of the long form of TestTruth: one section a workload.
 type document struct{ text strings.Builder }
 
 // Markers of the part of a document that is generated.
@@ -22,11 +22,11 @@ const (
 
 func (d *document) printf(format string, args ...any) { fmt.Fprintf(&d.text, format, args...) }
 
-// add writes what came of one workload.
-func (d *document) add(p play, w *truth, counts []counted, times []timing) {
-	d.printf("\n### %s\n\n`%s`, %.1f s, %d threads created, %d switches", capital(p.about), p.scene, w.report.Window.DurationS,
+// add writes the section of one workload.
+func (d *document) add(c truthCase, w *witnessed, counts []counted, times []timing) {
+	d.printf("\n### %s\n\n`%s`, %.1f s, %d threads created, %d switches", capital(c.about), c.activity, w.report.Window.DurationS,
 		w.report.Counts.ThreadsCreated, w.report.Counts.Switches)
-	if !w.alone {
+	if !w.ordered {
 		d.printf("; another tracer was on the hooks, or pinwatch on functions, so the order of stamps was not judged")
 	}
 	d.printf("\n\n")
@@ -37,10 +37,10 @@ func (d *document) add(p play, w *truth, counts []counted, times []timing) {
 		}
 	}
 	d.printf("| event | pinwatch | %s | stamps out of order |\n|---|--:|%s--:|\n", strings.Join(names, " | "), strings.Repeat("--:|", len(names)))
-	for _, c := range counts {
-		d.printf("| %s | %d |", c.what, c.seen)
+	for _, row := range counts {
+		d.printf("| %s | %d |", row.what, row.seen)
 		outOf := 0
-		for i, n := range c.others {
+		for i, n := range row.others {
 			switch {
 			case w.views[i].derived:
 			case n < 0:
@@ -48,7 +48,7 @@ func (d *document) add(p play, w *truth, counts []counted, times []timing) {
 			default:
 				d.printf(" %d |", n)
 			}
-			outOf += c.outOf[i]
+			outOf += row.outOf[i]
 		}
 		d.printf(" %d |\n", outOf)
 	}
@@ -72,12 +72,12 @@ func (d *document) add(p play, w *truth, counts []counted, times []timing) {
 }
 
 // String is the command of the workload.
-func (s scene) String() string {
+func (a activity) String() string {
 	program := "workload "
-	if s.cgo {
+	if a.cgo {
 		program = "cgoworkload "
 	}
-	return program + strings.Join(s.args, " ")
+	return program + strings.Join(a.args, " ")
 }
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
@@ -106,7 +106,7 @@ func signed(ns int64) string {
 func percent(v float64) string { return strings.Replace(fmt.Sprintf("%+.1f %%", 100*v), "-", "−", 1) }
 
 // write puts the sections between the markers of a file.
-func (d *document) write(t *testing.T, file string, target *truth) {
+func (d *document) write(t *testing.T, file string, target *witnessed) {
 	t.Helper()
 	old, err := os.ReadFile(file)
 	if err != nil {
@@ -133,7 +133,7 @@ func (d *document) write(t *testing.T, file string, target *truth) {
 			"one `perf record -a -k CLOCK_MONOTONIC`, read by `perf script --ns`, `perf trace -i` and `perf sched timehist`; the latter two print to 1 µs"},
 	} {
 		if err := peer.need.Missing(); err != nil {
-			head.printf("| %s | not compared with: %s |\n", peer.names, oneLine(err))
+			head.printf("| %s | not compared with: %s |\n", peer.names, strings.Join(strings.Fields(err.Error()), " "))
 			continue
 		}
 		version, err := exec.Command(peer.command[0], peer.command[1:]...).Output()

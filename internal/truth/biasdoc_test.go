@@ -1,16 +1,18 @@
-package main
+package truth
 
 import (
 	"fmt"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
-// calibrationDoc is what TestBiasFollows writes: what the programs take, and what becomes of it.
+// calibrationDoc is the text of TestBiasFollows: what the programs take, and what becomes of the numbers.
 type calibrationDoc struct{ rows [][]string }
 
 func (d *calibrationDoc) add(s slowing, all []moved) {
@@ -28,11 +30,7 @@ func (d *calibrationDoc) add(s slowing, all []moved) {
 func (d *calibrationDoc) write(t *testing.T, file string) {
 	t.Helper()
 	testenv.Require(t, testenv.BPFAdmin)
-	code, stdout, stderr := pinwatch(t, "demo", "-d", "10s", "-o", "json")
-	if code != exitOK {
-		t.Fatalf("exit code %d: %s", code, stderr)
-	}
-	r := parse(t, stdout)
+	r := observeProcess(t, testenv.Workload(t, "demo").PID, observe.Config{Duration: 10 * time.Second}).report()
 	kernel := map[string]string{}
 	for _, p := range r.Observer.Programs {
 		if p.NSPerRun != nil {

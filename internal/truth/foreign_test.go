@@ -1,16 +1,16 @@
-package main
+package truth
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinwatch/pinwatch/internal/observe"
+	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
@@ -54,11 +54,11 @@ func foreign(t *testing.T, p *testenv.Proc, send func() int32, release func()) {
 	p.Quiet()
 	trace := testenv.StartTrace(t, traced)
 	initial := p.Threads()
-	pinwatch := attachTo(t, p.PID)
+	observed := observeProcess(t, p.PID, observe.Config{})
 	sender := send()
 	release()
 	p.Quiet()
-	r := pinwatch.end()
+	r := observed.end()
 	events := testenv.OfThreads(trace.Stop(), initial)
 
 	count := func(name string, args ...any) uint64 {
@@ -113,25 +113,24 @@ func confine(t *testing.T, p *testenv.Proc) int {
 	}
 }
 
-// waitFor waits until that many threads of the process are in a state, as /proc/PID/stat names it, at several looks in a row,
-// and returns one of them.
+// waitFor waits until that many threads of the process are in a state, as procfs.Stat has it, at several reads in a row. It returns
+// one of them.
 func waitFor(t *testing.T, p *testenv.Proc, state byte, threads int) (tid int32) {
 	t.Helper()
-	looks := 0
-	for deadline := time.Now().Add(time.Minute); looks < 3; time.Sleep(2 * time.Millisecond) {
+	reads := 0
+	for deadline := time.Now().Add(time.Minute); reads < 3; time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("no %d threads in state %c", threads, state)
 		}
 		found := 0
 		for _, id := range p.Threads() {
-			stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/stat", p.PID, id))
-			if at := bytes.LastIndex(stat, []byte(") ")); err == nil && at >= 0 && stat[at+2] == state {
+			if stat, err := procfs.Thread(p.PID, id).Stat(); err == nil && stat.State == state {
 				found++
 				tid = id
 			}
 		}
-		if looks++; found < threads {
-			looks = 0
+		if reads++; found < threads {
+			reads = 0
 		}
 	}
 	return tid

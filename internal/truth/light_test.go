@@ -1,36 +1,45 @@
-package main
+package truth
 
 import (
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 	"github.com/pinwatch/pinwatch/loader"
 )
 
-// Without a hook on any system call, what is counted is what a trace buffer counts, what is not known is null, and what can't be measured
-// has no row. The workload's threads exit by exit(2) and, at its end, are killed.
+// TestLight observes without a hook on any system call. Counts are the trace buffer's, counts that cannot be known are null, and costs
+// that cannot be measured have no row. The workload's threads exit by exit(2) and, at its end, are killed.
 func TestLight(t *testing.T) {
 	testenv.Require(t, testenv.BPF, testenv.Tracefs)
-	for _, args := range [][]string{{"churn", "-hold"}, {"storm", "-hold"}} {
-		t.Run(args[0], func(t *testing.T) {
-			p := testenv.Workload(t, args...)
-			p.Quiet()
-			trace := testenv.StartTrace(t, traced)
-			initial := p.Threads()
-			pinwatch := attachTo(t, p.PID, "--light")
-			p.Go()
-			time.Sleep(500 * time.Millisecond) // the length of the run
-			p.Stop()
-			r := pinwatch.report()
-			if r.Loss.RecursionMisses != 0 {
-				testenv.RunsSkipped(t)
-			}
-			checkLight(t, &r, testenv.OfThreads(trace.Stop(), initial), args[0] == "churn")
+	for _, name := range []string{"churn", "storm"} {
+		t.Run(name, func(t *testing.T) {
+			var r report.Report
+			var own []testenv.TraceEvent
+			untilWithout(t, "records were lost, every time", func() []string {
+				r, own = observeLight(t, name)
+				return lossProblems(r.Loss)
+			})
+			checkLight(t, &r, own, name == "churn")
 		})
 	}
+}
+
+// observeLight returns the report and what the trace buffer has of the same threads.
+func observeLight(t *testing.T, workload string) (report.Report, []testenv.TraceEvent) {
+	t.Helper()
+	p := testenv.Workload(t, workload, "-hold")
+	p.Quiet()
+	trace := testenv.StartTrace(t, traced)
+	initial := p.Threads()
+	observed := observeProcess(t, p.PID, observe.Config{Light: true})
+	p.Go()
+	time.Sleep(500 * time.Millisecond) // the length of the run
+	p.Stop()
+	return observed.report(), testenv.OfThreads(trace.Stop(), initial)
 }
 
 func checkLight(t *testing.T, r *report.Report, own []testenv.TraceEvent, churn bool) {
@@ -56,7 +65,7 @@ func checkLight(t *testing.T, r *report.Report, own []testenv.TraceEvent, churn 
 		t.Errorf("the workload hardly worked: %+v", c)
 	}
 	if c.SigurgSent != nil || c.SigurgNotInjected != nil || c.ThreadsExitedLocked != nil {
-		t.Errorf("what can't be known is not null: %+v", c)
+		t.Errorf("counts that can't be known are not null: %+v", c)
 	}
 	for _, call := range []string{"clone", "clone3", "exit", "tgkill", "rt_sigreturn", "rt_sigprocmask", "sigaltstack"} {
 		if r.Observer.Hooks[call] != loader.Off {

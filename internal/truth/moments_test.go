@@ -1,4 +1,4 @@
-package main
+package truth
 
 import (
 	"cmp"
@@ -10,7 +10,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// moment is one thing that happened to one thread, as one instrument stamped it.
+// moment is one event of one thread, with the stamp of one instrument.
 type moment struct {
 	at   int64 // CLOCK_MONOTONIC, ns
 	what string
@@ -19,7 +19,7 @@ type moment struct {
 	arg  int64 // result of a call or of signal_generate; out: one of the outs below
 }
 
-// What happens.
+// The kinds of moments.
 const (
 	doClone, cloneDone    = "clone", "clone's return"
 	newTask               = "newtask"
@@ -31,20 +31,20 @@ const (
 	waking, comeOn, goOff = "waking", "switch-in", "switch-out"
 )
 
-// How a thread leaves its CPU: by itself, still runnable, for ever.
+// How a thread leaves its CPU: voluntarily, still runnable, for ever.
 const (
 	outSleeps = iota
 	outRunnable
 	outDead
 )
 
-// exactly are the moments that happen on a thread of the target, or in a system call of one: every instrument that is asked for them sees
-// each. A switch-in and a waking happen in the context of any thread.
+// exactly are the moments on a thread of the target, or in a system call of one. Every instrument that records them has each. A switch-in
+// and a waking happen in the context of any thread.
 var exactly = []string{
 	doClone, cloneDone, newTask, doExit, processExit, doTgkill, tgkillDone, generate, deliver, sigreturn, sigmask, sigaltstack, goOff,
 }
 
-// stream is what one instrument saw of the target's threads, by time.
+// stream is one instrument's record of the target's threads, by time.
 type stream []moment
 
 func (s stream) sorted() stream {
@@ -52,20 +52,20 @@ func (s stream) sorted() stream {
 	return s
 }
 
-// within keeps to a window.
+// within returns the part in a window.
 func (s stream) within(start, end int64) stream {
 	from, _ := slices.BinarySearchFunc(s, start, func(m moment, at int64) int { return cmp.Compare(m.at, at) })
 	to, _ := slices.BinarySearchFunc(s, end, func(m moment, at int64) int { return cmp.Compare(m.at, at) })
 	return s[from:max(from, to)]
 }
 
-// plainMoments are the kinds of events that say it all by happening.
+// plainMoments are the kinds of events without arguments.
 var plainMoments = map[events.Kind]string{
 	events.CloneEnter: doClone, events.ExitEnter: doExit, events.ProcessExit: processExit, events.TgkillEnter: doTgkill,
 	events.SignalDeliver: deliver, events.Sigreturn: sigreturn, events.Sigmask: sigmask, events.Sigaltstack: sigaltstack,
 }
 
-// pinwatchMoments is pinwatch's own view: the events that its correlator was given.
+// pinwatchMoments is pinwatch's record: the events of its correlator.
 func pinwatchMoments(all []events.Event) (s stream) {
 	for _, e := range all {
 		m := moment{at: int64(e.Time), what: plainMoments[e.Kind], tid: int32(e.TID)}
@@ -101,13 +101,13 @@ func pinwatchMoments(all []events.Event) (s stream) {
 	return s.sorted()
 }
 
-// enterMoments are the events of a trace that say it all by happening.
+// enterMoments are the events of a trace without arguments.
 var enterMoments = map[string]string{
 	"sys_enter_clone": doClone, "sys_enter_clone3": doClone, "sys_enter_exit": doExit, "sys_enter_rt_sigreturn": sigreturn,
 	"sched_process_exit": processExit,
 }
 
-// traceMoments is the view of the trace buffer, or of perf.
+// traceMoments is the record of the trace buffer, or of perf.
 func traceMoments(of []testenv.TraceEvent, own map[int32]bool) (s stream) {
 	const setMask, cloneThread = 2, 0x10000 // SIG_SETMASK, CLONE_THREAD
 	called := map[int32]bool{}              // threads in a tgkill(…, SIGURG)
@@ -183,7 +183,7 @@ func switchMoments(own map[int32]bool, switches ...testenv.SwitchEvent) (s strea
 	return s
 }
 
-// bpftraceMoments is the view of bpftrace.
+// bpftraceMoments is the record of bpftrace.
 func bpftraceMoments(own map[int32]bool, events []testenv.SwitchEvent, seen *testenv.Switches) (s stream) {
 	for _, b := range seen.Births {
 		s = append(s, moment{at: b.Time, what: newTask, tid: b.TID, by: b.Parent})

@@ -1,4 +1,4 @@
-package main
+package truth
 
 // The samples that have no name in the report: threads' time.
 const (
@@ -15,7 +15,7 @@ type interval struct {
 
 func (iv interval) ns() int64 { return iv.end - iv.begin }
 
-// life is what is under way on one thread.
+// life is the state of one thread.
 type life struct {
 	clone, tgkill, generated, delivered, exit int64 // when it began; 0 = it is not
 	created                                   int64 // when the clone that made it began
@@ -23,12 +23,12 @@ type life struct {
 	firstIn                                   int64
 	altstack, ready                           bool
 	mask, mexit                               int64 // the last sigmask; the one that a sigaltstack followed
-	on                                        int64 // since when it is on a CPU
+	on                                        int64 // when it came to its CPU
 	woken, out                                int64 // since it left: when it was woken, and when it left still runnable
 }
 
-// intervals are the samples in a stream, by name: "ID phase" for the report's, else as above. It is the definition of each, written a second
-// time and for all instruments alike: what pinwatch's correlator makes of the same moments must be the same.
+// intervals are the samples in a stream, by name: "ID phase" for the report's, else as above. Each is defined here a second time, for all
+// instruments alike: pinwatch's correlator must make the same samples of the same moments.
 func (s stream) intervals(own map[int32]bool) map[string][]interval {
 	all := map[string][]interval{}
 	lives := map[int32]*life{}

@@ -1,12 +1,14 @@
-package main
+package truth
 
 import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
@@ -17,33 +19,33 @@ type provocation struct {
 	finding  string // "" = none of any kind must be made
 	found    bool   // else it must not be
 	function string // that the finding names, a part of it
-	window   string
+	window   time.Duration
 	rests    bool // the workload comes to rest, and that is to be observed
 	favoured bool // the finding takes a rate that other programs on the machine would slow down
 }
 
 // Those of whom nothing happens are observed for as long as their findings take, all at once and beside the others.
 var slowProvocations = []provocation{
-	{"leak", "leaked-pin", true, "(*stage).pin", "10s", true, false},
-	{"leak -served", "leaked-pin", false, "", "10s", false, false},
-	{"surplus", "thread-surplus", true, "", "10s", true, false},
-	{"surplus -n 0", "thread-surplus", false, "", "10s", true, false},
-	{"idle -notify", "", false, "", "10s", true, false}, // the runtime pins a goroutine of its own
+	{"leak", "leaked-pin", true, "(*stage).pin", 10 * time.Second, true, false},
+	{"leak -served", "leaked-pin", false, "", 10 * time.Second, false, false},
+	{"surplus", "thread-surplus", true, "", 10 * time.Second, true, false},
+	{"surplus -n 0", "thread-surplus", false, "", 10 * time.Second, true, false},
+	{"idle -notify", "", false, "", 10 * time.Second, true, false}, // the runtime pins a goroutine of its own
 }
 
 var provocations = []provocation{
-	{"wedged", "wedged-m0", true, "", "500ms", false, false},
-	{"wedged -alive", "wedged-m0", false, "", "500ms", false, false},
-	{"perrequest", "per-request-pinning", true, "", "2s", false, false},
-	{"perrequest -pool 4", "per-request-pinning", false, "", "2s", false, false},
-	{"churn", "exit-while-locked-churn", true, "", "1s", false, false},
-	{"churn -rate 1", "exit-while-locked-churn", false, "", "1s", false, false},
-	{"pingpong -batch 1 -pace 400ms", "pinned-handoff-hot-spot", false, "", "1s", false, false},
-	{"pingpong", "pinned-handoff-hot-spot", true, "(*stage).pin", "1s", false, true},
-	{"storm", "sigurg-storm", true, "(*stage).stopWorld", "1100ms", false, true},
-	{"storm -every 1s", "sigurg-storm", false, "", "1100ms", false, true},
-	{"sharedcore", "pinned-thread-shares-core", true, "(*stage).pin", "1s", false, false},
-	{"sharedcore -apart", "pinned-thread-shares-core", false, "", "1s", false, false},
+	{"wedged", "wedged-m0", true, "", 500 * time.Millisecond, false, false},
+	{"wedged -alive", "wedged-m0", false, "", 500 * time.Millisecond, false, false},
+	{"perrequest", "per-request-pinning", true, "", 2 * time.Second, false, false},
+	{"perrequest -pool 4", "per-request-pinning", false, "", 2 * time.Second, false, false},
+	{"churn", "exit-while-locked-churn", true, "", time.Second, false, false},
+	{"churn -rate 1", "exit-while-locked-churn", false, "", time.Second, false, false},
+	{"pingpong -batch 1 -pace 400ms", "pinned-handoff-hot-spot", false, "", time.Second, false, false},
+	{"pingpong", "pinned-handoff-hot-spot", true, "(*stage).pin", time.Second, false, true},
+	{"storm", "sigurg-storm", true, "(*stage).stopWorld", 1100 * time.Millisecond, false, true},
+	{"storm -every 1s", "sigurg-storm", false, "", 1100 * time.Millisecond, false, true},
+	{"sharedcore", "pinned-thread-shares-core", true, "(*stage).pin", time.Second, false, false},
+	{"sharedcore -apart", "pinned-thread-shares-core", false, "", time.Second, false, false},
 }
 
 // Each finding is made of a workload that provokes it, and not of one that resembles it.
@@ -72,7 +74,7 @@ func (p provocation) begin(t *testing.T) func() report.Report {
 	if p.rests {
 		proc.Quiet()
 	}
-	observed := attachTo(t, proc.PID, "-d", p.window)
+	observed := observeProcess(t, proc.PID, observe.Config{Duration: p.window})
 	return func() report.Report {
 		r := observed.report()
 		proc.Stop()
@@ -151,7 +153,7 @@ var rates = map[string]func(*report.Report) bool{
 func TestFindingOfForeignStorm(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	p := testenv.Workload(t, "idle")
-	observed := attachTo(t, p.PID, "-d", "1100ms")
+	observed := observeProcess(t, p.PID, observe.Config{Duration: 1100 * time.Millisecond})
 	threads := p.Threads()
 	for range 5 * stormPerProc {
 		for _, tid := range threads {

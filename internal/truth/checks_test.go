@@ -1,4 +1,4 @@
-package main
+package truth
 
 import (
 	"fmt"
@@ -10,8 +10,8 @@ import (
 )
 
 // checkReport compares the report with the moments that it was made from: counts, and each cost's number of samples, least, most and
-// mean. They are counted here in another way, so both ways must have gone wrong for it to pass a wrong one.
-func (w *truth) checkReport() (problems []string) {
+// mean. They are counted here in another way, so a wrong report passes only when both ways are wrong.
+func (w *witnessed) checkReport() (problems []string) {
 	count := func(what string, match func(moment) bool) uint64 {
 		n := uint64(0)
 		for _, m := range w.seen {
@@ -65,7 +65,7 @@ func (w *truth) checkReport() (problems []string) {
 }
 
 // row is the report's over all samples of "ID phase"; nil when there is none.
-func (w *truth) row(name string) *report.Cost {
+func (w *witnessed) row(name string) *report.Cost {
 	i := slices.IndexFunc(w.report.Costs, func(c report.Cost) bool {
 		return c.ID+" "+c.Phase == name && c.Locked == "" && c.Cause == nil && c.State == nil && c.N > 0
 	})
@@ -76,7 +76,7 @@ func (w *truth) row(name string) *report.Cost {
 }
 
 // checkMoves compares switches and migrations with bpftrace's, over all threads and for each that the report lists.
-func (w *truth) checkMoves() (problems []string) {
+func (w *witnessed) checkMoves() (problems []string) {
 	if w.lastCPU == nil {
 		return nil // no bpftrace
 	}
@@ -103,7 +103,7 @@ func (w *truth) checkMoves() (problems []string) {
 }
 
 // checkThreads compares the threads alive at the end with /proc's, and these with those at the start.
-func (w *truth) checkThreads() (problems []string) {
+func (w *witnessed) checkThreads() (problems []string) {
 	var alive []int32
 	for _, th := range w.report.Threads {
 		if th.ExitNS == nil {
@@ -120,8 +120,8 @@ func (w *truth) checkThreads() (problems []string) {
 	return problems
 }
 
-// checkAccount compares with what the workload says it has done.
-func (w *truth) checkAccount() (problems []string) {
+// checkAccount compares with the workload's account.
+func (w *witnessed) checkAccount() (problems []string) {
 	a, window := w.account, w.report.Window
 	if a.Start < window.StartNS || a.End > window.EndNS {
 		problems = append(problems, fmt.Sprintf("the activity from %d to %d is not in the window %+v", a.Start, a.End, window))

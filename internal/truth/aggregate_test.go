@@ -1,4 +1,4 @@
-package main
+package truth
 
 import (
 	"fmt"
@@ -9,40 +9,51 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// What is added up in the kernel is what is sent one by one: two observations of one activity, from rest to rest, count the same to the
-// last switch, of each thread, and their times differ by no more than the programs that run between their stamps.
+// TestAggregateIsTheSame observes one activity twice, from rest to rest: once the kernel adds switches up, once it sends each. Both
+// count the same to the last switch, for each thread. Their times differ by no more than the programs that run between their stamps.
 func TestAggregateIsTheSame(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	for _, workload := range []string{"demo", "pingpong -pairs 2", "threads -n 50", "churn -rate 200", "storm -gc -n 2"} {
 		t.Run(workload, func(t *testing.T) {
 			agree(t, func() []string {
-				var summed *attached
-				w := watch{workload: strings.Fields(workload), work: time.Second, beside: func(t *testing.T, p *testenv.Proc) {
-					summed = attachTo(t, p.PID, "--aggregate")
-				}, ending: func() { summed.cancel() }} // the one's report may take seconds, and rest does not last
-				streamed := w.run(t)
-				got, want := summed.end(), streamed.report
-				streamed.proc.Stop()
+				got, want := observeTwice(t, strings.Fields(workload))
 				if problems := lossProblems(got.Loss); problems != nil {
 					return problems
 				}
 				if want.Counts.Switches < 500 {
 					return []string{fmt.Sprintf("the workload hardly worked: %+v", want.Counts)}
 				}
-				return append(sameCounts(&got, &want), sameTimes(&got, &want)...)
+				return sameCounts(got, want)
 			})
+			if *judgeDurations {
+				agreeOnDurations(t, func() []string { return sameTimes(observeTwice(t, strings.Fields(workload))) })
+			}
 		})
 	}
+}
+
+// observeTwice returns the reports of two observations of one activity: switches added up, and sent.
+func observeTwice(t *testing.T, workload []string) (added, sent *report.Report) {
+	t.Helper()
+	var observed *observation
+	w := watch{workload: workload, work: time.Second, beside: func(t *testing.T, p *testenv.Proc) {
+		observed = observeProcess(t, p.PID, observe.Config{Aggregate: true})
+	}, ending: func() { observed.cancel() }} // a report may take seconds, and the rest does not last
+	streamed := w.run(t)
+	got := observed.end()
+	streamed.proc.Stop()
+	return &got, &streamed.report
 }
 
 // sameCounts compares what must be equal.
 func sameCounts(got, want *report.Report) (problems []string) {
 	if !got.Observer.Aggregated || want.Observer.Aggregated {
-		problems = append(problems, "the report does not say whether switches were added up")
+		problems = append(problems, "the report does not have whether switches were added up")
 	}
 	differ := func(what string, got, want any) {
 		problems = append(problems, fmt.Sprintf("%s: %v added up, %v sent", what, got, want))
@@ -121,10 +132,11 @@ func sameTimes(got, want *report.Report) (problems []string) {
 	return problems
 }
 
-// unequal are costs that two observers can't agree upon: whether a signal finds its target on a CPU is asked at two moments; threads are
-// freed long after, beyond a window's end, too; and of the wakers' CPU time sending misses what is told of too late.
+// unequal are costs that two observations need not agree on. Whether a signal finds its target on a CPU is read at two moments. Threads
+// are freed long after their end, also beyond a window's end. Of the wakers' CPU time, sending misses what is reported too late.
 var unequal = []string{"P-5 kernel", "P-9 free", "X-handoff cpu"}
 
+// worth returns the value of a pointer; the zero value for nil.
 func worth[T any](p *T) (v T) {
 	if p != nil {
 		v = *p
@@ -142,28 +154,32 @@ func rowName(c *report.Cost) string {
 	return name + fmt.Sprint(" ", c.Locked)
 }
 
-// Added up, too, every switch is one that bpftrace sees, and in as many intervals no more time is unknown than what the kernel did not trace.
+// TestAggregateAgainstBpftrace: every switch that is added up is one that bpftrace sees. In several intervals no more time is unknown
+// than in one window of switches that are sent.
 func TestAggregateAgainstBpftrace(t *testing.T) {
 	testenv.Require(t, testenv.BPF, testenv.Bpftrace)
-	agree(t, func() []string {
+	compare := func() (counts, times []string) {
 		var switches *testenv.Switches
 		var before []int32
-		var streamed *attached
-		w := watch{workload: strings.Fields("pingpong -batch 50 -pace 10ms"), work: 2 * time.Second, args: []string{"--aggregate", "-i", "200ms"},
+		var streamed *observation
+		w := watch{workload: strings.Fields("pingpong -batch 50 -pace 10ms"), work: 2 * time.Second, config: observe.Config{Aggregate: true, Interval: 200 * time.Millisecond},
 			beside: func(t *testing.T, p *testenv.Proc) {
-				streamed = attachTo(t, p.PID)
+				streamed = observeProcess(t, p.PID, observe.Config{})
 				switches, before = testenv.StartSwitches(t, p.PID), p.Threads()
 			}}
 		got := w.run(t)
 		want := streamed.end()
 		defer got.proc.Stop()
-		truth := truth{report: got.report, before: before, switches: switches.Stop(), lastCPU: switches.LastCPU}
-		problems := truth.checkMoves()
+		seen := witnessed{report: got.report, before: before, switches: switches.Stop(), lastCPU: switches.LastCPU}
 		if g, w := unknown(&got.report), unknown(&want); g > w+w/10+1e6 {
-			problems = append(problems, fmt.Sprintf("%d ns are unknown, of what was sent %d", g, w))
+			times = []string{fmt.Sprintf("%d ns are unknown, of the switches that were sent %d", g, w)}
 		}
-		return problems
-	})
+		return seen.checkMoves(), times
+	}
+	agree(t, func() []string { counts, _ := compare(); return counts })
+	if *judgeDurations {
+		agreeOnDurations(t, func() []string { _, times := compare(); return times })
+	}
 }
 
 func unknown(r *report.Report) (ns int64) {

@@ -1,8 +1,7 @@
-package main
+package truth
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -11,6 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinwatch/pinwatch/internal/observe"
+	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 	"github.com/pinwatch/pinwatch/internal/workload"
@@ -24,13 +25,13 @@ func TestLocksAreTheWorkloads(t *testing.T) {
 	for _, args := range []string{
 		"threads -n 200", "leak", "wedged", "wedged -alive", "pingpong -pairs 2", "churn", "blocked", "spinners", "matrix", "idle -notify",
 	} {
-		for _, mode := range []string{"", "--thread-entries=1"} {
-			if mode != "" && args != "matrix" {
+		for _, entries := range []int{0, 1} {
+			if entries != 0 && args != "matrix" {
 				continue
 			}
-			t.Run(strings.TrimSpace(args+" "+mode), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, %d entries", args, entries), func(t *testing.T) {
 				t.Parallel()
-				w := watch{workload: strings.Fields(args), args: strings.Fields(mode), work: time.Second}.run(t)
+				w := watch{workload: strings.Fields(args), config: observe.Config{ThreadEntries: entries}, work: time.Second}.run(t)
 				w.checkThreads(t)
 				w.checkLocks(t)
 			})
@@ -202,25 +203,13 @@ func TestLocksInNamespace(t *testing.T) {
 	w.checkThreads(t)
 	for i := range w.report.Threads {
 		th := &w.report.Threads[i]
-		th.TID = ownTID(t, w.proc.PID, th.TID)
+		status, err := procfs.Thread(w.proc.PID, th.TID).Status()
+		if err != nil {
+			t.Fatal(err)
+		}
+		th.TID = status.NSTID()
 	}
 	w.checkLocks(t)
-}
-
-// ownTID is a thread's number in the innermost PID namespace that it is in.
-func ownTID(t *testing.T, pid int, tid int32) (own int32) {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", pid, tid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(status), "\nNSpid:")
-	line, _, _ := strings.Cut(rest, "\n")
-	fields := strings.Fields(line)
-	if _, err := fmt.Sscan(fields[len(fields)-1], &own); err != nil {
-		t.Fatal(err)
-	}
-	return own
 }
 
 // Depths that change while they are observed.
@@ -253,7 +242,7 @@ func TestLockDepths(t *testing.T) {
 // Threads that ever other goroutines are locked to: pinwatch counts every lock, names none that never was, and its bounds of how long
 // each has been held hold the truth.
 func TestLocksThatPass(t *testing.T) {
-	w := watch{workload: []string{"dance"}, args: strings.Fields("-i 100ms -o ndjson"), work: 1500 * time.Millisecond}.run(t)
+	w := watch{workload: []string{"dance"}, config: observe.Config{Interval: observe.MinInterval}, work: 1500 * time.Millisecond}.run(t)
 	holds, want := map[int]uint64{}, map[int]uint64{}
 	held := 0
 	for i := range w.intervals {

@@ -1,9 +1,10 @@
-package main
+package truth
 
 import (
 	"testing"
 	"time"
 
+	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
@@ -17,7 +18,7 @@ func TestPerfIsNotBlinded(t *testing.T) {
 	}
 	p := testenv.Workload(t, "churn", "-hold", "-rate", "300")
 	initial := p.Threads()
-	observed := attachTo(t, p.PID)
+	observed := observeProcess(t, p.PID, observe.Config{})
 	perf := testenv.StartPerf(t, "workload", traced)
 	p.Go()
 	time.Sleep(300 * time.Millisecond) // the length of the run

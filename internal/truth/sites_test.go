@@ -1,6 +1,7 @@
-package main
+package truth
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
@@ -16,7 +18,7 @@ import (
 func TestSitesAreTheWorkloads(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	t.Run("perrequest", func(t *testing.T) {
-		w := watch{workload: []string{"perrequest"}, args: []string{"--sites"}, work: 1500 * time.Millisecond}.run(t)
+		w := watch{workload: []string{"perrequest"}, config: observe.Config{Sites: true}, work: 1500 * time.Millisecond}.run(t)
 		w.checkSites(t, w.account.Ops)
 		site := w.report.Sites[0]
 		least, most := site.HeldMeanMin, site.HeldMeanMax
@@ -36,7 +38,7 @@ func TestSitesAreTheWorkloads(t *testing.T) {
 		}
 	})
 	t.Run("churn", func(t *testing.T) {
-		w := watch{workload: []string{"churn"}, args: []string{"--sites"}, work: time.Second}.run(t)
+		w := watch{workload: []string{"churn"}, config: observe.Config{Sites: true}, work: time.Second}.run(t)
 		w.checkSites(t, w.account.Sites[0].Pins)
 		var n uint64
 		for _, c := range w.report.Causes {
@@ -59,7 +61,7 @@ func TestSitesAreTheWorkloads(t *testing.T) {
 			return
 		}
 		t.Setenv("PINWATCH_WORKLOAD", program)
-		w := watch{workload: []string{"dance"}, args: []string{"--sites"}, work: time.Second}.run(t)
+		w := watch{workload: []string{"dance"}, config: observe.Config{Sites: true}, work: time.Second}.run(t)
 		if !is(w.report.Target.Stripped, true) || !is(w.report.Target.Offsets, "table") {
 			t.Errorf("target %+v", w.report.Target)
 		}
@@ -130,6 +132,21 @@ func TestSitesWithoutLocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = stdin.Close(); _ = cmd.Wait() })
-	pid := strconv.Itoa(cmd.Process.Pid)
-	wrong(t, exitError, []string{"--sites", "never calls runtime.LockOSThread"}, "attach", "-p", pid, "-d", "1s", "--sites")
+	refused(t, observe.Config{PID: cmd.Process.Pid, Sites: true}, "sites", "never calls runtime.LockOSThread")
+}
+
+// refused observes with an option that the target does not allow. The error names the option and has the words.
+func refused(t *testing.T, cfg observe.Config, option string, words ...string) {
+	t.Helper()
+	cfg.Duration = time.Second
+	_, err := observe.Run(t.Context(), cfg)
+	var refusal *observe.OptionError
+	if !errors.As(err, &refusal) || refusal.Option != option {
+		t.Fatalf("error %v, want one about %s", err, option)
+	}
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("%q lacks %q", err, word)
+		}
+	}
 }

@@ -1,4 +1,4 @@
-package main
+package truth
 
 import (
 	"bufio"
@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unsafe"
@@ -19,16 +20,71 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/internal/goruntime/offsets"
+	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// Once the process runs another program nothing is said of its threads by what the first one's runtime looked like.
+// asExecutor makes the test binary wait for a byte and then, on a thread that does not lead the process, execute the workload
+// "pingpong". Its value is the workload's program.
+const asExecutor = "PINWATCH_TEST_AS_EXECUTOR"
+
+func executeAnother() {
+	runtime.LockOSThread() // main's thread, which leads the process
+	failed := make(chan error)
+	program := os.Getenv(asExecutor)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
+			failed <- err
+		}
+		os.Unsetenv(asExecutor)
+		failed <- syscall.Exec(program, []string{"workload", "pingpong"}, os.Environ())
+	}()
+	panic(<-failed)
+}
+
+// executor is a command of the test binary as an executor.
+func executor(t *testing.T) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), asExecutor+"="+testenv.WorkloadProgram(t))
+	return cmd
+}
+
+// TestExec: a process that executes another program goes on under its PID, whichever of its threads did it.
+func TestExec(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	for _, entries := range []int{0, 1} {
+		cmd := executor(t)
+		stdin, _ := pipes(t, cmd)
+		observed := observeProcess(t, cmd.Process.Pid,
+			observe.Config{Duration: 1500 * time.Millisecond, Interval: 300 * time.Millisecond, ThreadEntries: entries})
+		if _, err := io.WriteString(stdin, "x"); err != nil {
+			t.Fatal(err)
+		}
+		r := observed.report()
+		warnings := strings.Join(r.Warnings, "; ")
+		if !strings.Contains(warnings, "executed another program") {
+			t.Errorf("%d entries: warnings: %s", entries, warnings)
+		}
+		living := alive(&r)
+		if leader, ok := living[cmd.Process.Pid]; ok && leader.Switches == 0 {
+			t.Errorf("%d entries: the thread that executes does nothing: %+v", entries, leader)
+		}
+		if len(living) < 2 || uint64(len(living)) != r.Counts.Threads {
+			t.Errorf("%d entries: %d threads live, %d counted", entries, len(living), r.Counts.Threads)
+		}
+	}
+}
+
+// TestLocksEndWithExec: once the process runs another program, its threads have no labels, which the first program's runtime
+// does not have.
 func TestLocksEndWithExec(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), asExecutor+"=1")
+	cmd := executor(t)
 	stdin, out := pipes(t, cmd)
-	observed := attachTo(t, cmd.Process.Pid)
+	observed := observeProcess(t, cmd.Process.Pid, observe.Config{})
 	if _, err := io.WriteString(stdin, "x"); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +165,7 @@ func TestForkIsAnotherProcess(t *testing.T) {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), asForker+"=1")
 	stdin, out := pipes(t, cmd)
-	observed := attachTo(t, cmd.Process.Pid)
+	observed := observeProcess(t, cmd.Process.Pid, observe.Config{})
 	if _, err := io.WriteString(stdin, "x"); err != nil {
 		t.Fatal(err)
 	}
@@ -170,11 +226,11 @@ func TestLocksOfUnknownRelease(t *testing.T) {
 	}
 	t.Setenv("PINWATCH_WORKLOAD", forgeRelease(t, program))
 	p := testenv.Workload(t, "pingpong")
-	code, stdout, stderr := pinwatch(t, "attach", "-p", strconv.Itoa(p.PID), "-d", "300ms", "-o", "json")
-	if code != exitOK || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "go1.99") || !strings.Contains(stderr, "--offsets FILE") {
-		t.Errorf("exit code %d, %q", code, stderr)
+	var limits []string
+	r := observeProcess(t, p.PID, observe.Config{Duration: 300 * time.Millisecond, OnLimit: func(why string) { limits = append(limits, why) }}).report()
+	if len(limits) != 1 || !strings.Contains(limits[0], "go1.99") || !strings.Contains(limits[0], "--offsets FILE") {
+		t.Errorf("limits %q", limits)
 	}
-	r := parse(t, stdout)
 	for _, th := range r.Threads {
 		if th.Lock != "unknown" || th.Role != "unknown" || th.M != nil {
 			t.Errorf("labelled: %s", threadRow(th))
@@ -198,7 +254,7 @@ func TestLocksOfUnknownRelease(t *testing.T) {
 	if err := os.WriteFile(table, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w := watch{workload: []string{"matrix"}, args: []string{"--offsets", table}, work: 500 * time.Millisecond}.run(t)
+	w := watch{workload: []string{"matrix"}, config: observe.Config{Offsets: table}, work: 500 * time.Millisecond}.run(t)
 	if !is(w.report.Target.Offsets, "file") {
 		t.Errorf("target %+v", w.report.Target)
 	}
@@ -207,8 +263,9 @@ func TestLocksOfUnknownRelease(t *testing.T) {
 	if err := os.WriteFile(table, []byte("# no table\nfoo bar\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	wrong(t, exitError, []string{table, "line 2"}, "attach", "-p", strconv.Itoa(p.PID), "-d", "1s", "--offsets", table)
-	wrong(t, exitError, []string{"/no/such/file"}, "attach", "-p", strconv.Itoa(p.PID), "-d", "1s", "--offsets", "/no/such/file")
+	for file, words := range map[string][]string{table: {table, "line 2"}, "/no/such/file": {"/no/such/file"}} {
+		refused(t, observe.Config{PID: p.PID, Offsets: file}, "offsets", words...)
+	}
 }
 
 // forgeRelease copies a program and makes its build info say that it was built by go1.99.

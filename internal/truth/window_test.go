@@ -1,29 +1,28 @@
-package main
+package truth
 
 import (
 	"maps"
-	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/pinwatch/pinwatch/events"
+	"github.com/pinwatch/pinwatch/internal/observe"
+	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 	"github.com/pinwatch/pinwatch/internal/workload"
 	"github.com/pinwatch/pinwatch/loader"
 )
 
-// traced are the events that the trace buffer is asked for: all that pinwatch counts but switches.
+// traced are the events that pinwatch counts, as the trace buffer calls them, without switches.
 var traced = []string{
 	"syscalls/sys_enter_clone", "syscalls/sys_exit_clone", "syscalls/sys_enter_clone3", "syscalls/sys_exit_clone3",
 	"syscalls/sys_enter_exit", "syscalls/sys_enter_tgkill", "syscalls/sys_exit_tgkill", "syscalls/sys_enter_rt_sigreturn",
 	"task/task_newtask", "sched/sched_process_exit", "signal/signal_generate", "signal/signal_deliver",
 }
 
-// timed are the others that begin or end something that takes time.
+// timed are traced and the other events that begin or end an interval.
 var timed = append([]string{
 	"syscalls/sys_enter_rt_sigprocmask", "syscalls/sys_enter_sigaltstack",
 	"sched/sched_switch", "sched/sched_waking", "sched/sched_wakeup_new",
@@ -35,16 +34,16 @@ var recorded = []string{
 	"signal/signal_deliver", "sched/sched_switch", "sched/sched_waking", "sched/sched_wakeup_new",
 }
 
-// scene is what is to be watched.
-type scene struct {
+// activity is a workload to observe.
+type activity struct {
 	args []string // of the workload
 	cgo  bool     // it is the one that is linked with C
 	work time.Duration
 	ends bool // the workload ends within the window
 }
 
-// truth is one window of one workload, seen by pinwatch and, at the same time, by observers that have nothing in common with it.
-type truth struct {
+// witnessed is one window of one workload, observed by pinwatch and by witnesses that have nothing in common with it.
+type witnessed struct {
 	report   report.Report
 	account  workload.Account
 	before   []int32               // threads at the window's start
@@ -52,83 +51,82 @@ type truth struct {
 	switches []testenv.SwitchEvent // bpftrace's
 	lastCPU  map[int32]int         // see testenv.CountSwitches
 	own      map[int32]bool        // every thread that lived in the window
-	seen     stream                // by pinwatch
-	views    []view                // by the others
-	alone    bool                  // nobody else was on the hooks, and pinwatch by no others: else the order of stamps is not known
+	seen     stream                // pinwatch's
+	views    []view                // the witnesses'
+	ordered  bool                  // the order of stamps is known: no other tracer was on the hooks, and pinwatch on tracepoints only
 }
 
-// view is what one instrument saw.
+// view is the record of one witness.
 type view struct {
 	name      string
 	stream    stream
-	only      []string              // of exactly, those it was asked for; nil = all
+	only      []string              // the moments of exactly that it records; nil = all
 	intervals map[string][]interval // in the window, by name
 	early     bool                  // it stamps before pinwatch; the others after
-	derived   bool                  // it tells of intervals only, and of those it likes
+	derived   bool                  // it has intervals only, and not of every kind
 }
 
-// bpftraceOnly is what bpftrace is asked for.
+// bpftraceOnly are the moments that bpftrace records.
 var bpftraceOnly = []string{newTask, goOff}
 
-// witness has everybody watch a workload from its rest before the activity to its rest, or its end, after it. Nothing happens while
-// an observer begins or ends, so that it does not matter in which order they do. Who attaches to a hook first is run first by it: the trace
-// buffer, then pinwatch, then bpftrace and perf. So of every moment the stamps lie in that order, however slow or busy the machine is, and what
-// lies between the ends of an interval by pinwatch's clock lies between bounds that the others give.
-func (s scene) witness(t *testing.T) *truth {
+// observe has pinwatch and all witnesses observe a workload, from its rest before the activity to its rest, or its end, after it.
+// Nothing happens while one of them begins or ends, so their order does not matter for counts. A hook runs its programs in the order in
+// which they were attached: the trace buffer's, then pinwatch's, then bpftrace's and perf's. So the stamps of every moment are in that
+// order, however slow or busy the machine is, and an interval by pinwatch's stamps lies between bounds that the others' stamps give.
+func (a activity) observe(t *testing.T) *witnessed {
 	t.Helper()
 	testenv.Require(t, testenv.BPF, testenv.Tracefs)
 	start := testenv.Workload
-	if s.cgo {
+	if a.cgo {
 		start = testenv.CgoWorkload
 	}
-	p := start(t, append(s.args[:len(s.args):len(s.args)], "-hold")...)
-	comm, err := os.ReadFile("/proc/" + strconv.Itoa(p.PID) + "/comm")
+	p := start(t, append(a.args[:len(a.args):len(a.args)], "-hold")...)
+	stat, err := procfs.Process(p.PID).Stat()
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.Quiet()
-	name := strings.TrimSpace(string(comm))
 	others := testenv.OtherTracers(t)
-	trace := testenv.StartSchedTrace(t, name, timed)
+	trace := testenv.StartSchedTrace(t, stat.Name, timed)
 	var all []events.Event
-	pinwatch := attachTee(t, p.PID, func(e *events.Event) { all = append(all, *e) })
+	observed := observeProcess(t, p.PID, observe.Config{OnEvent: func(e *events.Event) { all = append(all, *e) }})
 	var switches *testenv.Switches
 	if testenv.Bpftrace.Missing() == nil {
 		switches = testenv.StartSwitches(t, p.PID)
 	}
 	var perf *testenv.Perf
 	if testenv.PerfRecord.Missing() == nil {
-		perf = testenv.StartPerf(t, name, recorded)
+		perf = testenv.StartPerf(t, stat.Name, recorded)
 	}
 	p.Quiet()
-	w := &truth{before: p.Threads()}
+	w := &witnessed{before: p.Threads()}
 	p.Go()
-	time.Sleep(s.work) // the length of the run
-	if s.ends {
+	time.Sleep(a.work) // the length of the run
+	if a.ends {
 		w.account = p.Stop()
-		w.report = pinwatch.report()
+		w.report = observed.report()
 	} else {
 		w.account = p.Quiesce()
 		p.Quiet()
 		w.after = p.Threads()
-		w.report = pinwatch.end()
+		w.report = observed.end()
 		p.Stop()
 	}
 	others = append(others, testenv.OtherTracers(t, switches.PID(), perf.PID())...)
-	if w.alone = len(others) == 0; !w.alone {
-		t.Logf("processes %v trace, too: who stamps first is not known, so no bounds", others)
+	if w.ordered = len(others) == 0; !w.ordered {
+		t.Logf("processes %v trace, too: the order of stamps is not known, so no bounds", others)
 	}
 	if hooks := w.report.Observer.Hooks; slices.Contains(slices.Collect(maps.Values(hooks)), loader.Fentry) {
-		w.alone = false
-		t.Logf("pinwatch is on functions (%v), the others on tracepoints: so no bounds", hooks)
+		w.ordered = false
+		t.Logf("pinwatch is on functions (%v), the witnesses on tracepoints: no bounds", hooks)
 	}
 	w.gather(all, trace, switches, perf)
 	t.Logf("%+v, %d broken links", w.report.Counts, w.report.Loss.BrokenLinks)
 	return w
 }
 
-// gather ends the other observers and sorts what everybody saw.
-func (w *truth) gather(all []events.Event, trace *testenv.Trace, switches *testenv.Switches, perf *testenv.Perf) {
+// gather ends the witnesses and sorts the records of all.
+func (w *witnessed) gather(all []events.Event, trace *testenv.Trace, switches *testenv.Switches, perf *testenv.Perf) {
 	start, end := w.report.Window.StartNS, w.report.Window.EndNS
 	traced := testenv.OfThreads(trace.Stop(), w.before)
 	w.own = map[int32]bool{}
@@ -161,8 +159,8 @@ func (w *truth) gather(all []events.Event, trace *testenv.Trace, switches *teste
 	}
 }
 
-// perfCalls are the intervals that perf trace tells of.
-func (w *truth) perfCalls(calls []testenv.PerfSyscall) map[string][]interval {
+// perfCalls are the intervals of perf trace.
+func (w *witnessed) perfCalls(calls []testenv.PerfSyscall) map[string][]interval {
 	all := map[string][]interval{}
 	for _, c := range calls {
 		name := map[string]string{"clone": "P-8 clone_syscall", "clone3": "P-8 clone_syscall", "tgkill": "P-5 send"}[c.Name]
@@ -173,9 +171,9 @@ func (w *truth) perfCalls(calls []testenv.PerfSyscall) map[string][]interval {
 	return all
 }
 
-// perfRuns are the intervals that perf sched timehist tells of. It knows of no gap in the recording: what it says of a run of which the
-// recording has no begin is about another.
-func (w *truth) perfRuns(runs []testenv.PerfRun, recorded []interval) map[string][]interval {
+// perfRuns are the intervals of perf sched timehist. It ignores gaps in the recording: when the recording lacks the begin of a run, its
+// line is about another run.
+func (w *witnessed) perfRuns(runs []testenv.PerfRun, recorded []interval) map[string][]interval {
 	const microsecond = 1000
 	type end struct {
 		tid int32
@@ -199,6 +197,6 @@ func (w *truth) perfRuns(runs []testenv.PerfRun, recorded []interval) map[string
 	return all
 }
 
-func (w *truth) holds(at int64) bool {
+func (w *witnessed) holds(at int64) bool {
 	return at >= w.report.Window.StartNS && at < w.report.Window.EndNS
 }

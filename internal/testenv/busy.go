@@ -1,0 +1,192 @@
+package testenv
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/internal/host"
+	"github.com/pinwatch/pinwatch/internal/procfs"
+)
+
+// OtherLoad is the load on the machine in a window that is not from this process or its descendants.
+type OtherLoad struct {
+	CPUs     float64       // mean number of CPUs that other processes used
+	Stolen   float64       // mean number of CPUs that a hypervisor gave to others
+	RunQueue int           // threads that ran or waited for a CPU at the window's end, of all processes
+	Step     time.Duration // by which the wall clock was set
+}
+
+// The limits of a window in which durations can be judged. A tick of /proc/stat is 10 ms, so tickError is the error of two reads.
+const (
+	maxOthers = 0.1
+	maxStolen = 0.02
+	maxStep   = 10 * time.Millisecond
+	tickError = 2 * time.Second / procfs.UserHZ
+)
+
+// Busy reports whether the load could have changed how long something took.
+func (o OtherLoad) Busy() bool {
+	return o.CPUs > maxOthers || o.Stolen > maxStolen || o.Step.Abs() > maxStep
+}
+
+func (o OtherLoad) String() string {
+	text := fmt.Sprintf("run queue %d, others used %.2f of %d CPUs, %.2f were stolen", o.RunQueue, o.CPUs, runtime.NumCPU(), o.Stolen)
+	if o.Step.Abs() > maxStep {
+		text += fmt.Sprintf(", the clock was set by %v", o.Step)
+	}
+	return text
+}
+
+// machineLoad is the machine's load since boot at one moment.
+type machineLoad struct {
+	time, wall         time.Duration // CLOCK_MONOTONIC, CLOCK_REALTIME
+	busy, stolen, ours time.Duration // CPU time of all processes; taken by a hypervisor; of this process and its descendants
+	running            int
+}
+
+// WatchOtherLoad begins a window. The returned function ends it. Descendants are compared by what they used, so they may begin
+// and end in the window.
+func WatchOtherLoad(t testing.TB) (end func() OtherLoad) {
+	t.Helper()
+	begin := readMachineLoad(t)
+	return func() OtherLoad {
+		t.Helper()
+		now := readMachineLoad(t)
+		elapsed := (now.time - begin.time).Seconds()
+		others := (now.busy - begin.busy) - (now.ours - begin.ours) - tickError
+		return OtherLoad{
+			CPUs: max(0, others.Seconds()/elapsed), Stolen: max(0, (now.stolen-begin.stolen-tickError).Seconds()/elapsed),
+			RunQueue: now.running, Step: (now.wall - begin.wall) - (now.time - begin.time),
+		}
+	}
+}
+
+func readMachineLoad(t testing.TB) machineLoad {
+	t.Helper()
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := parseMachineLoad(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.time, l.wall, l.ours = clockNow(unix.CLOCK_MONOTONIC), clockNow(unix.CLOCK_REALTIME), descendantsTime()
+	return l
+}
+
+func clockNow(clock int32) time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(clock, &ts); err != nil {
+		panic(err) // cannot be: the clock exists and the pointer is valid
+	}
+	return time.Duration(ts.Nano())
+}
+
+// parseMachineLoad parses /proc/stat: proc_stat(5).
+func parseMachineLoad(text string) (l machineLoad, err error) {
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		switch {
+		case len(words) > 8 && words[0] == "cpu":
+			var ticks [9]int64
+			for i := range ticks[1:] {
+				if ticks[i+1], err = strconv.ParseInt(words[i+1], 10, 64); err != nil {
+					return l, fmt.Errorf("read /proc/stat: %w", err)
+				}
+			}
+			const user, nice, system, steal = 1, 2, 3, 8
+			l.busy = time.Duration(ticks[user]+ticks[nice]+ticks[system]) * (time.Second / procfs.UserHZ)
+			l.stolen = time.Duration(ticks[steal]) * (time.Second / procfs.UserHZ)
+		case len(words) == 2 && words[0] == "procs_running":
+			if l.running, err = strconv.Atoi(words[1]); err != nil {
+				return l, fmt.Errorf("read /proc/stat: %w", err)
+			}
+		}
+	}
+	return l, nil
+}
+
+// descendantsTime is the CPU time of this process and all its descendants, also of those that have ended and were waited for.
+func descendantsTime() (used time.Duration) {
+	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
+		var ru unix.Rusage
+		if unix.Getrusage(who, &ru) == nil {
+			used += time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
+		}
+	}
+	processes, _ := filepath.Glob("/proc/[0-9]*") // the pattern is well-formed
+	children := map[int][]procfs.Stat{}
+	pids := map[int][]int{}
+	for _, dir := range processes {
+		stat, err := procfs.Dir(dir).Stat()
+		pid, pidErr := strconv.Atoi(filepath.Base(dir))
+		if err != nil || pidErr != nil {
+			continue // it has ended
+		}
+		children[stat.Parent] = append(children[stat.Parent], stat)
+		pids[stat.Parent] = append(pids[stat.Parent], pid)
+	}
+	for family := []int{os.Getpid()}; len(family) > 0; family = family[1:] {
+		for i, child := range children[family[0]] {
+			used += child.Used + child.ChildrenUsed
+			family = append(family, pids[family[0]][i])
+		}
+	}
+	return used
+}
+
+// Emulated reports whether the machine is an emulator, such as a guest of the kernel matrix. Its durations say nothing about a
+// machine.
+func Emulated() bool {
+	return os.Getenv("PINWATCH_EMULATED") == "1" || host.Read(os.DirFS("/")).Virtualization == "qemu"
+}
+
+var notJudged atomic.Int64
+
+// NotJudged logs that a test judges nothing, and why. The test passes.
+func NotJudged(t testing.TB, format string, args ...any) {
+	t.Helper()
+	notJudged.Add(1)
+	t.Logf("not judged: "+format, args...)
+}
+
+// CountNotJudged returns how often NotJudged was called in this process.
+func CountNotJudged() int { return int(notJudged.Load()) }
+
+// Judge makes attempts until one has no problems. Only attempts without other load on the machine count against the code: after as
+// many of them as given the test fails. When half of twice as many attempts were disturbed, nothing is judged. In an emulator there is
+// no attempt.
+func Judge(t testing.TB, attempts int, attempt func() (problems []string)) {
+	t.Helper()
+	if Emulated() {
+		NotJudged(t, "the machine is an emulator: its times are not those of a machine")
+		return
+	}
+	quiet := 0
+	var last OtherLoad
+	for i := range 2 * attempts {
+		end := WatchOtherLoad(t)
+		problems := attempt()
+		load := end()
+		if len(problems) == 0 {
+			return
+		}
+		t.Logf("attempt %d (%s): %s", i+1, load, strings.Join(problems, "; "))
+		if load.Busy() {
+			last = load
+		} else if quiet++; quiet == attempts {
+			t.Fatalf("the machine was not busy, and of %d attempts none was without problems", attempts)
+		}
+	}
+	NotJudged(t, "the machine was busy (%s)", last)
+}
