@@ -17,7 +17,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
-// OtherLoad is the load on the machine in a window that is not from this process or its descendants.
+// OtherLoad is the load on the machine in a window that is not from this process or its
+// descendants.
 type OtherLoad struct {
 	CPUs     float64       // mean number of CPUs that other processes used
 	Stolen   float64       // mean number of CPUs that a hypervisor gave to others
@@ -25,7 +26,8 @@ type OtherLoad struct {
 	Step     time.Duration // by which the wall clock was set
 }
 
-// The limits of a window in which durations can be judged. A tick of /proc/stat is 10 ms, so tickError is the error of two reads.
+// The limits of a window in which durations can be judged. A tick of /proc/stat is 10 ms, so
+// tickError is the error of two reads.
 const (
 	maxOthers = 0.1
 	maxStolen = 0.02
@@ -39,7 +41,8 @@ func (o OtherLoad) Busy() bool {
 }
 
 func (o OtherLoad) String() string {
-	text := fmt.Sprintf("run queue %d, others used %.2f of %d CPUs, %.2f were stolen", o.RunQueue, o.CPUs, runtime.NumCPU(), o.Stolen)
+	text := fmt.Sprintf("run queue %d, others used %.2f of %d CPUs, %.2f were stolen", o.RunQueue, o.CPUs,
+		runtime.NumCPU(), o.Stolen)
 	if o.Step.Abs() > maxStep {
 		text += fmt.Sprintf(", the clock was set by %v", o.Step)
 	}
@@ -48,13 +51,15 @@ func (o OtherLoad) String() string {
 
 // machineLoad is the machine's load since boot at one moment.
 type machineLoad struct {
-	time, wall         time.Duration // CLOCK_MONOTONIC, CLOCK_REALTIME
-	busy, stolen, ours time.Duration // CPU time of all processes; taken by a hypervisor; of this process and its descendants
-	running            int
+	time, wall time.Duration // CLOCK_MONOTONIC, CLOCK_REALTIME
+	busy       time.Duration // CPU time of all processes
+	stolen     time.Duration // CPU time that a hypervisor took
+	ours       time.Duration // CPU time of this process and its descendants
+	running    int
 }
 
-// WatchOtherLoad begins a window. The returned function ends it. Descendants are compared by what they used, so they may begin
-// and end in the window.
+// WatchOtherLoad begins a window. The returned function ends it. Descendants are compared by what
+// they used, so they may begin and end in the window.
 func WatchOtherLoad(t testing.TB) (end func() OtherLoad) {
 	t.Helper()
 	begin := readMachineLoad(t)
@@ -64,8 +69,10 @@ func WatchOtherLoad(t testing.TB) (end func() OtherLoad) {
 		elapsed := (now.time - begin.time).Seconds()
 		others := (now.busy - begin.busy) - (now.ours - begin.ours) - tickError
 		return OtherLoad{
-			CPUs: max(0, others.Seconds()/elapsed), Stolen: max(0, (now.stolen-begin.stolen-tickError).Seconds()/elapsed),
-			RunQueue: now.running, Step: (now.wall - begin.wall) - (now.time - begin.time),
+			CPUs:     max(0, others.Seconds()/elapsed),
+			Stolen:   max(0, (now.stolen-begin.stolen-tickError).Seconds()/elapsed),
+			RunQueue: now.running,
+			Step:     (now.wall - begin.wall) - (now.time - begin.time),
 		}
 	}
 }
@@ -116,7 +123,8 @@ func parseMachineLoad(text string) (l machineLoad, err error) {
 	return l, nil
 }
 
-// descendantsTime is the CPU time of this process and all its descendants, also of those that have ended and were waited for.
+// descendantsTime is the CPU time of this process and all its descendants, also of those that have
+// ended and were waited for.
 func descendantsTime() (used time.Duration) {
 	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
 		var ru unix.Rusage
@@ -145,8 +153,8 @@ func descendantsTime() (used time.Duration) {
 	return used
 }
 
-// Emulated reports whether the machine is an emulator, such as a guest of the kernel matrix. Its durations say nothing about a
-// machine.
+// Emulated reports whether the machine is an emulator, such as a guest of the kernel matrix. Its
+// durations say nothing about a machine.
 func Emulated() bool {
 	return os.Getenv("PINWATCH_EMULATED") == "1" || host.Read(os.DirFS("/")).Virtualization == "qemu"
 }
@@ -163,9 +171,9 @@ func NotJudged(t testing.TB, format string, args ...any) {
 // CountNotJudged returns how often NotJudged was called in this process.
 func CountNotJudged() int { return int(notJudged.Load()) }
 
-// Judge makes attempts until one has no problems. Only attempts without other load on the machine count against the code: after as
-// many of them as given the test fails. When half of twice as many attempts were disturbed, nothing is judged. In an emulator there is
-// no attempt.
+// Judge makes attempts until one has no problems. Only attempts without other load on the machine
+// count against the code: after as many of them as given the test fails. When half of twice as many
+// attempts were disturbed, nothing is judged. In an emulator there is no attempt.
 func Judge(t testing.TB, attempts int, attempt func() (problems []string)) {
 	t.Helper()
 	if Emulated() {

@@ -13,24 +13,26 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// provocation is a workload that a finding is about, or one that does nearly the same and gives no reason for it.
+// provocation is a workload that a finding is about, or one that is nearly the same and gives no
+// reason for it.
 type provocation struct {
 	workload string
-	finding  string // "" = none of any kind must be made
+	finding  string // "" = no finding of any kind
 	found    bool   // else it must not be
 	function string // that the finding names, a part of it
 	window   time.Duration
 	rests    bool // the workload comes to rest, and that is to be observed
-	favoured bool // the finding takes a rate that other programs on the machine would slow down
+	favoured bool // the finding takes a rate, which other load would lower
 }
 
-// Those of whom nothing happens are observed for as long as their findings take, all at once and beside the others.
+// slowProvocations are observed for as long as their findings take, all at once and beside the
+// others.
 var slowProvocations = []provocation{
 	{"leak", "leaked-pin", true, "(*stage).pin", 10 * time.Second, true, false},
 	{"leak -served", "leaked-pin", false, "", 10 * time.Second, false, false},
 	{"surplus", "thread-surplus", true, "", 10 * time.Second, true, false},
 	{"surplus -n 0", "thread-surplus", false, "", 10 * time.Second, true, false},
-	{"idle -notify", "", false, "", 10 * time.Second, true, false}, // the runtime pins a goroutine of its own
+	{"idle -notify", "", false, "", 10 * time.Second, true, false}, // the runtime locks one of its goroutines
 }
 
 var provocations = []provocation{
@@ -48,7 +50,8 @@ var provocations = []provocation{
 	{"sharedcore -apart", "pinned-thread-shares-core", false, "", time.Second, false, false},
 }
 
-// Each finding is made of a workload that provokes it, and not of one that resembles it.
+// TestFindings checks that each finding is made of a workload that provokes it, and not of one that
+// resembles it.
 func TestFindings(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	var slow []func() report.Report
@@ -63,7 +66,7 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-// begin lets the workload work and pinwatch observe it. What it returns waits for the report.
+// begin starts the workload and its observation. The returned function waits for the report.
 func (p provocation) begin(t *testing.T) func() report.Report {
 	t.Helper()
 	proc := testenv.Workload(t, append(strings.Fields(p.workload), "-hold")...)
@@ -82,7 +85,8 @@ func (p provocation) begin(t *testing.T) func() report.Report {
 	}
 }
 
-// favour gives the threads of a process the CPU before those of others; the threads they create inherit that.
+// favour gives the threads of a process the CPU before those of others; the threads they create
+// inherit that.
 func favour(t *testing.T, p *testenv.Proc) {
 	t.Helper()
 	for _, tid := range p.Threads() {
@@ -114,7 +118,8 @@ func (p provocation) check(t *testing.T, end func() report.Report) {
 		return
 	}
 	if (found != nil) != p.found {
-		t.Fatalf("%s: found: %t, want %t; %+v in %g s, findings %+v", p.finding, found != nil, p.found, r.Counts, r.Window.DurationS, r.Findings)
+		t.Fatalf("%s: found: %t, want %t; %+v in %g s, findings %+v", p.finding, found != nil, p.found, r.Counts,
+			r.Window.DurationS, r.Findings)
 	}
 	if p.function != "" && !strings.Contains(fmt.Sprint(found.Evidence["function"]), p.function) {
 		t.Errorf("it names %v, want %s", found.Evidence["function"], p.function)
@@ -124,7 +129,8 @@ func (p provocation) check(t *testing.T, end func() report.Report) {
 // stormPerProc is how many SIGURGs per second and P make a storm.
 const stormPerProc = 200
 
-// rates say whether a workload has done so much of what a finding is about that there must be one; internal/findings has the reasons.
+// rates report whether a workload has done so much that the finding must be made. The limits are
+// those of internal/findings.
 var rates = map[string]func(*report.Report) bool{
 	"sigurg-storm": func(r *report.Report) bool {
 		return float64(r.Counts.SigurgGenerated) >= stormPerProc*float64(*r.Target.GOMAXPROCS)*r.Window.DurationS
@@ -149,7 +155,7 @@ var rates = map[string]func(*report.Report) bool{
 	},
 }
 
-// A storm of signals from outside, which no machine is too slow for.
+// TestFindingOfForeignStorm sends signals from outside, for which no machine is too slow.
 func TestFindingOfForeignStorm(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	p := testenv.Workload(t, "idle")

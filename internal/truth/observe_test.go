@@ -64,7 +64,8 @@ func (o *observation) report() report.Report {
 	return readReport(o.t, o.whole)
 }
 
-// readReport is the JSON report of a window, as a reader gets it. It must follow the schema and not contradict itself.
+// readReport is the JSON report of a window, as a reader gets it. It must follow the schema and not
+// contradict itself.
 func readReport(t *testing.T, w *observe.Window) report.Report {
 	t.Helper()
 	var text bytes.Buffer
@@ -86,12 +87,14 @@ func readReport(t *testing.T, w *observe.Window) report.Report {
 	return r
 }
 
-// TestZeroLossOnBuiltin observes the built-in workload without a loss of any kind. Only kernels from 7 on (seen on 7.3) now and
-// then skip a program on a system call's tracepoint, because another task was preempted in one on that CPU. The report has that.
+// TestZeroLossOnBuiltin observes the built-in workload without a loss of any kind. Only kernels
+// from 7 on (seen on 7.3) now and then skip a program on a system call's tracepoint, because
+// another task was preempted in one on that CPU. The report has that.
 func TestZeroLossOnBuiltin(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	p := testenv.Workload(t, "demo")
-	r := observeProcess(t, p.PID, observe.Config{Duration: 6 * time.Second}).report() // in an emulator it ends some 30 threads a second
+	// in an emulator it ends some 30 threads a second
+	r := observeProcess(t, p.PID, observe.Config{Duration: 6 * time.Second}).report()
 	if l := r.Loss; l.Total != 0 || len(l.ByKind) != 0 || l.Late != 0 {
 		t.Errorf("lost %+v", l)
 	}
