@@ -40,14 +40,14 @@ func (d *calibrationDoc) write(t *testing.T, file string) {
 			kernel[statisticsName(p.Name)] = duration(int64(*p.NSPerRun))
 		}
 	}
-	var own [][]string
+	var timings [][]string
 	for _, o := range r.Observer.Own {
 		body := "–"
 		if o.NS != nil {
 			body = duration(int64(*o.NS))
 		}
 		name := strings.TrimSuffix(strings.TrimSuffix(o.Name, "_in"), "_out")
-		own = append(own, []string{"`" + o.Name + "`", fmt.Sprint(o.Timed), body, duration(int64(o.DispatchNS)),
+		timings = append(timings, []string{"`" + o.Name + "`", fmt.Sprint(o.Timed), body, duration(int64(o.DispatchNS)),
 			kernel[name]})
 	}
 	text := fmt.Sprintf("All figures by `make truth`: Linux %s %s, %d CPUs, virtualization: %s; "+
@@ -57,7 +57,7 @@ func (d *calibrationDoc) write(t *testing.T, file string) {
 		*r.Host.Kernel, runtime.GOARCH, runtime.NumCPU(), r.Host.Virtualization,
 		duration(int64(*r.Observer.ClockReadNS)),
 		measure.Table([]string{"program", "runs timed", "body, by itself", "way to it and back",
-			"kernel's mean over all processes' runs"}, own),
+			"kernel's mean over all processes' runs"}, timings),
 		measure.Table([]string{"number", "slower programs", "samples", "median", "slower", "moved", "less `bias_ns`",
 			"slower", "moved", "of that"}, d.rows))
 	if err := measure.Replace(file, "calibration", text); err != nil {

@@ -143,8 +143,7 @@ func (w *witnessed) compareTimes() (rows []timing, problems []string) {
 			slices.Sort(row.diffs)
 			slices.Sort(row.relative)
 			rows = append(rows, row)
-			// A waking on one CPU and the switch-out on another have no common order: each
-			// instrument has its own.
+			// A waking on one CPU and the switch-out on another have no common order.
 			if uint64(row.missed) > w.report.Loss.BrokenLinks && name != waitWoken && name != waitPreempted {
 				problems = append(problems, fmt.Sprintf("%s: pinwatch lacks %d of the %d samples of %s", name,
 					row.missed, row.its, v.name))

@@ -1,10 +1,11 @@
-// Package truth compares observations with independent witnesses: the workload's own account, the
-// trace buffer, perf and bpftrace, in the same window. It holds tests only.
+// Package truth compares observations with independent witnesses: the workload's account, the trace
+// buffer, perf and bpftrace, in the same window. It holds tests only.
 //
 // Counts, labels, locks and causes are judged by make test on any machine: other load changes how
 // long something takes, and not how often it happens. Durations and bias are judged by make truth,
 // which runs these tests alone on the machine with the flag -truth. A window that was disturbed is
-// repeated. When it always was, the tests pass as a program that exits with 4, inconclusive.
+// repeated. When every window was disturbed, nothing is judged, and the test binary exits with 4:
+// inconclusive.
 package truth
 
 import (
