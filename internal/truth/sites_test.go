@@ -2,10 +2,11 @@ package truth
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -30,11 +31,12 @@ func TestSitesAreTheWorkloads(t *testing.T) {
 		if p := w.report.Observer.Probe; p == nil || p.Hits != site.Calls || p.HitNS == nil || *p.HitNS <= 0 {
 			t.Errorf("the probe's cost: %+v", p)
 		}
+		_, function, _ := strings.Cut(path.Base(site.Function), ".")
+		place := fmt.Sprintf("%s (%s:%d)", function, path.Base(site.File), site.Line)
 		named := false
 		for _, f := range w.report.Findings {
 			where, _ := f.Evidence["site"].(string)
-			named = named || f.ID == "per-request-pinning" && strings.Contains(where,
-				"(*stage).handle (request.go:"+strconv.Itoa(site.Line)+")")
+			named = named || f.ID == "per-request-pinning" && strings.Contains(where, place)
 		}
 		if !named && w.account.Ops > 100 {
 			t.Errorf("no finding names the site: %+v", w.report.Findings)
