@@ -174,3 +174,20 @@ func TestParseBPFObjects(t *testing.T) {
 		}
 	}
 }
+
+func TestParseMachine(t *testing.T) {
+	text := "cpu  100 20 30 4000 5 6 7 8 0 0\ncpu0 1 2 3 4 5 6 7 8 9 10\nprocs_running 3\nprocs_blocked 0\n"
+	m, err := ParseMachine(text)
+	const tick = time.Second / UserHZ
+	if want := (Machine{Busy: 150 * tick, Interrupts: 13 * tick, Stolen: 8 * tick, Running: 3}); err != nil || m != want {
+		t.Errorf("%+v, %v, want %+v", m, err, want)
+	}
+	for _, text := range []string{"cpu x 0 0 0 0 0 0 0 0\n", "procs_running x\n"} {
+		if m, err := ParseMachine(text); err == nil {
+			t.Errorf("%q: %+v", text, m)
+		}
+	}
+	if m, err := ReadMachine(); err != nil || m.Busy == 0 || m.Running == 0 {
+		t.Errorf("%+v, %v", m, err)
+	}
+}

@@ -51,11 +51,9 @@ func (o OtherLoad) String() string {
 
 // machineLoad is the machine's load since boot at one moment.
 type machineLoad struct {
+	procfs.Machine
 	time, wall time.Duration // CLOCK_MONOTONIC, CLOCK_REALTIME
-	busy       time.Duration // CPU time of all processes
-	stolen     time.Duration // CPU time that a hypervisor took
 	ours       time.Duration // CPU time of this process and its descendants
-	running    int
 }
 
 // WatchOtherLoad begins a window. The returned function ends it. Descendants are compared by what
@@ -67,11 +65,11 @@ func WatchOtherLoad(t testing.TB) (end func() OtherLoad) {
 		t.Helper()
 		now := readMachineLoad(t)
 		elapsed := (now.time - begin.time).Seconds()
-		others := (now.busy - begin.busy) - (now.ours - begin.ours) - tickError
+		others := (now.Busy - begin.Busy) - (now.ours - begin.ours) - tickError
 		return OtherLoad{
 			CPUs:     max(0, others.Seconds()/elapsed),
-			Stolen:   max(0, (now.stolen-begin.stolen-tickError).Seconds()/elapsed),
-			RunQueue: now.running,
+			Stolen:   max(0, (now.Stolen-begin.Stolen-tickError).Seconds()/elapsed),
+			RunQueue: now.Running,
 			Step:     (now.wall - begin.wall) - (now.time - begin.time),
 		}
 	}
@@ -79,16 +77,11 @@ func WatchOtherLoad(t testing.TB) (end func() OtherLoad) {
 
 func readMachineLoad(t testing.TB) machineLoad {
 	t.Helper()
-	text, err := os.ReadFile("/proc/stat")
+	m, err := procfs.ReadMachine()
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := parseMachineLoad(string(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.time, l.wall, l.ours = clockNow(unix.CLOCK_MONOTONIC), clockNow(unix.CLOCK_REALTIME), descendantsTime()
-	return l
+	return machineLoad{m, clockNow(unix.CLOCK_MONOTONIC), clockNow(unix.CLOCK_REALTIME), descendantsTime()}
 }
 
 func clockNow(clock int32) time.Duration {
@@ -97,30 +90,6 @@ func clockNow(clock int32) time.Duration {
 		panic(err) // cannot be: the clock exists and the pointer is valid
 	}
 	return time.Duration(ts.Nano())
-}
-
-// parseMachineLoad parses /proc/stat: proc_stat(5).
-func parseMachineLoad(text string) (l machineLoad, err error) {
-	for line := range strings.Lines(text) {
-		words := strings.Fields(line)
-		switch {
-		case len(words) > 8 && words[0] == "cpu":
-			var ticks [9]int64
-			for i := range ticks[1:] {
-				if ticks[i+1], err = strconv.ParseInt(words[i+1], 10, 64); err != nil {
-					return l, fmt.Errorf("read /proc/stat: %w", err)
-				}
-			}
-			const user, nice, system, steal = 1, 2, 3, 8
-			l.busy = time.Duration(ticks[user]+ticks[nice]+ticks[system]) * (time.Second / procfs.UserHZ)
-			l.stolen = time.Duration(ticks[steal]) * (time.Second / procfs.UserHZ)
-		case len(words) == 2 && words[0] == "procs_running":
-			if l.running, err = strconv.Atoi(words[1]); err != nil {
-				return l, fmt.Errorf("read /proc/stat: %w", err)
-			}
-		}
-	}
-	return l, nil
 }
 
 // descendantsTime is the CPU time of this process and all its descendants, also of those that have

@@ -1,12 +1,11 @@
 package verify
 
 import (
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
 // noise measures how many CPUs were kept busy by others than us and our workloads.
@@ -27,28 +26,13 @@ func (n noise) others() float64 {
 	return max(0, (busy-(ourTime()-n.ours)).Seconds()/elapsed.Seconds())
 }
 
-// userHZ is the unit of times in /proc/stat: sysconf(_SC_CLK_TCK), 100 on amd64 and arm64.
-const userHZ = 100
-
-// busyTime is what all CPUs together have spent on anything but idling, and what a hypervisor took from them: proc_stat(5).
+// busyTime is the time that all CPUs together have not idled, with what a hypervisor took from them.
 func busyTime() time.Duration {
-	stat, err := os.ReadFile("/proc/stat")
+	m, err := procfs.ReadMachine()
 	if err != nil {
 		return 0
 	}
-	line, _, _ := strings.Cut(string(stat), "\n")
-	fields := strings.Fields(line)
-	var ticks int64
-	for i, f := range fields {
-		n, err := strconv.ParseInt(f, 10, 64)
-		switch i {
-		case 1, 2, 3, 6, 7, 8: // user, nice, system, irq, softirq, steal
-			if err == nil {
-				ticks += n
-			}
-		}
-	}
-	return time.Duration(ticks) * time.Second / userHZ
+	return m.Busy + m.Interrupts + m.Stolen
 }
 
 // ourTime is our own CPU time and that of the workloads that have ended.
