@@ -24,23 +24,25 @@ func threadsCommand(s streams) *cli.Command {
 		Name:     "threads",
 		Usage:    "list a process's threads now: which M, which goroutine, locked by whom",
 		Category: "observe",
-		Description: `A ps of the Go runtime's threads. It reads memory and /proc once, and neither stops nor changes anything.
-Threads locked by LockOSThread come first. Without a locked goroutine, goid is that of the goroutine the thread runs and
-the thread's name stands in brackets.
+		Description: `A ps of the Go runtime's threads. It reads memory and /proc once. It neither stops nor changes
+anything. Threads locked by LockOSThread come first. Without a locked goroutine, goid is that of the goroutine the
+thread runs, and the thread's name stands in brackets.
 
   role       main, sysmon, template, worker; cgo_extra: a C thread that runs Go; foreign: a C thread without M
-  lock       user×2: LockOSThread, two deep; runtime: by Go itself; exiting, wedged: its goroutine has exited while locked
+  lock       user×2: LockOSThread, two deep; runtime: by Go itself; exiting, wedged: the goroutine exited while locked
   goroutine  parked: does not run; runs; in a call: of the system, of C, or to wait for a lock of the runtime
   kernel     state as in ps, and the function it sleeps in
 
-Who created a thread, and since when it is locked, can't be seen afterwards. "attach" reports what happens while it observes.
+Who created a thread, and since when it is locked, can't be seen afterwards. "attach" reports what happens while it
+observes.
 
 Examples:
   pinwatch threads -p 4242
   sudo pinwatch threads -p $(pidof renderd) -o json | jq '.threads[] | select(.lock == "user")'
 
-Your own processes need no privileges where ptrace is not restricted, other users' CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH. A
-stripped program has no symbol for its list of threads: asking the kernel instead takes CAP_BPF and CAP_PERFMON.`,
+Your own processes need no privileges where ptrace is not restricted. Other users' processes need CAP_SYS_PTRACE and
+CAP_DAC_READ_SEARCH. A stripped program has no symbol for its list of threads: asking the kernel instead takes CAP_BPF
+and CAP_PERFMON.`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "pid", Aliases: []string{"p"}, Usage: "`PID` of the process"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT`: text or json", Value: "text"},
@@ -69,7 +71,8 @@ stripped program has no symbol for its list of threads: asking the kernel instea
 // threads writes the list of one process's threads.
 func threads(ctx context.Context, s streams, pid int, format, offsets string) error {
 	if !procfs.ShowsOurNamespace() {
-		return errors.New("/proc is not of this PID namespace: PID numbers in it mean other processes; mount a /proc of this namespace")
+		return errors.New("/proc is not of this PID namespace, so its PIDs mean other processes; " +
+			"mount a /proc of this namespace")
 	}
 	leader, err := procfs.Leader(pid)
 	if err != nil {

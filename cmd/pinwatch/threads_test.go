@@ -22,7 +22,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload"
 )
 
-// listThreads is pinwatch threads -o json, checked against the schema.
+// listThreads runs pinwatch threads -o json and checks the schema.
 func listThreads(t *testing.T, pid int, args ...string) report.ThreadList {
 	t.Helper()
 	code, stdout, stderr := pinwatch(t, append([]string{"threads", "-p", strconv.Itoa(pid), "-o", "json"}, args...)...)
@@ -44,10 +44,11 @@ func parseList(t *testing.T, doc []byte) report.ThreadList {
 	return l
 }
 
-// TestThreads compares the list with each workload's own account, at work and at rest.
+// TestThreads compares the list with each workload's account, at work and at rest.
 func TestThreads(t *testing.T) {
 	for _, args := range [][]string{
-		{"pingpong", "-pairs", "3"}, {"spinners", "-n", "2"}, {"blocked", "-n", "5"}, {"threads", "-n", "100"}, {"demo"},
+		{"pingpong", "-pairs", "3"}, {"spinners", "-n", "2"}, {"blocked", "-n", "5"}, {"threads", "-n",
+			"100"}, {"demo"},
 	} {
 		t.Run(args[0], func(t *testing.T) {
 			p := testenv.Workload(t, args...)
@@ -67,7 +68,8 @@ func TestThreads(t *testing.T) {
 	}
 }
 
-// checkPins compares the locks of a list with an account. others: the workload also locks threads that it does not name.
+// checkPins compares the locks of a list with an account. others: the workload also locks threads
+// that it does not name.
 func checkPins(t *testing.T, l report.ThreadList, account workload.Account, others bool) {
 	t.Helper()
 	pins := map[int32]workload.Pin{}
@@ -80,7 +82,8 @@ func checkPins(t *testing.T, l report.ThreadList, account workload.Account, othe
 		p, pinned := pins[th.TID]
 		delete(pins, th.TID)
 		if !pinned {
-			signals := th.LockEntry != nil && strings.HasPrefix(*th.LockEntry, "runtime.ensureSigM") // signal.Notify's goroutine
+			// signal.Notify's goroutine
+			signals := th.LockEntry != nil && strings.HasPrefix(*th.LockEntry, "runtime.ensureSigM")
 			if th.Lock != "none" && !others && !signals {
 				t.Errorf("not pinned: %s", row(th))
 			}
@@ -96,7 +99,8 @@ func checkPins(t *testing.T, l report.ThreadList, account workload.Account, othe
 	if len(pins) != 0 {
 		t.Errorf("not listed: %+v", pins)
 	}
-	if roles["main"] != 1 || roles["sysmon"] != 1 || roles["template"] != 1 || roles["foreign"]+roles["cgo_extra"] != 0 {
+	if roles["main"] != 1 || roles["sysmon"] != 1 || roles["template"] != 1 ||
+		roles["foreign"]+roles["cgo_extra"] != 0 {
 		t.Errorf("roles %v", roles)
 	}
 	if roles["unknown"] != 0 && !others {
@@ -104,15 +108,17 @@ func checkPins(t *testing.T, l report.ThreadList, account workload.Account, othe
 	}
 }
 
-// checkKernelSide: a process at rest has the threads that the list has, with what the kernel says of each.
+// checkKernelSide checks that a process at rest has the listed threads, each with its kernel side.
 func checkKernelSide(t *testing.T, p *testenv.Proc, l report.ThreadList) {
 	t.Helper()
 	if n := len(p.Threads()); n != len(l.Threads) {
 		t.Errorf("%d threads listed, %d there", len(l.Threads), n)
 	}
 	for _, th := range l.Threads {
-		if th.NSTID == nil || *th.NSTID != th.TID || th.State == nil || th.CPU == nil || th.Affinity == nil || th.Nice == nil ||
-			th.Policy == nil || *th.Policy != "SCHED_OTHER" || th.CPUSeconds == nil || th.AgeSeconds == nil || *th.AgeSeconds > 600 {
+		if th.NSTID == nil || *th.NSTID != th.TID || th.State == nil || th.CPU == nil || th.Affinity == nil ||
+			th.Nice == nil ||
+			th.Policy == nil || *th.Policy != "SCHED_OTHER" || th.CPUSeconds == nil || th.AgeSeconds == nil ||
+			*th.AgeSeconds > 600 {
 			t.Errorf("incomplete: %s", row(th))
 		}
 	}
@@ -142,7 +148,7 @@ func TestThreadsText(t *testing.T) {
 	}
 }
 
-// A program that isn't Go has a kernel's side.
+// TestThreadsNotGo lists a program that is not Go: it has the kernel's side only.
 func TestThreadsNotGo(t *testing.T) {
 	pid, ok := startSleep(t)
 	if !ok {
@@ -156,16 +162,18 @@ func TestThreadsNotGo(t *testing.T) {
 		t.Error(row(th))
 	}
 	all := strings.Join(l.Warnings, "\n")
-	if len(l.Warnings) != 1 || !strings.Contains(all, "kernel side only") || !strings.Contains(all, "not a Go program") {
+	if len(l.Warnings) != 1 || !strings.Contains(all, "kernel side only") ||
+		!strings.Contains(all, "not a Go program") {
 		t.Errorf("warnings %q", l.Warnings)
 	}
 }
 
-// A process in a PID namespace of its own knows its threads by other numbers than we do.
+// TestThreadsNamespace lists a process in another PID namespace, where threads have other numbers.
 func TestThreadsNamespace(t *testing.T) {
 	testenv.Require(t, testenv.BPF) // for the privilege to make a namespace
-	testenv.Workload(t, "idle")     // so that the program is built: the first process in the namespace lives as long as that
-	runtime.LockOSThread()          // for good: the thread's children, and no others, are in the namespace from now on
+	testenv.Workload(t, "idle")     // builds the program now: the namespace ends with its first process
+	// never unlocked: from now on the thread's children, and no others, are in the namespace
+	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWPID); err != nil {
 		t.Fatal(err)
 	}
@@ -178,14 +186,15 @@ func TestThreadsNamespace(t *testing.T) {
 	for i := range l.Threads {
 		th := &l.Threads[i]
 		if th.NSTID == nil || *th.NSTID == th.TID {
-			t.Fatalf("no id of its own: %s", row(*th))
+			t.Fatalf("no tid in its namespace: %s", row(*th))
 		}
 		th.TID = *th.NSTID
 	}
 	checkPins(t, l, account, false)
 }
 
-// A stripped program, as tests are, does not tell where its Ms are; the kernel tells where each thread has its own.
+// TestThreadsStripped lists a stripped program, as tests are. It has no symbol for the list of Ms;
+// the kernel has the base of each thread.
 func TestThreadsStripped(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	testenv.NoKernelLeftovers(t)
@@ -209,7 +218,8 @@ func TestThreadsStripped(t *testing.T) {
 	checkPins(t, l, account, false)
 }
 
-// Another user's process shows its kernel side; what the rest needs is said.
+// TestThreadsNoPrivileges lists another user's process: the kernel's side, and a warning of what
+// the rest needs.
 func TestThreadsNoPrivileges(t *testing.T) {
 	testenv.Require(t, testenv.BPF)       // for the privilege to become another user
 	exe, err := os.Open("/proc/self/exe") // the test binary's directory may be closed to others
@@ -227,7 +237,8 @@ func TestThreadsNoPrivileges(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	l := parseList(t, out)
-	if all := strings.Join(l.Warnings, "\n"); !strings.Contains(all, "kernel side only") || !strings.Contains(all, "CAP_SYS_PTRACE") {
+	if all := strings.Join(l.Warnings, "\n"); !strings.Contains(all, "kernel side only") ||
+		!strings.Contains(all, "CAP_SYS_PTRACE") {
 		t.Errorf("warnings %q", l.Warnings)
 	}
 	if len(l.Threads) == 0 || l.Threads[0].CPUSeconds == nil || l.Threads[0].Role != "unknown" {
@@ -235,11 +246,11 @@ func TestThreadsNoPrivileges(t *testing.T) {
 	}
 }
 
-// All the threads that C makes, in one program.
+// TestThreadsOfC lists every kind of thread that C makes, in one program.
 func TestThreadsOfC(t *testing.T) {
 	testenv.Require(t, testenv.Toolchain)
 	if _, err := exec.LookPath("gcc"); err != nil {
-		t.Log("no gcc in this guest: there is nothing to build a program with C threads by")
+		t.Log("no gcc in this guest: no program with C threads can be built")
 		return
 	}
 	exe := t.TempDir() + "/ms"
@@ -298,12 +309,14 @@ func TestThreadsErrors(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err)
 	}
-	wrong(t, exitError, []string{"no such process", strconv.Itoa(cmd.Process.Pid)}, "threads", "-p", strconv.Itoa(cmd.Process.Pid))
+	wrong(t, exitError, []string{"no such process", strconv.Itoa(cmd.Process.Pid)}, "threads", "-p",
+		strconv.Itoa(cmd.Process.Pid))
 	tids, err := os.ReadDir("/proc/self/task")
 	if err != nil || len(tids) < 2 {
 		t.Fatalf("%d threads, %v", len(tids), err)
 	}
-	wrong(t, exitError, []string{"is a thread of process " + strconv.Itoa(os.Getpid())}, "threads", "-p", tids[1].Name())
+	wrong(t, exitError, []string{"is a thread of process " + strconv.Itoa(os.Getpid())}, "threads", "-p",
+		tids[1].Name())
 	p := testenv.Workload(t, "idle")
 	wrong(t, exitError, []string{"/no/such/file"}, "threads", "-p", strconv.Itoa(p.PID), "--offsets", "/no/such/file")
 	table := filepath.Join(t.TempDir(), "offsets")
@@ -313,7 +326,7 @@ func TestThreadsErrors(t *testing.T) {
 	wrong(t, exitError, []string{table, "line 2"}, "threads", "-p", strconv.Itoa(p.PID), "--offsets", table)
 }
 
-// The threads of a process that is ending vanish, one by one or all at once.
+// TestThreadsOfTheDying lists a process whose threads end, one by one and then all at once.
 func TestThreadsOfTheDying(t *testing.T) {
 	p := testenv.Workload(t, "churn")
 	for range 20 {

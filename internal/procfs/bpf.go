@@ -12,8 +12,8 @@ type BPFObject struct {
 	ID   uint32
 }
 
-// BPFObjects lists the BPF objects that the process holds, each once for every descriptor. A descriptor that is closed meanwhile is
-// left out; a process that has ended holds none.
+// BPFObjects lists the BPF objects that the process holds, each once for every descriptor. A
+// descriptor that is closed meanwhile is left out; a process that has ended holds none.
 func (d Dir) BPFObjects() (objects []BPFObject) {
 	entries, err := os.ReadDir(string(d) + "/fdinfo")
 	if err != nil {
@@ -27,8 +27,8 @@ func (d Dir) BPFObjects() (objects []BPFObject) {
 	return objects
 }
 
-// parseBPFObjects parses /proc/PID/fdinfo/FD: a program has a line prog_id, a map a line map_id, and a link a line link_id and that
-// of its program.
+// parseBPFObjects parses /proc/PID/fdinfo/FD: a program has a line prog_id, a map a line map_id,
+// and a link a line link_id and that of its program.
 func parseBPFObjects(text string) (objects []BPFObject) {
 	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(line, ":")

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// maxCPU is above the kernel's own limit (CONFIG_NR_CPUS, 8192 on x86). It keeps a garbled list from filling memory.
+// maxCPU is above the kernel's own limit (CONFIG_NR_CPUS, 8192 on x86). It keeps a garbled list
+// from filling memory.
 const maxCPU = 1 << 16
 
 // ParseCPUs parses the kernel's list format, "0-3,8"; nil when the list is empty or garbled.

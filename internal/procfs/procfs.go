@@ -1,5 +1,6 @@
-// Package procfs reads from /proc the state of processes and threads, as proc(5) describes it. The parsers are pure. A file is
-// read up to a limit, because a target decides how long some of them are.
+// Package procfs reads from /proc the state of processes and threads, as proc(5) describes it. The
+// parsers are pure. A file is read up to a limit, because a target decides how long some of them
+// are.
 package procfs
 
 import (
@@ -25,7 +26,8 @@ type Dir string
 // Self is the directory of this process.
 const Self Dir = "/proc/self"
 
-// Process returns the directory of a process. pid is its number in the PID namespace that /proc shows.
+// Process returns the directory of a process. pid is its number in the PID namespace that /proc
+// shows.
 func Process(pid int) Dir { return Dir("/proc/" + strconv.Itoa(pid)) }
 
 // Thread returns the directory of a thread of a process.
@@ -65,8 +67,8 @@ func (d Dir) Threads() ([]int32, error) {
 // Exe returns the path of the program that the process runs.
 func (d Dir) Exe() (string, error) { return os.Readlink(string(d) + "/exe") }
 
-// WChan returns the kernel function in which the thread sleeps; "" when it does not sleep, and where the kernel does not permit
-// the reader to know.
+// WChan returns the kernel function in which the thread sleeps; "" when it does not sleep, and
+// where the kernel does not permit the reader to know.
 func (d Dir) WChan() string {
 	wchan, err := d.read("wchan")
 	if err != nil || wchan == "0" {
@@ -81,8 +83,8 @@ type Syscall struct {
 	PC     uint64 // the instruction after the call
 }
 
-// Syscall returns the system call that the thread sleeps in. It returns false when the thread sleeps in none, and where the
-// kernel does not permit the reader to know.
+// Syscall returns the system call that the thread sleeps in. It returns false when the thread
+// sleeps in none, and where the kernel does not permit the reader to know.
 func (d Dir) Syscall() (Syscall, bool) {
 	text, err := d.read("syscall")
 	if err != nil {

@@ -18,14 +18,16 @@ func TestParseStat(t *testing.T) {
 	const fields = "S 4 5 6 7 8 2129984 10 11 12 13 1450 50 16 17 18 -5 20 21 360000 " +
 		"23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 3 40 1 42"
 	got, err := ParseStat("4242 (a) S (b\\n) " + fields)
-	want := Stat{Name: `a) S (b\n`, State: 'S', Parent: 4, Flags: 2129984, CPU: 3, Used: 15 * time.Second, ChildrenUsed: 330 * time.Millisecond, Start: time.Hour, Nice: -5, Policy: 1}
+	want := Stat{Name: `a) S (b\n`, State: 'S', Parent: 4, Flags: 2129984, CPU: 3, Used: 15 * time.Second,
+		ChildrenUsed: 330 * time.Millisecond, Start: time.Hour, Nice: -5, Policy: 1}
 	if err != nil || got != want {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}
 	if got.Flags&KernelThread == 0 || PolicyName(got.Policy) != "SCHED_FIFO" || PolicyName(4) != "4" {
 		t.Errorf("flags %#x, policy %s", got.Flags, PolicyName(got.Policy))
 	}
-	for _, line := range []string{"", "1", "1 (", "1 )(", "1 (x)", "1 (x) S 1 2 3", "1 (x) " + strings.Replace(fields, "360000", "x", 1)} {
+	for _, line := range []string{"", "1", "1 (", "1 )(", "1 (x)", "1 (x) S 1 2 3",
+		"1 (x) " + strings.Replace(fields, "360000", "x", 1)} {
 		if got, err := ParseStat(line); err == nil {
 			t.Errorf("%q: %+v", line, got)
 		}
@@ -36,7 +38,8 @@ func TestParseStatus(t *testing.T) {
 	got, err := ParseStatus("Name:\ta:b\nState:\tT (stopped)\nTgid:\t40\nPid:\t42\nTracerPid:\t7\nNSpid:\t42\t5\t2\n" +
 		"RssAnon:\t      12 kB\nThreads:\t3\nvoluntary_ctxt_switches:\t10\nnonvoluntary_ctxt_switches:\t4\n")
 	rss := uint64(12 << 10)
-	want := Status{State: 'T', TGID: 40, TracerPID: 7, NSPID: []int32{42, 5, 2}, Threads: 3, RSSAnon: &rss, Switches: 14}
+	want := Status{State: 'T', TGID: 40, TracerPID: 7, NSPID: []int32{42, 5, 2}, Threads: 3, RSSAnon: &rss,
+		Switches: 14}
 	if err != nil || !reflect.DeepEqual(got, want) || got.NSTID() != 2 {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}
@@ -45,7 +48,8 @@ func TestParseStatus(t *testing.T) {
 			t.Errorf("%q: %+v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"Tgid: x", "NSpid: 1 x", "RssAnon: 18446744073709551615 kB", "Threads: ?", "TracerPid: -", "voluntary_ctxt_switches: -1"} {
+	for _, text := range []string{"Tgid: x", "NSpid: 1 x", "RssAnon: 18446744073709551615 kB", "Threads: ?",
+		"TracerPid: -", "voluntary_ctxt_switches: -1"} {
 		if got, err := ParseStatus(text); err == nil {
 			t.Errorf("%q: %+v", text, got)
 		}
@@ -83,7 +87,8 @@ func TestCPUs(t *testing.T) {
 
 func TestParseMapping(t *testing.T) {
 	m, ok := ParseMapping(`7f3c4a000000-7f3c4a021000 r-xp 00001000 fd:01 1234                       /a b/x\012.so (deleted)`)
-	if want := (Mapping{0x7f3c4a000000, 0x7f3c4a021000, "r-xp", 0x1000, 1234, "/a b/x\n.so (deleted)"}); !ok || m != want {
+	if want := (Mapping{0x7f3c4a000000, 0x7f3c4a021000, "r-xp", 0x1000, 1234, "/a b/x\n.so (deleted)"}); !ok ||
+		m != want {
 		t.Errorf("got %+v, %t", m, ok)
 	}
 	for _, line := range []string{"", "7f3c-7f3d rw-p 00000000 00:00 0 ", "7f3c-7f3d r-xp 00000000 00:00 0      [vdso]",
@@ -101,7 +106,8 @@ func TestReadSchedule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Affinity == nil || *s.Affinity == "" || !slices.Equal(ParseCPUs(*s.Affinity), s.CPUs) || s.Nice == nil || *s.Nice != 20-want ||
+	if s.Affinity == nil || *s.Affinity == "" || !slices.Equal(ParseCPUs(*s.Affinity), s.CPUs) || s.Nice == nil ||
+		*s.Nice != 20-want ||
 		s.Policy == nil || *s.Policy != "SCHED_OTHER" {
 		t.Errorf("affinity %v, nice %v, policy %v", s.Affinity, s.Nice, s.Policy)
 	}
@@ -120,7 +126,8 @@ func TestThisProcess(t *testing.T) {
 		t.Errorf("threads %v without %d, %v", tids, tid, err)
 	}
 	status, err := Thread(pid, tid).Status()
-	if err != nil || status.TGID != pid || status.State != 'R' || status.Threads < 1 || status.RSSAnon == nil || *status.RSSAnon < 100<<10 ||
+	if err != nil || status.TGID != pid || status.State != 'R' || status.Threads < 1 || status.RSSAnon == nil ||
+		*status.RSSAnon < 100<<10 ||
 		len(status.NSPID) == 0 || status.NSPID[0] != tid || status.Switches == 0 {
 		t.Errorf("%+v, %v", status, err)
 	}
@@ -131,7 +138,8 @@ func TestThisProcess(t *testing.T) {
 	if leader, err := Leader(int(tid)); err != nil || leader != pid {
 		t.Errorf("leader %d, %v", leader, err)
 	}
-	if _, err := Leader(1 << 30); err == nil || !strings.Contains(err.Error(), "no such process") || errors.Is(err, os.ErrPermission) {
+	if _, err := Leader(1 << 30); err == nil || !strings.Contains(err.Error(), "no such process") ||
+		errors.Is(err, os.ErrPermission) {
 		t.Errorf("a process that does not exist: %v", err)
 	}
 	if exe, err := Process(pid).Exe(); err != nil || !strings.HasPrefix(exe, "/") {
@@ -146,7 +154,8 @@ func TestParseSyscall(t *testing.T) {
 	if got, ok := parseSyscall("0 0x3 0xc000 0x1 0x0 0x0 0x0 0x7ffd 0x47b0ce\n"); !ok || got != (Syscall{0, 0x47b0ce}) {
 		t.Errorf("%+v, %t", got, ok)
 	}
-	for _, text := range []string{"", "running\n", "-1 0x7ffd 0x47b0ce\n", "-1 0 0 0 0 0 0 0 0", "x 0 0 0 0 0 0 0 0", "0 0 0 0 0 0 0 0 x"} {
+	for _, text := range []string{"", "running\n", "-1 0x7ffd 0x47b0ce\n", "-1 0 0 0 0 0 0 0 0", "x 0 0 0 0 0 0 0 0",
+		"0 0 0 0 0 0 0 0 x"} {
 		if got, ok := parseSyscall(text); ok {
 			t.Errorf("%q: %+v", text, got)
 		}
@@ -158,9 +167,27 @@ func TestParseBPFObjects(t *testing.T) {
 	if got := parseBPFObjects(link); !slices.Equal(got, []BPFObject{{"link", 7}, {"prog", 4294967295}}) {
 		t.Errorf("%+v", got)
 	}
-	for _, text := range []string{"", "pos:\t0\nmnt_id:\t14\nino:\t3\n", "prog_id:\t4294967296\n", "map_id\n", "prog_id:\tx\n"} {
+	for _, text := range []string{"", "pos:\t0\nmnt_id:\t14\nino:\t3\n", "prog_id:\t4294967296\n", "map_id\n",
+		"prog_id:\tx\n"} {
 		if got := parseBPFObjects(text); got != nil {
 			t.Errorf("%q: %+v", text, got)
 		}
+	}
+}
+
+func TestParseMachine(t *testing.T) {
+	text := "cpu  100 20 30 4000 5 6 7 8 0 0\ncpu0 1 2 3 4 5 6 7 8 9 10\nprocs_running 3\nprocs_blocked 0\n"
+	m, err := ParseMachine(text)
+	const tick = time.Second / UserHZ
+	if want := (Machine{Busy: 150 * tick, Interrupts: 13 * tick, Stolen: 8 * tick, Running: 3}); err != nil || m != want {
+		t.Errorf("%+v, %v, want %+v", m, err, want)
+	}
+	for _, text := range []string{"cpu x 0 0 0 0 0 0 0 0\n", "procs_running x\n"} {
+		if m, err := ParseMachine(text); err == nil {
+			t.Errorf("%q: %+v", text, m)
+		}
+	}
+	if m, err := ReadMachine(); err != nil || m.Busy == 0 || m.Running == 0 {
+		t.Errorf("%+v, %v", m, err)
 	}
 }

@@ -19,7 +19,8 @@ func PolicyName(policy int) string {
 	return strconv.Itoa(policy)
 }
 
-// Schedule is how the kernel schedules a thread. What is not known is nil, as after the thread's end.
+// Schedule is how the kernel schedules a thread. What is not known is nil, as after the thread's
+// end.
 type Schedule struct {
 	CPUs     []int   // the CPUs it may run on
 	Affinity *string // the same in the kernel's list format

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// UserHZ is the number of clock ticks in a second of the times in /proc: sysconf(_SC_CLK_TCK), 100 on amd64 and arm64 whatever
-// the kernel's HZ.
+// UserHZ is the number of clock ticks in a second of the times in /proc: sysconf(_SC_CLK_TCK), 100
+// on amd64 and arm64 whatever the kernel's HZ.
 const UserHZ = 100
 
 // Stat is /proc/PID/stat, or that of a thread.

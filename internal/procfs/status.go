@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Status is /proc/PID/status, or that of a thread. A line that the kernel does not write leaves the zero value.
+// Status is /proc/PID/status, or that of a thread. A line that the kernel does not write leaves the
+// zero value.
 type Status struct {
 	State     byte    // R, S, D, T, t, Z, X, I
 	TGID      int     // of the process that the thread belongs to

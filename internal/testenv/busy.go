@@ -17,7 +17,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
-// OtherLoad is the load on the machine in a window that is not from this process or its descendants.
+// OtherLoad is the load on the machine in a window that is not from this process or its
+// descendants.
 type OtherLoad struct {
 	CPUs     float64       // mean number of CPUs that other processes used
 	Stolen   float64       // mean number of CPUs that a hypervisor gave to others
@@ -25,7 +26,8 @@ type OtherLoad struct {
 	Step     time.Duration // by which the wall clock was set
 }
 
-// The limits of a window in which durations can be judged. A tick of /proc/stat is 10 ms, so tickError is the error of two reads.
+// The limits of a window in which durations can be judged. A tick of /proc/stat is 10 ms, so
+// tickError is the error of two reads.
 const (
 	maxOthers = 0.1
 	maxStolen = 0.02
@@ -39,7 +41,8 @@ func (o OtherLoad) Busy() bool {
 }
 
 func (o OtherLoad) String() string {
-	text := fmt.Sprintf("run queue %d, others used %.2f of %d CPUs, %.2f were stolen", o.RunQueue, o.CPUs, runtime.NumCPU(), o.Stolen)
+	text := fmt.Sprintf("run queue %d, others used %.2f of %d CPUs, %.2f were stolen", o.RunQueue, o.CPUs,
+		runtime.NumCPU(), o.Stolen)
 	if o.Step.Abs() > maxStep {
 		text += fmt.Sprintf(", the clock was set by %v", o.Step)
 	}
@@ -48,13 +51,13 @@ func (o OtherLoad) String() string {
 
 // machineLoad is the machine's load since boot at one moment.
 type machineLoad struct {
-	time, wall         time.Duration // CLOCK_MONOTONIC, CLOCK_REALTIME
-	busy, stolen, ours time.Duration // CPU time of all processes; taken by a hypervisor; of this process and its descendants
-	running            int
+	procfs.Machine
+	time, wall time.Duration // CLOCK_MONOTONIC, CLOCK_REALTIME
+	ours       time.Duration // CPU time of this process and its descendants
 }
 
-// WatchOtherLoad begins a window. The returned function ends it. Descendants are compared by what they used, so they may begin
-// and end in the window.
+// WatchOtherLoad begins a window. The returned function ends it. Descendants are compared by what
+// they used, so they may begin and end in the window.
 func WatchOtherLoad(t testing.TB) (end func() OtherLoad) {
 	t.Helper()
 	begin := readMachineLoad(t)
@@ -62,26 +65,23 @@ func WatchOtherLoad(t testing.TB) (end func() OtherLoad) {
 		t.Helper()
 		now := readMachineLoad(t)
 		elapsed := (now.time - begin.time).Seconds()
-		others := (now.busy - begin.busy) - (now.ours - begin.ours) - tickError
+		others := (now.Busy - begin.Busy) - (now.ours - begin.ours) - tickError
 		return OtherLoad{
-			CPUs: max(0, others.Seconds()/elapsed), Stolen: max(0, (now.stolen-begin.stolen-tickError).Seconds()/elapsed),
-			RunQueue: now.running, Step: (now.wall - begin.wall) - (now.time - begin.time),
+			CPUs:     max(0, others.Seconds()/elapsed),
+			Stolen:   max(0, (now.Stolen-begin.Stolen-tickError).Seconds()/elapsed),
+			RunQueue: now.Running,
+			Step:     (now.wall - begin.wall) - (now.time - begin.time),
 		}
 	}
 }
 
 func readMachineLoad(t testing.TB) machineLoad {
 	t.Helper()
-	text, err := os.ReadFile("/proc/stat")
+	m, err := procfs.ReadMachine()
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := parseMachineLoad(string(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.time, l.wall, l.ours = clockNow(unix.CLOCK_MONOTONIC), clockNow(unix.CLOCK_REALTIME), descendantsTime()
-	return l
+	return machineLoad{m, clockNow(unix.CLOCK_MONOTONIC), clockNow(unix.CLOCK_REALTIME), descendantsTime()}
 }
 
 func clockNow(clock int32) time.Duration {
@@ -92,31 +92,8 @@ func clockNow(clock int32) time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// parseMachineLoad parses /proc/stat: proc_stat(5).
-func parseMachineLoad(text string) (l machineLoad, err error) {
-	for line := range strings.Lines(text) {
-		words := strings.Fields(line)
-		switch {
-		case len(words) > 8 && words[0] == "cpu":
-			var ticks [9]int64
-			for i := range ticks[1:] {
-				if ticks[i+1], err = strconv.ParseInt(words[i+1], 10, 64); err != nil {
-					return l, fmt.Errorf("read /proc/stat: %w", err)
-				}
-			}
-			const user, nice, system, steal = 1, 2, 3, 8
-			l.busy = time.Duration(ticks[user]+ticks[nice]+ticks[system]) * (time.Second / procfs.UserHZ)
-			l.stolen = time.Duration(ticks[steal]) * (time.Second / procfs.UserHZ)
-		case len(words) == 2 && words[0] == "procs_running":
-			if l.running, err = strconv.Atoi(words[1]); err != nil {
-				return l, fmt.Errorf("read /proc/stat: %w", err)
-			}
-		}
-	}
-	return l, nil
-}
-
-// descendantsTime is the CPU time of this process and all its descendants, also of those that have ended and were waited for.
+// descendantsTime is the CPU time of this process and all its descendants, also of those that have
+// ended and were waited for.
 func descendantsTime() (used time.Duration) {
 	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
 		var ru unix.Rusage
@@ -145,8 +122,8 @@ func descendantsTime() (used time.Duration) {
 	return used
 }
 
-// Emulated reports whether the machine is an emulator, such as a guest of the kernel matrix. Its durations say nothing about a
-// machine.
+// Emulated reports whether the machine is an emulator, such as a guest of the kernel matrix. Durations
+// there are the emulator's, and no test judges them.
 func Emulated() bool {
 	return os.Getenv("PINWATCH_EMULATED") == "1" || host.Read(os.DirFS("/")).Virtualization == "qemu"
 }
@@ -163,17 +140,13 @@ func NotJudged(t testing.TB, format string, args ...any) {
 // CountNotJudged returns how often NotJudged was called in this process.
 func CountNotJudged() int { return int(notJudged.Load()) }
 
-// Judge makes attempts until one has no problems. Only attempts without other load on the machine count against the code: after as
-// many of them as given the test fails. When half of twice as many attempts were disturbed, nothing is judged. In an emulator there is
-// no attempt.
+// Judge makes attempts until one has no problems. Only attempts without other load on the machine
+// count against the code: after so many of them the test fails. When it has made twice as many
+// attempts in all, nothing is judged.
 func Judge(t testing.TB, attempts int, attempt func() (problems []string)) {
 	t.Helper()
-	if Emulated() {
-		NotJudged(t, "the machine is an emulator: its times are not those of a machine")
-		return
-	}
 	quiet := 0
-	var last OtherLoad
+	var busy OtherLoad
 	for i := range 2 * attempts {
 		end := WatchOtherLoad(t)
 		problems := attempt()
@@ -183,10 +156,16 @@ func Judge(t testing.TB, attempts int, attempt func() (problems []string)) {
 		}
 		t.Logf("attempt %d (%s): %s", i+1, load, strings.Join(problems, "; "))
 		if load.Busy() {
-			last = load
+			busy = load
 		} else if quiet++; quiet == attempts {
-			t.Fatalf("the machine was not busy, and of %d attempts none was without problems", attempts)
+			t.Fatalf("problems in %d attempts in which the machine was not busy", attempts)
 		}
 	}
-	NotJudged(t, "the machine was busy (%s)", last)
+	NotJudgedBusy(t, busy)
+}
+
+// NotJudgedBusy logs that a test judges nothing because of the other load. The test passes.
+func NotJudgedBusy(t testing.TB, load OtherLoad) {
+	t.Helper()
+	NotJudged(t, "the machine was busy (%s)", load)
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/goruntime"
 )
 
-// runtimeMs is one read of the runtime's Ms. Threads go by their numbers in the target's PID namespace, where nothing else is
-// stated.
+// runtimeMs is one read of the runtime's Ms. Threads go by their numbers in the target's PID
+// namespace, where nothing else is stated.
 type runtimeMs struct {
 	byTID    map[int32]goruntime.M
 	without  map[int32]bool // threads whose g is nil
@@ -65,7 +65,8 @@ func (l *Lister) readMs() runtimeMs {
 	return ms
 }
 
-// readEachM finds the M of each thread by the thread's base, where the program has no symbol for the list of Ms.
+// readEachM finds the M of each thread by the thread's base, where the program has no symbol for
+// the list of Ms.
 func (l *Lister) readEachM(ms runtimeMs) runtimeMs {
 	bases := l.bases
 	if bases == nil {
@@ -74,8 +75,8 @@ func (l *Lister) readEachM(ms runtimeMs) runtimeMs {
 	threads, err := bases()
 	if err != nil {
 		ms.blind = true
-		ms.warnings = []string{fmt.Sprintf("roles and locks are not known: the program is stripped, so the kernel must be asked, "+
-			"which needs CAP_BPF and CAP_PERFMON: %v", err)}
+		ms.warnings = []string{fmt.Sprintf("roles and locks are not known: the program is stripped, so the "+
+			"kernel must be asked, which needs CAP_BPF and CAP_PERFMON: %v", err)}
 		return ms
 	}
 	for _, t := range threads {

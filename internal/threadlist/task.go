@@ -17,8 +17,9 @@ type task struct {
 	age *float64 // seconds
 }
 
-// readTasks reads every thread of the process. Threads that end meanwhile are left out. nested: the process is in another PID
-// namespace than pinwatch. The error is os.ErrProcessDone when no thread is left.
+// readTasks reads every thread of the process. Threads that end meanwhile are left out. nested: the
+// process is in another PID namespace than pinwatch. The error is os.ErrProcessDone when no thread
+// is left.
 func readTasks(pid int, nested bool) ([]task, error) {
 	tids, err := procfs.Process(pid).Threads()
 	if err != nil {

@@ -1,5 +1,6 @@
-// Package threadlist lists the threads of a process at one moment: a ps of the Go runtime's Ms. It joins what the kernel reports
-// of each thread with what the runtime's memory holds of its M. It neither stops nor changes the process.
+// Package threadlist lists the threads of a process at one moment: a ps of the Go runtime's Ms. It
+// joins what the kernel reports of each thread with what the runtime's memory holds of its M. It
+// neither stops nor changes the process.
 package threadlist
 
 import (
@@ -28,8 +29,8 @@ type Machines interface {
 	ThreadM(base uint64, tid int32) (goruntime.M, error)
 }
 
-// maxReads is the number of reads of the process while some thread has no known M: a thread that has just begun, or is about to
-// end, has none for a moment.
+// maxReads is the number of reads of the process while some thread has no known M: a thread that
+// has just begun, or is about to end, has none for a moment.
 const maxReads = 3
 
 // List returns the rows, locked threads first, and warnings.
@@ -129,8 +130,9 @@ func (l *Lister) setM(row *report.ListedThread, m *goruntime.M) {
 	}
 }
 
-// foreign reports whether a thread without M certainly is one that C made. The runtime creates an M before its thread, and frees
-// it before the thread ends; but such a thread does not sleep outside Go's code.
+// foreign reports whether a thread without M certainly is one that C made. The runtime creates an M
+// before its thread, and frees it before the thread ends; but such a thread does not sleep outside
+// Go's code.
 func (l *Lister) foreign(t *task, ms runtimeMs) bool {
 	if l.Info == nil || !l.Info.CGO || l.Info.TextStart == 0 || !ms.before[t.tid] || !ms.whole && !ms.without[t.nsTID] {
 		return false

@@ -53,10 +53,13 @@ func TestWarnings(t *testing.T) {
 		words string
 		reads int
 	}{
-		"stripped":             {f: fakeMachines{err: goruntime.ErrNoAllM}, words: "stripped|CAP_BPF|CAP_PERFMON|not allowed", reads: 1},
-		"unknown release":      {f: fakeMachines{err: goruntime.ErrNoOffsets}, info: errors.New("go1.99 is too new"), words: "go1.99", reads: 1},
-		"not to be read":       {f: fakeMachines{err: refused}, words: "CAP_SYS_PTRACE", reads: 1},
-		"a list without end":   {f: fakeMachines{err: errors.New("leads back")}, words: "not all|leads back", reads: maxReads},
+		"stripped": {f: fakeMachines{err: goruntime.ErrNoAllM},
+			words: "stripped|CAP_BPF|CAP_PERFMON|not allowed", reads: 1},
+		"unknown release": {f: fakeMachines{err: goruntime.ErrNoOffsets}, info: errors.New("go1.99 is too new"),
+			words: "go1.99", reads: 1},
+		"not to be read": {f: fakeMachines{err: refused}, words: "CAP_SYS_PTRACE", reads: 1},
+		"a list without end": {f: fakeMachines{err: errors.New("leads back")}, words: "not all|leads back",
+			reads: maxReads},
 		"threads without an M": {f: fakeMachines{}, words: "", reads: maxReads},
 	} {
 		l := listerOf(&c.f)
@@ -90,7 +93,8 @@ func TestStripped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fakeMachines{err: goruntime.ErrNoAllM, byTID: map[int32]error{ts[0].tid: goruntime.ErrForeign, ts[1].tid: goruntime.ErrCheck}}
+	byTID := map[int32]error{ts[0].tid: goruntime.ErrForeign, ts[1].tid: goruntime.ErrCheck}
+	f := &fakeMachines{err: goruntime.ErrNoAllM, byTID: byTID}
 	l := listerOf(f)
 	l.bases = func() (bases []threadBase, err error) {
 		for i, t := range ts {
@@ -107,7 +111,8 @@ func TestStripped(t *testing.T) {
 			if r.TID != ts[i].tid {
 				continue
 			}
-			// This program is pure Go as far as its fake Info says: a thread without M is no C thread.
+			// This program is pure Go as far as its fake Info says: a thread without M is no C
+			// thread.
 			if known := r.Role == goruntime.RoleWorker && *r.M == int64(i); known != (i > 1) {
 				t.Errorf("thread %d: %s", i, row(r))
 			}

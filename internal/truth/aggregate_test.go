@@ -14,11 +14,13 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// TestAggregateIsTheSame observes one activity twice, from rest to rest: once the kernel adds switches up, once it sends each. Both
-// count the same to the last switch, for each thread. Their times differ by no more than the programs that run between their stamps.
+// TestAggregateIsTheSame observes one activity twice, from rest to rest: once the kernel adds
+// switches up, once it sends each. Both count the same to the last switch, for each thread. Their
+// times differ by no more than the programs that run between their stamps.
 func TestAggregateIsTheSame(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
-	for _, workload := range []string{"demo", "pingpong -pairs 2", "threads -n 50", "churn -rate 200", "storm -gc -n 2"} {
+	for _, workload := range []string{"demo", "pingpong -pairs 2", "threads -n 50", "churn -rate 200",
+		"storm -gc -n 2"} {
 		t.Run(workload, func(t *testing.T) {
 			agree(t, func() []string {
 				got, want := observeTwice(t, strings.Fields(workload))
@@ -37,7 +39,8 @@ func TestAggregateIsTheSame(t *testing.T) {
 	}
 }
 
-// observeTwice returns the reports of two observations of one activity: switches added up, and sent.
+// observeTwice returns the reports of two observations of one activity: switches added up, and
+// sent.
 func observeTwice(t *testing.T, workload []string) (added, sent *report.Report) {
 	t.Helper()
 	var observed *observation
@@ -63,8 +66,10 @@ func sameCounts(got, want *report.Report) (problems []string) {
 		name      string
 		got, want uint64
 	}{
-		{"threads", g.Threads, w.Threads}, {"created", g.ThreadsCreated, w.ThreadsCreated}, {"exited", g.ThreadsExited, w.ThreadsExited},
-		{"SIGURG", g.SigurgDelivered, w.SigurgDelivered}, {"switches", g.Switches, w.Switches}, {"migrations", g.Migrations, w.Migrations},
+		{"threads", g.Threads, w.Threads}, {"created", g.ThreadsCreated, w.ThreadsCreated},
+		{"exited", g.ThreadsExited, w.ThreadsExited},
+		{"SIGURG", g.SigurgDelivered, w.SigurgDelivered}, {"switches", g.Switches, w.Switches},
+		{"migrations", g.Migrations, w.Migrations},
 		{"locked", *g.LockedThreads, *w.LockedThreads},
 	} {
 		if n.got != n.want {
@@ -78,10 +83,12 @@ func sameCounts(got, want *report.Report) (problems []string) {
 	for tid, w := range alive(want) {
 		g := threads[tid]
 		if g.Switches != w.Switches || g.Migrations != w.Migrations || !slices.Equal(g.CPUs, w.CPUs) {
-			differ(fmt.Sprintf("thread %d", tid), fmt.Sprint(g.Switches, g.Migrations, g.CPUs), fmt.Sprint(w.Switches, w.Migrations, w.CPUs))
+			differ(fmt.Sprintf("thread %d", tid), fmt.Sprint(g.Switches, g.Migrations, g.CPUs),
+				fmt.Sprint(w.Switches, w.Migrations, w.CPUs))
 		}
 		if g.Lock != w.Lock || worth(g.LockedExt) != worth(w.LockedExt) || g.Role != w.Role {
-			differ(fmt.Sprintf("thread %d", tid), fmt.Sprint(g.Lock, worth(g.LockedExt), g.Role), fmt.Sprint(w.Lock, worth(w.LockedExt), w.Role))
+			differ(fmt.Sprintf("thread %d", tid), fmt.Sprint(g.Lock, worth(g.LockedExt), g.Role),
+				fmt.Sprint(w.Lock, worth(w.LockedExt), w.Role))
 		}
 	}
 	return problems
@@ -107,9 +114,10 @@ func sameTimes(got, want *report.Report) (problems []string) {
 			problems = append(problems, fmt.Sprintf("%s: %d added up, %d sent", rowName(w), g.N, w.N))
 		}
 		if w.OffCPU != nil && *w.OffCPU > 0 && (g.OffCPU == nil || *g.OffCPU < *w.OffCPU/2) && w.N >= 100 {
-			problems = append(problems, fmt.Sprintf("%s: off the CPU for %v added up, %g sent", rowName(w), g.OffCPU, *w.OffCPU))
+			problems = append(problems, fmt.Sprintf("%s: off the CPU for %v added up, %g sent", rowName(w), g.OffCPU,
+				*w.OffCPU))
 		}
-		// What the one's programs do between the other's two stamps is what they do between their own: each one's bias.
+		// The programs of each observation also run between the other's two stamps, and add its bias.
 		bound := 2000 + *w.P50/10 + int64(worth(g.Bias)+worth(w.Bias))
 		if d := max(*g.P50-*w.P50, *w.P50-*g.P50); w.N >= 100 && d > bound {
 			problems = append(problems, fmt.Sprintf("%s: median %d ns added up, %d sent", rowName(w), *g.P50, *w.P50))
@@ -132,8 +140,9 @@ func sameTimes(got, want *report.Report) (problems []string) {
 	return problems
 }
 
-// unequal are costs that two observations need not agree on. Whether a signal finds its target on a CPU is read at two moments. Threads
-// are freed long after their end, also beyond a window's end. Of the wakers' CPU time, sending misses what is reported too late.
+// unequal are costs that two observations need not agree on. Whether a signal finds its target on a
+// CPU is read at two moments. Threads are freed long after their end, also beyond a window's end.
+// Of the wakers' CPU time, sending misses what is reported too late.
 var unequal = []string{"P-5 kernel", "P-9 free", "X-handoff cpu"}
 
 // worth returns the value of a pointer; the zero value for nil.
@@ -154,15 +163,16 @@ func rowName(c *report.Cost) string {
 	return name + fmt.Sprint(" ", c.Locked)
 }
 
-// TestAggregateAgainstBpftrace: every switch that is added up is one that bpftrace sees. In several intervals no more time is unknown
-// than in one window of switches that are sent.
+// TestAggregateAgainstBpftrace: every switch that is added up is one that bpftrace sees. In several
+// intervals no more time is unknown than in one window of switches that are sent.
 func TestAggregateAgainstBpftrace(t *testing.T) {
 	testenv.Require(t, testenv.BPF, testenv.Bpftrace)
 	compare := func() (counts, times []string) {
 		var switches *testenv.Switches
 		var before []int32
 		var streamed *observation
-		w := watch{workload: strings.Fields("pingpong -batch 50 -pace 10ms"), work: 2 * time.Second, config: observe.Config{Aggregate: true, Interval: 200 * time.Millisecond},
+		w := watch{workload: strings.Fields("pingpong -batch 50 -pace 10ms"), work: 2 * time.Second,
+			config: observe.Config{Aggregate: true, Interval: 200 * time.Millisecond},
 			beside: func(t *testing.T, p *testenv.Proc) {
 				streamed = observeProcess(t, p.PID, observe.Config{})
 				switches, before = testenv.StartSwitches(t, p.PID), p.Threads()

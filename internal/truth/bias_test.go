@@ -13,7 +13,8 @@ import (
 	"github.com/pinwatch/pinwatch/loader"
 )
 
-// slowing makes programs slower under a workload. Everything inside the phases is known; nothing of it is inside the still ones.
+// slowing makes programs slower under a workload. Everything inside the phases is known; nothing of
+// it is inside the still ones.
 type slowing struct {
 	args     []string
 	programs []string
@@ -22,29 +23,35 @@ type slowing struct {
 	still    []string
 }
 
-// A thread's wait for a CPU, or for the lock under which signals are sent and delivered, also holds the time of pinwatch's programs on
-// other threads. The bias does not count that, so where there are waits only programs on the thread's path are slowed. deliver is left
-// out: a sender's program runs side by side with the interrupt that it has sent to another CPU.
+// A thread's wait for a CPU, or for the lock under which signals are sent and delivered, also holds
+// the time of pinwatch's programs on other threads. The bias does not count that, so where there
+// are waits only programs on the thread's path are slowed. deliver is left out: a sender's program
+// runs side by side with the interrupt that it has sent to another CPU.
 func slowings() []slowing {
 	words := strings.Fields
 	return []slowing{
-		{words("churn -rate 300"), words("clone task_newtask sched_wakeup_new clone_return rt_sigprocmask sigaltstack exit sched_process_exit"), 3000,
+		{words("churn -rate 300"), words("clone task_newtask sched_wakeup_new clone_return " +
+			"rt_sigprocmask sigaltstack exit sched_process_exit"), 3000,
 			words("clone_syscall start runtime exit"), nil},
-		{words("churn -rate 300"), words("sched_wakeup_new"), 3000, words("clone_syscall spawn runq_wait"), words("start exit")},
+		{words("churn -rate 300"), words("sched_wakeup_new"), 3000, words("clone_syscall spawn runq_wait"),
+			words("start exit")},
 		{words("storm"), words("tgkill tgkill_return signal_generate"), 1000, words("send"), words("handler")},
 		{words("storm"), words("signal_deliver rt_sigreturn"), 1000, words("handler"), words("send")},
-		// A CPU that waits longer falls asleep deeper, and takes some 10 to 30 µs longer to wake up, however much longer it waits. That shows
-		// least here: the CPU had slept before in any case, and the program is slower by far more than that.
+		// A CPU that waits longer falls asleep deeper, and takes some 10 to 30 µs longer to wake
+		// up, however much longer it waits. That shows least here: the CPU had slept before in any
+		// case, and the program is slower by far more than that.
 		{words("pingpong -batch 1 -pace 5ms"), words("sched_waking"), 6000, words("wake cpu"), nil},
 	}
 }
 
-// TestBiasFollows checks that a number's bias holds what slower programs add to the number, and nothing else. The number moves; the
-// number less its bias does not, or by no more than a tenth. Rounds with the programs as they are and with slower ones take turns on one
-// process, so both have what else the machine does.
+// TestBiasFollows checks that a number's bias holds what slower programs add to the number, and
+// nothing else. The number moves; the number less its bias does not, or by no more than a tenth.
+// Rounds with the programs as they are and with slower ones take turns on one process, so both have
+// what else the machine does.
 func TestBiasFollows(t *testing.T) {
 	if !*judgeDurations {
-		return // make truth
+		t.Log("make truth judges bias")
+		return
 	}
 	testenv.Require(t, testenv.BPF)
 	var doc calibrationDoc
@@ -96,7 +103,8 @@ func (m moved) problems(reads uint32) (problems []string) {
 	case m.by() < least:
 		problems = append(problems, fmt.Sprintf("%s: slower programs moved it by %.0f ns only", m.phase, m.by()))
 	case m.rest() > m.by()/10 || m.rest() < -m.by()/10:
-		problems = append(problems, fmt.Sprintf("%s: moved by %.0f ns, and less its bias still by %.0f", m.phase, m.by(), m.rest()))
+		problems = append(problems, fmt.Sprintf("%s: moved by %.0f ns, and less its bias still by %.0f", m.phase,
+			m.by(), m.rest()))
 	}
 	return problems
 }
@@ -131,7 +139,8 @@ func observeSlow(t *testing.T, pid int, slow loader.Slow) report.Report {
 	return observeProcess(t, pid, observe.Config{Duration: slowRound, Slow: slow}).report()
 }
 
-// medians are those of a phase's median over reports, as it is and less its bias, and the samples they rest on.
+// medians are those of a phase's median over reports, as it is and less its bias, and the samples
+// they rest on.
 func medians(reports []report.Report, phase string) (raw, corrected float64, n int64) {
 	var raws, rest []float64
 	for i := range reports {
@@ -157,8 +166,8 @@ func allSamples(r *report.Report, phase string) *report.Cost {
 	return &r.Costs[i]
 }
 
-// TestBiasIsMeasured checks that every cost has a bias, and that each program's time was measured. That needs no statistics of the
-// kernel's, which take CAP_SYS_ADMIN.
+// TestBiasIsMeasured checks that every cost has a bias, and that each program's time was measured.
+// That needs no statistics of the kernel's, which take CAP_SYS_ADMIN.
 func TestBiasIsMeasured(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	r := observeProcess(t, testenv.Workload(t, "demo").PID, observe.Config{Duration: 2 * time.Second}).report()

@@ -12,7 +12,8 @@ import (
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
-// calibrationDoc is the text of TestBiasFollows: what the programs take, and what becomes of the numbers.
+// calibrationDoc is the text of TestBiasFollows: what the programs take, and what becomes of the
+// numbers.
 type calibrationDoc struct{ rows [][]string }
 
 func (d *calibrationDoc) add(s slowing, all []moved) {
@@ -21,12 +22,14 @@ func (d *calibrationDoc) add(s slowing, all []moved) {
 			continue
 		}
 		programs := strings.Join(s.programs, ", ")
-		d.rows = append(d.rows, []string{"`" + m.phase + "`", programs, fmt.Sprint(m.n), duration(int64(m.raw)), duration(int64(m.slowRaw)), signed(int64(m.by())),
-			duration(int64(m.corrected)), duration(int64(m.slowCorrected)), signed(int64(m.rest())), percent(m.rest() / m.by())})
+		d.rows = append(d.rows, []string{"`" + m.phase + "`", programs, fmt.Sprint(m.n), duration(int64(m.raw)),
+			duration(int64(m.slowRaw)), signed(int64(m.by())), duration(int64(m.corrected)),
+			duration(int64(m.slowCorrected)), signed(int64(m.rest())), percent(m.rest() / m.by())})
 	}
 }
 
-// write fills the calibration part of the document, with what the programs take in the built-in workload beside it.
+// write fills the calibration part of the document, with what the programs take in the built-in
+// workload beside it.
 func (d *calibrationDoc) write(t *testing.T, file string) {
 	t.Helper()
 	testenv.Require(t, testenv.BPFAdmin)
@@ -37,21 +40,26 @@ func (d *calibrationDoc) write(t *testing.T, file string) {
 			kernel[statisticsName(p.Name)] = duration(int64(*p.NSPerRun))
 		}
 	}
-	var own [][]string
+	var timings [][]string
 	for _, o := range r.Observer.Overhead {
 		body := "–"
 		if o.NS != nil {
 			body = duration(int64(*o.NS))
 		}
 		name := strings.TrimSuffix(strings.TrimSuffix(o.Name, "_in"), "_out")
-		own = append(own, []string{"`" + o.Name + "`", fmt.Sprint(o.Timed), body, duration(int64(o.DispatchNS)), kernel[name]})
+		timings = append(timings, []string{"`" + o.Name + "`", fmt.Sprint(o.Timed), body, duration(int64(o.DispatchNS)),
+			kernel[name]})
 	}
-	text := fmt.Sprintf("All figures by `make truth`: Linux %s %s, %d CPUs, virtualization: %s; one reading of the clock takes %s.\n\n"+
+	text := fmt.Sprintf("All figures by `make truth`: Linux %s %s, %d CPUs, virtualization: %s; "+
+		"one reading of the clock takes %s.\n\n"+
 		"What the programs take in `pinwatch demo`:\n\n%s\n"+
 		"What becomes of the numbers when programs are made slower, by medians of rounds that take turns:\n\n%s",
-		*r.Host.Kernel, runtime.GOARCH, runtime.NumCPU(), r.Host.Virtualization, duration(int64(*r.Observer.ClockReadNS)),
-		measure.Table([]string{"program", "runs timed", "body, by itself", "way to it and back", "kernel's mean over all processes' runs"}, own),
-		measure.Table([]string{"number", "slower programs", "samples", "median", "slower", "moved", "less `bias_ns`", "slower", "moved", "of that"}, d.rows))
+		*r.Host.Kernel, runtime.GOARCH, runtime.NumCPU(), r.Host.Virtualization,
+		duration(int64(*r.Observer.ClockReadNS)),
+		measure.Table([]string{"program", "runs timed", "body, by itself", "way to it and back",
+			"kernel's mean over all processes' runs"}, timings),
+		measure.Table([]string{"number", "slower programs", "samples", "median", "slower", "moved", "less `bias_ns`",
+			"slower", "moved", "of that"}, d.rows))
 	if err := measure.Replace(file, "calibration", text); err != nil {
 		t.Fatal(err)
 	}

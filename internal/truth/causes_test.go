@@ -18,8 +18,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// stackScript counts the stacks that threads are created and SIGURGs sent from. Its arguments are the target's pid and ours: we poke
-// it by calls that fail or do nothing.
+// stackScript counts the stacks from which threads are created and SIGURGs are sent. Its arguments
+// are the pids of the target and of this process, which pokes it by calls that fail or do nothing.
 const stackScript = `
 tracepoint:syscalls:sys_enter_clone {
 	if (pid == %[1]d) { @create[ustack] = count(); }
@@ -68,7 +68,7 @@ func tracedStacks(t *testing.T, p *testenv.Proc, text string) (stacks []tracedSt
 				s.frames = append(s.frames, name)
 				continue
 			}
-			i := slices.IndexFunc(symbols, func(sym elf.Symbol) bool { return sym.Value < pc && pc <= sym.Value+sym.Size })
+			i := slices.IndexFunc(symbols, func(s elf.Symbol) bool { return s.Value < pc && pc <= s.Value+s.Size })
 			if i >= 0 {
 				s.frames = append(s.frames, symbols[i].Name)
 			}
@@ -81,18 +81,21 @@ func tracedStacks(t *testing.T, p *testenv.Proc, text string) (stacks []tracedSt
 	return stacks
 }
 
-// on says whether a function of the runtime, or a closure in it, is on the stack.
+// on reports whether a function of the runtime, or a closure in it, is on the stack.
 func (s tracedStack) on(function string) bool {
 	pattern := regexp.MustCompile(`^runtime\.(\(\*\w+\)\.)?` + function + `(\.func[\d.]+)*(\.abi0)?$`)
 	return slices.ContainsFunc(s.frames, pattern.MatchString)
 }
 
-// tracedCauses are the classes that the functions on a stack put it in, the first that fits.
+// tracedCauses are the causes by a function on the stack; the first that fits counts.
 var tracedCauses = map[string][][2]string{ // function, cause
 	"create": {
-		{"startTheWorldWithSema", "start_the_world"}, {"templateThread", "template_thread"}, {"startTemplateThread", "template_thread"},
-		{"stoplockedm", "locked_park"}, {"mexit", "locked_exit"}, {"retake", "sysmon_handoff"}, {"entersyscallblock", "syscall_handoff"},
-		{"forEachPInternal", "for_each_p"}, {"gcStart", "gc_worker"}, {"injectglist", "inject"}, {"wakep", "spinning_wake"},
+		{"startTheWorldWithSema", "start_the_world"}, {"templateThread", "template_thread"},
+		{"startTemplateThread", "template_thread"},
+		{"stoplockedm", "locked_park"}, {"mexit", "locked_exit"}, {"retake", "sysmon_handoff"},
+		{"entersyscallblock", "syscall_handoff"},
+		{"forEachPInternal", "for_each_p"}, {"gcStart", "gc_worker"}, {"injectglist", "inject"},
+		{"wakep", "spinning_wake"},
 		{"resetspinning", "spinning_wake"}, {"ready", "spinning_wake"},
 	},
 	"preempt": {
@@ -105,7 +108,7 @@ var tracedReasons = [][2]string{
 	{"gcStart", "GC sweep termination"}, {"gcMarkDone", "GC mark termination"}, {"ReadMemStats", "ReadMemStats"},
 }
 
-// class is the cause that the stack shows, and why the world is stopped.
+// class is the cause that the stack shows, with the reason of a stop of the world.
 func (s tracedStack) class() string {
 	for _, c := range tracedCauses[s.what] {
 		if !s.on(c[0]) {
@@ -123,7 +126,8 @@ func (s tracedStack) class() string {
 	return "other"
 }
 
-// Threads are created and SIGURGs sent for the reasons that bpftrace's own look at the same stacks shows, as often; none is without.
+// TestCausesAreOnTheStacks compares the causes of new threads and of SIGURGs with the same stacks
+// as bpftrace takes them. Each cause is found as often, and none is missing.
 func TestCausesAreOnTheStacks(t *testing.T) {
 	for _, c := range []struct {
 		workload string
@@ -131,7 +135,8 @@ func TestCausesAreOnTheStacks(t *testing.T) {
 	}{
 		{"demo", []string{"exit locked"}},
 		{"storm", []string{"preempt stop_the_world, ReadMemStats"}},
-		{"storm -gc", []string{"preempt stop_the_world, GC sweep termination", "preempt stop_the_world, GC mark termination"}},
+		{"storm -gc", []string{"preempt stop_the_world, GC sweep termination",
+			"preempt stop_the_world, GC mark termination"}},
 		{"blocked", nil},
 	} {
 		t.Run(c.workload, func(t *testing.T) {
@@ -188,7 +193,8 @@ func causes(r *report.Report) map[string]uint64 {
 	return n
 }
 
-// checkCauses: each thread created or ended and each signal has one cause, nearly all of them a real one.
+// checkCauses: each thread created or ended and each signal has one cause, nearly all of them a
+// real one.
 func checkCauses(t *testing.T, r *report.Report) {
 	t.Helper()
 	all, vague := map[string]uint64{}, map[string]uint64{}
@@ -199,9 +205,11 @@ func checkCauses(t *testing.T, r *report.Report) {
 		}
 	}
 	c := r.Counts
-	for what, want := range map[string]uint64{"create": c.ThreadsCreated, "exit": c.ThreadsExited, "preempt": *c.SigurgSent} {
+	for what, want := range map[string]uint64{"create": c.ThreadsCreated, "exit": c.ThreadsExited,
+		"preempt": *c.SigurgSent} {
 		if all[what] != want || 20*vague[what] > want {
-			t.Errorf("%s: %d causes of %d, %d of them other or unknown: %+v", what, all[what], want, vague[what], r.Unclassified)
+			t.Errorf("%s: %d causes of %d, %d of them other or unknown: %+v", what, all[what], want, vague[what],
+				r.Unclassified)
 		}
 	}
 }

@@ -9,8 +9,9 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// checkReport compares the report with the moments that it was made from: counts, and each cost's number of samples, least, most and
-// mean. They are counted here in another way, so a wrong report passes only when both ways are wrong.
+// checkReport compares the report with the moments that it was made from: counts, and each cost's
+// number of samples, least, most and mean. They are counted here in another way, so a wrong report
+// passes only when both ways are wrong.
 func (w *witnessed) checkReport() (problems []string) {
 	count := func(what string, match func(moment) bool) uint64 {
 		n := uint64(0)
@@ -34,7 +35,7 @@ func (w *witnessed) checkReport() (problems []string) {
 		{"SIGURG sent", *c.SigurgSent, count(doTgkill, all)},
 		{"SIGURG generated", c.SigurgGenerated, count(generate, all)},
 		{"SIGURG coalesced", c.SigurgCoalesced, count(generate, func(m moment) bool { return m.arg == pending })},
-		{"SIGURG foreign", c.SigurgForeign, count(generate, func(m moment) bool { return !w.own[m.by] })},
+		{"SIGURG foreign", c.SigurgForeign, count(generate, func(m moment) bool { return !w.lived[m.by] })},
 		{"SIGURG delivered", c.SigurgDelivered, count(deliver, all)},
 		{"switches", c.Switches, count(goOff, all)},
 	} {
@@ -42,7 +43,7 @@ func (w *witnessed) checkReport() (problems []string) {
 			problems = append(problems, fmt.Sprintf("%s: the report has %d, its events %d", n.name, n.got, n.want))
 		}
 	}
-	for name, intervals := range w.seen.intervals(w.own) {
+	for name, intervals := range w.seen.intervals(w.lived) {
 		row := w.row(name)
 		if name[1] != '-' {
 			continue // no cost
@@ -56,8 +57,11 @@ func (w *witnessed) checkReport() (problems []string) {
 			least, most, sum = min(least, iv.ns()), max(most, iv.ns()), sum+float64(iv.ns())
 		}
 		mean := sum / float64(len(intervals))
-		if row.N != int64(len(intervals)) || *row.Min != least || *row.Max != most || math.Abs(*row.Mean-mean) > 1+mean/1e5 { // it is printed to six digits
-			problems = append(problems, fmt.Sprintf("%s: the report has %d samples from %d to %d ns, mean %.0f; its events %d from %d to %d, mean %.0f",
+		// The mean is printed to six digits.
+		if row.N != int64(len(intervals)) || *row.Min != least || *row.Max != most ||
+			math.Abs(*row.Mean-mean) > 1+mean/1e5 {
+			problems = append(problems, fmt.Sprintf(
+				"%s: the report has %d samples from %d to %d ns, mean %.0f; its events %d from %d to %d, mean %.0f",
 				name, row.N, *row.Min, *row.Max, *row.Mean, len(intervals), least, most, mean))
 		}
 	}
@@ -75,7 +79,8 @@ func (w *witnessed) row(name string) *report.Cost {
 	return &w.report.Costs[i]
 }
 
-// checkMoves compares switches and migrations with bpftrace's, over all threads and for each that the report lists.
+// checkMoves compares switches and migrations with bpftrace's, over all threads and for each that
+// the report lists.
 func (w *witnessed) checkMoves() (problems []string) {
 	if w.lastCPU == nil {
 		return nil // no bpftrace
@@ -83,7 +88,8 @@ func (w *witnessed) checkMoves() (problems []string) {
 	all, byThread := testenv.CountSwitches(w.switches, w.lastCPU, w.report.Window.StartNS, w.report.Window.EndNS)
 	check := func(what string, switches, migrations uint64, want testenv.SwitchCount) {
 		if switches != want.Switches || migrations != want.Migrations {
-			problems = append(problems, fmt.Sprintf("%s: %d switches and %d migrations, bpftrace has %+v", what, switches, migrations, want))
+			problems = append(problems, fmt.Sprintf("%s: %d switches and %d migrations, bpftrace has %+v", what,
+				switches, migrations, want))
 		}
 	}
 	check("all threads", w.report.Counts.Switches, w.report.Counts.Migrations, all)
@@ -102,7 +108,8 @@ func (w *witnessed) checkMoves() (problems []string) {
 	return problems
 }
 
-// checkThreads compares the threads alive at the end with /proc's, and these with those at the start.
+// checkThreads compares the threads alive at the end with /proc's, and these with those at the
+// start.
 func (w *witnessed) checkThreads() (problems []string) {
 	var alive []int32
 	for _, th := range w.report.Threads {
@@ -124,10 +131,12 @@ func (w *witnessed) checkThreads() (problems []string) {
 func (w *witnessed) checkAccount() (problems []string) {
 	a, window := w.account, w.report.Window
 	if a.Start < window.StartNS || a.End > window.EndNS {
-		problems = append(problems, fmt.Sprintf("the activity from %d to %d is not in the window %+v", a.Start, a.End, window))
+		problems = append(problems, fmt.Sprintf("the activity from %d to %d is not in the window %+v", a.Start, a.End,
+			window))
 	}
 	if w.report.Counts.ThreadsExited != a.LockedExits {
-		problems = append(problems, fmt.Sprintf("%d threads exited, the workload ended %d", w.report.Counts.ThreadsExited, a.LockedExits))
+		problems = append(problems, fmt.Sprintf("%d threads exited, the workload ended %d",
+			w.report.Counts.ThreadsExited, a.LockedExits))
 	}
 	if w.report.Counts.Switches < a.Handoffs/2 {
 		problems = append(problems, fmt.Sprintf("%d switches in %d hand-offs", w.report.Counts.Switches, a.Handoffs))

@@ -15,7 +15,8 @@ type counted struct {
 	outOf  []int // by view: stamps on the wrong side of pinwatch's
 }
 
-// timing is the samples of one kind by pinwatch's stamps, and by another instrument's of the same events.
+// timing is the samples of one kind by pinwatch's stamps, and by another instrument's of the same
+// events.
 type timing struct {
 	name, by      string
 	samples, its  int
@@ -25,8 +26,9 @@ type timing struct {
 	outOf, missed int // ends on the wrong side; samples that pinwatch has not
 }
 
-// tolerance is by how much two stamps of CLOCK_MONOTONIC, taken one after the other, may be out of order. The trace buffer's text is
-// rounded to the nearest µs, and the clock that tracers read may step back by nanoseconds when it is adjusted (ktime_get_mono_fast_ns in
+// tolerance is by how much two stamps of CLOCK_MONOTONIC, taken one after the other, may be out of
+// order. The trace buffer's text is rounded to the nearest µs, and the clock that tracers read may
+// step back by nanoseconds when it is adjusted (ktime_get_mono_fast_ns in
 // kernel/time/timekeeping.c).
 const tolerance = 1000
 
@@ -38,7 +40,8 @@ func (v *view) ordered(pinwatch, other int64) bool {
 	return pinwatch <= other+tolerance
 }
 
-// compareMoments matches, kind by kind, every moment of pinwatch's with each witness's, by thread and order.
+// compareMoments matches, kind by kind, every moment of pinwatch's with each witness's, by thread
+// and order.
 func (w *witnessed) compareMoments() (rows []counted, problems []string) {
 	for _, what := range exactly {
 		ours := byThread(w.seen, what)
@@ -54,21 +57,25 @@ func (w *witnessed) compareMoments() (rows []counted, problems []string) {
 			for _, tid := range threadsOf(ours, theirs) {
 				a, b := ours[tid], theirs[tid]
 				if len(a) != len(b) {
-					problems = append(problems, fmt.Sprintf("%s of thread %d: %d, %s has %d", what, tid, len(a), v.name, len(b)))
+					problems = append(problems, fmt.Sprintf("%s of thread %d: %d, %s has %d", what, tid, len(a),
+						v.name, len(b)))
 					continue
 				}
 				for i := range a {
 					if !v.ordered(a[i].at, b[i].at) {
 						outOf++
 					}
-					if what != sigmask && (a[i].arg != b[i].arg || a[i].by != b[i].by) && !w.wokenMeanwhile(a[i], b[i]) {
-						problems = append(problems, fmt.Sprintf("%s of thread %d: %+v, %s has %+v", what, tid, a[i], v.name, b[i]))
+					differ := a[i].arg != b[i].arg || a[i].by != b[i].by
+					if what != sigmask && differ && !w.wokenMeanwhile(a[i], b[i]) {
+						problems = append(problems, fmt.Sprintf("%s of thread %d: %+v, %s has %+v", what, tid, a[i],
+							v.name, b[i]))
 					}
 				}
 			}
 			row.others, row.outOf = append(row.others, total(theirs)), append(row.outOf, outOf)
 			if outOf > 0 && w.ordered {
-				problems = append(problems, fmt.Sprintf("%s: %d of %d stamps of %s are on the wrong side of pinwatch's", what, outOf, row.seen, v.name))
+				problems = append(problems, fmt.Sprintf("%s: %d of %d stamps of %s are on the wrong side of pinwatch's",
+					what, outOf, row.seen, v.name))
 			}
 		}
 		if row.seen > 0 || slices.Max(row.others) > 0 {
@@ -78,8 +85,9 @@ func (w *witnessed) compareMoments() (rows []counted, problems []string) {
 	return rows, problems
 }
 
-// wokenMeanwhile reports whether a switch-out differs only because another CPU is waking the thread. Before Linux 5.18 the tracepoint
-// reads the state from the task, and shows TASK_WAKING as runnable (include/trace/events/sched.h, __trace_sched_switch_state).
+// wokenMeanwhile reports whether a switch-out differs only because another CPU is waking the
+// thread. Before Linux 5.18 the tracepoint reads the state from the task, and shows TASK_WAKING as
+// runnable (include/trace/events/sched.h, __trace_sched_switch_state).
 func (w *witnessed) wokenMeanwhile(ours, other moment) bool {
 	var major, minor int
 	if _, err := fmt.Sscanf(worth(w.report.Host.Kernel), "%d.%d", &major, &minor); err != nil {
@@ -119,14 +127,15 @@ var sampleNames = []string{
 
 // compareTimes compares sample by sample how long everything took.
 func (w *witnessed) compareTimes() (rows []timing, problems []string) {
-	seen := w.seen.intervals(w.own)
+	seen := w.seen.intervals(w.lived)
 	for _, name := range sampleNames {
 		for i := range w.views {
 			v := &w.views[i]
 			if len(seen[name]) == 0 && len(v.intervals[name]) == 0 || len(v.intervals[name]) == 0 {
 				continue
 			}
-			row := timing{name: name, by: v.name, samples: len(seen[name]), its: len(v.intervals[name]), median: medianNS(seen[name])}
+			row := timing{name: name, by: v.name, samples: len(seen[name]), its: len(v.intervals[name]),
+				median: medianNS(seen[name])}
 			ours, theirs := ofThread(seen[name]), ofThread(v.intervals[name])
 			for _, tid := range threadsOf(ours, theirs) {
 				row.add(v, ours[tid], theirs[tid])
@@ -134,12 +143,14 @@ func (w *witnessed) compareTimes() (rows []timing, problems []string) {
 			slices.Sort(row.diffs)
 			slices.Sort(row.relative)
 			rows = append(rows, row)
-			// A waking on one CPU and the switch-out on another have no common order: each instrument has its own.
+			// A waking on one CPU and the switch-out on another have no common order.
 			if uint64(row.missed) > w.report.Loss.BrokenLinks && name != waitWoken && name != waitPreempted {
-				problems = append(problems, fmt.Sprintf("%s: pinwatch lacks %d of the %d samples of %s", name, row.missed, row.its, v.name))
+				problems = append(problems, fmt.Sprintf("%s: pinwatch lacks %d of the %d samples of %s", name,
+					row.missed, row.its, v.name))
 			}
 			if row.outOf > 0 && w.ordered {
-				problems = append(problems, fmt.Sprintf("%s: %d ends of %d samples are on the wrong side of %s", name, row.outOf, len(row.diffs), v.name))
+				problems = append(problems, fmt.Sprintf("%s: %d ends of %d samples are on the wrong side of %s", name,
+					row.outOf, len(row.diffs), v.name))
 			}
 		}
 	}
@@ -166,7 +177,8 @@ func medianNS(intervals []interval) int64 {
 	return quantile(ns, 0.5)
 }
 
-// add pairs samples of one thread. Those of one instrument do not overlap, so two that overlap are the same sample.
+// add pairs samples of one thread. Those of one instrument do not overlap, so two that overlap are
+// the same sample.
 func (row *timing) add(v *view, ours, theirs []interval) {
 	i, j := 0, 0
 	for i < len(ours) && j < len(theirs) {

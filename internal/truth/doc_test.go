@@ -24,8 +24,8 @@ func (d *document) printf(format string, args ...any) { fmt.Fprintf(&d.text, for
 
 // add writes the section of one workload.
 func (d *document) add(c truthCase, w *witnessed, counts []counted, times []timing) {
-	d.printf("\n### %s\n\n`%s`, %.1f s, %d threads created, %d switches", capital(c.about), c.activity, w.report.Window.DurationS,
-		w.report.Counts.ThreadsCreated, w.report.Counts.Switches)
+	d.printf("\n### %s\n\n`%s`, %.1f s, %d threads created, %d switches", capital(c.about), c.activity,
+		w.report.Window.DurationS, w.report.Counts.ThreadsCreated, w.report.Counts.Switches)
 	if !w.ordered {
 		d.printf("; another tracer was on the hooks, or pinwatch on functions, so the order of stamps was not judged")
 	}
@@ -36,7 +36,8 @@ func (d *document) add(c truthCase, w *witnessed, counts []counted, times []timi
 			names = append(names, v.name)
 		}
 	}
-	d.printf("| event | pinwatch | %s | stamps out of order |\n|---|--:|%s--:|\n", strings.Join(names, " | "), strings.Repeat("--:|", len(names)))
+	d.printf("| event | pinwatch | %s | stamps out of order |\n|---|--:|%s--:|\n", strings.Join(names, " | "),
+		strings.Repeat("--:|", len(names)))
 	for _, row := range counts {
 		d.printf("| %s | %d |", row.what, row.seen)
 		outOf := 0
@@ -65,9 +66,11 @@ func (d *document) add(c truthCase, w *witnessed, counts []counted, times []timi
 		if least := quantile(r.diffs, 0); -least > largest {
 			largest = least
 		}
-		d.printf("| %s | %s | %s | %d | %d | %s | %s | %s | %s | %s | %s | %s |\n", name, median, r.by, r.its, len(r.diffs),
-			signed(quantile(r.diffs, 0.01)), signed(quantile(r.diffs, 0.5)), signed(quantile(r.diffs, 0.99)), signed(largest),
-			percent(quantile(r.relative, 0.01)), percent(quantile(r.relative, 0.5)), percent(quantile(r.relative, 0.99)))
+		d.printf("| %s | %s | %s | %d | %d |", name, median, r.by, r.its, len(r.diffs))
+		d.printf(" %s | %s | %s | %s |", signed(quantile(r.diffs, 0.01)), signed(quantile(r.diffs, 0.5)),
+			signed(quantile(r.diffs, 0.99)), signed(largest))
+		d.printf(" %s | %s | %s |\n", percent(quantile(r.relative, 0.01)), percent(quantile(r.relative, 0.5)),
+			percent(quantile(r.relative, 0.99)))
 	}
 }
 
@@ -119,7 +122,8 @@ func (d *document) write(t *testing.T, file string, target *witnessed) {
 	}
 	var head document
 	host := target.report.Host
-	head.printf("\nAll figures by `make truth`: Linux %s %s, %d CPUs, virtualization: %s, workloads built by %s.\n\n| instrument | |\n|---|---|\n",
+	head.printf("\nAll figures by `make truth`: Linux %s %s, %d CPUs, virtualization: %s, workloads built by %s.\n\n"+
+		"| instrument | |\n|---|---|\n",
 		*host.Kernel, runtime.GOARCH, runtime.NumCPU(), host.Virtualization, runtime.Version())
 	head.printf("| tracefs | a trace instance, clock mono; its text is rounded to 1 µs |\n")
 	for _, peer := range []struct {
@@ -130,7 +134,8 @@ func (d *document) write(t *testing.T, file string, target *witnessed) {
 	}{
 		{testenv.Bpftrace, []string{"bpftrace", "--version"}, "bpftrace", "`nsecs` in programs on tracepoints"},
 		{testenv.PerfRecord, []string{"perf", "--version"}, "perf, perf trace, perf sched",
-			"one `perf record -a -k CLOCK_MONOTONIC`, read by `perf script --ns`, `perf trace -i` and `perf sched timehist`; the latter two print to 1 µs"},
+			"one `perf record -a -k CLOCK_MONOTONIC`, read by `perf script --ns`, `perf trace -i` and `perf sched timehist`; " +
+				"the latter two print to 1 µs"},
 	} {
 		if err := peer.need.Missing(); err != nil {
 			head.printf("| %s | not compared with: %s |\n", peer.names, strings.Join(strings.Fields(err.Error()), " "))
@@ -142,7 +147,8 @@ func (d *document) write(t *testing.T, file string, target *witnessed) {
 		}
 		head.printf("| %s | %s; %s |\n", peer.names, strings.TrimSpace(string(version)), peer.what)
 	}
-	if err := os.WriteFile(file, []byte(before+docBegin+head.text.String()+d.text.String()+"\n"+docEnd+after), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(before+docBegin+head.text.String()+d.text.String()+"\n"+docEnd+after),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 }

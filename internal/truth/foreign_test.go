@@ -14,13 +14,15 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// Two SIGURGs from outside, of which the second finds the first pending: both are generated and foreign, one is coalesced, one
-// delivered. What makes it sure is that the target's thread cannot run in between.
+// TestForeignSignalsCoalesce sends two SIGURGs from outside, of which the second finds the first
+// pending. Both are generated and foreign, one is coalesced, one delivered. The target's thread
+// cannot run in between.
 func TestForeignSignalsCoalesce(t *testing.T) {
 	testenv.Require(t, testenv.BPF, testenv.Tracefs)
 	t.Setenv("GODEBUG", "asyncpreemptoff=1") // the target sends itself none
 
-	// A runnable thread: it spins, and may only do so on the CPU that the sender holds with a real-time priority.
+	// A runnable thread: it spins, and may only do so on the CPU that the sender holds with a
+	// real-time priority.
 	t.Run("runnable", func(t *testing.T) {
 		p := testenv.Workload(t, "spinners", "-n", "1", "-gc", "1h", "-hold")
 		foreign(t, p, func() int32 {
@@ -48,7 +50,8 @@ func TestForeignSignalsCoalesce(t *testing.T) {
 	})
 }
 
-// foreign observes the process while send sends two SIGURGs and returns the thread that did, and release lets them be taken.
+// foreign observes the process. send sends two SIGURGs and returns the sending thread, and release
+// lets the target take them.
 func foreign(t *testing.T, p *testenv.Proc, send func() int32, release func()) {
 	t.Helper()
 	p.Quiet()
@@ -62,7 +65,8 @@ func foreign(t *testing.T, p *testenv.Proc, send func() int32, release func()) {
 	events := testenv.OfThreads(trace.Stop(), initial)
 
 	count := func(name string, args ...any) uint64 {
-		return uint64(testenv.CountEvents(events, r.Window.StartNS, r.Window.EndNS, name, append(args, "sig", int(unix.SIGURG))...))
+		return uint64(testenv.CountEvents(events, r.Window.StartNS, r.Window.EndNS, name,
+			append(args, "sig", int(unix.SIGURG))...))
 	}
 	var foreign uint64
 	for _, e := range events {
@@ -113,8 +117,8 @@ func confine(t *testing.T, p *testenv.Proc) int {
 	}
 }
 
-// waitFor waits until that many threads of the process are in a state, as procfs.Stat has it, at several reads in a row. It returns
-// one of them.
+// waitFor waits until that many threads of the process are in a state, as procfs.Stat has it, at
+// several reads in a row. It returns one of them.
 func waitFor(t *testing.T, p *testenv.Proc, state byte, threads int) (tid int32) {
 	t.Helper()
 	reads := 0
@@ -136,20 +140,23 @@ func waitFor(t *testing.T, p *testenv.Proc, state byte, threads int) (tid int32)
 	return tid
 }
 
-// seize puts the calling thread on the CPU, from where no ordinary thread can push it.
+// seize puts the calling thread on the CPU with a real-time priority: no ordinary thread runs there
+// then.
 func seize(cpu int) error {
 	var one unix.CPUSet
 	one.Set(cpu)
 	if err := unix.SchedSetaffinity(0, &one); err != nil {
 		return fmt.Errorf("move to CPU %d: %w", cpu, err)
 	}
-	if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0); err != nil {
+	if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1},
+		0); err != nil {
 		return fmt.Errorf("get a real-time priority: %w", err)
 	}
 	return nil
 }
 
-// sendTwice sends a thread two SIGURGs from a thread of its own, which it returns, once that has prepared.
+// sendTwice sends a thread two SIGURGs from a new thread, after prepare, and returns the new
+// thread.
 func sendTwice(t *testing.T, pid int, tid int32, prepare func() error) (sender int32) {
 	t.Helper()
 	sent := make(chan error)
@@ -158,7 +165,8 @@ func sendTwice(t *testing.T, pid int, tid int32, prepare func() error) (sender i
 		sender = int32(unix.Gettid())
 		err := prepare()
 		if err == nil {
-			// Raw calls do not tell our runtime, which might else give the thread a pause between them.
+			// The runtime does not notice raw calls, so it does not pause the thread between them.
+			// them.
 			_, _, first := unix.RawSyscall(unix.SYS_TGKILL, uintptr(pid), uintptr(tid), uintptr(unix.SIGURG))
 			_, _, second := unix.RawSyscall(unix.SYS_TGKILL, uintptr(pid), uintptr(tid), uintptr(unix.SIGURG))
 			for _, errno := range []unix.Errno{first, second} {

@@ -9,8 +9,9 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// handoffScript counts the calls of startlockedm, which hands a P to a locked thread and wakes it, and the times that a thread left
-// its CPU by itself between stoplockedm and execute, which is when it waits for that. Arguments as resumeScript's.
+// handoffScript counts the calls of startlockedm, which hands a P to a locked thread and wakes it.
+// It also counts the voluntary switch-outs between stoplockedm and execute, where a thread waits
+// for that. Its arguments are those of resumeScript.
 const handoffScript = `
 uprobe:%[3]s:%[4]d {
 	if (pid == %[1]d) { @calls = count(); }
@@ -28,8 +29,8 @@ tracepoint:sched:sched_switch /pid == %[1]d && (args->prev_state & 0xff)/ { if (
 END { clear(@stopped); }
 `
 
-// A hand-off is what ends the sleep of a locked thread in stoplockedm. startlockedm is called for each, and for threads that did not get
-// to sleep.
+// TestHandoffsAreTheRuntimes: a hand-off ends the sleep of a locked thread in stoplockedm. The
+// runtime calls startlockedm for each, and also for threads that did not get to sleep.
 func TestHandoffsAreTheRuntimes(t *testing.T) {
 	testenv.Require(t, testenv.BPF, testenv.Bpftrace)
 	agree(t, func() []string { return compareHandoffs(t) })
@@ -44,7 +45,8 @@ func compareHandoffs(t *testing.T) (problems []string) {
 		beside: func(t *testing.T, p *testenv.Proc) {
 			exe := fmt.Sprintf("/proc/%d/exe", p.PID)
 			f := functions(t, exe, "startlockedm", "stoplockedm", "execute")
-			script = testenv.StartScript(t, fmt.Sprintf(handoffScript, p.PID, other.PID, exe, f[0], f[1], f[2]), func() {},
+			script = testenv.StartScript(t, fmt.Sprintf(handoffScript, p.PID, other.PID, exe, f[0], f[1], f[2]),
+				func() {},
 				"ready startlockedm", "ready stoplockedm", "ready execute")
 			other.Stop()
 		},
@@ -61,7 +63,8 @@ func compareHandoffs(t *testing.T) (problems []string) {
 		t.Errorf("%d hand-offs, %d samples", n, samples)
 	}
 	t.Logf("%d hand-offs, %d broken links; bpftrace has %d calls, %d sleeps", n, broken, calls, sleeps)
-	// Each pinned thread sleeps before the activity and after it; of a sleep whose end was not traced nothing is known.
+	// Each pinned thread sleeps before the activity and after it; of a sleep whose end was not
+	// traced nothing is known.
 	if underWay := uint64(2 * len(w.account.Pins)); n > calls || n > sleeps || sleeps-n > underWay+broken {
 		problems = append(problems, "the numbers differ")
 	}

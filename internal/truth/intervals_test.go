@@ -27,9 +27,10 @@ type life struct {
 	woken, out                                int64 // since it left: when it was woken, and when it left still runnable
 }
 
-// intervals are the samples in a stream, by name: "ID phase" for the report's, else as above. Each is defined here a second time, for all
-// instruments alike: pinwatch's correlator must make the same samples of the same moments.
-func (s stream) intervals(own map[int32]bool) map[string][]interval {
+// intervals are the samples in a stream, by name: "ID phase" for the report's, else as above. Each
+// is defined here a second time, for all instruments alike: pinwatch's correlator must make the
+// same samples of the same moments.
+func (s stream) intervals(lived map[int32]bool) map[string][]interval {
 	all := map[string][]interval{}
 	lives := map[int32]*life{}
 	of := func(tid int32) *life {
@@ -78,7 +79,7 @@ func (s stream) intervals(own map[int32]bool) map[string][]interval {
 			}
 			t.tgkill = 0
 		case generate:
-			if m.arg == 0 && own[m.by] {
+			if m.arg == 0 && lived[m.by] {
 				t.generated = m.at
 			}
 		case deliver:

@@ -11,19 +11,20 @@ import (
 	"github.com/pinwatch/pinwatch/loader"
 )
 
-// TestLight observes without a hook on any system call. Counts are the trace buffer's, counts that cannot be known are null, and costs
-// that cannot be measured have no row. The workload's threads exit by exit(2) and, at its end, are killed.
+// TestLight observes without a hook on any system call. Counts are the trace buffer's, counts that
+// cannot be known are null, and costs that cannot be measured have no row. The workload's threads
+// exit by exit(2) and, at its end, are killed.
 func TestLight(t *testing.T) {
 	testenv.Require(t, testenv.BPF, testenv.Tracefs)
 	for _, name := range []string{"churn", "storm"} {
 		t.Run(name, func(t *testing.T) {
 			var r report.Report
-			var own []testenv.TraceEvent
+			var calls []testenv.TraceEvent
 			untilWithout(t, "records were lost, every time", func() []string {
-				r, own = observeLight(t, name)
+				r, calls = observeLight(t, name)
 				return lossProblems(r.Loss)
 			})
-			checkLight(t, &r, own, name == "churn")
+			checkLight(t, &r, calls, name == "churn")
 		})
 	}
 }
@@ -42,11 +43,11 @@ func observeLight(t *testing.T, workload string) (report.Report, []testenv.Trace
 	return observed.report(), testenv.OfThreads(trace.Stop(), initial)
 }
 
-func checkLight(t *testing.T, r *report.Report, own []testenv.TraceEvent, churn bool) {
+func checkLight(t *testing.T, r *report.Report, calls []testenv.TraceEvent, churn bool) {
 	t.Helper()
 	const sigurg = 23
 	count := func(name string, args ...any) uint64 {
-		return uint64(testenv.CountEvents(own, r.Window.StartNS, r.Window.EndNS, name, args...))
+		return uint64(testenv.CountEvents(calls, r.Window.StartNS, r.Window.EndNS, name, args...))
 	}
 	c := r.Counts
 	exits := count("sys_enter_exit")
@@ -67,7 +68,8 @@ func checkLight(t *testing.T, r *report.Report, own []testenv.TraceEvent, churn 
 	if c.SigurgSent != nil || c.SigurgNotInjected != nil || c.ThreadsExitedLocked != nil {
 		t.Errorf("counts that can't be known are not null: %+v", c)
 	}
-	for _, call := range []string{"clone", "clone3", "exit", "tgkill", "rt_sigreturn", "rt_sigprocmask", "sigaltstack"} {
+	for _, call := range []string{"clone", "clone3", "exit", "tgkill", "rt_sigreturn", "rt_sigprocmask",
+		"sigaltstack"} {
 		if r.Observer.Hooks[call] != loader.Off {
 			t.Errorf("%s is watched by %q", call, r.Observer.Hooks[call])
 		}

@@ -17,10 +17,11 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload"
 )
 
-// minKnown is the least part of the looks at a lock that must pass the self-check on a release that pinwatch knows.
+// minKnown is the least part of the reads of a lock that must pass the self-check, on a release
+// that pinwatch has offsets of.
 const minKnown = 0.99
 
-// What pinwatch says of every thread's lock and role is what the workload knows of itself, thread by thread.
+// TestLocksAreTheWorkloads compares every thread's lock and role with the workload's account.
 func TestLocksAreTheWorkloads(t *testing.T) {
 	for _, args := range []string{
 		"threads -n 200", "leak", "wedged", "wedged -alive", "pingpong -pairs 2", "churn", "blocked", "spinners", "matrix", "idle -notify",
@@ -31,7 +32,8 @@ func TestLocksAreTheWorkloads(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s, %d entries", args, entries), func(t *testing.T) {
 				t.Parallel()
-				w := watch{workload: strings.Fields(args), config: observe.Config{ThreadEntries: entries}, work: time.Second}.run(t)
+				w := watch{workload: strings.Fields(args), config: observe.Config{ThreadEntries: entries},
+					work: time.Second}.run(t)
 				w.checkThreads(t)
 				w.checkLocks(t)
 			})
@@ -39,7 +41,7 @@ func TestLocksAreTheWorkloads(t *testing.T) {
 	}
 }
 
-// checkLocks compares what was last seen of every thread with the account.
+// checkLocks compares the last state of every thread with the account.
 func (w *watched) checkLocks(t *testing.T) {
 	t.Helper()
 	r, a := &w.report, &w.account
@@ -71,7 +73,8 @@ func (w *watched) checkLocks(t *testing.T) {
 		t.Errorf("%d threads locked, want %d; %d of %d exits locked, want %d",
 			*c.LockedThreads, locked, *c.ThreadsExitedLocked, c.ThreadsExited, a.LockedExits)
 	}
-	// Who is locked for a moment only, before he dies of it or of the main thread, counts as well.
+	// A thread that is locked for a moment only, before it exits with its goroutine, counts as
+	// well.
 	most := int(*c.LockedThreadsMax)
 	if brief := a.LockedExits > 0 || a.WedgedTID != 0; most < locked || !brief && most != locked {
 		t.Errorf("%d threads were locked at one time, want %d", most, locked)
@@ -84,7 +87,7 @@ func (w *watched) checkLocks(t *testing.T) {
 	checkRoles(t, threads, a)
 }
 
-// checkThreads: the threads alive at the end are the kernel's.
+// checkThreads compares the threads alive at the end with the kernel's.
 func (w *watched) checkThreads(t *testing.T) {
 	t.Helper()
 	threads := alive(&w.report)
@@ -100,7 +103,8 @@ func (w *watched) checkThreads(t *testing.T) {
 
 func threadRow(th report.Thread) string {
 	text := fmt.Sprintf("thread %d (m %s, %s): lock %s", th.TID, word(th.M), th.Role, th.Lock)
-	return text + fmt.Sprintf(", ext %s, int %s, goid %s, entry %s", word(th.LockedExt), word(th.LockedInt), word(th.GoID), word(th.LockEntry))
+	return text + fmt.Sprintf(", ext %s, int %s, goid %s, entry %s", word(th.LockedExt), word(th.LockedInt),
+		word(th.GoID), word(th.LockEntry))
 }
 
 func word[T any](v *T) string {
@@ -112,16 +116,17 @@ func word[T any](v *T) string {
 
 func is[T comparable](v *T, want T) bool { return v != nil && *v == want }
 
-// checkPinned: a goroutine held this thread since before the window began. What go f(x) starts is a wrapper of f that belongs to the
-// function which says so.
+// checkPinned checks a thread that a goroutine has held since before the window began. The
+// statement go f(x) starts a wrapper of f, which belongs to the function with the statement.
 func checkPinned(t *testing.T, th report.Thread, p workload.Pin) {
 	t.Helper()
 	entered := is(th.LockEntry, p.Entry) || strings.Contains(word(th.LockEntry), ".gowrap")
-	if th.Lock != "user" || !is(th.LockedExt, uint32(p.Depth)) || !is(th.LockedInt, 0) || !is(th.GoID, uint64(p.GoID)) || !entered {
+	if th.Lock != "user" || !is(th.LockedExt, uint32(p.Depth)) || !is(th.LockedInt, 0) ||
+		!is(th.GoID, uint64(p.GoID)) || !entered {
 		t.Errorf("%s, want %+v", threadRow(th), p)
 	}
 	if th.LockHeldMin == nil || *th.LockHeldMin <= 0 || th.LockHeldMax != nil {
-		t.Errorf("%s: held for %s s at least and %s at most, but since before it was first looked at",
+		t.Errorf("%s: held for %s s at least and %s at most, though it was locked before its first read",
 			threadRow(th), word(th.LockHeldMin), word(th.LockHeldMax))
 	}
 	if th.StartNS == nil && !is(th.LockHolds, 0) {
@@ -129,8 +134,8 @@ func checkPinned(t *testing.T, th report.Thread, p workload.Pin) {
 	}
 }
 
-// checkFree: the program has locked nobody to this thread. The runtime has, to a thread lent to C, and for its own goroutine that
-// serves os/signal.
+// checkFree checks a thread to which the program has locked no goroutine. The runtime may have: to
+// a thread lent to C, and to that of its goroutine for os/signal.
 func checkFree(t *testing.T, th report.Thread, a *workload.Account) {
 	t.Helper()
 	switch {
@@ -155,7 +160,8 @@ func servesSignals(th report.Thread) bool {
 	return th.Lock == "user" && th.LockEntry != nil && strings.HasPrefix(*th.LockEntry, "runtime.ensureSigM")
 }
 
-// checkRoles: each thread has the role that it can have. Which is sysmon's and which the template thread's only the runtime knows.
+// checkRoles checks that each thread has a role that it can have. Only the runtime knows which
+// threads are sysmon's and the template thread.
 func checkRoles(t *testing.T, threads map[int]report.Thread, a *workload.Account) {
 	t.Helper()
 	roles := map[string]int{}
@@ -171,7 +177,7 @@ func checkRoles(t *testing.T, threads map[int]report.Thread, a *workload.Account
 			ok = th.Role == "cgo_extra"
 		}
 		if !ok || th.Role == "foreign" != (th.M == nil) {
-			t.Errorf("its role can't be: %s", threadRow(th))
+			t.Errorf("impossible role: %s", threadRow(th))
 		}
 	}
 	if roles["sysmon"] != 1 || roles["template"] != 1 {
@@ -179,20 +185,24 @@ func checkRoles(t *testing.T, threads map[int]report.Thread, a *workload.Account
 	}
 }
 
-// Threads of C code are told from the runtime's own, and from those that the runtime lends an M.
+// TestLocksBesideC distinguishes threads of C code from the runtime's, and from those with a
+// borrowed M.
 func TestLocksBesideC(t *testing.T) {
-	w := watch{workload: strings.Fields("cgo -foreign 2 -extra 2 -pins 2"), start: testenv.CgoWorkload, work: time.Second}.run(t)
+	w := watch{workload: strings.Fields("cgo -foreign 2 -extra 2 -pins 2"), start: testenv.CgoWorkload,
+		work: time.Second}.run(t)
 	if a := w.account; len(a.Foreign) != 2 || len(a.Extra) != 2 || len(a.Pins) != 2 {
 		t.Fatalf("account %+v", a)
 	}
 	w.checkLocks(t)
 }
 
-// A process in a PID namespace of its own knows its threads by other numbers than we do.
+// TestLocksInNamespace observes a process in another PID namespace, where threads have other
+// numbers.
 func TestLocksInNamespace(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
-	testenv.Workload(t, "idle") // so that the program is built: the first process in the namespace lives as long as that
-	runtime.LockOSThread()      // for good: the thread's children, and no others, are in the namespace from now on
+	// builds the program now: the namespace ends with its first process
+	testenv.Workload(t, "idle")
+	runtime.LockOSThread() // never unlocked: from now on the thread's children, and no others, are in the namespace
 	if err := unix.Unshare(unix.CLONE_NEWPID); err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +222,7 @@ func TestLocksInNamespace(t *testing.T) {
 	w.checkLocks(t)
 }
 
-// Depths that change while they are observed.
+// TestLockDepths observes depths that change.
 func TestLockDepths(t *testing.T) {
 	const pause = 50 * time.Millisecond // ten times as long as each goroutine sleeps at most
 	w := watch{workload: []string{"depth"}, work: pause, act: func(p *testenv.Proc) {
@@ -223,7 +233,7 @@ func TestLockDepths(t *testing.T) {
 	}}.run(t)
 	w.checkLocks(t)
 	for tid, th := range alive(&w.report) {
-		seen, deepest := 0, 0 // of stretches so long that the goroutine slept in them, and of all
+		seen, deepest := 0, 0 // of stretches in which the goroutine slept, and of all
 		for _, l := range w.account.Locks {
 			if l.TID != tid {
 				continue
@@ -239,10 +249,11 @@ func TestLockDepths(t *testing.T) {
 	}
 }
 
-// Threads that ever other goroutines are locked to: pinwatch counts every lock, names none that never was, and its bounds of how long
-// each has been held hold the truth.
+// TestLocksThatPass observes threads to which one goroutine after the other is locked. Every lock
+// is counted, none is invented, and the bounds of how long each is held contain the truth.
 func TestLocksThatPass(t *testing.T) {
-	w := watch{workload: []string{"dance"}, config: observe.Config{Interval: observe.MinInterval}, work: 1500 * time.Millisecond}.run(t)
+	w := watch{workload: []string{"dance"}, config: observe.Config{Interval: observe.MinInterval},
+		work: 1500 * time.Millisecond}.run(t)
 	holds, want := map[int]uint64{}, map[int]uint64{}
 	held := 0
 	for i := range w.intervals {
@@ -263,7 +274,7 @@ func TestLocksThatPass(t *testing.T) {
 	for _, l := range w.account.Locks {
 		want[l.TID]++
 	}
-	// While it is locked each goroutine sleeps, and that shows.
+	// Each goroutine sleeps while it is locked, so each lock is seen.
 	for tid := range holds {
 		if holds[tid] != want[tid] {
 			t.Errorf("thread %d: %d locks, %d in the account", tid, holds[tid], want[tid])
@@ -275,8 +286,9 @@ func TestLocksThatPass(t *testing.T) {
 	}
 }
 
-// checkHold holds a thread's lock at the end of a window against all the locks that there were. When exactly one began and ended can't be
-// timed, but not before the end of the one before it on that thread, nor after the begin of the next.
+// checkHold compares a thread's lock at the end of a window with the account of all locks. The
+// exact begin and end of one have no stamp; they lie after the end of the lock before it on that
+// thread, and before the begin of the next.
 func checkHold(t *testing.T, th report.Thread, w report.Window, locks []workload.Lock) {
 	t.Helper()
 	const exact = 1e-6 // seconds; as numbers with a point are
@@ -303,5 +315,5 @@ func checkHold(t *testing.T, th report.Thread, w report.Window, locks []workload
 		}
 		return
 	}
-	t.Errorf("there never was: %s", threadRow(th))
+	t.Errorf("not in the account: %s", threadRow(th))
 }

@@ -1,9 +1,11 @@
-// Package truth compares observations with independent witnesses: the workload's own account, the trace buffer, perf and bpftrace,
-// in the same window. It holds tests only.
+// Package truth compares observations with independent witnesses: the workload's account, the trace
+// buffer, perf and bpftrace, in the same window. It holds tests only.
 //
-// Counts, labels, locks and causes are judged by make test on any machine: other load changes how long something takes, and not how
-// often it happens. Durations and bias are judged by make truth, which runs these tests alone on the machine with the flag -truth. A
-// window that was disturbed is repeated. When it always was, the tests pass as a program that exits with 4, inconclusive.
+// Counts, labels, locks and causes are judged by make test on any machine: other load changes how
+// long something takes, and not how often it happens. Durations and bias are judged by make truth,
+// which runs these tests alone on the machine with the flag -truth. A window that was disturbed is
+// repeated. When every window was disturbed, nothing is judged, and the test binary exits with 4:
+// inconclusive.
 package truth
 
 import (
@@ -17,7 +19,8 @@ import (
 
 var (
 	judgeDurations = flag.Bool("truth", false, "judge durations and bias, too: nothing else may run on the machine")
-	truthOut       = flag.String("truth.out", "", "with -truth: observe for longer and write the figures into `FILE`, between its markers")
+	truthOut       = flag.String("truth.out", "", "with -truth: observe for longer and write the figures "+
+		"into `FILE`, between its markers")
 )
 
 // exitInconclusive is pinwatch's exit code for what could not be judged.

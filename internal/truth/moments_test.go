@@ -38,8 +38,8 @@ const (
 	outDead
 )
 
-// exactly are the moments on a thread of the target, or in a system call of one. Every instrument that records them has each. A switch-in
-// and a waking happen in the context of any thread.
+// exactly are the moments on a thread of the target, or in a system call of one. Every instrument
+// that records them has each. A switch-in and a waking happen in the context of any thread.
 var exactly = []string{
 	doClone, cloneDone, newTask, doExit, processExit, doTgkill, tgkillDone, generate, deliver, sigreturn, sigmask, sigaltstack, goOff,
 }
@@ -108,7 +108,7 @@ var enterMoments = map[string]string{
 }
 
 // traceMoments is the record of the trace buffer, or of perf.
-func traceMoments(of []testenv.TraceEvent, own map[int32]bool) (s stream) {
+func traceMoments(of []testenv.TraceEvent, lived map[int32]bool) (s stream) {
 	const setMask, cloneThread = 2, 0x10000 // SIG_SETMASK, CLONE_THREAD
 	called := map[int32]bool{}              // threads in a tgkill(…, SIGURG)
 	for _, e := range of {
@@ -159,17 +159,17 @@ func traceMoments(of []testenv.TraceEvent, own map[int32]bool) (s stream) {
 			s = append(s, m)
 		}
 		if out, in, ok := e.Switch(); ok {
-			s = append(s, switchMoments(own, out, in)...)
+			s = append(s, switchMoments(lived, out, in)...)
 		}
 	}
 	return s.sorted()
 }
 
-func switchMoments(own map[int32]bool, switches ...testenv.SwitchEvent) (s stream) {
+func switchMoments(lived map[int32]bool, switches ...testenv.SwitchEvent) (s stream) {
 	for _, e := range switches {
 		m := moment{at: e.Time, what: goOff, tid: e.TID}
 		switch {
-		case !own[e.TID]:
+		case !lived[e.TID]:
 			continue
 		case e.In:
 			m.what = comeOn
@@ -184,12 +184,12 @@ func switchMoments(own map[int32]bool, switches ...testenv.SwitchEvent) (s strea
 }
 
 // bpftraceMoments is the record of bpftrace.
-func bpftraceMoments(own map[int32]bool, events []testenv.SwitchEvent, seen *testenv.Switches) (s stream) {
+func bpftraceMoments(lived map[int32]bool, events []testenv.SwitchEvent, seen *testenv.Switches) (s stream) {
 	for _, b := range seen.Births {
 		s = append(s, moment{at: b.Time, what: newTask, tid: b.TID, by: b.Parent})
 	}
 	for _, w := range seen.Wakings {
 		s = append(s, moment{at: w.Time, what: waking, tid: w.TID})
 	}
-	return append(s, switchMoments(own, events...)...).sorted()
+	return append(s, switchMoments(lived, events...)...).sorted()
 }

@@ -8,8 +8,9 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// Who records with perf on the tracepoints that pinwatch is on sees what he would see without it. A program that returned 0 would keep
-// every process's events from him. Another process's program may do that, too.
+// TestPerfIsNotBlinded records with perf on the tracepoints that pinwatch is on. perf has the same
+// events as without pinwatch: a program that returned 0 would keep every process's events from it.
+// Another process's program may do that, too.
 func TestPerfIsNotBlinded(t *testing.T) {
 	testenv.Require(t, testenv.BPF, testenv.PerfRecord)
 	if others := testenv.OtherTracers(t); len(others) > 0 {
@@ -24,15 +25,16 @@ func TestPerfIsNotBlinded(t *testing.T) {
 	time.Sleep(300 * time.Millisecond) // the length of the run
 	a := p.Quiesce()
 	p.Quiet()
-	own := testenv.OfThreads(perf.Stop(), initial)
+	calls := testenv.OfThreads(perf.Stop(), initial)
 	r := observed.end()
 	for _, c := range []struct {
 		name string
 		want uint64
 	}{
-		{"sys_enter_clone", r.Counts.ThreadsCreated}, {"sys_enter_exit", a.LockedExits}, {"sys_enter_tgkill", *r.Counts.SigurgSent},
+		{"sys_enter_clone", r.Counts.ThreadsCreated}, {"sys_enter_exit", a.LockedExits}, {"sys_enter_tgkill",
+			*r.Counts.SigurgSent},
 	} {
-		if n := testenv.CountEvents(own, 0, testenv.Now(), c.name); uint64(n) != c.want {
+		if n := testenv.CountEvents(calls, 0, testenv.Now(), c.name); uint64(n) != c.want {
 			t.Errorf("%s: perf has %d, pinwatch %d", c.name, n, c.want)
 		}
 	}

@@ -24,8 +24,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// asExecutor makes the test binary wait for a byte and then, on a thread that does not lead the process, execute the workload
-// "pingpong". Its value is the workload's program.
+// asExecutor makes the test binary wait for a byte and then, on a thread that does not lead the
+// process, execute the workload "pingpong". Its value is the workload's program.
 const asExecutor = "PINWATCH_TEST_AS_EXECUTOR"
 
 func executeAnother() {
@@ -52,7 +52,8 @@ func executor(t *testing.T) *exec.Cmd {
 	return cmd
 }
 
-// TestExec: a process that executes another program goes on under its PID, whichever of its threads did it.
+// TestExec: a process that executes another program goes on under its PID, whichever of its threads
+// did it.
 func TestExec(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	for _, entries := range []int{0, 1} {
@@ -78,8 +79,8 @@ func TestExec(t *testing.T) {
 	}
 }
 
-// TestLocksEndWithExec: once the process runs another program, its threads have no labels, which the first program's runtime
-// does not have.
+// TestLocksEndWithExec: once the process runs another program, no label comes from the runtime of
+// the first program.
 func TestLocksEndWithExec(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	cmd := executor(t)
@@ -103,12 +104,13 @@ func TestLocksEndWithExec(t *testing.T) {
 		t.Errorf("%d threads", len(threads))
 	}
 	for _, th := range threads {
-		if th.Lock != "unknown" || th.Role != "unknown" || th.M != nil || th.GoID != nil || th.LockedExt != nil || th.LockHeldMin != nil {
+		if th.Lock != "unknown" || th.Role != "unknown" || th.M != nil || th.GoID != nil || th.LockedExt != nil ||
+			th.LockHeldMin != nil {
 			t.Errorf("labelled: %s", threadRow(th))
 		}
 	}
 	if r.Counts.LockedThreads != nil {
-		t.Errorf("%d threads are locked, for all that is known", *r.Counts.LockedThreads)
+		t.Errorf("%d threads are locked, though no lock is known", *r.Counts.LockedThreads)
 	}
 }
 
@@ -130,8 +132,8 @@ func pipes(t *testing.T, cmd *exec.Cmd) (io.Writer, *bufio.Reader) {
 	return stdin, bufio.NewReader(stdout)
 }
 
-// asForker makes the test binary wait for a byte, fork without executing anything, print the child's pid, wait for the child's end, print
-// that, and wait for the end of its input.
+// asForker makes the test binary wait for a byte, fork without executing anything, print the
+// child's pid, wait for the child's end, print that, and wait for the end of its input.
 const asForker = "PINWATCH_TEST_AS_FORKER"
 
 func forkOnce() {
@@ -159,7 +161,8 @@ func forkOnce() {
 	os.Exit(0)
 }
 
-// A child that a fork makes is another process, though it runs the same program in a copy of the same memory.
+// TestForkIsAnotherProcess: the child of a fork is another process, though it runs the same program
+// in a copy of the same memory.
 func TestForkIsAnotherProcess(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	cmd := exec.Command("/proc/self/exe")
@@ -186,12 +189,14 @@ func TestForkIsAnotherProcess(t *testing.T) {
 			t.Errorf("the child is listed: %s", threadRow(th))
 		}
 	}
-	if c := r.Counts; c.ThreadsExited != 0 || c.ThreadsKilled != 0 || int(c.Threads) != len(alive(&r)) || r.Target.Ended != nil {
+	if c := r.Counts; c.ThreadsExited != 0 || c.ThreadsKilled != 0 || int(c.Threads) != len(alive(&r)) ||
+		r.Target.Ended != nil {
 		t.Errorf("the child counts: %+v", c)
 	}
 }
 
-// What counts is the file that the process executes, not what has its name by now.
+// TestLocksOfReplacedProgram reads the file that the process executes, not the file that has its
+// name now.
 func TestLocksOfReplacedProgram(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	program := buildWorkload(t)
@@ -216,8 +221,8 @@ func TestLocksOfReplacedProgram(t *testing.T) {
 	w.checkLocks(t)
 }
 
-// Of a release that no table has and a program that does not tell by DWARF, the kernel side is what can be observed; whoever has the
-// offsets can give them.
+// TestLocksOfUnknownRelease observes a program of a release that no table has, without DWARF. Only
+// the kernel side is known; with the offsets in a file everything is.
 func TestLocksOfUnknownRelease(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	program := buildWorkload(t, "-ldflags=-s -w")
@@ -227,7 +232,8 @@ func TestLocksOfUnknownRelease(t *testing.T) {
 	t.Setenv("PINWATCH_WORKLOAD", forgeRelease(t, program))
 	p := testenv.Workload(t, "pingpong")
 	var limits []string
-	r := observeProcess(t, p.PID, observe.Config{Duration: 300 * time.Millisecond, OnLimit: func(why string) { limits = append(limits, why) }}).report()
+	r := observeProcess(t, p.PID, observe.Config{Duration: 300 * time.Millisecond,
+		OnLimit: func(why string) { limits = append(limits, why) }}).report()
 	if len(limits) != 1 || !strings.Contains(limits[0], "go1.99") || !strings.Contains(limits[0], "--offsets FILE") {
 		t.Errorf("limits %q", limits)
 	}
@@ -254,7 +260,8 @@ func TestLocksOfUnknownRelease(t *testing.T) {
 	if err := os.WriteFile(table, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w := watch{workload: []string{"matrix"}, config: observe.Config{Offsets: table}, work: 500 * time.Millisecond}.run(t)
+	w := watch{workload: []string{"matrix"}, config: observe.Config{Offsets: table},
+		work: 500 * time.Millisecond}.run(t)
 	if !is(w.report.Target.Offsets, "file") {
 		t.Errorf("target %+v", w.report.Target)
 	}
@@ -268,7 +275,7 @@ func TestLocksOfUnknownRelease(t *testing.T) {
 	}
 }
 
-// forgeRelease copies a program and makes its build info say that it was built by go1.99.
+// forgeRelease copies a program and writes go1.99 into its build info.
 func forgeRelease(t *testing.T, program string) (forged string) {
 	t.Helper()
 	text, err := os.ReadFile(program)
@@ -286,7 +293,7 @@ func forgeRelease(t *testing.T, program string) (forged string) {
 	info := text[section.Offset : section.Offset+section.FileSize]
 	at := bytes.Index(info, []byte(runtime.Version()))
 	if at < 0 {
-		t.Fatalf("the build info does not say %s", runtime.Version())
+		t.Fatalf("the build info lacks %s", runtime.Version())
 	}
 	copy(info[at:], "go1.99")
 	forged = filepath.Join(t.TempDir(), "forged")

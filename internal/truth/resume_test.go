@@ -12,12 +12,13 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// resumeScript follows each thread of the target from the rt_sigreturn that lets it continue in asyncPreempt by way of preemptPark or
-// goschedImpl, which give the goroutine up, to stoplockedm. A voluntary switch-out in there, before execute runs a goroutine again, is the
-// wait for its own, until it is switched in; 0x100 in prev_state is an involuntary one.
+// resumeScript follows each thread of the target from the rt_sigreturn that lets it continue in
+// asyncPreempt by way of preemptPark or goschedImpl, which give the goroutine up, to stoplockedm. A
+// voluntary switch-out there, before execute runs a goroutine again, begins the wait for the locked
+// goroutine. The next switch-in ends it. 0x100 in prev_state marks an involuntary switch-out.
 //
-// Arguments: the target's pid, the pid of another process of the same program, by which the probes are seen to be attached, the
-// program's file, and the addresses of these functions.
+// Its arguments are the target's pid, the pid of another process of the same program, which shows
+// that the probes are attached, the program's file, and the addresses of these functions.
 const resumeScript = `
 tracepoint:syscalls:sys_enter_rt_sigreturn {
 	if (pid == %[1]d) { @back[tid] = nsecs; delete(@preempted[tid]); delete(@yields[tid]); delete(@stopped[tid]); }
@@ -56,8 +57,8 @@ tracepoint:sched:sched_switch {
 END { clear(@back); clear(@preempted); clear(@yields); clear(@stopped); clear(@parked); }
 `
 
-// TestResumesAreTheRuntimes: each time a locked goroutine is preempted and its thread has to wait for it, that is a sample of P-6. By make
-// truth, the samples take as long as bpftrace's.
+// TestResumesAreTheRuntimes: each time a locked goroutine is preempted and its thread has to wait
+// for it, that is a sample of P-6. By make truth, the samples take as long as bpftrace's.
 func TestResumesAreTheRuntimes(t *testing.T) {
 	testenv.Require(t, testenv.BPF, testenv.Bpftrace)
 	if *judgeDurations {
@@ -76,7 +77,8 @@ func compareResumes(t *testing.T) (problems []string) {
 		beside: func(t *testing.T, p *testenv.Proc) {
 			exe := fmt.Sprintf("/proc/%d/exe", p.PID)
 			f := functions(t, exe, "asyncPreempt", "preemptPark", "goschedImpl", "stoplockedm", "execute")
-			script = testenv.StartScript(t, fmt.Sprintf(resumeScript, p.PID, other.PID, exe, f[0], f[1], f[2], f[3], f[4]), func() {},
+			script = testenv.StartScript(t, fmt.Sprintf(resumeScript, p.PID, other.PID, exe, f[0], f[1], f[2], f[3],
+				f[4]), func() {},
 				"ready rt_sigreturn", "ready asyncPreempt", "ready preemptPark", "ready goschedImpl", "ready stoplockedm", "ready execute")
 			other.Stop()
 		},
@@ -90,7 +92,8 @@ func compareResumes(t *testing.T) (problems []string) {
 			ns = append(ns, took)
 		}
 	}
-	t.Logf("%d samples, %d unfinished, %d broken links; bpftrace has %d, and the end of %d", c.N, c.Unfinished, broken, parks, len(ns))
+	t.Logf("%d samples, %d unfinished, %d broken links; bpftrace has %d, and the end of %d", c.N, c.Unfinished,
+		broken, parks, len(ns))
 	// All have ended, and of a wait whose end was not traced nothing is known.
 	if n := uint64(c.N); n == 0 || n > parks || parks-n > broken || c.Unfinished > parks-n {
 		return append(problems, "the numbers differ")
@@ -113,7 +116,8 @@ func compareResumes(t *testing.T) (problems []string) {
 
 func abs(v int64) int64 { return max(v, -v) }
 
-// functions are the addresses of functions of the runtime in an executable that is not position independent.
+// functions are the addresses of functions of the runtime in an executable that is not position
+// independent.
 func functions(t *testing.T, path string, names ...string) (addresses []uint64) {
 	t.Helper()
 	exe, err := elf.Open(path)
@@ -126,7 +130,10 @@ func functions(t *testing.T, path string, names ...string) (addresses []uint64) 
 		t.Fatal(err)
 	}
 	for _, name := range names {
-		i := slices.IndexFunc(symbols, func(s elf.Symbol) bool { return strings.TrimSuffix(s.Name, ".abi0") == "runtime."+name })
+		i := slices.IndexFunc(symbols, func(s elf.Symbol) bool {
+			return strings.TrimSuffix(s.Name,
+				".abi0") == "runtime."+name
+		})
 		if i < 0 {
 			t.Fatalf("%s has no runtime.%s", path, name)
 		}

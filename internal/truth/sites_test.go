@@ -2,10 +2,11 @@ package truth
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,11 +15,13 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// With --sites pinwatch knows every call of LockOSThread: where, how often, and for how long; in a stripped program, too.
+// TestSitesAreTheWorkloads compares the call sites of LockOSThread with the account: where, how
+// often, and for how long; in a stripped program, too.
 func TestSitesAreTheWorkloads(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	t.Run("perrequest", func(t *testing.T) {
-		w := watch{workload: []string{"perrequest"}, config: observe.Config{Sites: true}, work: 1500 * time.Millisecond}.run(t)
+		w := watch{workload: []string{"perrequest"}, config: observe.Config{Sites: true},
+			work: 1500 * time.Millisecond}.run(t)
 		w.checkSites(t, w.account.Ops)
 		site := w.report.Sites[0]
 		least, most := site.HeldMeanMin, site.HeldMeanMax
@@ -28,10 +31,12 @@ func TestSitesAreTheWorkloads(t *testing.T) {
 		if p := w.report.Observer.Probe; p == nil || p.Hits != site.Calls || p.HitNS == nil || *p.HitNS <= 0 {
 			t.Errorf("the probe's cost: %+v", p)
 		}
+		_, function, _ := strings.Cut(path.Base(site.Function), ".")
+		place := fmt.Sprintf("%s (%s:%d)", function, path.Base(site.File), site.Line)
 		named := false
 		for _, f := range w.report.Findings {
 			where, _ := f.Evidence["site"].(string)
-			named = named || f.ID == "per-request-pinning" && strings.Contains(where, "(*stage).handle (request.go:"+strconv.Itoa(site.Line)+")")
+			named = named || f.ID == "per-request-pinning" && strings.Contains(where, place)
 		}
 		if !named && w.account.Ops > 100 {
 			t.Errorf("no finding names the site: %+v", w.report.Findings)
@@ -47,7 +52,8 @@ func TestSitesAreTheWorkloads(t *testing.T) {
 			}
 		}
 		if n != w.account.LockedExits {
-			t.Errorf("%d exits of %s, want %d: %+v", n, w.account.Sites[0].Function, w.account.LockedExits, w.report.Causes)
+			t.Errorf("%d exits of %s, want %d: %+v", n, w.account.Sites[0].Function, w.account.LockedExits,
+				w.report.Causes)
 		}
 		for _, f := range w.report.Findings {
 			if f.ID == "exit-while-locked-churn" && f.Evidence["function"] != w.account.Sites[0].Function {
@@ -69,8 +75,8 @@ func TestSitesAreTheWorkloads(t *testing.T) {
 	})
 }
 
-// checkSites compares the sites with the account's, all of which were called in the window and let go in it, as far as the thread
-// lived on.
+// checkSites compares the sites with the account's. All were called in the window, and released in
+// it unless the thread ended.
 func (w *watched) checkSites(t *testing.T, outer uint64) {
 	t.Helper()
 	r, a := &w.report, &w.account
@@ -78,7 +84,8 @@ func (w *watched) checkSites(t *testing.T, outer uint64) {
 		t.Fatalf("sites %+v, want %+v", r.Sites, a.Sites)
 	}
 	got, want := r.Sites[0], a.Sites[0]
-	if got.Function != want.Function || got.File != want.File || got.Line != want.Line || got.Calls != want.Pins || got.Outer != outer {
+	if got.Function != want.Function || got.File != want.File || got.Line != want.Line || got.Calls != want.Pins ||
+		got.Outer != outer {
 		t.Errorf("site %+v, want %+v, %d of them outer", got, want, outer)
 	}
 	if got.Released+got.Held != got.Outer || a.LockedExits == 0 && got.Held != 0 {
@@ -89,12 +96,12 @@ func (w *watched) checkSites(t *testing.T, outer uint64) {
 	}
 }
 
-// buildWorkload builds the workload command with flags of go build; "" where there is no go command, as in the guests of the kernel
-// matrix.
+// buildWorkload builds the workload command with flags of go build; "" where there is no go
+// command, as in the guests of the kernel matrix.
 func buildWorkload(t *testing.T, flags ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath("go"); err != nil {
-		t.Log("no go command in this guest: nothing to build by")
+		t.Log("no go command in this guest: no program can be built")
 		return ""
 	}
 	return goBuild(t, ".", append(flags, "github.com/pinwatch/pinwatch/internal/workload/cmd/workload")...)
@@ -111,11 +118,12 @@ func goBuild(t *testing.T, dir string, args ...string) (program string) {
 	return program
 }
 
-// A program that never calls LockOSThread has no such function to put a breakpoint on.
+// TestSitesWithoutLocks: a program that never calls LockOSThread has no such function for a
+// breakpoint.
 func TestSitesWithoutLocks(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	if _, err := exec.LookPath("go"); err != nil {
-		t.Log("no go command in this guest: nothing to build by")
+		t.Log("no go command in this guest: no program can be built")
 		return
 	}
 	source := filepath.Join(t.TempDir(), "main.go")
@@ -135,7 +143,8 @@ func TestSitesWithoutLocks(t *testing.T) {
 	refused(t, observe.Config{PID: cmd.Process.Pid, Sites: true}, "sites", "never calls runtime.LockOSThread")
 }
 
-// refused observes with an option that the target does not allow. The error names the option and has the words.
+// refused observes with an option that the target does not allow. The error names the option and
+// has the words.
 func refused(t *testing.T, cfg observe.Config, option string, words ...string) {
 	t.Helper()
 	cfg.Duration = time.Second

@@ -12,9 +12,10 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload"
 )
 
-// watch is a workload that is observed from its rest before the activity to its rest after it, so that the report and the account
-// are about the same. A witness begins after the observation: a program that comes to a hook later stamps later, by the time that
-// those before it take, and the witnesses' programs take longer.
+// watch is a workload that is observed from its rest before the activity to its rest after it, so
+// that the report and the account are about the same. A witness begins after the observation: a
+// program that comes to a hook later stamps later, by the time that those before it take, and the
+// witnesses' programs take longer.
 type watch struct {
 	workload []string
 	start    func(testing.TB, ...string) *testenv.Proc // nil = testenv.Workload
@@ -35,8 +36,8 @@ type watched struct {
 	intervals []report.Report
 }
 
-// attempts is the number of times that a comparison is tried. Records get lost on a machine that is busy with something else, and
-// the kernel skips runs of programs.
+// attempts is the number of times that a comparison is tried. Records get lost on a machine that is
+// busy with something else, and the kernel skips runs of programs.
 const attempts = 3
 
 // run fails the test when every attempt was lossy.
@@ -88,8 +89,9 @@ func (w watch) once(t *testing.T) (got watched) {
 	return got
 }
 
-// agree fails the test when every attempt at a comparison with a witness has problems. The kernel skips a program of bpftrace's
-// where another runs on that CPU (trace_call_bpf in kernel/trace/bpf_trace.c), and counts that nowhere.
+// agree fails the test when every attempt at a comparison with a witness has problems. The kernel
+// skips a program of bpftrace's where another runs on that CPU (trace_call_bpf in
+// kernel/trace/bpf_trace.c), and counts that nowhere.
 func agree(t *testing.T, compare func() (problems []string)) {
 	t.Helper()
 	untilWithout(t, "pinwatch and the witnesses do not agree", compare)
@@ -98,11 +100,15 @@ func agree(t *testing.T, compare func() (problems []string)) {
 // agreeOnDurations is agree for comparisons of durations, which need a machine without other load.
 func agreeOnDurations(t *testing.T, compare func() (problems []string)) {
 	t.Helper()
+	if testenv.Emulated() {
+		testenv.NotJudged(t, "the machine is an emulator, and durations are the emulator's")
+		return
+	}
 	testenv.Judge(t, attempts, compare)
 }
 
-// untilWithout fails the test when every attempt has problems. A window in which the kernel skipped runs of pinwatch's programs is
-// no attempt and is repeated, as often as there are attempts.
+// untilWithout fails the test when every attempt has problems. A window in which the kernel skipped
+// runs of pinwatch's programs is no attempt and is repeated, as often as there are attempts.
 func untilWithout(t *testing.T, failure string, attempt func() (problems []string)) {
 	t.Helper()
 	for failed, skipped := 0, 0; failed < attempts; {
@@ -120,7 +126,8 @@ func untilWithout(t *testing.T, failure string, attempt func() (problems []strin
 	t.Fatal(failure)
 }
 
-// kernelSkipped is the first problem of a window in which the kernel skipped runs of pinwatch's programs.
+// kernelSkipped is the first problem of a window in which the kernel skipped runs of pinwatch's
+// programs.
 const kernelSkipped = "the kernel skipped runs of programs"
 
 // lossProblems returns the problems of a report that lacks events.

@@ -42,7 +42,8 @@ type activity struct {
 	ends bool // the workload ends within the window
 }
 
-// witnessed is one window of one workload, observed by pinwatch and by witnesses that have nothing in common with it.
+// witnessed is one window of one workload, observed by pinwatch and by witnesses that have nothing
+// in common with it.
 type witnessed struct {
 	report   report.Report
 	account  workload.Account
@@ -50,10 +51,12 @@ type witnessed struct {
 	after    []int32               // and at its end
 	switches []testenv.SwitchEvent // bpftrace's
 	lastCPU  map[int32]int         // see testenv.CountSwitches
-	own      map[int32]bool        // every thread that lived in the window
+	lived    map[int32]bool        // every thread that lived in the window
 	seen     stream                // pinwatch's
 	views    []view                // the witnesses'
-	ordered  bool                  // the order of stamps is known: no other tracer was on the hooks, and pinwatch on tracepoints only
+	// the order of stamps is known: no other tracer was on the hooks, and pinwatch on tracepoints
+	// only
+	ordered bool
 }
 
 // view is the record of one witness.
@@ -69,10 +72,12 @@ type view struct {
 // bpftraceOnly are the moments that bpftrace records.
 var bpftraceOnly = []string{newTask, goOff}
 
-// observe has pinwatch and all witnesses observe a workload, from its rest before the activity to its rest, or its end, after it.
-// Nothing happens while one of them begins or ends, so their order does not matter for counts. A hook runs its programs in the order in
-// which they were attached: the trace buffer's, then pinwatch's, then bpftrace's and perf's. So the stamps of every moment are in that
-// order, however slow or busy the machine is, and an interval by pinwatch's stamps lies between bounds that the others' stamps give.
+// observe has pinwatch and all witnesses observe a workload, from its rest before the activity to
+// its rest, or its end, after it. Nothing happens while one of them begins or ends, so their order
+// does not matter for counts. A hook runs its programs in the order in which they were attached:
+// the trace buffer's, then pinwatch's, then bpftrace's and perf's. So the stamps of every moment
+// are in that order, however slow or busy the machine is, and an interval by pinwatch's stamps lies
+// between bounds that the others' stamps give.
 func (a activity) observe(t *testing.T) *witnessed {
 	t.Helper()
 	testenv.Require(t, testenv.BPF, testenv.Tracefs)
@@ -129,30 +134,30 @@ func (a activity) observe(t *testing.T) *witnessed {
 func (w *witnessed) gather(all []events.Event, trace *testenv.Trace, switches *testenv.Switches, perf *testenv.Perf) {
 	start, end := w.report.Window.StartNS, w.report.Window.EndNS
 	traced := testenv.OfThreads(trace.Stop(), w.before)
-	w.own = map[int32]bool{}
+	w.lived = map[int32]bool{}
 	for _, tid := range w.before {
-		w.own[tid] = true
+		w.lived[tid] = true
 	}
 	for _, e := range traced {
 		if child, ok := e.Int("pid"); ok && e.Name == "task_newtask" {
-			w.own[int32(child)] = true
+			w.lived[int32(child)] = true
 		}
 	}
 	add := func(v view) {
 		v.stream = v.stream.within(start, end)
 		if !v.derived {
-			v.intervals = v.stream.intervals(w.own)
+			v.intervals = v.stream.intervals(w.lived)
 		}
 		w.views = append(w.views, v)
 	}
 	w.seen = pinwatchMoments(all).within(start, end)
-	add(view{name: "tracefs", stream: traceMoments(traced, w.own), early: true})
+	add(view{name: "tracefs", stream: traceMoments(traced, w.lived), early: true})
 	if switches != nil {
 		w.switches, w.lastCPU = switches.Stop(), switches.LastCPU
-		add(view{name: "bpftrace", stream: bpftraceMoments(w.own, w.switches, switches), only: bpftraceOnly})
+		add(view{name: "bpftrace", stream: bpftraceMoments(w.lived, w.switches, switches), only: bpftraceOnly})
 	}
 	if perf != nil {
-		add(view{name: "perf", stream: traceMoments(testenv.OfThreads(perf.Stop(), w.before), w.own)})
+		add(view{name: "perf", stream: traceMoments(testenv.OfThreads(perf.Stop(), w.before), w.lived)})
 		byPerf := w.views[len(w.views)-1].intervals
 		add(view{name: "perf trace", intervals: w.perfCalls(perf.Syscalls()), derived: true})
 		add(view{name: "perf sched", intervals: w.perfRuns(perf.Runs(), byPerf[onCPU]), derived: true})
@@ -163,16 +168,17 @@ func (w *witnessed) gather(all []events.Event, trace *testenv.Trace, switches *t
 func (w *witnessed) perfCalls(calls []testenv.PerfSyscall) map[string][]interval {
 	all := map[string][]interval{}
 	for _, c := range calls {
-		name := map[string]string{"clone": "P-8 clone_syscall", "clone3": "P-8 clone_syscall", "tgkill": "P-5 send"}[c.Name]
-		if name != "" && w.own[c.TID] && w.holds(c.Time) {
+		name := map[string]string{"clone": "P-8 clone_syscall", "clone3": "P-8 clone_syscall",
+			"tgkill": "P-5 send"}[c.Name]
+		if name != "" && w.lived[c.TID] && w.holds(c.Time) {
 			all[name] = append(all[name], interval{c.TID, c.Time, c.Time + c.NS})
 		}
 	}
 	return all
 }
 
-// perfRuns are the intervals of perf sched timehist. It ignores gaps in the recording: when the recording lacks the begin of a run, its
-// line is about another run.
+// perfRuns are the intervals of perf sched timehist. It ignores gaps in the recording: when the
+// recording lacks the begin of a run, its line is about another run.
 func (w *witnessed) perfRuns(runs []testenv.PerfRun, recorded []interval) map[string][]interval {
 	const microsecond = 1000
 	type end struct {
@@ -185,7 +191,7 @@ func (w *witnessed) perfRuns(runs []testenv.PerfRun, recorded []interval) map[st
 	}
 	all := map[string][]interval{}
 	for _, r := range runs {
-		if !w.own[r.TID] || !w.holds(r.Time) || r.RunNS == 0 || !known[end{r.TID, r.Time / microsecond}] {
+		if !w.lived[r.TID] || !w.holds(r.Time) || r.RunNS == 0 || !known[end{r.TID, r.Time / microsecond}] {
 			continue
 		}
 		in := r.Time - r.RunNS

@@ -1,12 +1,11 @@
 package verify
 
 import (
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
 // noise measures how many CPUs other load keeps busy: all processes but pinwatch and its workloads.
@@ -27,29 +26,14 @@ func (n noise) otherLoad() float64 {
 	return max(0, (busy-(ourTime()-n.ours)).Seconds()/elapsed.Seconds())
 }
 
-// userHZ is the unit of times in /proc/stat: sysconf(_SC_CLK_TCK), 100 on amd64 and arm64.
-const userHZ = 100
-
 // busyTime is the time that all CPUs were not idle, with the time that a hypervisor took from them
 // (steal): proc_stat(5).
 func busyTime() time.Duration {
-	stat, err := os.ReadFile("/proc/stat")
+	m, err := procfs.ReadMachine()
 	if err != nil {
 		return 0
 	}
-	line, _, _ := strings.Cut(string(stat), "\n")
-	fields := strings.Fields(line)
-	var ticks int64
-	for i, f := range fields {
-		n, err := strconv.ParseInt(f, 10, 64)
-		switch i {
-		case 1, 2, 3, 6, 7, 8: // user, nice, system, irq, softirq, steal
-			if err == nil {
-				ticks += n
-			}
-		}
-	}
-	return time.Duration(ticks) * time.Second / userHZ
+	return m.Busy + m.Interrupts + m.Stolen
 }
 
 // ourTime is the CPU time of pinwatch and of the workloads that have ended.
