@@ -7,6 +7,7 @@ import (
 
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/testenv/witness"
 	"github.com/pinwatch/pinwatch/loader"
 )
 
@@ -18,7 +19,7 @@ func TestLight(t *testing.T) {
 		t.Run(args[0], func(t *testing.T) {
 			p := testenv.Workload(t, args...)
 			p.Quiet()
-			trace := testenv.StartTrace(t, traced)
+			trace := witness.StartTrace(t, traced)
 			initial := p.Threads()
 			pinwatch := attachTo(t, p.PID, "--light")
 			p.Go()
@@ -28,16 +29,16 @@ func TestLight(t *testing.T) {
 			if r.Loss.RecursionMisses != 0 {
 				testenv.RunsSkipped(t)
 			}
-			checkLight(t, &r, testenv.OfThreads(trace.Stop(), initial), args[0] == "churn")
+			checkLight(t, &r, witness.OfThreads(trace.Stop(), initial), args[0] == "churn")
 		})
 	}
 }
 
-func checkLight(t *testing.T, r *report.Report, own []testenv.TraceEvent, churn bool) {
+func checkLight(t *testing.T, r *report.Report, own []witness.TraceEvent, churn bool) {
 	t.Helper()
 	const sigurg = 23
 	count := func(name string, args ...any) uint64 {
-		return uint64(testenv.CountEvents(own, r.Window.StartNS, r.Window.EndNS, name, args...))
+		return uint64(witness.CountEvents(own, r.Window.StartNS, r.Window.EndNS, name, args...))
 	}
 	c := r.Counts
 	exits := count("sys_enter_exit")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/testenv/witness"
 )
 
 // What is added up in the kernel is what is sent one by one: two observations of one activity, from rest to rest, count the same to the
@@ -146,13 +147,13 @@ func rowName(c *report.Cost) string {
 func TestAggregateAgainstBpftrace(t *testing.T) {
 	testenv.Require(t, testenv.BPF, testenv.Bpftrace)
 	agree(t, func() []string {
-		var switches *testenv.Switches
+		var switches *witness.Switches
 		var before []int32
 		var streamed *attached
 		w := watch{workload: strings.Fields("pingpong -batch 50 -pace 10ms"), work: 2 * time.Second, args: []string{"--aggregate", "-i", "200ms"},
 			beside: func(t *testing.T, p *testenv.Proc) {
 				streamed = attachTo(t, p.PID)
-				switches, before = testenv.StartSwitches(t, p.PID), p.Threads()
+				switches, before = witness.StartSwitches(t, p.PID), p.Threads()
 			}}
 		got := w.run(t)
 		want := streamed.end()

@@ -24,7 +24,7 @@ type provocation struct {
 
 // Those of whom nothing happens are observed for as long as their findings take, all at once and beside the others.
 var slowProvocations = []provocation{
-	{"leak", "leaked-pin", true, "(*stage).pin", "10s", true, false},
+	{"leak", "leaked-pin", true, "(*Workload).Pin", "10s", true, false},
 	{"leak -served", "leaked-pin", false, "", "10s", false, false},
 	{"surplus", "thread-surplus", true, "", "10s", true, false},
 	{"surplus -n 0", "thread-surplus", false, "", "10s", true, false},
@@ -39,10 +39,10 @@ var provocations = []provocation{
 	{"churn", "exit-while-locked-churn", true, "", "1s", false, false},
 	{"churn -rate 1", "exit-while-locked-churn", false, "", "1s", false, false},
 	{"pingpong -batch 1 -pace 400ms", "pinned-handoff-hot-spot", false, "", "1s", false, false},
-	{"pingpong", "pinned-handoff-hot-spot", true, "(*stage).pin", "1s", false, true},
-	{"storm", "sigurg-storm", true, "(*stage).stopWorld", "1100ms", false, true},
+	{"pingpong", "pinned-handoff-hot-spot", true, "(*Workload).Pin", "1s", false, true},
+	{"storm", "sigurg-storm", true, "(*Workload).stopWorld", "1100ms", false, true},
 	{"storm -every 1s", "sigurg-storm", false, "", "1100ms", false, true},
-	{"sharedcore", "pinned-thread-shares-core", true, "(*stage).pin", "1s", false, false},
+	{"sharedcore", "pinned-thread-shares-core", true, "(*Workload).Pin", "1s", false, false},
 	{"sharedcore -apart", "pinned-thread-shares-core", false, "", "1s", false, false},
 }
 

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/testenv/witness"
 )
 
 // Two SIGURGs from outside, of which the second finds the first pending: both are generated and foreign, one is coalesced, one
@@ -52,17 +53,17 @@ func TestForeignSignalsCoalesce(t *testing.T) {
 func foreign(t *testing.T, p *testenv.Proc, send func() int32, release func()) {
 	t.Helper()
 	p.Quiet()
-	trace := testenv.StartTrace(t, traced)
+	trace := witness.StartTrace(t, traced)
 	initial := p.Threads()
 	pinwatch := attachTo(t, p.PID)
 	sender := send()
 	release()
 	p.Quiet()
 	r := pinwatch.end()
-	events := testenv.OfThreads(trace.Stop(), initial)
+	events := witness.OfThreads(trace.Stop(), initial)
 
 	count := func(name string, args ...any) uint64 {
-		return uint64(testenv.CountEvents(events, r.Window.StartNS, r.Window.EndNS, name, append(args, "sig", int(unix.SIGURG))...))
+		return uint64(witness.CountEvents(events, r.Window.StartNS, r.Window.EndNS, name, append(args, "sig", int(unix.SIGURG))...))
 	}
 	var foreign uint64
 	for _, e := range events {

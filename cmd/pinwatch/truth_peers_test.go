@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/testenv/witness"
 )
 
 // Who records with perf on the tracepoints that pinwatch is on sees what he would see without it. A program that returned 0 would keep
@@ -18,12 +19,12 @@ func TestPerfIsNotBlinded(t *testing.T) {
 	p := testenv.Workload(t, "churn", "-hold", "-rate", "300")
 	initial := p.Threads()
 	observed := attachTo(t, p.PID)
-	perf := testenv.StartPerf(t, "workload", traced)
+	perf := witness.StartPerf(t, "workload", traced)
 	p.Go()
 	time.Sleep(300 * time.Millisecond) // the length of the run
 	a := p.Quiesce()
 	p.Quiet()
-	own := testenv.OfThreads(perf.Stop(), initial)
+	own := witness.OfThreads(perf.Stop(), initial)
 	r := observed.end()
 	for _, c := range []struct {
 		name string
@@ -31,7 +32,7 @@ func TestPerfIsNotBlinded(t *testing.T) {
 	}{
 		{"sys_enter_clone", r.Counts.ThreadsCreated}, {"sys_enter_exit", a.LockedExits}, {"sys_enter_tgkill", *r.Counts.SigurgSent},
 	} {
-		if n := testenv.CountEvents(own, 0, testenv.Now(), c.name); uint64(n) != c.want {
+		if n := witness.CountEvents(own, 0, testenv.Now(), c.name); uint64(n) != c.want {
 			t.Errorf("%s: perf has %d, pinwatch %d", c.name, n, c.want)
 		}
 	}

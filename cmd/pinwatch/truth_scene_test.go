@@ -12,6 +12,7 @@ import (
 	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/testenv/witness"
 	"github.com/pinwatch/pinwatch/internal/workload"
 	"github.com/pinwatch/pinwatch/loader"
 )
@@ -49,8 +50,8 @@ type truth struct {
 	account  workload.Account
 	before   []int32               // threads at the window's start
 	after    []int32               // and at its end
-	switches []testenv.SwitchEvent // bpftrace's
-	lastCPU  map[int32]int         // see testenv.CountSwitches
+	switches []witness.SwitchEvent // bpftrace's
+	lastCPU  map[int32]int         // see witness.CountSwitches
 	own      map[int32]bool        // every thread that lived in the window
 	seen     stream                // by pinwatch
 	views    []view                // by the others
@@ -89,16 +90,16 @@ func (s scene) witness(t *testing.T) *truth {
 	p.Quiet()
 	name := strings.TrimSpace(string(comm))
 	others := testenv.OtherTracers(t)
-	trace := testenv.StartSchedTrace(t, name, timed)
+	trace := witness.StartSchedTrace(t, name, timed)
 	var all []events.Event
 	pinwatch := attachTee(t, p.PID, func(e *events.Event) { all = append(all, *e) })
-	var switches *testenv.Switches
+	var switches *witness.Switches
 	if testenv.Bpftrace.Missing() == nil {
-		switches = testenv.StartSwitches(t, p.PID)
+		switches = witness.StartSwitches(t, p.PID)
 	}
-	var perf *testenv.Perf
+	var perf *witness.Perf
 	if testenv.PerfRecord.Missing() == nil {
-		perf = testenv.StartPerf(t, name, recorded)
+		perf = witness.StartPerf(t, name, recorded)
 	}
 	p.Quiet()
 	w := &truth{before: p.Threads()}
@@ -128,9 +129,9 @@ func (s scene) witness(t *testing.T) *truth {
 }
 
 // gather ends the other observers and sorts what everybody saw.
-func (w *truth) gather(all []events.Event, trace *testenv.Trace, switches *testenv.Switches, perf *testenv.Perf) {
+func (w *truth) gather(all []events.Event, trace *witness.Trace, switches *witness.Switches, perf *witness.Perf) {
 	start, end := w.report.Window.StartNS, w.report.Window.EndNS
-	traced := testenv.OfThreads(trace.Stop(), w.before)
+	traced := witness.OfThreads(trace.Stop(), w.before)
 	w.own = map[int32]bool{}
 	for _, tid := range w.before {
 		w.own[tid] = true
@@ -154,7 +155,7 @@ func (w *truth) gather(all []events.Event, trace *testenv.Trace, switches *teste
 		add(view{name: "bpftrace", stream: bpftraceMoments(w.own, w.switches, switches), only: bpftraceOnly})
 	}
 	if perf != nil {
-		add(view{name: "perf", stream: traceMoments(testenv.OfThreads(perf.Stop(), w.before), w.own)})
+		add(view{name: "perf", stream: traceMoments(witness.OfThreads(perf.Stop(), w.before), w.own)})
 		byPerf := w.views[len(w.views)-1].intervals
 		add(view{name: "perf trace", intervals: w.perfCalls(perf.Syscalls()), derived: true})
 		add(view{name: "perf sched", intervals: w.perfRuns(perf.Runs(), byPerf[onCPU]), derived: true})
@@ -162,7 +163,7 @@ func (w *truth) gather(all []events.Event, trace *testenv.Trace, switches *teste
 }
 
 // perfCalls are the intervals that perf trace tells of.
-func (w *truth) perfCalls(calls []testenv.PerfSyscall) map[string][]interval {
+func (w *truth) perfCalls(calls []witness.PerfSyscall) map[string][]interval {
 	all := map[string][]interval{}
 	for _, c := range calls {
 		name := map[string]string{"clone": "P-8 clone_syscall", "clone3": "P-8 clone_syscall", "tgkill": "P-5 send"}[c.Name]
@@ -175,7 +176,7 @@ func (w *truth) perfCalls(calls []testenv.PerfSyscall) map[string][]interval {
 
 // perfRuns are the intervals that perf sched timehist tells of. It knows of no gap in the recording: what it says of a run of which the
 // recording has no begin is about another.
-func (w *truth) perfRuns(runs []testenv.PerfRun, recorded []interval) map[string][]interval {
+func (w *truth) perfRuns(runs []witness.PerfRun, recorded []interval) map[string][]interval {
 	const microsecond = 1000
 	type end struct {
 		tid int32

@@ -29,7 +29,7 @@ func TestSitesAreTheWorkloads(t *testing.T) {
 		named := false
 		for _, f := range w.report.Findings {
 			where, _ := f.Evidence["site"].(string)
-			named = named || f.ID == "per-request-pinning" && strings.Contains(where, "(*stage).handle (request.go:"+strconv.Itoa(site.Line)+")")
+			named = named || f.ID == "per-request-pinning" && strings.Contains(where, "(*Workload).handle (perrequest.go:"+strconv.Itoa(site.Line)+")")
 		}
 		if !named && w.account.Ops > 100 {
 			t.Errorf("no finding names the site: %+v", w.report.Findings)
