@@ -13,6 +13,7 @@ import (
 	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/testenv/witness"
 )
 
 // refuse renames the functions of system calls in the target's programs, so that the kernel has
@@ -143,19 +144,19 @@ func TestEachSyscallFallsBack(t *testing.T) {
 type traced struct {
 	kind  events.Kind
 	event string
-	ours  func(testenv.TraceEvent) bool
+	ours  func(witness.TraceEvent) bool
 	hook  string // in Stats
 }
 
-func is(name string, want int64) func(testenv.TraceEvent) bool {
-	return func(e testenv.TraceEvent) bool { v, ok := e.Int(name); return ok && v == want }
+func is(name string, want int64) func(witness.TraceEvent) bool {
+	return func(e witness.TraceEvent) bool { v, ok := e.Int(name); return ok && v == want }
 }
 
-func isNot(name string, not int64) func(testenv.TraceEvent) bool {
-	return func(e testenv.TraceEvent) bool { v, ok := e.Int(name); return ok && v != not }
+func isNot(name string, not int64) func(witness.TraceEvent) bool {
+	return func(e witness.TraceEvent) bool { v, ok := e.Int(name); return ok && v != not }
 }
 
-func always(testenv.TraceEvent) bool { return true }
+func always(witness.TraceEvent) bool { return true }
 
 // The programs, on functions or on tracepoints, see the same calls as a trace buffer on
 // tracepoints, and each has its stack. Runs that the kernel has skipped are counted.
@@ -166,7 +167,7 @@ func TestSyscallsAreThoseOfATraceBuffer(t *testing.T) {
 		{events.CloneExit, "sys_exit_clone", isNot("ret", 0), "sys_exit_clone"}, // the child returns 0
 		{events.CloneEnter, "sys_enter_clone", always, "sys_enter_clone"},
 		{events.ExitEnter, "sys_enter_exit", always, "sys_enter_exit"},
-		{events.Sigmask, "sys_enter_rt_sigprocmask", func(e testenv.TraceEvent) bool {
+		{events.Sigmask, "sys_enter_rt_sigprocmask", func(e witness.TraceEvent) bool {
 			return is("how", setMask)(e) && isNot("nset", 0)(e)
 		}, "sys_enter_rt_sigprocmask"},
 		{events.Sigaltstack, "sys_enter_sigaltstack", isNot("uss", 0), "sys_enter_sigaltstack"},
@@ -188,7 +189,7 @@ func compareWithTrace(t *testing.T, name string, kinds []traced) {
 	p := testenv.Workload(t, name, "-hold")
 	s := attachTo(t, p.PID, Config{})
 	t.Logf("hooked by %v", s.Hooks())
-	trace := testenv.StartTrace(t, append(names, "task/task_newtask", "sched/sched_process_exit"))
+	trace := witness.StartTrace(t, append(names, "task/task_newtask", "sched/sched_process_exit"))
 	initial := p.Threads()
 	drain(t, s)
 	p.Go()
@@ -213,7 +214,7 @@ func compareWithTrace(t *testing.T, name string, kinds []traced) {
 		receive()
 	}
 	p.Stop()
-	calls := testenv.OfThreads(trace.Stop(), initial)
+	calls := witness.OfThreads(trace.Stop(), initial)
 	receive()
 	skipped := map[string]int{}
 	st := s.NewStats()

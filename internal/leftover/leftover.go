@@ -1,5 +1,5 @@
-// Package leftover finds the BPF programs, maps and links that stay in the kernel when who made them has gone. Names play no part,
-// so nothing escapes by its name. It needs CAP_SYS_ADMIN.
+// Package leftover finds BPF programs, maps and links that stay in the kernel after the process
+// that made them has ended. It compares ids, not names. It needs CAP_SYS_ADMIN.
 package leftover
 
 import (
@@ -25,12 +25,13 @@ type Object struct {
 	ID   uint32
 }
 
-// Since lists the objects that came up since before, that no other process holds, and that stay. The kernel frees objects some time
-// after their last user has gone, hence the grace. What comes up meanwhile is somebody else's: whose objects are looked for has ended.
+// Since lists the objects that were made since before, that no other process holds, and that stay.
+// The kernel frees objects some time after their last user has ended, hence the grace. It ignores
+// objects made during the call: the process in question has ended by then.
 func Since(before map[Object]bool, grace time.Duration) ([]Object, error) {
 	var left map[Object]bool
 	for deadline := time.Now().Add(grace); ; time.Sleep(10 * time.Millisecond) {
-		now, err := All() // before the holders: what is held must have been seen by then
+		now, err := All() // before heldByOthers, so that every held object is in the list
 		if err != nil {
 			return nil, err
 		}
@@ -53,10 +54,12 @@ func Since(before map[Object]bool, grace time.Duration) ([]Object, error) {
 // All lists every BPF program, map and link in the kernel.
 func All() (map[Object]bool, error) {
 	all := map[Object]bool{}
-	if err := eachID(ebpf.ProgramGetNextID, func(id ebpf.ProgramID) { all[Object{"prog", uint32(id)}] = true }); err != nil {
+	err := eachID(ebpf.ProgramGetNextID, func(id ebpf.ProgramID) { all[Object{"prog", uint32(id)}] = true })
+	if err != nil {
 		return nil, fmt.Errorf("list programs: %w", err)
 	}
-	if err := eachID(ebpf.MapGetNextID, func(id ebpf.MapID) { all[Object{"map", uint32(id)}] = true }); err != nil {
+	err = eachID(ebpf.MapGetNextID, func(id ebpf.MapID) { all[Object{"map", uint32(id)}] = true })
+	if err != nil {
 		return nil, fmt.Errorf("list maps: %w", err)
 	}
 	var links link.Iterator
@@ -70,7 +73,7 @@ func All() (map[Object]bool, error) {
 	return all, nil
 }
 
-// eachID calls see with every id that next leads to.
+// eachID calls see with every id, as next enumerates them.
 func eachID[ID ~uint32](next func(ID) (ID, error), see func(ID)) error {
 	for id := ID(0); ; see(id) {
 		var err error
@@ -82,7 +85,8 @@ func eachID[ID ~uint32](next func(ID) (ID, error), see func(ID)) error {
 	}
 }
 
-// heldByOthers lists the objects that other processes have open, and the maps of the programs among them.
+// heldByOthers lists the objects that other processes have open, and the maps of the programs among
+// them.
 func heldByOthers() map[Object]bool {
 	held := map[Object]bool{}
 	processes, _ := filepath.Glob("/proc/[0-9]*") // the pattern is well-formed
@@ -103,7 +107,7 @@ func heldByOthers() map[Object]bool {
 	return held
 }
 
-// mapsOf lists the maps of a program, none if it has gone.
+// mapsOf lists the maps of a program, none if the kernel has freed it.
 func mapsOf(id ebpf.ProgramID) []ebpf.MapID {
 	p, err := ebpf.NewProgramFromID(id)
 	if err != nil {
@@ -118,7 +122,8 @@ func mapsOf(id ebpf.ProgramID) []ebpf.MapID {
 	return ids
 }
 
-// String names the object; its name is part of that where it has one and is still there.
+// String has the kind and the id of the object, and its name if the kernel still has it and it has
+// one.
 func (o Object) String() string {
 	return strings.TrimSpace(fmt.Sprintf("%s %d %s", o.Kind, o.ID, o.name()))
 }

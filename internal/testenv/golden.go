@@ -11,8 +11,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
 
-// Golden compares got with the file at path, which lies under testdata, and shows the first line that differs.
-// With -update it writes the file instead, and its directory if need be.
+// Golden compares got with the file at path, which lies under testdata, and shows the first line
+// that differs. With -update it writes the file instead, and its directory if need be.
 func Golden(t testing.TB, path string, got []byte) {
 	t.Helper()
 	if *update {

@@ -18,8 +18,9 @@ var session struct {
 	tempDir    string // "" until it is needed
 }
 
-// Main runs the tests of a package and returns the exit code for os.Exit. It fails the package if file descriptors are
-// open after the tests that were not before: a leaked one is often a BPF program that keeps running.
+// Main runs the tests of a package and returns the exit code for os.Exit. It fails the package if
+// file descriptors are open after the tests that were not before: a leaked one is often a BPF
+// program that keeps running.
 func Main(m *testing.M) int {
 	return leakCheck(os.Stderr, time.Second, func() int {
 		session.running = true
@@ -41,13 +42,13 @@ func leakCheck(stderr io.Writer, grace time.Duration, tests func() int) int {
 		before, err = openFiles()
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "testenv: look for leaks: %v\n", err)
+		fmt.Fprintf(stderr, "testenv: list open files: %v\n", err)
 		return 1
 	}
 	code := tests()
 	leaks, err := leakedFiles(before, grace)
 	if err != nil {
-		fmt.Fprintf(stderr, "testenv: look for leaks: %v\n", err)
+		fmt.Fprintf(stderr, "testenv: list open files: %v\n", err)
 		code = max(code, 1)
 	}
 	for _, leak := range leaks {
@@ -57,7 +58,8 @@ func leakCheck(stderr io.Writer, grace time.Duration, tests func() int) int {
 	return code
 }
 
-// sessionDir is a directory that Main removes after the tests. The caller holds the lock of the session.
+// sessionDir is a directory that Main removes after the tests. The caller holds the lock of the
+// session.
 func sessionDir(t testing.TB) string {
 	t.Helper()
 	if !session.running {
@@ -73,7 +75,8 @@ func sessionDir(t testing.TB) string {
 	return session.tempDir
 }
 
-// startPoller makes the runtime open the descriptors of its network poller, which it never closes, by using a pipe.
+// startPoller makes the runtime open the descriptors of its network poller, which it never closes,
+// by using a pipe.
 func startPoller() error {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -85,8 +88,8 @@ func startPoller() error {
 	return w.Close()
 }
 
-// leakedFiles lists the descriptors that are open now and were not before. grace is the time for goroutines that close
-// one late.
+// leakedFiles lists the descriptors that are open now and were not before. grace is the time for
+// goroutines that close one late.
 func leakedFiles(before map[int]string, grace time.Duration) ([]string, error) {
 	for deadline := time.Now().Add(grace); ; time.Sleep(10 * time.Millisecond) {
 		after, err := openFiles()
@@ -106,7 +109,8 @@ func leakedFiles(before map[int]string, grace time.Duration) ([]string, error) {
 	}
 }
 
-// openFiles maps the descriptors of this process to what they are open on, such as "socket:[4711]" or a path.
+// openFiles maps the descriptors of this process to what they are open on, such as "socket:[4711]"
+// or a path.
 func openFiles() (map[int]string, error) {
 	const dir = "/proc/self/fd"
 	entries, err := os.ReadDir(dir)

@@ -2,7 +2,8 @@ package testenv
 
 import "golang.org/x/sys/unix"
 
-// Now is CLOCK_MONOTONIC in nanoseconds, the clock of every time in this package and of bpf_ktime_get_ns.
+// Now is CLOCK_MONOTONIC in nanoseconds, the clock of every time in this package and of
+// bpf_ktime_get_ns.
 func Now() int64 {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {

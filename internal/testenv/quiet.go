@@ -12,8 +12,9 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/client"
 )
 
-// Quiet waits until no thread of the process has been switched for a while: a Go process needs a moment until its last
-// threads sleep. A recording that begins or ends then does so between two events. It returns ContextSwitches of then.
+// Quiet waits until no thread of the process has been switched for a while: a Go process needs a
+// moment until its last threads sleep. A recording that begins or ends then does so between two
+// events. It returns ContextSwitches of then.
 func (p *Proc) Quiet() map[int32]uint64 {
 	p.t.Helper()
 	last := p.ContextSwitches()
@@ -29,8 +30,8 @@ func (p *Proc) Quiet() map[int32]uint64 {
 	return nil
 }
 
-// ContextSwitches is how often each thread was switched out, by the kernel's counters, which it increments where
-// sched_switch is traced. A thread that ends meanwhile is not in it.
+// ContextSwitches is how often each thread was switched out, by the kernel's counters, which it
+// increments where sched_switch is traced. A thread that ends meanwhile is not in it.
 func (p *Proc) ContextSwitches() map[int32]uint64 {
 	p.t.Helper()
 	counts := map[int32]uint64{}

@@ -1,6 +1,6 @@
-// Package testenv has what pinwatch's tests share: the one place where a test may be skipped, the check for leaked file
-// descriptors and kernel objects, golden files, and running workloads. Package witness has independent observers of the
-// kernel.
+// Package testenv has what pinwatch's tests share: the one place where a test may be skipped, the
+// check for leaked file descriptors and kernel objects, golden files, and running workloads.
+// Package witness has independent observers of the kernel.
 //
 // A package whose tests use it has
 //
@@ -56,7 +56,8 @@ var (
 	// PerfRecord is a perf that records tracepoints of all CPUs; witness.StartPerf needs it.
 	PerfRecord = need("perf", "install linux-perf 6.1 or later and run as root", tryPerf)
 
-	// Toolchain is the go command; Workload needs it unless PINWATCH_WORKLOAD names a built program.
+	// Toolchain is the go command; Workload needs it unless PINWATCH_WORKLOAD names a built
+	// program.
 	Toolchain = need("the go command",
 		"put it on the PATH, or set PINWATCH_WORKLOAD to a built internal/workload/cmd/workload", tryToolchain)
 
@@ -79,9 +80,10 @@ func ofKernel(n *Need) *Need {
 // Missing is why the machine lacks it; nil = it has it.
 func (n *Need) Missing() error { return n.try() }
 
-// Require skips the test if the machine lacks one of the needs, with a message about how to get it. With CI=true in the
-// environment the test fails instead, because a test that continuous integration skips never runs. Needs that depend on
-// the kernel are an exception: the kernel matrix runs those tests.
+// Require skips the test if the machine lacks one of the needs, with a message about how to get it.
+// With CI=true in the environment the test fails instead, because a test that continuous
+// integration skips never runs. Needs that depend on the kernel are an exception: the kernel matrix
+// runs those tests.
 func Require(t testing.TB, needs ...*Need) {
 	t.Helper()
 	for _, n := range needs {
@@ -96,8 +98,9 @@ func Require(t testing.TB, needs ...*Need) {
 	}
 }
 
-// RunsSkipped skips a test, with a message, because the kernel did not run all of pinwatch's programs in any try: Linux
-// 7 skips a run when a task was preempted inside a program. With CI=true the test fails.
+// RunsSkipped skips a test, with a message, because the kernel did not run all of pinwatch's
+// programs in any try: Linux 7 skips a run when a task was preempted inside a program. With CI=true
+// the test fails.
 func RunsSkipped(t testing.TB) {
 	t.Helper()
 	const why = "the kernel itself skipped runs of programs, every time"
@@ -112,7 +115,8 @@ func tryBPF() error {
 	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
 		return fmt.Errorf("find the kernel's BTF: %w", err)
 	}
-	// Kernels before 5.11 charge programs to this limit. If it matters and can't be lifted, the load fails.
+	// Kernels before 5.11 charge programs to this limit. If it matters and can't be lifted, the
+	// load fails.
 	_ = rlimit.RemoveMemlock()
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Name: "testenv_probe", Type: ebpf.RawTracepoint, License: "GPL",

@@ -8,7 +8,7 @@ import (
 
 func TestRequire(t *testing.T) {
 	tries := 0
-	have := need("water", "look around", func() error { tries++; return nil })
+	have := need("water", "open the tap", func() error { tries++; return nil })
 	lack := need("a unicorn", "believe", func() error { return errors.New("none here") })
 
 	t.Setenv("CI", "")
@@ -20,7 +20,8 @@ func TestRequire(t *testing.T) {
 	}
 	const want = "a unicorn: none here"
 	r := Record(func(t testing.TB) { Require(t, have, lack) })
-	if !strings.HasPrefix(r.SkipText, "SKIPPED (needs "+want) || !strings.Contains(r.SkipText, "believe") || strings.Contains(r.SkipText, "\n") {
+	if !strings.HasPrefix(r.SkipText, "SKIPPED (needs "+want) || !strings.Contains(r.SkipText, "believe") ||
+		strings.Contains(r.SkipText, "\n") {
 		t.Errorf("skipped with %q", r.SkipText)
 	}
 	t.Setenv("CI", "true")

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MountTracefs finds the trace file system. If it is not mounted, it is mounted on a new directory until release is
-// called.
+// MountTracefs finds the trace file system. If it is not mounted, it is mounted on a new directory
+// until release is called.
 func MountTracefs() (dir string, release func(), err error) {
 	for _, dir := range []string{"/sys/kernel/tracing", "/sys/kernel/debug/tracing"} {
 		var st unix.Statfs_t

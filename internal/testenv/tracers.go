@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// OtherTracers are the processes that hold perf events or BPF links, which may be on the same hooks as those of a test.
-// This process and the known ones are left out.
+// OtherTracers are the processes that hold perf events or BPF links, which may be on the same hooks
+// as those of a test. This process and the known ones are left out.
 func OtherTracers(t testing.TB, known ...int) (pids []int) {
 	t.Helper()
 	processes, err := filepath.Glob("/proc/[0-9]*")

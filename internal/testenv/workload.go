@@ -13,7 +13,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/client"
 )
 
-// Proc is a workload in a process of its own. It is killed when its test ends. What fails in it fails the test.
+// Proc is a workload in a process of its own. It is killed when its test ends. What fails in it
+// fails the test.
 type Proc struct {
 	PID int
 
@@ -21,16 +22,16 @@ type Proc struct {
 	process *client.Process
 }
 
-// Workload starts the workload that args[0] names, with the flags that follow. It returns once the workload is set up:
-// at work already, or with -hold waiting for Go. The program is built once per test process, unless PINWATCH_WORKLOAD
-// names one.
+// Workload starts the workload that args[0] names, with the flags that follow. It returns once the
+// workload is set up: at work already, or with -hold waiting for Go. The program is built once per
+// test process, unless PINWATCH_WORKLOAD names one.
 func Workload(t testing.TB, args ...string) *Proc {
 	t.Helper()
 	return launch(t, WorkloadProgram(t), args)
 }
 
-// CgoWorkload is Workload with a program that is linked with C: pthread_create makes its threads. It has one more
-// program, cgo, and more trials.
+// CgoWorkload is Workload with a program that is linked with C: pthread_create makes its threads.
+// It has one more program, cgo, and more trials.
 func CgoWorkload(t testing.TB, args ...string) *Proc {
 	t.Helper()
 	Require(t, Toolchain, CCompiler)
@@ -50,8 +51,8 @@ func launch(t testing.TB, program string, args []string) *Proc {
 // Ready is the first line of the workload.
 func (p *Proc) Ready() workload.Ready { return p.process.Ready }
 
-// Go begins the activity of a workload that was started with -hold. It returns before the activity has begun; the
-// Account has the time of the beginning.
+// Go begins the activity of a workload that was started with -hold. It returns before the activity
+// has begun; the Account has the time of the beginning.
 func (p *Proc) Go() {
 	p.t.Helper()
 	p.check(p.process.Go())
@@ -69,8 +70,8 @@ func (p *Proc) Quiesce() workload.Account {
 	return p.account(p.process.Quiesce())
 }
 
-// Stop ends the activity, if that has not been done, and the process. It returns the last account. No thread of the
-// process is left then.
+// Stop ends the activity, if that has not been done, and the process. It returns the last account.
+// No thread of the process is left then.
 func (p *Proc) Stop() workload.Account {
 	p.t.Helper()
 	return p.account(p.process.Stop())
@@ -139,8 +140,8 @@ func finish(p *Proc, account any) {
 // workloadVariable names the program that Workload starts.
 const workloadVariable = "PINWATCH_WORKLOAD"
 
-// WorkloadProgram is the path of the program that Workload starts, which it builds if it must. It is the pure-Go build:
-// only that creates threads by clone alone.
+// WorkloadProgram is the path of the program that Workload starts, which it builds if it must. It
+// is the pure-Go build: only that creates threads by clone alone.
 func WorkloadProgram(t testing.TB) string {
 	t.Helper()
 	if path := os.Getenv(workloadVariable); path != "" {
@@ -167,8 +168,9 @@ func built(t testing.TB, name, env string) string {
 	return path
 }
 
-// MainAsWorkload is Main for the tests of the workloads themselves: Workload starts the test binary, which then calls
-// main. So the workloads are tested as they are, with the race detector if the test has it.
+// MainAsWorkload is Main for the tests of the workloads themselves: Workload starts the test
+// binary, which then calls main. So the workloads are tested as they are, with the race detector if
+// the test has it.
 func MainAsWorkload(m *testing.M, main func(args []string, stdin io.Reader, stdout, stderr io.Writer) int) int {
 	const self = "PINWATCH_TEST_SELF_AS_WORKLOAD"
 	if os.Getenv(self) != "" {
@@ -189,7 +191,8 @@ func MainAsWorkload(m *testing.M, main func(args []string, stdin io.Reader, stdo
 	}
 	os.Setenv(workloadVariable, program)
 	os.Setenv(self, "1")
-	// By default every process with the race detector sleeps a second before it leaves. A race still fails it.
+	// By default every process with the race detector sleeps a second before it leaves. A race
+	// still fails it.
 	os.Setenv("GORACE", "atexit_sleep_ms=0")
 	return Main(m)
 }

@@ -1,5 +1,5 @@
-// Package toolchain brings Go releases to this machine. They are modules, so the go command fetches, verifies and keeps them as
-// it does every other module: from GOPROXY, into GOMODCACHE.
+// Package toolchain fetches Go releases. They are modules: the go command fetches and verifies them
+// as any other module, from GOPROXY into GOMODCACHE.
 package toolchain
 
 import (
@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// Fetch returns the GOROOT of a release, such as 1.21.13, for this machine's system and architecture. It is the installed one,
-// if that is the same release.
+// Fetch returns the GOROOT of a release, such as 1.21.13, for this machine's system and
+// architecture: the installed one, if that is the same release.
 func Fetch(ctx context.Context, release string) (goroot string, err error) {
 	if goroot, err = installed(ctx, release); goroot != "" || err != nil {
 		return goroot, err
@@ -30,11 +30,11 @@ func Fetch(ctx context.Context, release string) (goroot string, err error) {
 	return goroot, nil
 }
 
-// installed is the GOROOT of the go command on the path, if it is the release, and "" otherwise.
+// installed is the GOROOT of the go command on the path; "" = it is another release.
 func installed(ctx context.Context, release string) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOVERSION", "GOROOT").Output()
 	if err != nil {
-		return "", fmt.Errorf("ask the go command for its release: %w", explained(err))
+		return "", fmt.Errorf("get the release of the go command: %w", withStderr(err))
 	}
 	version, goroot, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
 	if version != "go"+release {
@@ -44,7 +44,7 @@ func installed(ctx context.Context, release string) (string, error) {
 }
 
 func download(ctx context.Context, release string) (string, error) {
-	outside, err := os.MkdirTemp("", "toolchain-*") // of every module: a download must not change its go.sum
+	outside, err := os.MkdirTemp("", "toolchain-*") // outside of every module: a download must not change a go.sum
 	if err != nil {
 		return "", err
 	}
@@ -56,18 +56,18 @@ func download(ctx context.Context, release string) (string, error) {
 	out, err := cmd.Output()
 	var got struct{ Dir, Error string }
 	if jsonErr := json.Unmarshal(out, &got); jsonErr == nil && got.Error != "" {
-		return "", errors.New(got.Error) // says more than the exit status
+		return "", errors.New(got.Error) // it has more details than the exit status
 	}
 	switch {
 	case err != nil:
-		return "", explained(err)
+		return "", withStderr(err)
 	case got.Dir == "":
-		return "", fmt.Errorf("%s: the go command does not say where it is", module)
+		return "", fmt.Errorf("%s: the go command does not print its folder", module)
 	}
 	return got.Dir, nil
 }
 
-// executable sets the run bits of a release's programs, which modules have not.
+// executable sets the executable bits of a release's programs: files in modules have none.
 func executable(goroot string) error {
 	for _, dir := range []string{"bin", "pkg/tool"} {
 		err := filepath.WalkDir(filepath.Join(goroot, dir), func(path string, d fs.DirEntry, err error) error {
@@ -90,8 +90,9 @@ func executable(goroot string) error {
 // Go is the path of the go command of a GOROOT.
 func Go(goroot string) string { return filepath.Join(goroot, "bin", "go") }
 
-// Env is the environment for the go command of a GOROOT: this process's without what steers another release of it, and without
-// the network. Whether modules are on is left to where it runs.
+// Env is the environment for the go command of a GOROOT: that of this process, without variables
+// that change what another release does, and without the network. Whether modules are on depends on
+// the folder it runs in.
 func Env(goroot string) []string {
 	var env []string
 	for _, v := range os.Environ() {
@@ -104,8 +105,8 @@ func Env(goroot string) []string {
 	return append(env, "GOROOT="+goroot, "GOTOOLCHAIN=local", "GOENV=off", "GOFLAGS=", "GOPROXY=off", "GOWORK=off")
 }
 
-// explained adds what a program that failed said last.
-func explained(err error) error {
+// withStderr adds the stderr of a program that failed.
+func withStderr(err error) error {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
 		return fmt.Errorf("%w: %s", err, strings.TrimSpace(string(exit.Stderr)))

@@ -12,6 +12,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/testenv/witness"
 )
 
 // TestAggregateIsTheSame observes one activity twice, from rest to rest: once the kernel adds
@@ -168,14 +169,14 @@ func rowName(c *report.Cost) string {
 func TestAggregateAgainstBpftrace(t *testing.T) {
 	testenv.Require(t, testenv.BPF, testenv.Bpftrace)
 	compare := func() (counts, times []string) {
-		var switches *testenv.Switches
+		var switches *witness.Switches
 		var before []int32
 		var streamed *observation
 		w := watch{workload: strings.Fields("pingpong -batch 50 -pace 10ms"), work: 2 * time.Second,
 			config: observe.Config{Aggregate: true, Interval: 200 * time.Millisecond},
 			beside: func(t *testing.T, p *testenv.Proc) {
 				streamed = observeProcess(t, p.PID, observe.Config{})
-				switches, before = testenv.StartSwitches(t, p.PID), p.Threads()
+				switches, before = witness.StartSwitches(t, p.PID), p.Threads()
 			}}
 		got := w.run(t)
 		want := streamed.end()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/testenv/witness"
 )
 
 // stackScript counts the stacks from which threads are created and SIGURGs are sent. Its arguments
@@ -30,13 +31,13 @@ tracepoint:syscalls:sys_enter_tgkill {
 	if (pid == %[2]d) { printf("ready tgkill\n"); }
 }`
 
-func startStacks(t *testing.T, pid int) *testenv.Script {
+func startStacks(t *testing.T, pid int) *witness.Script {
 	t.Helper()
 	poke := func() {
 		_, _, _ = unix.RawSyscall(unix.SYS_CLONE, unix.CLONE_THREAD, 0, 0) // without CLONE_SIGHAND: EINVAL
 		_ = unix.Tgkill(os.Getpid(), os.Getpid(), 0)
 	}
-	return testenv.StartScript(t, fmt.Sprintf(stackScript, pid, os.Getpid()), poke, "ready clone", "ready tgkill")
+	return witness.StartScript(t, fmt.Sprintf(stackScript, pid, os.Getpid()), poke, "ready clone", "ready tgkill")
 }
 
 // tracedStack is a stack that bpftrace saw, and how often.
@@ -147,7 +148,7 @@ func TestCausesAreOnTheStacks(t *testing.T) {
 
 func compareCauses(t *testing.T, workload string, needed []string) (problems []string) {
 	t.Helper()
-	var stacks *testenv.Script
+	var stacks *witness.Script
 	var text string
 	w := watch{workload: strings.Fields(workload), work: time.Second,
 		beside: func(t *testing.T, p *testenv.Proc) { stacks = startStacks(t, p.PID) },

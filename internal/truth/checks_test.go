@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/pinwatch/pinwatch/internal/report"
-	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/testenv/witness"
 )
 
 // checkReport compares the report with the moments that it was made from: counts, and each cost's
@@ -85,8 +85,8 @@ func (w *witnessed) checkMoves() (problems []string) {
 	if w.lastCPU == nil {
 		return nil // no bpftrace
 	}
-	all, byThread := testenv.CountSwitches(w.switches, w.lastCPU, w.report.Window.StartNS, w.report.Window.EndNS)
-	check := func(what string, switches, migrations uint64, want testenv.SwitchCount) {
+	all, byThread := witness.CountSwitches(w.switches, w.lastCPU, w.report.Window.StartNS, w.report.Window.EndNS)
+	check := func(what string, switches, migrations uint64, want witness.SwitchCount) {
 		if switches != want.Switches || migrations != want.Migrations {
 			problems = append(problems, fmt.Sprintf("%s: %d switches and %d migrations, bpftrace has %+v", what,
 				switches, migrations, want))

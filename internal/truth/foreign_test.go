@@ -12,6 +12,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/testenv/witness"
 )
 
 // TestForeignSignalsCoalesce sends two SIGURGs from outside, of which the second finds the first
@@ -55,17 +56,17 @@ func TestForeignSignalsCoalesce(t *testing.T) {
 func foreign(t *testing.T, p *testenv.Proc, send func() int32, release func()) {
 	t.Helper()
 	p.Quiet()
-	trace := testenv.StartTrace(t, traced)
+	trace := witness.StartTrace(t, traced)
 	initial := p.Threads()
 	observed := observeProcess(t, p.PID, observe.Config{})
 	sender := send()
 	release()
 	p.Quiet()
 	r := observed.end()
-	events := testenv.OfThreads(trace.Stop(), initial)
+	events := witness.OfThreads(trace.Stop(), initial)
 
 	count := func(name string, args ...any) uint64 {
-		return uint64(testenv.CountEvents(events, r.Window.StartNS, r.Window.EndNS, name,
+		return uint64(witness.CountEvents(events, r.Window.StartNS, r.Window.EndNS, name,
 			append(args, "sig", int(unix.SIGURG))...))
 	}
 	var foreign uint64

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/testenv/witness"
 )
 
 // handoffScript counts the calls of startlockedm, which hands a P to a locked thread and wakes it.
@@ -39,13 +40,13 @@ func TestHandoffsAreTheRuntimes(t *testing.T) {
 func compareHandoffs(t *testing.T) (problems []string) {
 	t.Helper()
 	other := testenv.Workload(t, "pingpong", "-pace", "1ms")
-	var script *testenv.Script
+	var script *witness.Script
 	var text string
 	w := watch{workload: strings.Fields("pingpong -batch 20 -pace 1ms"), work: time.Second,
 		beside: func(t *testing.T, p *testenv.Proc) {
 			exe := fmt.Sprintf("/proc/%d/exe", p.PID)
 			f := functions(t, exe, "startlockedm", "stoplockedm", "execute")
-			script = testenv.StartScript(t, fmt.Sprintf(handoffScript, p.PID, other.PID, exe, f[0], f[1], f[2]),
+			script = witness.StartScript(t, fmt.Sprintf(handoffScript, p.PID, other.PID, exe, f[0], f[1], f[2]),
 				func() {},
 				"ready startlockedm", "ready stoplockedm", "ready execute")
 			other.Stop()

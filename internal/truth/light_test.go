@@ -8,6 +8,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/testenv/witness"
 	"github.com/pinwatch/pinwatch/loader"
 )
 
@@ -19,7 +20,7 @@ func TestLight(t *testing.T) {
 	for _, name := range []string{"churn", "storm"} {
 		t.Run(name, func(t *testing.T) {
 			var r report.Report
-			var calls []testenv.TraceEvent
+			var calls []witness.TraceEvent
 			untilWithout(t, "records were lost, every time", func() []string {
 				r, calls = observeLight(t, name)
 				return lossProblems(r.Loss)
@@ -30,24 +31,24 @@ func TestLight(t *testing.T) {
 }
 
 // observeLight returns the report and what the trace buffer has of the same threads.
-func observeLight(t *testing.T, workload string) (report.Report, []testenv.TraceEvent) {
+func observeLight(t *testing.T, workload string) (report.Report, []witness.TraceEvent) {
 	t.Helper()
 	p := testenv.Workload(t, workload, "-hold")
 	p.Quiet()
-	trace := testenv.StartTrace(t, traced)
+	trace := witness.StartTrace(t, traced)
 	initial := p.Threads()
 	observed := observeProcess(t, p.PID, observe.Config{Light: true})
 	p.Go()
 	time.Sleep(500 * time.Millisecond) // the length of the run
 	p.Stop()
-	return observed.report(), testenv.OfThreads(trace.Stop(), initial)
+	return observed.report(), witness.OfThreads(trace.Stop(), initial)
 }
 
-func checkLight(t *testing.T, r *report.Report, calls []testenv.TraceEvent, churn bool) {
+func checkLight(t *testing.T, r *report.Report, calls []witness.TraceEvent, churn bool) {
 	t.Helper()
 	const sigurg = 23
 	count := func(name string, args ...any) uint64 {
-		return uint64(testenv.CountEvents(calls, r.Window.StartNS, r.Window.EndNS, name, args...))
+		return uint64(witness.CountEvents(calls, r.Window.StartNS, r.Window.EndNS, name, args...))
 	}
 	c := r.Counts
 	exits := count("sys_enter_exit")

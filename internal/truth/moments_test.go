@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/events"
-	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/testenv/witness"
 )
 
 // moment is one event of one thread, with the stamp of one instrument.
@@ -108,7 +108,7 @@ var enterMoments = map[string]string{
 }
 
 // traceMoments is the record of the trace buffer, or of perf.
-func traceMoments(of []testenv.TraceEvent, lived map[int32]bool) (s stream) {
+func traceMoments(of []witness.TraceEvent, lived map[int32]bool) (s stream) {
 	const setMask, cloneThread = 2, 0x10000 // SIG_SETMASK, CLONE_THREAD
 	called := map[int32]bool{}              // threads in a tgkill(…, SIGURG)
 	for _, e := range of {
@@ -165,7 +165,7 @@ func traceMoments(of []testenv.TraceEvent, lived map[int32]bool) (s stream) {
 	return s.sorted()
 }
 
-func switchMoments(lived map[int32]bool, switches ...testenv.SwitchEvent) (s stream) {
+func switchMoments(lived map[int32]bool, switches ...witness.SwitchEvent) (s stream) {
 	for _, e := range switches {
 		m := moment{at: e.Time, what: goOff, tid: e.TID}
 		switch {
@@ -184,7 +184,7 @@ func switchMoments(lived map[int32]bool, switches ...testenv.SwitchEvent) (s str
 }
 
 // bpftraceMoments is the record of bpftrace.
-func bpftraceMoments(lived map[int32]bool, events []testenv.SwitchEvent, seen *testenv.Switches) (s stream) {
+func bpftraceMoments(lived map[int32]bool, events []witness.SwitchEvent, seen *witness.Switches) (s stream) {
 	for _, b := range seen.Births {
 		s = append(s, moment{at: b.Time, what: newTask, tid: b.TID, by: b.Parent})
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/testenv/witness"
 )
 
 // TestPerfIsNotBlinded records with perf on the tracepoints that pinwatch is on. perf has the same
@@ -20,12 +21,12 @@ func TestPerfIsNotBlinded(t *testing.T) {
 	p := testenv.Workload(t, "churn", "-hold", "-rate", "300")
 	initial := p.Threads()
 	observed := observeProcess(t, p.PID, observe.Config{})
-	perf := testenv.StartPerf(t, "workload", traced)
+	perf := witness.StartPerf(t, "workload", traced)
 	p.Go()
 	time.Sleep(300 * time.Millisecond) // the length of the run
 	a := p.Quiesce()
 	p.Quiet()
-	calls := testenv.OfThreads(perf.Stop(), initial)
+	calls := witness.OfThreads(perf.Stop(), initial)
 	r := observed.end()
 	for _, c := range []struct {
 		name string
@@ -34,7 +35,7 @@ func TestPerfIsNotBlinded(t *testing.T) {
 		{"sys_enter_clone", r.Counts.ThreadsCreated}, {"sys_enter_exit", a.LockedExits}, {"sys_enter_tgkill",
 			*r.Counts.SigurgSent},
 	} {
-		if n := testenv.CountEvents(calls, 0, testenv.Now(), c.name); uint64(n) != c.want {
+		if n := witness.CountEvents(calls, 0, testenv.Now(), c.name); uint64(n) != c.want {
 			t.Errorf("%s: perf has %d, pinwatch %d", c.name, n, c.want)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/testenv/witness"
 )
 
 // resumeScript follows each thread of the target from the rt_sigreturn that lets it continue in
@@ -71,13 +72,13 @@ func TestResumesAreTheRuntimes(t *testing.T) {
 func compareResumes(t *testing.T) (problems []string) {
 	t.Helper()
 	other := testenv.Workload(t, "spinners", "-gc", "5ms")
-	var script *testenv.Script
+	var script *witness.Script
 	var text string
 	w := watch{workload: strings.Fields("spinners -n 2 -gc 5ms"), work: 1500 * time.Millisecond,
 		beside: func(t *testing.T, p *testenv.Proc) {
 			exe := fmt.Sprintf("/proc/%d/exe", p.PID)
 			f := functions(t, exe, "asyncPreempt", "preemptPark", "goschedImpl", "stoplockedm", "execute")
-			script = testenv.StartScript(t, fmt.Sprintf(resumeScript, p.PID, other.PID, exe, f[0], f[1], f[2], f[3],
+			script = witness.StartScript(t, fmt.Sprintf(resumeScript, p.PID, other.PID, exe, f[0], f[1], f[2], f[3],
 				f[4]), func() {},
 				"ready rt_sigreturn", "ready asyncPreempt", "ready preemptPark", "ready goschedImpl", "ready stoplockedm", "ready execute")
 			other.Stop()
@@ -99,7 +100,7 @@ func compareResumes(t *testing.T) (problems []string) {
 		return append(problems, "the numbers differ")
 	}
 	if len(ns) != int(parks) || c.N != int64(parks) {
-		t.Log("ends are missing: no median") // see testenv.Switches
+		t.Log("ends are missing: no median") // see witness.Switches
 		return nil
 	}
 	if !*judgeDurations {

@@ -11,6 +11,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/testenv/witness"
 	"github.com/pinwatch/pinwatch/internal/workload"
 	"github.com/pinwatch/pinwatch/loader"
 )
@@ -49,8 +50,8 @@ type witnessed struct {
 	account  workload.Account
 	before   []int32               // threads at the window's start
 	after    []int32               // and at its end
-	switches []testenv.SwitchEvent // bpftrace's
-	lastCPU  map[int32]int         // see testenv.CountSwitches
+	switches []witness.SwitchEvent // bpftrace's
+	lastCPU  map[int32]int         // see witness.CountSwitches
 	lived    map[int32]bool        // every thread that lived in the window
 	seen     stream                // pinwatch's
 	views    []view                // the witnesses'
@@ -92,16 +93,16 @@ func (a activity) observe(t *testing.T) *witnessed {
 	}
 	p.Quiet()
 	others := testenv.OtherTracers(t)
-	trace := testenv.StartSchedTrace(t, stat.Name, timed)
+	trace := witness.StartSchedTrace(t, stat.Name, timed)
 	var all []events.Event
 	observed := observeProcess(t, p.PID, observe.Config{OnEvent: func(e *events.Event) { all = append(all, *e) }})
-	var switches *testenv.Switches
+	var switches *witness.Switches
 	if testenv.Bpftrace.Missing() == nil {
-		switches = testenv.StartSwitches(t, p.PID)
+		switches = witness.StartSwitches(t, p.PID)
 	}
-	var perf *testenv.Perf
+	var perf *witness.Perf
 	if testenv.PerfRecord.Missing() == nil {
-		perf = testenv.StartPerf(t, stat.Name, recorded)
+		perf = witness.StartPerf(t, stat.Name, recorded)
 	}
 	p.Quiet()
 	w := &witnessed{before: p.Threads()}
@@ -131,9 +132,9 @@ func (a activity) observe(t *testing.T) *witnessed {
 }
 
 // gather ends the witnesses and sorts the records of all.
-func (w *witnessed) gather(all []events.Event, trace *testenv.Trace, switches *testenv.Switches, perf *testenv.Perf) {
+func (w *witnessed) gather(all []events.Event, trace *witness.Trace, switches *witness.Switches, perf *witness.Perf) {
 	start, end := w.report.Window.StartNS, w.report.Window.EndNS
-	traced := testenv.OfThreads(trace.Stop(), w.before)
+	traced := witness.OfThreads(trace.Stop(), w.before)
 	w.lived = map[int32]bool{}
 	for _, tid := range w.before {
 		w.lived[tid] = true
@@ -157,7 +158,7 @@ func (w *witnessed) gather(all []events.Event, trace *testenv.Trace, switches *t
 		add(view{name: "bpftrace", stream: bpftraceMoments(w.lived, w.switches, switches), only: bpftraceOnly})
 	}
 	if perf != nil {
-		add(view{name: "perf", stream: traceMoments(testenv.OfThreads(perf.Stop(), w.before), w.lived)})
+		add(view{name: "perf", stream: traceMoments(witness.OfThreads(perf.Stop(), w.before), w.lived)})
 		byPerf := w.views[len(w.views)-1].intervals
 		add(view{name: "perf trace", intervals: w.perfCalls(perf.Syscalls()), derived: true})
 		add(view{name: "perf sched", intervals: w.perfRuns(perf.Runs(), byPerf[onCPU]), derived: true})
@@ -165,7 +166,7 @@ func (w *witnessed) gather(all []events.Event, trace *testenv.Trace, switches *t
 }
 
 // perfCalls are the intervals of perf trace.
-func (w *witnessed) perfCalls(calls []testenv.PerfSyscall) map[string][]interval {
+func (w *witnessed) perfCalls(calls []witness.PerfSyscall) map[string][]interval {
 	all := map[string][]interval{}
 	for _, c := range calls {
 		name := map[string]string{"clone": "P-8 clone_syscall", "clone3": "P-8 clone_syscall",
@@ -179,7 +180,7 @@ func (w *witnessed) perfCalls(calls []testenv.PerfSyscall) map[string][]interval
 
 // perfRuns are the intervals of perf sched timehist. It ignores gaps in the recording: when the
 // recording lacks the begin of a run, its line is about another run.
-func (w *witnessed) perfRuns(runs []testenv.PerfRun, recorded []interval) map[string][]interval {
+func (w *witnessed) perfRuns(runs []witness.PerfRun, recorded []interval) map[string][]interval {
 	const microsecond = 1000
 	type end struct {
 		tid int32

@@ -19,8 +19,8 @@ type Lab struct {
 	Program   []string // command line before a workload's name and flags
 	CPUs      []int    // that workloads are confined to; nil = any
 	Emulated  bool     // the CPUs are emulated, as in contract.Evidence
-	// Alter has further flags for workloads, by name. Tests use it to show that verdicts change with the world.
-	// nil = none.
+	// Alter has further flags for workloads, by name. Tests use it to show that verdicts change
+	// with the world. nil = none.
 	Alter map[string][]string
 	// Cgo builds the workload with C by the same release and gives its command line.
 	Cgo func(context.Context) ([]string, error)
@@ -44,7 +44,8 @@ func (r *run) startAs(program, env []string, args ...string) (*client.Process, e
 	return p, err
 }
 
-// launch starts a workload. attr is nil or has further attributes of its process, with a process group of its own.
+// launch starts a workload. attr is nil or has further attributes of its process, with a process
+// group of its own.
 func (r *run) launch(program, env []string, attr *syscall.SysProcAttr, args ...string) (*client.Process, error) {
 	args = append(args[:len(args):len(args)], r.lab.Alter[args[0]]...)
 	r.Workloads = append(r.Workloads, strings.Join(append(env[:len(env):len(env)], args...), " "))
@@ -68,8 +69,8 @@ func (r *run) trialAs(program, env []string, account any, args ...string) error 
 	return p.End()
 }
 
-// watched is a workload that pinwatch observed from the rest before its activity to the rest after it. The observation
-// and the account are of the same activity.
+// watched is a workload that pinwatch observed from the rest before its activity to the rest after
+// it. The observation and the account are of the same activity.
 type watched struct {
 	*observe.Window
 	account workload.Account

@@ -18,8 +18,8 @@ type pair struct {
 	window    time.Duration // that the finding needs
 }
 
-// A finding about what does not happen takes ten seconds. Those programs are observed all at one time, while the others
-// are observed one after the other.
+// A finding about what does not happen takes ten seconds. Those programs are observed all at one
+// time, while the others are observed one after the other.
 var pairs = []pair{
 	{"leaked-pin", "leak", "leak -served", 10500 * time.Millisecond},
 	{"thread-surplus", "surplus", "surplus -n 0", 10500 * time.Millisecond},
@@ -93,7 +93,8 @@ func programs(r *run) error {
 	return nil
 }
 
-// calming is how long a workload has to come to rest, or to its steady state, before it is observed.
+// calming is how long a workload has to come to rest, or to its steady state, before it is
+// observed.
 const calming = 300 * time.Millisecond
 
 // resting observes a workload for a while after it has begun its activity.

@@ -1,4 +1,5 @@
-// Package workbuild builds the workloads by any release of Go, from the sources that this program carries.
+// Package workbuild builds the workloads by any release of Go, from the sources that are embedded
+// in this program.
 package workbuild
 
 import (
@@ -16,7 +17,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload"
 )
 
-// ErrNoCompiler is why a build that needs one can't be made.
+// ErrNoCompiler is the error of a build that needs a C compiler.
 var ErrNoCompiler = errors.New("no C compiler on this machine: install gcc")
 
 // Command is what to build.
@@ -26,7 +27,8 @@ type Command struct {
 	Args []string // further arguments of go build
 }
 
-// Build builds a command by a release, such as 1.21.13, whose GOROOT is given, below dir, and returns the program's path.
+// Build builds a command below dir by a release, such as 1.21.13, whose GOROOT is given. It returns
+// the program's path.
 func Build(ctx context.Context, dir, goroot, release string, c Command) (string, error) {
 	if err := CopySources(dir, release); err != nil {
 		return "", err
@@ -48,18 +50,19 @@ func Build(ctx context.Context, dir, goroot, release string, c Command) (string,
 	return out, nil
 }
 
-// top is where the sources go in the module.
+// top is the folder of the sources in the module.
 const top = "internal/workload"
 
-// CopySources makes dir a module of the workload alone, as if written for the release: this module's go.mod is beyond old ones,
-// and a go line of another release's would change how newer ones behave.
+// CopySources makes dir a module of the workloads alone, with a go.mod for the release. Old
+// releases can't read the go.mod of this module, and the go line of another release would change
+// how newer ones behave.
 func CopySources(dir, release string) error {
 	minor, err := Minor(release)
 	if err != nil {
 		return err
 	}
 	err = fs.WalkDir(workload.Sources, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || strings.HasSuffix(path, "_test.go") || strings.HasPrefix(path, "sources_") {
+		if err != nil || d.IsDir() || left(path) {
 			return err
 		}
 		data, err := fs.ReadFile(workload.Sources, path)
@@ -77,6 +80,12 @@ func CopySources(dir, release string) error {
 	}
 	mod := fmt.Sprintf("module github.com/pinwatch/pinwatch\n\ngo 1.%d\n", minor)
 	return os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod), 0o644)
+}
+
+// left reports whether a source is left out of the copy: a test, or the file that embeds the
+// sources.
+func left(path string) bool {
+	return strings.HasSuffix(path, "_test.go") || path == "sources_go116.go"
 }
 
 // Minor is 21 for 1.21.13.

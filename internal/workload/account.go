@@ -1,7 +1,8 @@
 package workload
 
-// Account is what a program reports about itself. It covers [Start, End): from the beginning of the activity to
-// the moment when the last of its goroutines rested. Both are 0 if the activity never began.
+// Account is what a program reports about itself. It covers [Start, End): from the beginning of the
+// activity to the moment when the last of its goroutines rested. Both are 0 if the activity never
+// began.
 type Account struct {
 	Name       string `json:"name"`
 	PID        int    `json:"pid"` // in the program's PID namespace, as every id here; also the id of the main thread
@@ -11,25 +12,30 @@ type Account struct {
 	Start int64 `json:"start_ns"` // CLOCK_MONOTONIC
 	End   int64 `json:"end_ns"`   // CLOCK_MONOTONIC
 
-	Ops      uint64 `json:"ops"`       // operations done; each program defines its own: round trips, turns, reads, ended threads, spins
+	// Ops is the number of operations. Each program defines what it counts: round trips, turns,
+	// reads, ended threads, spins.
+	Ops      uint64 `json:"ops"`
 	Handoffs uint64 `json:"handoffs"`  // operations in which one locked goroutine woke another
 	GCs      uint64 `json:"gcs"`       // collections that ended, forced or not
 	ForcedGC uint64 `json:"gc_forced"` // runtime.GC calls; at most GCs
 	Stops    uint64 `json:"stops"`     // runtime.ReadMemStats calls; each stops the world once
 
-	// LockedExits is the number of goroutines that exited while locked to a thread other than the main one. Each
-	// ended its thread with exit(2). All these threads had left /proc/self/task when this was counted. The kernel
-	// may still be switching away from the last one for some tens of microseconds. Nothing else in a program makes
-	// a thread call exit(2).
-	LockedExits    uint64 `json:"locked_exits"`
-	LockedExitTIDs []int  `json:"locked_exit_tids"` // the first MaxKept of them, in the order of their ends; ids may repeat
+	// LockedExits is the number of goroutines that exited while locked to a thread other than the
+	// main one. Each ended its thread with exit(2). All these threads had left /proc/self/task when
+	// this was counted. The kernel may still be switching away from the last one for some tens of
+	// microseconds. Nothing else in a program makes a thread call exit(2).
+	LockedExits uint64 `json:"locked_exits"`
+	// LockedExitTIDs has the first MaxKept of them, in the order of their ends; ids may repeat.
+	LockedExitTIDs []int `json:"locked_exit_tids"`
 
-	// WedgedTID is the main thread after a goroutine has exited while locked to it: it is parked for ever.
-	// 0 = it is not.
+	// WedgedTID is the main thread after a goroutine has exited while locked to it: it is parked
+	// for ever. 0 = it is not.
 	WedgedTID int `json:"wedged_tid"`
 
 	Sites []LockSite `json:"sites"` // functions that called LockOSThread from Start on, by name
-	Locks []Lock     `json:"locks"` // ended stretches of constant depth, the first MaxKept; only some programs keep them
+	// Locks has the stretches of constant depth that have ended, the first MaxKept. Only some
+	// programs record them.
+	Locks []Lock `json:"locks"`
 
 	Pins    []Pin `json:"pins"`    // goroutines that hold a thread now, by TID
 	Threads []int `json:"threads"` // /proc/self/task, ascending, read after End
@@ -41,7 +47,8 @@ type Account struct {
 // MaxKept bounds the lists of an Account, so that a program that runs for hours does not grow.
 const MaxKept = 4096
 
-// Pin is a goroutine that is locked to its thread from before the Ready line until after the last Account.
+// Pin is a goroutine that is locked to its thread from before the Ready line until after the last
+// Account.
 type Pin struct {
 	TID   int    `json:"tid"`
 	GoID  int64  `json:"goid"`
@@ -49,7 +56,8 @@ type Pin struct {
 	Role  string `json:"role"`           // ping, pong, spin, turn, read, wait, …
 	Entry string `json:"entry"`          // full name of the function that the go statement started
 	CPUs  []int  `json:"cpus,omitempty"` // CPUs that it confined its thread to; none = not confined
-	Ops   uint64 `json:"ops"`            // its part of Account.Ops; for the passive end of a pair, the hand-offs it answered
+	// Ops is its part of Account.Ops; for the passive end of a pair, the hand-offs it answered.
+	Ops uint64 `json:"ops"`
 }
 
 // LockSite is a function that calls LockOSThread.
@@ -60,8 +68,9 @@ type LockSite struct {
 	Pins     uint64 `json:"pins"`     // calls from Start on
 }
 
-// Lock is a stretch of time in which a goroutine was locked to a thread at one depth. It was locked from the first
-// to the last nanosecond given here, and a little longer on both sides, which cannot be timed.
+// Lock is a stretch of time in which a goroutine was locked to a thread at one depth. It was locked
+// from the first to the last nanosecond given here, and a little longer on both sides, which cannot
+// be timed.
 type Lock struct {
 	TID   int   `json:"tid"`
 	GoID  int64 `json:"goid"`

@@ -1,6 +1,6 @@
-// Package workload is the protocol of pinwatch's workloads: Go programs with known truth. They pin goroutines, end
-// threads, hand off and spin, keep exact accounts of that and print them as JSON. A test compares the accounts with
-// what an observer reports.
+// Package workload is the protocol of pinwatch's workloads: Go programs with known truth. They pin
+// goroutines, end threads, hand off and spin, keep exact accounts of that and print them as JSON. A
+// test compares the accounts with what an observer reports.
 //
 // The folders:
 //
@@ -12,11 +12,13 @@
 //	cmd       the commands: workload, and cgoworkload, which is linked with C
 //	client    starts a workload and speaks the protocol with it
 //
-// Everything but client is also compiled alone by every Go release that pinwatch supports. It keeps to the language
-// and the library of Go 1.13 and needs Linux and the standard library only. Package workbuild copies and builds it.
+// Everything but client is also compiled alone by every Go release that pinwatch supports. It keeps
+// to the language and the library of Go 1.13 and needs Linux and the standard library only. Package
+// workbuild copies and builds it.
 //
-// A workload speaks over its standard streams. Its first line on stdout is a Ready, printed once its goroutines are
-// pinned and wait. Then the activity starts, with -hold only after the line "go". The lines on stdin are the constants
-// Go, Step, Quiesce and Stop. The end of stdin means Stop, so no workload outlives its parent. Every account is one
-// line of JSON; the last line that a workload prints is its last account.
+// A workload speaks over its standard streams. Its first line on stdout is a Ready, printed once
+// its goroutines are pinned and wait. Then the activity starts, with -hold only after the line
+// "go". The lines on stdin are the constants Go, Step, Quiesce and Stop. The end of stdin means
+// Stop, so no workload outlives its parent. Every account is one line of JSON; the last line that a
+// workload prints is its last account.
 package workload

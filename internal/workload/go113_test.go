@@ -6,35 +6,62 @@ import (
 	"go/token"
 	"go/types"
 	"io/fs"
+	"path"
 	"strings"
 	"testing"
 )
 
-// TestLanguageIsGo113 wants no construct that needs a newer language than Go 1.13; old toolchains compile these files.
-func TestLanguageIsGo113(t *testing.T) {
-	for _, dir := range []string{".", "cmd/workload", "cmd/cgoworkload"} {
-		names, err := fs.Glob(Sources, strings.TrimPrefix(dir+"/*.go", "./"))
-		if err != nil {
-			t.Fatal(err)
+// Old toolchains compile all of Sources: no construct needs a newer language than Go 1.13, and no
+// import is of another package than the workload's and the standard library.
+func TestSourcesAreGo113(t *testing.T) {
+	dirs := map[string]map[string]string{} // folder → file → text
+	err := fs.WalkDir(Sources, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") {
+			return err
 		}
-		files := map[string]string{}
-		for _, name := range names {
-			if strings.HasSuffix(name, "_test.go") {
-				continue
-			}
-			src, err := Sources.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			files[name] = string(src)
+		text, err := Sources.ReadFile(name)
+		dir := path.Dir(name)
+		if dirs[dir] == nil {
+			dirs[dir] = map[string]string{}
 		}
-		if len(files) == 0 {
+		dirs[dir][name] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{".", "catalog", "cmd/cgoworkload", "cmd/workload", "probe", "program", "trial", "work"} {
+		if len(dirs[dir]) == 0 {
 			t.Errorf("no source in %s", dir)
 		}
+	}
+	for _, files := range dirs {
 		for _, msg := range tooNew(t, files) {
 			t.Error(msg)
 		}
+		for _, imported := range imports(t, files) {
+			const module = "github.com/pinwatch/pinwatch/internal/workload"
+			inside := strings.TrimPrefix(strings.TrimPrefix(imported, module), "/")
+			if strings.Contains(imported, ".") && (!strings.HasPrefix(imported, module) || dirs[path.Clean(inside)] == nil) {
+				t.Errorf("imports %s, which is not in Sources", imported)
+			}
+		}
 	}
+}
+
+// imports lists what the files of a package import.
+func imports(t *testing.T, sources map[string]string) (paths []string) {
+	t.Helper()
+	for name, src := range sources {
+		f, err := parser.ParseFile(token.NewFileSet(), name, src, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range f.Imports {
+			paths = append(paths, strings.Trim(i.Path.Value, `"`))
+		}
+	}
+	return paths
 }
 
 func TestNewerLanguageIsFound(t *testing.T) {
@@ -50,8 +77,8 @@ func TestNewerLanguageIsFound(t *testing.T) {
 	}
 }
 
-// tooNew type-checks the files of a package as Go 1.13 and returns what the language of that time has not. Imports are
-// empty packages, so other errors mean nothing.
+// tooNew type-checks the files of a package as Go 1.13 and returns the errors about newer language.
+// Imports are empty packages, so other errors are ignored.
 func tooNew(t *testing.T, sources map[string]string) []string {
 	t.Helper()
 	fset := token.NewFileSet()

@@ -1,10 +1,12 @@
 package workload
 
-// Command is the first argument of a program that is more than a workload: it makes the program one.
+// Command is the first argument of a program that is more than a workload: it makes the program
+// one.
 const Command = "workload"
 
-// InitVariable names an environment variable. It makes a workload act while the program still initializes its
-// packages. The runtime then holds the main goroutine on the main thread by its internal lock (runtime.main).
+// InitVariable names an environment variable. It makes a workload act while the program still
+// initializes its packages. The runtime then holds the main goroutine on the main thread by its
+// internal lock (runtime.main).
 //
 //	hold   print a Ready and wait for a line or the end of stdin, so that an observer can read that lock
 //	pin    lock the main goroutine
@@ -33,7 +35,8 @@ type Info struct {
 	About string // one line
 }
 
-// Mistake is an error in the flags. The process exits with 2 for it, and with 1 for any other error.
+// Mistake is an error in the flags. The process exits with 2 for it, and with 1 for any other
+// error.
 type Mistake string
 
 func (m Mistake) Error() string { return string(m) }

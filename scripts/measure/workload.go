@@ -1,5 +1,5 @@
-// Package measure is what the scripts that measure share: they start a workload and an observer, read what the kernel
-// counts of both, and put tables into documents.
+// Package measure is what the scripts that measure share: they start a workload and an observer,
+// read what the kernel counts of both, and put tables into documents.
 package measure
 
 import (
@@ -25,7 +25,8 @@ func BuildWorkload(ctx context.Context, dir string) (string, error) {
 	return path, nil
 }
 
-// StartWorkload starts the program at path and returns when it is set up. It ends with ctx at the latest.
+// StartWorkload starts the program at path and returns when it is set up. It ends with ctx at the
+// latest.
 func StartWorkload(ctx context.Context, path string, args ...string) (*client.Process, error) {
 	return client.Start(ctx, client.Options{Program: []string{path}}, args...)
 }

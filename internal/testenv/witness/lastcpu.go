@@ -14,7 +14,8 @@ func lastCPU(pid int, tid int32) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read a thread's CPU: %w", err)
 	}
-	// Field 2 is the name in parentheses, which may hold any character. Field 3 follows the last of them.
+	// Field 2 is the name in parentheses, which may hold any character. Field 3 follows the last of
+	// them.
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) <= processor-3 {
 		return 0, fmt.Errorf("read a thread's CPU: %q is too short", stat)

@@ -12,8 +12,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// marker is a thread of the test process that is switched out and in on demand. An observer that reports its switches
-// is attached, and has reported everything that happened on that CPU before.
+// marker is a thread of the test process that is switched out and in on demand. An observer that
+// reports its switches is attached, and has reported everything that happened on that CPU before.
 type marker struct {
 	tid  int32
 	jobs chan func()
@@ -56,8 +56,8 @@ func (m *marker) observerEnded() {
 	m.ended = true
 }
 
-// await switches on each CPU that the test may run on until the observer has reported a switch there that happened
-// after await began.
+// await switches on each CPU that the test may run on until the observer has reported a switch
+// there that happened after await began.
 func (m *marker) await(patience time.Duration) error {
 	result := make(chan error)
 	m.jobs <- func() { result <- m.visit(testenv.Now(), time.Now().Add(patience)) }

@@ -26,10 +26,11 @@ type Perf struct {
 	ended    bool
 }
 
-// StartPerf records the events, each named as "sched/sched_process_exit", from its return until Stop. It records the
-// scheduler's events of threads named comm only. System calls are raw_syscalls/sys_enter and sys_exit; it records the
-// calls in rawCalls and gives them StartTrace's names. It does not use syscalls/…, because a BPF program there may keep
-// an event from perf. As StartTrace, it may miss events in the context of the idle task.
+// StartPerf records the events, each named as "sched/sched_process_exit", from its return until
+// Stop. It records the scheduler's events of threads named comm only. System calls are
+// raw_syscalls/sys_enter and sys_exit; it records the calls in rawCalls and gives them StartTrace's
+// names. It does not use syscalls/…, because a BPF program there may keep an event from perf. As
+// StartTrace, it may miss events in the context of the idle task.
 func StartPerf(t testing.TB, comm string, events []string) *Perf {
 	t.Helper()
 	testenv.Require(t, testenv.PerfRecord)
@@ -43,7 +44,8 @@ func StartPerf(t testing.TB, comm string, events []string) *Perf {
 		t.Fatalf("start perf: %v", err)
 	}
 	p.ctl, p.ack = ctl, ack
-	// Descriptors 3 and 4 are the first two of ExtraFiles. -m is in pages for each CPU. -r lets perf run on a busy machine.
+	// Descriptors 3 and 4 are the first two of ExtraFiles. -m is in pages for each CPU. -r lets
+	// perf run on a busy machine.
 	args := []string{"record", "-q", "-a", "-k", "CLOCK_MONOTONIC", "-m", "16384", "-r", "1", "-D", "-1",
 		"--control", "fd:3,4", "-o", p.file}
 	for _, e := range events {
@@ -68,8 +70,9 @@ func StartPerf(t testing.TB, comm string, events []string) *Perf {
 	return p
 }
 
-// schedFilter keeps the switches and wakings of other processes out of a buffer, and system calls that make, end or
-// signal no thread: recording the calls of perf itself would never end. It is "" for other events.
+// schedFilter keeps the switches and wakings of other processes out of a buffer, and system calls
+// that make, end or signal no thread: recording the calls of perf itself would never end. It is ""
+// for other events.
 func schedFilter(event, comm string) string {
 	switch event {
 	case "sched/sched_switch":
@@ -143,8 +146,8 @@ type PerfSyscall struct {
 	Ret  int64
 }
 
-// Syscalls is the output of perf trace for the recording, after Stop: the calls of which it has both ends. It needs
-// raw_syscalls/sys_enter and sys_exit among the events.
+// Syscalls is the output of perf trace for the recording, after Stop: the calls of which it has
+// both ends. It needs raw_syscalls/sys_enter and sys_exit among the events.
 func (p *Perf) Syscalls() (calls []PerfSyscall) {
 	p.t.Helper()
 	p.read(func(line string) error {

@@ -81,7 +81,8 @@ func TestParsePerfRun(t *testing.T) {
 func TestPerfAgreesWithChurn(t *testing.T) {
 	p := testenv.Workload(t, "churn", "-hold", "-rate", "300")
 	perf := StartPerf(t, "workload", []string{
-		"raw_syscalls/sys_enter", "raw_syscalls/sys_exit", "task/task_newtask", "sched/sched_process_exit", "sched/sched_switch",
+		"raw_syscalls/sys_enter", "raw_syscalls/sys_exit",
+		"task/task_newtask", "sched/sched_process_exit", "sched/sched_switch",
 	})
 	initial := p.Threads()
 	p.Go()
@@ -103,7 +104,8 @@ func TestPerfAgreesWithChurn(t *testing.T) {
 	}
 	clones := CountEvents(events, a.Start, testenv.Now(), "task_newtask")
 	if exits != int(a.LockedExits) || dead != exits || clones == 0 || returns < clones {
-		t.Errorf("%d exits, %d last switches, %d threads made, %d returns by perf trace; the account has %d exits", exits, dead, clones, returns, a.LockedExits)
+		t.Errorf("%d exits, %d last switches, %d threads made, %d returns by perf trace; the account has %d exits",
+			exits, dead, clones, returns, a.LockedExits)
 	}
 	if runs := perf.Runs(); len(runs) < exits {
 		t.Errorf("%d runs by perf sched", len(runs))

@@ -9,15 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rawCall is a system call that perf records, with the names of its arguments, "" for an unused one.
+// rawCall is a system call that perf records, with the names of its arguments, "" for an unused
+// one.
 type rawCall struct {
 	name    string
 	args    []string
 	returns bool // its result is used
 }
 
-// rawCalls are the system calls that make, end and signal threads, by number. See syscalls(2) and, for the arguments,
-// the page of each.
+// rawCalls are the system calls that make, end and signal threads, by number. See syscalls(2) and,
+// for the arguments, the page of each.
 var rawCalls = map[int]rawCall{
 	unix.SYS_CLONE:          {"clone", []string{"clone_flags"}, true},
 	unix.SYS_CLONE3:         {"clone3", nil, true},
@@ -28,10 +29,12 @@ var rawCalls = map[int]rawCall{
 	unix.SYS_SIGALTSTACK:    {"sigaltstack", []string{"uss"}, false},
 }
 
-// rawText matches perf's text of a system call: "NR 56 (d0f00, 18ca73572000, …)", in hexadecimal, or "NR 56 = 30333".
+// rawText matches perf's text of a system call: "NR 56 (d0f00, 18ca73572000, …)", in hexadecimal,
+// or "NR 56 = 30333".
 var rawText = regexp.MustCompile(`NR (-?\d+) (?:\((.*)\)|= (-?\d+))`)
 
-// parseRawCall turns a raw_syscalls event into a syscalls one. It leaves the name of a call that is not in rawCalls.
+// parseRawCall turns a raw_syscalls event into a syscalls one. It leaves the name of a call that is
+// not in rawCalls.
 func parseRawCall(e *TraceEvent, text string) error {
 	m := rawText.FindStringSubmatch(text)
 	if m == nil {
@@ -111,7 +114,8 @@ func parseFields(words []string) map[string]string {
 	return args
 }
 
-// perfSyscall matches a line of perf trace -T with both ends of a call: in ms, the enter's time and the duration.
+// perfSyscall matches a line of perf trace -T with both ends of a call: in ms, the enter's time and
+// the duration.
 var perfSyscall = regexp.MustCompile(
 	`^\s*(\d+\.\d{3}) \(\s*(\d+\.\d{3}) ms\): .*/(\d+)\s+(?:\.\.\. \[continued\]: )?(\w+)\(.* = (-?\d+)`)
 
@@ -131,8 +135,10 @@ func parsePerfSyscall(line string) (c PerfSyscall, ok bool) {
 	return c, errs == [4]error{}
 }
 
-// perfRun is a line of perf sched timehist: seconds, CPU, name and ids, and in ms wait time, sch delay and run time.
-var perfRun = regexp.MustCompile(`^\s*(\d+\.\d{6}) \[\d+\]\s+.*\[(-?\d+)(?:/-?\d+)?\]\s+\d+\.\d{3}\s+(\d+\.\d{3})\s+(\d+\.\d{3})`)
+// perfRun is a line of perf sched timehist: seconds, CPU, name and ids, and in ms wait time, sch
+// delay and run time.
+var perfRun = regexp.MustCompile(
+	`^\s*(\d+\.\d{6}) \[\d+\]\s+.*\[(-?\d+)(?:/-?\d+)?\]\s+\d+\.\d{3}\s+(\d+\.\d{3})\s+(\d+\.\d{3})`)
 
 func parsePerfRun(line string) (r PerfRun, ok bool) {
 	m := perfRun.FindStringSubmatch(line)
@@ -149,7 +155,8 @@ func parsePerfRun(line string) (r PerfRun, ok bool) {
 	return r, errs == [4]error{}
 }
 
-// decimal reads a number with a fraction of at most power digits and multiplies it by ten to that power.
+// decimal reads a number with a fraction of at most power digits and multiplies it by ten to that
+// power.
 func decimal(s string, power int) (int64, error) {
 	whole, fraction, _ := strings.Cut(s, ".")
 	return strconv.ParseInt(whole+fraction+strings.Repeat("0", max(0, power-len(fraction))), 10, 64)

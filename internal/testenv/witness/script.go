@@ -27,12 +27,14 @@ type Script struct {
 	ended  bool
 }
 
-// StartScript runs the script and returns once it has printed each of the awaited lines. The script's probes must print
-// them for what poke does; poke is called until they have. All probes are attached then.
+// StartScript runs the script and returns once it has printed each of the awaited lines. The
+// script's probes must print them for what poke does; poke is called until they have. All probes
+// are attached then.
 func StartScript(t testing.TB, script string, poke func(), awaited ...string) *Script {
 	t.Helper()
 	testenv.Require(t, testenv.Bpftrace)
-	s := &Script{t: t, cmd: exec.Command("bpftrace", "-B", "line", "-e", script), done: make(chan struct{}), awaits: map[string]bool{}}
+	s := &Script{t: t, done: make(chan struct{}), awaits: map[string]bool{}}
+	s.cmd = exec.Command("bpftrace", "-B", "line", "-e", script)
 	for _, line := range awaited {
 		s.awaits[line] = true
 	}
@@ -86,8 +88,8 @@ func (s *Script) ready() bool {
 	return len(s.awaits) == 0
 }
 
-// Stop ends the script and returns what it has printed, without the lines that begin with "ready ". The test fails if
-// bpftrace lost events.
+// Stop ends the script and returns what it has printed, without the lines that begin with "ready ".
+// The test fails if bpftrace lost events.
 func (s *Script) Stop() string {
 	s.t.Helper()
 	for deadline := time.Now().Add(patience); !s.ended; {

@@ -7,8 +7,9 @@ type SwitchCount struct {
 	Unseen     uint64 // migrations whose switch-in was not reported; they count when the thread leaves that CPU
 }
 
-// CountSwitches counts the switches in [start, end), over all threads and by thread. events are all that Stop returned:
-// those before start show where threads ran. lastCPU is where the threads that lived before them ran last.
+// CountSwitches counts the switches in [start, end), over all threads and by thread. events are all
+// that Stop returned: those before start show where threads ran. lastCPU is where the threads that
+// lived before them ran last.
 func CountSwitches(events []SwitchEvent, lastCPU map[int32]int, start, end int64) (SwitchCount, map[int32]SwitchCount) {
 	cpu := map[int32]int{}
 	for tid, c := range lastCPU {

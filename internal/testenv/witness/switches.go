@@ -47,8 +47,8 @@ type Switches struct {
 	// LastCPU is where each thread that lived at the start ran last, for CountSwitches.
 	LastCPU map[int32]int
 
-	// Wakings are the wakings of the threads and Births the threads made since the start, by time. They are complete
-	// after Stop.
+	// Wakings are the wakings of the threads and Births the threads made since the start, by time.
+	// They are complete after Stop.
 	Wakings []Waking
 	Births  []Birth
 
@@ -61,9 +61,10 @@ type Switches struct {
 	ended  bool
 }
 
-// switchScript has the arguments marker's tid, pid and the statements that add the living threads to @known. A later
-// thread is added when clone makes it with CLONE_THREAD (0x10000). 0x30 is EXIT_DEAD | EXIT_ZOMBIE, which sched_switch
-// shows only for a thread's last switch-out; 0x100 is a thread that was preempted (include/trace/events/sched.h).
+// switchScript has the arguments marker's tid, pid and the statements that add the living threads
+// to @known. A later thread is added when clone makes it with CLONE_THREAD (0x10000). 0x30 is
+// EXIT_DEAD | EXIT_ZOMBIE, which sched_switch shows only for a thread's last switch-out; 0x100 is a
+// thread that was preempted (include/trace/events/sched.h).
 const switchScript = `
 BEGIN { @known[%[1]d] = 1; %[3]s }
 tracepoint:task:task_newtask /pid == %[2]d && (args->clone_flags & 0x10000)/ {
@@ -71,7 +72,9 @@ tracepoint:task:task_newtask /pid == %[2]d && (args->clone_flags & 0x10000)/ {
 	printf("n %%lld %%d %%d\n", nsecs, args->pid, tid);
 }
 tracepoint:sched:sched_waking /@known[args->pid] && args->pid != %[1]d/ { printf("w %%lld %%d 0\n", nsecs, args->pid); }
-tracepoint:sched:sched_wakeup_new /@known[args->pid] && args->pid != %[1]d/ { printf("w %%lld %%d 0\n", nsecs, args->pid); }
+tracepoint:sched:sched_wakeup_new /@known[args->pid] && args->pid != %[1]d/ {
+	printf("w %%lld %%d 0\n", nsecs, args->pid);
+}
 tracepoint:sched:sched_switch {
 	if (pid == %[2]d || tid == %[1]d) {
 		if (args->prev_state & 0x30) {
@@ -90,8 +93,9 @@ tracepoint:sched:sched_switch {
 END { clear(@known); }
 `
 
-// StartSwitches reports every context switch of the process's threads from its return until Stop. The process should be
-// held or quiet while it attaches: LastCPU is correct for threads that sleep meanwhile.
+// StartSwitches reports every context switch of the process's threads from its return until Stop.
+// The process should be held or quiet while it attaches: LastCPU is correct for threads that sleep
+// meanwhile.
 func StartSwitches(t testing.TB, pid int) *Switches {
 	t.Helper()
 	testenv.Require(t, testenv.Bpftrace)
@@ -136,8 +140,8 @@ func StartSwitches(t testing.TB, pid int) *Switches {
 	return s
 }
 
-// Stop ends the report and returns the events by time. The test fails if bpftrace lost any or if they do not join. Every
-// switch-out is among them; for missing switch-ins see CountSwitches.
+// Stop ends the report and returns the events by time. The test fails if bpftrace lost any or if
+// they do not join. Every switch-out is among them; for missing switch-ins see CountSwitches.
 func (s *Switches) Stop() []SwitchEvent {
 	s.t.Helper()
 	s.catchUp() // each CPU's buffer is read in order, so all that happened before has been read then
@@ -162,7 +166,8 @@ func (s *Switches) Stop() []SwitchEvent {
 	return s.events
 }
 
-// interrupt sends bpftrace an interrupt, again and again until it ends, and returns the reader's error.
+// interrupt sends bpftrace an interrupt, again and again until it ends, and returns the reader's
+// error.
 func (s *Switches) interrupt() error {
 	s.t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
@@ -255,10 +260,11 @@ func (s *Switches) collect(r io.Reader) error {
 	return sc.Err()
 }
 
-// joined returns an error if a thread's switch-out is missing: there are two switch-ins in a row, or a switch-out from
-// another CPU than that of the switch-in. The events must be by time. A switch-in may be missing: on some machines perf
-// tracepoints, which bpftrace uses, never run in the context of certain threads of other processes, and a switch-in is
-// traced in the context of the thread that leaves. The next switch-out shows where the thread was.
+// joined returns an error if a thread's switch-out is missing: there are two switch-ins in a row,
+// or a switch-out from another CPU than that of the switch-in. The events must be by time. A
+// switch-in may be missing: on some machines perf tracepoints, which bpftrace uses, never run in
+// the context of certain threads of other processes, and a switch-in is traced in the context of
+// the thread that leaves. The next switch-out shows where the thread was.
 func joined(events []SwitchEvent) error {
 	last := map[int32]SwitchEvent{}
 	for _, e := range events {

@@ -49,7 +49,8 @@ func TestSwitchesAgreeWithTheKernel(t *testing.T) {
 			in, _ := CountSwitches(events, s.LastCPU, a.Start, a.End)
 			rest, _ := CountSwitches(events, s.LastCPU, a.End, testenv.Now())
 			early, _ := CountSwitches(events, s.LastCPU, 0, a.Start)
-			if in.Switches+rest.Switches+early.Switches != all.Switches || in.Migrations+rest.Migrations+early.Migrations != all.Migrations {
+			if in.Switches+rest.Switches+early.Switches != all.Switches ||
+				in.Migrations+rest.Migrations+early.Migrations != all.Migrations {
 				t.Errorf("%+v before, %+v in and %+v after the window are not %+v", early, in, rest, all)
 			}
 		})
@@ -65,7 +66,7 @@ func TestCountSwitches(t *testing.T) {
 		return SwitchEvent{Time: time, TID: tid, CPU: cpu, Dead: true}
 	}
 	events := []SwitchEvent{
-		in(5, 1, 1), out(8, 1, 1), // before the window, but it says where thread 1 was
+		in(5, 1, 1), out(8, 1, 1), // before the window: where thread 1 ran
 		in(10, 1, 0), out(11, 1, 0), // moved
 		in(12, 2, 0), out(13, 2, 0), // moved from where it was before all events
 		out(14, 3, 1), in(15, 3, 1), // born in the window, stayed

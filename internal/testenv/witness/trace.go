@@ -18,7 +18,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// Sizes of the trace buffer of each CPU: room for some 200,000 events, and with switches among them for four times as many.
+// Sizes of the trace buffer of each CPU: room for some 200,000 events, and with switches among them
+// for four times as many.
 const (
 	traceBufferKiB  = 16 << 10
 	switchBufferKiB = 4 * traceBufferKiB
@@ -33,11 +34,11 @@ type Trace struct {
 
 var instances atomic.Int64
 
-// StartTrace records the events, each named as "sched/sched_process_exit", from its return until Stop. When the test
-// ends, nothing of it is left in the kernel.
+// StartTrace records the events, each named as "sched/sched_process_exit", from its return until
+// Stop. When the test ends, nothing of it is left in the kernel.
 //
-// It refuses sched/sched_switch: on some virtual machines the buffer silently drops what happens in the context of the
-// idle task. StartSwitches records all switches.
+// It refuses sched/sched_switch: on some virtual machines the buffer silently drops what happens in
+// the context of the idle task. StartSwitches records all switches.
 func StartTrace(t testing.TB, events []string) *Trace {
 	t.Helper()
 	if slices.Contains(events, "sched/sched_switch") {
@@ -46,8 +47,9 @@ func StartTrace(t testing.TB, events []string) *Trace {
 	return startTrace(t, "", traceBufferKiB, events)
 }
 
-// StartSchedTrace is StartTrace with the scheduler's events of threads named comm. The buffer has every switch-out of a
-// thread. It may lack a switch-in or a waking from the context of the idle task, without any sign of that.
+// StartSchedTrace is StartTrace with the scheduler's events of threads named comm. The buffer has
+// every switch-out of a thread. It may lack a switch-in or a waking from the context of the idle
+// task, without any sign of that.
 func StartSchedTrace(t testing.TB, comm string, events []string) *Trace {
 	t.Helper()
 	return startTrace(t, comm, switchBufferKiB, events)
@@ -81,7 +83,8 @@ func startTrace(t testing.TB, comm string, kib int, events []string) *Trace {
 	return tr
 }
 
-// Stop ends the recording, removes it from the kernel and returns the events by time. The test fails if one was lost.
+// Stop ends the recording, removes it from the kernel and returns the events by time. The test
+// fails if one was lost.
 func (tr *Trace) Stop() []TraceEvent {
 	tr.t.Helper()
 	tr.set("tracing_on", "0")
@@ -139,7 +142,8 @@ func lossless(dir string) error {
 	return nil
 }
 
-// losses reads per_cpu/cpuN/stats and returns an error unless each of its counters of loss is there and 0.
+// losses reads per_cpu/cpuN/stats and returns an error unless each of its counters of loss is there
+// and 0.
 func losses(stats string) error {
 	left := map[string]bool{"overrun": true, "commit overrun": true, "dropped events": true}
 	for line := range strings.Lines(stats) {
@@ -158,7 +162,8 @@ func losses(stats string) error {
 	return nil
 }
 
-// sweepInstances removes the instances of test processes that were killed. It leaves those that can't be removed.
+// sweepInstances removes the instances of test processes that were killed. It leaves those that
+// can't be removed.
 func sweepInstances(mount string) {
 	dirs, _ := filepath.Glob(mount + "/instances/pinwatch-*-*") // the pattern is well-formed
 	for _, dir := range dirs {

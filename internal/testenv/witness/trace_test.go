@@ -136,14 +136,15 @@ func TestTraceAgreesWithChurn(t *testing.T) {
 	tr := StartTrace(t, threadEvents)
 	initial := p.Threads()
 	p.Go()
-	time.Sleep(400 * time.Millisecond) // the length of the run
+	time.Sleep(time.Second) // the length of the run
 	a := p.Quiesce()
 	final := p.Threads()
 	events := OfThreads(tr.Stop(), initial)
 
 	count := func(name string, args ...any) int { return CountEvents(events, a.Start, a.End, name, args...) }
-	if a.LockedExits < 20 || count("sys_enter_exit") != int(a.LockedExits) || count("sched_process_exit") != int(a.LockedExits) {
-		t.Errorf("%d exits and %d ends in the trace; the account has %d", count("sys_enter_exit"), count("sched_process_exit"), a.LockedExits)
+	exits, ends := count("sys_enter_exit"), count("sched_process_exit")
+	if a.LockedExits < 20 || exits != int(a.LockedExits) || ends != exits {
+		t.Errorf("%d exits and %d ends in the trace; the account has %d", exits, ends, a.LockedExits)
 	}
 	var exited []int
 	living := slices.Clone(initial)
@@ -206,7 +207,8 @@ func TestTraceSeesSignals(t *testing.T) {
 
 func TestStartTraceRefusesSwitches(t *testing.T) {
 	testenv.Require(t, testenv.Tracefs)
-	if r := testenv.Record(func(t testing.TB) { StartTrace(t, []string{"sched/sched_switch"}) }); !strings.Contains(r.FatalText, "StartSwitches") {
+	r := testenv.Record(func(t testing.TB) { StartTrace(t, []string{"sched/sched_switch"}) })
+	if !strings.Contains(r.FatalText, "StartSwitches") {
 		t.Errorf("%+v", r)
 	}
 }
@@ -228,7 +230,8 @@ func checkGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer release()
-	if left, err := filepath.Glob(fmt.Sprintf("%s/instances/pinwatch-%d-*", mount, os.Getpid())); err != nil || len(left) > 0 {
+	left, err := filepath.Glob(fmt.Sprintf("%s/instances/pinwatch-%d-*", mount, os.Getpid()))
+	if err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)
 	}
 }

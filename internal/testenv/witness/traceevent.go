@@ -18,13 +18,13 @@ type TraceEvent struct {
 	TID  int32  // thread in whose context it happened; 0 = idle
 	Name string // as "signal_generate", "sys_enter_clone", "sys_exit_clone"
 
-	// Args are the printed fields by name. Hexadecimal numbers always begin with 0x. The result of a system call is
-	// "ret".
+	// Args are the printed fields by name. Hexadecimal numbers always begin with 0x. The result of
+	// a system call is "ret".
 	Args map[string]string
 }
 
-// Int is the numeric argument of that name, and false if there is none. Numbers of 64 bits are signed: a ret of
-// 0xffffffffffffffea is -22.
+// Int is the numeric argument of that name, and false if there is none. Numbers of 64 bits are
+// signed: a ret of 0xffffffffffffffea is -22.
 func (e TraceEvent) Int(name string) (int64, bool) {
 	s, ok := e.Args[name]
 	if !ok {
@@ -50,11 +50,13 @@ var subjects = map[string]string{
 	"signal_generate": "pid", "sched_waking": "pid", "sched_wakeup_new": "pid", "sched_switch": "next_pid",
 }
 
-// OfThreads selects from a whole trace the events of one process: those on its threads, and signals, wakings and
-// switches to them. initial has its threads, listed after StartTrace returned, so that none is made in between, and
-// before any of them can end. task_newtask adds its later threads. sched_process_exit removes ended ones, except for
-// their last switch-out. So a trace needs both events if threads come and go. In a switch between one of its threads
-// and a thread of another process, the other becomes 0: a tid of the process may have been another's, or may be later.
+// OfThreads selects from a whole trace the events of one process: those on its threads, and
+// signals, wakings and switches to them. initial has its threads, listed after StartTrace returned,
+// so that none is made in between, and before any of them can end. task_newtask adds its later
+// threads. sched_process_exit removes ended ones, except for their last switch-out. So a trace
+// needs both events if threads come and go. In a switch between one of its threads and a thread of
+// another process, the other becomes 0: a tid of the process may have been another's, or may be
+// later.
 func OfThreads(events []TraceEvent, initial []int32) []TraceEvent {
 	member, dying := map[int32]bool{}, map[int32]bool{}
 	for _, tid := range initial {
@@ -102,7 +104,8 @@ func OfThreads(events []TraceEvent, initial []int32) []TraceEvent {
 // lastSwitch reports whether a sched_switch is its thread's last: dead, or a zombie.
 func (e TraceEvent) lastSwitch() bool { return strings.ContainsAny(e.Args["prev_state"], "XZ") }
 
-// Switch is the two sides of a sched_switch: the switch-out and the switch-in. ok is false for events of other names.
+// Switch is the two sides of a sched_switch: the switch-out and the switch-in. ok is false for
+// events of other names.
 func (e TraceEvent) Switch() (out, in SwitchEvent, ok bool) {
 	next, ok := e.Int("next_pid")
 	if !ok || e.Name != "sched_switch" {
@@ -113,8 +116,8 @@ func (e TraceEvent) Switch() (out, in SwitchEvent, ok bool) {
 	return out, SwitchEvent{Time: e.Time, TID: int32(next), CPU: e.CPU, In: true}, true
 }
 
-// CountEvents counts the events of a name in [start, end) whose arguments all have the given values: name, number,
-// name, number, …
+// CountEvents counts the events of a name in [start, end) whose arguments all have the given
+// values: name, number, name, number, …
 func CountEvents(events []TraceEvent, start, end int64, name string, args ...any) int {
 	n := 0
 next:
@@ -151,14 +154,16 @@ func parseTrace(sc *bufio.Scanner) ([]TraceEvent, error) {
 var (
 	// comm-tid [cpu] flags seconds.micros: event. The name of the thread may hold any character.
 	traceLine = regexp.MustCompile(`^\s*.*?-(\d+)\s+\[(\d{3,})\]\s+\S+\s+(\d+)\.(\d{6}): (.*)$`)
-	// A system call is printed as a call or with its result (kernel/trace/trace_syscalls.c), the others as name: a=b c=d.
+	// A system call is printed as a call or with its result (kernel/trace/trace_syscalls.c), the
+	// others as name: a=b c=d.
 	syscallEnter = regexp.MustCompile(`^sys_(\w+)\((.*)\)$`)
 	syscallExit  = regexp.MustCompile(`^sys_(\w+) -> (\w+)$`)
 	otherEvent   = regexp.MustCompile(`^(\w+): (.*)$`)
 	field        = regexp.MustCompile(`(\w+)=`)
 )
 
-// hexFields are the fields printed in hexadecimal without 0x (include/trace/events/{task,signal}.h).
+// hexFields are the fields printed in hexadecimal without 0x
+// (include/trace/events/{task,signal}.h).
 var hexFields = map[string]bool{"clone_flags": true, "sa_handler": true, "sa_flags": true}
 
 // parseEvent reads one line. A line about lost events is an error, as any other that is no event.
@@ -211,7 +216,8 @@ func parseEvent(line string) (TraceEvent, error) {
 	return e, nil
 }
 
-// hex puts 0x before a hexadecimal number. Kernels before 6.x print the arguments of system calls without it.
+// hex puts 0x before a hexadecimal number. Kernels before 6.x print the arguments of system calls
+// without it.
 func hex(s string) string {
 	if strings.HasPrefix(s, "0x") {
 		return s

@@ -30,9 +30,9 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return All().Main(args, stdin, stdout, stderr)
 }
 
-// Main runs the workload that args[0] names, with the flags that follow, and returns the exit code of the process:
-// 0 after a full account, 1 when the set-up or the output fails, 2 for a mistake in args. It must be a whole process:
-// threads that end take other state of the runtime with them.
+// Main runs the workload that args[0] names, with the flags that follow, and returns the exit code
+// of the process: 0 after a full account, 1 when the set-up or the output fails, 2 for a mistake in
+// args. It must be a whole process: threads that end take other state of the runtime with them.
 func (c Catalog) Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		c.usage(stderr)
@@ -75,9 +75,11 @@ func (c Catalog) Main(args []string, stdin io.Reader, stdout, stderr io.Writer) 
 	return 0
 }
 
-// find returns what declares the flags of the workload that args[0] names, nil if there is no such workload. The
-// function that this returns runs the workload.
-func (c Catalog) find(args []string, stdin io.Reader, stdout, stderr io.Writer) func(*flag.FlagSet, *bool) func() error {
+// declarer declares the flags of a workload. The function that it returns runs the workload.
+type declarer func(flags *flag.FlagSet, hold *bool) (run func() error)
+
+// find returns the declarer of the workload that args[0] names, nil if there is no such workload.
+func (c Catalog) find(args []string, stdin io.Reader, stdout, stderr io.Writer) declarer {
 	read := func() <-chan string { return lines(stdin) }
 	for _, p := range c.Programs {
 		if p.Name == args[0] {

@@ -19,7 +19,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload"
 )
 
-// Patience bounds every wait for a line of a workload. It is long because emulated machines are slow.
+// Patience bounds every wait for a line of a workload. It is long because emulated machines are
+// slow.
 const Patience = 60 * time.Second
 
 // Options are how a workload is started.
@@ -43,9 +44,9 @@ type Process struct {
 	ended  bool
 }
 
-// Start starts the workload that args[0] names, with the flags that follow. It returns when the workload is set up: at
-// work, or with -hold waiting for Go. The process ends with ctx at the latest, and also with this process, because that
-// closes its stdin.
+// Start starts the workload that args[0] names, with the flags that follow. It returns when the
+// workload is set up: at work, or with -hold waiting for Go. The process ends with ctx at the
+// latest, and also with this process, because that closes its stdin.
 func Start(ctx context.Context, o Options, args ...string) (*Process, error) {
 	argv := append(o.Program[:len(o.Program):len(o.Program)], args...)
 	p := &Process{name: args[0], cmd: exec.CommandContext(ctx, argv[0], argv[1:]...)}
@@ -89,17 +90,19 @@ func (p *Process) start() (err error) {
 	return nil
 }
 
-// Go begins the activity of a workload that was started with -hold. It returns before the activity has begun.
+// Go begins the activity of a workload that was started with -hold. It returns before the activity
+// has begun.
 func (p *Process) Go() error { return p.Send(workload.Go) }
 
 // Step has a program do its next step, once its activity has begun, and returns the account.
 func (p *Process) Step() (*workload.Account, error) { return p.ask(workload.Step) }
 
-// Quiesce ends the activity of a program and returns the account. The threads stay and keep their locks.
+// Quiesce ends the activity of a program and returns the account. The threads stay and keep their
+// locks.
 func (p *Process) Quiesce() (*workload.Account, error) { return p.ask(workload.Quiesce) }
 
-// Stop ends the activity of a program, if that has not been done, and the process. It returns the last account. No
-// thread of the process is left then.
+// Stop ends the activity of a program, if that has not been done, and the process. It returns the
+// last account. No thread of the process is left then.
 func (p *Process) Stop() (*workload.Account, error) {
 	a, err := p.ask(workload.Stop)
 	if err != nil {
@@ -120,8 +123,8 @@ func Trial(ctx context.Context, o Options, account any, args ...string) error {
 	return p.End()
 }
 
-// End closes the stdin of the workload, which ends it, and waits for its exit. A trial ends by itself. Lines that have
-// not been read are discarded.
+// End closes the stdin of the workload, which ends it, and waits for its exit. A trial ends by
+// itself. Lines that have not been read are discarded.
 func (p *Process) End() error {
 	if p.ended {
 		return nil
@@ -171,7 +174,8 @@ func (p *Process) ask(line string) (*workload.Account, error) {
 	return a, p.Read(a)
 }
 
-// Read decodes the next line of the workload. If there is none, it kills the process, so that the error has all of stderr.
+// Read decodes the next line of the workload. If there is none, it kills the process, so that the
+// error has all of stderr.
 func (p *Process) Read(v any) error {
 	err := p.pipe.SetReadDeadline(time.Now().Add(Patience))
 	var line []byte

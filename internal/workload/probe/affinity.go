@@ -59,7 +59,8 @@ func SetAffinity(tid int, c *CPUSet) error {
 	return nil
 }
 
-// CurrentCPU is the CPU that the calling thread is on, -1 = unknown. Package syscall has no number for the call.
+// CurrentCPU is the CPU that the calling thread is on, -1 = unknown. Package syscall has no number
+// for the call.
 func CurrentCPU() int {
 	number := uintptr(309) // getcpu, arch/x86/entry/syscalls/syscall_64.tbl
 	if runtime.GOARCH == "arm64" {

@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// Bracketed calls check between two equal lists of threads, so that all that check counts was there all the while. A
-// list that is nil, or that differs from the one before, makes the check void. A void check is repeated after a pause,
-// with at most tries tries in all. false = every try was void.
+// Bracketed calls check between two equal lists of threads, so that all that check counts was there
+// all the while. A list that is nil, or that differs from the one before, makes the check void. A
+// void check is repeated after a pause, with at most tries tries in all. false = every try was
+// void.
 func Bracketed(tries int, pause time.Duration, list func() ([]int, error), check func() error) (bool, error) {
 	for i := 0; i < tries; i++ {
 		if i > 0 {
@@ -46,9 +47,9 @@ func equal(a, b []int) bool {
 	return true
 }
 
-// Sleepers lists the threads of this process without the calling one; nil = one of them does not sleep. The runtime
-// counts a thread before clone(2) makes it and forgets it before exit(2) ends it. While all others sleep, no thread is
-// in between.
+// Sleepers lists the threads of this process without the calling one; nil = one of them does not
+// sleep. The runtime counts a thread before clone(2) makes it and forgets it before exit(2) ends
+// it. While all others sleep, no thread is in between.
 func Sleepers() ([]int, error) {
 	caller := syscall.Gettid()
 	all, err := TaskIDs()

@@ -13,7 +13,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/work"
 )
 
-// A check counts only if the lists before and after it are equal. Otherwise it is repeated, but not for ever.
+// A check counts only if the lists before and after it are equal. Otherwise it is repeated, but not
+// for ever.
 func TestBracketed(t *testing.T) {
 	broken := errors.New("broken")
 	for _, tt := range []struct {

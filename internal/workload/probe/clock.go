@@ -5,8 +5,9 @@ import (
 	"unsafe"
 )
 
-// Now is CLOCK_MONOTONIC in nanoseconds, the clock of bpf_ktime_get_ns. The runtime does not export its reading of it.
-// A goroutine cannot be preempted in Now: where it ends a loop without calls, it returns the time of the loop's end.
+// Now is CLOCK_MONOTONIC in nanoseconds, the clock of bpf_ktime_get_ns. The runtime does not export
+// its reading of it. A goroutine cannot be preempted in Now: where it ends a loop without calls, it
+// returns the time of the loop's end.
 //
 //go:nosplit
 func Now() int64 {
@@ -14,7 +15,8 @@ func Now() int64 {
 	return clockTime(clockMonotonic)
 }
 
-// ThreadCPU is the CPU time of the calling thread in nanoseconds. A goroutine cannot be preempted in it.
+// ThreadCPU is the CPU time of the calling thread in nanoseconds. A goroutine cannot be preempted
+// in it.
 //
 //go:nosplit
 func ThreadCPU() int64 {

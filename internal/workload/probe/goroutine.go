@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// GoID is the id of the calling goroutine, from the first line of its trace: "goroutine 18 [running]:".
+// GoID is the id of the calling goroutine, from the first line of its trace: "goroutine 18
+// [running]:".
 func GoID() int64 {
 	var buf [64]byte
 	fields := strings.Fields(string(buf[:runtime.Stack(buf[:], false)]))
@@ -21,8 +22,9 @@ func GoID() int64 {
 	return id
 }
 
-// Entry is the full name of the function that the calling goroutine was started with. For go f(x) that is f. Since
-// Go 1.17 the goroutine begins in a wrapper without arguments, which tracebacks leave out.
+// Entry is the full name of the function that the calling goroutine was started with. For go f(x)
+// that is f. Since Go 1.17 the goroutine begins in a wrapper without arguments, which tracebacks
+// leave out.
 func Entry() string {
 	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])])
@@ -38,8 +40,8 @@ func Entry() string {
 	}
 }
 
-// Collections is the number of garbage collections that have ended. ReadGCStats does not stop the world, so counting
-// sends no signals.
+// Collections is the number of garbage collections that have ended. ReadGCStats does not stop the
+// world, so counting sends no signals.
 func Collections() uint64 {
 	var st debug.GCStats
 	debug.ReadGCStats(&st)

@@ -48,8 +48,8 @@ func MetricNames() ([]string, bool) {
 	return names, true
 }
 
-// SchedLatencies is the histogram of how long goroutines were runnable before they ran, in seconds; false = this
-// release does not have it.
+// SchedLatencies is the histogram of how long goroutines were runnable before they ran, in seconds;
+// false = this release does not have it.
 func SchedLatencies() (Histogram, bool) {
 	s := []metrics.Sample{{Name: "/sched/latencies:seconds"}}
 	metrics.Read(s)

@@ -19,6 +19,6 @@ func ReadMetrics(names []string) []Metric {
 // MetricNames lists all metrics of this release; false = it has no package runtime/metrics.
 func MetricNames() ([]string, bool) { return nil, false }
 
-// SchedLatencies is the histogram of how long goroutines were runnable before they ran, in seconds; false = this
-// release does not have it.
+// SchedLatencies is the histogram of how long goroutines were runnable before they ran, in seconds;
+// false = this release does not have it.
 func SchedLatencies() (Histogram, bool) { return Histogram{}, false }

@@ -5,9 +5,9 @@ import (
 	"syscall"
 )
 
-// OffMain runs f in a goroutine that is locked once, to a thread other than the main one. It returns when f is about
-// to run. f may exit with the lock held: its thread then ends. The main thread would be parked for ever instead
-// (runtime.mexit).
+// OffMain runs f in a goroutine that is locked once, to a thread other than the main one. It
+// returns when f is about to run. f may exit with the lock held: its thread then ends. The main
+// thread would be parked for ever instead (runtime.mexit).
 func OffMain(f func()) {
 	begun := make(chan struct{})
 	go seekOther(begun, f)

@@ -14,7 +14,8 @@ import (
 // MaxWatched is how many threads Others watches at a time.
 const MaxWatched = 8
 
-// Others are unlocked goroutines that go from thread to thread and compare their thread with those that are watched.
+// Others are unlocked goroutines that go from thread to thread and compare their thread with those
+// that are watched.
 type Others struct {
 	watched [MaxWatched]watch // first, so that it is aligned on 32-bit machines too
 	ping    chan struct{}
@@ -24,7 +25,8 @@ type Others struct {
 	mu      sync.Mutex // guards the watches
 }
 
-// watch is a watched thread. The number of the stretch distinguishes it from the next stretch on the same thread.
+// watch is a watched thread. The number of the stretch distinguishes it from the next stretch on
+// the same thread.
 type watch struct {
 	what     uint64 // number of the stretch << 32 | thread id; 0 = nothing; atomic, to be read without the lock
 	checks   uint64
@@ -67,8 +69,9 @@ func (o *Others) Stop() {
 	close(o.ping)
 }
 
-// Check compares the thread of the calling goroutine with the watched ones, except the watch with the number skip. A
-// watch that begins or ends meanwhile is left out: whose thread it was at that moment is unknown.
+// Check compares the thread of the calling goroutine with the watched ones, except the watch with
+// the number skip. A watch that begins or ends meanwhile is left out: whose thread it was at that
+// moment is unknown.
 func (o *Others) Check(goid int64, skip int) {
 	var before [MaxWatched]uint64
 	for i := range before {
@@ -142,8 +145,8 @@ func (o *Others) Visited(slot int) bool {
 	return o.watched[slot].visits > 0
 }
 
-// taskName is the kernel's name of a thread, with a 0 at its end (TASK_COMM_LEN, include/linux/sched.h). It is state
-// of a thread that is cheap to set and to read.
+// taskName is the kernel's name of a thread, with a 0 at its end (TASK_COMM_LEN,
+// include/linux/sched.h). It is state of a thread that is cheap to set and to read.
 type taskName [16]byte
 
 func nameOf(what string, i int) (n taskName) {

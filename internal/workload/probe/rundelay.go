@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// runDelay is how long a thread of this process has waited for a CPU, in ns; -1 = the kernel does not count it
-// (CONFIG_SCHED_INFO).
+// runDelay is how long a thread of this process has waited for a CPU, in ns; -1 = the kernel does
+// not count it (CONFIG_SCHED_INFO).
 func runDelay(tid int) int64 {
 	f, err := os.Open("/proc/self/task/" + strconv.Itoa(tid) + "/schedstat")
 	if err != nil {

@@ -5,9 +5,10 @@ import (
 	"syscall"
 )
 
-// Stretch is what a goroutine saw of its thread from From to To, and what other goroutines saw. Before every sample of
-// its thread the goroutine yields, sleeps, blocks or hands off. The first sample is at From, when the goroutine has
-// named its thread, the last at To. The goroutine had its locks a little before and after that.
+// Stretch is what a goroutine saw of its thread from From to To, and what other goroutines saw.
+// Before every sample of its thread the goroutine yields, sleeps, blocks or hands off. The first
+// sample is at From, when the goroutine has named its thread, the last at To. The goroutine had its
+// locks a little before and after that.
 type Stretch struct {
 	GoID  int64 `json:"goid"`
 	TID   int   `json:"tid"`   // its thread at From
@@ -15,12 +16,16 @@ type Stretch struct {
 	From  int64 `json:"from_ns"`
 	To    int64 `json:"to_ns"`
 
-	Samples uint64     `json:"samples"` // of its own thread
-	Moves   uint64     `json:"moves"`   // samples on another thread than the sample before
-	Strange uint64     `json:"strange"` // samples on a thread without the name that this goroutine gave last; it named that thread again
-	TIDs    []TIDCount `json:"tids"`    // all samples, ascending
+	Samples uint64 `json:"samples"` // of its own thread
+	Moves   uint64 `json:"moves"`   // samples on another thread than the sample before
+	// Strange counts samples on a thread without the name that this goroutine gave last. It then
+	// named that thread again.
+	Strange uint64     `json:"strange"`
+	TIDs    []TIDCount `json:"tids"` // all samples, ascending
 
-	Checks   uint64  `json:"checks"`   // samples that other goroutines took of their threads; each then renames the thread, as a trap
+	// Checks counts the samples that other goroutines took of their threads. After each they rename
+	// the thread, which Strange detects.
+	Checks   uint64  `json:"checks"`
 	Visits   uint64  `json:"visits"`   // checks that were on TID
 	Visitors []Visit `json:"visitors"` // the first MaxVisitors visits
 }
@@ -41,8 +46,8 @@ type Visit struct {
 // MaxVisitors bounds Stretch.Visitors.
 const MaxVisitors = 8
 
-// Stretch takes n samples of the thread of the calling goroutine. slot, below MaxWatched, is the number of its watch;
-// no other stretch may use it at the same time.
+// Stretch takes n samples of the thread of the calling goroutine. slot, below MaxWatched, is the
+// number of its watch; no other stretch may use it at the same time.
 func (o *Others) Stretch(slot, locks, n int) Stretch {
 	s := Stretch{GoID: GoID(), Locks: locks}
 	tids := map[int]uint64{}

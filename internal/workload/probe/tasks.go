@@ -1,5 +1,5 @@
-// Package probe reads what a workload can read of its own threads and goroutines, and changes the state of threads:
-// ids, names, CPU sets, clocks, /proc, the runtime's counters.
+// Package probe reads what a workload can read of its own threads and goroutines, and changes the
+// state of threads: ids, names, CPU sets, clocks, /proc, the runtime's counters.
 //
 // It keeps to Go 1.13, as all that is compiled into a workload.
 package probe
@@ -35,8 +35,8 @@ func TaskIDs() ([]int, error) {
 	return ids, nil
 }
 
-// TaskAlive reports whether this process still has the thread. It reads /proc and does not call tgkill: an observer
-// would count that call.
+// TaskAlive reports whether this process still has the thread. It reads /proc and does not call
+// tgkill: an observer would count that call.
 func TaskAlive(tid int) bool {
 	_, err := os.Stat("/proc/self/task/" + strconv.Itoa(tid))
 	return err == nil
@@ -63,8 +63,8 @@ func TaskState(tid int) (byte, error) {
 	return stat[after+2], nil
 }
 
-// AwaitGone waits until the threads have left the process or limit is over. For each thread it returns when the thread
-// was last seen and when it was first missed, 0 = never.
+// AwaitGone waits until the threads have left the process or limit is over. For each thread it
+// returns when the thread was last seen and when it was first missed, 0 = never.
 func AwaitGone(tids []int, limit time.Duration) (seen, missed []int64) {
 	seen, missed = make([]int64, len(tids)), make([]int64, len(tids))
 	for end, left := Now()+int64(limit), len(tids); left > 0 && Now() < end; time.Sleep(200 * time.Microsecond) {

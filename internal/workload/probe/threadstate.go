@@ -45,7 +45,8 @@ func CallerState() ThreadState {
 	return s
 }
 
-// StateOf is the state of a thread without its memory policy, which only the thread itself can read.
+// StateOf is the state of a thread without its memory policy, which only the thread itself can
+// read.
 func StateOf(tid int) ThreadState {
 	s := ThreadState{TID: tid, At: Now()}
 	if c, errno := affinityOf(tid); errno != 0 {
@@ -74,8 +75,8 @@ func (s *ThreadState) fail(what string, errno syscall.Errno) {
 	}
 }
 
-// AlterCaller changes everything that ThreadState holds of the calling thread: it may use one CPU only, its nice value
-// is one higher, its policy is SCHED_BATCH and its memory policy MPOL_BIND.
+// AlterCaller changes everything that ThreadState holds of the calling thread: it may use one CPU
+// only, its nice value is one higher, its policy is SCHED_BATCH and its memory policy MPOL_BIND.
 func AlterCaller() error {
 	allowed, err := Affinity()
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/program"
 )
 
-// lengths are how long a program is at work. A longer one is tried only if the program did too little in the shorter
-// one: how much it gets done in a time depends on the machine.
+// lengths are how long a program is at work. A longer one is tried only if the program did too
+// little in the shorter one: how much it gets done in a time depends on the machine.
 var lengths = []time.Duration{300 * time.Millisecond, 2 * time.Second, 20 * time.Second}
 
 // programCase is a program with its flags and what its account must have.

@@ -10,7 +10,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/work"
 )
 
-// blocked has locked threads wait in read(2), each until a byte comes for it: long enough for sysmon to retake the P.
+// blocked has locked threads wait in read(2), each until a byte comes for it: long enough for
+// sysmon to retake the P.
 func blocked(flags *flag.FlagSet) func(*Workload) error {
 	n := flags.Int("n", 8, "locked threads, 1 or more")
 	pace := flags.Duration("pace", 50*time.Millisecond, "how long each waits in one read, more than 0")
@@ -41,8 +42,9 @@ func blocked(flags *flag.FlagSet) func(*Workload) error {
 	}
 }
 
-// reader sets up a locked goroutine that reads bytes from fd until it ends, and closes it. A byte is one operation. The
-// pipe is in blocking mode and not the runtime's: the thread itself waits, not the poller.
+// reader sets up a locked goroutine that reads bytes from fd until it ends, and closes it. A byte
+// is one operation. The pipe is in blocking mode and not the runtime's: the thread itself waits,
+// not the poller.
 func (w *Workload) reader(fd int) {
 	w.Pin("read", 1, func(p *Pin) {
 		defer syscall.Close(fd)

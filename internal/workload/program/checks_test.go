@@ -16,7 +16,8 @@ const (
 	maxDepth    = 5 // of the program depth
 )
 
-// window is when the lines "go" and "quiesce" were sent, or what is the same for a workload without -hold.
+// window is when the lines "go" and "quiesce" were sent, or what is the same for a workload without
+// -hold.
 type window struct{ began, quiesced int64 }
 
 // checkAccount checks what holds for every program at rest.
@@ -66,7 +67,8 @@ func checkAccount(t *testing.T, p *testenv.Proc, a workload.Account, w window) {
 	}
 }
 
-// checkOps fails the test unless the account has n pins of the role, each with operations, and no other operation.
+// checkOps fails the test unless the account has n pins of the role, each with operations, and no
+// other operation.
 func checkOps(t *testing.T, a workload.Account, role string, n int) {
 	t.Helper()
 	var ops uint64
@@ -85,7 +87,8 @@ func checkOps(t *testing.T, a workload.Account, role string, n int) {
 	}
 }
 
-// checkPairs fails the test unless the account has pairs of pins with equal operations on both sides.
+// checkPairs fails the test unless the account has pairs of pins with equal operations on both
+// sides.
 func checkPairs(t *testing.T, a workload.Account, pairs int) {
 	t.Helper()
 	var n, ops [2]uint64
@@ -110,7 +113,8 @@ func roles(a workload.Account) string {
 	return strings.Join(list, " ")
 }
 
-// checkSite fails the test unless one function called LockOSThread at least pins times, at a source line that has it.
+// checkSite fails the test unless one function called LockOSThread at least pins times, at a source
+// line that has it.
 func checkSite(t *testing.T, a workload.Account, function string, pins uint64) {
 	t.Helper()
 	if len(a.Sites) != 1 {
@@ -130,7 +134,8 @@ func checkSite(t *testing.T, a workload.Account, function string, pins uint64) {
 	}
 }
 
-// checkLocks fails the test unless there are n stretches, and no two of a thread or of a goroutine overlap.
+// checkLocks fails the test unless there are n stretches, and no two of a thread or of a goroutine
+// overlap.
 func checkLocks(t *testing.T, a workload.Account, n uint64, deepest int) {
 	t.Helper()
 	if uint64(len(a.Locks)) != n || n == 0 {

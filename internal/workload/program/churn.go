@@ -10,7 +10,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/probe"
 )
 
-// churn makes threads end at a steady rate. The runtime creates new ones for the goroutines to come.
+// churn makes threads end at a steady rate. The runtime creates new ones for the goroutines to
+// come.
 func churn(flags *flag.FlagSet) func(*Workload) error {
 	rate := flags.Float64("rate", 150,
 		"threads to end a second, above 0 and at most 10000; what the machine can't do is left out")
@@ -33,8 +34,8 @@ func (w *Workload) churn(interval time.Duration) {
 	})
 }
 
-// beat calls f once an interval until the activity is over. It does not make up for missed beats: a stall must not
-// become a burst.
+// beat calls f once an interval until the activity is over. It does not make up for missed beats: a
+// stall must not become a burst.
 func (w *Workload) beat(interval time.Duration, f func()) {
 	next := time.Now()
 	for w.Pause(time.Until(next)) {
@@ -45,8 +46,9 @@ func (w *Workload) beat(interval time.Duration, f func()) {
 	}
 }
 
-// endThread ends one thread other than the main one: a goroutine locks itself to it and exits. endThread returns when
-// the thread has left the process. atEnd, unless nil, runs on the thread just before.
+// endThread ends one thread other than the main one: a goroutine locks itself to it and exits.
+// endThread returns when the thread has left the process. atEnd, unless nil, runs on the thread
+// just before.
 func (w *Workload) endThread(atEnd func()) {
 	ids := make(chan int)
 	go w.exitLocked(ids, atEnd)
@@ -57,9 +59,9 @@ func (w *Workload) endThread(atEnd func()) {
 	w.noteExit(id)
 }
 
-// exitLocked exits while locked and sends the id of the thread that ends with it. The main thread would not end but be
-// parked for ever (runtime.mexit). If exitLocked runs on the main thread, it holds that thread while another goroutine,
-// which then cannot run there, takes its place.
+// exitLocked exits while locked and sends the id of the thread that ends with it. The main thread
+// would not end but be parked for ever (runtime.mexit). If exitLocked runs on the main thread, it
+// holds that thread while another goroutine, which then cannot run there, takes its place.
 func (w *Workload) exitLocked(ids chan<- int, atEnd func()) {
 	w.noteSite()
 	runtime.LockOSThread()

@@ -11,9 +11,11 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload"
 )
 
-// Declare declares the program's flags. The function that it returns runs the program until it is stopped.
-func (p Program) Declare(flags *flag.FlagSet, hold *bool, lines func() <-chan string, stdout, stderr io.Writer) func() error {
-	limit := flags.Duration("d", 0, "stop this long after the activity began; 0 = when stdin says so")
+// Declare declares the program's flags. The function that it returns runs the program until it is
+// stopped.
+func (p Program) Declare(flags *flag.FlagSet, hold *bool, lines func() <-chan string,
+	stdout, stderr io.Writer) func() error {
+	limit := flags.Duration("d", 0, "stop this long after the activity began; 0 = at the line stop")
 	setup := p.Build(flags)
 	return func() error {
 		if *limit < 0 {
@@ -29,7 +31,8 @@ func (p Program) Declare(flags *flag.FlagSet, hold *bool, lines func() <-chan st
 }
 
 // converse obeys the lines of stdin until one stops the workload, its time is up or stdout fails.
-func (w *Workload) converse(hold bool, limit time.Duration, lines func() <-chan string, stdout, stderr io.Writer) error {
+func (w *Workload) converse(hold bool, limit time.Duration, lines func() <-chan string,
+	stdout, stderr io.Writer) error {
 	defer w.release()
 	out := json.NewEncoder(stdout)
 	if err := out.Encode(workload.Ready{Ready: true, PID: os.Getpid(), Name: w.name}); err != nil {

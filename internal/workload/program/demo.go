@@ -7,8 +7,9 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload"
 )
 
-// demo does a bit of everything that pinned threads pay for, at a pace that leaves a two-core machine half idle: a spin
-// of 20 ms in every 50, in each of which a collection sends SIGURG, hand-offs of two pairs, and threads that end.
+// demo does a bit of everything that pinned threads pay for, at a pace that leaves a two-core
+// machine half idle: a spin of 20 ms in every 50, in each of which a collection sends SIGURG,
+// hand-offs of two pairs, and threads that end.
 func demo(flags *flag.FlagSet) func(*Workload) error {
 	rate := flags.Float64("rate", 150, "threads to end a second, above 0 and at most 10000")
 	return func(w *Workload) error {
@@ -38,8 +39,8 @@ func demo(flags *flag.FlagSet) func(*Workload) error {
 	}
 }
 
-// allocator sets up an unlocked goroutine that allocates size bytes at a pace and keeps the last few. An allocation is
-// one operation.
+// allocator sets up an unlocked goroutine that allocates size bytes at a pace and keeps the last
+// few. An allocation is one operation.
 func (w *Workload) allocator(size int, pace time.Duration) {
 	w.Run(func() {
 		var kept [16][]byte

@@ -13,7 +13,8 @@ import (
 // maxDepth is the greatest depth of the program depth.
 const maxDepth = 5
 
-// depth has goroutines locked at the depths 1 to 5. A step makes each one deeper, and from 5 back to 1.
+// depth has goroutines locked at the depths 1 to 5. A step makes each one deeper, and from 5 back
+// to 1.
 func depth(flags *flag.FlagSet) func(*Workload) error {
 	pace := flags.Duration("pace", 5*time.Millisecond, "how often each wakes up, more than 0")
 	return func(w *Workload) error {
@@ -36,8 +37,8 @@ func depth(flags *flag.FlagSet) func(*Workload) error {
 	}
 }
 
-// deepener sets up a locked goroutine that wakes up at a pace, which is one operation. It changes its depth for every
-// receive from deepen.
+// deepener sets up a locked goroutine that wakes up at a pace, which is one operation. It changes
+// its depth for every receive from deepen.
 func (w *Workload) deepener(depth int, pace time.Duration, deepen, deepened <-chan struct{}) {
 	w.Pin("depth", depth, func(p *Pin) {
 		tick := time.NewTicker(pace)
@@ -84,7 +85,8 @@ func (w *Workload) deepen(p *Pin) {
 	w.mu.Unlock()
 }
 
-// dance has short-lived goroutines lock themselves in turn: the same threads are held by ever new goroutines.
+// dance has short-lived goroutines lock themselves in turn: the same threads are held by ever new
+// goroutines.
 func dance(flags *flag.FlagSet) func(*Workload) error {
 	n := flags.Int("n", 2, "goroutines that are locked at a time, 1 or more")
 	hold := flags.Duration("held", 5*time.Millisecond, "how long each is locked, more than 0")

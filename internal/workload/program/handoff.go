@@ -26,8 +26,8 @@ func pingpong(flags *flag.FlagSet) func(*Workload) error {
 	}
 }
 
-// pair sets up two locked goroutines that hand a token to and fro, batch times between two pauses. A round trip is
-// one operation of the first and two hand-offs.
+// pair sets up two locked goroutines that hand a token to and fro, batch times between two pauses.
+// A round trip is one operation of the first and two hand-offs.
 func (w *Workload) pair(batch int, pace time.Duration) {
 	ping, pong := make(chan struct{}), make(chan struct{})
 	w.Pin("ping", 1, func(p *Pin) {
@@ -50,8 +50,9 @@ func (w *Workload) pair(batch int, pace time.Duration) {
 	})
 }
 
-// threads keeps many threads switching. A few tokens go round a ring of locked goroutines. The holder of a token works
-// a little, sleeps and passes it on. With more than one token, wake-ups meet on a CPU and the kernel spreads them.
+// threads keeps many threads switching. A few tokens go round a ring of locked goroutines. The
+// holder of a token works a little, sleeps and passes it on. With more than one token, wake-ups
+// meet on a CPU and the kernel spreads them.
 func threads(flags *flag.FlagSet) func(*Workload) error {
 	n := flags.Int("n", 200, "locked threads, 1 or more")
 	tokens := flags.Int("tokens", 4, "threads that are awake at a time, 1 or more")
@@ -69,7 +70,8 @@ func threads(flags *flag.FlagSet) func(*Workload) error {
 // (runtime/debug.SetMaxThreads). It ends a program that has more.
 const defaultMaxThreads = 10000
 
-// ring sets up n locked goroutines at depths 1, 2, 3, 1, … A turn is one operation. Passing the token on is one hand-off.
+// ring sets up n locked goroutines at depths 1, 2, 3, 1, … A turn is one operation. Passing the
+// token on is one hand-off.
 func (w *Workload) ring(n, tokens int, pace time.Duration) {
 	seats := make([]chan struct{}, n)
 	for i := range seats {

@@ -15,7 +15,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testenv.MainAsWorkload(m, catalog.Main)) }
 
-// needCPUs ends the test of a program that needs two CPUs where there is one, if the program reports that.
+// needCPUs ends the test of a program that needs two CPUs where there is one, if the program
+// reports that.
 func needCPUs(t *testing.T, name string) {
 	t.Helper()
 	if name != "sharedcore" || runtime.NumCPU() > 1 {

@@ -7,7 +7,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/probe"
 )
 
-// noteSite notes that its caller calls LockOSThread on the next line. Locks before the beginning do not count.
+// noteSite notes that its caller calls LockOSThread on the next line. Locks before the beginning do
+// not count.
 func (w *Workload) noteSite() {
 	if w.began == 0 {
 		return

@@ -29,7 +29,8 @@ func perrequest(flags *flag.FlagSet) func(*Workload) error {
 	}
 }
 
-// requests sets up a goroutine that starts one to handle a request every interval. A request is one operation.
+// requests sets up a goroutine that starts one to handle a request every interval. A request is one
+// operation.
 func (w *Workload) requests(interval, sleep time.Duration) {
 	w.Run(func() {
 		w.beat(interval, func() {

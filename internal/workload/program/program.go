@@ -1,4 +1,5 @@
-// Package program has the workloads that run until they are stopped. Each prints a workload.Account.
+// Package program has the workloads that run until they are stopped. Each prints a
+// workload.Account.
 //
 // It keeps to Go 1.13, as all that is compiled into a workload.
 package program
@@ -9,7 +10,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload"
 )
 
-// Program is one of them. Build declares its flags and returns the set-up, which runs once they are parsed.
+// Program is one of them. Build declares its flags and returns the set-up, which runs once they are
+// parsed.
 type Program struct {
 	workload.Info
 	Build func(*flag.FlagSet) func(*Workload) error

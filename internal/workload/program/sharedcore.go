@@ -9,8 +9,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/probe"
 )
 
-// sharedcore has a locked goroutine that confined its thread to one CPU work there, while other goroutines keep every
-// other thread of the runtime busy, on that CPU too.
+// sharedcore has a locked goroutine that confined its thread to one CPU work there, while other
+// goroutines keep every other thread of the runtime busy, on that CPU too.
 func sharedcore(flags *flag.FlagSet) func(*Workload) error {
 	apart := flags.Bool("apart", false, "keep all other threads away from that CPU")
 	return func(w *Workload) error {

@@ -8,8 +8,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/work"
 )
 
-// spinners burns whole CPUs in loops without a call, which only SIGURG preempts (Go 1.14 and later), and forces
-// garbage collections, which have to stop them.
+// spinners burns whole CPUs in loops without a call, which only SIGURG preempts (Go 1.14 and
+// later), and forces garbage collections, which have to stop them.
 func spinners(flags *flag.FlagSet) func(*Workload) error {
 	n := flags.Int("n", 2, "locked spinners, 1 or more")
 	gc := flags.Duration("gc", 20*time.Millisecond, "pause between two garbage collections, more than 0")
@@ -29,8 +29,8 @@ func spinners(flags *flag.FlagSet) func(*Workload) error {
 	}
 }
 
-// spinner sets up a locked goroutine that spins for busy, pauses for rest and starts again. A spin is one operation.
-// Before each spin it sends on spinning, unless that is nil or full.
+// spinner sets up a locked goroutine that spins for busy, pauses for rest and starts again. A spin
+// is one operation. Before each spin it sends on spinning, unless that is nil or full.
 func (w *Workload) spinner(busy, rest time.Duration, spinning chan<- struct{}) *Pin {
 	return w.Pin("spin", 1, func(p *Pin) {
 		for w.Pause(rest) {

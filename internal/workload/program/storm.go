@@ -9,9 +9,9 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/work"
 )
 
-// storm stops the world again and again while tight loops run, which takes a SIGURG each (Go 1.14 and later). The
-// goroutine that stops the world needs a P of its own: with a GOMAXPROCS not above the number of loops it gets one a
-// hundred times a second at most.
+// storm stops the world again and again while tight loops run, which takes a SIGURG each (Go 1.14
+// and later). The goroutine that stops the world needs a P of its own: with a GOMAXPROCS not above
+// the number of loops it gets one a hundred times a second at most.
 func storm(flags *flag.FlagSet) func(*Workload) error {
 	n := flags.Int("n", 1, "tight loops, not locked, 1 or more")
 	every := flags.Duration("every", 0, "pause between two stops")
@@ -30,8 +30,8 @@ func storm(flags *flag.FlagSet) func(*Workload) error {
 				} else {
 					w.stopWorld()
 				}
-				// A loop that has not gone on needs no signal. A timer would wait for a millisecond, the unit of
-				// epoll_wait, which is far too long.
+				// A loop that has not gone on needs no signal. A timer would wait for a
+				// millisecond, the unit of epoll_wait, which is far too long.
 				for seen := atomic.LoadUint64(&w.ops); atomic.LoadUint64(&w.ops) == seen; runtime.Gosched() {
 					if w.over() {
 						return

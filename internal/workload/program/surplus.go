@@ -12,8 +12,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/work"
 )
 
-// surplus has a burst of goroutines in blocking system calls, each of which takes a thread, and then nothing more to
-// do. The runtime keeps the threads.
+// surplus has a burst of goroutines in blocking system calls, each of which takes a thread, and
+// then nothing more to do. The runtime keeps the threads.
 func surplus(flags *flag.FlagSet) func(*Workload) error {
 	n := flags.Int("n", 60, "goroutines in the burst, 0 or more")
 	return func(w *Workload) error {
@@ -34,8 +34,8 @@ func surplus(flags *flag.FlagSet) func(*Workload) error {
 	}
 }
 
-// crowd has n goroutines read from a pipe at one time and ends them by closing its other end. The end of a read is one
-// operation.
+// crowd has n goroutines read from a pipe at one time and ends them by closing its other end. The
+// end of a read is one operation.
 func (w *Workload) crowd(n, from, to int) {
 	var ended sync.WaitGroup
 	ended.Add(n)

@@ -11,8 +11,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/probe"
 )
 
-// wedged has a goroutine exit while locked to the main thread. The runtime can't end that thread and parks it for ever
-// (runtime.mexit). The rest of the process goes on.
+// wedged has a goroutine exit while locked to the main thread. The runtime can't end that thread
+// and parks it for ever (runtime.mexit). The rest of the process goes on.
 func wedged(flags *flag.FlagSet) func(*Workload) error {
 	alive := flags.Bool("alive", false, "the goroutine goes on instead, and is woken every 20 ms")
 	return func(w *Workload) error {
@@ -57,12 +57,13 @@ func wedged(flags *flag.FlagSet) func(*Workload) error {
 	}
 }
 
-// maxSeek is how many threads may be held while the main one is searched for: more than any program has before it
-// begins.
+// maxSeek is how many threads may be held while the main one is searched for: more than any program
+// has before it begins.
 const maxSeek = 64
 
-// pinMain starts a goroutine that is locked to the main thread and runs body there, from the beginning on. If body
-// returns true the goroutine then exits, still locked. Otherwise it rests, as every pin.
+// pinMain starts a goroutine that is locked to the main thread and runs body there, from the
+// beginning on. If body returns true the goroutine then exits, still locked. Otherwise it rests, as
+// every pin.
 func (w *Workload) pinMain(body func(*Pin) (exit bool)) error {
 	found := make(chan bool)
 	go w.seekMain(maxSeek, found, body)
@@ -72,8 +73,9 @@ func (w *Workload) pinMain(body func(*Pin) (exit bool)) error {
 	return nil
 }
 
-// seekMain sends whether it, or a goroutine that it started, has come to run on the main thread. A goroutine can't
-// choose its thread. But one that holds the thread it has leaves fewer for the next one.
+// seekMain sends whether it, or a goroutine that it started, has come to run on the main thread. A
+// goroutine can't choose its thread. But one that holds the thread it has leaves fewer for the next
+// one.
 func (w *Workload) seekMain(tries int, found chan<- bool, body func(*Pin) bool) {
 	runtime.LockOSThread()
 	if syscall.Gettid() != syscall.Getpid() {
@@ -102,7 +104,8 @@ func (w *Workload) seekMain(tries int, found chan<- bool, body func(*Pin) bool) 
 	runtime.UnlockOSThread()
 }
 
-// noteWedged waits until the main thread, whose goroutine is at its end, sleeps. It will not wake up.
+// noteWedged waits until the main thread, whose goroutine is at its end, sleeps. It will not wake
+// up.
 func (w *Workload) noteWedged() {
 	for main := syscall.Getpid(); ; time.Sleep(100 * time.Microsecond) {
 		if state, err := probe.TaskState(main); err == nil && state == 'S' {

@@ -12,8 +12,9 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/probe"
 )
 
-// Workload is a running program. Its goroutines wait for the beginning, stop when the activity is over, and then rest,
-// still locked, until the process leaves. Only the set-up may call its exported methods, except Pause and Op.
+// Workload is a running program. Its goroutines wait for the beginning, stop when the activity is
+// over, and then rest, still locked, until the process leaves. Only the set-up may call its
+// exported methods, except Pause and Op.
 type Workload struct {
 	ops      uint64 // atomic, as the three below; first, so that they are aligned on 32-bit machines too
 	handoffs uint64
@@ -55,9 +56,9 @@ func newWorkload(name string) *Workload {
 	return &Workload{name: name, begun: make(chan struct{}), done: make(chan struct{}), left: make(chan struct{})}
 }
 
-// Pin starts a goroutine that locks itself to a thread depth times, waits for the beginning, runs body and then rests
-// with its locks held until the workload leaves. It returns when the goroutine is locked. From the beginning on, the
-// returned Pin belongs to body.
+// Pin starts a goroutine that locks itself to a thread depth times, waits for the beginning, runs
+// body and then rests with its locks held until the workload leaves. It returns when the goroutine
+// is locked. From the beginning on, the returned Pin belongs to body.
 func (w *Workload) Pin(role string, depth int, body func(*Pin)) *Pin {
 	p := &Pin{Pin: workload.Pin{Depth: depth, Role: role}}
 	w.pins = append(w.pins, p)
@@ -149,8 +150,8 @@ func (w *Workload) begin() bool {
 	return true
 }
 
-// quiesce ends the activity, waits until every goroutine rests, and returns the account. Called again, it returns the
-// same account with the threads of that moment.
+// quiesce ends the activity, waits until every goroutine rests, and returns the account. Called
+// again, it returns the same account with the threads of that moment.
 func (w *Workload) quiesce() (*workload.Account, error) {
 	if !w.over() {
 		close(w.done)

@@ -2,13 +2,15 @@ package trial
 
 import "github.com/pinwatch/pinwatch/internal/workload/probe"
 
-// CCalls is the account of the trial cgocalls: the cost of calls of C in nanoseconds a call, a sample a batch.
+// CCalls is the account of the trial cgocalls: the cost of calls of C in nanoseconds a call, a
+// sample a batch.
 type CCalls struct {
 	Head
 	Kinds []CCallKind `json:"kinds"`
 }
 
-// CCallKind has batches of one goroutine, locked and unlocked in turn, so that a disturbance meets both.
+// CCallKind has batches of one goroutine, locked and unlocked in turn, so that a disturbance meets
+// both.
 type CCallKind struct {
 	Kind     string `json:"kind"`  // nothing; thread-local: it adds to a variable of the thread; long
 	Batch    int    `json:"batch"` // calls in a batch
@@ -22,7 +24,8 @@ type Callbacks struct {
 	Calls []Callback `json:"calls"` // in the order in which they ended
 }
 
-// Callback is a call of Go by C: by a thread that C made, or by C that a goroutine called. The program holds no lock.
+// Callback is a call of Go by C: by a thread that C made, or by C that a goroutine called. The
+// program holds no lock.
 type Callback struct {
 	Caller  int           `json:"caller"`   // its number
 	CThread bool          `json:"c_thread"` // the caller is a thread that C made

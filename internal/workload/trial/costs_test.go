@@ -88,8 +88,8 @@ func testLockCost(t *testing.T) {
 	}
 }
 
-// linkedWithC reports whether this program is linked with C, as with the race detector. The runtime then has its
-// template thread from the start.
+// linkedWithC reports whether this program is linked with C, as with the race detector. The runtime
+// then has its template thread from the start.
 func linkedWithC(t *testing.T) bool {
 	t.Helper()
 	maps, err := os.ReadFile("/proc/self/maps")

@@ -20,12 +20,16 @@ type Counts struct {
 
 // CountStep is what the process counts of itself while goroutines wait, locked, on channels.
 type CountStep struct {
-	Pins         int            `json:"pins"`       // goroutines that the trial has made and not ended, all locked
-	Goroutines   int            `json:"goroutines"` // runtime.NumGoroutine
-	Profiled     int            `json:"profiled"`   // in runtime.GoroutineProfile, which leaves out the runtime's, as NumGoroutine does
-	probe.Census                // threads
-	Calm         bool           `json:"calm"`    // the other threads slept before and after the census and were the same: it is of one moment
-	Metrics      []probe.Metric `json:"metrics"` // all whose name begins with /sched/, and those of metricsAsked
+	Pins       int `json:"pins"`       // goroutines that the trial has made and not ended, all locked
+	Goroutines int `json:"goroutines"` // runtime.NumGoroutine
+	// Profiled is the length of runtime.GoroutineProfile. It leaves out the runtime's goroutines,
+	// as NumGoroutine does.
+	Profiled     int `json:"profiled"`
+	probe.Census     // threads
+	// Calm means that the other threads slept before and after the census and were the same. So the
+	// census is of one moment.
+	Calm    bool           `json:"calm"`
+	Metrics []probe.Metric `json:"metrics"` // all whose name begins with /sched/, and those of metricsAsked
 }
 
 // metricsAsked are names from books or releases. An unknown one is not an error.
@@ -33,13 +37,15 @@ var metricsAsked = []string{
 	"/sched/threads:threads", "/sched/threads/total:threads", "/sched/gomaxprocs:threads", "/sched/goroutines:goroutines",
 }
 
-// A census is tried for half a second at least until it is calm: on a busy machine a thread waits long for a CPU.
+// A census is tried for half a second at least until it is calm: on a busy machine a thread waits
+// long for a CPU.
 const (
 	calmTries = 250
 	calmPause = 2 * time.Millisecond
 )
 
-// countsTrial compares the counters of threads and goroutines while there are ever more locked goroutines.
+// countsTrial compares the counters of threads and goroutines while there are ever more locked
+// goroutines.
 func countsTrial(flags *flag.FlagSet) func(Self) (Result, error) {
 	n := flags.Int("n", 10, "steps, each with one locked goroutine more; 1 or more")
 	settle := flags.Duration("settle", 10*time.Millisecond, "pause before each count")
@@ -97,7 +103,8 @@ func contains(list []string, s string) bool {
 	return false
 }
 
-// waitLocked makes a goroutine that locks itself and waits. It returns when the goroutine is locked.
+// waitLocked makes a goroutine that locks itself and waits. It returns when the goroutine is
+// locked.
 func waitLocked(ended *sync.WaitGroup, release <-chan struct{}, skip bool) {
 	locked := make(chan struct{})
 	ended.Add(1)

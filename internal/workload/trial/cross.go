@@ -17,13 +17,16 @@ type Cross struct {
 
 // CrossPhase has stretches of two goroutines at one time.
 type CrossPhase struct {
-	What  string        `json:"what"`  // unlock: Other calls UnlockOSThread, One is locked; lock: Other locks itself, One is unlocked
+	// What is "unlock": Other calls UnlockOSThread while One is locked; or "lock": Other locks
+	// itself while One is unlocked.
+	What  string        `json:"what"`
 	Calls int           `json:"calls"` // that Other made, all before the stretch of One
 	One   probe.Stretch `json:"one"`
 	Other probe.Stretch `json:"other"`
 }
 
-// cross has a goroutine call LockOSThread and UnlockOSThread beside another, which these calls must not touch.
+// cross has a goroutine call LockOSThread and UnlockOSThread beside another, which these calls must
+// not touch.
 func cross(flags *flag.FlagSet) func(Self) (Result, error) {
 	calls := flags.Int("calls", 100, "UnlockOSThread calls of the other goroutine, 1 or more")
 	others := flags.Int("others", 4, "further goroutines, 0 or more")
@@ -53,8 +56,10 @@ func cross(flags *flag.FlagSet) func(Self) (Result, error) {
 	}
 }
 
-// crossPhase prepares one goroutine, then has the other make its calls, then both have a stretch at the same time.
-func crossPhase(o *probe.Others, what string, calls, samples int, locks [2]int, prepare, call func(), swap bool) CrossPhase {
+// crossPhase prepares one goroutine, then has the other make its calls, then both have a stretch at
+// the same time.
+func crossPhase(o *probe.Others, what string, calls, samples int, locks [2]int, prepare, call func(),
+	swap bool) CrossPhase {
 	p := CrossPhase{What: what, Calls: calls}
 	prepared, called := make(chan struct{}), make(chan struct{})
 	var sampled, ended sync.WaitGroup // both keep their locks until both stretches are over

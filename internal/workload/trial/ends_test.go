@@ -107,8 +107,8 @@ func testRetake(t *testing.T) {
 		if len(a.Rounds) != 20 {
 			t.Fatalf("%d rounds", len(a.Rounds))
 		}
-		// Rounds in which the other goroutine ran on the thread of the first while that was in its call, by whether the
-		// first was locked.
+		// Rounds in which the other goroutine ran on the thread of the first while that was in its
+		// call, by whether the first was locked.
 		same := map[bool]int{}
 		for _, r := range a.Rounds {
 			if r.Enter == 0 || r.Other == 0 || r.Leave < r.Enter || r.Locked && c.lock && r.TID != r.After ||

@@ -15,7 +15,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/probe"
 )
 
-// ExitProcess is a process one of whose goroutines ended, locked to its thread, in a way that may end the process.
+// ExitProcess is a process one of whose goroutines ended, locked to its thread, in a way that may
+// end the process.
 type ExitProcess struct {
 	How    string    `json:"how"`    // panic: of a goroutine; goexit from main: of the main goroutine
 	Status int       `json:"status"` // exit status; -1 = a signal ended it, see Signal
@@ -62,7 +63,8 @@ func exitProcess(self Self, how string, lock, rescue bool) (Result, error) {
 	return &MainExit{}, nil
 }
 
-// watch checks the thread for a while and prints the account. The process then stays for a minute: its parent ends it.
+// watch checks the thread for a while and prints the account. The process then stays for a minute:
+// its parent ends it.
 func (e *MainExit) watch(self Self) {
 	o := probe.StartOthers(4)
 	time.Sleep(10 * time.Millisecond) // for the goroutine to end
@@ -82,8 +84,9 @@ func (e *MainExit) watch(self Self) {
 	time.Sleep(time.Minute)
 }
 
-// watchProcess runs such a process to its end, or until it has printed its account. If its main goroutine is to be
-// locked, it is locked from the initialization on: only then is it certainly on the main thread.
+// watchProcess runs such a process to its end, or until it has printed its account. If its main
+// goroutine is to be locked, it is locked from the initialization on: only then is it certainly on
+// the main thread.
 func watchProcess(self Self, how string, lock bool, flags ...string) (ExitProcess, error) {
 	p := ExitProcess{How: how}
 	cmd, err := self.command(append([]string{"exits", "-in-child", how}, flags...)...)

@@ -14,7 +14,8 @@ import (
 // Exits is the account of the trial exits.
 type Exits struct {
 	Head
-	Watched   int64         `json:"watched_ns"` // how long the threads of Exits were watched after the last goroutine had ended
+	// Watched is how long the threads of Exits were watched after the last goroutine had ended.
+	Watched   int64         `json:"watched_ns"`
 	Exits     []Exit        `json:"exits"`
 	Processes []ExitProcess `json:"processes"`
 }

@@ -14,14 +14,19 @@ type GCPin struct {
 	Rounds []GCRound `json:"rounds"` // locked and not, in turn
 }
 
-// GCRound is a stretch with garbage collections in it, each of which stops the world at least twice.
+// GCRound is a stretch with garbage collections in it, each of which stops the world at least
+// twice.
 type GCRound struct {
 	Locked  bool          `json:"locked"`
 	Stretch probe.Stretch `json:"stretch"`
-	After   probe.Stretch `json:"after"`     // unlocked, without forced collections
-	Cycles  []Interval    `json:"cycles"`    // runtime.GC calls inside the stretch as a whole, the first 1000
-	GCs     uint64        `json:"gcs"`       // collections that ended between its first nanosecond and a moment after its last
-	Pauses  []int64       `json:"pauses_ns"` // how long each of these stopped the world, by the runtime's account; the last 256 at most
+	After   probe.Stretch `json:"after"`  // unlocked, without forced collections
+	Cycles  []Interval    `json:"cycles"` // runtime.GC calls inside the stretch as a whole, the first 1000
+	// GCs counts the collections that ended between its first nanosecond and a moment after its
+	// last.
+	GCs uint64 `json:"gcs"`
+	// Pauses is how long each of these stopped the world, as the runtime counts it, the last 256 at
+	// most.
+	Pauses []int64 `json:"pauses_ns"`
 }
 
 // Interval is a stretch of time.

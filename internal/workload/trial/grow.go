@@ -41,9 +41,11 @@ type GrowBurst struct {
 
 // GrowPin is one of these goroutines.
 type GrowPin struct {
-	GoID     int64 `json:"goid"`
-	TID      int   `json:"tid"`
-	New      bool  `json:"new"`         // the thread was not there before the burst, and this is the burst's first goroutine on it
+	GoID int64 `json:"goid"`
+	TID  int   `json:"tid"`
+	// New means that the thread was not there before the burst, and that this is the burst's first
+	// goroutine on it.
+	New      bool  `json:"new"`
 	Made     int64 `json:"made_ns"`     // just before its go statement
 	First    int64 `json:"first_ns"`    // its first instruction
 	Locked   int64 `json:"locked_ns"`   // just after LockOSThread
@@ -58,8 +60,8 @@ func grow(flags *flag.FlagSet) func(Self) (Result, error) {
 	})(flags)
 }
 
-// Block is a way to wait: until release is closed, or until there is a byte in the pipe fd or its other end is closed.
-// Both happen.
+// Block is a way to wait: until release is closed, or until there is a byte in the pipe fd or its
+// other end is closed. Both happen.
 type Block struct {
 	Kind string
 	Wait func(release <-chan struct{}, fd int)
@@ -128,7 +130,8 @@ func growSteps(n int, settle time.Duration, skip bool) ([]GrowStep, error) {
 	return steps, nil
 }
 
-// growBurst returns when the threads that ended with the burst have left the process, and those that stay are idle.
+// growBurst returns when the threads that ended with the burst have left the process, and those
+// that stay are idle.
 func growBurst(block Block, n int, skip, unlock bool, settle time.Duration) (GrowBurst, error) {
 	g := GrowBurst{Kind: block.Kind, Pins: make([]GrowPin, n)}
 	var fds [2]int // its end wakes those in a read
@@ -181,7 +184,8 @@ func growBurst(block Block, n int, skip, unlock bool, settle time.Duration) (Gro
 	return g, err
 }
 
-// sort puts the pins into the order in which they first ran, and marks the first goroutine on each new thread.
+// sort puts the pins into the order in which they first ran, and marks the first goroutine on each
+// new thread.
 func (g *GrowBurst) sort() {
 	sort.Slice(g.Pins, func(i, j int) bool { return g.Pins[i].First < g.Pins[j].First })
 	known := map[int]bool{}
@@ -195,14 +199,15 @@ func (g *GrowBurst) sort() {
 	}
 }
 
-// awaitIdle waits a while for the threads whose goroutines have ended to sleep. The runtime uses a thread again only once
-// it is idle.
+// awaitIdle waits a while for the threads whose goroutines have ended to sleep. The runtime uses a
+// thread again only once it is idle.
 func awaitIdle() error {
 	_, err := probe.Bracketed(calmTries, calmPause, probe.Sleepers, func() error { return nil })
 	return err
 }
 
-// await waits a while for the threads of the goroutines that ended while locked to leave the process.
+// await waits a while for the threads of the goroutines that ended while locked to leave the
+// process.
 func (g *GrowBurst) await() {
 	var tids []int
 	for _, p := range g.Pins {

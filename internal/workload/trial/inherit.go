@@ -24,7 +24,8 @@ type Inherit struct {
 	Kept   []KeptThread        `json:"kept"`   // locked and not, in turn
 }
 
-// KeptThread is the state of a thread before and after its goroutine locked itself, and the CPUs it ran on from then on.
+// KeptThread is the state of a thread before and after its goroutine locked itself, and the CPUs it
+// ran on from then on.
 type KeptThread struct {
 	Locked  bool              `json:"locked"` // before any flag that leaves calls out
 	Before  probe.ThreadState `json:"before"`
@@ -58,8 +59,8 @@ type BornThread struct {
 	State probe.ThreadState `json:"state"`
 }
 
-// inherit compares a thread before and after a lock, and looks for threads that inherit what a locked goroutine
-// changes about its thread.
+// inherit compares a thread before and after a lock, and finds threads that inherit what a
+// locked goroutine changes about its thread.
 func inherit(flags *flag.FlagSet) func(Self) (Result, error) {
 	n := flags.Int("n", 4, "threads whose state is kept, every other one locked; 1 or more")
 	samples := flags.Int("samples", 1000, "samples of the CPU, 1 or more")
@@ -86,8 +87,8 @@ func inherit(flags *flag.FlagSet) func(Self) (Result, error) {
 	}
 }
 
-// keepThread samples the thread of a new goroutine. More threads than there are CPUs want one, so that the kernel has a
-// reason to move them.
+// keepThread samples the thread of a new goroutine. More threads than there are CPUs want one, so
+// that the kernel has a reason to move them.
 func keepThread(locked bool, samples int, skip, alter, push bool) (KeptThread, error) {
 	k := KeptThread{Locked: locked, Samples: samples, Pushed: []Push{}}
 	errs := make(chan error)
@@ -176,8 +177,8 @@ func (k *KeptThread) sample(o *probe.Others, samples int) {
 	k.TIDs = probe.CountTIDs(tids)
 }
 
-// alterThread has a goroutine alter its thread, which is not the main one and ends with it, and start others that all
-// block.
+// alterThread has a goroutine alter its thread, which is not the main one and ends with it, and
+// start others that all block.
 func (a *Inherit) alterThread(children int, skip bool) error {
 	_, before, err := probe.TakeCensus()
 	if err != nil {
@@ -201,7 +202,8 @@ func (a *Inherit) alterThread(children int, skip bool) error {
 	return <-errs
 }
 
-// bear starts goroutines that note the threads they begin on and block there, so that they need new ones.
+// bear starts goroutines that note the threads they begin on and block there, so that they need new
+// ones.
 func (a *Inherit) bear(n int) {
 	known := map[int]bool{}
 	for _, tid := range a.Before {

@@ -25,7 +25,8 @@ func init() {
 	}
 	switch os.Getenv(workload.InitVariable) {
 	case "hold":
-		if err := json.NewEncoder(os.Stdout).Encode(workload.Ready{Ready: true, PID: os.Getpid(), Name: "init"}); err != nil {
+		ready := workload.Ready{Ready: true, PID: os.Getpid(), Name: "init"}
+		if err := json.NewEncoder(os.Stdout).Encode(ready); err != nil {
 			fmt.Fprintln(os.Stderr, "print the ready line:", err)
 		}
 		awaitLine()
@@ -39,8 +40,9 @@ func init() {
 	}
 }
 
-// startedAsWorkload reports whether a program with these arguments is one of the workload commands, or is made one by
-// workload.Command. Any other program that has this package linked in must ignore the variable.
+// startedAsWorkload reports whether a program with these arguments is one of the workload commands,
+// or is made one by workload.Command. Any other program that has this package linked in must ignore
+// the variable.
 func startedAsWorkload(args []string) bool {
 	if len(args) < 2 {
 		return false

@@ -11,8 +11,9 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/work"
 )
 
-// LockCost is the account of the trial lockcost. All costs are nanoseconds a call, a sample a batch of calls in a row,
-// in the order they were taken. If the goroutine is preempted in a batch, the sample includes that.
+// LockCost is the account of the trial lockcost. All costs are nanoseconds a call, a sample a batch
+// of calls in a row, in the order they were taken. If the goroutine is preempted in a batch, the
+// sample includes that.
 type LockCost struct {
 	Head
 	Firsts []FirstLock `json:"firsts"` // each of a process of its own

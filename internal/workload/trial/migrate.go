@@ -9,15 +9,16 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/probe"
 )
 
-// Migrate is the account of the trial migrate: the stretches of its locked goroutines, then of the unlocked ones.
+// Migrate is the account of the trial migrate: the stretches of its locked goroutines, then of the
+// unlocked ones.
 type Migrate struct {
 	Head
 	Others    int             `json:"others"` // other goroutines
 	Stretches []probe.Stretch `json:"stretches"`
 }
 
-// migrate has locked and unlocked goroutines do at the same time what moves goroutines. Other goroutines fill every
-// thread meanwhile.
+// migrate has locked and unlocked goroutines do at the same time what moves goroutines. Other
+// goroutines fill every thread meanwhile.
 func migrate(flags *flag.FlagSet) func(Self) (Result, error) {
 	locked := flags.Int("locked", 2, "goroutines that lock themselves, 0 or more")
 	unlocked := flags.Int("unlocked", 2, "goroutines that do not; with those that do 1 to 8")

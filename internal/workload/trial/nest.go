@@ -14,8 +14,9 @@ type Nest struct {
 	Rounds []NestRound `json:"rounds"`
 }
 
-// NestRound is a goroutine that locks itself Locks times and then unlocks itself one by one, with a stretch before and
-// after every unlock: Locks + 1 of them. Before all this it calls UnlockOSThread Surplus times without a lock.
+// NestRound is a goroutine that locks itself Locks times and then unlocks itself one by one, with a
+// stretch before and after every unlock: Locks + 1 of them. Before all this it calls UnlockOSThread
+// Surplus times without a lock.
 type NestRound struct {
 	Locks   int             `json:"locks"`
 	Surplus int             `json:"surplus"`

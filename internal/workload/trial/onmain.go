@@ -9,13 +9,15 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/probe"
 )
 
-// OnMain is the account of the trial onmain: a process for each place where the main goroutine may lock itself.
+// OnMain is the account of the trial onmain: a process for each place where the main goroutine may
+// lock itself.
 type OnMain struct {
 	Head
 	Runs []MainRun `json:"runs"`
 }
 
-// MainRun is a process whose main goroutine had stretches before main began, in main and after an UnlockOSThread in main.
+// MainRun is a process whose main goroutine had stretches before main began, in main and after an
+// UnlockOSThread in main.
 type MainRun struct {
 	Head
 	Where    string        `json:"where"` // the main goroutine locked itself: init, main, nowhere

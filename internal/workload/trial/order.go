@@ -35,11 +35,13 @@ type OrderPin struct {
 	Locked int64 `json:"locked_ns"` // just after LockOSThread
 }
 
-// order starts the same process again and again, to show what is the same every time and what is not.
+// order starts the same process again and again, to show what is the same every time and what is
+// not.
 func order(flags *flag.FlagSet) func(Self) (Result, error) {
 	runs := flags.Int("runs", 12, "processes, 1 or more")
 	n := flags.Int("n", 6, "goroutines that lock themselves, 1 or more")
-	skip := flags.Bool("skip-unlock", false, "do not unlock between the two turns of the goroutines that lock one after the other")
+	skip := flags.Bool("skip-unlock", false,
+		"do not unlock between the two turns of the goroutines that lock one after the other")
 	child := flags.Bool("in-child", false, "be one of these processes")
 	return func(self Self) (Result, error) {
 		if *runs < 1 || *n < 1 {
@@ -73,8 +75,8 @@ func orderRun(n int, skip bool) (Result, error) {
 	return r, err
 }
 
-// lockInTurn has each of n goroutines lock itself after the one before it. When all are locked they unlock themselves
-// and do it again.
+// lockInTurn has each of n goroutines lock itself after the one before it. When all are locked they
+// unlock themselves and do it again.
 func lockInTurn(n int, skip bool) (first, second []OrderPin) {
 	turns := make([]chan struct{}, n)
 	pins := make(chan OrderPin)

@@ -25,12 +25,13 @@ type OverRound struct {
 	From   int64 `json:"from_ns"`
 	To     int64 `json:"to_ns"`
 
-	// Waits are the times from just before an item is sent to its worker's first instruction after it. They ascend; at
-	// most 2000 are kept, evenly chosen.
+	// Waits are the times from just before an item is sent to its worker's first instruction after
+	// it. They ascend; at most 2000 are kept, evenly chosen.
 	Waits []int64 `json:"waits_ns"`
 
-	// Latencies is the increase of /sched/latencies:seconds: how long goroutines were runnable before they ran. The
-	// runtime samples one in eight. null = this release has no such metric. It has only buckets with a count.
+	// Latencies is the increase of /sched/latencies:seconds: how long goroutines were runnable
+	// before they ran. The runtime samples one in eight. null = this release has no such metric. It
+	// has only buckets with a count.
 	Latencies []Bucket `json:"latencies"`
 }
 

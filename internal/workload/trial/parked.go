@@ -18,16 +18,19 @@ type Parked struct {
 	Released []ParkedRound `json:"released"`
 }
 
-// ParkedRound is a thread, not the main one. A goroutine releases it, together with others, and then ends.
+// ParkedRound is a thread, not the main one. A goroutine releases it, together with others, and
+// then ends.
 type ParkedRound struct {
-	Round    int          `json:"round"` // threads of one round were released at one time
-	TID      int          `json:"tid"`
-	Released int64        `json:"released_ns"` // just after UnlockOSThread
-	First    *probe.Visit `json:"first"`       // the first of another goroutine from then on; null = none until the limit
-	Checks   uint64       `json:"checks"`      // by others, until the limit
+	Round    int   `json:"round"` // threads of one round were released at one time
+	TID      int   `json:"tid"`
+	Released int64 `json:"released_ns"` // just after UnlockOSThread
+	// First is the first visit of another goroutine from then on; null = none until the limit.
+	First  *probe.Visit `json:"first"`
+	Checks uint64       `json:"checks"` // by others, until the limit
 }
 
-// parked has goroutines release their threads all at once, while one other goroutine wants a thread now and then.
+// parked has goroutines release their threads all at once, while one other goroutine wants a thread
+// now and then.
 func parked(flags *flag.FlagSet) func(Self) (Result, error) {
 	rounds := flags.Int("rounds", 10, "times that threads are released, 1 or more")
 	n := flags.Int("threads", 6, "threads released at a time, 1 to 8")

@@ -18,7 +18,8 @@ type Retake struct {
 	Rounds []RetakeRound `json:"rounds"`
 }
 
-// RetakeRound is a goroutine that blocks in a system call while another waits for the only P (GOMAXPROCS 1).
+// RetakeRound is a goroutine that blocks in a system call while another waits for the only P
+// (GOMAXPROCS 1).
 type RetakeRound struct {
 	Kind   string `json:"kind"` // sleep: it blocks for a fixed time; pipe: in read(2) until the other writes
 	Locked bool   `json:"locked"`
@@ -39,8 +40,8 @@ func retake(flags *flag.FlagSet) func(Self) (Result, error) {
 	return Blocking(work.Nap, work.ReadByte)(flags)
 }
 
-// Blocking is the trial retake with other calls to block in. sleep may end early. read returns when there is a byte in
-// the pipe fd.
+// Blocking is the trial retake with other calls to block in. sleep may end early. read returns when
+// there is a byte in the pipe fd.
 func Blocking(sleep func(ns int64), read func(fd int)) func(*flag.FlagSet) func(Self) (Result, error) {
 	return func(flags *flag.FlagSet) func(Self) (Result, error) { return blocking(flags, sleep, read) }
 }
@@ -97,7 +98,8 @@ func (r *RetakeRound) run(block int64, lock, park bool, sleep func(ns int64), re
 		case r.Kind == "pipe":
 			read(fds[0])
 		default:
-			for left := r.Enter + block - probe.Now(); left > 0; left = r.Enter + block - probe.Now() { // a signal ends a sleep early
+			// A signal ends a sleep early.
+			for left := r.Enter + block - probe.Now(); left > 0; left = r.Enter + block - probe.Now() {
 				sleep(left)
 			}
 		}

@@ -16,8 +16,8 @@ type Reuse struct {
 	Rounds []ReuseRound `json:"rounds"`
 }
 
-// ReuseRound is a thread, not the main one, that a goroutine releases. If the goroutine goes on, it comes back to the
-// thread by chance only.
+// ReuseRound is a thread, not the main one, that a goroutine releases. If the goroutine goes on, it
+// comes back to the thread by chance only.
 type ReuseRound struct {
 	Others    int          `json:"others"`  // goroutines that want a thread, beside one that wakes up now and then
 	GoesOn    bool         `json:"goes_on"` // the goroutine goes on; otherwise it ended when it had unlocked itself

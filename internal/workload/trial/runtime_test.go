@@ -116,7 +116,8 @@ func testSchedTrace(t *testing.T) {
 	}
 }
 
-// traced reports whether both runs have several traces and, if pins is set, the one with details has all pins.
+// traced reports whether both runs have several traces and, if pins is set, the one with details
+// has all pins.
 func traced(a *trial.SchedTrace, pins bool) bool {
 	for i, r := range a.Runs {
 		if r.Found["SCHED"] < 5 {

@@ -26,13 +26,15 @@ type SchedTrace struct {
 // SchedTraceRun is a process that the runtime traced while goroutines were locked.
 type SchedTraceRun struct {
 	Head
-	Every int            `json:"every_ms"`
-	Pins  []SchedPin     `json:"pins"` // locked from From to To, and waiting all that time
-	From  int64          `json:"from_ns"`
-	To    int64          `json:"to_ns"`
-	Steps []SchedStep    `json:"steps"` // counts of /proc between From and To
-	Text  string         `json:"text"`  // the complete lines that the runtime printed, the first 256 KiB
-	Found map[string]int `json:"found"` // how often Text has SCHED, threads=, idleprocs=, lockedg=, and lockedg=N for each pin
+	Every int         `json:"every_ms"`
+	Pins  []SchedPin  `json:"pins"` // locked from From to To, and waiting all that time
+	From  int64       `json:"from_ns"`
+	To    int64       `json:"to_ns"`
+	Steps []SchedStep `json:"steps"` // counts of /proc between From and To
+	Text  string      `json:"text"`  // the complete lines that the runtime printed, the first 256 KiB
+	// Found is how often Text has SCHED, threads=, idleprocs=, lockedg=, and lockedg=N for each
+	// pin.
+	Found map[string]int `json:"found"`
 }
 
 // SchedPin is a goroutine that is locked, before any flag that leaves calls out.
@@ -109,8 +111,8 @@ func runTraced(self Self, env string, flags ...string) (SchedTraceRun, error) {
 	return r, nil
 }
 
-// completeLines is the beginning of a text up to its last line break, at most maxText of it. The process may end while
-// the runtime prints a line: it prints a line piece by piece.
+// completeLines is the beginning of a text up to its last line break, at most maxText of it. The
+// process may end while the runtime prints a line: it prints a line piece by piece.
 func completeLines(text string) string {
 	if len(text) > maxText {
 		text = text[:maxText]

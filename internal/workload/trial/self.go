@@ -27,7 +27,8 @@ func NewSelf(args []string, stdout, stderr io.Writer) Self {
 	return s
 }
 
-// command is this program with another trial to run. Trials end by themselves, so it can't outlive this process for long.
+// command is this program with another trial to run. Trials end by themselves, so it can't outlive
+// this process for long.
 func (s Self) command(args ...string) (*exec.Cmd, error) {
 	if s.before == nil {
 		return nil, errors.New("start this program again: the workload is not at the end of its arguments")

@@ -16,13 +16,13 @@ type Slices struct {
 	Rounds []SliceRound `json:"rounds"` // locked and not, in turn
 }
 
-// SliceRound is two loops that share the only P (GOMAXPROCS 1): each is preempted for the other when its time slice is
-// over. One of them is locked, or none.
+// SliceRound is two loops that share the only P (GOMAXPROCS 1): each is preempted for the other
+// when its time slice is over. One of them is locked, or none.
 type SliceRound struct {
 	Locked bool `json:"locked"` // before any flag that leaves calls out
-	// Cycles has a value for each preemption of the first loop: how long neither loop ran, from its last reading of the
-	// clock to the first of the second loop, and from the last of that to its next. The loops read the clock every few
-	// microseconds, without a call in between.
+	// Cycles has a value for each preemption of the first loop: how long neither loop ran, from its
+	// last reading of the clock to the first of the second loop, and from the last of that to its
+	// next. The loops read the clock every few microseconds, without a call in between.
 	Cycles []int64 `json:"cycles_ns"`
 }
 
@@ -47,7 +47,8 @@ func timeSlices(flags *flag.FlagSet) func(Self) (Result, error) {
 // sliceTurns rounds of Spin take about two microseconds.
 const sliceTurns = 2000
 
-// reading is the newest reading of the clock by the two loops. Its lowest bit is the number of the loop.
+// reading is the newest reading of the clock by the two loops. Its lowest bit is the number of the
+// loop.
 type reading struct {
 	at   int64 // atomic
 	over int32 // atomic: 1 = the round is over
@@ -81,8 +82,8 @@ func sliceRound(locked, skip bool, length time.Duration) SliceRound {
 	return r
 }
 
-// loop reads the clock until the round is over. For each time that it took over from the other loop it returns how long
-// ago that loop had read the clock last.
+// loop reads the clock until the round is over. For each time that it took over from the other loop
+// it returns how long ago that loop had read the clock last.
 func (n *reading) loop(base time.Time, number int64) (gaps []int64) {
 	for atomic.LoadInt32(&n.over) == 0 {
 		work.Spin(sliceTurns)

@@ -9,7 +9,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/probe"
 )
 
-// Tax is the account of the trial tax: what a channel hand-off costs by how many of two goroutines are locked.
+// Tax is the account of the trial tax: what a channel hand-off costs by how many of two goroutines
+// are locked.
 type Tax struct {
 	Head
 	Batch  int        `json:"batch"`  // round trips in a round: two hand-offs each

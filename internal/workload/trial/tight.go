@@ -18,11 +18,14 @@ type Tight struct {
 	Loops []TightLoop `json:"loops"`
 }
 
-// TightLoop is a loop without calls, in chunks of equal work. Between two chunks there are calls, at which a goroutine
-// can be preempted without a signal. So a loop that no signal preempts still ends.
+// TightLoop is a loop without calls, in chunks of equal work. Between two chunks there are calls,
+// at which a goroutine can be preempted without a signal. So a loop that no signal preempts still
+// ends.
 type TightLoop struct {
-	Locked  bool         `json:"locked"`
-	Disturb string       `json:"disturb"` // none: only the scheduler's time slice; stop: the world is stopped; gc: collections
+	Locked bool `json:"locked"`
+	// Disturb is "none": only the scheduler's time slice; "stop": the world is stopped; or "gc":
+	// collections.
+	Disturb string       `json:"disturb"`
 	GoID    int64        `json:"goid"`
 	TID     int          `json:"tid"`
 	Chunks  []TightChunk `json:"chunks"`
@@ -33,7 +36,9 @@ type TightLoop struct {
 // TightStop is a stop of the world, or a collection: from the request to its end.
 type TightStop struct {
 	Interval
-	Wait int64 `json:"wait_ns"` // how long the requesting goroutine waited for a CPU in it; -1 = unknown, as for every collection
+	// Wait is how long the requesting goroutine waited for a CPU in it; -1 = unknown, as for every
+	// collection.
+	Wait int64 `json:"wait_ns"`
 }
 
 // TightChunk is a chunk. The difference of its wall time and its CPU time is how long it waited.
@@ -43,13 +48,14 @@ type TightChunk struct {
 	TID  int   `json:"tid"`     // at To
 	CPU  int64 `json:"cpu_ns"`  // of the thread; -1, as the three below, when it was another at From
 	Wait int64 `json:"wait_ns"` // how long the thread waited for a CPU; -1 also where the kernel does not count it
-	// Context switches of the thread. A preempted goroutine is handed back to its thread; that is no voluntary switch
-	// when it comes before the thread sleeps.
+	// Context switches of the thread. A preempted goroutine is handed back to its thread; that is
+	// no voluntary switch when it comes before the thread sleeps.
 	Voluntary   int64 `json:"voluntary"`
 	Involuntary int64 `json:"involuntary"`
 }
 
-// tight runs loops without calls, locked and not, undisturbed, under stops of the world and under collections.
+// tight runs loops without calls, locked and not, undisturbed, under stops of the world and under
+// collections.
 func tight(flags *flag.FlagSet) func(Self) (Result, error) {
 	rounds := flags.Int("rounds", 2, "loops of each kind, 1 or more")
 	chunks := flags.Int("chunks", 6, "chunks in a loop, 1 or more")
@@ -148,11 +154,15 @@ func stopTimed(lock bool) TightStop {
 
 func tightChunk(turns int, calls bool) TightChunk {
 	var from, to syscall.Rusage
-	meter := probe.NewDelayMeter() // the first reading, and the last one below: it reads files, after which the goroutine may be on another thread
+	// The meter is read first, and last below: it reads files, after which the goroutine may be on
+	// another thread.
+	meter := probe.NewDelayMeter()
 	tid := syscall.Gettid()
 	probe.ThreadUsage(&from)
 	c := TightChunk{From: probe.Now()}
-	cpu := probe.ThreadCPU() // read between the two readings of the wall clock, so that it is never more than their difference
+	// CPU time is read between the two readings of the wall clock, so that it is never more than
+	// their difference.
+	cpu := probe.ThreadCPU()
 	if calls {
 		const slice = 5000
 		for n := turns; n > 0; n -= slice {

@@ -1,10 +1,11 @@
-// Package trial has the workloads that end by themselves after a few seconds. A statement about the runtime is judged
-// by what a trial saw.
+// Package trial has the workloads that end by themselves after a few seconds. A statement about the
+// runtime is judged by what a trial saw.
 //
-// A trial prints a workload.Ready and then an account of its own type. It judges nothing. With -hold it begins at the
-// line "go", and leaves after its account at any further line or at the end of stdin. Some of its flags break, on
-// purpose, what the account would show without them; they are set apart by a semicolon below. With -trace FILE it
-// writes the runtime's execution trace (M-6), as all workloads do.
+// A trial prints a workload.Ready and then an account of its own type. It judges nothing. With
+// -hold it begins at the line "go", and leaves after its account at any further line or at the end
+// of stdin. Some of its flags break, on purpose, what the account would show without them; they are
+// set apart by a semicolon below. With -trace FILE it writes the runtime's execution trace (M-6),
+// as all workloads do.
 //
 //	trial       account     flags                            what it has seen                                  statements
 //	migrate     Migrate     locked unlocked others samples;  threads of locked goroutines and others,          G-1 G-2 G-9 E-7 M-6
@@ -47,8 +48,8 @@
 //	cgogrow     Grow        as grow                          as grow, in calls of C                            P-1 P-2
 //	callbacks   Callbacks   threads times samples; direct    Go called by C: goroutine, thread, visitors       E-8
 //
-// The last four are in cmd/cgoworkload. Any workload shows the runtime's lock of the initialization to an observer when
-// it is started with workload.InitVariable set to "hold" (E-10).
+// The last four are in cmd/cgoworkload. Any workload shows the runtime's lock of the initialization
+// to an observer when it is started with workload.InitVariable set to "hold" (E-10).
 //
 // The package keeps to Go 1.13, as all that is compiled into a workload.
 package trial
@@ -63,7 +64,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/probe"
 )
 
-// Trial is one of them. Build declares its flags and returns what runs it to its end once they are parsed.
+// Trial is one of them. Build declares its flags and returns what runs it to its end once they are
+// parsed.
 type Trial struct {
 	workload.Info
 	Build func(*flag.FlagSet) func(Self) (Result, error)
@@ -101,7 +103,7 @@ func All() []Trial {
 		{info("lockcost", "what LockOSThread and UnlockOSThread cost"), lockcost},
 		{info("tax", "channel hand-offs between goroutines of which none, one or both are locked"), tax},
 		{info("tight", "loops without calls, locked and not, under stops of the world"), tight},
-		{info("inherit", "what a lock changes about a thread, and which threads inherit what a locked goroutine changes"), inherit},
+		{info("inherit", "what a lock changes about a thread, and which threads inherit a change"), inherit},
 		{info("counts", "what /proc and the runtime count while goroutines are locked"), countsTrial},
 		{info("overpin", "how long work waits for locked goroutines and for others"), overpin},
 		{info("labels", "locked goroutines that label themselves for the profile"), labels},

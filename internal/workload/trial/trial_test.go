@@ -69,7 +69,8 @@ func TestTrialIsHeld(t *testing.T) {
 	p.End()
 }
 
-// The initialization holds the process on the main thread until a line comes, and leaves the rest of stdin alone.
+// The initialization holds the process on the main thread until a line comes, and leaves the rest
+// of stdin alone.
 func TestTrialAfterInit(t *testing.T) {
 	t.Setenv(workload.InitVariable, "hold")
 	cmd := exec.Command(testenv.WorkloadProgram(t), "migrate", "-hold", "-samples", "5")
@@ -102,7 +103,8 @@ func TestTrialStoppedBeforeItBeginsDoesNothing(t *testing.T) {
 	}
 }
 
-// checkStretch fails the test unless the stretch was bound to one thread, or was not, and its sums are right.
+// checkStretch fails the test unless the stretch was bound to one thread, or was not, and its sums
+// are right.
 func checkStretch(t *testing.T, what string, s probe.Stretch, bound bool) {
 	t.Helper()
 	var sum uint64

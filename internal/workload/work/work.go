@@ -1,4 +1,5 @@
-// Package work has what goroutines of workloads do: use a CPU, sleep in the kernel, block in a pipe.
+// Package work has what goroutines of workloads do: use a CPU, sleep in the kernel, block in a
+// pipe.
 //
 // It keeps to Go 1.13, as all that is compiled into a workload.
 package work
@@ -8,7 +9,8 @@ import (
 	"syscall"
 )
 
-// Spin does n rounds of arithmetic, about a nanosecond each, in a loop without a point of voluntary preemption.
+// Spin does n rounds of arithmetic, about a nanosecond each, in a loop without a point of voluntary
+// preemption.
 //
 //go:noinline
 func Spin(n int) {
@@ -19,15 +21,15 @@ func Spin(n int) {
 	runtime.KeepAlive(x)
 }
 
-// Nap blocks the calling thread for ns nanoseconds in a system call that the runtime handles like any other. A signal
-// ends it early.
+// Nap blocks the calling thread for ns nanoseconds in a system call that the runtime handles like
+// any other. A signal ends it early.
 func Nap(ns int64) {
 	ts := syscall.NsecToTimespec(ns)
 	_ = syscall.Nanosleep(&ts, nil) // fails only when a signal ends it early
 }
 
-// WriteByte writes a byte to a pipe that has a reader. It repeats the write after a signal and ignores other errors,
-// which such a pipe does not have.
+// WriteByte writes a byte to a pipe that has a reader. It repeats the write after a signal and
+// ignores other errors, which such a pipe does not have.
 func WriteByte(fd int) {
 	for {
 		if _, err := syscall.Write(fd, []byte{0}); err != syscall.EINTR {

@@ -60,7 +60,8 @@ func callGo(number, times int, create, direct bool) error {
 	return nil
 }
 
-// callbacks is what the calls need and what they record. It is a variable because C passes no pointer to it.
+// callbacks is what the calls need and what they record. It is a variable because C passes no
+// pointer to it.
 type callbacks struct {
 	others  *probe.Others
 	samples int

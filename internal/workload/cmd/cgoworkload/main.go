@@ -1,5 +1,6 @@
-// Command cgoworkload is the command workload linked with C, which changes how the runtime makes threads. It has more
-// workloads: cgo, some of whose threads C makes, and the trials of calls between Go and C.
+// Command cgoworkload is the command workload linked with C, which changes how the runtime makes
+// threads. It has more workloads: cgo, some of whose threads C makes, and the trials of calls
+// between Go and C.
 package main
 
 // #cgo LDFLAGS: -lpthread
@@ -23,24 +24,26 @@ import (
 func main() {
 	all := catalog.All()
 	all.Programs = append(all.Programs, program.Program{
-		Info:  workload.Info{Name: "cgo", About: "threads made by C, some of which call Go, and locked goroutines that call C"},
+		Info:  info("cgo", "threads made by C, some of which call Go, and locked goroutines that call C"),
 		Build: build,
 	})
 	all.Trials = append(all.Trials, trial.Trial{
-		Info:  workload.Info{Name: "cgocalls", About: "trial: what calls of C cost, by locked goroutines and others"},
+		Info:  info("cgocalls", "trial: what calls of C cost, by locked goroutines and others"),
 		Build: callsTrial,
 	}, trial.Trial{
-		Info:  workload.Info{Name: "cgoretake", About: "trial: how long a goroutine in a call of C keeps its P"},
+		Info:  info("cgoretake", "trial: how long a goroutine in a call of C keeps its P"),
 		Build: blockingTrial,
 	}, trial.Trial{
-		Info:  workload.Info{Name: "cgogrow", About: "trial: locked goroutines that block in C, and the threads that are made for them"},
+		Info:  info("cgogrow", "trial: locked goroutines that block in C, and the threads that are made for them"),
 		Build: growTrial,
 	}, trial.Trial{
-		Info:  workload.Info{Name: "callbacks", About: "trial: Go called by threads that C made, and by C that Go called"},
+		Info:  info("callbacks", "trial: Go called by threads that C made, and by C that Go called"),
 		Build: callbacksTrial,
 	})
 	os.Exit(all.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
+
+func info(name, about string) workload.Info { return workload.Info{Name: name, About: about} }
 
 // calledTimes counts the calls from C.
 var calledTimes uint64

@@ -1,4 +1,5 @@
-// Command workload runs one of pinwatch's workloads, for tests and for toolchains that can't build pinwatch.
+// Command workload runs one of pinwatch's workloads, for tests and for toolchains that can't build
+// pinwatch.
 package main
 
 import (
