@@ -22,7 +22,7 @@ type program struct {
 
 // stackKey is a stack together with what it may be the cause of.
 type stackKey struct {
-	what  string
+	what  cause.What
 	stack uint64
 }
 
@@ -33,7 +33,7 @@ type reason struct {
 }
 
 type reasonKey struct {
-	what string
+	what cause.What
 	cause.Class
 }
 
@@ -52,7 +52,7 @@ func (p *program) replace() {
 }
 
 // reason returns the one reason of a class.
-func (p *program) reason(what string, k cause.Class) *reason {
+func (p *program) reason(what cause.What, k cause.Class) *reason {
 	key := reasonKey{what, k}
 	r := p.reasons[key]
 	if r == nil {
@@ -63,7 +63,7 @@ func (p *program) reason(what string, k cause.Class) *reason {
 }
 
 // reasonOf returns the reason that a stack shows.
-func (p *program) reasonOf(what string, stack uint64) *reason {
+func (p *program) reasonOf(what cause.What, stack uint64) *reason {
 	if p.replaced {
 		return p.reason(what, cause.Class{Cause: cause.Unknown})
 	}

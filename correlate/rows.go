@@ -16,7 +16,7 @@ const maxUnclassified = 10
 // causeRows lists the causes of a ledger, and the stacks of the cause "other".
 func (p *program) causeRows(l *ledger) (rows []Cause, others []Stack) {
 	for k, n := range l.causes {
-		rows = append(rows, Cause{What: k.what, Cause: k.Cause, Reason: k.Reason, Function: k.Function, N: n})
+		rows = append(rows, Cause{What: k.what.String(), Cause: k.Cause, Reason: k.Reason, Function: k.Function, N: n})
 	}
 	slices.SortFunc(rows, func(a, b Cause) int {
 		return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(b.N, a.N), cmp.Compare(a.Cause, b.Cause),
@@ -24,7 +24,7 @@ func (p *program) causeRows(l *ledger) (rows []Cause, others []Stack) {
 	})
 	for k, n := range l.unclassified {
 		if frames := p.stack(k.stack); len(frames) > 0 {
-			others = append(others, Stack{What: k.what, Frames: frameTexts(frames), N: n})
+			others = append(others, Stack{What: k.what.String(), Frames: frameTexts(frames), N: n})
 		}
 	}
 	slices.SortFunc(others, func(a, b Stack) int {

@@ -18,13 +18,20 @@ const (
 	stopTheWorld = "stop_the_world"
 )
 
-// What can have a cause, as reports print it.
+// What is a kind of act that has a cause.
+type What uint8
+
+// The creation and exit(2) of threads, SIGURG, and the park of a locked thread, which is not in
+// reports.
 const (
-	Create  = "create"
-	Exit    = "exit"
-	Preempt = "preempt"
-	Park    = "park" // of a locked thread; not in reports
+	Create What = iota
+	Exit
+	Preempt
+	Park
 )
+
+// String returns the word in reports.
+func (w What) String() string { return [...]string{"create", "exit", "preempt", "park"}[w] }
 
 // Class is the cause that a stack shows, and the user's code behind it.
 type Class struct {
@@ -47,7 +54,7 @@ func Words() []string {
 // Classify returns the class of a stack: functions as the runtime names them, innermost first, ""
 // for one that is not in the Go program. The cause of an exit does not show in its stack: only
 // Function is found.
-func Classify(what string, functions []string) Class {
+func Classify(what What, functions []string) Class {
 	if len(functions) == 0 {
 		return Class{Cause: Unknown}
 	}
@@ -68,7 +75,7 @@ func Classify(what string, functions []string) Class {
 	return k
 }
 
-func rulesOf(what string) []rule {
+func rulesOf(what What) []rule {
 	switch what {
 	case Create:
 		return createRules

@@ -8,52 +8,53 @@ import (
 // Every rule, by a stack of the runtimes of Go 1.13 to 1.27. A function that is not in the Go program
 // is written as -.
 var stacks = []struct {
-	what, stack string
-	want        Class
+	what  What
+	stack string
+	want  Class
 }{
-	{"create", "clone newosproc newm1 newm startTheWorldWithSema gcStart.func3 systemstack gcStart main.alloc",
+	{Create, "clone newosproc newm1 newm startTheWorldWithSema gcStart.func3 systemstack gcStart main.alloc",
 		Class{"start_the_world", "", "main.alloc"}},
-	{"create", "clone newosproc newm1 templateThread mstart1 mstart0", Class{"template_thread", "", ""}},
-	{"create", "clone newosproc newm1 newm startTemplateThread LockOSThread main.pin", Class{"template_thread", "", "main.pin"}},
-	{"create", "clone newosproc newm1 newm startm handoffp stoplockedm schedule park_m", Class{"locked_park", "", ""}},
-	{"create", "clone newosproc newm1 newm startm handoffp mexit mstart0", Class{"locked_exit", "", ""}},
-	{"create", "clone newosproc newm1 newm startm handoffp retake sysmon mstart1", Class{"sysmon_handoff", "", ""}},
-	{"create", "clone newosproc newm1 newm startm handoffp entersyscallblock_handoff systemstack entersyscallblock os/signal.loop",
+	{Create, "clone newosproc newm1 templateThread mstart1 mstart0", Class{"template_thread", "", ""}},
+	{Create, "clone newosproc newm1 newm startTemplateThread LockOSThread main.pin", Class{"template_thread", "", "main.pin"}},
+	{Create, "clone newosproc newm1 newm startm handoffp stoplockedm schedule park_m", Class{"locked_park", "", ""}},
+	{Create, "clone newosproc newm1 newm startm handoffp mexit mstart0", Class{"locked_exit", "", ""}},
+	{Create, "clone newosproc newm1 newm startm handoffp retake sysmon mstart1", Class{"sysmon_handoff", "", ""}},
+	{Create, "clone newosproc newm1 newm startm handoffp entersyscallblock_handoff systemstack entersyscallblock os/signal.loop",
 		Class{"syscall_handoff", "", "os/signal.loop"}},
-	{"create", "clone newosproc newm1 newm startm handoffp systemstack entersyscallblock notetsleepg",
+	{Create, "clone newosproc newm1 newm startm handoffp systemstack entersyscallblock notetsleepg",
 		Class{"syscall_handoff", "", ""}},
-	{"create", "clone newosproc newm1 newm startm handoffp forEachP gcMarkDone.func1 systemstack", Class{"for_each_p", "", ""}},
-	{"create", "clone newosproc newm1 newm startm handoffp forEachPInternal forEachP.func1 systemstack", Class{"for_each_p", "", ""}},
-	{"create", "clone newosproc newm1 newm startm wakep newproc.func1 systemstack newproc gcBgMarkStartWorkers gcStart main.alloc",
+	{Create, "clone newosproc newm1 newm startm handoffp forEachP gcMarkDone.func1 systemstack", Class{"for_each_p", "", ""}},
+	{Create, "clone newosproc newm1 newm startm handoffp forEachPInternal forEachP.func1 systemstack", Class{"for_each_p", "", ""}},
+	{Create, "clone newosproc newm1 newm startm wakep newproc.func1 systemstack newproc gcBgMarkStartWorkers gcStart main.alloc",
 		Class{"gc_worker", "", "main.alloc"}},
-	{"create", "clone newosproc newm1 newm startm wakep ready gcStart", Class{"gc_worker", "", ""}},
-	{"create", "clone newosproc newm1 newm startm wakep ready gcMarkDone gcBgMarkWorker", Class{"gc_worker", "", ""}},
-	{"create", "clone newosproc newm1 newm startm schedEnableUser gcMarkTermination.func4", Class{"scheduler_enable", "", ""}},
-	{"create", "clone newosproc newm1 newm startm injectglist.func1 injectglist findRunnable schedule", Class{"inject", "", ""}},
-	{"create", "clone newosproc newm1 newm main.func1 systemstack main", Class{"runtime_init", "", ""}},
-	{"create", "clone newosproc newm1 newm startm wakep newproc.func1 systemstack newproc main.main main", Class{"spinning_wake", "", "main.main"}},
-	{"create", "clone newosproc newm1 newm startm resetspinning schedule", Class{"spinning_wake", "", ""}},
-	{"create", "clone newosproc newm1 newm startm ready goready.func1 systemstack chansend time.sendTime", Class{"spinning_wake", "", "time.sendTime"}},
-	{"create", "clone newosproc newm1 newm startm newproc1 newproc.func1 main.main", Class{"spinning_wake", "", "main.main"}},
-	{"create", "clone newosproc newm1 newm startm newproc main.main", Class{"spinning_wake", "", "main.main"}},
-	{"create", "clone newosproc newm1 newm startm sysmon mstart1", Class{"spinning_wake", "", ""}},
-	{"create", "- - asmcgocall.abi0 cgocall main._Cfunc_start main.main", Class{"cgo", "", "main._Cfunc_start"}},
-	{"create", "- -", Class{"cgo", "", ""}},
-	{"create", "- - asmcgocall newm1 newm startm handoffp stoplockedm schedule", Class{"locked_park", "", ""}},
-	{"create", "clone newosproc newm1 newm startm somethingNew", Class{"other", "", ""}},
-	{"create", "", Class{"unknown", "", ""}},
+	{Create, "clone newosproc newm1 newm startm wakep ready gcStart", Class{"gc_worker", "", ""}},
+	{Create, "clone newosproc newm1 newm startm wakep ready gcMarkDone gcBgMarkWorker", Class{"gc_worker", "", ""}},
+	{Create, "clone newosproc newm1 newm startm schedEnableUser gcMarkTermination.func4", Class{"scheduler_enable", "", ""}},
+	{Create, "clone newosproc newm1 newm startm injectglist.func1 injectglist findRunnable schedule", Class{"inject", "", ""}},
+	{Create, "clone newosproc newm1 newm main.func1 systemstack main", Class{"runtime_init", "", ""}},
+	{Create, "clone newosproc newm1 newm startm wakep newproc.func1 systemstack newproc main.main main", Class{"spinning_wake", "", "main.main"}},
+	{Create, "clone newosproc newm1 newm startm resetspinning schedule", Class{"spinning_wake", "", ""}},
+	{Create, "clone newosproc newm1 newm startm ready goready.func1 systemstack chansend time.sendTime", Class{"spinning_wake", "", "time.sendTime"}},
+	{Create, "clone newosproc newm1 newm startm newproc1 newproc.func1 main.main", Class{"spinning_wake", "", "main.main"}},
+	{Create, "clone newosproc newm1 newm startm newproc main.main", Class{"spinning_wake", "", "main.main"}},
+	{Create, "clone newosproc newm1 newm startm sysmon mstart1", Class{"spinning_wake", "", ""}},
+	{Create, "- - asmcgocall.abi0 cgocall main._Cfunc_start main.main", Class{"cgo", "", "main._Cfunc_start"}},
+	{Create, "- -", Class{"cgo", "", ""}},
+	{Create, "- - asmcgocall newm1 newm startm handoffp stoplockedm schedule", Class{"locked_park", "", ""}},
+	{Create, "clone newosproc newm1 newm startm somethingNew", Class{"other", "", ""}},
+	{Create, "", Class{"unknown", "", ""}},
 
-	{"preempt", "tgkill preemptM preemptone preemptall forEachP gcMarkDone.func1", Class{"for_each_p", "", ""}},
-	{"preempt", "tgkill preemptM preemptone preemptall forEachPInternal forEachP.func1", Class{"for_each_p", "", ""}},
-	{"preempt", "tgkill preemptM preemptone retake sysmon", Class{"sysmon_retake", "", ""}},
-	{"preempt", "tgkill preemptM suspendG markroot.func1 systemstack markroot gcDrain", Class{"gc_stack_scan", "", ""}},
-	{"preempt", "tgkill preemptM suspendG gcDrain", Class{"gc_stack_scan", "", ""}},
-	{"preempt", "tgkill preemptM suspendG gcDrainMarkWorkerIdle", Class{"gc_stack_scan", "", ""}},
-	{"preempt", "tgkill preemptM preemptone (*gcControllerState).enlistWorker main.alloc", Class{"gc_worker", "", "main.alloc"}},
-	{"preempt", "tgkill preemptM suspendG traceAdvance.func4 systemstack traceAdvance", Class{"trace", "", ""}},
-	{"preempt", "tgkill preemptM preemptone preemptall freezetheworld startpanic_m", Class{"stop_the_world", "crash", ""}},
-	{"preempt", "tgkill main.kill", Class{"other", "", "main.kill"}},
-	{"preempt", "", Class{"unknown", "", ""}},
+	{Preempt, "tgkill preemptM preemptone preemptall forEachP gcMarkDone.func1", Class{"for_each_p", "", ""}},
+	{Preempt, "tgkill preemptM preemptone preemptall forEachPInternal forEachP.func1", Class{"for_each_p", "", ""}},
+	{Preempt, "tgkill preemptM preemptone retake sysmon", Class{"sysmon_retake", "", ""}},
+	{Preempt, "tgkill preemptM suspendG markroot.func1 systemstack markroot gcDrain", Class{"gc_stack_scan", "", ""}},
+	{Preempt, "tgkill preemptM suspendG gcDrain", Class{"gc_stack_scan", "", ""}},
+	{Preempt, "tgkill preemptM suspendG gcDrainMarkWorkerIdle", Class{"gc_stack_scan", "", ""}},
+	{Preempt, "tgkill preemptM preemptone (*gcControllerState).enlistWorker main.alloc", Class{"gc_worker", "", "main.alloc"}},
+	{Preempt, "tgkill preemptM suspendG traceAdvance.func4 systemstack traceAdvance", Class{"trace", "", ""}},
+	{Preempt, "tgkill preemptM preemptone preemptall freezetheworld startpanic_m", Class{"stop_the_world", "crash", ""}},
+	{Preempt, "tgkill main.kill", Class{"other", "", "main.kill"}},
+	{Preempt, "", Class{"unknown", "", ""}},
 }
 
 // The functions that stop the world, and what for.
@@ -111,7 +112,7 @@ func TestClassify(t *testing.T) {
 func TestStopReason(t *testing.T) {
 	for stopper, want := range stops {
 		stack := "tgkill preemptM preemptone preemptall stopTheWorldWithSema stopTheWorld.func1 systemstack " + stopper
-		got := Classify("preempt", functionsOf(stack+" main.main"))
+		got := Classify(Preempt, functionsOf(stack+" main.main"))
 		if got.Cause != "stop_the_world" || got.Reason != want || got.Function != "main.main" {
 			t.Errorf("stopped by %s: %+v, want %q", stopper, got, want)
 		}
@@ -128,7 +129,7 @@ func TestEveryRuleHasItsStack(t *testing.T) {
 		}
 		return -1
 	}
-	for what, rules := range map[string][]rule{"create": createRules, "preempt": preemptRules} {
+	for what, rules := range map[What][]rule{Create: createRules, Preempt: preemptRules} {
 		seen := map[int]bool{}
 		for _, s := range stacks {
 			if s.what == what {
@@ -137,7 +138,7 @@ func TestEveryRuleHasItsStack(t *testing.T) {
 		}
 		for stop := range stops {
 			i := decides(rules, "stopTheWorldWithSema "+stop)
-			seen[i] = what == "preempt" || seen[i]
+			seen[i] = what == Preempt || seen[i]
 		}
 		for i, r := range rules {
 			if !seen[i] {
