@@ -23,14 +23,14 @@ func TestBias(t *testing.T) {
 		n       int
 		want    *float64
 	}{
-		"sum over programs":               {runs{"a": {Bodies: 8, Halves: 16}, "b": {Bodies: 4, Halves: 4}}, timings, 4, known(251)},
-		"no run":                          {runs{}, timings, 4, known(0)},
-		"runs not counted":                {nil, timings, 4, nil},
-		"not calibrated":                  {runs{"a": {Bodies: 8}}, nil, 4, nil},
-		"program not known":               {runs{"a": {Bodies: 8}, "c": {Bodies: 1}}, timings, 4, nil},
-		"program never timed":             {runs{"idle": {Bodies: 1, Halves: 2}}, timings, 4, nil},
+		"sum over programs":             {runs{"a": {Bodies: 8, Halves: 16}, "b": {Bodies: 4, Halves: 4}}, timings, 4, known(251)},
+		"no run":                        {runs{}, timings, 4, known(0)},
+		"runs not counted":              {nil, timings, 4, nil},
+		"not calibrated":                {runs{"a": {Bodies: 8}}, nil, 4, nil},
+		"program not known":             {runs{"a": {Bodies: 8}, "c": {Bodies: 1}}, timings, 4, nil},
+		"program never timed":           {runs{"idle": {Bodies: 1, Halves: 2}}, timings, 4, nil},
 		"never timed, but only entered": {runs{"a": {Bodies: 4}, "idle": {Halves: 4}}, timings, 4, known(104)},
-		"no sample":                       {runs{"a": {Bodies: 8}}, timings, 0, nil},
+		"no sample":                     {runs{"a": {Bodies: 8}}, timings, 0, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			costs := []correlate.Cost{{Own: tt.runs}}
