@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -104,48 +103,5 @@ func TestTargetEndsMidWindow(t *testing.T) {
 	r := parse(t, out.String())
 	if r.Target.Ended == nil || r.Counts.Threads != 0 {
 		t.Errorf("ended %v, %d threads alive", r.Target.Ended, r.Counts.Threads)
-	}
-}
-
-// A ring that is far too small: the report says what is missing, and every cost that could be touched says so too.
-func TestTinyRing(t *testing.T) {
-	testenv.Require(t, testenv.BPF)
-	p := testenv.Workload(t, "pingpong", "-pairs", "4")
-	code, stdout, stderr := pinwatch(t, "attach", "-p", strconv.Itoa(p.PID), "-d", "1s", "-o", "json", "--ring-size", "4K")
-	if code != exitOK {
-		t.Fatalf("exit code %d: %s", code, stderr)
-	}
-	r := parse(t, stdout)
-	if r.Loss.Total == 0 || r.Loss.ByKind["switch"] == 0 {
-		t.Fatalf("loss %+v", r.Loss)
-	}
-	var sum uint64
-	for _, n := range r.Loss.ByKind {
-		sum += n
-	}
-	if sum != r.Loss.Total {
-		t.Errorf("losses by kind sum to %d, total %d", sum, r.Loss.Total)
-	}
-	for _, c := range r.Costs {
-		if c.Phase == "exit" && !strings.Contains(fmt.Sprint(c.Warnings), "switch records lost") {
-			t.Errorf("%s %s does not warn: %q", c.ID, c.Phase, c.Warnings)
-		}
-	}
-}
-
-// What goes beyond the rate asked for is counted, and the report says what that does to its numbers.
-func TestMaxRate(t *testing.T) {
-	testenv.Require(t, testenv.BPF)
-	p := testenv.Workload(t, "pingpong")
-	code, stdout, stderr := pinwatch(t, "attach", "-p", strconv.Itoa(p.PID), "-d", "1s", "-o", "json", "--max-rate", "100")
-	if code != exitOK {
-		t.Fatalf("exit code %d: %s", code, stderr)
-	}
-	r := parse(t, stdout)
-	if r.Loss.ByKind["switch"] == 0 || r.Loss.Total != r.Loss.ByKind["switch"] {
-		t.Errorf("loss %+v", r.Loss)
-	}
-	if all := strings.Join(r.Warnings, "; "); !strings.Contains(all, "beyond --max-rate 100") || strings.Contains(all, "--ring-size") {
-		t.Errorf("warnings: %s", all)
 	}
 }

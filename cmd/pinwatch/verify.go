@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -233,11 +232,15 @@ func verdictsExit(all []*report.Verdicts) error {
 
 // verifyRelease gives the verdicts by one release of Go, "" for the built-in workloads'.
 func verifyRelease(ctx context.Context, s streams, o verifyOptions, release string) (*report.Verdicts, error) {
-	lab, err := newLab(ctx, release, o.cpus)
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("start workloads: %w", err)
+	}
+	lab, remove, err := verify.NewLab(ctx, []string{self, workloadCommand}, release, o.cpus)
 	if err != nil {
 		return nil, err
 	}
-	defer lab.close()
+	defer remove()
 	machine := host.Read(os.DirFS("/"))
 	lab.Emulated = emulated[machine.Virtualization]
 	plan := verify.Plan(o.statements)
@@ -246,7 +249,7 @@ func verifyRelease(ctx context.Context, s streams, o verifyOptions, release stri
 	var runs []contract.Evidence
 	for i := range o.repeat {
 		var one contract.Evidence
-		one, err = verify.Run(ctx, &lab.Lab, plan, func(name string, k int) { progress.step(i*len(plan)+k, name) })
+		one, err = verify.Run(ctx, lab, plan, func(name string, k int) { progress.step(i*len(plan)+k, name) })
 		runs = append(runs, one)
 		evidence.Merge(one)
 		if err != nil {
@@ -297,6 +300,3 @@ func judgeRuns(st contract.Statement, all contract.Evidence, runs []contract.Evi
 	}
 	return o
 }
-
-// thisRelease is the release that built pinwatch, and so the built-in workloads.
-func thisRelease() string { return strings.Fields(runtime.Version())[0] }

@@ -18,6 +18,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/report/schematest"
 	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/verify"
 )
 
 // verdicts runs verify with JSON and gives the exit code and each statement's verdict.
@@ -90,7 +91,7 @@ func TestBaselines(t *testing.T) {
 		words    []string
 	}{
 		{same, exitOK, []string{"2 as in the baseline, 0 changed"}},
-		{with(`"G-3": "refuted"`), exitContract, []string{"G-3 (" + thisRelease() + "): CHANGED to holds, was refuted", "1 changed"}},
+		{with(`"G-3": "refuted"`), exitContract, []string{"G-3 (" + verify.BuiltinRelease() + "): CHANGED to holds, was refuted", "1 changed"}},
 		{with(`"G-3": "inconclusive"`), exitOK, []string{"G-3", "holds, was inconclusive", "0 changed, 1 inconclusive"}},
 		{with(`"G-4": "holds"`), exitOK, []string{"G-3", "does not have", "1 not in the baseline"}},
 	} {
@@ -134,7 +135,7 @@ func TestExplain(t *testing.T) {
 	if code, rows, _ := verdicts(t, "--only", "G-3"); code != exitOK || rows["G-3"].Verdict != contract.Holds || len(rows) != 1 {
 		t.Fatalf("exit code %d, %+v", code, rows)
 	}
-	explain("verdict     holds", thisRelease(), "again       pinwatch verify --only G-3")
+	explain("verdict     holds", verify.BuiltinRelease(), "again       pinwatch verify --only G-3")
 	code, out, _ := pinwatch(t, "explain")
 	for _, s := range contract.Statements() {
 		if code != exitOK || !strings.Contains(out, s.ID+" ") {
@@ -196,8 +197,8 @@ func TestReleaseThatIsNotToBeHad(t *testing.T) {
 	testenv.Require(t, testenv.Toolchain)
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	t.Setenv("GOPROXY", "off")
-	code, out, errs := pinwatch(t, "verify", "--only", "G-3", "--go", "go1.99.1,"+thisRelease())
-	if code != exitError || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "1.99.1") || !strings.Contains(out, thisRelease()) {
+	code, out, errs := pinwatch(t, "verify", "--only", "G-3", "--go", "go1.99.1,"+verify.BuiltinRelease())
+	if code != exitError || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "1.99.1") || !strings.Contains(out, verify.BuiltinRelease()) {
 		t.Errorf("exit code %d, %s, %s", code, out, errs)
 	}
 }
@@ -211,7 +212,7 @@ func TestVerifyKernel(t *testing.T) {
 			t.Errorf("%s: %+v", id, row)
 		}
 	}
-	if len(rows) != 3 || v.GoVersion != thisRelease() || v.Interrupted {
+	if len(rows) != 3 || v.GoVersion != verify.BuiltinRelease() || v.Interrupted {
 		t.Errorf("%d verdicts by %s, interrupted: %t", len(rows), v.GoVersion, v.Interrupted)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package verify
 
 import (
 	"os"
@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// A workload that was built beforehand has to be of the release that the verdicts are about.
+// TestPrebuiltIsOfTheRelease: a workload that was built beforehand must be of the release that the
+// verdicts are about.
 func TestPrebuiltIsOfTheRelease(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -16,9 +17,9 @@ func TestPrebuiltIsOfTheRelease(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 	if _, err := prebuilt(self, "go1.13.15"); err == nil {
-		t.Error("another release's is taken")
+		t.Error("a program of another release is accepted")
 	}
 	if _, err := prebuilt("/proc/self/stat", runtime.Version()); err == nil {
-		t.Error("what is no Go program is taken")
+		t.Error("a file that is no Go program is accepted")
 	}
 }

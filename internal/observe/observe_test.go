@@ -1,0 +1,220 @@
+package observe_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pinwatch/pinwatch/events"
+	"github.com/pinwatch/pinwatch/internal/observe"
+	"github.com/pinwatch/pinwatch/internal/testenv"
+)
+
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
+
+// TestValidate: a Config that cannot be used is refused before anything is opened.
+func TestValidate(t *testing.T) {
+	for _, tt := range []struct {
+		words string // of the error; "" = none
+		cfg   observe.Config
+	}{
+		{"", observe.Config{PID: 1}},
+		{"", observe.Config{PID: 1, Duration: time.Second, Interval: observe.MinInterval, MaxRate: 100, ThreadEntries: 1}},
+		{"PID 0", observe.Config{}},
+		{"duration", observe.Config{PID: 1, Duration: -1}},
+		{"interval", observe.Config{PID: 1, Interval: observe.MinInterval - 1}},
+		{"ring", observe.Config{PID: 1, RingBytes: -1}},
+		{"rate limit", observe.Config{PID: 1, MaxRate: 1}},
+		{"aggregation", observe.Config{PID: 1, MaxRate: 100, Aggregate: true}},
+		{"thread entries", observe.Config{PID: 1, ThreadEntries: 3}},
+	} {
+		err := tt.cfg.Validate()
+		if (err == nil) != (tt.words == "") || err != nil && !strings.Contains(err.Error(), tt.words) {
+			t.Errorf("%+v: %v, want %q", tt.cfg, err, tt.words)
+		}
+		if err != nil {
+			if _, runErr := observe.Run(t.Context(), tt.cfg); runErr == nil || runErr.Error() != err.Error() {
+				t.Errorf("Run: %v, want %v", runErr, err)
+			}
+		}
+	}
+}
+
+// calls records the callbacks of one observation.
+type calls struct {
+	order     []string // the first call of each, in order
+	events    uint64
+	intervals []*observe.Window
+	progress  uint64 // the number of events at the last OnProgress
+}
+
+func (c *calls) add(name string) {
+	if len(c.order) == 0 || c.order[len(c.order)-1] != name && !strings.Contains(strings.Join(c.order, " "), name) {
+		c.order = append(c.order, name)
+	}
+}
+
+func (c *calls) config(pid int) observe.Config {
+	return observe.Config{
+		PID: pid, Interval: 200 * time.Millisecond,
+		OnLimit: func(reason string) { c.add("limit: " + reason) },
+		OnBegin: func() error { c.add("begin"); return nil },
+		OnEvent: func(e *events.Event) { c.add("event"); c.events++ },
+		OnWindow: func(w *observe.Window) error {
+			c.add("window")
+			c.intervals = append(c.intervals, w)
+			return nil
+		},
+		OnProgress: func(_ time.Duration, n uint64) { c.add("progress"); c.progress = n },
+	}
+}
+
+// TestCallbacks: the window begins before the first event; the intervals join and cover the whole; a
+// context that ends is no error.
+func TestCallbacks(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	testenv.NoKernelLeftovers(t)
+	p := testenv.Workload(t, "pingpong")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var c calls
+	cfg := c.config(p.PID)
+	onWindow := cfg.OnWindow
+	cfg.OnWindow = func(w *observe.Window) error {
+		if len(c.intervals) == 2 {
+			cancel()
+		}
+		return onWindow(w)
+	}
+	whole, err := observe.Run(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(c.order[:2], " "); got != "begin event" && got != "begin progress" {
+		t.Errorf("the first calls are %q", c.order)
+	}
+	if len(c.intervals) < 3 || c.events == 0 || c.progress > c.events {
+		t.Fatalf("%d intervals, %d events, %d reported", len(c.intervals), c.events, c.progress)
+	}
+	var switches uint64
+	last := whole.Result.Start
+	for i, w := range c.intervals {
+		if !w.Result.Interval || w.Result.Start != last {
+			t.Errorf("interval %d: %v, start %d, the one before ended at %d", i, w.Result.Interval, w.Result.Start, last)
+		}
+		last = w.Result.End
+		switches += w.Result.Counts.Switches
+	}
+	if whole.Result.Interval || last != whole.Result.End || switches != whole.Result.Counts.Switches {
+		t.Errorf("the intervals end at %d with %d switches, the whole at %d with %d",
+			last, switches, whole.Result.End, whole.Result.Counts.Switches)
+	}
+	checkFacts(t, whole, p.PID)
+}
+
+// checkFacts checks what a window has beside its Result.
+func checkFacts(t *testing.T, w *observe.Window, pid int) {
+	t.Helper()
+	if w.Target.PID != pid || w.Target.Info == nil || w.Target.Exe == "" || w.Target.Ended || w.Host.Kernel == "" || w.End.IsZero() {
+		t.Errorf("target %+v, host %+v, end %v", w.Target, w.Host, w.End)
+	}
+	if o := w.Overhead; o.CPUSeconds <= 0 || o.Elapsed <= 0 || o.RSSAnon == nil || o.Hooks["sched_switch"] == "" || o.Aggregated {
+		t.Errorf("overhead %+v", o)
+	}
+	for i := range w.Result.Threads {
+		if th := &w.Result.Threads[i]; th.ExitedAt == 0 && w.Schedules[th.TID].Policy == nil {
+			t.Errorf("thread %d has no schedule", th.TID)
+		}
+	}
+}
+
+// TestCallbackErrors: an error of OnBegin or OnWindow ends Run with it, and leaves nothing in the kernel.
+func TestCallbackErrors(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	testenv.NoKernelLeftovers(t)
+	p := testenv.Workload(t, "pingpong")
+	full := errors.New("the disk is full")
+	for name, cfg := range map[string]observe.Config{
+		"OnBegin":  {OnBegin: func() error { return full }},
+		"OnWindow": {Interval: observe.MinInterval, OnWindow: func(*observe.Window) error { return full }},
+	} {
+		cfg.PID = p.PID
+		if w, err := observe.Run(t.Context(), cfg); w != nil || !errors.Is(err, full) {
+			t.Errorf("%s: %v, %v", name, w, err)
+		}
+	}
+}
+
+// TestOptionErrors: an option that this target or machine does not allow is named.
+func TestOptionErrors(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	p := testenv.Workload(t, "pingpong")
+	cfg := observe.Config{PID: p.PID, Sites: true, Offsets: "/proc/self/maps"} // not a table of offsets
+	_, err := observe.Run(t.Context(), cfg)
+	var option *observe.OptionError
+	if !errors.As(err, &option) || option.Option != "offsets" {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestTargetEnds: the observation ends with its target, and its window reports that.
+func TestTargetEnds(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	p := testenv.Workload(t, "churn")
+	var ended []bool
+	cfg := observe.Config{PID: p.PID, Interval: observe.MinInterval, OnWindow: func(w *observe.Window) error {
+		if ended = append(ended, w.Target.Ended); len(ended) == 1 {
+			p.Stop()
+		}
+		return nil
+	}}
+	w, err := observe.Run(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ended[0] || !w.Target.Ended || w.Result.Counts.Threads != 0 {
+		t.Errorf("ended in the first interval %v, at last %v; %d threads live", ended[0], w.Target.Ended, w.Result.Counts.Threads)
+	}
+}
+
+// TestTinyRing: with a ring that is far too small, the losses are counted, and every cost that they
+// can change has a warning.
+func TestTinyRing(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	p := testenv.Workload(t, "pingpong", "-pairs", "4")
+	w, err := observe.Run(t.Context(), observe.Config{PID: p.PID, Duration: time.Second, RingBytes: 4 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.Result.Loss.ByKind["switch"] == 0 {
+		t.Fatalf("loss %+v", w.Result.Loss)
+	}
+	for _, c := range w.Result.Costs {
+		if c.Phase == "exit" && !strings.Contains(fmt.Sprint(c.Warnings), "switch records lost") {
+			t.Errorf("%s %s has no warning: %q", c.ID, c.Phase, c.Warnings)
+		}
+	}
+	if !strings.Contains(fmt.Sprint(w.Warnings), "--ring-size") {
+		t.Errorf("no warning of the losses: %q", w.Warnings)
+	}
+}
+
+// TestMaxRate: switches beyond the limit are counted as lost, and a warning has the limit.
+func TestMaxRate(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	p := testenv.Workload(t, "pingpong")
+	w, err := observe.Run(t.Context(), observe.Config{PID: p.PID, Duration: time.Second, MaxRate: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if loss := w.Result.Loss; loss.ByKind["switch"] == 0 || loss.Total() != loss.ByKind["switch"] {
+		t.Errorf("loss %+v", loss)
+	}
+	if all := fmt.Sprint(w.Warnings); !strings.Contains(all, "beyond --max-rate 100") || strings.Contains(all, "--ring-size") {
+		t.Errorf("warnings: %s", all)
+	}
+}
