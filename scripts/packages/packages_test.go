@@ -13,7 +13,7 @@ func TestList(t *testing.T) {
 	for _, want := range []Package{
 		{Path: Module + "/loader", LoadsBPF: true, Kernel: true, Concurrent: true},
 		{Path: Module + "/internal/testenv", Kernel: true, Concurrent: true},
-		{Path: Module + "/internal/stats"},
+		{Path: Module + "/correlate/stats"},
 	} {
 		if !slices.Contains(list, want) {
 			t.Errorf("no %+v in %+v", want, list)

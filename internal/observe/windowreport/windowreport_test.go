@@ -24,7 +24,7 @@ func TestUnknownIsNull(t *testing.T) {
 	}
 	o := r.Observer
 	if o.Programs != nil || o.CPUFraction != nil || o.RSSAnonBytes != nil || o.StatsSampledS != nil || o.Probe != nil ||
-		o.Own != nil || o.ClockReadNS != nil || o.ClockStepNS != nil {
+		o.Overhead != nil || o.ClockReadNS != nil || o.ClockStepNS != nil {
 		t.Errorf("observer %+v", o)
 	}
 }
@@ -40,7 +40,7 @@ func TestKnown(t *testing.T) {
 			Sampled:  time.Second, CPUSeconds: 1, Elapsed: 4 * time.Second,
 			Probe:       &observe.ProbeCost{Hits: 3, Breakpoint: 900, ProgramNS: 100},
 			Calibration: &loader.Calibration{ClockRead: 20, ClockStep: 1},
-			Timings:     []loader.OwnTime{{Name: "a", N: 4, NS: 300, DispatchNS: 50}, {Name: "b", DispatchNS: 50}},
+			Timings:     []loader.OverheadTime{{Name: "a", N: 4, NS: 300, DispatchNS: 50}, {Name: "b", DispatchNS: 50}},
 		},
 		Schedules: map[int32]procfs.Schedule{9: {Affinity: &affinity}},
 		Warnings:  []string{"a warning"},
@@ -53,8 +53,8 @@ func TestKnown(t *testing.T) {
 	if len(o.Programs) != 2 || *o.Programs[0].NSPerRun != 500 || o.Programs[1].NSPerRun != nil || o.Programs[1].Missed != 1 {
 		t.Errorf("programs %+v", o.Programs)
 	}
-	if len(o.Own) != 2 || *o.Own[0].NS != 300 || o.Own[1].NS != nil || o.Own[1].DispatchNS != 50 {
-		t.Errorf("timings %+v", o.Own)
+	if len(o.Overhead) != 2 || *o.Overhead[0].NS != 300 || o.Overhead[1].NS != nil || o.Overhead[1].DispatchNS != 50 {
+		t.Errorf("timings %+v", o.Overhead)
 	}
 	if *o.CPUFraction != 0.25 || *o.StatsSampledS != 1 || *o.ClockReadNS != 20 || *o.Probe.HitNS != 1000 || o.Probe.BreakpointNS != 900 {
 		t.Errorf("observer %+v, probe %+v", o, o.Probe)
