@@ -91,7 +91,8 @@ func TestEventsAllocateNothing(t *testing.T) {
 }
 
 // BenchmarkPath is the whole path of a switch record in user space: decode it, put it into order,
-// correlate it. Records come in batches of 20 ms, in each those of one CPU after those of the other.
+// correlate it. Records come in batches of 20 ms, in each those of one CPU after those of the
+// other.
 func BenchmarkPath(b *testing.B) {
 	for _, n := range []uint32{2, 100, 10_000} {
 		b.Run(fmt.Sprintf("threads=%d", n), func(b *testing.B) {

@@ -6,8 +6,8 @@ import "github.com/pinwatch/pinwatch/events"
 type Config struct {
 	TGID uint32 // the target's, in the initial PID namespace
 
-	// Distance names how far two CPUs are apart: smt, llc, node, remote or unknown. nil means always
-	// unknown.
+	// Distance names how far two CPUs are apart: smt, llc, node, remote or unknown. nil means
+	// always unknown.
 	Distance func(a, b int) string
 
 	// Addresses of functions of the target's runtime; 0 when not known.
@@ -17,7 +17,8 @@ type Config struct {
 	Locks bool
 
 	// Light is set when system calls are not watched. Then NewTask and SignalGenerate come with a
-	// CloneEnter or TgkillEnter of their moment, for the stack, and ProcessExit has a flag for exit(2).
+	// CloneEnter or TgkillEnter of their moment, for the stack, and ProcessExit has a flag for
+	// exit(2).
 	Light bool
 
 	// Aggregate is set when most turns are sent as sums, and the CPU time of hand-offs only so.
@@ -26,12 +27,12 @@ type Config struct {
 	// Sites is set when the calls of LockOSThread are sent.
 	Sites bool
 
-	// Stack returns the user stack of a number, innermost function first; nil when there is none, or
-	// no function of it is known. nil means always nil.
+	// Stack returns the user stack of a number, innermost function first; nil when there is none,
+	// or no function of it is known. nil means always nil.
 	Stack func(id uint64) []Frame
 
-	// Func names the function of a goroutine that begins at an address; "" when not known. nil means
-	// never known.
+	// Func names the function of a goroutine that begins at an address; "" when not known. nil
+	// means never known.
 	Func func(pc uint64) string
 }
 

@@ -2,8 +2,8 @@
 // pure: no clock, no I/O, no goroutine, so a recording gives the same Result as the live run did.
 //
 // A [Correlator] takes the events one by one. A table gives each event kind one short method, which
-// finds the thread and hands the event to the type that owns the state. Nothing allocates on the way
-// of an event: threads and signals that have ended are used again.
+// finds the thread and hands the event to the type that owns the state. Nothing allocates on the
+// way of an event: threads and signals that have ended are used again.
 //
 // tidTable (tidtable.go) finds a thread by its tid, and threads (thread.go) holds it together with
 // the memory of threads that are forgotten.
@@ -22,8 +22,8 @@
 // threads and keeps their sums.
 //
 // sampler (sampler.go) records the spans that end as samples of a phase (phase.go), less the time
-// that the thread was off its CPU. Samples add up in cost rows (costs.go). signal (signal.go) is one
-// SIGURG from tgkill to sigreturn, handoff.go the wake-up of a locked thread for its goroutine.
+// that the thread was off its CPU. Samples add up in cost rows (costs.go). signal (signal.go) is
+// one SIGURG from tgkill to sigreturn, handoff.go the wake-up of a locked thread for its goroutine.
 //
 // lockTracker (lock.go) follows the lock of each thread from read to read, and the calls of
 // LockOSThread that the probe sees (pins.go).

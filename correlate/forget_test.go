@@ -69,8 +69,8 @@ func living(r *Result) string {
 	return out.String()
 }
 
-// lives are threads that begin, run, send each other SIGURG and end, and are freed a while later. The
-// observation is cut into intervals, which are settled some events later.
+// lives are threads that begin, run, send each other SIGURG and end, and are freed a while later.
+// The observation is cut into intervals, which are settled some events later.
 type lives struct {
 	c       *Correlator
 	rng     *rand.Rand

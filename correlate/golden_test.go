@@ -15,8 +15,8 @@ import (
 
 // Every file testdata/SCENARIO.txt is a stream in the text form of events; its Results are in
 // SCENARIO.golden. The target is 100, CPUs 0 and 1 are siblings, asyncPreempt is at 4096, sysmon at
-// 8192, templateThread at 12288 and main.worker at 16384. A line "stack N FUNCTION…" defines stack N,
-// innermost function first; a function may be written function@file:line. A line "locks" sets
+// 8192, templateThread at 12288 and main.worker at 16384. A line "stack N FUNCTION…" defines stack
+// N, innermost function first; a function may be written function@file:line. A line "locks" sets
 // Config.Locks, a line "light" Config.Light and a line "aggregate" Config.Aggregate.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")

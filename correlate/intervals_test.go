@@ -25,7 +25,8 @@ func TestIntervalsAddUpToTheWhole(t *testing.T) {
 	}
 }
 
-// whole correlates a recording, with a snapshot at every possible cut, and prints the whole's Result.
+// whole correlates a recording, with a snapshot at every possible cut, and prints the whole's
+// Result.
 func whole(t *testing.T, r *recording, cut bool) (text string, intervals int) {
 	t.Helper()
 	const every = events.Time(3e6)

@@ -164,7 +164,8 @@ func (c *Correlator) processFree(e *events.Event) {
 	c.windows.forgetFreed(t)
 }
 
-// exec handles an Exec: all other threads have ended, and the caller goes on under the process's tid.
+// exec handles an Exec: all other threads have ended, and the caller goes on under the process's
+// tid.
 func (c *Correlator) exec(e *events.Event) {
 	old := uint32(e.Args[events.ArgOldTID])
 	c.windows.count(e.Time, func(l *ledger) *uint64 { return &l.execs })

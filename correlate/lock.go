@@ -2,8 +2,8 @@ package correlate
 
 import "github.com/pinwatch/pinwatch/events"
 
-// lock holds the last read state of a thread's lock. Between two reads it can have been released and
-// taken again.
+// lock holds the last read state of a thread's lock. Between two reads it can have been released
+// and taken again.
 type lock struct {
 	kind          uint8 // events.Lock…
 	parked        bool  // the goroutine does not run
@@ -111,7 +111,8 @@ func (l *lockTracker) hold(t *thread, since events.Time, fresh bool) {
 	}
 }
 
-// release ends the user's hold of a thread, if there is one: it ended between the last read and now.
+// release ends the user's hold of a thread, if there is one: it ended between the last read and
+// now.
 func (l *lockTracker) release(t *thread) {
 	if t.held {
 		t.held = false
@@ -130,7 +131,8 @@ func (l *lockTracker) noteDepth(t *thread, read events.Time) {
 }
 
 // observe notes that the thread has read its lock, and found it as it last sent it. Only when the
-// thread left its CPU voluntarily (blocked) was it certainly not inside LockOSThread, past the probe.
+// thread left its CPU voluntarily (blocked) was it certainly not inside LockOSThread, past the
+// probe.
 func (l *lockTracker) observe(t *thread, read events.Time, blocked bool) {
 	l.observeTimes(t, read, blocked, 1)
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/pinwatch/pinwatch/events"
 )
 
-// TestMemoryDoesNotGrow: ten million events of threads that switch, begin with ever new ids and end,
-// and send each other signals, through the reorder window, cut into intervals, leave less than 64
-// MiB, and no more than the first million did. It runs in a process of its own, since other tests
-// leave garbage behind.
+// TestMemoryDoesNotGrow: ten million events of threads that switch, begin with ever new ids and
+// end, and send each other signals, through the reorder window, cut into intervals, leave less than
+// 64 MiB, and no more than the first million did. It runs in a process of its own, since other
+// tests leave garbage behind.
 func TestMemoryDoesNotGrow(t *testing.T) {
 	const child = "PINWATCH_TEST_MEMORY"
 	if os.Getenv(child) != "" {
@@ -149,7 +149,8 @@ func (s *stream) snapshot() {
 	}
 }
 
-// step sends turns of ten lasting threads, of which one preempts the next, and the life of a new one.
+// step sends turns of ten lasting threads, of which one preempts the next, and the life of a new
+// one.
 func (s *stream) step() {
 	for range 10 {
 		s.turnOf = (s.turnOf + 1) % uint32(len(s.left))

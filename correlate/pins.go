@@ -119,7 +119,8 @@ func (l *lockTracker) checkPins(t *thread, read events.Time, blocked bool) {
 	}
 }
 
-// settlePins ends the hold that the probe saw begin: it has been released at this moment, or before.
+// settlePins ends the hold that the probe saw begin: it has been released at this moment, or
+// before.
 func (l *lockTracker) settlePins(t *thread, moment events.Time) {
 	if o := t.pins.outermost(); o != nil {
 		t.pins.free = cmp.Or(t.pins.free, moment)

@@ -84,8 +84,8 @@ type Cost struct {
 	Bound      string          // "", "lower", "upper"
 	Hist       stats.Histogram // ns
 	Unfinished uint64          // intervals that began but did not end in the window
-	// Mean ns per sample that the thread was off its CPU inside the interval, over the samples where
-	// that is known; nil where the interval is no single thread's time.
+	// Mean ns per sample that the thread was off its CPU inside the interval, over the samples
+	// where that is known; nil where the interval is no single thread's time.
 	OffCPU   *float64
 	Overhead Overhead // kernel programs inside all samples together, to compute the bias from; nil = not known
 	// Mean ns of a sample that pinwatch's programs took; nil = not known. The observation sets it.
@@ -146,8 +146,8 @@ type EntryHandoff struct {
 type Handoff struct {
 	N      uint64 // times it was woken by a thread of the target while its goroutine was parked
 	WakeNS int64  // wake-up to switch-in, sum
-	// CPU time of the wakers, from the wake-up until they left their CPUs: a lower bound of the cost of
-	// the extra switches.
+	// CPU time of the wakers, from the wake-up until they left their CPUs: a lower bound of the
+	// cost of the extra switches.
 	CPUNS int64
 }
 

@@ -100,8 +100,8 @@ func (ws *windows) account(t *thread, class timeClass, from, to events.Time) {
 	}
 }
 
-// accountAcross is account for a time with a boundary in it. What lies in an interval does not count
-// in the whole's share yet.
+// accountAcross is account for a time with a boundary in it. What lies in an interval does not
+// count in the whole's share yet.
 func (ws *windows) accountAcross(t *thread, class timeClass, from, to events.Time) {
 	inIntervals := int64(0)
 	for i := len(ws.list) - 1; i >= 0; i-- {

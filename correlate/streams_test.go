@@ -100,8 +100,8 @@ func (r *recording) delay(e *events.Event) {
 	}
 }
 
-// correlator returns one that has seen the threads and their locks, with three windows: the whole, an
-// interval that has ended and the one after it.
+// correlator returns one that has seen the threads and their locks, with three windows: the whole,
+// an interval that has ended and the one after it.
 func (r *recording) correlator(locked uint32) *Correlator {
 	c := New(Config{TGID: 1, Locks: true, AsyncPreempt: 4096, Stack: func(uint64) []Frame {
 		return []Frame{{Func: "runtime.preemptone"}, {Func: "runtime.retake"}, {Func: "runtime.sysmon"}}
@@ -235,8 +235,8 @@ func (r *recording) life(tid uint32, created events.Time) {
 	delete(r.left, tid)
 }
 
-// storm is a garbage collection without end: worker threads that are sent SIGURG and leave their CPUs
-// now and then.
+// storm is a garbage collection without end: worker threads that are sent SIGURG and leave their
+// CPUs now and then.
 func storm() *recording {
 	const threads = 8
 	r := newRecording()

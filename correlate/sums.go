@@ -2,8 +2,8 @@ package correlate
 
 import "github.com/pinwatch/pinwatch/events"
 
-// sums are the last values of a thread's Sum and SumLock events. Each value counts from the thread's
-// begin, so only differences count, and an event that comes twice adds nothing.
+// sums are the last values of a thread's Sum and SumLock events. Each value counts from the
+// thread's begin, so only differences count, and an event that comes twice adds nothing.
 type sums struct {
 	switches, migrations, run, runq, blocked uint64
 	checks, handoffs, wake, cpu              uint64

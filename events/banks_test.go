@@ -8,7 +8,8 @@ import (
 	"github.com/pinwatch/pinwatch/bpf"
 )
 
-// The kernel's buckets are the histogram's: all values of one lie in the same bucket of the histogram.
+// The kernel's buckets are the histogram's: all values of one lie in the same bucket of the
+// histogram.
 func TestBucketsAreTheHistograms(t *testing.T) {
 	h := hdrhistogram.New(1, 3600e9, 2)
 	var b bpf.PinwatchSamples

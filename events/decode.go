@@ -13,9 +13,9 @@ var ErrRecord = errors.New("malformed record")
 
 const headerSize = unsafe.Sizeof(bpf.PinwatchEventHeader{})
 
-// Decode turns one record of the ring buffer or of the snapshot iterator into an event. It allocates
-// nothing. The record may be longer than its kind needs, never shorter. Its stack goes to stacks,
-// which may be nil.
+// Decode turns one record of the ring buffer or of the snapshot iterator into an event. It
+// allocates nothing. The record may be longer than its kind needs, never shorter. Its stack goes to
+// stacks, which may be nil.
 func Decode(raw []byte, e *Event, stacks *Stacks) error {
 	if uintptr(len(raw)) < headerSize {
 		return fmt.Errorf("%w: %d bytes, a header has %d", ErrRecord, len(raw), headerSize)
@@ -35,9 +35,9 @@ func Decode(raw []byte, e *Event, stacks *Stacks) error {
 	return nil
 }
 
-// DecodeSnapshot passes the events of one record of the snapshot iterator to out: the thread's state
-// and before it, in an aggregating session, its sums that were not sent yet. The event is only valid
-// during the call.
+// DecodeSnapshot passes the events of one record of the snapshot iterator to out: the thread's
+// state and before it, in an aggregating session, its sums that were not sent yet. The event is
+// only valid during the call.
 func DecodeSnapshot(raw []byte, out func(*Event)) error {
 	if uintptr(len(raw)) < unsafe.Sizeof(bpf.PinwatchSnapshot{}) {
 		return fmt.Errorf("%w: %d bytes, want %d", ErrRecord, len(raw), unsafe.Sizeof(bpf.PinwatchSnapshot{}))
@@ -88,8 +88,8 @@ func decodeLock(p unsafe.Pointer, e *Event, _ *Stacks) {
 	e.Args = [8]uint64{r.Goid, r.Entry, uint64(r.Ext), uint64(r.Internal), r.Parked}
 }
 
-// decodePin adds the caller of the function entered, the innermost frame: no frame pointer leads to it
-// yet.
+// decodePin adds the caller of the function entered, the innermost frame: no frame pointer leads to
+// it yet.
 func decodePin(p unsafe.Pointer, e *Event, stacks *Stacks) {
 	r := (*bpf.PinwatchEventPin)(p)
 	e.Args = [8]uint64{r.Goid, r.Ext, stacks.addCalled(r.Caller, r.Stack.Depth, &r.Stack.Pcs)}

@@ -260,7 +260,8 @@ func TestReorderMergesRuns(t *testing.T) {
 	}
 }
 
-// BenchmarkReorder is batches of 20 ms in which each CPU's records are a run, the newest 30 ms held.
+// BenchmarkReorder is batches of 20 ms in which each CPU's records are a run, the newest 30 ms
+// held.
 func BenchmarkReorder(b *testing.B) {
 	const batch, every = Time(20e6), Time(1000)
 	for _, cpus := range []Time{1, 2, 16, 128} {

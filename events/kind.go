@@ -185,7 +185,8 @@ var specs = [kindCount]spec{
 	Move:          {name: "move", args: []string{"from", "to", "why", "n"}},
 }
 
-// String returns the kind's name in reports and in the text form; "kind(N)" for a number that is no kind.
+// String returns the kind's name in reports and in the text form; "kind(N)" for a number that is no
+// kind.
 func (k Kind) String() string {
 	if k == 0 || k >= kindCount {
 		return "kind(" + itoa(uint64(k)) + ")"

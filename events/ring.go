@@ -10,8 +10,8 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 )
 
-// Ring reads the records of the kernel side: the ring buffer and the rings of turns. The kernel side
-// never wakes a reader (bpf/emit.h), so it is polled.
+// Ring reads the records of the kernel side: the ring buffer and the rings of turns. The kernel
+// side never wakes a reader (bpf/emit.h), so it is polled.
 type Ring struct {
 	Stacks Stacks // of the records read
 
@@ -42,9 +42,9 @@ type Drained struct {
 	Fill  float64 // how full the fullest buffer was found, from 0 to 1
 }
 
-// Drain passes the records stamped before now to out, a batch at most, and returns without waiting: a
-// target can fill the buffers faster than they are read. When there are more, Until is before now.
-// The event is only valid during the call.
+// Drain passes the records stamped before now to out, a batch at most, and returns without waiting:
+// a target can fill the buffers faster than they are read. When there are more, Until is before
+// now. The event is only valid during the call.
 func (r *Ring) Drain(now Time, out func(*Event)) (Drained, error) {
 	d := Drained{Until: now, Fill: float64(r.r.AvailableBytes()) / float64(r.r.BufferSize())}
 	r.r.SetDeadline(time.Unix(1, 0))

@@ -12,8 +12,8 @@ const MaxStacks = 1 << 14
 
 const maxFrames = len(bpf.PinwatchUserStack{}.Pcs)
 
-// Stacks numbers the user stacks of events, from 1 on: equal stacks get one number. The zero value is
-// empty.
+// Stacks numbers the user stacks of events, from 1 on: equal stacks get one number. The zero value
+// is empty.
 type Stacks struct {
 	ids     map[string]uint64
 	pcs     [][]uint64

@@ -60,9 +60,9 @@ const (
 	lockShift = bpf.PinwatchTurnPackTURN_LOCK_SHIFT
 )
 
-// drain passes on, CPU by CPU, the records that are there now and older than end; of one CPU no more
-// than batch. It returns the time up to which nothing is left: end, unless a CPU had more than a
-// batch; and how full the fullest ring was, from 0 to 1.
+// drain passes on, CPU by CPU, the records that are there now and older than end; of one CPU no
+// more than batch. It returns the time up to which nothing is left: end, unless a CPU had more than
+// a batch; and how full the fullest ring was, from 0 to 1.
 func (t *turnRings) drain(end Time, batch uint64, out func(*Event)) (complete Time, fill float64) {
 	for cpu := range t.slots {
 		s := &t.slots[cpu]

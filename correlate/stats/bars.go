@@ -50,8 +50,8 @@ func (h *Histogram) Bars(n int) []Bar {
 	return bars
 }
 
-// CountWithin returns the number of values v with lo ≤ v ≤ hi. Values within 1 % of an end may count
-// on its other side.
+// CountWithin returns the number of values v with lo ≤ v ≤ hi. Values within 1 % of an end may
+// count on its other side.
 func (h *Histogram) CountWithin(lo, hi int64) int64 {
 	var n int64
 	h.each(func(v, count int64) {

@@ -1,5 +1,6 @@
-// Package stats holds numbers and nothing else: distributions in constant memory and their summaries.
-// No event, no thread and no unit occurs in it; callers name the unit where they print it.
+// Package stats holds numbers and nothing else: distributions in constant memory and their
+// summaries. No event, no thread and no unit occurs in it; callers name the unit where they print
+// it.
 package stats
 
 import (
@@ -8,8 +9,9 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Resolution of a Histogram: values up to maxValue are kept in buckets no wider than 1 % of the value
-// (two significant decimal digits; Tene's HDR histogram), so a quantile is off by less than 1 %.
+// Resolution of a Histogram: values up to maxValue are kept in buckets no wider than 1 % of the
+// value (two significant decimal digits; Tene's HDR histogram), so a quantile is off by less than 1
+// %.
 const (
 	maxValue          = int64(3600e9) // one hour of nanoseconds; longer values count in the last bucket
 	significantDigits = 2
@@ -85,9 +87,9 @@ func (h *Histogram) Mean() float64 {
 	return h.sum / float64(h.n)
 }
 
-// Quantile returns the smallest recorded value that at least q·N values do not exceed, within 1 %; q
-// outside (0, 1) means the nearer end. Quantile(0) is Min and Quantile(1) is Max, exactly, and every
-// result lies between them. 0 when there is no value.
+// Quantile returns the smallest recorded value that at least q·N values do not exceed, within 1 %;
+// q outside (0, 1) means the nearer end. Quantile(0) is Min and Quantile(1) is Max, exactly, and
+// every result lies between them. 0 when there is no value.
 func (h *Histogram) Quantile(q float64) int64 {
 	switch {
 	case h.n == 0:

@@ -50,7 +50,8 @@ func TestQuantileError(t *testing.T) {
 	}
 }
 
-// TestQuantileOfFewValues: with few values the definition of the rank decides, not the width of a bucket.
+// TestQuantileOfFewValues: with few values the definition of the rank decides, not the width of a
+// bucket.
 func TestQuantileOfFewValues(t *testing.T) {
 	for n := int64(1); n <= 60; n++ {
 		var h Histogram

@@ -12,14 +12,15 @@ import (
 )
 
 const (
-	// churnCount threads in a window are the least. A few may be meant: to let the goroutine end locked
-	// is the documented way to destroy a thread whose state can't be restored (runtime.LockOSThread).
+	// churnCount threads in a window are the least. A few may be meant: to let the goroutine end
+	// locked is the documented way to destroy a thread whose state can't be restored
+	// (runtime.LockOSThread).
 	churnCount = 10
-	// churnPerSecond is a rate that such a clean-up never reaches for long, and a goroutine per job does
-	// at once.
+	// churnPerSecond is a rate that such a clean-up never reaches for long, and a goroutine per job
+	// does at once.
 	churnPerSecond = 1.0
-	// churnWarnPerSecond threads destroyed are 36,000 an hour. One costs some 100 µs of CPU with its
-	// replacement, and the kernel frees its stack and task a grace period later.
+	// churnWarnPerSecond threads destroyed are 36,000 an hour. One costs some 100 µs of CPU with
+	// its replacement, and the kernel frees its stack and task a grace period later.
 	churnWarnPerSecond = 10.0
 )
 
@@ -83,8 +84,8 @@ func (o *observed) churnCPU(exited uint64) (ns float64, ok bool) {
 	return ns, true
 }
 
-// exitedEntry returns the function that more than half of the goroutines which ended while locked began
-// with, and how many did, of those whose function is known; "" when there is none.
+// exitedEntry returns the function that more than half of the goroutines which ended while locked
+// began with, and how many did, of those whose function is known; "" when there is none.
 func (o *observed) exitedEntry() (entry string, n uint64) {
 	by, all := map[string]uint64{}, uint64(0)
 	for _, c := range o.Causes {
@@ -102,20 +103,20 @@ func (o *observed) exitedEntry() (entry string, n uint64) {
 }
 
 const (
-	// pinCount locks that began and ended in a window are the least: a pool of workers that starts or
-	// stops in the window pins many times, but each worker once.
+	// pinCount locks that began and ended in a window are the least: a pool of workers that starts
+	// or stops in the window pins many times, but each worker once.
 	pinCount = 100
 	// pinPerSecond is more than any start-up does for long.
 	pinPerSecond = 10.0
-	// pinWarnPerSecond is a busy service's rate of requests. From there on the hand-offs of the pinned
-	// goroutines, some 10 µs and two context switches each time one waits (X-handoff), are a cost of
-	// every request.
+	// pinWarnPerSecond is a busy service's rate of requests. From there on the hand-offs of the
+	// pinned goroutines, some 10 µs and two context switches each time one waits (X-handoff), are a
+	// cost of every request.
 	pinWarnPerSecond = 100.0
 )
 
-// perRequest finds code that pins a goroutine for one job and unpins it, over and over. With the probe
-// on LockOSThread there is a finding for each site. Without, the locks held at some event count: those
-// so short that no event falls into them cost next to nothing.
+// perRequest finds code that pins a goroutine for one job and unpins it, over and over. With the
+// probe on LockOSThread there is a finding for each site. Without, the locks held at some event
+// count: those so short that no event falls into them cost next to nothing.
 func perRequest(o *observed) []Finding {
 	if o.Sites != nil {
 		return o.pinSites()
@@ -140,8 +141,8 @@ func perRequest(o *observed) []Finding {
 	return []Finding{f}
 }
 
-// holdsEnded counts the program's locks that began in the window and are over, and those that began, by
-// the function of the goroutine.
+// holdsEnded counts the program's locks that began in the window and are over, and those that
+// began, by the function of the goroutine.
 func (o *observed) holdsEnded() (ended uint64, entries map[string]uint64) {
 	entries = map[string]uint64{}
 	for i := range o.Threads {

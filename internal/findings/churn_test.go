@@ -25,8 +25,8 @@ func TestChurn(t *testing.T) {
 	})
 }
 
-// TestChurnCost: 1,000 threads in 10 s at 30 + 20 µs to end, 5 of these off the CPU, and for half of them
-// 60 + 40 µs to be replaced.
+// TestChurnCost: 1,000 threads in 10 s at 30 + 20 µs to end, 5 of these off the CPU, and for half
+// of them 60 + 40 µs to be replaced.
 func TestChurnCost(t *testing.T) {
 	r := healthy(10)
 	r.Counts.ThreadsExitedLocked, r.Counts.ThreadsExited, r.Counts.ThreadsCreated = ptr(uint64(1000)), 1000, 500

@@ -1,14 +1,14 @@
-// Package findings compares one window's Result with thresholds and makes a [Finding] of each number
-// beyond them: a message, the numbers behind it, and advice. It is pure.
+// Package findings compares one window's Result with thresholds and makes a [Finding] of each
+// number beyond them: a message, the numbers behind it, and advice. It is pure.
 //
 // A missing finding is better than a false one. A finding from things that happened ("82 threads/s
-// were destroyed") survives lost records, which make its numbers lower bounds: it is then worded and
-// marked so. A finding from things that did not happen ("never woken") needs a window without losses.
-// Unknown values are no evidence.
+// were destroyed") survives lost records, which make its numbers lower bounds: it is then worded
+// and marked so. A finding from things that did not happen ("never woken") needs a window without
+// losses. Unknown values are no evidence.
 //
 // Every threshold is a constant with its reason, next to its finding. Each kind of finding is one
-// function, listed in [Find]: churn.go (pins that end), pins.go (pins that stay), load.go (hand-offs
-// and SIGURG), placement.go (CPUs) and surplus.go (threads).
+// function, listed in [Find]: churn.go (pins that end), pins.go (pins that stay), load.go
+// (hand-offs and SIGURG), placement.go (CPUs) and surplus.go (threads).
 package findings
 
 import (
@@ -30,9 +30,9 @@ type Finding struct {
 	Severity string // info, warn, error
 	Message  string // what was found, with numbers and units
 	Advice   string // what to change
-	// Evidence holds the numbers behind the finding, for JSON: keys in snake_case that end in the unit
-	// (_ns, _s, _per_s, _fraction of 1), values that are numbers, strings, booleans, lists of these, or
-	// nil where not known.
+	// Evidence holds the numbers behind the finding, for JSON: keys in snake_case that end in the
+	// unit (_ns, _s, _per_s, _fraction of 1), values that are numbers, strings, booleans, lists of
+	// these, or nil where not known.
 	Evidence map[string]any
 }
 
@@ -54,8 +54,8 @@ type observed struct {
 	complete bool    // nothing was missed
 }
 
-// Find returns the findings in one window, the most severe first. It does not change res and keeps no
-// reference to it.
+// Find returns the findings in one window, the most severe first. It does not change res and keeps
+// no reference to it.
 func Find(res *correlate.Result, about About) []Finding {
 	o := &observed{Result: res, About: about, ns: int64(res.End.Sub(res.Start)), seconds: res.End.Sub(res.Start).Seconds()}
 	l := res.Loss
@@ -87,12 +87,13 @@ func (o *observed) atLeast() string {
 	return "at least "
 }
 
-// minSamples is the least number of samples that a mean is taken from, as for verdicts (contract.MinSamples).
+// minSamples is the least number of samples that a mean is taken from, as for verdicts
+// (contract.MinSamples).
 const minSamples = 6
 
-// cpu returns the mean CPU time, in ns, of a phase: of its part with that cause where that has enough
-// samples, else of all samples; false where these are too few. Time off the CPU is left out as far as
-// it is known.
+// cpu returns the mean CPU time, in ns, of a phase: of its part with that cause where that has
+// enough samples, else of all samples; false where these are too few. Time off the CPU is left out
+// as far as it is known.
 func (o *observed) cpu(id, phase, cause string) (float64, bool) {
 	var whole, part *correlate.Cost
 	for i := range o.Costs {
@@ -116,8 +117,8 @@ func (o *observed) cpu(id, phase, cause string) (float64, bool) {
 	return mean, true
 }
 
-// slept reports whether a thread lived through the whole window without running or being ready to: its
-// state at the end was its state all the time.
+// slept reports whether a thread lived through the whole window without running or being ready to:
+// its state at the end was its state all the time.
 func (o *observed) slept(t *correlate.Thread) bool {
 	return o.complete && t.StartedAt == 0 && t.ExitedAt == 0 && t.Switches == 0 &&
 		t.Blocked >= o.ns && t.Run+t.Runq+t.Unknown == 0

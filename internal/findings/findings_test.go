@@ -17,8 +17,9 @@ const second = int64(1e9)
 
 func ptr[T any](v T) *T { return &v }
 
-// healthy is the Result of some seconds of a program with GOMAXPROCS 4 whose threads all have something
-// to do: sysmon, the template thread, five workers, and a pinned one that gets work now and then.
+// healthy is the Result of some seconds of a program with GOMAXPROCS 4 whose threads all have
+// something to do: sysmon, the template thread, five workers, and a pinned one that gets work now
+// and then.
 func healthy(seconds int64) *correlate.Result {
 	r := &correlate.Result{Start: 5e9, End: 5e9, Counts: correlate.Counts{
 		Threads: 9, ThreadsExitedLocked: ptr(uint64(0)), LockedThreads: ptr(uint64(1)), LockedThreadsMax: ptr(uint64(1)),
@@ -135,8 +136,8 @@ func TestHealthyProgram(t *testing.T) {
 	}
 }
 
-// TestUnreadableRuntime: where the runtime can't be read there is no finding about it, whatever the kernel
-// counted.
+// TestUnreadableRuntime: where the runtime can't be read there is no finding about it, whatever the
+// kernel counted.
 func TestUnreadableRuntime(t *testing.T) {
 	run(t, []scenario{{"kernel only", 60, func(r *correlate.Result, a *About) {
 		*a = About{}
@@ -148,7 +149,8 @@ func TestUnreadableRuntime(t *testing.T) {
 	}, nil}})
 }
 
-// TestMostSevereFirst: the most severe come first, at most a few of a kind; the Result does not change.
+// TestMostSevereFirst: the most severe come first, at most a few of a kind; the Result does not
+// change.
 func TestMostSevereFirst(t *testing.T) {
 	build := func() *correlate.Result {
 		r := healthy(20)

@@ -10,18 +10,20 @@ import (
 )
 
 const (
-	// hotPerSecond hand-offs are the least: fewer are not worth a redesign, however slow the machine.
+	// hotPerSecond hand-offs are the least: fewer are not worth a redesign, however slow the
+	// machine.
 	hotPerSecond = 1000.0
-	// hotCPU is the part of one CPU that the wakers alone spend; the whole cost of the two extra switches
-	// is more. The wait of the woken threads is no measure: other programs on the same CPUs lengthen it.
+	// hotCPU is the part of one CPU that the wakers alone spend; the whole cost of the two extra
+	// switches is more. The wait of the woken threads is no measure: other programs on the same
+	// CPUs lengthen it.
 	hotCPU = 0.02
 	// hotWarnCPU is a tenth of a CPU for nothing but passing work from thread to thread.
 	hotWarnCPU = 0.10
 )
 
-// hotSpots finds pinned goroutines that are woken so often that the hand-offs themselves are load: to a
-// pinned goroutine, each is two context switches instead of none (X-handoff; runtime.stoplockedm,
-// startlockedm).
+// hotSpots finds pinned goroutines that are woken so often that the hand-offs themselves are load:
+// to a pinned goroutine, each is two context switches instead of none (X-handoff;
+// runtime.stoplockedm, startlockedm).
 func hotSpots(o *observed) (fs []Finding) {
 	for _, sum := range o.Handoffs {
 		perSecond := o.rate(sum.N)
@@ -58,8 +60,8 @@ func hotSpots(o *observed) (fs []Finding) {
 const (
 	// stormWindow: within a second, one garbage collection's burst is no storm, ns.
 	stormWindow = 1e9
-	// stormPerProc signals per second and P are twice the most that the scheduler sends to programs that
-	// only compute: one per 10 ms time slice (forcePreemptNS in runtime/proc.go).
+	// stormPerProc signals per second and P are twice the most that the scheduler sends to programs
+	// that only compute: one per 10 ms time slice (forcePreemptNS in runtime/proc.go).
 	stormPerProc = 200.0
 	// stormWarnCPU is the part of one CPU that sending and handling take.
 	stormWarnCPU = 0.05

@@ -8,9 +8,9 @@ import (
 	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
-// wedged finds a main thread that is parked for ever: a goroutine that was locked to it ended, and the
-// runtime, which would destroy any other thread, can't end this one (runtime.mexit). By the self-check
-// that state has no other explanation: one read suffices.
+// wedged finds a main thread that is parked for ever: a goroutine that was locked to it ended, and
+// the runtime, which would destroy any other thread, can't end this one (runtime.mexit). By the
+// self-check that state has no other explanation: one read suffices.
 func wedged(o *observed) (fs []Finding) {
 	for i := range o.Threads {
 		t := &o.Threads[i]
@@ -33,8 +33,8 @@ func wedged(o *observed) (fs []Finding) {
 // function on the stack with a reason of its own to pin.
 const lockDepth = 16
 
-// unbalanced finds goroutines that lock more often than they unlock (E-1): one unlock does not undo the
-// pin.
+// unbalanced finds goroutines that lock more often than they unlock (E-1): one unlock does not undo
+// the pin.
 func unbalanced(o *observed) (fs []Finding) {
 	for i := range o.Threads {
 		t := &o.Threads[i]
@@ -54,20 +54,20 @@ func unbalanced(o *observed) (fs []Finding) {
 }
 
 const (
-	// leakWindow is how long a pin must have been idle, ns. A worker with something to do now and then
-	// cannot be told from a leak while it waits.
+	// leakWindow is how long a pin must have been idle, ns. A worker with something to do now and
+	// then cannot be told from a leak while it waits.
 	leakWindow = 10e9
 	// leakWarnWindow is the same for a warning, ns, given leakWarnThreads.
 	leakWarnWindow = 60e9
-	// leakWarnThreads idle pins (or GOMAXPROCS, where that is more) may be a pool of workers at a quiet
-	// hour, since a pool is made to keep the CPUs busy. More than that were hardly meant.
+	// leakWarnThreads idle pins (or GOMAXPROCS, where that is more) may be a pool of workers at a
+	// quiet hour, since a pool is made to keep the CPUs busy. More than that were hardly meant.
 	leakWarnThreads = 8
 )
 
-// leaked finds pins without use: the goroutine waits in the scheduler, and was not woken in the whole
-// window. One in a system call or in C is not parked: it may be working. Whether a pin is leaked or
-// waits for work that will come does not show from outside, and a few idle ones cost no more than
-// their threads; so it is a remark, and a warning only when they are many for long.
+// leaked finds pins without use: the goroutine waits in the scheduler, and was not woken in the
+// whole window. One in a system call or in C is not parked: it may be working. Whether a pin is
+// leaked or waits for work that will come does not show from outside, and a few idle ones cost no
+// more than their threads; so it is a remark, and a warning only when they are many for long.
 func leaked(o *observed) (fs []Finding) {
 	if o.ns < leakWindow {
 		return nil

@@ -15,12 +15,13 @@ const (
 	sharedShare = 0.05
 	// sharedMeanWait is the least mean wait per turn, ns. A wake-up takes some 10 µs on any CPU.
 	sharedMeanWait = 50e3
-	// sharedWarn is the part of the time it was ready from which on having a CPU of its own is lost.
+	// sharedWarn is the part of the time it was ready from which on having a CPU of its own is
+	// lost.
 	sharedWarn = 0.20
 )
 
-// sharedCores finds locked threads that were restricted to CPUs and share them: LockOSThread sets no
-// affinity (N-1), and affinity reserves nothing.
+// sharedCores finds locked threads that were restricted to CPUs and share them: LockOSThread sets
+// no affinity (N-1), and affinity reserves nothing.
 func sharedCores(o *observed) (fs []Finding) {
 	all := o.everyCPU()
 	for i := range o.Threads {
@@ -58,8 +59,8 @@ func sharedCores(o *observed) (fs []Finding) {
 	return fs
 }
 
-// everyCPU returns the CPUs that any thread may run on. A thread with fewer was restricted on purpose;
-// a process that is confined as a whole has no such thread.
+// everyCPU returns the CPUs that any thread may run on. A thread with fewer was restricted on
+// purpose; a process that is confined as a whole has no such thread.
 func (o *observed) everyCPU() map[int]bool {
 	all := map[int]bool{}
 	for _, cpus := range o.Affinity {
@@ -70,8 +71,8 @@ func (o *observed) everyCPU() map[int]bool {
 	return all
 }
 
-// rivals returns the other threads that ran on any of these CPUs: how many, the busiest, and the time
-// they ran in sum, there or elsewhere.
+// rivals returns the other threads that ran on any of these CPUs: how many, the busiest, and the
+// time they ran in sum, there or elsewhere.
 func (o *observed) rivals(t *correlate.Thread, cpus []int) (n int, busiest *correlate.Thread, run int64) {
 	for i := range o.Threads {
 		other := &o.Threads[i]

@@ -7,11 +7,12 @@ import (
 )
 
 const (
-	// surplusWindow is how long a thread must have done nothing to be a surplus at the program's present
-	// load, ns.
+	// surplusWindow is how long a thread must have done nothing to be a surplus at the program's
+	// present load, ns.
 	surplusWindow = 10e9
-	// surplusThreads more than needed are the least, and surplusPerProc for each P: where goroutines make
-	// blocking calls, a second thread per P is normal, and a few more are after every burst.
+	// surplusThreads more than needed are the least, and surplusPerProc for each P: where
+	// goroutines make blocking calls, a second thread per P is normal, and a few more are after
+	// every burst.
 	surplusThreads = 8
 	surplusPerProc = 2
 	// surplusWarn threads in all are half of the 10,000 at which the runtime ends the program
@@ -19,13 +20,13 @@ const (
 	surplusWarn = 5000
 )
 
-// surplus finds more threads than the program's work needs. A healthy Go program has, beside sysmon,
-// the template thread, threads of C code and one per pinned goroutine, a thread for each of GOMAXPROCS
-// Ps and one for each goroutine in a system call or in C. The runtime ends no thread that it made
-// (but for exit while locked), so the number is that of the worst moment so far. Of the unlocked
-// threads of the runtime those are needed that ran in the window, or GOMAXPROCS where that is more.
-// The others slept: they are left from a burst, or in calls longer than the window, which can't be
-// told apart here.
+// surplus finds more threads than the program's work needs. A healthy Go program has, beside
+// sysmon, the template thread, threads of C code and one per pinned goroutine, a thread for each of
+// GOMAXPROCS Ps and one for each goroutine in a system call or in C. The runtime ends no thread
+// that it made (but for exit while locked), so the number is that of the worst moment so far. Of
+// the unlocked threads of the runtime those are needed that ran in the window, or GOMAXPROCS where
+// that is more. The others slept: they are left from a burst, or in calls longer than the window,
+// which can't be told apart here.
 func surplus(o *observed) []Finding {
 	if o.GOMAXPROCS <= 0 || o.ns < surplusWindow || !o.complete {
 		return nil

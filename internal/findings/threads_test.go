@@ -6,8 +6,8 @@ import (
 	"github.com/pinwatch/pinwatch/correlate"
 )
 
-// shared restricts the pinned thread to CPU 3, where others run too, and has it wait for ns in 10 s, over
-// some turns.
+// shared restricts the pinned thread to CPU 3, where others run too, and has it wait for ns in 10
+// s, over some turns.
 func shared(wait int64, turns uint64) func(*correlate.Result, *About) {
 	return func(r *correlate.Result, a *About) {
 		a.Affinity = map[int32][]int{}

@@ -39,9 +39,9 @@ func function(entry string) string {
 	return shorten(entry)
 }
 
-// starterOf returns the function with the go statement, where the goroutine began with a function that
-// the compiler made for that statement: "f.gowrap1" since Go 1.22, "f·dwrap·1" in Go 1.17. Between,
-// it is named like a closure.
+// starterOf returns the function with the go statement, where the goroutine began with a function
+// that the compiler made for that statement: "f.gowrap1" since Go 1.22, "f·dwrap·1" in Go 1.17.
+// Between, it is named like a closure.
 func starterOf(entry string) (starter string, wrapped bool) {
 	for _, mark := range []string{".gowrap", "·dwrap·"} {
 		if i := strings.LastIndex(entry, mark); i >= 0 {
@@ -51,7 +51,8 @@ func starterOf(entry string) (starter string, wrapped bool) {
 	return "", false
 }
 
-// shorten leaves out the directories of a function's import path. Type arguments have slashes of their own.
+// shorten leaves out the directories of a function's import path. Type arguments have slashes of
+// their own.
 func shorten(name string) string {
 	head, _, _ := strings.Cut(name, "[")
 	return name[strings.LastIndexByte(head, '/')+1:]
@@ -79,8 +80,8 @@ func tids(ts []*correlate.Thread) []int32 {
 	return ids
 }
 
-// byEntry groups threads by the function that their goroutine began with, in the order of the first of
-// each; threads with an unknown function are groups of one.
+// byEntry groups threads by the function that their goroutine began with, in the order of the first
+// of each; threads with an unknown function are groups of one.
 func byEntry(ts []*correlate.Thread) [][]*correlate.Thread {
 	var groups [][]*correlate.Thread
 	index := map[string]int{}

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Every rule, by a stack of the runtimes of Go 1.13 to 1.27. A function that is not in the Go program
-// is written as -.
+// Every rule, by a stack of the runtimes of Go 1.13 to 1.27. A function that is not in the Go
+// program is written as -.
 var stacks = []struct {
 	what  What
 	stack string
