@@ -21,7 +21,7 @@
 //	internal/testenv/    what tests share, with observers of the kernel that owe nothing to pinwatch
 //	scripts/             test, lint, generated-code check; kernel-matrix, go-matrix: other kernels, other releases of Go;
 //	                     bench, soak: what pinwatch costs beside its peers, what grows in an hour;
-//	                     update-offsets: the table in internal/goruntime, from the DWARF of every release
+//	                     updateoffsets: the table in internal/goruntime/offsets, from the DWARF of every release
 package pinwatch
 
 //go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -output-dir bpf -go-package bpf -target amd64,arm64 -type event_kind -type event_header -type event_thread -type event_newtask -type event_clone_enter -type event_return -type event_plain -type event_sigmask -type event_sigaltstack -type event_signal_generate -type event_sigreturn -type event_exec -type event_switch -type turn -type cpu_slot -type event_stacked -type event_thread_m -type event_lock -type event_sum -type event_sum_lock -type samples -type moves -type sample_of -type event_pin -type user_stack -type lock_kind -type snapshot -type resolved -type thread_flag -type target_state -type switch_flag -type migrate_why -type own_run Pinwatch bpf/pinwatch.bpf.c -- -O2 -g -mcpu=v3 -std=gnu11 -Wall -Wextra -Werror -Wpadded -Wno-unused-parameter -ffile-prefix-map=${PWD}=.
