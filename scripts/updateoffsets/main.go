@@ -96,7 +96,8 @@ func fromTable(t offsets.Table) (known, []string, error) {
 		for _, version := range strings.Fields(row.Comment) {
 			r, ok := offsets.ParseRelease(version)
 			if !ok {
-				return nil, nil, fmt.Errorf("%s: row %s %s: comment names %q, which is not a release", tablePath, row.From, row.Arch, version)
+				return nil, nil, fmt.Errorf("%s: row %s %s: comment names %q, which is not a release",
+					tablePath, row.From, row.Arch, version)
 			}
 			if k[r] == nil {
 				k[r] = make(map[string]offsets.Offsets)
