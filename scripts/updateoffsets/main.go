@@ -1,5 +1,8 @@
-// Updateoffsets derives the table internal/goruntime/offsets/offsets.txt from the DWARF of programs
-// that each release of Go builds. Run it through scripts/update-offsets, from the top of the tree.
+// Updateoffsets rewrites the table internal/goruntime/offsets/offsets.txt. It builds a small program
+// with each toolchain, for amd64 and arm64, and takes the offsets from its DWARF. Arguments (1.28.0,
+// /usr/local/go) are added to the table. Without arguments it derives the whole table again, from the
+// toolchains that its comments name. Toolchains are fetched as modules, verified as go does. Run it
+// from the top of the tree.
 package main
 
 import (
@@ -19,7 +22,7 @@ const tablePath = "internal/goruntime/offsets/offsets.txt"
 
 // tableHead is the comment above the table.
 const tableHead = `# Offsets, in bytes, of fields of runtime.g, runtime.m and runtime.p. Written by
-# scripts/update-offsets.
+# scripts/updateoffsets.
 #
 # A row holds for its release and for later patch releases of the same minor release, up to the next
 # row: patch releases have moved fields. The comment of a row names the toolchains whose DWARF has
@@ -35,11 +38,11 @@ const tableHead = `# Offsets, in bytes, of fields of runtime.g, runtime.m and ru
 
 func main() {
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: scripts/update-offsets [RELEASE|GOROOT ...]")
+		fmt.Fprintln(os.Stderr, "usage: go run ./scripts/updateoffsets [RELEASE|GOROOT ...]")
 	}
 	flag.Parse()
 	if err := update(flag.Args(), os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "update-offsets:", err)
+		fmt.Fprintln(os.Stderr, "updateoffsets:", err)
 		os.Exit(1)
 	}
 }
@@ -93,7 +96,8 @@ func fromTable(t offsets.Table) (known, []string, error) {
 		for _, version := range strings.Fields(row.Comment) {
 			r, ok := offsets.ParseRelease(version)
 			if !ok {
-				return nil, nil, fmt.Errorf("%s: row %s %s: comment names %q, which is not a release", tablePath, row.From, row.Arch, version)
+				return nil, nil, fmt.Errorf("%s: row %s %s: comment names %q, which is not a release",
+					tablePath, row.From, row.Arch, version)
 			}
 			if k[r] == nil {
 				k[r] = make(map[string]offsets.Offsets)

@@ -50,7 +50,7 @@ func environ(goroot, arch string) []string {
 
 // offsetsOf builds the program and reads its DWARF.
 func offsetsOf(goroot, arch string) (*offsets.Offsets, error) {
-	dir, err := os.MkdirTemp("", "update-offsets-*")
+	dir, err := os.MkdirTemp("", "updateoffsets-*")
 	if err != nil {
 		return nil, err
 	}

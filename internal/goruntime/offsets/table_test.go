@@ -38,7 +38,7 @@ func TestParseRelease(t *testing.T) {
 	}
 }
 
-// TestBuiltinTable: the table has every supported release, in the form that scripts/update-offsets
+// TestBuiltinTable: the table has every supported release, in the form that scripts/updateoffsets
 // writes.
 func TestBuiltinTable(t *testing.T) {
 	table, err := Builtin()
@@ -61,7 +61,7 @@ func TestBuiltinTable(t *testing.T) {
 		}
 	}
 	if !strings.HasSuffix(builtinText, "\n\n"+table.Text()) {
-		t.Error("offsets.txt was edited by hand: run scripts/update-offsets")
+		t.Error("offsets.txt was edited by hand: run scripts/updateoffsets")
 	}
 	for _, r := range []Release{{12, 0}, {28, 0}} {
 		if o := table.Find(r, "amd64"); o != nil {

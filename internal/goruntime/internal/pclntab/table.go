@@ -9,8 +9,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/goruntime/internal/objfile"
 )
 
-// A table reads the pclntab of a program. It holds pieces of it, never all: there are tables of 100
-// MB, of which debug/gosym makes some 300 bytes of heap for each function. The layouts are in
+// A table reads the pclntab of a program. It holds small pieces, never the whole: there are tables
+// of 100 MB, and debug/gosym allocates some 300 bytes for each function. The layouts are in
 // internal/abi/symtab.go, runtime/symtab.go and debug/gosym/pclntab.go of the Go source.
 //
 // Relocations change the function addresses before Go 1.18, and the text start from 1.18 to 1.25.
