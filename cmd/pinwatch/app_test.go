@@ -59,7 +59,8 @@ func TestHelpNamesEverything(t *testing.T) {
 	}
 }
 
-// The variable that makes a workload wait while it initializes is nothing to the program's own commands, whatever their name.
+// The variable that makes a workload wait while it initializes is nothing to the program's own
+// commands, whatever their name.
 func TestOnlyWorkloadsWaitInInit(t *testing.T) {
 	for _, command := range []string{"version", "completion bash"} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

@@ -45,7 +45,8 @@ func TestNoPrivileges(t *testing.T) {
 	}
 }
 
-// startSleep starts a program that isn't Go and does nothing until the test ends; false where the machine has none.
+// startSleep starts a program that isn't Go and does nothing until the test ends; false where the
+// machine has none.
 func startSleep(t *testing.T) (pid int, ok bool) {
 	t.Helper()
 	sleep, err := exec.LookPath("sleep")

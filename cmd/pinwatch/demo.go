@@ -21,8 +21,8 @@ func demoCommand(s streams) *cli.Command {
 		Name:     "demo",
 		Usage:    "start a built-in workload that pins threads, and observe it",
 		Category: "observe",
-		Description: `The workload has pinned workers that hand off to each other, a pinned spinner, goroutines that exit while locked
-(each destroys its thread) and garbage collection. It ends with the observation.
+		Description: `The workload has pinned workers that hand off to each other, a pinned spinner, goroutines that
+exit while locked (each destroys its thread), and garbage collection. It ends with the observation.
 
 Example:
   sudo pinwatch demo -d 5s`,
@@ -52,7 +52,8 @@ func demo(ctx context.Context, s streams, o options) (err error) {
 	return attach(ctx, s, o)
 }
 
-// builtin is a workload running as a child. It ends at the end of its stdin, so also when we are killed.
+// builtin is a workload running as a child. It ends at the end of its stdin, so also when we are
+// killed.
 type builtin struct {
 	cmd   *exec.Cmd
 	stdin io.Closer

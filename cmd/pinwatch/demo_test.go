@@ -32,8 +32,8 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// Every interval is a window of its own; together they are the whole, without gaps. On a slow machine a window ends late, so that it takes longer
-// until there are some.
+// Every interval is a window of its own; together they are the whole, without gaps. On a slow
+// machine a window ends late, so that it takes longer until there are some.
 func TestIntervals(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	var lines []string

@@ -13,8 +13,9 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// This file is shared by the tests of commands. A command's tests stand beside its file, and those of how a command ends in
-// signals_test.go. Observations are compared with witnesses in internal/truth.
+// This file is shared by the tests of commands. A command's tests stand beside its file, and those
+// of how a command ends in signals_test.go. Observations are compared with witnesses in
+// internal/truth.
 
 // asPinwatch makes the test binary be pinwatch itself, for tests that need a process of its own.
 const asPinwatch = "PINWATCH_TEST_AS_PINWATCH"
@@ -59,7 +60,8 @@ func parse(t *testing.T, text string) report.Report {
 	return r
 }
 
-// wrong checks that a mistake gets one line on stderr that has all the given words, and nothing on stdout.
+// wrong checks that a mistake gets one line on stderr that has all the given words, and nothing on
+// stdout.
 func wrong(t *testing.T, wantCode int, words []string, args ...string) {
 	t.Helper()
 	code, stdout, stderr := pinwatch(t, args...)

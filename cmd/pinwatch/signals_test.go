@@ -32,7 +32,8 @@ func TestInterrupt(t *testing.T) {
 	parse(t, out.String())
 }
 
-// started runs the program as a process and returns once it observes: its first interval is printed.
+// started runs the program as a process and returns once it observes: its first interval is
+// printed.
 func started(t *testing.T, pid int, args ...string) (*exec.Cmd, io.ReadCloser, *bytes.Buffer) {
 	t.Helper()
 	cmd := process(append([]string{"attach", "-p", strconv.Itoa(pid), "-i", "100ms", "-o", "ndjson"}, args...)...)
@@ -89,7 +90,7 @@ func TestInterruptedTwice(t *testing.T) {
 		if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(2 * sameWish) // else they count as one
+		time.Sleep(2 * oneInterrupt) // else they count as one
 	}
 	err := cmd.Wait()
 	var exit *exec.ExitError

@@ -140,7 +140,8 @@ func TestVetOtherSystem(t *testing.T) {
 	}
 }
 
-// cgo rewrites its files: what is reported is said of the source, and nothing is fixed in what cgo made of it.
+// cgo rewrites its files: what is reported is said of the source, and nothing is fixed in what cgo
+// made of it.
 func TestVetCgo(t *testing.T) {
 	testenv.Require(t, testenv.CCompiler)
 	inModule(t, map[string]string{"c": "package c\n\n// static int one(void) { return 1; }\nimport \"C\"\n\nimport \"runtime\"\n\n" +
