@@ -1,6 +1,8 @@
 // Command pinwatch observes what a Go process pays for its operating-system threads.
 //
-// Every command is one file here; this package only wires packages together.
+// Every command is one file here: its flags, its help, and the calls that join other packages. What
+// commands share is in options.go (flags of an observation), output.go (where reports go) and
+// progress.go (the line on a terminal).
 package main
 
 import (
@@ -20,10 +22,11 @@ const (
 	exitError        = 1 // it could not be done: no such process, no permission, kernel too old, …
 	exitUsage        = 2 // the command line makes no sense
 	exitContract     = 3 // a statement of the specification, or a line of its checklists, is broken
-	exitInconclusive = 4 // there was too little to say
+	exitInconclusive = 4 // there was too little evidence for a verdict
 )
 
-// version is set by the build (-ldflags "-X main.version=…"); a binary made by go install knows its module's.
+// version is set by the build (-ldflags "-X main.version=…"); a binary made by go install knows its
+// module's.
 var version string
 
 func versionString() string {
@@ -44,7 +47,7 @@ func (e usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// status is an exit code that needs no words: what there is to say has been printed.
+// status is an exit code whose message has been printed already.
 type status int
 
 func (s status) Error() string { return fmt.Sprintf("exit code %d", int(s)) }
@@ -55,9 +58,9 @@ type streams struct {
 	out, err io.Writer
 }
 
-// run is the whole program but for its signals. It returns the exit code.
+// run is the whole program without its signal handling. It returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	if isWorkload(args) { // which parses its own flags
+	if isWorkload(args) { // a workload parses its flags itself
 		return runWorkload(args[2:], stdin, stdout, stderr)
 	}
 	if asVettool(args) {
@@ -80,7 +83,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return exitError
 }
 
-// oneLine is what a person at a terminal gets to read of an error, however it was joined.
+// oneLine puts an error into one line for a terminal, however it was joined.
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 func newApp(s streams) *cli.App {
@@ -105,16 +108,17 @@ func newApp(s streams) *cli.App {
   sudo pinwatch attach -p 4242 -i 1s           a line per second until Ctrl-C, then the report
   sudo pinwatch attach -p 4242 -d 1m -o json --out report.json
   pinwatch threads -p 4242                     its threads now: roles, locks, goroutines
-  sudo pinwatch verify                         the specification, statement by statement, held against this machine
+  sudo pinwatch verify                         test the specification on this machine, statement by statement
   pinwatch explain P-8                         one statement, how it is measured, and its last verdict
-  pinwatch vet ./...                           what Go source that pins threads gets wrong
+  pinwatch vet ./...                           mistakes in Go source that pins threads
   pinwatch doctor                              what this machine allows
 
-P-8, P-9 and P-5 are statements of the LockOSThread performance specification: what creating a thread, destroying one and
-preempting one by SIGURG cost. Rows marked with a star are held against it. The README says how to read each number.
+P-8, P-9 and P-5 are statements of the LockOSThread performance specification: the cost of creating a
+thread, of destroying one, and of preempting one by SIGURG. Rows marked with a star are compared with it.
+The README explains each number.
 
-Exit codes: 0 done, 1 error, 2 usage, 3 vet has found something, or verify a statement refuted or out of range, 4 verify is left with
-inconclusive ones.`,
+Exit codes: 0 done, 1 error, 2 usage, 3 vet found a mistake, or verify found a statement refuted or out
+of range, 4 verify found neither, but inconclusive statements.`,
 		Commands: []*cli.Command{
 			attachCommand(s),
 			threadsCommand(s),
@@ -140,7 +144,7 @@ func noCommand(c *cli.Context) error {
 	return cli.ShowAppHelp(c)
 }
 
-// noArguments refuses what a command would otherwise ignore.
+// noArguments refuses arguments that a command would otherwise ignore.
 func noArguments(c *cli.Context) error {
 	if c.NArg() > 0 {
 		return usagef("%s takes no arguments, only flags: %q", c.Command.Name, c.Args().Slice())
@@ -148,9 +152,10 @@ func noArguments(c *cli.Context) error {
 	return nil
 }
 
-// onlyFlagsAndPID is noArguments where a missing -p value made a flag of the next: pidof found nothing.
+// onlyFlagsAndPID is noArguments for commands with -p. When pidof finds nothing, -p takes the next
+// flag as its value.
 func onlyFlagsAndPID(c *cli.Context) error {
-	if pid := c.String("pid"); strings.HasPrefix(pid, "-") { // before its leftovers are complained of
+	if pid := c.String("pid"); strings.HasPrefix(pid, "-") { // before the remaining arguments are refused
 		return usagef("-p %s: want a PID; does pidof find the process?", pid)
 	}
 	return noArguments(c)

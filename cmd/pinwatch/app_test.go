@@ -49,7 +49,9 @@ func TestUsageErrors(t *testing.T) {
 
 func TestHelpNamesEverything(t *testing.T) {
 	code, stdout, _ := pinwatch(t, "--help")
-	for _, word := range []string{"attach", "threads", "demo", "vet", "doctor", "version", "completion", "Exit codes", "sudo pinwatch attach -p"} {
+	for _, word := range []string{
+		"attach", "threads", "demo", "vet", "doctor", "version", "completion", "Exit codes", "sudo pinwatch attach -p",
+	} {
 		if code != exitOK || !strings.Contains(stdout, word) {
 			t.Errorf("exit code %d, help without %q", code, word)
 		}
@@ -59,14 +61,15 @@ func TestHelpNamesEverything(t *testing.T) {
 	}
 }
 
-// The variable that makes a workload wait while it initializes is nothing to the program's own commands, whatever their name.
+// TestOnlyWorkloadsWaitInInit: the variable that makes a workload wait in its initialization has no
+// effect on the commands of pinwatch.
 func TestOnlyWorkloadsWaitInInit(t *testing.T) {
 	for _, command := range []string{"version", "completion bash"} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, "/proc/self/exe", strings.Fields(command)...)
 		cmd.Env = append(os.Environ(), asPinwatch+"=1", workload.InitVariable+"=hold")
-		stdin, err := cmd.StdinPipe() // that never says a word
+		stdin, err := cmd.StdinPipe() // nothing is written to it
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,8 @@ func attachCommand(s streams) *cli.Command {
 		Name:     "attach",
 		Usage:    "observe a running process and report what its threads cost",
 		Category: "observe",
-		Description: `Without -d it observes until Ctrl-C or until the process ends; the final report is printed either way.
+		Description: `Without -d it observes until Ctrl-C or until the process ends. The final report is printed in both
+cases.
 
 Examples:
   sudo pinwatch attach -p 4242 -d 10s
@@ -28,7 +29,8 @@ Examples:
 It needs CAP_BPF, CAP_PERFMON and CAP_DAC_READ_SEARCH, and CAP_SYS_PTRACE for other users' processes.`,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "pid", Aliases: []string{"p"}, Usage: "`PID` of the process"},
-			&cli.StringFlag{Name: "duration", Aliases: []string{"d"}, Usage: "observe for `TIME`, for instance 10s or 5m (default: until Ctrl-C)"},
+			&cli.StringFlag{Name: "duration", Aliases: []string{"d"},
+				Usage: "observe for `TIME`, for instance 10s or 5m (default: until Ctrl-C)"},
 			offsetsFlag(),
 		}, observeFlags()...),
 		Before:          onlyFlagsAndPID,

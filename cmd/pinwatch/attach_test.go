@@ -19,11 +19,12 @@ func TestNoSuchProcess(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err)
 	}
-	wrong(t, exitError, []string{"no such process", strconv.Itoa(cmd.Process.Pid)}, "attach", "-p", strconv.Itoa(cmd.Process.Pid), "-d", "1s")
+	pid := strconv.Itoa(cmd.Process.Pid)
+	wrong(t, exitError, []string{"no such process", pid}, "attach", "-p", pid, "-d", "1s")
 	wrong(t, exitError, []string{"kernel thread"}, "attach", "-p", "2", "-d", "1s")
 }
 
-// Without privileges, the error names the missing capabilities.
+// TestNoPrivileges: the error names the missing capabilities.
 func TestNoPrivileges(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	exe, err := os.Open("/proc/self/exe") // the test binary's directory may be closed to others
@@ -40,12 +41,13 @@ func TestNoPrivileges(t *testing.T) {
 	if !errors.As(err, &exit) || exit.ExitCode() != exitError {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if text := string(out); strings.Count(text, "\n") != 1 || !strings.Contains(text, "CAP_BPF") || !strings.Contains(text, "CAP_PERFMON") {
+	if text := string(out); strings.Count(text, "\n") != 1 || !hasAll(text, []string{"CAP_BPF", "CAP_PERFMON"}) {
 		t.Errorf("want one line with both capabilities: %q", text)
 	}
 }
 
-// startSleep starts a program that isn't Go and does nothing until the test ends; false where the machine has none.
+// startSleep starts a program that isn't Go and does nothing until the test ends; false where the
+// machine has none.
 func startSleep(t *testing.T) (pid int, ok bool) {
 	t.Helper()
 	sleep, err := exec.LookPath("sleep")
@@ -61,7 +63,7 @@ func startSleep(t *testing.T) (pid int, ok bool) {
 	return cmd.Process.Pid, true
 }
 
-// A program that isn't Go is observed from the kernel side.
+// TestNotGo: a program that isn't Go is observed from the kernel side.
 func TestNotGo(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	pid, ok := startSleep(t)
@@ -96,7 +98,8 @@ func TestTargetEndsMidWindow(t *testing.T) {
 	p := testenv.Workload(t, "churn")
 	var out bytes.Buffer
 	errs := &onFirstWrite{do: func() { p.Stop() }} // at the first interval's line
-	code := run(t.Context(), []string{"pinwatch", "attach", "-p", strconv.Itoa(p.PID), "-i", "200ms", "-o", "json"}, strings.NewReader(""), &out, errs)
+	args := []string{"pinwatch", "attach", "-p", strconv.Itoa(p.PID), "-i", "200ms", "-o", "json"}
+	code := run(t.Context(), args, strings.NewReader(""), &out, errs)
 	if code != exitOK {
 		t.Fatalf("exit code %d: %s", code, errs.text)
 	}

@@ -53,7 +53,8 @@ func readBaseline(name string) (*report.Baseline, error) {
 	return b, nil
 }
 
-// compareVerdicts tells where verdicts are not as expected, and in a last line how many. What was interrupted is not as expected either.
+// compareVerdicts prints each verdict that is not as expected, and in a last line how many there
+// are. An interrupted run is not as expected either.
 func compareVerdicts(s streams, expect *report.Baseline, all []*report.Verdicts) error {
 	same, changed, undecided, missing, undone := 0, 0, 0, 0, 0
 	interrupted := len(all) == 0
@@ -61,7 +62,8 @@ func compareVerdicts(s streams, expect *report.Baseline, all []*report.Verdicts)
 	for _, v := range all {
 		interrupted = interrupted || v.Interrupted
 		if v.GoVersion != expect.GoVersion || v.Where() != expect.Host {
-			elsewhere = fmt.Sprintf(" It was made with %s on %s; this is %s on %s.", expect.GoVersion, expect.Host, v.GoVersion, v.Where())
+			elsewhere = fmt.Sprintf(" It was made with %s on %s; this is %s on %s.",
+				expect.GoVersion, expect.Host, v.GoVersion, v.Where())
 		}
 		for i := range v.Verdicts {
 			row := &v.Verdicts[i]
@@ -71,15 +73,18 @@ func compareVerdicts(s streams, expect *report.Baseline, all []*report.Verdicts)
 				undone++
 			case was == "":
 				missing++
-				fmt.Fprintf(s.err, "pinwatch: %s (%s): %s, which the baseline does not have\n", row.ID, v.GoVersion, report.Words(row.Verdict))
+				fmt.Fprintf(s.err, "pinwatch: %s (%s): %s, which the baseline does not have\n",
+					row.ID, v.GoVersion, report.Words(row.Verdict))
 			case is:
 				changed++
-				fmt.Fprintf(s.err, "pinwatch: %s (%s): CHANGED to %s, was %s: %s: %s\n", row.ID, v.GoVersion, report.Words(row.Verdict), report.Words(was), row.Got, row.Why)
+				fmt.Fprintf(s.err, "pinwatch: %s (%s): CHANGED to %s, was %s: %s: %s\n",
+					row.ID, v.GoVersion, report.Words(row.Verdict), report.Words(was), row.Got, row.Why)
 			case was == row.Verdict:
 				same++
 			default:
 				undecided++
-				fmt.Fprintf(s.err, "pinwatch: %s (%s): %s, was %s: %s\n", row.ID, v.GoVersion, report.Words(row.Verdict), report.Words(was), row.Why)
+				fmt.Fprintf(s.err, "pinwatch: %s (%s): %s, was %s: %s\n",
+					row.ID, v.GoVersion, report.Words(row.Verdict), report.Words(was), row.Why)
 			}
 		}
 	}
@@ -106,7 +111,8 @@ func compareVerdicts(s streams, expect *report.Baseline, all []*report.Verdicts)
 	return nil
 }
 
-// keptFile is where verify leaves its verdicts for explain, statement by statement the last one.
+// keptFile is the file in which verify keeps its verdicts for explain: the last one of each
+// statement.
 func keptFile() (string, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
@@ -131,11 +137,12 @@ func readKept() (map[string]*report.Verdicts, error) {
 	return kept, err
 }
 
-// keepVerdicts keeps each verdict with its machine and time. Interrupted runs keep what they have decided.
+// keepVerdicts keeps each verdict with its machine and time. An interrupted run keeps the verdicts
+// it has reached.
 func keepVerdicts(all []*report.Verdicts) error {
 	kept, err := readKept()
 	if err != nil {
-		kept = map[string]*report.Verdicts{} // what can't be read is replaced
+		kept = map[string]*report.Verdicts{} // an unreadable file is replaced
 	}
 	for _, v := range all {
 		for _, row := range v.Verdicts {

@@ -6,7 +6,8 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// Both shells ask the program itself what may follow (urfave/cli's --generate-bash-completion), so the scripts never age.
+// completions are the scripts by shell. They ask the program for the words that may follow
+// (--generate-bash-completion of urfave/cli), so they need no update when a flag is added.
 var completions = map[string]string{
 	"bash": `_pinwatch() {
 	local words=("${COMP_WORDS[@]:0:COMP_CWORD}") word="${COMP_WORDS[COMP_CWORD]}"

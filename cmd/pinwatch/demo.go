@@ -16,8 +16,8 @@ func demoCommand(s streams) *cli.Command {
 		Name:     "demo",
 		Usage:    "start a built-in workload that pins threads, and observe it",
 		Category: "observe",
-		Description: `The workload has pinned workers that hand off to each other, a pinned spinner, goroutines that exit while locked
-(each destroys its thread) and garbage collection. It ends with the observation.
+		Description: `The workload has pinned workers that hand off to each other, a pinned spinner, goroutines that
+exit while locked (each destroys its thread), and garbage collection. It ends with the observation.
 
 Example:
   sudo pinwatch demo -d 5s`,
@@ -47,7 +47,8 @@ func demo(ctx context.Context, s streams, o options) (err error) {
 	return attach(ctx, s, o)
 }
 
-// startWorkload starts this program as a workload. It ends at the end of its stdin, so also when this process is killed.
+// startWorkload starts this program as a workload. The workload ends at the end of its stdin, so
+// also when this process is killed.
 func startWorkload(ctx context.Context, args ...string) (*client.Process, error) {
 	self, err := os.Executable() // not /proc/self/exe: its threads would be called "exe"
 	if err != nil {

@@ -20,11 +20,11 @@ func TestDemo(t *testing.T) {
 		t.Errorf("lost %d records", r.Loss.Total)
 	}
 	for name, n := range map[string]uint64{
-		"created": r.Counts.ThreadsCreated, "exited": r.Counts.ThreadsExited, "sent": *r.Counts.SigurgSent, "delivered": r.Counts.SigurgDelivered,
-		"switches": r.Counts.Switches,
+		"created": r.Counts.ThreadsCreated, "exited": r.Counts.ThreadsExited, "switches": r.Counts.Switches,
+		"sent": *r.Counts.SigurgSent, "delivered": r.Counts.SigurgDelivered,
 	} {
 		if n == 0 {
-			t.Errorf("%s: none seen", name)
+			t.Errorf("%s: none observed", name)
 		}
 	}
 	if r.Target.GoVersion == nil || r.Counts.SigurgNotInjected == nil {
@@ -32,8 +32,8 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// Every interval is a window of its own; together they are the whole, without gaps. On a slow machine a window ends late, so that it takes longer
-// until there are some.
+// TestIntervals: every interval is a window, and together they have no gaps. On a slow machine a
+// window ends late, so the test observes for longer until there are three.
 func TestIntervals(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	var lines []string

@@ -14,10 +14,10 @@ import (
 func doctorCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name:     "doctor",
-		Usage:    "say what this kernel and these capabilities allow, and what would help",
+		Usage:    "check what this kernel and these capabilities allow, and what would help",
 		Category: "this machine, this tool",
-		Description: `Tries each thing that an observation needs, at last a whole one of pinwatch itself. Exit code 0 when processes can be
-observed, 1 when not.
+		Description: `It tries each thing that an observation needs, and at last observes pinwatch itself.
+Exit code 0 when processes can be observed, 1 when not.
 
 Example:
   sudo pinwatch doctor`,

@@ -14,10 +14,11 @@ import (
 func explainCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name:      "explain",
-		Usage:     "say what a statement of the specification claims, how it is measured, and its last verdict",
+		Usage:     "show what a statement of the specification claims, how it is measured, and its last verdict",
 		Category:  "the specification",
 		ArgsUsage: "ID",
-		Description: `Without an id it lists all statements. The last verdict is that of the last pinwatch verify of this user on this machine.
+		Description: `Without an id it lists all statements. The last verdict is from this user's last pinwatch verify
+on this machine.
 
 Examples:
   pinwatch explain P-8
@@ -45,7 +46,7 @@ Examples:
 	}
 }
 
-// findStatement finds a statement however its id is cased; the error suggests the nearest ones.
+// findStatement finds a statement by its id in any case. The error suggests the nearest ids.
 func findStatement(id string) (contract.Statement, error) {
 	var ids []string
 	for _, s := range contract.Statements() {
@@ -54,7 +55,7 @@ func findStatement(id string) (contract.Statement, error) {
 		}
 		ids = append(ids, s.ID)
 	}
-	far := func(other string) int { // of two as near as each other, the one of the same section first
+	far := func(other string) int { // of two that are equally near, that of the same section comes first
 		d := 2 * distance(id, other)
 		if id != "" && strings.EqualFold(id[:1], other[:1]) {
 			d--
@@ -62,20 +63,22 @@ func findStatement(id string) (contract.Statement, error) {
 		return d
 	}
 	slices.SortStableFunc(ids, func(a, b string) int { return far(a) - far(b) })
-	return contract.Statement{}, usagef("no statement %q; did you mean %s? pinwatch explain lists all", id, strings.Join(ids[:3], ", "))
+	nearest := strings.Join(ids[:3], ", ")
+	return contract.Statement{}, usagef("no statement %q; did you mean %s? pinwatch explain lists all", id, nearest)
 }
 
-// distance is how many letters have to be put in, left out or changed to make b of a (Levenshtein), whatever their case.
-func distance(a, b string) int {
-	from, to := []rune(strings.ToUpper(a)), []rune(strings.ToUpper(b))
-	row := make([]int, len(to)+1)
+// distance is the number of letters to insert, delete or change to turn id into other
+// (Levenshtein), in any case.
+func distance(id, other string) int {
+	source, target := []rune(strings.ToUpper(id)), []rune(strings.ToUpper(other))
+	row := make([]int, len(target)+1)
 	for j := range row {
 		row[j] = j
 	}
-	for i, x := range from {
+	for i, x := range source {
 		diagonal := row[0]
 		row[0] = i + 1
-		for j, y := range to {
+		for j, y := range target {
 			cost := diagonal
 			if x != y {
 				cost++
@@ -84,5 +87,5 @@ func distance(a, b string) int {
 			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
 		}
 	}
-	return row[len(to)]
+	return row[len(target)]
 }

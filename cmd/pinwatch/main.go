@@ -9,12 +9,13 @@ import (
 	"time"
 )
 
-// sameWish: a signal that comes this soon after another says nothing new. timeout(1) for one signals its child, then its group.
-const sameWish = 200 * time.Millisecond
+// oneInterrupt: signals that follow within it are one. timeout(1), for example, signals its child
+// and then its group.
+const oneInterrupt = 200 * time.Millisecond
 
 func main() {
-	signal.Ignore(syscall.SIGPIPE) // a closed stdout is an error like another, not a silent death
-	if isWorkload(os.Args) {       // before a signal is listened for, which locks a goroutine: a workload must be alone with its locks
+	signal.Ignore(syscall.SIGPIPE) // a closed stdout is an ordinary error, not a silent end
+	if isWorkload(os.Args) {       // before signal.Notify, which locks a goroutine: a workload has its own locks only
 		os.Exit(run(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -25,7 +26,7 @@ func main() {
 		cancel() // the observation ends and reports
 		first := time.Now()
 		for range interrupts {
-			if time.Since(first) > sameWish {
+			if time.Since(first) > oneInterrupt {
 				break
 			}
 		}

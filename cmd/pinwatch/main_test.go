@@ -13,10 +13,11 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// This file is shared by the tests of commands. A command's tests stand beside its file, and those of how a command ends in
-// signals_test.go. Observations are compared with witnesses in internal/truth.
+// This file is shared by the tests of commands. A command's tests stand beside its file, and those
+// of how a command ends in signals_test.go. Observations are compared with witnesses in
+// internal/truth.
 
-// asPinwatch makes the test binary be pinwatch itself, for tests that need a process of its own.
+// asPinwatch makes the test binary run as pinwatch, for tests that need a separate process.
 const asPinwatch = "PINWATCH_TEST_AS_PINWATCH"
 
 func TestMain(m *testing.M) {
@@ -34,7 +35,7 @@ func pinwatch(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), err.String()
 }
 
-// process makes a command of the program in a process of its own.
+// process makes a command that runs the program in a separate process.
 func process(args ...string) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Env = append(os.Environ(), asPinwatch+"=1")
@@ -59,7 +60,8 @@ func parse(t *testing.T, text string) report.Report {
 	return r
 }
 
-// wrong checks that a mistake gets one line on stderr that has all the given words, and nothing on stdout.
+// wrong checks that a mistake gets one line on stderr that has all the given words, and nothing on
+// stdout.
 func wrong(t *testing.T, wantCode int, words []string, args ...string) {
 	t.Helper()
 	code, stdout, stderr := pinwatch(t, args...)
@@ -74,7 +76,7 @@ func wrong(t *testing.T, wantCode int, words []string, args ...string) {
 	}
 	for _, word := range words {
 		if !strings.Contains(stderr, word) {
-			t.Errorf("%q: %q does not say %q", args, stderr, word)
+			t.Errorf("%q: %q lacks %q", args, stderr, word)
 		}
 	}
 }

@@ -24,26 +24,37 @@ type options struct {
 
 func observeFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "interval", Aliases: []string{"i"}, Usage: "print a line every `TIME` (ndjson: a report every TIME, default 1s)"},
-		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT` of the report: text, json or ndjson", Value: "text"},
+		&cli.StringFlag{Name: "interval", Aliases: []string{"i"},
+			Usage: "print a line every `TIME` (ndjson: a report every TIME, default 1s)"},
+		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text",
+			Usage: "`FORMAT` of the report: text, json or ndjson"},
 		&cli.StringFlag{Name: "out", Usage: "write the report to `FILE` instead of the terminal"},
-		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "text: every population, cause, locked thread and site"},
-		&cli.BoolFlag{Name: "sites", Usage: "put a breakpoint on runtime.LockOSThread: who pins, from where, how often, for how long"},
-		&cli.BoolFlag{Name: "light", Usage: "watch no system call: nobody else is slowed, and what begins or ends at one is not measured"},
-		&cli.BoolFlag{Name: "aggregate", Usage: "add context switches up in the kernel instead of sending each: for targets that switch very often"},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"},
+			Usage: "text: every population, cause, locked thread and site"},
+		&cli.BoolFlag{Name: "sites",
+			Usage: "put a breakpoint on runtime.LockOSThread: which functions pin, how often, for how long"},
+		&cli.BoolFlag{Name: "light",
+			Usage: "hook no system call: slows no other process, but does not measure what begins or ends at one"},
+		&cli.BoolFlag{Name: "aggregate",
+			Usage: "add context switches up in the kernel instead of sending each: for targets that switch very often"},
 		&cli.StringFlag{Name: "ready-file", Usage: "make `FILE`, which must not exist, when the observation begins"},
-		&cli.StringFlag{Name: "ring-size", Usage: "`BYTES` of the kernel's buffers for events", DefaultText: "16M, or less where memory is short"},
-		&cli.StringFlag{Name: "max-rate", Usage: "let `N` context switches per second through at most, and count the others as lost"},
-		&cli.IntFlag{Name: "thread-entries", Hidden: true, Usage: "size of the kernel's table of threads, a power of two, for tests"},
+		&cli.StringFlag{Name: "ring-size", DefaultText: "16M, or less where memory is short",
+			Usage: "`BYTES` of the kernel's buffers for events"},
+		&cli.StringFlag{Name: "max-rate",
+			Usage: "send at most `N` context switches per second, and count the others as lost"},
+		&cli.IntFlag{Name: "thread-entries", Hidden: true,
+			Usage: "size of the kernel's table of threads, a power of two"},
 	}
 }
 
 func offsetsFlag() cli.Flag {
-	return &cli.StringFlag{Name: "offsets", Usage: "read where the Go runtime keeps its fields from `FILE`, for releases pinwatch does not know"}
+	return &cli.StringFlag{Name: "offsets",
+		Usage: "read the field offsets of the Go runtime from `FILE`, for releases that pinwatch does not have"}
 }
 
 func parseOptions(c *cli.Context, defaultDuration string) (o options, err error) {
-	o.format, o.outFile, o.readyFile, o.verbose = c.String("output"), c.String("out"), c.String("ready-file"), c.Bool("verbose")
+	o.format, o.verbose = c.String("output"), c.Bool("verbose")
+	o.outFile, o.readyFile = c.String("out"), c.String("ready-file")
 	switch o.format {
 	case "text", "json", "ndjson":
 	default:
@@ -65,7 +76,8 @@ func parseOptions(c *cli.Context, defaultDuration string) (o options, err error)
 		}
 	}
 	if c.IsSet("max-rate") && o.observe.Aggregate {
-		return o, usagef("--max-rate and --aggregate: switches that are added up are not sent, so there is nothing to limit; leave one out")
+		return o, usagef("--max-rate and --aggregate: switches that are added up are not sent, so there is nothing " +
+			"to limit; leave one out")
 	}
 	if c.IsSet("max-rate") {
 		o.observe.MaxRate, err = parseRate(c.String("max-rate"))
@@ -97,8 +109,8 @@ func parseTimes(c *cli.Context, o *options, defaultDuration string) (err error) 
 	return nil
 }
 
-// makeReadyFile makes the file that reports that the window has begun; "" = none. A file that exists already is an error: it would
-// have reported that too early.
+// makeReadyFile makes the file that reports that the window has begun; "" = none. A file that
+// exists already is an error: it would have reported that too early.
 func makeReadyFile(name string) error {
 	if name == "" {
 		return nil
@@ -134,7 +146,7 @@ func parseDuration(flag, value string, given bool) (time.Duration, error) {
 
 func parsePID(value string) (int, error) {
 	if value == "" {
-		return 0, usagef("which process? name it with -p PID")
+		return 0, usagef("-p PID is missing: the process to observe")
 	}
 	pid, err := strconv.ParseInt(value, 10, 32)
 	if err != nil || pid <= 0 {
@@ -147,7 +159,8 @@ func parsePID(value string) (int, error) {
 func parseRate(value string) (int, error) {
 	n, err := strconv.ParseInt(value, 10, 32)
 	if err != nil || n < loader.MinRate {
-		return 0, usagef("--max-rate %s: want switches per second, a number from %d on", strconv.Quote(value), loader.MinRate)
+		return 0, usagef("--max-rate %s: want switches per second, a number from %d on",
+			strconv.Quote(value), loader.MinRate)
 	}
 	return int(n), nil
 }

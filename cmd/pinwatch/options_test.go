@@ -15,16 +15,19 @@ import (
 func TestFlagsBecomeConfig(t *testing.T) {
 	for args, want := range map[string]options{
 		"": {format: "text", observe: observe.Config{Duration: 5 * time.Second}},
-		"-d 1m -i 250ms -v --sites --light --aggregate --ring-size 8K --thread-entries 4": {format: "text", verbose: true,
+		"-d 1m -i 250ms -v --sites --light --aggregate --ring-size 8K --thread-entries 4": {
+			format: "text", verbose: true,
 			observe: observe.Config{Duration: time.Minute, Interval: 250 * time.Millisecond, Sites: true, Light: true,
-				Aggregate: true, RingBytes: 8 << 10, ThreadEntries: 4}},
+				Aggregate: true, RingBytes: 8 << 10, ThreadEntries: 4},
+		},
 		"-o ndjson --max-rate 100 --offsets o --out r --ready-file f": {format: "ndjson", outFile: "r", readyFile: "f",
 			observe: observe.Config{Duration: 5 * time.Second, Interval: time.Second, MaxRate: 100, Offsets: "o"}},
-		"-o json -i 2s": {format: "json", observe: observe.Config{Duration: 5 * time.Second, Interval: 2 * time.Second}},
+		"-o json -i 2s": {format: "json",
+			observe: observe.Config{Duration: 5 * time.Second, Interval: 2 * time.Second}},
 	} {
 		var got options
 		app := &cli.App{
-			Flags: append([]cli.Flag{&cli.StringFlag{Name: "duration", Aliases: []string{"d"}}, offsetsFlag()}, observeFlags()...),
+			Flags: append(observeFlags(), offsetsFlag(), &cli.StringFlag{Name: "duration", Aliases: []string{"d"}}),
 			Action: func(c *cli.Context) (err error) {
 				got, err = parseOptions(c, "5s")
 				return err

@@ -26,8 +26,8 @@ type output struct {
 	created bool           // the file was not there before
 }
 
-// openOutput opens --out before anything is attached, so that an observation is not made for nothing. An existing file keeps
-// its content until there is a report to replace it.
+// openOutput opens --out before anything is attached, so that no observation is lost to a wrong
+// name. An existing file keeps its content until there is a report to replace it.
 func openOutput(s streams, o options) (*output, error) {
 	out := &output{format: o.format, report: s.out, lines: s.out}
 	if o.format == "json" {
@@ -38,7 +38,7 @@ func openOutput(s streams, o options) (*output, error) {
 	if o.outFile == "" {
 		return out, nil
 	}
-	// O_NONBLOCK: a FIFO that nobody reads is an error, not a wait.
+	// O_NONBLOCK: a FIFO without a reader is an error, not a wait.
 	const flags = os.O_WRONLY | syscall.O_NONBLOCK
 	f, err := os.OpenFile(o.outFile, flags|os.O_CREATE|os.O_EXCL, 0o644)
 	out.created = err == nil
@@ -97,10 +97,10 @@ func (o *output) interval(r *report.Report) error {
 	return explainWrite(text.WriteLine(o.lines, r))
 }
 
-// headerEvery is how many lines stand under one header, so that it does not scroll out of sight.
+// headerEvery is the number of lines under one header, so that it does not scroll out of sight.
 const headerEvery = 20
 
-// final writes the report over the whole observation. In ndjson the last interval has been that already.
+// final writes the report of the whole observation. In ndjson the intervals are the report.
 func (o *output) final(r *report.Report) error {
 	switch o.format {
 	case "ndjson":
@@ -123,7 +123,7 @@ func (o *output) close() error {
 		return nil
 	}
 	err := o.file.f.Close()
-	if o.created && !o.file.done { // nothing came to be reported
+	if o.created && !o.file.done { // there was no report
 		err = errors.Join(err, os.Remove(o.file.f.Name()))
 	}
 	if err != nil {

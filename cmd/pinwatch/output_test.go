@@ -14,13 +14,16 @@ import (
 func TestUnwritableOut(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	dir := filepath.Join(t.TempDir(), "missing")
-	wrong(t, exitError, []string{"--out", dir}, "attach", "-p", strconv.Itoa(os.Getpid()), "-d", "1s", "--out", filepath.Join(dir, "r.json"))
-	if code, _, stderr := pinwatch(t, "demo", "-d", "100ms", "--out", "/dev/full"); code != exitError || !strings.Contains(stderr, "no space left") {
+	wrong(t, exitError, []string{"--out", dir},
+		"attach", "-p", strconv.Itoa(os.Getpid()), "-d", "1s", "--out", filepath.Join(dir, "r.json"))
+	code, _, stderr := pinwatch(t, "demo", "-d", "100ms", "--out", "/dev/full")
+	if code != exitError || !strings.Contains(stderr, "no space left") {
 		t.Errorf("a full disk: exit code %d, %q", code, stderr)
 	}
 }
 
-// An existing report survives an observation that fails before it has one of its own.
+// TestOutIsKeptUntilReplaced: an existing report survives an observation that fails before it has a
+// report.
 func TestOutIsKeptUntilReplaced(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	file := filepath.Join(t.TempDir(), "r.json")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
@@ -11,7 +12,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/observe"
 )
 
-// progress keeps one line of a terminal's stderr up to date while a window runs that prints nothing else.
+// progress keeps one line of a terminal's stderr up to date during an observation without
+// intervals.
 type progress struct {
 	w     io.Writer // nil: no terminal
 	total time.Duration
@@ -21,13 +23,21 @@ type progress struct {
 
 func newProgress(s streams, cfg observe.Config) *progress {
 	p := &progress{total: cfg.Duration, pid: cfg.PID}
-	if f, ok := s.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) && cfg.Interval == 0 {
-		p.w = f
+	if cfg.Interval == 0 {
+		p.w = terminal(s.err)
 	}
 	return p
 }
 
-func (p *progress) tick(elapsed time.Duration, seen uint64) {
+// terminal is w if that is a terminal, else nil.
+func terminal(w io.Writer) io.Writer {
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return f
+	}
+	return nil
+}
+
+func (p *progress) tick(elapsed time.Duration, events uint64) {
 	if p.w == nil || elapsed < p.shown+200*time.Millisecond && p.shown != 0 {
 		return
 	}
@@ -36,11 +46,42 @@ func (p *progress) tick(elapsed time.Duration, seen uint64) {
 	if p.total > 0 {
 		of = fmt.Sprintf(" of %v", p.total)
 	}
-	fmt.Fprintf(p.w, "\r\x1b[Kobserving process %d: %.1f s%s, %d events", p.pid, elapsed.Seconds(), of, seen)
+	fmt.Fprintf(p.w, "\r\x1b[Kobserving process %d: %.1f s%s, %d events", p.pid, elapsed.Seconds(), of, events)
 }
 
 func (p *progress) done() {
 	if p.w != nil && p.shown != 0 {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
+
+// steps keeps one line of a terminal's stderr up to date during experiments: the number done, and
+// the name of the current one.
+type steps struct {
+	w     io.Writer // nil: no terminal
+	total int
+	begun time.Time
+}
+
+func newSteps(s streams, total int) *steps {
+	return &steps{w: terminal(s.err), total: total, begun: time.Now()}
+}
+
+// barWidth is the width of the bar in columns.
+const barWidth = 30
+
+func (p *steps) step(done int, name string) {
+	if p.w == nil {
+		return
+	}
+	full := barWidth * done / max(1, p.total)
+	bar := strings.Repeat("█", full) + strings.Repeat("░", barWidth-full)
+	elapsed := time.Since(p.begun).Seconds()
+	fmt.Fprintf(p.w, "\r\x1b[K%s %d of %d experiments, %.0f s: %s", bar, done, p.total, elapsed, name)
+}
+
+func (p *steps) done() {
+	if p.w != nil {
 		fmt.Fprint(p.w, "\r\x1b[K")
 	}
 }

@@ -18,21 +18,23 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// Ctrl-C ends the observation and the report is printed.
+// TestInterrupt: Ctrl-C ends the observation, and the report is printed.
 func TestInterrupt(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	p := testenv.Workload(t, "pingpong")
 	var out, errs bytes.Buffer
 	ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
 	defer cancel()
-	code := run(ctx, []string{"pinwatch", "attach", "-p", strconv.Itoa(p.PID), "-o", "json"}, strings.NewReader(""), &out, &errs)
+	args := []string{"pinwatch", "attach", "-p", strconv.Itoa(p.PID), "-o", "json"}
+	code := run(ctx, args, strings.NewReader(""), &out, &errs)
 	if code != exitOK {
 		t.Fatalf("exit code %d: %s", code, errs.String())
 	}
 	parse(t, out.String())
 }
 
-// started runs the program as a process and returns once it observes: its first interval is printed.
+// started runs the program as a process and returns when it observes: its first interval is
+// printed.
 func started(t *testing.T, pid int, args ...string) (*exec.Cmd, io.ReadCloser, *bytes.Buffer) {
 	t.Helper()
 	cmd := process(append([]string{"attach", "-p", strconv.Itoa(pid), "-i", "100ms", "-o", "ndjson"}, args...)...)
@@ -52,7 +54,7 @@ func started(t *testing.T, pid int, args ...string) (*exec.Cmd, io.ReadCloser, *
 	return cmd, out, errs
 }
 
-// SIGKILL leaves nothing in the kernel.
+// TestKilled: SIGKILL leaves nothing in the kernel.
 func TestKilled(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	testenv.NoKernelLeftovers(t)
@@ -64,7 +66,7 @@ func TestKilled(t *testing.T) {
 	_ = cmd.Wait()
 }
 
-// Nobody reads the report any more.
+// TestClosedStdout: the reader of the report closes its end.
 func TestClosedStdout(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	testenv.NoKernelLeftovers(t)
@@ -73,12 +75,14 @@ func TestClosedStdout(t *testing.T) {
 	out.Close()
 	err := cmd.Wait()
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != exitError || !strings.Contains(errs.String(), "reader of the report is gone") {
+	if !errors.As(err, &exit) || exit.ExitCode() != exitError ||
+		!strings.Contains(errs.String(), "reader of the report is gone") {
 		t.Errorf("%v: %s", err, errs)
 	}
 }
 
-// Whoever interrupts twice gets out, even when nobody takes the report: here its pipe is full.
+// TestInterruptedTwice: a second interrupt ends the program even when nothing reads the report.
+// Here the pipe is full.
 func TestInterruptedTwice(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	testenv.NoKernelLeftovers(t)
@@ -89,7 +93,7 @@ func TestInterruptedTwice(t *testing.T) {
 		if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(2 * sameWish) // else they count as one
+		time.Sleep(2 * oneInterrupt) // sooner, they count as one
 	}
 	err := cmd.Wait()
 	var exit *exec.ExitError
@@ -101,8 +105,8 @@ func TestInterruptedTwice(t *testing.T) {
 // waitUntilFull waits until a pipe has taken something and then, for a second, nothing more.
 func waitUntilFull(t *testing.T, pipe *os.File) {
 	t.Helper()
-	held, since := -1, time.Now()
-	for deadline := time.Now().Add(time.Minute); time.Since(since) < time.Second || held <= 0; time.Sleep(20 * time.Millisecond) {
+	held, since, deadline := -1, time.Now(), time.Now().Add(time.Minute)
+	for ; time.Since(since) < time.Second || held <= 0; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the pipe still moves, with %d bytes", held)
 		}

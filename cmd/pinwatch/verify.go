@@ -21,32 +21,38 @@ import (
 func verifyCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name:     "verify",
-		Usage:    "hold every statement of the specification against this kernel and a release of Go",
+		Usage:    "test every statement of the specification on this kernel, with a release of Go",
 		Category: "the specification",
-		Description: `Starts workloads with known truth, observes them, and gives a verdict on each statement, with its evidence and the command that
-reproduces it alone. It takes less than three minutes. Interrupted, it gives the verdicts on what it has done.
+		Description: `It starts workloads with known truth, observes them, and prints a verdict on each statement,
+with its evidence and the command that reproduces it alone. It takes less than three minutes. When it is
+interrupted, it prints the verdicts that it has reached.
 
 Examples:
   sudo pinwatch verify
   sudo pinwatch verify --only P-5,G-4
-  sudo pinwatch verify --go go1.16.15,go1.21.13     the workloads built by these releases, which are fetched as Go modules
+  sudo pinwatch verify --go go1.16.15,go1.21.13     workloads built by these releases, fetched as Go modules
   sudo pinwatch verify -o html --out verdicts.html
   sudo pinwatch verify -o baseline --out baseline.json
   sudo pinwatch verify --expect baseline.json       for CI: fails where a verdict has changed, and only there
 
-Without privileges what needs kernel events is not testable, and all else is tested.
+Without privileges, statements that need kernel events are not testable; all others are tested.
 
-Exit codes: 0 all hold or are not testable here, 3 some are refuted or out of range, 4 none of these but some inconclusive, 1 error,
-2 usage. With --expect: 0 no verdict has changed, 3 one has, 4 none has, but it was interrupted. From or to inconclusive is no change. With
--o junit, what has changed is then what has failed.`,
+Exit codes: 0 all hold or are not testable here, 3 some are refuted or out of range, 4 some are
+inconclusive and none is refuted or out of range, 1 error, 2 usage.
+With --expect: 0 no verdict has changed, 3 one has, 4 none has, but the run was interrupted. A change from
+or to inconclusive does not count. With -o junit, a changed verdict is a failed test.`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "only", Usage: "these statements: `IDS`, comma-separated, such as P-5,G-4"},
-			&cli.StringFlag{Name: "go", Usage: "build the workloads by these `RELEASES` of Go, comma-separated, such as go1.21.13"},
-			&cli.StringFlag{Name: "repeat", Usage: "do every experiment `N` times and judge by all the evidence", Value: "1"},
+			&cli.StringFlag{Name: "go",
+				Usage: "build the workloads by these `RELEASES` of Go, comma-separated, such as go1.21.13"},
+			&cli.StringFlag{Name: "repeat", Value: "1",
+				Usage: "do every experiment `N` times and judge by all the evidence"},
 			&cli.StringFlag{Name: "cpus", Usage: "confine the workloads to these CPUs: `LIST`, such as 0,2-3"},
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT`: text, json, junit, markdown, html, or baseline: the verdicts alone, in JSON", Value: "text"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text",
+				Usage: "`FORMAT`: text, json, junit, markdown, html, or baseline: the verdicts alone, in JSON"},
 			&cli.StringFlag{Name: "out", Usage: "write the verdicts to `FILE` instead of the terminal"},
-			&cli.StringFlag{Name: "expect", Usage: "compare with the verdicts in `FILE`, an earlier -o baseline or json, and fail only where one has changed"},
+			&cli.StringFlag{Name: "expect",
+				Usage: "compare with the verdicts in `FILE`, an earlier -o baseline or json; fail only where one changed"},
 		},
 		Before:          noArguments,
 		OnUsageError:    onUsageError,
@@ -61,7 +67,7 @@ Exit codes: 0 all hold or are not testable here, 3 some are refuted or out of ra
 	}
 }
 
-// verifyOptions are what verify is told.
+// verifyOptions are the command line of verify.
 type verifyOptions struct {
 	statements []contract.Statement
 	releases   []string // without the go in front; nil = the built-in workloads
@@ -105,7 +111,7 @@ func parseVerify(c *cli.Context) (o verifyOptions, err error) {
 	return o, err
 }
 
-// list splits at commas and drops what is empty.
+// list splits at commas and drops empty parts.
 func list(value string) []string {
 	var parts []string
 	for _, p := range strings.Split(value, ",") {
@@ -116,7 +122,7 @@ func list(value string) []string {
 	return parts
 }
 
-// chosen are the statements of these ids, in the specification's order.
+// chosen returns the statements of these ids, in the specification's order.
 func chosen(ids string) ([]contract.Statement, error) {
 	want := map[string]bool{}
 	for _, id := range list(ids) {
@@ -129,7 +135,8 @@ func chosen(ids string) ([]contract.Statement, error) {
 	if len(want) == 0 {
 		return nil, usagef("--only needs ids of statements, for instance P-8")
 	}
-	return slices.DeleteFunc(slices.Clone(contract.Statements()), func(s contract.Statement) bool { return !want[s.ID] }), nil
+	unwanted := func(s contract.Statement) bool { return !want[s.ID] }
+	return slices.DeleteFunc(slices.Clone(contract.Statements()), unwanted), nil
 }
 
 func parseReleases(value string) ([]string, error) {
@@ -169,7 +176,7 @@ func parseCPUs(value string) ([]int, error) {
 	return cpus, nil
 }
 
-// verifyAll gives the verdicts by each release, and writes and keeps them.
+// verifyAll reaches the verdicts for each release, writes them, and keeps them.
 func verifyAll(ctx context.Context, s streams, o verifyOptions) (err error) {
 	out, err := openOutput(s, options{format: o.format, outFile: o.outFile})
 	if err != nil {
@@ -187,7 +194,7 @@ func verifyAll(ctx context.Context, s streams, o verifyOptions) (err error) {
 			break
 		}
 		v, err := verifyRelease(ctx, s, o, release)
-		if err != nil { // one that can't be had keeps no other from its turn
+		if err != nil { // the other releases are still tested
 			failed = errors.Join(failed, err)
 			fmt.Fprintln(s.err, "pinwatch:", oneLine(err))
 			continue
@@ -203,7 +210,7 @@ func verifyAll(ctx context.Context, s streams, o verifyOptions) (err error) {
 		}
 	}
 	if failed != nil {
-		return status(exitError) // told already
+		return status(exitError) // printed already
 	}
 	if o.expect != nil {
 		return compareVerdicts(s, o.expect, all)
@@ -211,7 +218,7 @@ func verifyAll(ctx context.Context, s streams, o verifyOptions) (err error) {
 	return verdictsExit(all)
 }
 
-// verdictsExit is nil when all hold or are not testable.
+// verdictsExit is the exit code of the verdicts: nil when all hold or are not testable.
 func verdictsExit(all []*report.Verdicts) error {
 	code := exitOK
 	for _, v := range all {
@@ -230,7 +237,7 @@ func verdictsExit(all []*report.Verdicts) error {
 	return status(code)
 }
 
-// verifyRelease gives the verdicts by one release of Go, "" for the built-in workloads'.
+// verifyRelease reaches the verdicts for one release of Go; "" means the built-in workloads.
 func verifyRelease(ctx context.Context, s streams, o verifyOptions, release string) (*report.Verdicts, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -244,7 +251,7 @@ func verifyRelease(ctx context.Context, s streams, o verifyOptions, release stri
 	machine := host.Read(os.DirFS("/"))
 	lab.Emulated = emulated[machine.Virtualization]
 	plan := verify.Plan(o.statements)
-	progress := newSteps(s, o.repeat*len(plan), "go"+release)
+	progress := newSteps(s, o.repeat*len(plan))
 	evidence := contract.Evidence{GoVersion: lab.GoVersion}
 	var runs []contract.Evidence
 	for i := range o.repeat {
@@ -273,17 +280,25 @@ func verifyRelease(ctx context.Context, s streams, o verifyOptions, release stri
 	if unobserved > 0 {
 		fmt.Fprintf(s.err, "pinwatch: %d of %d not testable: %s\n", unobserved, len(outcomes), lab.Unobserved)
 	}
-	meta := report.VerdictsMeta{Version: versionString(), Host: machine, Finished: time.Now(), Interrupted: ctx.Err() != nil}
+	meta := report.VerdictsMeta{
+		Version: versionString(), Host: machine, Finished: time.Now(), Interrupted: ctx.Err() != nil,
+	}
 	if release != "" {
 		meta.Release = "go" + release
 	}
 	return report.NewVerdicts(meta, outcomes, evidence), nil
 }
 
-// emulated are the machines, as package host calls them, whose CPUs are software.
+// emulated are the machines whose CPUs are software, by host.Info.Virtualization.
 var emulated = map[string]bool{"qemu": true, "bochs": true}
 
-// judgeRuns judges by all runs together and warns where one alone says otherwise.
+// verdictOrder is the order in which differing verdicts are listed.
+var verdictOrder = []string{
+	contract.Holds, contract.HoldsExcept, contract.Refuted, contract.OutOfRange, contract.Inconclusive,
+	contract.NotTestable,
+}
+
+// judgeRuns judges by all runs together and adds a warning where a run alone gives another verdict.
 func judgeRuns(st contract.Statement, all contract.Evidence, runs []contract.Evidence) contract.Outcome {
 	o := st.Judge(all)
 	if len(runs) > 1 {
@@ -292,9 +307,10 @@ func judgeRuns(st contract.Statement, all contract.Evidence, runs []contract.Evi
 			r.Emulated = all.Emulated
 			words[st.Judge(r).Verdict]++
 		}
-		for _, w := range []string{contract.Holds, contract.HoldsExcept, contract.Refuted, contract.OutOfRange, contract.Inconclusive, contract.NotTestable} {
+		for _, w := range verdictOrder {
 			if n := words[w]; n > 0 && w != o.Verdict {
-				o.Warnings = append(o.Warnings, fmt.Sprintf("%d of %d runs alone: %s", n, len(runs), strings.ReplaceAll(w, "_", " ")))
+				o.Warnings = append(o.Warnings,
+					fmt.Sprintf("%d of %d runs alone: %s", n, len(runs), strings.ReplaceAll(w, "_", " ")))
 			}
 		}
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/verify"
 )
 
-// verdicts runs verify with JSON and gives the exit code and each statement's verdict.
+// verdicts runs verify with JSON and returns the exit code and each statement's verdict.
 func verdicts(t *testing.T, args ...string) (int, map[string]report.StatementVerdict, *report.Verdicts) {
 	t.Helper()
 	code, out, errs := pinwatch(t, append([]string{"verify", "-o", "json"}, args...)...)
@@ -69,15 +69,20 @@ func TestBaselines(t *testing.T) {
 		}
 		return path
 	}
-	wrong(t, exitError, []string{"--expect", "verdicts/v9", "make the baseline anew"}, "verify", "--only", "G-3", "--expect", write("other", `{"schema": "pinwatch.verdicts/v9", "verdicts": 3}`))
-	wrong(t, exitError, []string{"--expect", "no such file"}, "verify", "--only", "G-3", "--expect", filepath.Join(dir, "none"))
+	other := write("other", `{"schema": "pinwatch.verdicts/v9", "verdicts": 3}`)
+	wrong(t, exitError, []string{"--expect", "verdicts/v9", "make the baseline anew"},
+		"verify", "--only", "G-3", "--expect", other)
+	none := filepath.Join(dir, "none")
+	wrong(t, exitError, []string{"--expect", "no such file"}, "verify", "--only", "G-3", "--expect", none)
 	wrong(t, exitError, []string{"--expect", "JSON"}, "verify", "--only", "G-3", "--expect", write("text", "✔ G-3"))
 
-	wrong(t, exitError, []string{"--expect", "no verdicts"}, "verify", "--only", "G-3", "--expect", write("empty", `{"schema": "pinwatch.baseline/v1"}`))
+	empty := write("empty", `{"schema": "pinwatch.baseline/v1"}`)
+	wrong(t, exitError, []string{"--expect", "no verdicts"}, "verify", "--only", "G-3", "--expect", empty)
 	wrong(t, exitUsage, []string{"--expect", "file name"}, "verify", "--only", "G-3", "--expect=")
 
 	same := filepath.Join(dir, "same")
-	if code, _, errs := pinwatch(t, "verify", "--only", "G-3,M-1", "-o", "baseline", "--out", same); code != exitContract {
+	code, _, errs := pinwatch(t, "verify", "--only", "G-3,M-1", "-o", "baseline", "--out", same)
+	if code != exitContract {
 		t.Fatalf("exit code %d with a refuted statement: %s", code, errs)
 	}
 	b, err := os.ReadFile(same)
@@ -91,27 +96,36 @@ func TestBaselines(t *testing.T) {
 		words    []string
 	}{
 		{same, exitOK, []string{"2 as in the baseline, 0 changed"}},
-		{with(`"G-3": "refuted"`), exitContract, []string{"G-3 (" + verify.BuiltinRelease() + "): CHANGED to holds, was refuted", "1 changed"}},
-		{with(`"G-3": "inconclusive"`), exitOK, []string{"G-3", "holds, was inconclusive", "0 changed, 1 inconclusive"}},
+		{with(`"G-3": "refuted"`), exitContract,
+			[]string{"G-3 (" + verify.BuiltinRelease() + "): CHANGED to holds, was refuted", "1 changed"}},
+		{with(`"G-3": "inconclusive"`), exitOK,
+			[]string{"G-3", "holds, was inconclusive", "0 changed, 1 inconclusive"}},
 		{with(`"G-4": "holds"`), exitOK, []string{"G-3", "does not have", "1 not in the baseline"}},
 	} {
-		if code, _, errs := pinwatch(t, "verify", "--only", "G-3,M-1", "--expect", tt.baseline); code != tt.code || !hasAll(errs, tt.words) {
+		code, _, errs := pinwatch(t, "verify", "--only", "G-3,M-1", "--expect", tt.baseline)
+		if code != tt.code || !hasAll(errs, tt.words) {
 			t.Errorf("exit code %d, want %d; %q lacks one of %q", code, tt.code, errs, tt.words)
 		}
 	}
 }
 
-// Where a verdict has changed and the baseline is another machine's or release's, that is said.
-func TestBaselineOfElsewhere(t *testing.T) {
-	v := &report.Verdicts{GoVersion: "go1.26.8", Verdicts: []report.StatementVerdict{{ID: "G-3", Verdict: contract.Refuted, Got: "3 of 4"}}}
+// TestBaselineOfAnotherMachine: where a verdict has changed, the output names the baseline's
+// machine and release if they differ.
+func TestBaselineOfAnotherMachine(t *testing.T) {
+	refuted := report.StatementVerdict{ID: "G-3", Verdict: contract.Refuted, Got: "3 of 4"}
+	v := &report.Verdicts{GoVersion: "go1.26.8", Verdicts: []report.StatementVerdict{refuted}}
 	var errs bytes.Buffer
-	expect := &report.Baseline{GoVersion: "go1.21.13", Host: "Linux 6.1", Verdicts: map[string]string{"G-3": contract.Holds}}
-	if err := compareVerdicts(streams{err: &errs}, expect, []*report.Verdicts{v}); !errors.Is(err, status(exitContract)) || !hasAll(errs.String(), []string{"3 of 4", "go1.21.13 on Linux 6.1"}) {
+	expect := &report.Baseline{
+		GoVersion: "go1.21.13", Host: "Linux 6.1", Verdicts: map[string]string{"G-3": contract.Holds},
+	}
+	err := compareVerdicts(streams{err: &errs}, expect, []*report.Verdicts{v})
+	if !errors.Is(err, status(exitContract)) || !hasAll(errs.String(), []string{"3 of 4", "go1.21.13 on Linux 6.1"}) {
 		t.Errorf("%v: %s", err, &errs)
 	}
 	v.Verdicts[0].Verdict, v.Interrupted = contract.Holds, true
 	errs.Reset()
-	if err := compareVerdicts(streams{err: &errs}, expect, []*report.Verdicts{v}); !errors.Is(err, status(exitInconclusive)) || strings.Contains(errs.String(), "go1.21.13") {
+	err = compareVerdicts(streams{err: &errs}, expect, []*report.Verdicts{v})
+	if !errors.Is(err, status(exitInconclusive)) || strings.Contains(errs.String(), "go1.21.13") {
 		t.Errorf("interrupted: %v: %s", err, &errs)
 	}
 }
@@ -132,7 +146,8 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	explain("none yet")
-	if code, rows, _ := verdicts(t, "--only", "G-3"); code != exitOK || rows["G-3"].Verdict != contract.Holds || len(rows) != 1 {
+	code, rows, _ := verdicts(t, "--only", "G-3")
+	if code != exitOK || rows["G-3"].Verdict != contract.Holds || len(rows) != 1 {
 		t.Fatalf("exit code %d, %+v", code, rows)
 	}
 	explain("verdict     holds", verify.BuiltinRelease(), "again       pinwatch verify --only G-3")
@@ -144,7 +159,8 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// An interrupted run gives the verdicts on what it has done, says so, and keeps them for explain.
+// TestVerifyInterrupted: an interrupted run prints the verdicts it has reached, reports that it was
+// interrupted, and keeps them for explain.
 func TestVerifyInterrupted(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	cmd := process("verify", "--only", "G-3,G-1,N-4", "-o", "json")
@@ -153,7 +169,9 @@ func TestVerifyInterrupted(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(time.Minute); !hasChild(cmd.Process.Pid, "grow"); time.Sleep(time.Millisecond) { // the last experiment's workload
+	deadline := time.Now().Add(time.Minute)
+	for !hasChild(cmd.Process.Pid, "grow") { // the last experiment's workload
+		time.Sleep(time.Millisecond)
 		if time.Now().After(deadline) {
 			_ = cmd.Process.Kill()
 			t.Fatal("no workload of N-4")
@@ -167,7 +185,8 @@ func TestVerifyInterrupted(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &v); err != nil || len(v.Verdicts) != 3 {
 		t.Fatalf("%v: %s", err, out.String())
 	}
-	if done, not := &v.Verdicts[1], &v.Verdicts[2]; !v.Interrupted || done.Verdict != contract.Holds || v.NotDone(done) || !v.NotDone(not) {
+	done, not := &v.Verdicts[1], &v.Verdicts[2]
+	if !v.Interrupted || done.Verdict != contract.Holds || v.NotDone(done) || !v.NotDone(not) {
 		t.Errorf("interrupted: %t, %+v", v.Interrupted, v.Verdicts)
 	}
 	if code := cmd.ProcessState.ExitCode(); code != exitInconclusive {
@@ -175,7 +194,7 @@ func TestVerifyInterrupted(t *testing.T) {
 	}
 	for id, want := range map[string]string{"G-3": "verdict     holds", "N-4": "none yet"} {
 		if _, text, _ := pinwatch(t, "explain", id); !strings.Contains(text, want) {
-			t.Errorf("explain %s says no %q: %s", id, want, text)
+			t.Errorf("explain %s lacks %q: %s", id, want, text)
 		}
 	}
 }
@@ -192,13 +211,15 @@ func hasChild(pid int, argument string) bool {
 	return false
 }
 
-// A release that can't be had is told of, and keeps no other from its turn.
-func TestReleaseThatIsNotToBeHad(t *testing.T) {
+// TestUnavailableRelease: a release that can't be fetched is an error, and the others are still
+// tested.
+func TestUnavailableRelease(t *testing.T) {
 	testenv.Require(t, testenv.Toolchain)
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	t.Setenv("GOPROXY", "off")
 	code, out, errs := pinwatch(t, "verify", "--only", "G-3", "--go", "go1.99.1,"+verify.BuiltinRelease())
-	if code != exitError || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "1.99.1") || !strings.Contains(out, verify.BuiltinRelease()) {
+	if code != exitError || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, "1.99.1") ||
+		!strings.Contains(out, verify.BuiltinRelease()) {
 		t.Errorf("exit code %d, %s, %s", code, out, errs)
 	}
 }
@@ -217,18 +238,21 @@ func TestVerifyKernel(t *testing.T) {
 	}
 }
 
-// Where signals preempt nobody, what rests on them falls.
+// TestVerifyWithoutAsyncPreemption: without preemption by signals, the statements that rest on it
+// are refuted.
 func TestVerifyWithoutAsyncPreemption(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	t.Setenv("GODEBUG", "asyncpreemptoff=1")
 	code, rows, _ := verdicts(t, "--only", "P-5,V-1.14")
 	if code != exitContract || rows["P-5"].Verdict != contract.Refuted || rows["V-1.14"].Verdict != contract.Refuted {
-		t.Errorf("exit code %d; P-5 %s, V-1.14 %s: %s", code, rows["P-5"].Verdict, rows["V-1.14"].Verdict, rows["P-5"].Got)
+		t.Errorf("exit code %d; P-5 %s, V-1.14 %s: %s",
+			code, rows["P-5"].Verdict, rows["V-1.14"].Verdict, rows["P-5"].Got)
 	}
 }
 
-// Without privileges what needs the kernel's events is not testable, and the rest is tested.
+// TestVerifyUnprivileged: without privileges, statements that need kernel events are not testable,
+// and the others are tested.
 func TestVerifyUnprivileged(t *testing.T) {
 	testenv.Require(t, testenv.BPF)                         // as root
 	dir, err := os.MkdirTemp("", "pinwatch-unprivileged-*") // t.TempDir is closed to others
@@ -250,7 +274,8 @@ func TestVerifyUnprivileged(t *testing.T) {
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
-	if text := errs.String(); strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "pinwatch: 2 of 3 not testable: ") || !strings.Contains(text, "CAP_PERFMON") {
+	if text := errs.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "CAP_PERFMON") ||
+		!strings.HasPrefix(text, "pinwatch: 2 of 3 not testable: ") {
 		t.Errorf("want one line: %q", text)
 	}
 	var v report.Verdicts

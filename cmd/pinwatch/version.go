@@ -14,7 +14,8 @@ func versionCommand(s streams) *cli.Command {
 		Category: "this machine, this tool",
 		Before:   noArguments,
 		Action: func(*cli.Context) error {
-			_, err := fmt.Fprintf(s.out, "pinwatch %s %s %s/%s\n", versionString(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(s.out, "pinwatch %s %s %s/%s\n",
+				versionString(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 		OnUsageError:    onUsageError,

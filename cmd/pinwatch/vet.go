@@ -18,22 +18,23 @@ import (
 func vetCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name:      "vet",
-		Usage:     "read Go source for what programs that pin threads get wrong",
+		Usage:     "find mistakes in Go source that pins threads",
 		Category:  "source",
 		ArgsUsage: "[packages]",
-		Description: `Holds the packages, as the go command names them (. if none), against the checklists of the LockOSThread specification, as far as
-source can tell. It needs the go command and no privileges. GOOS, GOARCH and GOFLAGS are heeded.
+		Description: `It checks packages, named as for the go command (. if none), by the checklists of the LockOSThread
+specification, as far as source shows that. It needs the go command and no privileges. It respects GOOS,
+GOARCH and GOFLAGS.
 
 ` + listChecks() + `
-What is meant is said in a comment: why the lock, who unlocks, or that the thread is to die with its goroutine. In tests, only what
-makes them go wrong is reported; in generated files nothing. A comment silences what stands on its line, on the next, or, in the doc
-of a function, in all of it:
+A comment states the intent: why the lock is needed, which function unlocks, or that the thread is to end
+with its goroutine. In tests, only mistakes that make them fail are reported; in generated files, none. A
+comment silences its line, the next line or, in the doc of a function, all of the function:
 
   //pinwatch:ignore the thread's state can't be restored
 
 Examples:
   pinwatch vet ./...
-  pinwatch vet --fix ./...                       defer the missing unlocks that are safe to add, report the rest
+  pinwatch vet --fix ./...                       defer missing unlocks where that is safe, report the rest
   pinwatch vet --skip comment,defer ./...
   pinwatch vet -o json ./... | jq '.diagnostics[] | select(.check == "unlocked")'
   GOOS=windows pinwatch vet ./...
@@ -41,7 +42,7 @@ Examples:
 
 For golangci-lint, import github.com/pinwatch/pinwatch/vet/golangci as a module plugin; other drivers, vet.Analyzer.
 
-Exit codes: 0 nothing found, 1 error (also where only some of the packages could be loaded), 2 usage, 3 something found.`,
+Exit codes: 0 nothing found, 1 error (also when some packages could not be loaded), 2 usage, 3 something found.`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT`: text or json", Value: "text"},
 			&cli.BoolFlag{Name: "fix", Usage: "apply the suggested fixes, then report what is left"},
@@ -141,7 +142,7 @@ func andMore(n int) string {
 	return fmt.Sprintf(" (and %d more errors)", n)
 }
 
-// analyze loads the packages and runs the analyzer on those that are whole.
+// analyze loads the packages and runs the analyzer on those that load without an error.
 func (o *vetOptions) analyze(ctx context.Context) (*vetFindings, error) {
 	conf := &packages.Config{Context: ctx, Mode: packages.LoadSyntax | packages.NeedModule, Tests: o.tests}
 	if o.tags != "" {
@@ -155,7 +156,8 @@ func (o *vetOptions) analyze(ctx context.Context) (*vetFindings, error) {
 		return nil, fmt.Errorf("vet: load packages: %w", err)
 	}
 	if len(loaded) == 0 {
-		return nil, fmt.Errorf("vet: no packages match %s: it has to run in the directory of a module", strings.Join(o.patterns, " "))
+		return nil, fmt.Errorf("vet: no packages match %s: it has to run in the directory of a module",
+			strings.Join(o.patterns, " "))
 	}
 	found := newVetFindings()
 	var whole []*packages.Package

@@ -72,7 +72,8 @@ func TestVet(t *testing.T) {
 		t.Errorf("exit code %d, %q", code, stderr)
 	}
 	for _, want := range []string{
-		"bad/bad.go:7:3: unlock: ", "pinwatch explain C-2\n", "bad/bad.go:13:2: comment: ", "pinwatch explain C-1\n", "1 of 2 can be fixed: pinwatch vet --fix\n",
+		"bad/bad.go:7:3: unlock: ", "pinwatch explain C-2\n", "bad/bad.go:13:2: comment: ", "pinwatch explain C-1\n",
+		"1 of 2 can be fixed: pinwatch vet --fix\n",
 	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("no %q in\n%s", want, stdout)
@@ -104,10 +105,12 @@ func TestVetJSON(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, stdout)
 	}
 	d := got.Diagnostics[0]
-	if d.File != "bad/bad.go" || d.Line != 7 || d.Column != 3 || d.EndLine != 7 || d.Check != "unlock" || d.Statement != "C-2" || !d.Fixable {
+	if d.File != "bad/bad.go" || d.Line != 7 || d.Column != 3 || d.EndLine != 7 ||
+		d.Check != "unlock" || d.Statement != "C-2" || !d.Fixable {
 		t.Errorf("%+v", d)
 	}
-	if code, stdout, _ := pinwatch(t, "vet", "-o", "json", "./good"); code != exitOK || !strings.Contains(stdout, `"diagnostics": []`) {
+	code, stdout, _ = pinwatch(t, "vet", "-o", "json", "./good")
+	if code != exitOK || !strings.Contains(stdout, `"diagnostics": []`) {
 		t.Errorf("nothing to find: exit code %d, %q", code, stdout)
 	}
 }
@@ -115,22 +118,25 @@ func TestVetJSON(t *testing.T) {
 func TestVetFix(t *testing.T) {
 	inModule(t, map[string]string{"bad": badSource})
 	code, stdout, _ := pinwatch(t, "vet", "--fix", "./...")
-	if code != exitContract || !strings.Contains(stdout, "bad/bad.go:14:2: comment: ") || !strings.Contains(stdout, "1 fixed\n") {
+	if code != exitContract || !hasAll(stdout, []string{"bad/bad.go:14:2: comment: ", "1 fixed\n"}) {
 		t.Errorf("exit code %d: %s", code, stdout)
 	}
 	text, err := os.ReadFile("bad/bad.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "\t\truntime.LockOSThread() // errno\n\t\tdefer runtime.UnlockOSThread()\n\t\twork()\n"; !strings.Contains(string(text), want) {
+	want := "\t\truntime.LockOSThread() // errno\n\t\tdefer runtime.UnlockOSThread()\n\t\twork()\n"
+	if !strings.Contains(string(text), want) {
 		t.Errorf("fixed:\n%s", text)
 	}
 }
 
-// What is a thread's own on Linux is the process's elsewhere.
+// TestVetOtherSystem: a property of the thread on Linux belongs to the process on other systems.
 func TestVetOtherSystem(t *testing.T) {
-	inModule(t, map[string]string{"m": "package main\n\nimport \"syscall\"\n\nfunc main() { _ = syscall.Setpriority(0, 0, 5) }\n"})
-	if code, stdout, _ := pinwatch(t, "vet", "./..."); code != exitContract || !strings.Contains(stdout, "unlocked: syscall.Setpriority") {
+	const source = "package main\n\nimport \"syscall\"\n\nfunc main() { _ = syscall.Setpriority(0, 0, 5) }\n"
+	inModule(t, map[string]string{"m": source})
+	code, stdout, _ := pinwatch(t, "vet", "./...")
+	if code != exitContract || !strings.Contains(stdout, "unlocked: syscall.Setpriority") {
 		t.Errorf("Linux: exit code %d, %s", code, stdout)
 	}
 	t.Setenv("GOOS", "darwin")
@@ -140,11 +146,12 @@ func TestVetOtherSystem(t *testing.T) {
 	}
 }
 
-// cgo rewrites its files: what is reported is said of the source, and nothing is fixed in what cgo made of it.
+// TestVetCgo: cgo rewrites its files. Diagnostics refer to the source, and cgo's output is not
+// fixed.
 func TestVetCgo(t *testing.T) {
 	testenv.Require(t, testenv.CCompiler)
-	inModule(t, map[string]string{"c": "package c\n\n// static int one(void) { return 1; }\nimport \"C\"\n\nimport \"runtime\"\n\n" +
-		"func start() {\n\tgo func() {\n\t\truntime.LockOSThread()\n\t\t_ = C.one()\n\t}()\n}\n"})
+	inModule(t, map[string]string{"c": "package c\n\n// static int one(void) { return 1; }\nimport \"C\"\n\n" +
+		"import \"runtime\"\n\nfunc start() {\n\tgo func() {\n\t\truntime.LockOSThread()\n\t\t_ = C.one()\n\t}()\n}\n"})
 	t.Setenv("CGO_ENABLED", "1")
 	code, stdout, _ := pinwatch(t, "vet", "--fix", "./...")
 	if code != exitContract || !strings.Contains(stdout, "c/c.go:10:3: unlock: ") || strings.Contains(stdout, "fix") {
@@ -152,7 +159,7 @@ func TestVetCgo(t *testing.T) {
 	}
 }
 
-// A package that can't be loaded does not hide what others have to show.
+// TestVetBroken: a package that can't be loaded does not hide the diagnostics of others.
 func TestVetBroken(t *testing.T) {
 	inModule(t, map[string]string{"bad": badSource, "broken": brokenSource})
 	code, stdout, stderr := pinwatch(t, "vet", "./...")
@@ -169,7 +176,7 @@ func TestVetWithoutToolchain(t *testing.T) {
 	wrong(t, exitError, []string{"no go command"}, "vet", "./...")
 }
 
-// The go command runs pinwatch once per package and caches what it says.
+// TestVettool: the go command runs pinwatch once per package and caches its output.
 func TestVettool(t *testing.T) {
 	inModule(t, map[string]string{"good": goodSource, "bad": badSource})
 	tool, err := os.Executable()

@@ -18,18 +18,19 @@ import (
 	"github.com/pinwatch/pinwatch/vet"
 )
 
-// vetFindings is what vet has to say; as JSON it follows the schema it names.
+// vetFindings are the results of vet. As JSON they follow the schema in Schema.
 type vetFindings struct {
 	Schema      string          `json:"schema"`
 	Diagnostics []vetDiagnostic `json:"diagnostics"`
 	Fixed       int             `json:"fixed"`  // fixes applied
-	Errors      []string        `json:"errors"` // packages that could not be looked at, or not as a whole
+	Errors      []string        `json:"errors"` // packages that could not be read, or not all of them
 
 	edits map[string]map[vetEdit]bool // by file
 	seen  map[vetPlace]bool
 }
 
-// vetPlace tells one diagnostic from another. A file that is in a package and in its test variant is looked at twice.
+// vetPlace identifies a diagnostic. A file that is in a package and in its test variant is analyzed
+// twice.
 type vetPlace struct {
 	File    string `json:"file"` // below the working directory: relative to it
 	Line    int    `json:"line"`
@@ -59,7 +60,7 @@ func newVetFindings() *vetFindings {
 	}
 }
 
-// addErrors notes why a package could not be loaded, each reason once.
+// addErrors adds why a package could not be loaded, each reason once.
 func (v *vetFindings) addErrors(p *packages.Package) {
 	for _, e := range p.Errors {
 		text := e.Msg
@@ -72,7 +73,8 @@ func (v *vetFindings) addErrors(p *packages.Package) {
 	}
 }
 
-// shortened makes one line of what went wrong. A C compiler's complaints, which the go command hands on, have hundreds.
+// shortened puts an error into one line of limited length. The go command passes on a C compiler's
+// errors, which have hundreds of lines.
 func shortened(text string) string {
 	const most = 240 // bytes
 	text = strings.Join(strings.Fields(text), " ")
@@ -132,11 +134,13 @@ func relative(name string) string {
 
 func (v *vetFindings) sort() {
 	slices.SortFunc(v.Diagnostics, func(a, b vetDiagnostic) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Message, b.Message))
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line),
+			cmp.Compare(a.Column, b.Column), cmp.Compare(a.Message, b.Message))
 	})
 }
 
-// fix applies the suggested fixes, formats the files, and tells how many there were. All of them insert.
+// fix applies the suggested fixes, formats the files, and returns the number of fixes. Each fix
+// inserts.
 func (v *vetFindings) fix() (fixed int, err error) {
 	for name, set := range v.edits {
 		mode, err := os.Stat(name)

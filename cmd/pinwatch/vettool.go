@@ -8,8 +8,9 @@ import (
 	"github.com/pinwatch/pinwatch/vet"
 )
 
-// asVettool recognises the go command, which calls what -vettool names with -V=full, with -flags, and then, for each package,
-// with flags and the file that describes it. No command of ours begins with a dash or ends in .cfg.
+// asVettool recognises the go command. It calls the program that -vettool names with -V=full, with
+// -flags, and then, for each package, with flags and the file that describes it. No command of
+// pinwatch begins with a dash or ends in .cfg.
 func asVettool(args []string) bool {
 	if len(args) < 2 {
 		return false
@@ -17,7 +18,7 @@ func asVettool(args []string) bool {
 	return args[1] == "-V=full" || args[1] == "-flags" || strings.HasSuffix(args[len(args)-1], ".cfg")
 }
 
-// runVettool answers the go command. It reads the process's own arguments and ends the process.
+// runVettool answers the go command. It reads the arguments of the process and ends the process.
 func runVettool() int {
 	unitchecker.Main(vet.Analyzer)
 	return exitOK

@@ -7,7 +7,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/catalog"
 )
 
-// workloadCommand is how pinwatch starts itself as the process to be observed. It is not in the help.
+// workloadCommand is the command by which pinwatch starts itself as the process to observe. It is
+// not in the help.
 const workloadCommand = workload.Command
 
 func isWorkload(args []string) bool { return len(args) > 1 && args[1] == workloadCommand }
