@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/pinwatch/pinwatch/correlate"
-	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 const (
@@ -38,7 +37,7 @@ func churn(w *window) []Finding {
 	}
 	entry, known := w.exitedEntry()
 	f.Message = fmt.Sprintf("%s%s threads/s were destroyed because their goroutine ended while locked to them (%d in %s)",
-		w.atLeast(), unit.Short(perSecond), n, unit.ShortDuration(float64(w.ns)))
+		w.atLeast(), digits(perSecond), n, duration(float64(w.ns)))
 	f.Evidence = map[string]any{"threads_exited_locked": n, "destroyed_per_s": rounded(perSecond),
 		"threads_created": w.Counts.ThreadsCreated, "function": orNil(entry), "function_threads": nil, "cpu_each_ns": nil,
 		"cpu_s_per_hour": nil, "lossy": !w.complete}
@@ -48,7 +47,7 @@ func churn(w *window) []Finding {
 	}
 	if each, ok := w.churnCPU(n); ok {
 		perHour := perSecond * each / 1e9 * 3600
-		f.Message += fmt.Sprintf(": %s of CPU each with the thread that replaces it, %s s of CPU per hour", unit.ShortDuration(each), unit.Short(perHour))
+		f.Message += fmt.Sprintf(": %s of CPU each with the thread that replaces it, %s s of CPU per hour", duration(each), digits(perHour))
 		f.Evidence["cpu_each_ns"], f.Evidence["cpu_s_per_hour"] = rounded(each), rounded(perHour)
 	}
 	f.Advice = fmt.Sprintf("in %s, put defer runtime.UnlockOSThread() right after LockOSThread; or start a fixed number of goroutines that "+
@@ -128,7 +127,7 @@ func perRequest(w *window) []Finding {
 		}
 	}
 	f.Message = fmt.Sprintf("goroutines were pinned and unpinned at least %s times per s (%d in %s)",
-		unit.Short(perSecond), ended, unit.ShortDuration(float64(w.ns)))
+		digits(perSecond), ended, duration(float64(w.ns)))
 	f.Advice = "find the call with --sites; " + f.Advice
 	f.Evidence = map[string]any{"pins": ended, "pins_per_s": rounded(perSecond), "site": nil, "function": orNil(entry),
 		"lossy": !w.complete}
@@ -164,7 +163,7 @@ func (w *window) pinSites() (fs []Finding) {
 		where := fmt.Sprintf("%s (%s:%d)", shorten(s.Function), path.Base(s.File), s.Line)
 		least, most := float64(s.HeldMin)/float64(s.Released), float64(s.HeldMax)/float64(s.Released)
 		f.Message = fmt.Sprintf("%s pins its goroutine %s%s times per s and unpins it after %s to %s in the mean",
-			where, w.atLeast(), unit.Short(perSecond), unit.ShortDuration(least), unit.ShortDuration(most))
+			where, w.atLeast(), digits(perSecond), duration(least), duration(most))
 		f.Evidence = map[string]any{"pins": s.Released, "pins_per_s": rounded(perSecond), "site": where, "function": s.Function,
 			"held_mean_min_ns": rounded(least), "held_mean_max_ns": rounded(most), "lossy": !w.complete}
 		fs = append(fs, f)

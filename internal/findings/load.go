@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-
-	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 const (
@@ -35,8 +33,8 @@ func hotSpots(w *window) (fs []Finding) {
 		wake, waker := float64(sum.WakeNS)/float64(sum.N), float64(sum.CPUNS)/float64(sum.N)
 		f := Finding{ID: "pinned-handoff-hot-spot", Severity: info,
 			Message: fmt.Sprintf("%s is pinned and its thread was woken for it %s%s times per s on %s: each time %s until its thread runs, and %s or more "+
-				"of CPU in the waker, together at least %s of one CPU", goroutineOf(entry), w.atLeast(), unit.Short(perSecond),
-				unit.Plural(len(sum.Threads), "thread"), unit.ShortDuration(wake), unit.ShortDuration(waker), percent(cpu)),
+				"of CPU in the waker, together at least %s of one CPU", goroutineOf(entry), w.atLeast(), digits(perSecond),
+				plural(len(sum.Threads), "thread"), duration(wake), duration(waker), percent(cpu)),
 			Advice: fmt.Sprintf("each wait of %s for another goroutine (channel, lock, timer) and each preemption costs that: hand it more work at a time (a slice per "+
 				"channel operation, or a buffered channel drained in a loop), or unpin what does not depend on the thread", function(entry)),
 			Evidence: map[string]any{"threads": len(sum.Threads), "tids": sum.Threads[:min(len(sum.Threads), mostTIDs)], "function": orNil(entry), "handoffs_per_s": rounded(perSecond),
@@ -81,7 +79,7 @@ func storm(w *window) []Finding {
 	cause, who, share := w.stormCause()
 	f := Finding{ID: "sigurg-storm", Severity: info,
 		Message: fmt.Sprintf("%s%s SIGURG per s were raised for the program's threads, %g per s and more for each of GOMAXPROCS %d",
-			w.atLeast(), unit.Short(perSecond), stormPerProc, w.GOMAXPROCS),
+			w.atLeast(), digits(perSecond), stormPerProc, w.GOMAXPROCS),
 		Advice: cmp.Or(stormAdvice[cause], "see why they are sent under causes, with --verbose"),
 		Evidence: map[string]any{"sigurg_per_s": rounded(perSecond), "gomaxprocs": w.GOMAXPROCS, "cause": orNil(cause),
 			"cause_fraction": nil, "function": orNil(who), "cpu_fraction": nil, "lossy": !w.complete},

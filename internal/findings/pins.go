@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/pinwatch/pinwatch/correlate"
-	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 // wedged finds a main thread that is parked for ever: a goroutine that was locked to it ended, and the runtime, which would destroy
@@ -78,8 +77,8 @@ func leaked(w *window) (fs []Finding) {
 	for _, group := range byEntry(idle) {
 		entry := group[0].Lock.Entry
 		f := Finding{ID: "leaked-pin", Severity: info,
-			Message: fmt.Sprintf("%s kept for %s: locked and parked, and nobody woke it in these %s", unit.Plural(len(group), "thread"),
-				goroutineOf(entry), unit.ShortDuration(float64(w.ns))),
+			Message: fmt.Sprintf("%s kept for %s: locked and parked, and nobody woke it in these %s", plural(len(group), "thread"),
+				goroutineOf(entry), duration(float64(w.ns))),
 			Advice: fmt.Sprintf("if no more work will come, let %s return or call runtime.UnlockOSThread before it waits; "+
 				"if it will, this is the price of keeping its thread", function(entry)),
 			Evidence: map[string]any{"threads": len(group), "tids": tids(group), "goids": goids(group), "function": orNil(entry),

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/pinwatch/pinwatch/correlate"
-	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 const (
@@ -40,7 +39,7 @@ func sharedCores(w *window) (fs []Finding) {
 		f := Finding{ID: "pinned-thread-shares-core", Severity: info,
 			Message: fmt.Sprintf("thread %d of %s may run on CPU %s only, where %s of the program ran too (most of all tid %d, %s): "+
 				"it waited %s for a CPU, %s of the time it was ready", t.TID, goroutineOf(t.Lock.Entry), cpuList(own),
-				unit.Plural(rivals, "other thread"), busiest.TID, busiest.Role, unit.ShortDuration(float64(t.Runq)), percent(share)),
+				plural(rivals, "other thread"), busiest.TID, busiest.Role, duration(float64(t.Runq)), percent(share)),
 			Advice: fmt.Sprintf("keep the rest of the program off CPU %s: start it with taskset or a cpuset without that CPU and widen only this thread's "+
 				"affinity to it (sched_setaffinity right after LockOSThread in %s), and set GOMAXPROCS to the CPUs that are left",
 				cpuList(own), function(t.Lock.Entry)),

@@ -1,10 +1,6 @@
 package findings
 
-import (
-	"fmt"
-
-	"github.com/pinwatch/pinwatch/internal/unit"
-)
+import "fmt"
 
 const (
 	// surplusWindow: a thread that did nothing for so long is not needed at the pace the program has, ns.
@@ -45,7 +41,7 @@ func surplus(w *window) []Finding {
 	f := Finding{ID: "thread-surplus", Severity: info,
 		Message: fmt.Sprintf("%d of %d threads are more than the program needed: it ran on %d in these %s (GOMAXPROCS %d), "+
 			"and %d slept all along without being locked",
-			extra, w.Counts.Threads, awake, unit.ShortDuration(float64(w.ns)), w.GOMAXPROCS, workers-awake),
+			extra, w.Counts.Threads, awake, duration(float64(w.ns)), w.GOMAXPROCS, workers-awake),
 		Advice: "limit how many goroutines are in blocking system calls, in C or pinned at once (a semaphore, a pool of workers): each needs " +
 			"a thread then, and the runtime keeps idle threads for ever; see why threads are created under causes while it grows",
 		Evidence: map[string]any{"threads": w.Counts.Threads, "surplus_threads": extra, "workers": workers, "workers_awake": awake,

@@ -184,7 +184,7 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// The account of a workload is read even when it ends long after the last awaited line.
+// A workload may end long after the last line that was waited for: its account is still taken from it.
 func TestEndAfterLongWatch(t *testing.T) {
 	r := &run{Context: t.Context(), lab: lab(t)}
 	p, err := r.start("idle")

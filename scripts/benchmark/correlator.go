@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/pinwatch/pinwatch/internal/unit"
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
@@ -73,7 +72,7 @@ func bytesText(ctx context.Context) (string, error) {
 		if !ok {
 			return "", fmt.Errorf("%s: %s has no bytes/event", shell(argv), benchName(r))
 		}
-		rows = append(rows, []string{strings.TrimPrefix(benchName(r), "Bytes/"), unit.Whole(events), fmt.Sprintf("%.0f", bytes)})
+		rows = append(rows, []string{strings.TrimPrefix(benchName(r), "Bytes/"), big(events), fmt.Sprintf("%.0f", bytes)})
 	}
 	return fmt.Sprintf("`%s`:\n\n%s\n", shell(argv), measure.Table([]string{"workload", "events", "bytes an event"}, rows)), nil
 }
@@ -113,8 +112,8 @@ func (b *bench) perfTools(ctx context.Context, length time.Duration) (string, er
 		if !ok || events.lines == 0 || len(rows) == 1 && turns.lines == 0 {
 			return "", fmt.Errorf("%s: it printed nothing", shell(tool))
 		}
-		rows = append(rows, []string{"`" + shell(tool) + "`", unit.Whole(float64(events.lines)), fmt.Sprintf("%.2f", used.Seconds()),
-			unit.Whole(float64(events.lines) / used.Seconds()), mebibytes(uint64(rusage.Maxrss) << 10)})
+		rows = append(rows, []string{"`" + shell(tool) + "`", big(float64(events.lines)), fmt.Sprintf("%.2f", used.Seconds()),
+			big(float64(events.lines) / used.Seconds()), mebibytes(uint64(rusage.Maxrss) << 10)})
 	}
 	size, err := fileSize(data)
 	if err != nil {

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pinwatch/pinwatch/internal/unit"
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
@@ -85,7 +84,7 @@ type grown struct {
 }
 
 func (g *grown) row() []string {
-	return []string{unit.Whole(g.switches), percent(g.cpu), unit.Whole(g.ownNS), mebibytes(g.rss), unit.Whole(float64(g.lost))}
+	return []string{big(g.switches), percent(g.cpu), big(g.ownNS), mebibytes(g.rss), big(float64(g.lost))}
 }
 
 // grown attaches repeatedly, with no flags and with each of others, and the last time with none measures.

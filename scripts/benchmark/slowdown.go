@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/perf/benchmath"
 
-	"github.com/pinwatch/pinwatch/internal/unit"
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
@@ -54,17 +53,17 @@ func slowdowns(all []*taken) string {
 			continue
 		}
 		rate, target := summary(t.rates), summary(t.target)
-		row[1] = unit.Whole(rate.Center) + " ± " + rate.PctRangeString()
-		row[3] = unit.Whole(target.Center) + " ± " + target.PctRangeString()
+		row[1] = big(rate.Center) + " ± " + rate.PctRangeString()
+		row[3] = big(target.Center) + " ± " + target.PctRangeString()
 		if t != base {
 			row[2] = longer(inverse(base.rates), inverse(t.rates))
 			row[4] = longer(base.target, t.target)
 		}
 		if len(t.cpu) > 0 {
-			row[5], row[6], row[7] = percent(summary(t.cpu).Center), unit.Whole(summary(t.ownNS).Center), unit.Whole(summary(t.allNS).Center)
+			row[5], row[6], row[7] = percent(summary(t.cpu).Center), big(summary(t.ownNS).Center), big(summary(t.allNS).Center)
 		}
 		if t.kernel > 0 {
-			row[8] = unit.Whole(t.kernel)
+			row[8] = big(t.kernel)
 		}
 	}
 	return measure.Table(slowdownColumns, rows)

@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/pinwatch/pinwatch/internal/unit"
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
@@ -69,7 +68,7 @@ func (b *bench) tax(ctx context.Context) (string, error) {
 	}
 	return fmt.Sprintf("%d rounds, in each the fastest of %d loops of %s calls; `workload idle` is observed, "+
 		"another process calls.\n\n%s",
-		rounds, taxLoops, unit.Whole(taxCalls), measure.Table([]string{"attached", "system calls watched by", "getppid ns, median", "least", "tax"}, rows)), nil
+		rounds, taxLoops, big(taxCalls), measure.Table([]string{"attached", "system calls watched by", "getppid ns, median", "least", "tax"}, rows)), nil
 }
 
 // syscallHooks says how pinwatch with these flags watches system calls here, by its own report.

@@ -10,7 +10,7 @@ import (
 
 func nanos(seconds float64) string { return fmt.Sprintf("%.0f", seconds*1e9) }
 
-func millis(d time.Duration) string { return unit.Whole(d.Seconds() * 1e3) }
+func millis(d time.Duration) string { return big(d.Seconds() * 1e3) }
 
 func mebibytes(bytes uint64) string { return fmt.Sprintf("%.1f", float64(bytes)/(1<<20)) }
 
@@ -22,6 +22,9 @@ func held(ok bool) string {
 	}
 	return "**no**"
 }
+
+// big is a number with its thousands apart.
+func big(n float64) string { return unit.Whole(n) }
 
 // shell is a command as one would type it.
 func shell(argv []string) string {
