@@ -6,12 +6,12 @@
 // workloads and the observer. experiments.go lists all of them. Each is a function that fills one
 // contract.Record, in the file of its kind:
 //
-//   - bindings.go, endings.go, loops.go: the rules of a lock, by trials of package workload. A trial is a workload that ends by itself
-//     and prints an account.
+//   - bindings.go, endings.go, loops.go: the rules of a lock, by trials of package workload. A
+//     trial is a workload that ends by itself and prints an account.
 //   - costs.go: workloads that time themselves.
 //   - metrics.go, trace.go: the runtime's metrics, profiles and traces.
 //   - inherit.go, memory.go, quota.go, cgo.go: thread attributes, the runtime's memory, cgroups, C.
-//   - observations.go, programs.go: kernel events and findings, by observing a workload with pinwatch.
+//   - observations.go, programs.go: kernel events and findings, by observing a workload.
 //   - source.go: the analyzer, on source files in the folder sources.
 //
 // noise.go measures other load during each experiment, because it makes times longer. confine.go

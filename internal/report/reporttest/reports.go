@@ -1,6 +1,7 @@
 package reporttest
 
 import (
+	"sync"
 	"time"
 
 	"github.com/pinwatch/pinwatch/correlate"
@@ -55,8 +56,8 @@ func Meta() report.Meta {
 	}
 }
 
-// Reports are the windows that every format is tested on.
-func Reports() map[string]*report.Report {
+// Reports are the windows that every format is tested on. Tests must not change them.
+var Reports = sync.OnceValue(func() map[string]*report.Report {
 	refused := Meta()
 	refused.Findings = nil
 	refused.Observer = report.Observer{Hooks: map[string]string{"clone": "fentry", "tgkill": "fentry",
@@ -94,4 +95,4 @@ func Reports() map[string]*report.Report {
 		"crowd":   report.New(dying, Crowd()),
 		"empty":   report.New(bare, &correlate.Result{}),
 	}
-}
+})
