@@ -17,7 +17,11 @@ import (
 
 	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/workload/client"
 )
+
+// patience bounds every wait for another process. It is long because emulated machines are slow.
+const patience = client.Patience
 
 // SwitchEvent is one side of a context switch of an observed thread.
 type SwitchEvent struct {

@@ -1,3 +1,8 @@
+// Package witness has observers of the kernel that share nothing with pinwatch: a trace buffer
+// (StartTrace), perf (StartPerf) and bpftrace (StartSwitches, StartScript). Tests compare
+// pinwatch's reports with what they recorded.
+//
+// Every time in this package is CLOCK_MONOTONIC in nanoseconds, as bpf_ktime_get_ns.
 package witness
 
 import (
