@@ -44,8 +44,9 @@ func analyze(packages []string) error {
 	return nil
 }
 
-// vetForARM64 runs go vet's analyzers over the packages as they are for arm64. It reads all dependencies from source: to compile
-// them for a second architecture would take most of the time of make lint.
+// vetForARM64 runs go vet's analyzers over the packages as they are for arm64. It reads all
+// dependencies from source: to compile them for a second architecture would take most of the time
+// of make lint.
 func vetForARM64(patterns []string) error {
 	conf := &packages.Config{Mode: packages.LoadAllSyntax, Tests: true, Env: append(os.Environ(), "GOARCH=arm64", "CGO_ENABLED=0")}
 	loaded, err := packages.Load(conf, patterns...)

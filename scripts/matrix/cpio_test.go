@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestArchiveReadsBack reads an archive the way the kernel does: header, name, data, each aligned to four bytes.
+// TestArchiveReadsBack reads an archive the way the kernel does: header, name, data, each aligned
+// to four bytes.
 func TestArchiveReadsBack(t *testing.T) {
 	var buf bytes.Buffer
 	a := newArchive(&buf)

@@ -1,10 +1,10 @@
-// Matrix boots pinwatch's kernel tests, its demo and its doctor on kernels from 5.10 to the newest under
-// an emulator, two guests at a time, and prints one row per kernel. Guests judge counts, labels, loading
-// and all else that does not depend on time. Kernels are kept in .cache/kernels, a guest's console in
-// .cache/matrix/KERNEL.log. Run it by make matrix, from the top of the tree.
+// Matrix boots pinwatch's kernel tests, its demo and its doctor on kernels from 5.10 to the newest
+// under an emulator, two guests at a time, and prints one row per kernel. Guests judge counts,
+// labels, loading and all else that does not depend on time. Kernels are kept in .cache/kernels, a
+// guest's console in .cache/matrix/KERNEL.log. Run it by make matrix, from the top of the tree.
 //
-// With -verify it runs pinwatch verify in each guest instead, up to 18 minutes a pair, and writes the
-// verdicts into docs/results.md; with -only it runs some statements and prints their verdicts.
+// With -verify it runs pinwatch verify in each guest instead, up to 18 minutes a pair, and writes
+// the verdicts into docs/results.md; with -only it runs some statements and prints their verdicts.
 package main
 
 import (

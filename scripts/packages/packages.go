@@ -64,7 +64,8 @@ func List(ctx context.Context) ([]Package, error) {
 	return list, nil
 }
 
-// holds is whether a test binary is linked with a package of this module, or with its variant for the test.
+// holds is whether a test binary is linked with a package of this module, or with its variant for
+// the test.
 func (g goPackage) holds(name string) bool {
 	return slices.ContainsFunc(g.Deps, func(dep string) bool {
 		path, _, _ := strings.Cut(dep, " ")

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// stream is what go test -json prints of two packages in parallel: one passes, the other has a failed, an unfinished, a skipped
-// and an unjudged test.
+// stream is what go test -json prints of two packages in parallel: one passes, the other has a
+// failed, an unfinished, a skipped and an unjudged test.
 const stream = `{"Action":"start","Package":"github.com/pinwatch/pinwatch/a"}
 {"Action":"start","Package":"github.com/pinwatch/pinwatch/b"}
 {"Action":"run","Package":"github.com/pinwatch/pinwatch/a","Test":"TestOne"}
@@ -63,7 +63,8 @@ FAILED:
 	}
 }
 
-// A package that fails without a failed test, such as one that does not compile, is a failure of its own.
+// A package that fails without a failed test, such as one that does not compile, is a failure of
+// its own.
 func TestReadBuildFailure(t *testing.T) {
 	var out bytes.Buffer
 	r := &results{w: &out, prefix: "race: "}
