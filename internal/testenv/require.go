@@ -41,7 +41,7 @@ var (
 	BPFAdmin = need("BPF object lists", "run as root or with CAP_SYS_ADMIN", tryBPFAdmin)
 
 	// Fentry is a kernel that lets a program run at one of its functions.
-	Fentry = ofKernel(need("fentry programs", "run as root on Linux with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS, as scripts/kernel-matrix does; arm64: 6.4 or later", tryFentry))
+	Fentry = ofKernel(need("fentry programs", "run as root on Linux with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS, as make matrix does; arm64: 6.4 or later", tryFentry))
 
 	// Tracefs is a trace file system in which an instance can be made; StartTrace needs it.
 	Tracefs = need("tracefs instances", "run as root on a kernel with CONFIG_TRACING, not in lockdown=confidentiality", tryTracefs)
