@@ -75,7 +75,8 @@ func TestVerifyMatrixWithoutDocument(t *testing.T) {
 	t.Chdir(t.TempDir())
 	o := fake(t, verdictsOf, 0)
 	o.only = ""
-	if err := verifyMatrix(t.Context(), o, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "results.md") {
+	err := verifyMatrix(t.Context(), o, io.Discard, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "results.md") {
 		t.Errorf("got %v", err)
 	}
 }

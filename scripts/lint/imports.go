@@ -120,7 +120,8 @@ func checkImports([]string) error {
 	if err != nil {
 		return err
 	}
-	out, err := exec.Command("go", "list", "-pgo=off", "-json=ImportPath,Imports,TestImports,XTestImports", "./...").Output()
+	const fields = "-json=ImportPath,Imports,TestImports,XTestImports"
+	out, err := exec.Command("go", "list", "-pgo=off", fields, "./...").Output()
 	if err != nil {
 		return fmt.Errorf("go list: %w", err)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -103,8 +102,9 @@ func TestNeverRan(t *testing.T) {
 // supports.
 func TestNeverRanLeavesOutWhatOnlyTheHostHas(t *testing.T) {
 	skip := func(test, reason string) string {
-		return fmt.Sprintf("=== RUN   %s\r\n    require.go:67: SKIPPED (needs %s). To get it: install it\r\n--- SKIP: %s (0.00s)",
-			test, reason, test)
+		return "=== RUN   " + test + "\r\n" +
+			"    require.go:67: SKIPPED (needs " + reason + "). To get it: install it\r\n" +
+			"--- SKIP: " + test + " (0.00s)"
 	}
 	r := parseLog(console("KMATRIX begin x",
 		skip("TestBpftrace", "bpftrace: not found"), skip("TestPerf", "perf: not found"),

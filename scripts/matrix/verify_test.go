@@ -26,13 +26,17 @@ func TestDivide(t *testing.T) {
 }
 
 func verdictsOf(kernel, id string) string {
-	const document = `{"schema": "pinwatch.verdicts/v1", "host": {"kernel": %q}, "verdicts": [{"id": %q, "verdict": "holds"}]}`
+	const document = `{
+	"schema": "pinwatch.verdicts/v1", "host": {"kernel": %q}, "verdicts": [{"id": %q, "verdict": "holds"}]
+}`
 	return fmt.Sprintf(document, kernel, id)
 }
 
 func TestGuestVerdicts(t *testing.T) {
 	const kernel = "KMATRIX kernel 6.1.0"
-	first := []string{kernel, "KMATRIX begin verify-kernel", verdictsOf("6.1.0", "P-8"), "KMATRIX end verify-kernel exit=3"}
+	first := []string{
+		kernel, "KMATRIX begin verify-kernel", verdictsOf("6.1.0", "P-8"), "KMATRIX end verify-kernel exit=3",
+	}
 	second := []string{"KMATRIX begin verify-rest", verdictsOf("6.1.0", "G-1"), "KMATRIX end verify-rest exit=4"}
 	exit := []string{"KMATRIX exit=1"} // some verdicts have an exit code that is not 0
 	begin := func(step string, exit int) []string {

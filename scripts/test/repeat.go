@@ -70,8 +70,8 @@ func (s *series) repeat(ctx context.Context, n int, extra []string, file string)
 			return nil
 		}
 		s.add(r)
-		fmt.Printf("%s %d of %d: %.0f s, %d passed, %d failed, %d skipped, %d not judged\n", s.name, i, n, time.Since(began).Seconds(),
-			r.counts[passed], r.counts[failed], r.counts[skipped], len(r.unjudged))
+		fmt.Printf("%s %d of %d: %.0f s, %d passed, %d failed, %d skipped, %d not judged\n",
+			s.name, i, n, time.Since(began).Seconds(), r.counts[passed], r.counts[failed], r.counts[skipped], len(r.unjudged))
 	}
 	return nil
 }
