@@ -6,10 +6,10 @@ SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
 ARGS    ?=
 N       ?= 5
 
-.PHONY: help build install demo test repeat verify stability truth generate lint bench soak matrix gomatrix offsets profile clean
+.PHONY: help build install demo test repeat verify stability truth generate lint bench soak matrix gomatrix updateoffsets profile clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
 	@echo 'Flags of a tool are passed by ARGS, as in: make bench ARGS="-part hooks"; ARGS=-h lists them.'
 
 build: ## build bin/pinwatch, static, with the committed BPF objects (no clang needed)
@@ -65,7 +65,7 @@ bench: build ## measure what pinwatch costs, beside its peers, into docs/perform
 soak: build ## observe a workload for an hour, attaching again and again, and write what grew into docs/accuracy.md (root)
 	@go run ./scripts/soak -out docs/accuracy.md $(ARGS)
 
-offsets: ## derive internal/goruntime/offsets.txt from the Go releases that it names
+updateoffsets: ## derive internal/goruntime/offsets.txt from the Go releases that it names
 	@go run ./scripts/updateoffsets $(ARGS)
 
 profile: ## renew cmd/pinwatch/default.pgo, the CPU profile that pinwatch is built with

@@ -71,8 +71,8 @@ func (b *bench) growth(ctx context.Context) (string, error) {
 	columns := []string{"switches/s", "CPU", "overhead ns/switch", "RssAnon MiB", "events lost"}
 	threadTable := measure.Table(append([]string{"threads", "attach ms", "with `--aggregate`"}, columns...), threads)
 	rateTable := measure.Table(append([]string{"load"}, columns...), rates)
-	return fmt.Sprintf("Growth with threads (`workload threads -n N`, %v each, in steady state). Attach is the time from the "+
-		"start of the process `%s` to its ready file, the median of %d:\n\n%s\n"+
+	return fmt.Sprintf("Growth with threads (`workload threads -n N`, %v each, in steady state). "+
+		"Attach is the time from the start of the process `%s` to its ready file, the median of %d:\n\n%s\n"+
 		"Growth with events (`workload pingpong` at several paces):\n\n%s",
 		length, shell(pinwatchCommand()), repeats, threadTable, rateTable), nil
 }

@@ -113,7 +113,8 @@ func (b *bench) origin(part, noise string) string {
 		args, hint = args+" -short", ", few rounds"
 	}
 	h := host.Read(os.DirFS("/"))
-	return fmt.Sprintf("*`make bench ARGS=\"%s\"`, %s%s: %d CPUs (%s; virtualization: %s), Linux %s, clock source %s; %s.*",
+	return fmt.Sprintf("*`make bench ARGS=\"%s\"`, %s%s: %d CPUs (%s; virtualization: %s), Linux %s, "+
+		"clock source %s; %s.*",
 		args, time.Now().UTC().Format(time.DateOnly), hint, h.CPUs, h.CPUModel, h.Virtualization, majorMinor(h.Kernel),
 		h.Clocksource, noise)
 }

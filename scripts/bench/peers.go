@@ -45,7 +45,10 @@ var peerList = []peer{
 	},
 	{name: "pinwatch --light", command: pinwatchCommand("--light"), ready: readyFile, bpf: true, needs: "--light"},
 	{name: "bpftrace, the same sums", command: []string{"bpftrace", "-e", "SUMS", "PID"}, ready: hooksSettled, bpf: true},
-	{name: "runqlat (libbpf-tools)", command: []string{"runqlat", "-p", "PID", "3600", "1"}, ready: hooksSettled, bpf: true},
+	{
+		name: "runqlat (libbpf-tools)", command: []string{"runqlat", "-p", "PID", "3600", "1"},
+		ready: hooksSettled, bpf: true,
+	},
 	{
 		name: "perf sched record", command: []string{"perf", "sched", "record", "-o", "DIR/perf.data"},
 		ready: hooksSettled,

@@ -38,8 +38,8 @@ func (b *bench) peers(ctx context.Context) (string, error) {
 }
 
 var slowdownColumns = []string{
-	"observer", "operations/s", "slowed by", "target's CPU ns/op", "more", "observer's CPU", "overhead ns/op", "with its end",
-	"BPF ns/op",
+	"observer", "operations/s", "slowed by", "target's CPU ns/op", "more", "observer's CPU",
+	"overhead ns/op", "with its end", "BPF ns/op",
 }
 
 // slowdowns is the table of one activity.
@@ -62,7 +62,8 @@ func slowdowns(all []*taken) string {
 			row[4] = longer(base.target, t.target)
 		}
 		if len(t.cpu) > 0 {
-			row[5], row[6], row[7] = percent(summary(t.cpu).Center), unit.Whole(summary(t.overheadNS).Center), unit.Whole(summary(t.allNS).Center)
+			row[5] = percent(summary(t.cpu).Center)
+			row[6], row[7] = unit.Whole(summary(t.overheadNS).Center), unit.Whole(summary(t.allNS).Center)
 		}
 		if t.kernel > 0 {
 			row[8] = unit.Whole(t.kernel)

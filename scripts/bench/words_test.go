@@ -8,7 +8,7 @@ import (
 
 func TestBig(t *testing.T) {
 	for n, want := range map[float64]string{0: "0", 999.4: "999", 1000: "1,000", 1234567: "1,234,567"} {
-		if got := big(n); got != want {
+		if got := unit.Whole(n); got != want {
 			t.Errorf("%v is %q, want %q", n, got, want)
 		}
 	}

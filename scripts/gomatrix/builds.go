@@ -15,14 +15,16 @@ var releases = []string{
 	"1.22.12", "1.23.12", "1.24.0", "1.25.0", "1.26.8", "1.27.0",
 }
 
-// The rows of the short matrix: a release that passes arguments on the stack, one from the middle, the newest.
+// The rows of the short matrix: a release that passes arguments on the stack, one from the middle,
+// the newest.
 var (
 	shortReleases = []string{"1.16.15", "1.21.13", releases[len(releases)-1]}
 	shortForms    = []string{"plain", "stripped"}
 )
 
-// verifiedMinors are those whose releases the statements of the specification are held against, 1.minor: the first with preemption
-// by signals, those at which the runtime changed most since, the newest.
+// verifiedMinors are the releases, 1.minor, that -verify compares with the statements of the
+// specification: the first with preemption by signals, those at which the runtime changed most
+// since, the newest.
 var verifiedMinors = []int{14, 18, 21, 24, 26, 27}
 
 // form is a way to build.
@@ -30,7 +32,7 @@ type form struct {
 	name    string
 	command string // of internal/workload/cmd
 	args    []string
-	cgo     func(minor int) bool // whether Go 1.minor takes a C compiler
+	cgo     func(minor int) bool // whether Go 1.minor needs a C compiler
 }
 
 func never(int) bool  { return false }
@@ -39,7 +41,8 @@ func always(int) bool { return true }
 var forms = []form{
 	{"plain", "workload", nil, never},
 	{"stripped", "workload", []string{"-ldflags=-s -w"}, never},
-	{"pie", "workload", []string{"-buildmode=pie"}, func(minor int) bool { return minor < 15 }}, // no internal linking before
+	// Internal linking of PIE came with Go 1.15.
+	{"pie", "workload", []string{"-buildmode=pie"}, func(minor int) bool { return minor < 15 }},
 	{"cgo", "cgoworkload", nil, always},
 }
 
@@ -48,7 +51,7 @@ type build struct {
 	release string
 	form    form
 	path    string // of the program
-	err     error  // why there is none
+	err     error  // the reason when there is no program
 }
 
 func (b *build) name() string { return b.release + "/" + b.form.name }

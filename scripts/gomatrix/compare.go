@@ -10,14 +10,14 @@ import (
 // minKnown is the least share of lock observations that must have passed pinwatch's self-check.
 const minKnown = 0.99
 
-// report is what the matrix reads of a pinwatch.report/v1.
+// report is the part of a pinwatch.report/v1 that the matrix reads.
 type report struct {
 	Target struct {
 		GoVersion *string `json:"go_version"`
 		Cgo       *bool   `json:"cgo"`
 		Offsets   *string `json:"offsets"` // dwarf, table, none
 	} `json:"target"`
-	Loss struct { // without broken links: they spoil times, which nobody compares here
+	Loss struct { // without broken links: they spoil times, which are not compared here
 		Total           uint64 `json:"total"`
 		Late            uint64 `json:"late"`
 		RecursionMisses uint64 `json:"recursion_misses"`
@@ -32,7 +32,7 @@ type report struct {
 	Warnings []string   `json:"warnings"`
 }
 
-// lossy says whether counts are lower bounds only.
+// lossy reports whether counts are lower bounds only.
 func (r *report) lossy() bool { return r.Loss.Total+r.Loss.Late+r.Loss.RecursionMisses != 0 }
 
 // lockShare counts readings of a thread's lock state, and those that failed the self-check.
@@ -41,7 +41,7 @@ type lockShare struct {
 	Unknown      uint64 `json:"unknown"`
 }
 
-// known is the share of observations that are no unknowns; 0 without any.
+// known is the share of observations with a known state; 0 without observations.
 func (l *lockShare) known() float64 {
 	if l == nil || l.Observations == 0 || l.Unknown > l.Observations {
 		return 0
@@ -61,7 +61,7 @@ type thread struct {
 
 // problem is a difference between an account and a report.
 type problem struct {
-	mislabel bool // the report says something wrong, and not only too little
+	mislabel bool // the report states something wrong, and not only too little
 	text     string
 }
 
@@ -72,8 +72,8 @@ func (p problem) String() string {
 	return p.text
 }
 
-// comparison holds a report against the account of the same activity, the whole of which the report must cover. The target
-// rested when it was last observed, so that the last states agree.
+// comparison compares a report with the account of the same activity, all of which the report must
+// cover. The target rests when it is last observed, so that the last states agree.
 type comparison struct {
 	account  *workload.Account
 	report   *report
@@ -174,8 +174,8 @@ func (c *comparison) pinned(t thread, p workload.Pin) {
 	number(c, t, "goid", t.GoID, p.GoID)
 }
 
-// free checks a live thread that nobody is locked to; the workload listens for no signal and is in no callback from C, for
-// which the runtime would lock one itself.
+// free checks a live thread that no goroutine is locked to. The workload listens for no signal and
+// is in no callback from C, for which the runtime would lock a thread itself.
 func (c *comparison) free(t thread) {
 	if t.TID == c.account.WedgedTID {
 		c.label(t, "lock", t.Lock, "wedged")
@@ -189,8 +189,9 @@ func (c *comparison) free(t thread) {
 	}
 }
 
-// roles checks that every thread has the one role it can have. Which is sysmon's and which the template thread's only the
-// runtime knows: there must be one each, and the latter only where something needs it (runtime.startTemplateThread).
+// roles checks that every thread has the one role it can have. The account does not contain which
+// thread is sysmon and which the template thread: there must be one each, and the latter only when
+// something needs it (runtime.startTemplateThread).
 func (c *comparison) roles(live map[int]thread, pins map[int]workload.Pin) {
 	count := map[string]int{}
 	for tid, t := range live {

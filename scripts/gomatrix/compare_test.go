@@ -52,9 +52,9 @@ func TestCompare(t *testing.T) {
 		{"false lock", func(r *report, _ *workload.Account) { find(t, r, 105).Lock = "user" }, true, "lock user, is none"},
 		{"false depth", func(r *report, _ *workload.Account) { find(t, r, 105).LockedExt = ptr(uint32(1)) }, true, "locked_ext 1, is 0"},
 		{"lock of the runtime's", func(r *report, _ *workload.Account) { find(t, r, 101).LockedInt = ptr(uint32(1)) }, true, "locked_int 1, is 0"},
-		{"goid of nobody", func(r *report, _ *workload.Account) { find(t, r, 105).GoID = ptr(int64(20)) }, true, "not locked"},
+		{"goid of no goroutine", func(r *report, _ *workload.Account) { find(t, r, 105).GoID = ptr(int64(20)) }, true, "not locked"},
 		{"exit not locked", func(r *report, _ *workload.Account) { r.Threads[6].Lock = "none" }, true, "thread 106: lock none, is exiting"},
-		{"exit of nobody", func(r *report, _ *workload.Account) { r.Threads[6].TID = 107 }, true, "thread 107 did not exit"},
+		{"exit of no thread", func(r *report, _ *workload.Account) { r.Threads[6].TID = 107 }, true, "thread 107 did not exit"},
 		{"wedged", func(r *report, a *workload.Account) { find(t, r, 100).Lock, a.WedgedTID = "wedged", 100 }, false, ""},
 		{"wedged unseen", func(_ *report, a *workload.Account) { a.WedgedTID = 100 }, true, "lock none, is wedged"},
 		{"no sysmon", func(r *report, _ *workload.Account) { find(t, r, 101).Role = "worker" }, false, "no thread is sysmon"},
@@ -104,13 +104,13 @@ func TestCompare(t *testing.T) {
 				}
 				return
 			}
-			mislabel, said := false, ""
+			mislabel, text := false, ""
 			for _, p := range problems {
 				mislabel = mislabel || p.mislabel
-				said += p.String() + "\n"
+				text += p.String() + "\n"
 			}
-			if mislabel != c.mislabel || !strings.Contains(said, c.want) {
-				t.Errorf("problems:\n%swant %q, mislabel %t", said, c.want, c.mislabel)
+			if mislabel != c.mislabel || !strings.Contains(text, c.want) {
+				t.Errorf("problems:\n%swant %q, mislabel %t", text, c.want, c.mislabel)
 			}
 		})
 	}

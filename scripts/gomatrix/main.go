@@ -1,5 +1,12 @@
-// Gomatrix builds one workload with every supported release of Go in several forms, lets pinwatch observe each, and holds the
-// report against the workload's own account, thread by thread. Run it through scripts/go-matrix, from the top of the tree.
+// Gomatrix builds one workload with every supported release of Go, from 1.13 on, plain, stripped,
+// as PIE and with cgo. pinwatch observes each, and the report is compared with the workload's
+// account, thread by thread. It prints one row per build, e.g. 1.21.13/stripped; one that does not
+// agree fails the matrix. -short is three releases, plain and stripped. Go releases are fetched as
+// modules, so once. Run it by make gomatrix, as root.
+//
+// With -verify it runs pinwatch verify on workloads built by six releases instead, six minutes on a
+// quiet machine, and writes the verdicts into docs/results.md; with -only it runs some statements
+// and prints their verdicts.
 package main
 
 import (
@@ -31,14 +38,15 @@ func main() {
 	flag.BoolVar(&o.short, "short", false, "three releases, each plain and stripped")
 	flag.StringVar(&o.run, "run", "", "only rows, such as 1.21.13/stripped, that match this regular expression")
 	flag.StringVar(&o.pinwatch, "pinwatch", "bin/pinwatch", "the pinwatch to test")
-	flag.BoolVar(&o.verify, "verify", false, "hold the statements of the specification against six releases and put the verdicts into docs/results.md; --run chooses releases")
-	flag.StringVar(&o.only, "only", "", "with --verify: these statements, comma-separated, and write nothing")
+	flag.BoolVar(&o.verify, "verify", false,
+		"compare the statements of the specification with six releases, into docs/results.md; -run chooses releases")
+	flag.StringVar(&o.only, "only", "", "with -verify: these statements, comma-separated, and write nothing")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
-	o.strict = os.Getenv("CI") == "true" // what continuous integration leaves out, nobody tests
+	o.strict = os.Getenv("CI") == "true" // a build that continuous integration leaves out is never tested
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	run := matrix
@@ -46,12 +54,12 @@ func main() {
 		run = verifyMatrix
 	}
 	if err := run(ctx, o, os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "go-matrix:", err)
+		fmt.Fprintln(os.Stderr, "gomatrix:", err)
 		os.Exit(1)
 	}
 }
 
-// errFailed ends a matrix whose rows have already said what is wrong.
+// errFailed ends a matrix whose output has already named what failed.
 var errFailed = errors.New("failed")
 
 // matrix prints the rows to stdout and the progress to stderr.
@@ -60,7 +68,7 @@ func matrix(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "go-matrix-*")
+	dir, err := os.MkdirTemp("", "pinwatch-gomatrix-*")
 	if err != nil {
 		return err
 	}
@@ -91,10 +99,10 @@ func matrix(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// attempts is how often a build is observed when records get lost, as they do on a machine that is busy with something else.
+// attempts is how often a build is observed when records get lost, as on a busy machine.
 const attempts = 3
 
-// observe fills in what came of the row's build. A lossy run proves nothing but what it has wrong.
+// observe observes the row's build. A run with losses proves only what it has wrong.
 func (r *row) observe(ctx context.Context, pinwatch string) {
 	for range attempts {
 		var account *workload.Account
@@ -112,7 +120,7 @@ func (r *row) observe(ctx context.Context, pinwatch string) {
 func selectBuilds(o options) (builds []*build, err error) {
 	re, err := regexp.Compile(o.run)
 	if err != nil {
-		return nil, fmt.Errorf("--run: %w", err)
+		return nil, fmt.Errorf("-run: %w", err)
 	}
 	for _, release := range releases {
 		for _, f := range forms {
@@ -125,7 +133,7 @@ func selectBuilds(o options) (builds []*build, err error) {
 		}
 	}
 	if len(builds) == 0 {
-		return nil, fmt.Errorf("--run %q matches no row of the matrix", o.run)
+		return nil, fmt.Errorf("-run %q matches no row of the matrix", o.run)
 	}
 	return builds, nil
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workbuild"
 )
 
-// row is what came of a build. Its verdict is ok, MISLABELED, FAILED, REFUSED (pinwatch observes such a build by kernel events
-// alone) or left out (it could not be built here, for a reason that is the machine's).
+// row is the outcome of a build. Its verdict is ok, MISLABELED, FAILED, REFUSED (pinwatch observes
+// such a build by kernel events alone) or left out (this machine cannot build it).
 type row struct {
 	build    *build
 	report   *report // nil = none
 	problems []problem
-	err      error // why there is no report
+	err      error // the reason when there is no report
 }
 
 func (r *row) offsets() string {
@@ -52,13 +52,14 @@ func (r *row) verdict() string {
 	}
 }
 
-// passed says whether the row leaves the matrix as good as it was. A build that is left out does not, if strict.
+// passed reports whether the row does not fail the matrix. A build that is left out fails it when
+// strict.
 func (r *row) passed(strict bool) bool {
 	v := r.verdict()
 	return v == "ok" || v == "left out" && !strict
 }
 
-// reasons is what stands behind a verdict that is not ok, one line each.
+// reasons returns the reasons of a verdict that is not ok, one line each.
 func (r *row) reasons() (lines []string) {
 	if r.err != nil {
 		lines = strings.Split(r.err.Error(), "\n")
@@ -74,10 +75,10 @@ func (r *row) reasons() (lines []string) {
 	return lines
 }
 
-// maxReasons bounds what is printed of one row: one cause has many effects.
+// maxReasons bounds the lines printed for one row: one cause has many effects.
 const maxReasons = 12
 
-// printRows prints one line per build, and below the table what is wrong with those that are not ok.
+// printRows prints one line per build, and below the table the reasons of those that are not ok.
 func printRows(w io.Writer, rows []*row) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "RELEASE\tFORM\tOFFSETS\tOBSERVATIONS\tKNOWN\tMISLABELS\tVERDICT")

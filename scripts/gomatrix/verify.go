@@ -19,11 +19,11 @@ import (
 // block of docs/results.md that this matrix fills.
 const block = "go"
 
-// farewell is how long pinwatch may take to end what it does when it is interrupted.
-const farewell = 30 * time.Second
+// interruptGrace is how long pinwatch may take to end after an interrupt.
+const interruptGrace = 30 * time.Second
 
-// verifyMatrix has pinwatch hold every statement against each release and notes the verdicts, release by release. One that can't be
-// had keeps no other from its turn, but fails the matrix.
+// verifyMatrix runs pinwatch verify on each release and keeps the verdicts, release by release. A
+// release without verdicts does not stop the others, but fails the matrix.
 func verifyMatrix(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	picked, err := selectVerified(o.run)
 	if err != nil {
@@ -34,7 +34,7 @@ func verifyMatrix(ctx context.Context, o options, stdout, stderr io.Writer) erro
 			return err
 		}
 	}
-	dir, err := os.MkdirTemp("", "go-matrix-*")
+	dir, err := os.MkdirTemp("", "pinwatch-gomatrix-*")
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func verifyMatrix(ctx context.Context, o options, stdout, stderr io.Writer) erro
 func selectVerified(run string) (picked []string, err error) {
 	re, err := regexp.Compile(run)
 	if err != nil {
-		return nil, fmt.Errorf("--run: %w", err)
+		return nil, fmt.Errorf("-run: %w", err)
 	}
 	for _, release := range verified() {
 		if re.MatchString(release) {
@@ -77,7 +77,7 @@ func selectVerified(run string) (picked []string, err error) {
 		}
 	}
 	if len(picked) == 0 {
-		return nil, fmt.Errorf("--run %q matches none of the releases %v", run, verified())
+		return nil, fmt.Errorf("-run %q matches none of the releases %v", run, verified())
 	}
 	return picked, nil
 }
@@ -92,13 +92,14 @@ func verified() (list []string) {
 	return list
 }
 
-// column is the release's in the tables. Its files are named for the minor release: a newer patch takes the place of an older one.
+// column is the release's column of the tables. Its files are named for the minor release: a newer
+// patch takes the place of an older one.
 func column(release string) results.Column {
 	minor, _ := workbuild.Minor(release) // it is in releases
 	return results.Column{Key: fmt.Sprintf("go1.%d", minor), Title: "Go " + release}
 }
 
-// keep notes a release's verdicts and renews the tables.
+// keep writes a release's verdicts and the tables.
 func keep(release string, v *results.Verdicts) error {
 	c := column(release)
 	if err := results.Keep(c, c.Title, "pinwatch verify --go go"+release, v); err != nil {
@@ -111,18 +112,20 @@ func keep(release string, v *results.Verdicts) error {
 	return results.Show(block, columns)
 }
 
-// verifyRelease runs pinwatch verify on workloads built by the release; file takes what it says.
+// verifyRelease runs pinwatch verify on workloads built by the release, and writes its verdicts to
+// file.
 func verifyRelease(ctx context.Context, o options, release, file string, stderr io.Writer) (*results.Verdicts, error) {
 	args := []string{"verify", "--go", "go" + release, "-o", "json", "--out", file}
 	if o.only != "" {
 		args = append(args, "--only", o.only)
 	}
 	cmd := exec.CommandContext(ctx, o.pinwatch, args...)
-	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, farewell
+	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, interruptGrace
 	cmd.Stderr = stderr
 	var exit *exec.ExitError
-	// Refuted, out of range and inconclusive have exit codes of their own: they are results.
-	if err := cmd.Run(); errors.As(err, &exit) && exit.ExitCode() != exitContract && exit.ExitCode() != exitInconclusive || err != nil && exit == nil {
+	err := cmd.Run()
+	isResult := errors.As(err, &exit) && (exit.ExitCode() == exitContract || exit.ExitCode() == exitInconclusive)
+	if err != nil && !isResult {
 		return nil, fmt.Errorf("pinwatch verify: %w", err)
 	}
 	b, err := os.ReadFile(file)
@@ -131,12 +134,13 @@ func verifyRelease(ctx context.Context, o options, release, file string, stderr 
 	}
 	v, err := results.Decode(b)
 	if err == nil && v.Interrupted {
-		err = errors.New("interrupted: nothing of it is kept")
+		err = errors.New("interrupted: its verdicts are not kept")
 	}
 	return v, err
 }
 
-// Exit codes of pinwatch verify with verdicts.
+// Exit codes of pinwatch verify whose verdicts are results: refuted or out of range, and
+// inconclusive.
 const (
 	exitContract     = 3
 	exitInconclusive = 4

@@ -29,20 +29,23 @@ func TestColumn(t *testing.T) {
 	}
 }
 
-// fake is a pinwatch that gives these verdicts and ends like this.
+// fake is a pinwatch that writes these verdicts and exits with this code.
 func fake(t *testing.T, document string, exit int) options {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "pinwatch")
-	script := fmt.Sprintf("#!/bin/sh\nwhile [ \"$1\" != --out ]; do shift; done\ncat >\"$2\" <<'END'\n%s\nEND\nexit %d\n", document, exit)
+	script := fmt.Sprintf("#!/bin/sh\nwhile [ \"$1\" != --out ]; do shift; done\ncat >\"$2\" <<'END'\n%s\nEND\nexit %d\n",
+		document, exit)
 	if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return options{pinwatch: program, verify: true, only: "G-1", run: "1.14"}
 }
 
-const verdictsOf = `{"schema": "pinwatch.verdicts/v1", "go_version": "go1.14.15", "verdicts": [{"id": "G-1", "verdict": "holds"}]}`
+const verdictsOf = `{
+	"schema": "pinwatch.verdicts/v1", "go_version": "go1.14.15", "verdicts": [{"id": "G-1", "verdict": "holds"}]
+}`
 
-// That a statement is refuted is a result; that a release can't be had is none.
+// A refuted statement is a result. A release without verdicts is a failure.
 func TestVerifyMatrix(t *testing.T) {
 	for _, tt := range []struct {
 		document string
@@ -67,12 +70,13 @@ func TestVerifyMatrix(t *testing.T) {
 	}
 }
 
-// Nothing runs for nothing.
+// Without a document for the results, nothing runs.
 func TestVerifyMatrixWithoutDocument(t *testing.T) {
 	t.Chdir(t.TempDir())
 	o := fake(t, verdictsOf, 0)
 	o.only = ""
-	if err := verifyMatrix(t.Context(), o, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "results.md") {
+	err := verifyMatrix(t.Context(), o, io.Discard, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "results.md") {
 		t.Errorf("got %v", err)
 	}
 }

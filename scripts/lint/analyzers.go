@@ -44,10 +44,13 @@ func analyze(packages []string) error {
 	return nil
 }
 
-// vetForARM64 runs go vet's analyzers over the packages as they are for arm64. It reads all dependencies from source: to compile
-// them for a second architecture would take most of the time of make lint.
+// vetForARM64 runs go vet's analyzers over the packages as they are for arm64. It reads all
+// dependencies from source: to compile them for a second architecture would take most of the time
+// of make lint.
 func vetForARM64(patterns []string) error {
-	conf := &packages.Config{Mode: packages.LoadAllSyntax, Tests: true, Env: append(os.Environ(), "GOARCH=arm64", "CGO_ENABLED=0")}
+	conf := &packages.Config{
+		Mode: packages.LoadAllSyntax, Tests: true, Env: append(os.Environ(), "GOARCH=arm64", "CGO_ENABLED=0"),
+	}
 	loaded, err := packages.Load(conf, patterns...)
 	if err != nil {
 		return fmt.Errorf("load packages: %w", err)
@@ -88,7 +91,8 @@ func lockOSThread() *analysis.Analyzer {
 
 var (
 	// Close, Flush and prints to a stream need no check: golangci-lint's preset std-error-handling.
-	uncheckedCode = regexp.MustCompile(`(?i)^((os\.)?std(out|err)\..*|.*Close|.*Flush|os\.Remove(All)?|.*print(f|ln)?|os\.(Un)?Setenv)$`)
+	uncheckedCode = regexp.MustCompile(
+		`(?i)^((os\.)?std(out|err)\..*|.*Close|.*Flush|os\.Remove(All)?|.*print(f|ln)?|os\.(Un)?Setenv)$`)
 
 	uncheckedFuncs = map[string]bool{
 		"(*os.Process).Kill":  true, // its error is that the process ended by itself
@@ -130,7 +134,9 @@ var prohibitions = []struct {
 }{
 	{
 		regexp.MustCompile(`^os\.Exit$`),
-		func(_, file string) bool { return file == "main.go" || strings.HasSuffix(file, "_test.go") }, // TestMain ends the test's process
+		func(_, file string) bool { // TestMain ends the test's process
+			return file == "main.go" || strings.HasSuffix(file, "_test.go")
+		},
 		"libraries return errors; only a main.go ends the process",
 	},
 	{

@@ -67,7 +67,8 @@ type goPackage struct {
 	Imports, TestImports, XTestImports []string
 }
 
-// problems lists the imports that the table does not allow, and the rows of packages that do not exist.
+// problems lists the imports that the table does not allow, and the rows of packages that do not
+// exist.
 func (t table) problems(packages []goPackage) (problems []string) {
 	stale := maps.Clone(t)
 	for _, p := range packages {
@@ -104,7 +105,8 @@ func below(packages []string) []string {
 	return all
 }
 
-// matches is true when one of the patterns is pkg, "*", or PARENT/... with pkg being PARENT or below it.
+// matches is true when one of the patterns is pkg, "*", or PARENT/... with pkg being PARENT or
+// below it.
 func matches(patterns []string, pkg string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool {
 		parent, tree := strings.CutSuffix(p, "/...")
@@ -118,7 +120,8 @@ func checkImports([]string) error {
 	if err != nil {
 		return err
 	}
-	out, err := exec.Command("go", "list", "-pgo=off", "-json=ImportPath,Imports,TestImports,XTestImports", "./...").Output()
+	const fields = "-json=ImportPath,Imports,TestImports,XTestImports"
+	out, err := exec.Command("go", "list", "-pgo=off", fields, "./...").Output()
 	if err != nil {
 		return fmt.Errorf("go list: %w", err)
 	}

@@ -1,6 +1,7 @@
-// Lint runs every static check of this repository: the import table (imports.txt), gofmt, go vet for both architectures,
-// staticcheck, errcheck, ineffassign, pinwatch's own vet, the forbidden functions, and shellcheck. Run it by make lint, from the
-// top of the tree. Packages can be named; without any it checks all.
+// Lint runs every static check of this repository: the import table (imports.txt), gofmt, go vet
+// for both architectures, staticcheck, errcheck, ineffassign, pinwatch's own vet, the forbidden
+// functions, and shellcheck. Run it by make lint, from the top of the tree. Packages can be named;
+// without any it checks all.
 package main
 
 import (
@@ -61,7 +62,8 @@ func gofmt([]string) error {
 	return nil
 }
 
-// shellcheck checks every shell script below scripts and .ci. CI must have it; elsewhere a missing one is only reported.
+// shellcheck checks every shell script below scripts and .ci. CI must have it; elsewhere a missing
+// one is only reported.
 func shellcheck([]string) error {
 	var scripts []string
 	for _, pattern := range []string{"scripts/*", "scripts/*/*", ".ci/*"} {

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// archive writes a cpio archive in the "newc" form, the one the kernel unpacks as its first root file system
-// (Documentation/driver-api/early-userspace/buffer-format.rst). It is not compressed: an emulated CPU takes longer to
-// inflate it than the emulator takes to copy it.
+// archive writes a cpio archive in the "newc" form, the one the kernel unpacks as its first root
+// file system (Documentation/driver-api/early-userspace/buffer-format.rst). It is not compressed:
+// an emulated CPU takes longer to inflate it than the emulator takes to copy it.
 type archive struct {
 	w    io.Writer
 	ino  int
@@ -62,5 +62,6 @@ func (a *archive) entry(name string, mode uint32, data []byte) {
 	_, a.err = a.w.Write(b.Bytes())
 }
 
-// pad fills up to a multiple of four bytes; entries begin aligned, so the length within the entry is what counts.
+// pad fills up to a multiple of four bytes; entries begin aligned, so the length within the entry
+// is what counts.
 func pad(b *bytes.Buffer) { b.WriteString(strings.Repeat("\x00", -b.Len()&3)) }

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestArchiveReadsBack reads an archive the way the kernel does: header, name, data, each aligned to four bytes.
+// TestArchiveReadsBack reads an archive the way the kernel does: header, name, data, each aligned
+// to four bytes.
 func TestArchiveReadsBack(t *testing.T) {
 	var buf bytes.Buffer
 	a := newArchive(&buf)
@@ -18,7 +19,10 @@ func TestArchiveReadsBack(t *testing.T) {
 	if err := a.close(); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"init 12345", "src/", "src/loader/", "src/loader/testdata/", "src/loader/testdata/a ", "src/b 1234", "TRAILER!!! "}
+	want := []string{
+		"init 12345", "src/", "src/loader/", "src/loader/testdata/", "src/loader/testdata/a ", "src/b 1234",
+		"TRAILER!!! ",
+	}
 
 	b := buf.Bytes()
 	align := func(n int) int { return (n + 3) &^ 3 }

@@ -44,8 +44,7 @@ type guestFile struct {
 	from string // on this machine
 }
 
-// build compiles one static binary into dir and returns it as bin/NAME; args are the go
-// command's.
+// build compiles one static binary into dir and returns it as bin/NAME; args are the go command's.
 func build(arch, dir, name string, args ...string) (guestFile, error) {
 	return buildWith(arch, dir, name, "CGO_ENABLED=0", args...)
 }
@@ -81,8 +80,8 @@ func kernelPackages(ctx context.Context) (names []string, err error) {
 	return names, err
 }
 
-// suite compiles everything that the matrix runs by default: the packages' tests, then pinwatch as its
-// users call it.
+// suite compiles everything that the matrix runs by default: the packages' tests, then pinwatch as
+// its users call it.
 func suite(ctx context.Context, o options, dir string) (files []guestFile, steps []plan.Step, err error) {
 	tested := strings.Fields(o.packages)
 	if len(tested) == 0 {
@@ -143,8 +142,8 @@ func testdata(pkg, home string) (files []guestFile, err error) {
 	return files, err
 }
 
-// single makes the plan of -run: one command, whose program is a file of this machine if there is one of
-// that name, and otherwise one of the suite's.
+// single makes the plan of -run: one command, whose program is a file of this machine if there is
+// one of that name, and otherwise one of the suite's.
 func single(ctx context.Context, o options, dir string) (files []guestFile, steps []plan.Step, err error) {
 	argv := strings.Fields(o.run)
 	if len(argv) == 0 {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestHostOnlyTestsExist checks that every expression of hostonly.txt matches a test of a package that
-// the matrix runs.
+// TestHostOnlyTestsExist checks that every expression of hostonly.txt matches a test of a package
+// that the matrix runs.
 func TestHostOnlyTestsExist(t *testing.T) {
 	t.Chdir("../..")
 	tested, err := kernelPackages(t.Context())

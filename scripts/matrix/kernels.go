@@ -9,14 +9,15 @@ import (
 	"strings"
 )
 
-// kernel is one row of the matrix: a Debian kernel for cloud guests, which has BTF, BPF and the tracepoints built in and
-// needs no module to boot from an initramfs. Exact versions rotate out of the archive, so packages are chosen by pattern.
+// kernel is one row of the matrix: a Debian kernel for cloud guests, which has BTF, BPF and the
+// tracepoints built in and needs no module to boot from an initramfs. Exact versions rotate out of
+// the archive, so packages are chosen by pattern.
 type kernel struct {
 	name    string // the row's name, also its folder in the cache
 	suite   string // Debian suite
 	pattern string // regular expression for the package's name; the newest match is taken
-	arch    string // GOARCH, which Debian's name of the architecture is, too
-	extra   bool   // only with --all
+	arch    string // GOARCH, also Debian's name of the architecture
+	extra   bool   // only with -all
 }
 
 var kernels = []kernel{
@@ -31,7 +32,8 @@ var kernels = []kernel{
 	{"arm64-6.12", "bookworm-security", `^linux-image-6\.12\..*-cloud-arm64-unsigned$`, "arm64", false},
 }
 
-// selectKernels returns the rows of an architecture whose name matches filter; an empty filter takes all, extras only when asked for.
+// selectKernels returns the rows of an architecture whose name matches filter; an empty filter
+// takes all, extras only when asked for.
 func selectKernels(arch, filter string, all bool) ([]kernel, error) {
 	re, err := regexp.Compile(filter)
 	if err != nil {
@@ -49,7 +51,8 @@ func selectKernels(arch, filter string, all bool) ([]kernel, error) {
 	return picked, nil
 }
 
-// fetch returns the path of the kernel's image in the cache, downloading it when it is not there or when refresh is set.
+// fetch returns the path of the kernel's image in the cache, downloading it when it is not there or
+// when refresh is set.
 func (k kernel) fetch(refresh bool) (string, error) {
 	dir := filepath.Join(kernelDir, k.name)
 	image := filepath.Join(dir, "vmlinuz")

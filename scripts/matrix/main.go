@@ -1,10 +1,10 @@
-// Matrix boots pinwatch's kernel tests, its demo and its doctor on kernels from 5.10 to the newest under
-// an emulator, two guests at a time, and prints one row per kernel. Guests judge counts, labels, loading
-// and all else that does not depend on time. Kernels are kept in .cache/kernels, a guest's console in
-// .cache/matrix/KERNEL.log. Run it by make matrix, from the top of the tree.
+// Matrix boots pinwatch's kernel tests, its demo and its doctor on kernels from 5.10 to the newest
+// under an emulator, two guests at a time, and prints one row per kernel. Guests judge counts,
+// labels, loading and all else that does not depend on time. Kernels are kept in .cache/kernels, a
+// guest's console in .cache/matrix/KERNEL.log. Run it by make matrix, from the top of the tree.
 //
-// With -verify it runs pinwatch verify in each guest instead, up to 18 minutes a pair, and writes the
-// verdicts into docs/results.md; with -only it runs some statements and prints their verdicts.
+// With -verify it runs pinwatch verify in each guest instead, up to 18 minutes a pair, and writes
+// the verdicts into docs/results.md; with -only it runs some statements and prints their verdicts.
 package main
 
 import (
@@ -57,10 +57,12 @@ func main() {
 	flag.BoolVar(&o.all, "all", false, "also the kernels between the long-term ones")
 	flag.BoolVar(&o.refresh, "refresh", false, "fetch kernels again that are in the cache")
 	flag.StringVar(&o.cmdline, "cmdline", "", "added to the guests' kernel command line, e.g. lockdown=confidentiality")
-	flag.StringVar(&o.run, "run", "", "run this `COMMAND` instead, e.g. \"pinwatch doctor -o json\" or a static binary of this machine")
+	flag.StringVar(&o.run, "run", "",
+		"run this `COMMAND` instead, e.g. \"pinwatch doctor -o json\" or a static binary of this machine")
 	flag.StringVar(&o.packages, "packages", "", "`PACKAGES` whose tests run (all that load BPF programs)")
 	flag.StringVar(&o.tests, "tests", "", "only tests that match this `REGEX`")
-	flag.BoolVar(&o.verify, "verify", false, "compare the statements of the specification with each kernel, into docs/results.md")
+	flag.BoolVar(&o.verify, "verify", false,
+		"compare the statements of the specification with each kernel, into docs/results.md")
 	flag.StringVar(&o.only, "only", "", "with -verify: these statements, comma-separated, and write nothing")
 	flag.DurationVar(&o.timeout, "timeout", 25*time.Minute, "for one guest")
 	flag.Parse()

@@ -19,19 +19,19 @@ const (
 	stepRun    = "run"
 )
 
-// result is what one guest's console says happened.
+// result is the outcome of one guest, read from its console.
 type result struct {
 	release string             // of the kernel; empty when init did not get that far
 	exits   map[string]int     // by step; a step that did not end is absent
 	tests   map[string]outcome // by "step TestName/subtest"
 	host    map[string]bool    // the skipped tests that only this machine can run, named as in tests
 	died    string             // the step that began and did not end; empty when all did
-	demo    string             // what the demo saw, or what is wrong with it; empty when it did not end
+	demo    string             // the demo's counts, or what is wrong with it; empty when it did not end
 	doctor  string             // ok, or what is wrong with the doctor; empty when it did not end
-	printed string             // what the command of --run printed
+	printed string             // output of the command of -run
 	ended   bool               // the guest shut down cleanly
-	output  map[string]string  // what each step printed
-	ok      bool               // every step exited 0, the guest shut down cleanly, and demo and doctor said what they must
+	output  map[string]string  // by step
+	ok      bool               // every step exited 0, the guest shut down cleanly, and demo and doctor are right
 }
 
 // outcome of one test, in the word go test prints.
@@ -46,13 +46,15 @@ const (
 var (
 	runLine  = regexp.MustCompile(`^=== (?:RUN|CONT|NAME)\s+(\S+)`)
 	testLine = regexp.MustCompile(`^\s*--- (PASS|FAIL|SKIP): (\S+)`)
-	// What internal/testenv says of programs that no guest has; the machine's own tests run what needs them.
+	// hostOnly matches a skip by internal/testenv for want of a program that no guest has. Such a
+	// test runs in make test.
 	hostOnly = regexp.MustCompile(`SKIPPED \(needs (bpftrace|perf|the go command|a C compiler):`)
 	exitLine = regexp.MustCompile(`^KMATRIX exit=\d+$`)
 	endLine  = regexp.MustCompile(`^KMATRIX end (\S+) exit=(\d+)$`)
 )
 
-// parseLog reads a guest's console. Any text is valid: a guest that died early just has little in it.
+// parseLog reads a guest's console. Any text is valid: the console of a guest that died early is
+// short.
 func parseLog(log string) result {
 	r := result{exits: map[string]int{}, tests: map[string]outcome{}, host: map[string]bool{}, output: map[string]string{}}
 	var step, test string
@@ -93,7 +95,8 @@ func parseLog(log string) result {
 	return r
 }
 
-// count returns how many top-level tests had an outcome: a subtest is part of the test it stands in.
+// count returns how many top-level tests had an outcome: a subtest is part of the test it stands
+// in.
 func (r result) count(o outcome) (n int) {
 	for name, got := range r.tests {
 		if got == o && !strings.Contains(name, "/") {
@@ -103,8 +106,9 @@ func (r result) count(o outcome) (n int) {
 	return n
 }
 
-// judgeDemo says what the demo's JSON report counted. The demo's workload creates threads and lets them exit for as long
-// as it runs, so a report of none is wrong even when the demo itself is content.
+// judgeDemo reads the counts of the demo's JSON report. The demo's workload creates threads and
+// lets them exit for as long as it runs, so a report of none is wrong even when the demo exits with
+// 0.
 func judgeDemo(exit int, output string) (verdict string, ok bool) {
 	if exit != 0 {
 		return fmt.Sprintf("exit %d", exit), false
@@ -126,8 +130,8 @@ func judgeDemo(exit int, output string) (verdict string, ok bool) {
 	return verdict, c.Created > 0 && c.Exited > 0
 }
 
-// judgeDoctor says whether the doctor gave its findings. What they are differs from kernel to kernel; that there are some
-// is the point, since a program that only prints its help exits 0 as well.
+// judgeDoctor checks that the doctor printed findings. They differ from kernel to kernel; there
+// must be some, because a program that only prints its help exits 0 as well.
 func judgeDoctor(exit int, output string) (verdict string, ok bool) {
 	if exit != 0 {
 		return fmt.Sprintf("exit %d", exit), false
@@ -142,8 +146,8 @@ func judgeDoctor(exit int, output string) (verdict string, ok bool) {
 	return "ok", true
 }
 
-// decodeDocument reads into v the JSON object in a step's output, where standard error comes first and then the document
-// in one piece.
+// decodeDocument decodes the JSON object in a step's output, in which standard error comes before
+// the document.
 func decodeDocument(output string, v any) error {
 	_, document, found := strings.Cut("\n"+output, "\n{")
 	if !found {
@@ -155,8 +159,8 @@ func decodeDocument(output string, v any) error {
 	return nil
 }
 
-// neverRan returns, sorted, the tests that every guest which reported them has skipped for a reason that lies in
-// the kernel: such a test proves nothing on any of them, and would go on doing so unnoticed.
+// neverRan returns, sorted, the tests that every guest skipped for a reason that lies in the
+// kernel. Such a test proves nothing on any of them, which would otherwise go unnoticed.
 func neverRan(results []result) []string {
 	ran := map[string]bool{}
 	for _, r := range results {

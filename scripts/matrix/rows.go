@@ -34,8 +34,9 @@ func (r result) summary() string {
 	return "FAILED"
 }
 
-// verdict prints what stands behind each failed row and returns errFailed if there is one. A matrix over every kernel
-// with nothing added to their command lines must also have run each test somewhere.
+// verdict prints the reasons of each failed row and returns errFailed if there is one. A matrix of
+// all tests on every kernel, with nothing added to their command lines, must also have run each
+// test somewhere.
 func verdict(w io.Writer, kernels []kernel, results []result, o options) error {
 	var err error
 	for i, r := range results {
@@ -46,7 +47,7 @@ func verdict(w io.Writer, kernels []kernel, results []result, o options) error {
 			continue
 		}
 		err = errFailed
-		fmt.Fprintf(w, "\n%s failed; all it said is in %s\n", kernels[i].name, logPath(kernels[i]))
+		fmt.Fprintf(w, "\n%s failed; its console is in %s\n", kernels[i].name, logPath(kernels[i]))
 		if r.died != "" {
 			fmt.Fprintf(w, "  %s: did not end\n", r.died)
 		}
@@ -61,7 +62,7 @@ func verdict(w io.Writer, kernels []kernel, results []result, o options) error {
 			}
 		}
 	}
-	if o.kernels != "" || o.cmdline != "" || o.run != "" {
+	if o.kernels != "" || o.cmdline != "" || o.run != "" || o.tests != "" {
 		return err
 	}
 	if never := neverRan(results); len(never) > 0 {

@@ -21,26 +21,30 @@ import (
 // block of docs/results.md that this matrix fills.
 const block = "kernels"
 
-// part is a share of the statements, with a time of its own: what has not been done by then is left undone.
+// part is a share of the statements, with a time limit. What is not done by then is left undone.
 type part struct {
 	step        string
-	experiments []string // that its statements take; nil = all that no other part has
+	experiments []string // of its statements; nil = all that no other part has
 	limit       time.Duration
 }
 
-// parts of a guest's verification, what rests on the kernel's events and state first.
+// parts of a guest's verification. What rests on the kernel's events and state comes first.
 var parts = []part{
-	{"verify-kernel", []string{"churn", "storm", "pins", "inherit", "internal", "callback", "cgo"}, 300 * time.Second},
+	{
+		"verify-kernel", []string{"churn", "storm", "pins", "inherit", "internal", "callback", "cgo"},
+		300 * time.Second,
+	},
 	{"verify-programs", []string{"programs", "source"}, 420 * time.Second},
 	{"verify-rest", nil, 210 * time.Second},
 }
 
 const (
 	verifyGrace = 60 * time.Second // for the experiment at hand to end
-	verifyGuest = 18 * time.Minute // with the time that the guest takes to boot, and the text to get out by the serial line
+	verifyGuest = 18 * time.Minute // with the guest's boot, and the output through the serial line
 )
 
-// divide gives each part its ids of those that are wanted; only is empty for all.
+// divide returns each part's statements, by id. Only those in the comma-separated list only are
+// included; empty = all.
 func divide(only string) [][]string {
 	wanted := strings.Split(only, ",")
 	ids := make([][]string, len(parts))
@@ -49,15 +53,17 @@ func divide(only string) [][]string {
 			continue
 		}
 		i := slices.IndexFunc(parts, func(p part) bool {
-			return p.experiments == nil || slices.ContainsFunc(st.Experiments(), func(x string) bool { return slices.Contains(p.experiments, x) })
+			return p.experiments == nil || slices.ContainsFunc(st.Experiments(), func(x string) bool {
+				return slices.Contains(p.experiments, x)
+			})
 		})
 		ids[i] = append(ids[i], st.ID)
 	}
 	return ids
 }
 
-// verification is the plan of --verify. Guests have no C compiler, so the workload with C comes along, linked statically; the rest is built
-// into pinwatch.
+// verification is the plan of -verify. Guests have no C compiler, so the workload with C comes
+// along, linked statically; the rest is built into pinwatch.
 func verification(dir, only string) (files []guestFile, steps []plan.Step, err error) {
 	f, err := build(runtime.GOARCH, dir, "pinwatch", "build", "-ldflags=-X main.version="+version(), "./cmd/pinwatch")
 	if err != nil {
@@ -73,17 +79,19 @@ func verification(dir, only string) (files []guestFile, steps []plan.Step, err e
 	}
 	for i, ids := range divide(only) {
 		if len(ids) > 0 {
-			steps = append(steps, plan.Step{Name: parts[i].step, Dir: "/tmp", Argv: []string{"pinwatch", "verify", "-o", "json", "--only", strings.Join(ids, ",")},
-				Timeout: parts[i].limit, Grace: verifyGrace, Document: true})
+			steps = append(steps, plan.Step{
+				Name: parts[i].step, Dir: "/tmp", Timeout: parts[i].limit, Grace: verifyGrace, Document: true,
+				Argv: []string{"pinwatch", "verify", "-o", "json", "--only", strings.Join(ids, ",")},
+			})
 		}
 	}
 	if steps == nil {
-		return nil, nil, fmt.Errorf("--only %s: no such statement", only)
+		return nil, nil, fmt.Errorf("-only %s: no such statement", only)
 	}
 	return files, steps, nil
 }
 
-// version is this tree's, as make build has it.
+// version is this tree's version, as in the Makefile.
 func version() string {
 	out, err := exec.Command("git", "describe", "--tags", "--always", "--dirty").Output()
 	if err != nil {
@@ -92,7 +100,8 @@ func version() string {
 	return strings.TrimSpace(string(out))
 }
 
-// verdicts notes what each guest said, prints it, and returns errFailed if a part of one said nothing. The extra kernels have no column.
+// verdicts keeps each guest's verdicts, prints them, and returns errFailed if a part of one has
+// none. The extra kernels have no column.
 func verdicts(w io.Writer, picked []kernel, ran []result, o options) error {
 	var summaries []results.Summary
 	var failed error
@@ -102,7 +111,7 @@ func verdicts(w io.Writer, picked []kernel, ran []result, o options) error {
 			err = errors.Join(err, keep(picked[i], r.release, v))
 		}
 		if err != nil {
-			fmt.Fprintf(w, "%s: FAILED: %v; all it said is in %s\n", picked[i].name, err, logPath(picked[i]))
+			fmt.Fprintf(w, "%s: FAILED: %v; its console is in %s\n", picked[i].name, err, logPath(picked[i]))
 			failed = errFailed
 		}
 		if v == nil {
@@ -114,11 +123,12 @@ func verdicts(w io.Writer, picked []kernel, ran []result, o options) error {
 	return failed
 }
 
-// Exit codes of pinwatch verify with verdicts: all hold, some are refuted or out of range, some are inconclusive.
+// Exit codes of pinwatch verify with verdicts: all hold, some are refuted or out of range, some are
+// inconclusive.
 var verifyExits = map[int]bool{0: true, 3: true, 4: true}
 
-// verdicts joins what the guest's parts printed, and says what is wrong with the others. The guest has ended itself, or the text may have been
-// cut.
+// verdicts joins the verdicts of the guest's parts, and returns an error for the parts without. The
+// guest must have ended by itself: otherwise its output may be cut.
 func (r result) verdicts() (*results.Verdicts, error) {
 	switch {
 	case r.release == "":
@@ -126,7 +136,7 @@ func (r result) verdicts() (*results.Verdicts, error) {
 	case !r.ended:
 		return nil, errors.New("did not end")
 	}
-	var said []*results.Verdicts
+	var done []*results.Verdicts
 	var failed []error
 	for _, p := range parts {
 		exit, ran := r.exits[p.step]
@@ -138,15 +148,15 @@ func (r result) verdicts() (*results.Verdicts, error) {
 			failed = append(failed, fmt.Errorf("%s: %w", p.step, err))
 			continue
 		}
-		said = append(said, v)
+		done = append(done, v)
 	}
-	if said == nil {
+	if done == nil {
 		return nil, cmp.Or(errors.Join(failed...), errors.New("no verdicts"))
 	}
-	return results.Join(said), errors.Join(failed...)
+	return results.Join(done), errors.Join(failed...)
 }
 
-// part is what one part printed.
+// part reads one part's verdicts.
 func (r result) part(step string, exit int) (*results.Verdicts, error) {
 	if !verifyExits[exit] {
 		return nil, fmt.Errorf("exit %d", exit)
@@ -165,9 +175,9 @@ func (r result) part(step string, exit int) (*results.Verdicts, error) {
 	return v, nil
 }
 
-// keep notes a kernel's verdicts and renews the tables.
+// keep writes a kernel's verdicts and the tables.
 func keep(k kernel, release string, v *results.Verdicts) error {
-	if err := results.Keep(column(k), title(release), "scripts/kernel-matrix --verify", v); err != nil {
+	if err := results.Keep(column(k), title(release), "make matrix ARGS=-verify", v); err != nil {
 		return err
 	}
 	var columns []results.Column

@@ -43,7 +43,8 @@ func FDs(pid int) (int, error) {
 	return len(entries), nil
 }
 
-// Hooks is how many perf events and BPF programs and links a process holds; 0 also when it has ended.
+// Hooks is how many perf events and BPF programs and links a process holds; 0 also when it has
+// ended.
 func Hooks(pid int) int {
 	return PerfEvents(pid) + files(pid, func(to string) bool { return strings.HasPrefix(to, "anon_inode:bpf") })
 }

@@ -20,10 +20,14 @@ const Module = "github.com/pinwatch/pinwatch"
 
 // Package is a package with tests.
 type Package struct {
-	Path       string // of import
-	LoadsBPF   bool   // its tests hold the loader
-	Kernel     bool   // its tests load BPF programs or read the kernel's own events, so no two such packages may run at once
-	Concurrent bool   // its product files start goroutines
+	Path     string // of import
+	LoadsBPF bool   // its tests are linked with the loader
+
+	// Kernel is set when its tests load BPF programs or read the kernel's events. No two such packages may
+	// run at once.
+	Kernel bool
+
+	Concurrent bool // its product files start goroutines
 }
 
 // goPackage is what go list -test -json prints of a package, and of a test binary, PACKAGE.test.
@@ -64,7 +68,8 @@ func List(ctx context.Context) ([]Package, error) {
 	return list, nil
 }
 
-// holds is whether a test binary is linked with a package of this module, or with its variant for the test.
+// holds is whether a test binary is linked with a package of this module, or with its variant for
+// the test.
 func (g goPackage) holds(name string) bool {
 	return slices.ContainsFunc(g.Deps, func(dep string) bool {
 		path, _, _ := strings.Cut(dep, " ")

@@ -52,7 +52,8 @@ func TestNotRun(t *testing.T) {
 }
 
 func TestDecode(t *testing.T) {
-	if v, err := Decode([]byte(`{"schema": "pinwatch.verdicts/v1", "go_version": "go1.26.8"}`)); err != nil || v.GoVersion != "go1.26.8" {
+	v, err := Decode([]byte(`{"schema": "pinwatch.verdicts/v1", "go_version": "go1.26.8"}`))
+	if err != nil || v.GoVersion != "go1.26.8" {
 		t.Errorf("got %v, %v", v, err)
 	}
 	for _, bad := range []string{"", "{", `{"schema": "pinwatch.verdicts/v2"}`} {
@@ -86,7 +87,8 @@ func in(t *testing.T) {
 	if err := os.Mkdir("docs", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(document, []byte("by hand\n<!-- results:go:begin -->\n<!-- results:go:end -->\n"), 0o644); err != nil {
+	text := "by hand\n<!-- results:go:begin -->\n<!-- results:go:end -->\n"
+	if err := os.WriteFile(document, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

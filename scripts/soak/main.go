@@ -96,7 +96,8 @@ func soak(ctx context.Context, o options) (err error) {
 // observeLong keeps one pinwatch attached all the time, and runs the cycles beside it.
 func observeLong(ctx, all context.Context, o options, w *client.Process, dir string) (*result, error) {
 	ready, report := filepath.Join(dir, "ready"), filepath.Join(dir, "long.json")
-	long, err := measure.Observe(all, attachCommand(o.pinwatch, w.PID, report, "--ready-file", ready), measure.FileThere(ready))
+	command := attachCommand(o.pinwatch, w.PID, report, "--ready-file", ready)
+	long, err := measure.Observe(all, command, measure.FileThere(ready))
 	if err != nil {
 		return nil, err
 	}

@@ -53,7 +53,8 @@ func (c *comparison) add(run string, v *results.Verdicts) {
 	}
 }
 
-// report prints the statements that were not the same in all runs, and returns an error when that must not be.
+// report prints the statements that were not the same in all runs, and returns an error when that
+// must not be.
 func (c *comparison) report(w io.Writer) error {
 	same, open, wrong := 0, 0, 0
 	for _, id := range c.order {

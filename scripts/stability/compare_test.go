@@ -10,7 +10,8 @@ import (
 	"github.com/pinwatch/pinwatch/scripts/results"
 )
 
-// verdicts are the verdicts of one run, one letter per statement: h(olds), r(efuted), i(nconclusive).
+// verdicts are the verdicts of one run, one letter per statement: h(olds), r(efuted),
+// i(nconclusive).
 func verdicts(letters string) *results.Verdicts {
 	words := map[rune]string{'h': contract.Holds, 'r': contract.Refuted, 'i': contract.Inconclusive}
 	v := &results.Verdicts{}

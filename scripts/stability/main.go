@@ -1,9 +1,11 @@
-// Stability runs pinwatch verify three times alone and three times beside two CPU hogs, and reports for each statement whether
-// the verdict was the same in all runs, inconclusive in some, or wrong: another conclusive one. It fails when one is wrong, or
-// when a run alone left more than three inconclusive. A run takes a minute or two. Run it by make stability, from the top of the
-// tree, as root, and but for the hogs with the machine for itself.
+// Stability runs pinwatch verify three times alone and three times beside two CPU hogs, and reports
+// for each statement whether the verdict was the same in all runs, inconclusive in some, or wrong:
+// another conclusive one. It fails when one is wrong, or when a run alone left more than three
+// inconclusive. A run takes a minute or two. Run it by make stability, from the top of the tree, as
+// root, and but for the hogs with the machine for itself.
 //
-// The verdicts of each run are kept in .cache/stability, so that the parts (alone, beside, compare) can be run one at a time.
+// The verdicts of each run are kept in .cache/stability, so that the parts (alone, beside, compare)
+// can be run one at a time.
 package main
 
 import (
@@ -72,7 +74,8 @@ func run(ctx context.Context, part string) error {
 	return nil
 }
 
-// verify writes one run's verdicts to out, whatever they are: verify exits with 3 or 4 when not all statements hold.
+// verify writes one run's verdicts to out, whatever they are: verify exits with 3 or 4 when not all
+// statements hold.
 func verify(ctx context.Context, out string) error {
 	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
 	defer cancel()

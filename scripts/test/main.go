@@ -1,9 +1,10 @@
-// Test runs every test of this repository: go test over all packages, the packages with goroutines once more under the race
-// detector, and the short matrix of Go releases. It prints a line per package, the output of failed tests, and at the end
-// every test that was skipped or not judged, with the reason. Run it by make test, from the top of the tree.
+// Test runs every test of this repository: go test over all packages, the packages with goroutines
+// once more under the race detector, and the short matrix of Go releases. It prints a line per
+// package, the output of failed tests, and at the end every test that was skipped or not judged,
+// with the reason. Run it by make test, from the top of the tree.
 //
-// With -repeat N it does so N times alone and N times beside two CPU hogs, and prints a row per test that ever failed.
-// Arguments after the flags are passed to go test, e.g. -- -run TestDemo.
+// With -repeat N it does so N times alone and N times beside two CPU hogs, and prints a row per
+// test that ever failed. Arguments after the flags are passed to go test, e.g. -- -run TestDemo.
 package main
 
 import (

@@ -14,7 +14,8 @@ import (
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
-// hogs are the busy processes of a run beside other load: one for each CPU of the smallest machine that must pass.
+// hogs are the busy processes of a run beside other load: one for each CPU of the smallest machine
+// that must pass.
 const hogs = 2
 
 // logDir holds each run's output.
@@ -27,8 +28,8 @@ type series struct {
 	failures map[string]int // by name, the runs in which it failed
 }
 
-// repeated runs everything n times alone and n times beside hogs, and prints a line per run and the table. An interrupt ends it
-// with the table of the runs so far.
+// repeated runs everything n times alone and n times beside hogs, and prints a line per run and the
+// table. An interrupt ends it with the table of the runs so far.
 func repeated(ctx context.Context, n int, extra []string) error {
 	if err := os.MkdirAll(logDir, 0o755); err != nil {
 		return err
@@ -69,8 +70,8 @@ func (s *series) repeat(ctx context.Context, n int, extra []string, file string)
 			return nil
 		}
 		s.add(r)
-		fmt.Printf("%s %d of %d: %.0f s, %d passed, %d failed, %d skipped, %d not judged\n", s.name, i, n, time.Since(began).Seconds(),
-			r.counts[passed], r.counts[failed], r.counts[skipped], len(r.unjudged))
+		fmt.Printf("%s %d of %d: %.0f s, %d passed, %d failed, %d skipped, %d not judged\n",
+			s.name, i, n, time.Since(began).Seconds(), r.counts[passed], r.counts[failed], r.counts[skipped], len(r.unjudged))
 	}
 	return nil
 }

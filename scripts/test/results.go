@@ -23,8 +23,8 @@ const (
 	skipped = "skip"
 )
 
-// results are the outcomes of one run. A test is named PACKAGE TestName/subtest, without the module's path, after the race
-// detector with "race: " before it.
+// results are the outcomes of one run. A test is named PACKAGE TestName/subtest, without the
+// module's path, after the race detector with "race: " before it.
 type results struct {
 	w        io.Writer
 	prefix   string         // of names, in the go test that runs
@@ -40,7 +40,8 @@ type testTime struct {
 	took time.Duration
 }
 
-// event is one line of go test -json: go doc test2json. Lines of a build have an ImportPath in place of a Package.
+// event is one line of go test -json: go doc test2json. Lines of a build have an ImportPath in
+// place of a Package.
 type event struct {
 	Action, Package, Test, Output string
 	Elapsed                       float64 // seconds
@@ -139,7 +140,8 @@ func (r *results) event(p *packageOutput, e event) {
 	}
 }
 
-// reasonLine is a line that a test logged; notJudged is the one of a test that could not judge on a busy machine.
+// reasonLine is a line that a test logged; notJudged is the one of a test that could not judge on a
+// busy machine.
 var (
 	reasonLine = regexp.MustCompile(`(?m)^ +\S+\.go:\d+: (.*)$`)
 	notJudged  = regexp.MustCompile(`(?m)^.*(not judged: .*)$`)
@@ -166,7 +168,8 @@ func (r *results) endTest(name, text string, e event) {
 	}
 }
 
-// endPackage prints a package's line. Of a failed one it prints also what failed and unfinished tests, and no test, printed.
+// endPackage prints a package's line. Of a failed one it prints also what failed and unfinished
+// tests, and no test, printed.
 func (r *results) endPackage(p *packageOutput, name string, e event) {
 	if e.Action != failed {
 		if len(p.order) > 1 { // a test ran

@@ -5,36 +5,38 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pinwatch/pinwatch/scripts/packages"
 )
 
-// stream is what go test -json prints of two packages in parallel: one passes, the other has a failed, an unfinished, a skipped
-// and an unjudged test.
-const stream = `{"Action":"start","Package":"github.com/pinwatch/pinwatch/a"}
-{"Action":"start","Package":"github.com/pinwatch/pinwatch/b"}
-{"Action":"run","Package":"github.com/pinwatch/pinwatch/a","Test":"TestOne"}
-{"Action":"run","Package":"github.com/pinwatch/pinwatch/b","Test":"TestBad"}
-{"Action":"run","Package":"github.com/pinwatch/pinwatch/b","Test":"TestBad/x"}
-{"Action":"output","Package":"github.com/pinwatch/pinwatch/b","Test":"TestBad/x","Output":"    b_test.go:3: is wrong\n"}
-{"Action":"output","Package":"github.com/pinwatch/pinwatch/a","Test":"TestOne","Output":"of no interest\n"}
-{"Action":"fail","Package":"github.com/pinwatch/pinwatch/b","Test":"TestBad/x","Elapsed":0.1}
-{"Action":"fail","Package":"github.com/pinwatch/pinwatch/b","Test":"TestBad","Elapsed":1.5}
-{"Action":"run","Package":"github.com/pinwatch/pinwatch/b","Test":"TestNeedsRoot"}
-{"Action":"output","Package":"github.com/pinwatch/pinwatch/b","Test":"TestNeedsRoot","Output":"    b_test.go:9: needs root\n"}
-{"Action":"skip","Package":"github.com/pinwatch/pinwatch/b","Test":"TestNeedsRoot","Elapsed":0}
-{"Action":"run","Package":"github.com/pinwatch/pinwatch/b","Test":"TestBusy"}
-{"Action":"output","Package":"github.com/pinwatch/pinwatch/b","Test":"TestBusy","Output":"    b_test.go:9: not judged: the machine was busy (run queue 4)\n"}
-{"Action":"pass","Package":"github.com/pinwatch/pinwatch/b","Test":"TestBusy","Elapsed":0}
-{"Action":"pass","Package":"github.com/pinwatch/pinwatch/a","Test":"TestOne","Elapsed":0.5}
-{"Action":"pass","Package":"github.com/pinwatch/pinwatch/a","Elapsed":0.6}
-{"Action":"run","Package":"github.com/pinwatch/pinwatch/b","Test":"TestHangs"}
-{"Action":"output","Package":"github.com/pinwatch/pinwatch/b","Test":"TestHangs","Output":"panic: test timed out\n"}
-{"Action":"fail","Package":"github.com/pinwatch/pinwatch/b","Elapsed":2}
+// stream is what go test -json prints of two packages in parallel: one passes, the other has a
+// failed, an unfinished, a skipped and an unjudged test.
+const stream = `{"Action":"start","Package":"PKG/a"}
+{"Action":"start","Package":"PKG/b"}
+{"Action":"run","Package":"PKG/a","Test":"TestOne"}
+{"Action":"run","Package":"PKG/b","Test":"TestBad"}
+{"Action":"run","Package":"PKG/b","Test":"TestBad/x"}
+{"Action":"output","Package":"PKG/b","Test":"TestBad/x","Output":"    b_test.go:3: is wrong\n"}
+{"Action":"output","Package":"PKG/a","Test":"TestOne","Output":"of no interest\n"}
+{"Action":"fail","Package":"PKG/b","Test":"TestBad/x","Elapsed":0.1}
+{"Action":"fail","Package":"PKG/b","Test":"TestBad","Elapsed":1.5}
+{"Action":"run","Package":"PKG/b","Test":"TestNeedsRoot"}
+{"Action":"output","Package":"PKG/b","Test":"TestNeedsRoot","Output":"    b_test.go:9: needs root\n"}
+{"Action":"skip","Package":"PKG/b","Test":"TestNeedsRoot","Elapsed":0}
+{"Action":"run","Package":"PKG/b","Test":"TestBusy"}
+{"Action":"output","Package":"PKG/b","Test":"TestBusy","Output":"    b_test.go:9: not judged: the machine was busy\n"}
+{"Action":"pass","Package":"PKG/b","Test":"TestBusy","Elapsed":0}
+{"Action":"pass","Package":"PKG/a","Test":"TestOne","Elapsed":0.5}
+{"Action":"pass","Package":"PKG/a","Elapsed":0.6}
+{"Action":"run","Package":"PKG/b","Test":"TestHangs"}
+{"Action":"output","Package":"PKG/b","Test":"TestHangs","Output":"panic: test timed out\n"}
+{"Action":"fail","Package":"PKG/b","Elapsed":2}
 `
 
 func TestRead(t *testing.T) {
 	var out bytes.Buffer
 	r := &results{w: &out}
-	r.read(strings.NewReader(stream))
+	r.read(strings.NewReader(strings.ReplaceAll(stream, "PKG", packages.Module)))
 	r.summarize()
 	const want = `ok	a	0.6 s
     b_test.go:3: is wrong
@@ -42,7 +44,7 @@ panic: test timed out
 FAIL	b	2.0 s
 
 not judged:
-  b TestBusy: not judged: the machine was busy (run queue 4)
+  b TestBusy: not judged: the machine was busy
 
 SKIPPED, so not tested here:
   b TestNeedsRoot: needs root
@@ -63,7 +65,8 @@ FAILED:
 	}
 }
 
-// A package that fails without a failed test, such as one that does not compile, is a failure of its own.
+// A package that fails without a failed test, such as one that does not compile, is a failure of
+// its own.
 func TestReadBuildFailure(t *testing.T) {
 	var out bytes.Buffer
 	r := &results{w: &out, prefix: "race: "}
@@ -81,7 +84,8 @@ func TestReadBuildFailure(t *testing.T) {
 }
 
 func TestPrintFailures(t *testing.T) {
-	alone, beside := &series{name: "alone", failures: map[string]int{}}, &series{name: "beside hogs", failures: map[string]int{}}
+	alone := &series{name: "alone", failures: map[string]int{}}
+	beside := &series{name: "beside hogs", failures: map[string]int{}}
 	alone.add(&results{})
 	beside.add(&results{failures: []string{"b TestBad", "race: b TestBad", "b TestBad"}})
 	beside.add(&results{failures: []string{"b TestBad"}})

@@ -208,6 +208,9 @@ func (p *Perf) read(take func(line string) error, args ...string) {
 			err = terr
 		}
 	}
+	if serr := sc.Err(); err == nil { // a line that is too long
+		err = serr
+	}
 	if werr := cmd.Wait(); err == nil && werr != nil {
 		err = werr
 	}

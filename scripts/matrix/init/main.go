@@ -1,5 +1,6 @@
-// Init is process 1 of a guest of the kernel matrix: it mounts what BPF programs and their tests need, runs the steps of
-// plan.Path, says on the console how each one ended, and reboots, which ends the emulator.
+// Init is process 1 of a guest of the kernel matrix. It mounts the file systems that BPF programs
+// and their tests need, runs the steps of plan.Path, prints each one's exit code on the console,
+// and reboots, which ends the emulator.
 package main
 
 import (
@@ -24,21 +25,21 @@ func main() {
 	}
 	code := 1
 	if err := prepare(); err != nil {
-		say("prepare guest: " + err.Error())
+		printLine("prepare guest: " + err.Error())
 	} else if code, err = superviseSelf(); err != nil {
-		say("run plan: " + err.Error())
+		printLine("run plan: " + err.Error())
 	}
-	say(plan.Exit(code))
+	printLine(plan.Exit(code))
 	// The console's driver buffers up to a page, which a reboot would throw away.
 	_ = unix.IoctlSetInt(int(os.Stdout.Fd()), unix.TCSBRK, 1)
 	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
 }
 
-// say prints a line that begins in the first column, whatever a program left on the console.
-func say(line string) { fmt.Print("\n" + line + "\n") }
+// printLine prints a line that begins in the first column, whatever a program left on the console.
+func printLine(line string) { fmt.Print("\n" + line + "\n") }
 
-// superviseSelf runs the plan in a child and reaps every orphan meanwhile: a test that asks whether a killed process is
-// gone must not find its zombie.
+// superviseSelf runs the plan in a child and reaps every orphan meanwhile: a test that waits for
+// the end of a killed process must not find its zombie.
 func superviseSelf() (code int, err error) {
 	child, err := os.StartProcess("/init", []string{"/init"}, &os.ProcAttr{
 		Env:   plan.Env,
@@ -66,29 +67,29 @@ func superviseSelf() (code int, err error) {
 func runPlan() int {
 	raw, err := os.ReadFile(plan.Path)
 	if err != nil {
-		say("read plan: " + err.Error())
+		printLine("read plan: " + err.Error())
 		return 1
 	}
 	var steps []plan.Step
 	if err := json.Unmarshal(raw, &steps); err != nil {
-		say("parse plan: " + err.Error())
+		printLine("parse plan: " + err.Error())
 		return 1
 	}
 	code := 0
 	for _, s := range steps {
-		say(plan.Begin(s.Name))
+		printLine(plan.Begin(s.Name))
 		exit := runStep(s)
 		if exit != 0 {
 			code = 1
 		}
-		say(plan.End(s.Name, exit))
+		printLine(plan.End(s.Name, exit))
 	}
 	printKernelWarnings()
 	return code
 }
 
-// console hides the terminal behind an io.Writer: os/exec then gives the program a pipe, and the program writes for a log
-// rather than for a terminal.
+// console hides the terminal behind an io.Writer: os/exec then gives the program a pipe, and the
+// program writes for a log rather than for a terminal.
 type console struct{}
 
 func (console) Write(p []byte) (int, error) { return os.Stdout.Write(p) }
@@ -119,28 +120,29 @@ func runStep(s plan.Step) int {
 	case ctx.Err() != nil && cmd.ProcessState.Exited(): // by the interrupt
 		return cmd.ProcessState.ExitCode()
 	case ctx.Err() != nil:
-		say(fmt.Sprintf("%s: killed after %v", s.Name, s.Timeout))
+		printLine(fmt.Sprintf("%s: killed after %v", s.Name, s.Timeout))
 	case errors.As(err, &exited) && exited.Exited():
 		return exited.ExitCode()
 	default:
-		say(s.Name + ": " + err.Error())
+		printLine(s.Name + ": " + err.Error())
 	}
 	return plan.Killed
 }
 
-// printKernelWarnings prints what the kernel logged at level warning or worse, which quietConsole kept off the console.
+// printKernelWarnings prints what the kernel logged at level warning or worse, which quietConsole
+// kept off the console.
 func printKernelWarnings() {
 	buf := make([]byte, 1<<20)
 	n, err := unix.Klogctl(unix.SYSLOG_ACTION_READ_ALL, buf)
 	if err != nil {
-		say("read kernel log: " + err.Error())
+		printLine("read kernel log: " + err.Error())
 		return
 	}
-	say(plan.Begin("kernel-log"))
+	printLine(plan.Begin("kernel-log"))
 	for line := range strings.Lines(string(buf[:n])) {
 		if len(line) > 2 && line[0] == '<' && line[1] <= '4' && line[2] == '>' {
 			fmt.Print(line)
 		}
 	}
-	say(plan.End("kernel-log", 0))
+	printLine(plan.End("kernel-log", 0))
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/pinwatch/pinwatch/scripts/matrix/plan"
 )
 
-// mounts in order; those marked optional may be missing from a kernel's configuration or refused by its lockdown level.
+// mounts in order; those marked optional may be missing from a kernel's configuration or refused by
+// its lockdown level.
 var mounts = []struct {
 	kind, at string
 	optional bool
@@ -24,10 +25,11 @@ var mounts = []struct {
 	{"securityfs", "/sys/kernel/security", true},
 }
 
-// prepare makes the guest look like a machine that has booted, and says which kernel it is.
+// prepare makes the guest look like a machine that has booted, and prints the kernel's release.
 func prepare() error {
 	for _, m := range mounts {
-		// sysfs, bpf and the like bring their mount points with them; MkdirAll is for those in the initramfs itself.
+		// sysfs, bpf and the like bring their mount points with them; MkdirAll is for those in the
+		// initramfs itself.
 		if err := os.MkdirAll(m.at, 0o755); err != nil && !m.optional {
 			return fmt.Errorf("make %s: %w", m.at, err)
 		}
@@ -35,7 +37,7 @@ func prepare() error {
 			if !m.optional {
 				return fmt.Errorf("mount %s at %s: %w", m.kind, m.at, err)
 			}
-			say(fmt.Sprintf("mount %s at %s: %v", m.kind, m.at, err))
+			printLine(fmt.Sprintf("mount %s at %s: %v", m.kind, m.at, err))
 		}
 	}
 	if err := loopbackUp(); err != nil {
@@ -45,12 +47,13 @@ func prepare() error {
 	if err := unix.Uname(&name); err != nil {
 		return fmt.Errorf("uname: %w", err)
 	}
-	say(plan.Kernel(unix.ByteSliceToString(name.Release[:])))
+	printLine(plan.Kernel(unix.ByteSliceToString(name.Release[:])))
 	return quietConsole()
 }
 
-// quietConsole keeps kernel messages out of the programs' output. A panic or an oops raises the level again by itself
-// (console_verbose in kernel/panic.c), so that what matters for a dead guest is still seen.
+// quietConsole keeps kernel messages out of the programs' output. A panic or an oops raises the
+// level again by itself (console_verbose in kernel/panic.c), so that what matters for a dead guest
+// is still seen.
 func quietConsole() error {
 	if err := os.WriteFile("/proc/sys/kernel/printk", []byte("1"), 0); err != nil {
 		return fmt.Errorf("lower console log level: %w", err)

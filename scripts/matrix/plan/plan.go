@@ -1,5 +1,5 @@
-// Package plan is the agreement between the machine that starts a guest kernel and the init program inside it: what to run,
-// and the lines on the serial console by which the result is judged.
+// Package plan is the agreement between the machine that starts a guest kernel and the init program
+// inside it: what to run, and the lines on the serial console by which the result is judged.
 package plan
 
 import (
@@ -10,30 +10,35 @@ import (
 // Path is where the initramfs holds the []Step to run, as JSON.
 const Path = "/plan.json"
 
-// Step is one program the guest runs. Steps run one after the other; a failed step does not stop the next.
+// Step is one program the guest runs. Steps run one after the other; a failed step does not stop
+// the next.
 type Step struct {
 	Name    string        `json:"name"`    // unique in a plan, one word
 	Dir     string        `json:"dir"`     // working directory, absolute
 	Argv    []string      `json:"argv"`    // argv[0] is looked up in /bin unless it has a slash
 	Timeout time.Duration `json:"timeout"` // the step's process group is killed after it; must be positive
 
-	// Grace is for programs that can end early with what they have: at Timeout they are interrupted, as by Ctrl-C, and killed only when this
-	// has passed as well. 0 = killed at once.
+	// Grace is for programs that can end early with partial results: at Timeout they are
+	// interrupted, as by Ctrl-C, and killed when Grace has passed as well. 0 = killed at Timeout.
 	Grace time.Duration `json:"grace,omitempty"`
 
-	// Document says that standard output is one document: it is held back until the program ends and printed in one piece,
-	// so that nothing the program says on standard error stands inside it.
+	// Document is set when standard output is one document. It is then printed in one piece when
+	// the program ends, so that no line of standard error stands inside it.
 	Document bool `json:"document,omitempty"`
 }
 
-// Env is added to the environment of every step.
-var Env = []string{"PATH=/bin", "HOME=/tmp", "PINWATCH_EMULATED=1", "PINWATCH_WORKLOAD=/bin/workload", "PINWATCH_CGO_WORKLOAD=/bin/cgoworkload"}
+// Env is the environment of every step. Tests with PINWATCH_EMULATED=1 judge nothing that depends
+// on time.
+var Env = []string{
+	"PATH=/bin", "HOME=/tmp", "PINWATCH_EMULATED=1",
+	"PINWATCH_WORKLOAD=/bin/workload", "PINWATCH_CGO_WORKLOAD=/bin/cgoworkload",
+}
 
 // Killed is the exit code reported for a step that a signal ended or that could not be started.
 const Killed = 125
 
-// The guest prints each of these on a line of its own. Only the Exit line says that a run was complete: QEMU ends with
-// status 0 after a panic as well as after a clean reboot.
+// The guest prints each of these on a line without anything else. Only the Exit line means that a
+// run was complete: QEMU ends with status 0 after a panic as well as after a clean reboot.
 
 // Kernel is the line that names the release of the kernel that booted.
 func Kernel(release string) string { return "KMATRIX kernel " + release }

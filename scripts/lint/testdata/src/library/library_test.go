@@ -1,0 +1,5 @@
+package library
+
+import "os"
+
+func endTests() { os.Exit(1) }
