@@ -36,10 +36,10 @@ func TestParseStat(t *testing.T) {
 
 func TestParseStatus(t *testing.T) {
 	got, err := ParseStatus("Name:\ta:b\nState:\tT (stopped)\nTgid:\t40\nPid:\t42\nTracerPid:\t7\nNSpid:\t42\t5\t2\n" +
-		"RssAnon:\t      12 kB\nThreads:\t3\nvoluntary_ctxt_switches:\t10\nnonvoluntary_ctxt_switches:\t4\n")
+		"RssAnon:\t      12 kB\nThreads:\t3\nSigCgt:\t0000000180004002\nvoluntary_ctxt_switches:\t10\nnonvoluntary_ctxt_switches:\t4\n")
 	rss := uint64(12 << 10)
 	want := Status{State: 'T', TGID: 40, TracerPID: 7, NSPID: []int32{42, 5, 2}, Threads: 3, RSSAnon: &rss,
-		Switches: 14}
+		Switches: 14, Caught: 0x180004002}
 	if err != nil || !reflect.DeepEqual(got, want) || got.NSTID() != 2 {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}
@@ -48,7 +48,7 @@ func TestParseStatus(t *testing.T) {
 			t.Errorf("%q: %+v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"Tgid: x", "NSpid: 1 x", "RssAnon: 18446744073709551615 kB", "Threads: ?",
+	for _, text := range []string{"Tgid: x", "NSpid: 1 x", "RssAnon: 18446744073709551615 kB", "Threads: ?", "SigCgt: z",
 		"TracerPid: -", "voluntary_ctxt_switches: -1"} {
 		if got, err := ParseStatus(text); err == nil {
 			t.Errorf("%q: %+v", text, got)

@@ -16,6 +16,7 @@ type Status struct {
 	Threads   int
 	RSSAnon   *uint64 // anonymous memory in RAM, bytes; nil for a kernel thread, a zombie and before Linux 4.5
 	Switches  uint64  // context switches, voluntary and not
+	Caught    uint64  // signals with a handler: bit n-1 is signal n
 }
 
 // Status reads the status of the process or thread.
@@ -71,6 +72,8 @@ func (s *Status) set(key string, words []string) (err error) {
 		}
 		bytes := kib << 10
 		s.RSSAnon = &bytes
+	case "SigCgt":
+		s.Caught, err = strconv.ParseUint(words[0], 16, 64)
 	case "voluntary_ctxt_switches", "nonvoluntary_ctxt_switches":
 		n, err := strconv.ParseUint(words[0], 10, 64)
 		s.Switches += n

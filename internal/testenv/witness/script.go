@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
@@ -93,7 +96,7 @@ func (s *Script) ready() bool {
 func (s *Script) Stop() string {
 	s.t.Helper()
 	for deadline := time.Now().Add(patience); !s.ended; {
-		_ = s.cmd.Process.Signal(os.Interrupt) // fails if it has ended, which the next lines find out
+		interrupt(s.cmd)
 		select {
 		case <-s.done:
 			s.ended = true
@@ -108,6 +111,16 @@ func (s *Script) Stop() string {
 		s.t.Fatalf("bpftrace: %v; stderr: %s", err, &s.stderr)
 	}
 	return s.text.String()
+}
+
+// interrupt asks bpftrace to end. It does nothing when bpftrace has no handler for the signal any
+// more: then bpftrace is printing its maps, which takes long on a busy machine, and the signal would
+// kill it (src/main.cpp).
+func interrupt(bpftrace *exec.Cmd) {
+	status, err := procfs.Process(bpftrace.Process.Pid).Status()
+	if err != nil || status.Caught&(1<<(unix.SIGINT-1)) != 0 {
+		_ = bpftrace.Process.Signal(os.Interrupt) // fails if bpftrace has ended, which its output shows
+	}
 }
 
 func (s *Script) kill() {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -175,9 +174,7 @@ func (s *Switches) Stop() []SwitchEvent {
 func (s *Switches) interrupt() error {
 	s.t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		if err := s.cmd.Process.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
-			s.t.Fatalf("stop bpftrace: %v", err)
-		}
+		interrupt(s.cmd)
 		select {
 		case err := <-s.read:
 			return err
