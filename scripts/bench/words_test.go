@@ -6,14 +6,6 @@ import (
 	"testing"
 )
 
-func TestBig(t *testing.T) {
-	for n, want := range map[float64]string{0: "0", 999.4: "999", 1000: "1,000", 1234567: "1,234,567"} {
-		if got := unit.Whole(n); got != want {
-			t.Errorf("%v is %q, want %q", n, got, want)
-		}
-	}
-}
-
 func TestShell(t *testing.T) {
 	if got, want := shell([]string{"go", "test", "-run", "^$"}), "go test -run '^$'"; got != want {
 		t.Errorf("%q, want %q", got, want)
