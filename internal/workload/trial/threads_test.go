@@ -84,6 +84,16 @@ const schedBatch = 3 // SCHED_BATCH, include/uapi/linux/sched.h
 func testInherit(t *testing.T) {
 	for _, flag := range []string{"", "-skip-lock", "-alter", "-no-push"} {
 		a := perform(t, &trial.Inherit{}, strings.Fields("inherit -n 2 -samples 200 "+flag)...)
+		// Without its lock the goroutine may be moved while it alters its thread, if others want its
+		// CPU. What it then altered is unknown.
+		for i := 0; i < 20 && flag == "-skip-lock" && a.Origin.TID != a.Other.TID; i++ {
+			a = perform(t, &trial.Inherit{}, strings.Fields("inherit -n 2 -samples 200 "+flag)...)
+		}
+		if flag == "-skip-lock" && a.Origin.TID != a.Other.TID {
+			t.Logf("%s: not judged: the machine was busy (the goroutine was moved from thread %d to %d)",
+				flag, a.Origin.TID, a.Other.TID)
+			continue
+		}
 		if len(a.Kept) != 2 || len(a.Born) != 12 || len(a.All) < 12 || a.Origin.Error+a.Other.Error != "" {
 			t.Fatalf("%s: %+v", flag, a)
 		}
