@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"go/parser"
 	"go/types"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/gordonklaus/ineffassign/pkg/ineffassign"
@@ -35,13 +37,29 @@ func analyze(packages []string) error {
 	cmd.AddAnalyzers(staticcheck.Analyzers...)
 	cmd.AddAnalyzers(stylecheck.Analyzers...)
 	cmd.AddAnalyzers(unused.Analyzer)
-	cmd.AddBareAnalyzers(suite.Suite...)
-	cmd.AddBareAnalyzers(ineffassign.Analyzer, unchecked, forbidden, lockOSThread())
+	for _, a := range slices.Concat(suite.Suite, []*analysis.Analyzer{ineffective, unchecked, forbidden, lockOSThread()}) {
+		cmd.AddBareAnalyzers(uncategorized(a))
+	}
 	cmd.ParseFlags(append([]string{"-checks", checks}, packages...))
 	if cmd.Execute() != 0 {
 		return errors.New("failed")
 	}
 	return nil
+}
+
+// uncategorized is an analyzer whose diagnostics have no category. lintcmd drops a diagnostic with a
+// category that is not the name of an analyzer.
+func uncategorized(a *analysis.Analyzer) *analysis.Analyzer {
+	plain := *a
+	plain.Run = func(pass *analysis.Pass) (any, error) {
+		p := *pass
+		p.Report = func(d analysis.Diagnostic) {
+			d.Category = ""
+			pass.Report(d)
+		}
+		return a.Run(&p)
+	}
+	return &plain
 }
 
 // vetForARM64 runs go vet's analyzers over the packages as they are for arm64. It reads all
@@ -99,6 +117,25 @@ var (
 		"(*os/exec.Cmd).Wait": true, // after Kill; where the status matters, it is read
 	}
 )
+
+// ineffective is ineffassign. It needs the objects that the parser resolves, which lintcmd's parser leaves
+// out, so the files are parsed once more.
+var ineffective = &analysis.Analyzer{
+	Name: "ineffassign",
+	Doc:  ineffassign.Analyzer.Doc,
+	Run: func(pass *analysis.Pass) (any, error) {
+		p := *pass
+		p.Files = nil
+		for _, f := range pass.Files {
+			parsed, err := parser.ParseFile(pass.Fset, pass.Fset.File(f.Pos()).Name(), nil, parser.ParseComments)
+			if err != nil {
+				return nil, err
+			}
+			p.Files = append(p.Files, parsed)
+		}
+		return ineffassign.Analyzer.Run(&p)
+	},
+}
 
 // unchecked is errcheck without the calls whose error means nothing.
 var unchecked = &analysis.Analyzer{

@@ -7,7 +7,6 @@ import (
 	"log"
 	"os"
 	"os/exec"
-	"runtime"
 	"testing"
 )
 
@@ -29,12 +28,4 @@ func unchecked(w io.WriteCloser, cmd *exec.Cmd) {
 	w.Write(nil)      // want `error of w.Write is not checked`
 	os.Mkdir("x", 0)  // want `error of os.Mkdir is not checked`
 	defer cmd.Start() // want `error of cmd.Start is not checked`
-}
-
-func pin() {
-	// errno is the thread's.
-	go func() {
-		runtime.LockOSThread() // want `LockOSThread without UnlockOSThread`
-		_ = os.Getpid()
-	}()
 }
