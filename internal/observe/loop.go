@@ -232,7 +232,7 @@ func (l *loop) finish() error {
 }
 
 // readLocks reads the lock of every living thread from the target's memory: a thread may not have
-// reported its own for long.
+// reported its lock for long.
 func (l *loop) readLocks() error {
 	if !l.program.locks() {
 		return nil

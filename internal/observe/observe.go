@@ -43,8 +43,8 @@ type Config struct {
 	// ThreadEntries is the size of the kernel's table of threads, a power of two; 0 means a size
 	// that suits any program.
 	ThreadEntries int
-	// Offsets is a file with the offsets of the target's Go release; "" means that pinwatch's own
-	// are used.
+	// Offsets is a file with the offsets of the target's Go release; "" means pinwatch's table, or
+	// the program's DWARF.
 	Offsets string
 	// Sites puts a breakpoint on runtime.LockOSThread and fills Result.Sites.
 	Sites bool

@@ -18,8 +18,8 @@ type Program struct {
 	checked bool // the Ms have been compared with the runtime's list
 }
 
-// OpenProgram reads what the process runs. offsets is as Config.Offsets. The error says why little
-// or nothing can be read; the program holds the rest and is never nil.
+// OpenProgram reads what the process runs. offsets is as Config.Offsets. The error is why little or
+// nothing can be read; the program holds the rest and is never nil.
 func OpenProgram(pid int, offsets string) (*Program, error) {
 	p := &Program{}
 	rt, err := goruntime.Open(pid, goruntime.Options{Offsets: offsets})

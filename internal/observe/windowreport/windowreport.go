@@ -69,11 +69,11 @@ func observer(o *observe.Overhead) report.Observer {
 		row.StatsSampledS = &seconds
 	}
 	for _, t := range o.Timings {
-		own := report.Overhead{Name: t.Name, Timed: t.N, DispatchNS: t.DispatchNS}
+		timing := report.Overhead{Name: t.Name, Timed: t.N, DispatchNS: t.DispatchNS}
 		if t.N > 0 {
-			own.NS = &t.NS
+			timing.NS = &t.NS
 		}
-		row.Overhead = append(row.Overhead, own)
+		row.Overhead = append(row.Overhead, timing)
 	}
 	if c := o.Calibration; c != nil {
 		row.ClockReadNS, row.ClockStepNS = &c.ClockRead, &c.ClockStep
