@@ -31,6 +31,15 @@ func run(ctx context.Context, w io.Writer, extra []string) *results {
 		return r
 	}
 	defer os.RemoveAll(dir)
+	// One workload for all packages; each would build its own.
+	program := filepath.Join(dir, "workload")
+	build := command(ctx, "go", "build", "-o", program, "./internal/workload/cmd/workload")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		r.fail("build the workload", fmt.Errorf("%w\n%s", err, out))
+		return r
+	}
+	r.env = append(os.Environ(), "PINWATCH_WORKLOAD="+program)
 	all, err := packages.List(ctx)
 	if err != nil {
 		r.fail("packages", err)
@@ -63,7 +72,8 @@ func run(ctx context.Context, w io.Writer, extra []string) *results {
 func (r *results) goReleases(ctx context.Context, pinwatch string) {
 	const name = "gomatrix -short"
 	fmt.Fprintln(r.w, "\nGo releases:")
-	if out, err := command(ctx, "go", "build", "-pgo=off", "-o", pinwatch, "./cmd/pinwatch").CombinedOutput(); err != nil {
+	build := command(ctx, "go", "build", "-pgo=off", "-o", pinwatch, "./cmd/pinwatch")
+	if out, err := build.CombinedOutput(); err != nil {
 		r.fail(name, fmt.Errorf("build pinwatch: %w\n%s", err, out))
 		return
 	}
