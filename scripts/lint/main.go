@@ -1,4 +1,4 @@
-// Lint runs every static check of this repository: the import table (imports.txt), gofmt, go vet
+// Lint runs every static check of this repository: the import table (rules/imports.txt), gofmt, go vet
 // for both architectures, staticcheck, errcheck, ineffassign, pinwatch's own vet, the forbidden
 // functions, and shellcheck. Run it by make lint, from the top of the tree. Packages can be named;
 // without any it checks all.
@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/pinwatch/pinwatch/scripts/lint/rules"
 )
 
 func main() {
@@ -22,7 +24,7 @@ func main() {
 		name string
 		run  func(packages []string) error
 	}{
-		{"imports", checkImports},
+		{"imports", func([]string) error { return rules.CheckImports() }},
 		{"gofmt", gofmt},
 		{"analyzers", analyze},
 		{"vet on arm64", vetForARM64},

@@ -27,6 +27,7 @@ const (
 // module's path, after the race detector with "race: " before it.
 type results struct {
 	w        io.Writer
+	env      []string       // of go test; nil = this process's
 	prefix   string         // of names, in the go test that runs
 	counts   map[string]int // top-level tests by outcome
 	failures []string       // names of tests, packages and steps that failed
@@ -83,7 +84,7 @@ func (r *results) goTest(ctx context.Context, title string, args, packages []str
 		r.prefix = "race: "
 	}
 	cmd := command(ctx, "go", slices.Concat([]string{"test"}, flags, args, packages)...)
-	cmd.Stderr = r.w
+	cmd.Env, cmd.Stderr = r.env, r.w
 	stdout, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()

@@ -1,4 +1,4 @@
-package main
+package rules
 
 import (
 	"testing"
@@ -14,7 +14,7 @@ func TestAnalyzers(t *testing.T) {
 		Name: "all",
 		Doc:  "all analyzers of this program",
 		Run: func(pass *analysis.Pass) (any, error) {
-			for _, a := range []*analysis.Analyzer{ineffective, unchecked, forbidden, lockOSThread()} {
+			for _, a := range Analyzers {
 				if _, err := a.Run(pass); err != nil {
 					return nil, err
 				}

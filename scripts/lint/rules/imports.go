@@ -1,4 +1,4 @@
-package main
+package rules
 
 import (
 	_ "embed"
@@ -114,8 +114,8 @@ func matches(patterns []string, pkg string) bool {
 	})
 }
 
-// checkImports compares the imports of the whole module with the table.
-func checkImports([]string) error {
+// CheckImports compares the imports of the whole module with the table.
+func CheckImports() error {
 	t, err := parseTable(importsText)
 	if err != nil {
 		return err
@@ -136,7 +136,7 @@ func checkImports([]string) error {
 		packages = append(packages, p)
 	}
 	if problems := t.problems(packages); len(problems) > 0 {
-		return fmt.Errorf("not as scripts/lint/imports.txt has it:\n  %s", strings.Join(problems, "\n  "))
+		return fmt.Errorf("not as scripts/lint/rules/imports.txt has it:\n  %s", strings.Join(problems, "\n  "))
 	}
 	return nil
 }
