@@ -63,7 +63,7 @@ func BreakpointCost(at Place, pid int, call func()) (time.Duration, error) {
 		return 0, explainLoad("measure a breakpoint", err)
 	}
 	defer objs.Nothing.Close()
-	runtime.LockOSThread()
+	runtime.LockOSThread() // the CPU time that cpuTime reads is this thread's
 	defer runtime.UnlockOSThread()
 	const rounds, calls = 5, 400
 	least := time.Duration(math.MaxInt64)

@@ -1,45 +1,14 @@
 package findings
 
 import (
-	"fmt"
-	"math"
-	"strconv"
 	"strings"
 
 	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
-// duration writes ns with three significant digits: "43.2 µs".
-func duration(ns float64) string {
-	for _, u := range []struct {
-		size float64
-		name string
-	}{{1e9, "s"}, {1e6, "ms"}, {1e3, "µs"}} {
-		if ns >= u.size {
-			return digits(ns/u.size) + " " + u.name
-		}
-	}
-	return digits(ns) + " ns"
-}
-
-// digits writes three significant digits, more before the point where there are more.
-func digits(v float64) string {
-	if v >= 1000 {
-		return strconv.FormatFloat(v, 'f', 0, 64)
-	}
-	return strconv.FormatFloat(v, 'g', 3, 64)
-}
-
 // percent writes a share of 1: "12.3 %".
-func percent(share float64) string { return digits(100*share) + " %" }
-
-// plural writes "1 thread", "3 threads".
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
+func percent(share float64) string { return unit.Short(100*share) + " %" }
 
 // mainGoroutine is the function of the goroutine that runs the init functions and main.main.
 const mainGoroutine = "runtime.main"
@@ -97,14 +66,8 @@ func orNil(s string) any {
 	return s
 }
 
-// rounded keeps four significant digits: evidence is no better known.
-func rounded(v float64) float64 {
-	if v == 0 {
-		return 0
-	}
-	scale := math.Pow(10, 3-math.Floor(math.Log10(math.Abs(v))))
-	return math.Round(v*scale) / scale
-}
+// rounded keeps four significant digits: evidence is known no better.
+func rounded(v float64) float64 { return unit.Round(v, 4) }
 
 // mostTIDs is how many thread ids evidence lists.
 const mostTIDs = 16

@@ -52,5 +52,5 @@ func statusThreads() (int, error) {
 	if err := lines.Err(); err != nil {
 		return 0, fmt.Errorf("count threads: %v", err)
 	}
-	return 0, errors.New("count threads: /proc/self/status has no line Threads:")
+	return 0, errors.New("count threads: /proc/self/status has no number of threads")
 }
