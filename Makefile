@@ -6,7 +6,8 @@ SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
 ARGS    ?=
 N       ?= 5
 
-.PHONY: help build install demo test repeat verify stability truth generate lint bench soak matrix gomatrix updateoffsets profile clean
+.PHONY: help build install demo test repeat lint generate verify stability truth matrix gomatrix bench soak \
+        updateoffsets profile clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
@@ -40,29 +41,30 @@ generate: ## rebuild bpf/*_bpfel.go and .o from the C sources (needs clang-19)
 	@scripts/setup generate
 	go generate .
 
-verify: build ## compare every statement of the specification with this machine and with docs/results/baseline.json (root)
+verify: build ## compare every statement of the specification with this machine, and the verdicts with the baseline (root)
 	$(SUDO) bin/pinwatch verify --expect docs/results/baseline.json
 
 stability: build ## verify three times alone and three times beside two CPU hogs, and compare the verdicts (root)
 	@go run ./scripts/stability $(ARGS)
 
-truth: ## compare durations and bias with other instruments, and write docs/accuracy.md (root; alone on the machine; exit 4: inconclusive)
+truth: ## compare durations and bias with other instruments, into docs/accuracy.md (root; alone; exit 4: inconclusive)
 	@scripts/setup truth
 	go test -pgo=off -c -o .cache/truth.test ./internal/truth
-	cd internal/truth && ../../.cache/truth.test -test.v -test.timeout=30m -test.run='^Test(Truth|Bias|Aggregate|Resumes)' -truth -truth.out=$(CURDIR)/docs/accuracy.md
+	cd internal/truth && ../../.cache/truth.test -test.v -test.timeout=30m \
+	  -test.run='^Test(Truth|Bias|Aggregate|Resumes)' -truth -truth.out=$(CURDIR)/docs/accuracy.md
 
 matrix: ## run the kernel tests and the demo on kernels from 5.10 to the newest, under QEMU
 	@scripts/setup matrix
 	@go run ./scripts/matrix $(ARGS)
 
-gomatrix: build ## observe one workload built by Go 1.13 to the newest, and compare each report with the workload's account (root)
+gomatrix: build ## observe one workload built by Go 1.13 to the newest, and check each report against its account (root)
 	@go run ./scripts/gomatrix $(ARGS)
 
-bench: build ## measure what pinwatch costs, beside its peers, into docs/performance.md (root; alone on the machine; 15 minutes)
+bench: build ## measure what pinwatch costs, beside its peers, into docs/performance.md (root; alone; 15 minutes)
 	@scripts/setup bench
 	@go run ./scripts/bench $(ARGS)
 
-soak: build ## observe a workload for an hour, attaching again and again, and write what grew into docs/accuracy.md (root)
+soak: build ## observe a workload for an hour, attaching again and again, and write what grew to docs/accuracy.md (root)
 	@go run ./scripts/soak -out docs/accuracy.md $(ARGS)
 
 updateoffsets: ## derive internal/goruntime/offsets.txt from the Go releases that it names

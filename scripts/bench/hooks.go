@@ -77,7 +77,8 @@ func referenceText(r *benchfmt.Result) string {
 	summed, _ := r.Value("sec/aggregate-run")
 	floor, _ := r.Value("sec/empty-run")
 	return fmt.Sprintf("A switch of the target with its lock state, over a locked ping-pong, "+
-		"in turns with the least program that sends such a record (`bpf/reference.bpf.c`): ours %s ns, the reference %s ns, an empty program %s ns. "+
+		"in turns with the least program that sends such a record (`bpf/reference.bpf.c`): "+
+		"ours %s ns, the reference %s ns, an empty program %s ns. "+
 		"Ours is %.2f × the reference (budget %.2f: %s) and %.2f × empty (budget %d: %s). "+
 		"Added up instead of sent (`--aggregate`) it is %s ns, %.2f × that (budget 1: %s).\n",
 		nanos(ours), nanos(least), nanos(floor), ours/least, referenceBudget, held(ours/least <= referenceBudget),
