@@ -55,7 +55,7 @@ func unbalanced(o *observed) (fs []Finding) {
 
 const (
 	// leakWindow is how long a pin must have been idle, ns. A worker with something to do now and
-	// then cannot be told from a leak while it waits.
+	// then cannot be distinguished from a leak while it waits.
 	leakWindow = 10e9
 	// leakWarnWindow is the same for a warning, ns, given leakWarnThreads.
 	leakWarnWindow = 60e9

@@ -26,7 +26,7 @@ const (
 // that it made (but for exit while locked), so the number is that of the worst moment so far. Of
 // the unlocked threads of the runtime those are needed that ran in the window, or GOMAXPROCS where
 // that is more. The others slept: they are left from a burst, or in calls longer than the window,
-// which can't be told apart here.
+// which cannot be distinguished here.
 func surplus(o *observed) []Finding {
 	if o.GOMAXPROCS <= 0 || o.ns < surplusWindow || !o.complete {
 		return nil

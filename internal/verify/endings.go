@@ -84,7 +84,7 @@ func reuse(r *run) error {
 		return err
 	}
 	for _, thread := range p.Released {
-		if thread.Checks == 0 { // nobody wanted one
+		if thread.Checks == 0 { // no goroutine needed a thread
 			continue
 		}
 		r.add("unlocks", 1)

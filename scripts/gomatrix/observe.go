@@ -89,7 +89,7 @@ func attach(ctx context.Context, pinwatch string, pid int) (*observer, error) {
 		select {
 		case err := <-o.exited:
 			os.RemoveAll(dir)
-			return nil, fmt.Errorf("pinwatch attach ended: %w: %s", orElse(err, errors.New("too soon")), o.said())
+			return nil, fmt.Errorf("pinwatch attach ended: %w: %s", orElse(err, errors.New("too soon")), o.errors())
 		case <-time.After(readyPoll):
 		}
 	}
@@ -98,9 +98,9 @@ func attach(ctx context.Context, pinwatch string, pid int) (*observer, error) {
 // end ends the observation, as Ctrl-C does, and returns its report.
 func (o *observer) end() (*report, error) {
 	defer os.RemoveAll(o.dir)
-	_ = o.cmd.Process.Signal(os.Interrupt) // its error is that the process has ended, which the next line tells
+	_ = o.cmd.Process.Signal(os.Interrupt) // it fails if the process has ended; the next line reports that
 	if err := <-o.exited; err != nil {
-		return nil, fmt.Errorf("pinwatch attach: %w: %s", err, o.said())
+		return nil, fmt.Errorf("pinwatch attach: %w: %s", err, o.errors())
 	}
 	r := new(report)
 	if err := json.Unmarshal(o.stdout.Bytes(), r); err != nil {
@@ -109,7 +109,7 @@ func (o *observer) end() (*report, error) {
 	return r, nil
 }
 
-func (o *observer) said() string { return strings.TrimSpace(o.stderr.String()) }
+func (o *observer) errors() string { return strings.TrimSpace(o.stderr.String()) }
 
 func orElse(err, instead error) error {
 	if err == nil {

@@ -22,7 +22,7 @@ func TestCPUTime(t *testing.T) {
 		t.Fatal(err, gotErr)
 	}
 	if int64(got) < before.Nano() || int64(got) > after.Nano() {
-		t.Errorf("%d ns, this process's own clock says %d to %d", got, before.Nano(), after.Nano())
+		t.Errorf("%d ns, this process's clock gives %d to %d", got, before.Nano(), after.Nano())
 	}
 }
 
