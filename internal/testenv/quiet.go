@@ -12,16 +12,17 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/client"
 )
 
-// Quiet waits until no thread of the process has been switched for a while: a Go process needs a
-// moment until its last threads sleep. A recording that begins or ends then does so between two
-// events. It returns ContextSwitches of then.
+// Quiet waits until every thread of the process sleeps and none has been switched for a while: a Go
+// process needs a moment until its last threads sleep. On a busy machine a thread that is ready waits
+// for long without a switch, so the count of switches alone is no sign of rest. A recording that
+// begins or ends then does so between two events. Quiet returns ContextSwitches of then.
 func (p *Proc) Quiet() map[int32]uint64 {
 	p.t.Helper()
-	last := p.ContextSwitches()
+	last, _ := p.switches()
 	for deadline := time.Now().Add(client.Patience); time.Now().Before(deadline); {
 		time.Sleep(50 * time.Millisecond)
-		now := p.ContextSwitches()
-		if maps.Equal(now, last) {
+		now, asleep := p.switches()
+		if asleep && maps.Equal(now, last) {
 			return now
 		}
 		last = now
@@ -34,7 +35,14 @@ func (p *Proc) Quiet() map[int32]uint64 {
 // increments where sched_switch is traced. A thread that ends meanwhile is not in it.
 func (p *Proc) ContextSwitches() map[int32]uint64 {
 	p.t.Helper()
-	counts := map[int32]uint64{}
+	counts, _ := p.switches()
+	return counts
+}
+
+// switches returns ContextSwitches, and whether no thread runs or waits for a CPU.
+func (p *Proc) switches() (counts map[int32]uint64, asleep bool) {
+	p.t.Helper()
+	counts, asleep = map[int32]uint64{}, true
 	for _, tid := range p.Threads() {
 		status, err := procfs.Thread(p.PID, tid).Status()
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
@@ -43,6 +51,7 @@ func (p *Proc) ContextSwitches() map[int32]uint64 {
 			p.t.Fatal(err)
 		}
 		counts[tid] = status.Switches
+		asleep = asleep && status.State != 'R'
 	}
-	return counts
+	return counts, asleep
 }
