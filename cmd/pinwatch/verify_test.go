@@ -70,7 +70,7 @@ func TestBaselines(t *testing.T) {
 		return path
 	}
 	other := write("other", `{"schema": "pinwatch.verdicts/v9", "verdicts": 3}`)
-	wrong(t, exitError, []string{"--expect", "verdicts/v9", "make the baseline anew"},
+	wrong(t, exitError, []string{"--expect", "verdicts/v9", "make a new baseline"},
 		"verify", "--only", "G-3", "--expect", other)
 	none := filepath.Join(dir, "none")
 	wrong(t, exitError, []string{"--expect", "no such file"}, "verify", "--only", "G-3", "--expect", none)
