@@ -38,6 +38,7 @@ func TestFlagsReachTheObservation(t *testing.T) {
 	}
 	wrong(t, exitError, []string{"--offsets", table, "line 2"}, "attach", "-p", pid, "-d", "1s", "--offsets", table)
 	if sleeping, ok := startSleep(t); ok {
-		wrong(t, exitError, []string{"--sites", "not a Go program"}, "attach", "-p", strconv.Itoa(sleeping), "-d", "1s", "--sites")
+		wrong(t, exitError, []string{"--sites", "not a Go program"},
+			"attach", "-p", strconv.Itoa(sleeping), "-d", "1s", "--sites")
 	}
 }

@@ -70,8 +70,8 @@ func TestThreads(t *testing.T) {
 	}
 }
 
-// listWorking lists the threads of a process at work. A thread that has just begun has no M until it
-// gets a CPU, which takes long on a busy machine: the list is read again then.
+// listWorking lists the threads of a process at work. A thread that has just begun has no M until
+// it gets a CPU, which takes long on a busy machine: the list is read again then.
 func listWorking(t *testing.T, pid int) (l report.ThreadList) {
 	t.Helper()
 	for range 10 {

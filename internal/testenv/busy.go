@@ -122,8 +122,8 @@ func descendantsTime() (used time.Duration) {
 	return used
 }
 
-// Emulated reports whether the machine is an emulator, such as a guest of the kernel matrix. Durations
-// there are the emulator's, and no test judges them.
+// Emulated reports whether the machine is an emulator, such as a guest of the kernel matrix.
+// Durations there are the emulator's, and no test judges them.
 func Emulated() bool {
 	return os.Getenv("PINWATCH_EMULATED") == "1" || host.Read(os.DirFS("/")).Virtualization == "qemu"
 }

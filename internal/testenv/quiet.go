@@ -13,9 +13,9 @@ import (
 )
 
 // Quiet waits until every thread of the process sleeps and none has been switched for a while: a Go
-// process needs a moment until its last threads sleep. On a busy machine a thread that is ready waits
-// for long without a switch, so the count of switches alone is no sign of rest. A recording that
-// begins or ends then does so between two events. Quiet returns ContextSwitches of then.
+// process needs a moment until its last threads sleep. On a busy machine a thread that is ready
+// waits for long without a switch, so the count of switches alone is no sign of rest. A recording
+// that begins or ends then does so between two events. Quiet returns ContextSwitches of then.
 func (p *Proc) Quiet() map[int32]uint64 {
 	p.t.Helper()
 	last, _ := p.switches()

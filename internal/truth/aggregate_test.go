@@ -118,7 +118,8 @@ func sameTimes(got, want *report.Report) (problems []string) {
 			problems = append(problems, fmt.Sprintf("%s: off the CPU for %v added up, %g sent", rowName(w), g.OffCPU,
 				*w.OffCPU))
 		}
-		// The programs of each observation also run between the other's two stamps, and add its bias.
+		// The programs of each observation also run between the other's two stamps, and add its
+		// bias.
 		bound := 2000 + *w.P50/10 + int64(worth(g.Bias)+worth(w.Bias))
 		if d := max(*g.P50-*w.P50, *w.P50-*g.P50); w.N >= 100 && d > bound {
 			problems = append(problems, fmt.Sprintf("%s: median %d ns added up, %d sent", rowName(w), *g.P50, *w.P50))

@@ -88,9 +88,9 @@ func readReport(t *testing.T, w *observe.Window) report.Report {
 	return r
 }
 
-// TestZeroLossOnBuiltin observes the built-in workload without a loss of any kind, on a machine without
-// other load. Only kernels from 7 on (seen on 7.3) now and then skip a program on a system call's
-// tracepoint, because another task was preempted in one on that CPU. The report has that.
+// TestZeroLossOnBuiltin observes the built-in workload without a loss of any kind, on a machine
+// without other load. Only kernels from 7 on (seen on 7.3) now and then skip a program on a system
+// call's tracepoint, because another task was preempted in one on that CPU. The report has that.
 func TestZeroLossOnBuiltin(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	testenv.Judge(t, 1, func() (problems []string) {
