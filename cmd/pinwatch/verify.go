@@ -52,7 +52,7 @@ or to inconclusive does not count. With -o junit, a changed verdict is a failed 
 				Usage: "`FORMAT`: text, json, junit, markdown, html, or baseline: the verdicts alone, in JSON"},
 			&cli.StringFlag{Name: "out", Usage: "write the verdicts to `FILE` instead of the terminal"},
 			&cli.StringFlag{Name: "expect",
-				Usage: "compare with the verdicts in `FILE`, an earlier -o baseline or json; fail only where one changed"},
+				Usage: "compare with the verdicts in `FILE`, an earlier -o baseline or json; fail where one changed"},
 		},
 		Before:          noArguments,
 		OnUsageError:    onUsageError,

@@ -23,7 +23,8 @@ func TestValidate(t *testing.T) {
 		cfg   observe.Config
 	}{
 		{"", observe.Config{PID: 1}},
-		{"", observe.Config{PID: 1, Duration: time.Second, Interval: observe.MinInterval, MaxRate: 100, ThreadEntries: 1}},
+		{"", observe.Config{PID: 1, Duration: time.Second, Interval: observe.MinInterval}},
+		{"", observe.Config{PID: 1, MaxRate: 100, ThreadEntries: 1}},
 		{"PID 0", observe.Config{}},
 		{"duration", observe.Config{PID: 1, Duration: -1}},
 		{"interval", observe.Config{PID: 1, Interval: observe.MinInterval - 1}},
@@ -73,8 +74,8 @@ func (c *calls) config(pid int) observe.Config {
 	}
 }
 
-// TestCallbacks: the window begins before the first event; the intervals join and cover the whole; a
-// context that ends is no error.
+// TestCallbacks: the window begins before the first event; the intervals join and cover the whole;
+// a context that ends is no error.
 func TestCallbacks(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	testenv.NoKernelLeftovers(t)
@@ -104,7 +105,8 @@ func TestCallbacks(t *testing.T) {
 	last := whole.Result.Start
 	for i, w := range c.intervals {
 		if !w.Result.Interval || w.Result.Start != last {
-			t.Errorf("interval %d: %v, start %d, the one before ended at %d", i, w.Result.Interval, w.Result.Start, last)
+			t.Errorf("interval %d: %v, start %d, the one before ended at %d",
+				i, w.Result.Interval, w.Result.Start, last)
 		}
 		last = w.Result.End
 		switches += w.Result.Counts.Switches
@@ -119,10 +121,14 @@ func TestCallbacks(t *testing.T) {
 // checkFacts checks what a window has beside its Result.
 func checkFacts(t *testing.T, w *observe.Window, pid int) {
 	t.Helper()
-	if w.Target.PID != pid || w.Target.Info == nil || w.Target.Exe == "" || w.Target.Ended || w.Host.Kernel == "" || w.End.IsZero() {
-		t.Errorf("target %+v, host %+v, end %v", w.Target, w.Host, w.End)
+	if g := w.Target; g.PID != pid || g.Info == nil || g.Exe == "" || g.Ended {
+		t.Errorf("target %+v", g)
 	}
-	if o := w.Overhead; o.CPUSeconds <= 0 || o.Elapsed <= 0 || o.RSSAnon == nil || o.Hooks["sched_switch"] == "" || o.Aggregated {
+	if w.Host.Kernel == "" || w.End.IsZero() {
+		t.Errorf("host %+v, end %v", w.Host, w.End)
+	}
+	o := w.Overhead
+	if o.CPUSeconds <= 0 || o.Elapsed <= 0 || o.RSSAnon == nil || o.Hooks["sched_switch"] == "" || o.Aggregated {
 		t.Errorf("overhead %+v", o)
 	}
 	for i := range w.Result.Threads {
@@ -132,7 +138,8 @@ func checkFacts(t *testing.T, w *observe.Window, pid int) {
 	}
 }
 
-// TestCallbackErrors: an error of OnBegin or OnWindow ends Run with it, and leaves nothing in the kernel.
+// TestCallbackErrors: an error of OnBegin or OnWindow ends Run with it, and leaves nothing in the
+// kernel.
 func TestCallbackErrors(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	testenv.NoKernelLeftovers(t)
@@ -177,7 +184,8 @@ func TestTargetEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	if ended[0] || !w.Target.Ended || w.Result.Counts.Threads != 0 {
-		t.Errorf("ended in the first interval %v, at last %v; %d threads live", ended[0], w.Target.Ended, w.Result.Counts.Threads)
+		t.Errorf("ended in the first interval %v, at last %v; %d threads live",
+			ended[0], w.Target.Ended, w.Result.Counts.Threads)
 	}
 }
 
@@ -214,7 +222,8 @@ func TestMaxRate(t *testing.T) {
 	if loss := w.Result.Loss; loss.ByKind["switch"] == 0 || loss.Total() != loss.ByKind["switch"] {
 		t.Errorf("loss %+v", loss)
 	}
-	if all := fmt.Sprint(w.Warnings); !strings.Contains(all, "beyond --max-rate 100") || strings.Contains(all, "--ring-size") {
+	all := fmt.Sprint(w.Warnings)
+	if !strings.Contains(all, "beyond --max-rate 100") || strings.Contains(all, "--ring-size") {
 		t.Errorf("warnings: %s", all)
 	}
 }

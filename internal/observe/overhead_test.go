@@ -7,8 +7,8 @@ import (
 	"github.com/pinwatch/pinwatch/loader"
 )
 
-// TestBias: the bias is the mean over the samples of what the programs inside them take. It is nil where
-// one of those is not known.
+// TestBias: the bias is the mean over the samples of what the programs inside them take. It is nil
+// where one of those is not known.
 func TestBias(t *testing.T) {
 	timings := []loader.OverheadTime{
 		{Name: "a", N: 9, NS: 100, DispatchNS: 20},
@@ -16,6 +16,7 @@ func TestBias(t *testing.T) {
 		{Name: "idle", DispatchNS: 8},
 	}
 	type runs = correlate.Overhead
+	both := runs{"a": {Bodies: 8, Halves: 16}, "b": {Bodies: 4, Halves: 4}}
 	known := func(ns float64) *float64 { return &ns }
 	for name, tt := range map[string]struct {
 		runs    runs
@@ -23,7 +24,7 @@ func TestBias(t *testing.T) {
 		n       int
 		want    *float64
 	}{
-		"sum over programs":             {runs{"a": {Bodies: 8, Halves: 16}, "b": {Bodies: 4, Halves: 4}}, timings, 4, known(251)},
+		"sum over programs":             {both, timings, 4, known(251)},
 		"no run":                        {runs{}, timings, 4, known(0)},
 		"runs not counted":              {nil, timings, 4, nil},
 		"not calibrated":                {runs{"a": {Bodies: 8}}, nil, 4, nil},

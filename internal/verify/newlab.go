@@ -53,7 +53,8 @@ func prebuilt(program, version string) ([]string, error) {
 		return nil, fmt.Errorf("%s: %w", cgoWorkload, err)
 	}
 	if info.GoVersion != version {
-		return nil, fmt.Errorf("%s: %s was built by %s, the other workloads by %s", cgoWorkload, program, info.GoVersion, version)
+		return nil, fmt.Errorf("%s: %s was built by %s, the other workloads by %s",
+			cgoWorkload, program, info.GoVersion, version)
 	}
 	return []string{program}, nil
 }
@@ -90,7 +91,8 @@ func (b *builder) remove() {
 func unobservable() string {
 	checks := loader.Diagnose()
 	if whole := checks[len(checks)-1]; whole.State != loader.Yes { // the last check observes for real
-		return "needs kernel events, which this machine does not give: " + strings.Join(strings.Fields(whole.Detail), " ")
+		return "needs kernel events, which this machine does not give: " +
+			strings.Join(strings.Fields(whole.Detail), " ")
 	}
 	return ""
 }

@@ -34,10 +34,13 @@ func TestKnown(t *testing.T) {
 	affinity := "0-1"
 	w := &observe.Window{
 		Result: &correlate.Result{Threads: []correlate.Thread{{TID: 8}, {TID: 9}}},
-		Target: observe.Target{PID: 7, Exe: "app", Ended: true, Info: &goruntime.Info{Exe: "/bin/app", GoVersion: "go1.26.8", GOMAXPROCS: 2}},
+		Target: observe.Target{PID: 7, Exe: "app", Ended: true,
+			Info: &goruntime.Info{Exe: "/bin/app", GoVersion: "go1.26.8", GOMAXPROCS: 2}},
 		Overhead: observe.Overhead{
-			Programs: []loader.ProgramStats{{Name: "a", Runs: 4, Runtime: 2 * time.Microsecond}, {Name: "b", Missed: 1}},
-			Sampled:  time.Second, CPUSeconds: 1, Elapsed: 4 * time.Second,
+			Programs: []loader.ProgramStats{
+				{Name: "a", Runs: 4, Runtime: 2 * time.Microsecond}, {Name: "b", Missed: 1},
+			},
+			Sampled: time.Second, CPUSeconds: 1, Elapsed: 4 * time.Second,
 			Probe:       &observe.ProbeCost{Hits: 3, Breakpoint: 900, ProgramNS: 100},
 			Calibration: &loader.Calibration{ClockRead: 20, ClockStep: 1},
 			Timings:     []loader.OverheadTime{{Name: "a", N: 4, NS: 300, DispatchNS: 50}, {Name: "b", DispatchNS: 50}},
@@ -46,17 +49,20 @@ func TestKnown(t *testing.T) {
 		Warnings:  []string{"a warning"},
 	}
 	r := windowreport.New("v1", w)
-	if g := r.Target; *g.Exe != "app" || *g.GoVersion != "go1.26.8" || *g.GOMAXPROCS != 2 || *g.Offsets != "none" || g.Ended == nil {
+	if g := r.Target; *g.Exe != "app" || *g.GoVersion != "go1.26.8" || *g.GOMAXPROCS != 2 ||
+		*g.Offsets != "none" || g.Ended == nil {
 		t.Errorf("target %+v", g)
 	}
 	o := r.Observer
-	if len(o.Programs) != 2 || *o.Programs[0].NSPerRun != 500 || o.Programs[1].NSPerRun != nil || o.Programs[1].Missed != 1 {
+	if len(o.Programs) != 2 || *o.Programs[0].NSPerRun != 500 || o.Programs[1].NSPerRun != nil ||
+		o.Programs[1].Missed != 1 {
 		t.Errorf("programs %+v", o.Programs)
 	}
 	if len(o.Overhead) != 2 || *o.Overhead[0].NS != 300 || o.Overhead[1].NS != nil || o.Overhead[1].DispatchNS != 50 {
 		t.Errorf("timings %+v", o.Overhead)
 	}
-	if *o.CPUFraction != 0.25 || *o.StatsSampledS != 1 || *o.ClockReadNS != 20 || *o.Probe.HitNS != 1000 || o.Probe.BreakpointNS != 900 {
+	if *o.CPUFraction != 0.25 || *o.StatsSampledS != 1 || *o.ClockReadNS != 20 ||
+		*o.Probe.HitNS != 1000 || o.Probe.BreakpointNS != 900 {
 		t.Errorf("observer %+v, probe %+v", o, o.Probe)
 	}
 	if r.Threads[0].Affinity != nil || *r.Threads[1].Affinity != "0-1" || r.Warnings[0] != "a warning" {
