@@ -32,7 +32,8 @@ func (v *streamValidator) turn(e *events.Event) {
 	in := e.Time - events.Time(e.Args[events.ArgRunNS])
 	out := in - away
 	if last := v.left[e.TID]; e.Has(events.SwitchRun|events.SwitchOff) && last > out {
-		v.errors = append(v.errors, fmt.Errorf("thread %d: a turn begins at %d, the one before ended at %d", e.TID, out, last))
+		v.errors = append(v.errors,
+			fmt.Errorf("thread %d: a turn begins at %d, the one before ended at %d", e.TID, out, last))
 	}
 	if free := v.free[e.CPU]; e.Has(events.SwitchRun) && free > in {
 		v.errors = append(v.errors, fmt.Errorf("CPU %d: thread %d runs from %d, another until %d", e.CPU, e.TID, in, free))

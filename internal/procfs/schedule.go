@@ -8,7 +8,8 @@ import (
 
 // policies are the scheduling policies of include/uapi/linux/sched.h.
 var policies = map[int]string{
-	0: "SCHED_OTHER", 1: "SCHED_FIFO", 2: "SCHED_RR", 3: "SCHED_BATCH", 5: "SCHED_IDLE", 6: "SCHED_DEADLINE", 7: "SCHED_EXT",
+	0: "SCHED_OTHER", 1: "SCHED_FIFO", 2: "SCHED_RR", 3: "SCHED_BATCH", 5: "SCHED_IDLE",
+	6: "SCHED_DEADLINE", 7: "SCHED_EXT",
 }
 
 // PolicyName returns the name of a scheduling policy, or its number where it has no name here.

@@ -24,7 +24,8 @@ const minKnown = 0.99
 // TestLocksAreTheWorkloads compares every thread's lock and role with the workload's account.
 func TestLocksAreTheWorkloads(t *testing.T) {
 	for _, args := range []string{
-		"threads -n 200", "leak", "wedged", "wedged -alive", "pingpong -pairs 2", "churn", "blocked", "spinners", "matrix", "idle -notify",
+		"threads -n 200", "leak", "wedged", "wedged -alive", "pingpong -pairs 2", "churn", "blocked", "spinners",
+		"matrix", "idle -notify",
 	} {
 		for _, entries := range []int{0, 1} {
 			if entries != 0 && args != "matrix" {

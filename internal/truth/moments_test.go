@@ -41,7 +41,8 @@ const (
 // exactly are the moments on a thread of the target, or in a system call of one. Every instrument
 // that records them has each. A switch-in and a waking happen in the context of any thread.
 var exactly = []string{
-	doClone, cloneDone, newTask, doExit, processExit, doTgkill, tgkillDone, generate, deliver, sigreturn, sigmask, sigaltstack, goOff,
+	doClone, cloneDone, newTask, doExit, processExit, doTgkill, tgkillDone, generate, deliver, sigreturn, sigmask, sigaltstack,
+	goOff,
 }
 
 // stream is one instrument's record of the target's threads, by time.

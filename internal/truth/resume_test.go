@@ -80,7 +80,8 @@ func compareResumes(t *testing.T) (problems []string) {
 			f := functions(t, exe, "asyncPreempt", "preemptPark", "goschedImpl", "stoplockedm", "execute")
 			script = witness.StartScript(t, fmt.Sprintf(resumeScript, p.PID, other.PID, exe, f[0], f[1], f[2], f[3],
 				f[4]), func() {},
-				"ready rt_sigreturn", "ready asyncPreempt", "ready preemptPark", "ready goschedImpl", "ready stoplockedm", "ready execute")
+				"ready rt_sigreturn", "ready asyncPreempt", "ready preemptPark", "ready goschedImpl",
+				"ready stoplockedm", "ready execute")
 			other.Stop()
 		},
 		after: func() { text = script.Stop() },

@@ -31,7 +31,8 @@ var timed = append([]string{
 
 // recorded are the same for perf.
 var recorded = []string{
-	"raw_syscalls/sys_enter", "raw_syscalls/sys_exit", "task/task_newtask", "sched/sched_process_exit", "signal/signal_generate",
+	"raw_syscalls/sys_enter", "raw_syscalls/sys_exit", "task/task_newtask", "sched/sched_process_exit",
+	"signal/signal_generate",
 	"signal/signal_deliver", "sched/sched_switch", "sched/sched_waking", "sched/sched_wakeup_new",
 }
 

@@ -74,7 +74,8 @@ func bytesText(ctx context.Context) (string, error) {
 		if !ok {
 			return "", fmt.Errorf("%s: %s has no bytes/event", shell(argv), benchName(r))
 		}
-		rows = append(rows, []string{strings.TrimPrefix(benchName(r), "Bytes/"), unit.Whole(events), fmt.Sprintf("%.0f", bytes)})
+		rows = append(rows, []string{
+			strings.TrimPrefix(benchName(r), "Bytes/"), unit.Whole(events), fmt.Sprintf("%.0f", bytes)})
 	}
 	table := measure.Table([]string{"workload", "events", "bytes an event"}, rows)
 	return fmt.Sprintf("`%s`:\n\n%s\n", shell(argv), table), nil
@@ -116,7 +117,8 @@ func (b *bench) perfTools(ctx context.Context, length time.Duration) (string, er
 		if !ok || events.lines == 0 || len(rows) == 1 && turns.lines == 0 {
 			return "", fmt.Errorf("%s: it printed nothing", shell(tool))
 		}
-		rows = append(rows, []string{"`" + shell(tool) + "`", unit.Whole(float64(events.lines)), fmt.Sprintf("%.2f", used.Seconds()),
+		rows = append(rows, []string{
+			"`" + shell(tool) + "`", unit.Whole(float64(events.lines)), fmt.Sprintf("%.2f", used.Seconds()),
 			unit.Whole(float64(events.lines) / used.Seconds()), mebibytes(uint64(rusage.Maxrss) << 10)})
 	}
 	size, err := fileSize(data)

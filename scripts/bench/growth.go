@@ -88,7 +88,8 @@ type grown struct {
 }
 
 func (g *grown) row() []string {
-	return []string{unit.Whole(g.switches), percent(g.cpu), unit.Whole(g.overheadNS), mebibytes(g.rss), unit.Whole(float64(g.lost))}
+	return []string{unit.Whole(g.switches), percent(g.cpu), unit.Whole(g.overheadNS), mebibytes(g.rss),
+		unit.Whole(float64(g.lost))}
 }
 
 // grown attaches repeatedly, with no flags and with each of others, and measures the last
