@@ -71,7 +71,7 @@ func (s *series) repeat(ctx context.Context, n int, extra []string, file string)
 		}
 		s.add(r)
 		fmt.Printf("%s %d of %d: %.0f s, %d passed, %d failed, %d skipped, %d not judged\n",
-			s.name, i, n, time.Since(began).Seconds(), r.counts[passed], r.counts[failed], r.counts[skipped], len(r.unjudged))
+			s.name, i, n, time.Since(began).Seconds(), r.counts[passed], r.counts[failed], len(r.skips), len(r.unjudged))
 	}
 	return nil
 }
