@@ -169,7 +169,7 @@ func TestOptionErrors(t *testing.T) {
 }
 
 // TestTargetEnds: the observation ends with its target, and its window reports that.
-func TestTargetEnds(t *testing.T) {
+func TestTargetEndIsReported(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	p := testenv.Workload(t, "churn")
 	var ended []bool
@@ -212,7 +212,7 @@ func TestTinyRing(t *testing.T) {
 }
 
 // TestMaxRate: switches beyond the limit are counted as lost, and a warning has the limit.
-func TestMaxRate(t *testing.T) {
+func TestMaxRateIsReported(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	p := testenv.Workload(t, "pingpong")
 	w, err := observe.Run(t.Context(), observe.Config{PID: p.PID, Duration: time.Second, MaxRate: 100})
