@@ -168,7 +168,7 @@ func TestOptionErrors(t *testing.T) {
 	}
 }
 
-// TestTargetEnds: the observation ends with its target, and its window reports that.
+// TestTargetEndIsReported: the observation ends with its target, and its window reports that.
 func TestTargetEndIsReported(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	p := testenv.Workload(t, "churn")
@@ -211,7 +211,7 @@ func TestTinyRing(t *testing.T) {
 	}
 }
 
-// TestMaxRate: switches beyond the limit are counted as lost, and a warning has the limit.
+// TestMaxRateIsReported: switches beyond the limit are counted as lost, and a warning has the limit.
 func TestMaxRateIsReported(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	p := testenv.Workload(t, "pingpong")
