@@ -47,7 +47,7 @@ verify: build ## compare every statement of the specification with this machine,
 stability: build ## verify three times alone and three times beside two CPU hogs, and compare the verdicts (root)
 	@go run ./scripts/stability $(ARGS)
 
-truth: ## compare durations and bias with other instruments, into docs/accuracy.md (root; alone; exit 4: inconclusive)
+truth: ## compare durations and bias with other instruments, into docs/accuracy.md (root; alone; error 4: inconclusive)
 	@scripts/setup truth
 	go test -pgo=off -c -o .cache/truth.test ./internal/truth
 	cd internal/truth && ../../.cache/truth.test -test.v -test.timeout=30m \
@@ -67,7 +67,7 @@ bench: build ## measure what pinwatch costs, beside its peers, into docs/perform
 soak: build ## observe a workload for an hour, attaching again and again, and write what grew to docs/accuracy.md (root)
 	@go run ./scripts/soak -out docs/accuracy.md $(ARGS)
 
-updateoffsets: ## derive internal/goruntime/offsets.txt from the Go releases that it names
+updateoffsets: ## derive internal/goruntime/offsets/offsets.txt from the Go releases that it names
 	@go run ./scripts/updateoffsets $(ARGS)
 
 profile: ## renew cmd/pinwatch/default.pgo, the CPU profile that pinwatch is built with

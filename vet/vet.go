@@ -24,7 +24,7 @@ func New() *analysis.Analyzer {
 	a := &analysis.Analyzer{
 		Name: "lockosthread",
 		Doc:  doc(),
-		URL:  "https://github.com/pinwatch/pinwatch#pinwatch-vet",
+		URL:  "https://github.com/pinwatch/pinwatch/blob/main/docs/vet.md",
 		Run: func(pass *analysis.Pass) (any, error) {
 			return nil, check(pass, skip)
 		},

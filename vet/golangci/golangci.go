@@ -5,7 +5,7 @@
 //	plugins:
 //	  - module: github.com/pinwatch/pinwatch
 //	    import: github.com/pinwatch/pinwatch/vet/golangci
-//	    version: v1.0.0
+//	    path: /path/to/a/clone/of/pinwatch
 //
 // and a .golangci.yml enables it:
 //
