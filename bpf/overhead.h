@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: MIT OR GPL-2.0-only overhead.h: the time that the programs themselves
-// take. Some of a program's runs for the target time themselves and leave the time for user space.
-// User space allows a few such runs of each program at each collection: rare programs are always
-// timed, and frequent ones cost no more. A run that is not timed reads one word, or none
-// (OVERHEAD_CHANCE).
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+// overhead.h: the time that the programs themselves take. Some of a program's runs for the target
+// time themselves and leave the time for user space. User space allows a few such runs of each
+// program at each collection: rare programs are always timed, and frequent ones cost no more. A run
+// that is not timed reads one word, or none (OVERHEAD_CHANCE).
 #ifndef PINWATCH_OVERHEAD_H
 #define PINWATCH_OVERHEAD_H
 
@@ -94,7 +94,9 @@ static __always_inline void overhead_end(const struct overhead_begun *begun)
 		overhead_begin(run, side, may)
 
 // One run in 16, by chance: for a program so frequent that even the check of overhead_left would be
-// a noticeable part of its time.
-#define OVERHEAD_CHANCE(now) (!((now) & 15))
+// a noticeable part of its time. The factor is 2^64 over the golden ratio, made odd; it spreads
+// every bit of the time into the highest four. The lowest bits alone are no chance where the clock
+// moves in steps: HPET's is 10 ns, so that the lowest bit never changes.
+#define OVERHEAD_CHANCE(now) (!((now) * 0x9e3779b97f4a7c15ull >> 60))
 
 #endif
