@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -89,13 +88,11 @@ func eachID[ID ~uint32](next func(ID) (ID, error), see func(ID)) error {
 // them.
 func heldByOthers() map[Object]bool {
 	held := map[Object]bool{}
-	processes, _ := filepath.Glob("/proc/[0-9]*") // the pattern is well-formed
-	self := procfs.Process(os.Getpid())
-	for _, dir := range processes {
-		if procfs.Dir(dir) == self {
+	for _, pid := range procfs.Processes() {
+		if pid == os.Getpid() {
 			continue
 		}
-		for _, o := range procfs.Dir(dir).BPFObjects() {
+		for _, o := range procfs.Process(pid).BPFObjects() {
 			held[Object(o)] = true
 			if o.Kind == "prog" {
 				for _, m := range mapsOf(ebpf.ProgramID(o.ID)) {
