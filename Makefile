@@ -67,7 +67,7 @@ bench: build ## measure what pinwatch costs, beside its peers, into docs/perform
 soak: build ## observe a workload for an hour, attaching again and again, and write what grew to docs/accuracy.md (root)
 	@go run ./scripts/soak -out docs/accuracy.md $(ARGS)
 
-updateoffsets: ## derive internal/goruntime/offsets.txt from the Go releases that it names
+updateoffsets: ## derive internal/goruntime/offsets/offsets.txt from the Go releases that it names
 	@go run ./scripts/updateoffsets $(ARGS)
 
 profile: ## renew cmd/pinwatch/default.pgo, the CPU profile that pinwatch is built with
