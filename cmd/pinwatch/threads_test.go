@@ -217,7 +217,7 @@ func TestThreadsStripped(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	testenv.NoKernelLeftovers(t)
 	cmd := process(workloadCommand, "pingpong", "-pairs", "2")
-	stdin, stdout := pipes(t, cmd)
+	stdin, stdout := testenv.StartPiped(t, cmd)
 	lines := bufio.NewScanner(stdout)
 	if !lines.Scan() {
 		t.Fatal("the workload is not ready")
@@ -282,7 +282,7 @@ func TestThreadsOfC(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	cmd := exec.Command(exe)
-	_, stdout := pipes(t, cmd)
+	_, stdout := testenv.StartPiped(t, cmd)
 	var account struct {
 		Threads []struct {
 			TID        int32
@@ -360,22 +360,4 @@ func TestThreadsOfTheDying(t *testing.T) {
 	}
 	p.Stop()
 	wrong(t, exitError, []string{"no such process"}, "threads", "-p", strconv.Itoa(p.PID))
-}
-
-// pipes starts a process that is killed when the test ends.
-func pipes(t *testing.T, cmd *exec.Cmd) (io.Writer, *bufio.Reader) {
-	t.Helper()
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	return stdin, bufio.NewReader(stdout)
 }
