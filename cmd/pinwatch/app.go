@@ -115,7 +115,7 @@ func newApp(s streams) *cli.App {
 
 P-8, P-9 and P-5 are statements of the LockOSThread performance specification: the cost of creating a
 thread, of destroying one, and of preempting one by SIGURG. Rows marked with a star are compared with it.
-The README explains each number.
+docs/reading-the-report.md explains each number.
 
 Exit codes: 0 done, 1 error, 2 usage, 3 vet found a mistake, or verify found a statement refuted or out
 of range, 4 verify found neither, but inconclusive statements.`,
