@@ -24,10 +24,10 @@ type Object struct {
 	ID   uint32
 }
 
-// Since lists the objects that were made since before, that no other process holds, and that stay.
+// Remaining lists the objects that were made since before, that no other process holds, and that stay.
 // The kernel frees objects some time after their last user has ended, hence the grace. It ignores
 // objects made during the call: the process in question has ended by then.
-func Since(before map[Object]bool, grace time.Duration) ([]Object, error) {
+func Remaining(before map[Object]bool, grace time.Duration) ([]Object, error) {
 	var left map[Object]bool
 	for deadline := time.Now().Add(grace); ; time.Sleep(10 * time.Millisecond) {
 		now, err := All() // before heldByOthers, so that every held object is in the list
