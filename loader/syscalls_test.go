@@ -253,10 +253,12 @@ func TestSignalMasks(t *testing.T) {
 	sets := map[bool]map[uint64]int{}
 	for _, known := range []bool{false, true} {
 		p := testenv.Workload(t, "churn", "-hold")
-		info, err := goruntime.Read(p.PID)
+		target, err := goruntime.Open(p.PID, goruntime.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
+		target.Close()
+		info := &target.Info
 		if len(info.SignalMasks) != maxMasks {
 			t.Fatalf("the program has the masks %+v", info.SignalMasks)
 		}
