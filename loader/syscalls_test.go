@@ -74,7 +74,7 @@ func TestSyscallTax(t *testing.T) {
 		need    *testenv.Need
 	}{
 		{"light", Config{Light: true}, nil, Off, testenv.BPF},
-		{"fentry", Config{Runtime: &rt.Info}, nil, Fentry, testenv.Fentry},
+		{"fentry", Config{Runtime: RuntimeOf(&rt.Info)}, nil, Fentry, testenv.Fentry},
 		{"tracepoints", Config{}, syscalls(), Tracepoint, testenv.BPF},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -265,7 +265,7 @@ func TestSignalMasks(t *testing.T) {
 		if !known {
 			info.SignalMasks = nil
 		}
-		s := attachTo(t, p.PID, Config{Runtime: info})
+		s := attachTo(t, p.PID, Config{Runtime: RuntimeOf(info)})
 		p.Go()
 		sets[known] = map[uint64]int{}
 		deadline := time.Now().Add(time.Minute)
