@@ -228,11 +228,11 @@ func (l *ledger) costRow(p phase, of Population, k *cost) Cost {
 }
 
 // overhead returns the runs of kernel programs inside the samples; nil = not known.
-func (k *cost) overhead(p phase) Overhead {
+func (k *cost) overhead(p phase) RunsByProgram {
 	if k.summed {
 		return nil
 	}
-	runs := Overhead{}
+	runs := RunsByProgram{}
 	for _, r := range phases[p].overhead {
 		runs.add(r, k.n)
 	}
@@ -249,7 +249,7 @@ func (k *cost) overhead(p phase) Overhead {
 	return runs
 }
 
-func (o Overhead) add(run programRun, n uint64) {
+func (o RunsByProgram) add(run programRun, n uint64) {
 	if n == 0 {
 		return
 	}

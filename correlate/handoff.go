@@ -16,7 +16,7 @@ func (c *Correlator) countHandoff(t *thread, e *events.Event, woken, in events.T
 	}
 	s := sample{phase: phaseHandoffWake, group: group{locked: partTrue}, begin: woken, end: in}
 	s.fromSwitchOut = !e.Has(events.SwitchWake)
-	s.moved = e.Args[events.ArgWhy] == whyWakeup && e.LastCPU() != int(e.CPU)
+	s.moved = e.Args[events.ArgWhy] == events.WhyWakeup && e.LastCPU() != int(e.CPU)
 	c.windows.record(&s)
 	cpu := int64(0)
 	if w := c.threads.get(waker); w != nil && !c.cfg.Aggregate {

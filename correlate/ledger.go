@@ -103,10 +103,9 @@ type moves struct {
 	byDistance map[string]uint64
 }
 
-// Names of enum migrate_why in bpf/event.h.
-var whyNames = [...]string{"unknown", whyWakeup: "wakeup", "balance", "affinity"}
-
-const whyWakeup = 1
+// whyNames are the words of the report for the reasons of a migration.
+var whyNames = [...]string{events.WhyUnknown: "unknown", events.WhyWakeup: "wakeup", events.WhyBalance: "balance",
+	events.WhyAffinity: "affinity"}
 
 func (m *moves) add(o *moves) {
 	for why, n := range o.byWhy {

@@ -87,15 +87,15 @@ type Cost struct {
 	// Mean ns per sample that the thread was off its CPU inside the interval, over the samples
 	// where that is known; nil where the interval is no single thread's time.
 	OffCPU   *float64
-	Overhead Overhead // kernel programs inside all samples together, to compute the bias from; nil = not known
+	Overhead RunsByProgram // kernel programs inside all samples together, to compute the bias from; nil = not known
 	// Mean ns of a sample that pinwatch's programs took; nil = not known. The observation sets it.
 	Bias     *float64
 	Warnings []string
 }
 
-// Overhead counts the runs of pinwatch's kernel programs inside the samples of a cost, by the names
+// RunsByProgram counts the runs of pinwatch's kernel programs inside the samples of a cost, by the names
 // that the loader gives to those that time themselves.
-type Overhead map[string]ProgramRuns
+type RunsByProgram map[string]ProgramRuns
 
 // ProgramRuns are runs of one program: its body, and the kernel's way to it and back, by halves.
 type ProgramRuns struct{ Bodies, Halves uint64 }

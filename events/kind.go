@@ -90,6 +90,14 @@ const (
 	SwitchParked    = uint8(bpf.PinwatchSwitchFlagSWITCH_PARKED)
 )
 
+// Reasons of a migration, in ArgWhy and ArgMoveWhy.
+const (
+	WhyUnknown  = uint64(bpf.PinwatchMigrateWhyWHY_UNKNOWN)
+	WhyWakeup   = uint64(bpf.PinwatchMigrateWhyWHY_WAKEUP)
+	WhyBalance  = uint64(bpf.PinwatchMigrateWhyWHY_BALANCE)
+	WhyAffinity = uint64(bpf.PinwatchMigrateWhyWHY_AFFINITY)
+)
+
 // LockAge is the longest time for which switch-outs rely on an earlier check of the thread's lock. The
 // last of summed checks is no older than that at the last switch-out.
 const LockAge = Time(bpf.PinwatchLockAgeLOCKED_AGE_NS)

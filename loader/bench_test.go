@@ -41,7 +41,7 @@ func BenchmarkSwitch(b *testing.B) {
 					b.Fatal(err)
 				}
 				defer rt.Close()
-				cfg.Runtime = &rt.Info
+				cfg.Runtime = RuntimeOf(&rt.Info)
 			}
 			s := attachTo(b, target.PID, cfg)
 			empty := attachEmpty(b, "sched_switch")

@@ -49,7 +49,7 @@ func BenchmarkBytes(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer rt.Close()
-			s := attachTo(b, p.PID, Config{Runtime: &rt.Info})
+			s := attachTo(b, p.PID, Config{Runtime: RuntimeOf(&rt.Info)})
 			var n, bytes uintptr
 			for range firingSlices {
 				time.Sleep(firingSlice)

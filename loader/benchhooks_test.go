@@ -79,7 +79,7 @@ func benchmarkFiring(b *testing.B, f firing, foreign bool) {
 	for _, name := range f.hooks {
 		costs = append(costs, &hookCost{name: name, first: attachEmpty(b, name)})
 	}
-	s := attachTo(b, target.PID, Config{Runtime: &rt.Info})
+	s := attachTo(b, target.PID, Config{Runtime: RuntimeOf(&rt.Info)})
 	for _, c := range costs {
 		i := slices.IndexFunc(s.attached, func(a attachment) bool { return a.name == c.name })
 		c.prog, c.last = s.attached[i].prog, attachEmpty(b, c.name)

@@ -37,9 +37,9 @@ func BenchmarkReference(b *testing.B) {
 	enableStats(b)
 	var ours, summed, reference, floor []float64
 	for range referenceRounds {
-		a, e := oursTurn(b, p.PID, Config{Runtime: &rt.Info}, empty)
+		a, e := oursTurn(b, p.PID, Config{Runtime: RuntimeOf(&rt.Info)}, empty)
 		r, e2 := referenceTurnOf(b, p.PID, &rt.Info, empty)
-		g, e3 := oursTurn(b, p.PID, Config{Runtime: &rt.Info, Aggregate: true}, empty)
+		g, e3 := oursTurn(b, p.PID, Config{Runtime: RuntimeOf(&rt.Info), Aggregate: true}, empty)
 		ours, reference, summed = append(ours, a), append(reference, r), append(summed, g)
 		floor = append(floor, e, e2, e3)
 	}

@@ -111,7 +111,7 @@ func TestAllKindsArrive(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer rt.Close()
-			cfg.Runtime = &rt.Info
+			cfg.Runtime = RuntimeOf(&rt.Info)
 			s := attachTo(t, p.PID, cfg)
 			var at Place
 			if at.Path, at.Offset, err = rt.CodePlace(rt.LockOSThread); err == nil {

@@ -45,8 +45,8 @@ var overheadRuns = []overheadRun{
 	{"sched_migrate_task", "sched_migrate_task", anySide, bpf.PinwatchOverheadRunOVERHEAD_MIGRATE},
 }
 
-// OverheadTime is the time of one program's run for the target, measured by the program itself.
-type OverheadTime struct {
+// ProgramTime is the time of one program's run for the target, measured by the program itself.
+type ProgramTime struct {
 	Name       string
 	N          int     // runs that were timed
 	NS         float64 // mean of a run, without the cost of reading the clock; meaningless if N = 0
@@ -60,8 +60,8 @@ const overheadGrant = 8
 // overheadKept is the number of times per program that are kept: the last ones.
 const overheadKept = 4096
 
-// Overhead collects the times that the programs measure of themselves.
-type Overhead struct {
+// ProgramTimes collects the times that the programs measure of themselves.
+type ProgramTimes struct {
 	session  *Session
 	clock    float64            // ns of one reading of the clock
 	dispatch map[string]float64 // ns, by the way a program is attached
@@ -70,9 +70,9 @@ type Overhead struct {
 	times    [bpf.PinwatchOverheadRunOVERHEAD_COUNT]bpf.PinwatchOverheadTimed
 }
 
-// NewOverhead begins a collection. Without a calibration (nil) its times are of no use.
-func (s *Session) NewOverhead(c *Calibration) *Overhead {
-	o := &Overhead{session: s}
+// NewProgramTimes begins a collection. Without a calibration (nil) its times are of no use.
+func (s *Session) NewProgramTimes(c *Calibration) *ProgramTimes {
+	o := &ProgramTimes{session: s}
 	if c != nil {
 		o.clock, o.dispatch = c.ClockRead, c.Dispatch
 	}
@@ -82,7 +82,7 @@ func (s *Session) NewOverhead(c *Calibration) *Overhead {
 // Slow is a measuring aid. It makes programs slower by readings of the clock.
 type Slow struct {
 	Reads    uint32   // of the clock, in each run
-	Programs []string // names as in OverheadTime
+	Programs []string // names as in ProgramTime
 }
 
 func (k *kernelSide) setSlow(s Slow) error {
@@ -97,7 +97,7 @@ func (k *kernelSide) setSlow(s Slow) error {
 
 // Collect reads the times since the last collection and lets more runs be timed. It is cheap: call
 // it often.
-func (o *Overhead) Collect() error {
+func (o *ProgramTimes) Collect() error {
 	if err := o.session.objs.OverheadTimes.Get(&o.times); err != nil {
 		return fmt.Errorf("read the programs' times: %w", err)
 	}
@@ -124,10 +124,10 @@ func (o *Overhead) Collect() error {
 }
 
 // Times returns the means so far.
-func (o *Overhead) Times() []OverheadTime {
-	list := make([]OverheadTime, 0, len(overheadRuns))
+func (o *ProgramTimes) Times() []ProgramTime {
+	list := make([]ProgramTime, 0, len(overheadRuns))
 	for _, r := range overheadRuns {
-		t := OverheadTime{Name: r.name, DispatchNS: o.dispatchNS(r.family)}
+		t := ProgramTime{Name: r.name, DispatchNS: o.dispatchNS(r.family)}
 		t.N, t.NS = overheadMean(o.kept[r.run], r.side)
 		t.NS = max(0, t.NS-o.clock)
 		list = append(list, t)
@@ -137,7 +137,7 @@ func (o *Overhead) Times() []OverheadTime {
 
 // dispatchNS is the kernel's cost of entering and leaving a program on a hook. A program on a
 // function (fentry) is entered like one on a BTF tracepoint.
-func (o *Overhead) dispatchNS(family string) float64 {
+func (o *ProgramTimes) dispatchNS(family string) float64 {
 	how := o.session.hooks[family]
 	if how == Fentry {
 		how = btfTracepoint

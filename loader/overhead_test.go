@@ -86,7 +86,7 @@ func TestOverheadTimes(t *testing.T) {
 	}
 	p := testenv.Workload(t, "pingpong")
 	s := attachTo(t, p.PID, Config{})
-	overhead := s.NewOverhead(c)
+	overhead := s.NewProgramTimes(c)
 	const rounds = 20
 	for range rounds {
 		if err := overhead.Collect(); err != nil {

@@ -7,6 +7,17 @@ import (
 	"github.com/pinwatch/pinwatch/internal/goruntime"
 )
 
+// Runtime locates values in a Go runtime. Only this module can make one that is not zero.
+type Runtime struct{ info *goruntime.Info }
+
+// RuntimeOf returns the Runtime of a program; nil = not known.
+func RuntimeOf(info *goruntime.Info) Runtime { return Runtime{info} }
+
+// withoutC reports whether the program is known to have no C code.
+func (r Runtime) withoutC() bool {
+	return r.info != nil && r.info.Unknown["CGO"] == nil && !r.info.CGO
+}
+
 // A piece is the part of runtime.g that is read at once: its offset and its length in bytes.
 type piece struct{ offset, size uint32 }
 

@@ -13,7 +13,6 @@ import (
 	"github.com/cilium/ebpf/link"
 
 	"github.com/pinwatch/pinwatch/bpf"
-	"github.com/pinwatch/pinwatch/internal/goruntime"
 )
 
 // Config of a session. The zero value is useful.
@@ -35,8 +34,8 @@ type Config struct {
 	// Slow makes programs slower. It is a measuring aid: results with and without it show how much
 	// of a measured time is overhead.
 	Slow Slow
-	// Runtime locates values in the target's Go runtime; nil: no value is read.
-	Runtime *goruntime.Info
+	// Runtime locates values in the target's Go runtime. With the zero value none is read.
+	Runtime Runtime
 }
 
 // Session is the observation of one process. Everything that it has in the kernel belongs to its
@@ -72,7 +71,7 @@ func Attach(target *Target, cfg Config) (*Session, error) {
 	}
 	s := &Session{
 		Target: target, switchHasState: switchHasState, hooks: map[string]string{}, noFentry: map[string]error{},
-		withoutC: cfg.Runtime != nil && cfg.Runtime.Unknown["CGO"] == nil && !cfg.Runtime.CGO,
+		withoutC: cfg.Runtime.withoutC(),
 	}
 	calibrated := make(chan struct{})
 	go func() {
@@ -109,7 +108,7 @@ func (s *Session) load(cfg Config) error {
 			setting{k.Light, cfg.Light},
 			setting{k.SwitchHasState, s.switchHasState},
 		),
-		k.setRuntime(cfg.Runtime),
+		k.setRuntime(cfg.Runtime.info),
 		k.setSlow(cfg.Slow),
 		k.setRate(cfg.MaxRate, s.Buffers.cpus),
 		k.setSizes(s.Buffers, cfg.Aggregate, cmp.Or(cfg.ThreadEntries, threadEntries)),

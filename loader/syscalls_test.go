@@ -74,7 +74,7 @@ func TestSyscallTax(t *testing.T) {
 		need    *testenv.Need
 	}{
 		{"light", Config{Light: true}, nil, Off, testenv.BPF},
-		{"fentry", Config{Runtime: &rt.Info}, nil, Fentry, testenv.Fentry},
+		{"fentry", Config{Runtime: RuntimeOf(&rt.Info)}, nil, Fentry, testenv.Fentry},
 		{"tracepoints", Config{}, syscalls(), Tracepoint, testenv.BPF},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -253,17 +253,19 @@ func TestSignalMasks(t *testing.T) {
 	sets := map[bool]map[uint64]int{}
 	for _, known := range []bool{false, true} {
 		p := testenv.Workload(t, "churn", "-hold")
-		info, err := goruntime.Read(p.PID)
+		target, err := goruntime.Open(p.PID, goruntime.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
+		target.Close()
+		info := &target.Info
 		if len(info.SignalMasks) != maxMasks {
 			t.Fatalf("the program has the masks %+v", info.SignalMasks)
 		}
 		if !known {
 			info.SignalMasks = nil
 		}
-		s := attachTo(t, p.PID, Config{Runtime: info})
+		s := attachTo(t, p.PID, Config{Runtime: RuntimeOf(info)})
 		p.Go()
 		sets[known] = map[uint64]int{}
 		deadline := time.Now().Add(time.Minute)

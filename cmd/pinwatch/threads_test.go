@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +20,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/report/schematest"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/client"
 )
 
 // listThreads runs pinwatch threads -o json and checks the schema.
@@ -216,24 +215,22 @@ func TestThreadsNamespace(t *testing.T) {
 func TestThreadsStripped(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	testenv.NoKernelLeftovers(t)
-	cmd := process(workloadCommand, "pingpong", "-pairs", "2")
-	stdin, stdout := pipes(t, cmd)
-	lines := bufio.NewScanner(stdout)
-	if !lines.Scan() {
-		t.Fatal("the workload is not ready")
+	p, err := client.Start(t.Context(), client.Options{
+		Program: []string{"/proc/self/exe", workloadCommand}, Env: []string{asPinwatch + "=1"},
+	}, "pingpong", "-pairs", "2")
+	if err != nil {
+		t.Fatal(err)
 	}
-	l := listThreads(t, cmd.Process.Pid)
+	defer p.Kill()
+	l := listThreads(t, p.PID)
 	if len(l.Warnings) != 0 {
 		t.Errorf("warnings %q", l.Warnings)
 	}
-	if _, err := io.WriteString(stdin, "quiesce\n"); err != nil {
+	account, err := p.Quiesce()
+	if err != nil {
 		t.Fatal(err)
 	}
-	var account workload.Account
-	if !lines.Scan() || json.Unmarshal(lines.Bytes(), &account) != nil {
-		t.Fatalf("account %q", lines.Text())
-	}
-	checkPins(t, l, account, false)
+	checkPins(t, l, *account, false)
 }
 
 // TestThreadsNoPrivileges lists another user's process: the kernel's side, and a warning of what
@@ -282,7 +279,7 @@ func TestThreadsOfC(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	cmd := exec.Command(exe)
-	_, stdout := pipes(t, cmd)
+	_, stdout := testenv.StartPiped(t, cmd)
 	var account struct {
 		Threads []struct {
 			TID        int32
@@ -360,22 +357,4 @@ func TestThreadsOfTheDying(t *testing.T) {
 	}
 	p.Stop()
 	wrong(t, exitError, []string{"no such process"}, "threads", "-p", strconv.Itoa(p.PID))
-}
-
-// pipes starts a process that is killed when the test ends.
-func pipes(t *testing.T, cmd *exec.Cmd) (io.Writer, *bufio.Reader) {
-	t.Helper()
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	return stdin, bufio.NewReader(stdout)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -201,10 +202,9 @@ func TestVerifyInterrupted(t *testing.T) {
 
 // hasChild reports whether a process has a child with an argument.
 func hasChild(pid int, argument string) bool {
-	processes, _ := filepath.Glob("/proc/[0-9]*") // the pattern is well-formed
-	for _, dir := range processes {
-		if stat, err := procfs.Dir(dir).Stat(); err == nil && stat.Parent == pid {
-			line, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
+	for _, p := range procfs.Processes() {
+		if stat, err := procfs.Process(p).Stat(); err == nil && stat.Parent == pid {
+			line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p))
 			return slices.Contains(strings.Split(string(line), "\x00"), argument)
 		}
 	}

@@ -3,13 +3,10 @@
 package capability
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
 // A Cap is a Linux capability by its number in include/uapi/linux/capability.h.
@@ -48,11 +45,11 @@ type set uint64
 // effective returns the calling thread's effective capabilities, from /proc/thread-self/status. All
 // threads have the same ones unless one has changed them for itself.
 func effective() (set, error) {
-	status, err := os.ReadFile("/proc/thread-self/status")
+	status, err := procfs.SelfThread.Status()
 	if err != nil {
 		return 0, fmt.Errorf("read capabilities: %w", err)
 	}
-	return parseStatus(status)
+	return effectiveOf(status)
 }
 
 // has reports whether c is in the set or implied by it: since Linux 5.8 CAP_SYS_ADMIN implies
@@ -90,16 +87,9 @@ func Missing(need ...Cap) ([]Cap, error) {
 	return s.missing(need...), nil
 }
 
-func parseStatus(status []byte) (set, error) {
-	lines := bufio.NewScanner(bytes.NewReader(status))
-	for lines.Scan() {
-		if value, ok := strings.CutPrefix(lines.Text(), "CapEff:"); ok {
-			bits, err := strconv.ParseUint(strings.TrimSpace(value), 16, 64)
-			if err != nil {
-				return 0, fmt.Errorf("read capabilities: %w", err)
-			}
-			return set(bits), nil
-		}
+func effectiveOf(status procfs.Status) (set, error) {
+	if status.Effective == nil {
+		return 0, errors.New("read capabilities: no line CapEff")
 	}
-	return 0, errors.New("read capabilities: no line CapEff")
+	return set(*status.Effective), nil
 }

@@ -10,7 +10,18 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
+
+// parse returns the effective capabilities in the text of a status.
+func parse(text string) (set, error) {
+	status, err := procfs.ParseStatus(text)
+	if err != nil {
+		return 0, err
+	}
+	return effectiveOf(status)
+}
 
 func TestParseStatus(t *testing.T) {
 	const status = "Name:\tx\nCapInh:\t0000000000000000\nCapPrm:\t000001ffffffffff\n" +
@@ -26,7 +37,7 @@ func TestParseStatus(t *testing.T) {
 		{"0000000000080004", []Cap{BPF, Perfmon, SysAdmin, SysResource}},             // SYS_PTRACE, DAC_READ_SEARCH
 		{"0000000001000000", []Cap{BPF, Perfmon, SysAdmin, SysPtrace, DACReadSearch}},
 	} {
-		parsed, err := parseStatus([]byte(strings.Replace(status, "%", tt.eff, 1)))
+		parsed, err := parse(strings.Replace(status, "%", tt.eff, 1))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,8 +47,8 @@ func TestParseStatus(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "CapPrm:\t00\n", "CapEff:\txyz\n", "CapEff:\t\n"} {
-		if parsed, err := parseStatus([]byte(bad)); err == nil || parsed != 0 {
-			t.Errorf("parseStatus(%q) = %#x, %v", bad, parsed, err)
+		if parsed, err := parse(bad); err == nil || parsed != 0 {
+			t.Errorf("parse(%q) = %#x, %v", bad, parsed, err)
 		}
 	}
 }

@@ -185,7 +185,6 @@ func TestWords(t *testing.T) {
 		{goroutineOf("runtime.main"), "the main goroutine"}, {function("runtime.main"), "main.main or an init function"},
 		{goroutineOf("a/b.f.gowrap12"), "a goroutine that b.f starts"}, {function("a/b.f·dwrap·3"), "the goroutine that b.f starts"},
 		{goroutineOf(""), "a goroutine whose function is not known"}, {function(""), "the goroutine's function"},
-		{percent(0.123456), "12.3 %"},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("%q, want %q", tt.got, tt.want)

@@ -40,7 +40,7 @@ func hotSpots(o *observed) (fs []Finding) {
 			Message: fmt.Sprintf("%s is pinned and was woken %s%s times per s on %s: each time %s passed until its thread ran, "+
 				"and the waker spent %s of CPU or more, in all at least %s of one CPU",
 				goroutineOf(entry), o.atLeast(), unit.Short(perSecond), unit.Plural(len(sum.Threads), "thread"),
-				unit.ShortDuration(wake), unit.ShortDuration(waker), percent(cpu)),
+				unit.ShortDuration(wake), unit.ShortDuration(waker), unit.ShortPercent(cpu)),
 			Advice: fmt.Sprintf("each wait of %s for another goroutine (channel, lock, timer) and each preemption costs that: "+
 				"give it more work at a time (a slice per channel operation, or a buffered channel drained in a loop), "+
 				"or unpin the code that does not depend on the thread", function(entry)),
@@ -94,7 +94,7 @@ func storm(o *observed) []Finding {
 			"cause_fraction": nil, "function": orNil(sender), "cpu_fraction": nil, "lossy": !o.complete},
 	}
 	if cause != "" {
-		f.Message += fmt.Sprintf("; %s of them for %s", percent(share), cause)
+		f.Message += fmt.Sprintf("; %s of them for %s", unit.ShortPercent(share), cause)
 		f.Evidence["cause_fraction"] = rounded(share)
 	}
 	if sender != "" {
@@ -104,7 +104,7 @@ func storm(o *observed) []Finding {
 	handler, handled := o.cpu("P-5", "handler", "")
 	if sent && handled && o.Counts.SigurgSent != nil {
 		cpu := (o.rate(*o.Counts.SigurgSent)*send + o.rate(o.Counts.SigurgDelivered)*handler) / 1e9
-		f.Message += fmt.Sprintf("; sending and handling take %s of one CPU", percent(cpu))
+		f.Message += fmt.Sprintf("; sending and handling take %s of one CPU", unit.ShortPercent(cpu))
 		f.Evidence["cpu_fraction"] = rounded(cpu)
 		if cpu >= stormWarnCPU {
 			f.Severity = warn

@@ -43,7 +43,7 @@ func sharedCores(o *observed) (fs []Finding) {
 			Message: fmt.Sprintf("thread %d of %s may run on CPU %s only, where %s of the program ran too (most of all tid %d, "+
 				"%s): it waited %s for a CPU, %s of the time it was ready", t.TID, goroutineOf(t.Lock.Entry), cpuList(cpus),
 				unit.Plural(rivals, "other thread"), busiest.TID, busiest.Role, unit.ShortDuration(float64(t.Runq)),
-				percent(share)),
+				unit.ShortPercent(share)),
 			Advice: fmt.Sprintf("keep the rest of the program off CPU %s: start it with taskset or a cpuset without that CPU "+
 				"and extend only this thread's affinity to it (sched_setaffinity right after LockOSThread in %s), and set "+
 				"GOMAXPROCS to the number of the other CPUs", cpuList(cpus), function(t.Lock.Entry)),

@@ -7,9 +7,6 @@ import (
 	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
-// percent writes a share of 1: "12.3 %".
-func percent(share float64) string { return unit.Short(100*share) + " %" }
-
 // mainGoroutine is the function of the goroutine that runs the init functions and main.main.
 const mainGoroutine = "runtime.main"
 

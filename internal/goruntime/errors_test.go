@@ -34,7 +34,7 @@ func TestReadNotGo(t *testing.T) {
 			if !lines.Scan() {
 				t.Fatal("nothing from the program")
 			}
-			_, err := Read(proc.Pid)
+			_, err := readInfo(proc.Pid)
 			if !errors.Is(err, ErrNotGo) || !strings.Contains(err.Error(), tt.reason) {
 				t.Errorf("Read = %v, want %q", err, tt.reason)
 			}
@@ -56,16 +56,16 @@ func TestReadGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.close()
-	if _, err := Read(cmd.Process.Pid); !errors.Is(err, os.ErrProcessDone) {
+	if _, err := readInfo(cmd.Process.Pid); !errors.Is(err, os.ErrProcessDone) {
 		t.Errorf("zombie: Read = %v", err)
 	}
 	cmd.Wait()
-	if _, err := Read(cmd.Process.Pid); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := readInfo(cmd.Process.Pid); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no process: Read = %v", err)
 	}
 	for _, pid := range []int{0, -1, 1 << 30} {
-		if _, err := Read(pid); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("Read(%d) = %v", pid, err)
+		if _, err := readInfo(pid); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("readInfo(%d) = %v", pid, err)
 		}
 	}
 	if _, err := p.exeLink(); !errors.Is(err, os.ErrProcessDone) {
@@ -133,7 +133,7 @@ func TestReadPermission(t *testing.T) {
 			"TemplateThread", "AllM", "M0", "TextStart", "TextEnd")
 	})
 	asUser(t, ptrace|1<<unix.CAP_DAC_READ_SEARCH, func() {
-		if info, err := Read(proc.Pid); err != nil || info.AsyncPreempt != want.AsyncPreempt || len(info.Unknown) != 0 {
+		if info, err := readInfo(proc.Pid); err != nil || info.AsyncPreempt != want.AsyncPreempt || len(info.Unknown) != 0 {
 			t.Errorf("Read with both capabilities = %+v, %v", info, err)
 		}
 	})
@@ -143,7 +143,7 @@ func TestReadPermission(t *testing.T) {
 // reason and no others.
 func checkPartial(t *testing.T, pid int, want account, fields ...string) {
 	t.Helper()
-	info, err := Read(pid)
+	info, err := readInfo(pid)
 	if err != nil {
 		t.Error(err)
 		return
@@ -162,7 +162,7 @@ func checkPartial(t *testing.T, pid int, want account, fields ...string) {
 
 func checkPermission(t *testing.T, pid int, capability, name string) {
 	t.Helper()
-	_, err := Read(pid)
+	_, err := readInfo(pid)
 	var perm *PermissionError
 	if !errors.Is(err, fs.ErrPermission) || !errors.As(err, &perm) || perm.Capability != capability ||
 		filepath.Base(perm.Path) != name {

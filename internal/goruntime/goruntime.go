@@ -42,7 +42,7 @@ type Info struct {
 	Static   bool // Module names no dynamic loader
 	Stripped bool // Module has no .symtab
 
-	GOMAXPROCS   int    // at the time of Read, from runtime.gomaxprocs in memory
+	GOMAXPROCS   int    // at the time of Open, from runtime.gomaxprocs in memory
 	LoadBias     uint64 // run-time minus link-time addresses of Module; 0 is right for programs that are not PIE
 	AsyncPreempt uint64 // run-time address of runtime.asyncPreempt, where a preempted goroutine resumes
 

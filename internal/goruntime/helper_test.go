@@ -59,3 +59,13 @@ func startAccount(t *testing.T, name string, args ...string) (*os.Process, accou
 	t.Fatalf("%s printed no account: %v", name, lines.Err())
 	return nil, account{}
 }
+
+// readInfo opens and closes the runtime of process pid and returns its Info.
+func readInfo(pid int) (*Info, error) {
+	r, err := Open(pid, Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return &r.Info, nil
+}

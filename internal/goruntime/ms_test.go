@@ -99,12 +99,15 @@ func compareMs(pid int, ms []M, want []msThread) (problems []string) {
 			}
 			continue
 		}
-		// sysmon preempts the spinner; then it is parked.
+		// sysmon preempts the spinner; then it is parked. Just before, it is runnable and still the
+		// M's current goroutine (runtime/proc.go, goschedImpl: casgstatus precedes dropg).
+		spinner := w.Entry == "main.spinner"
 		if m.Role != w.Role || m.Lock != w.Lock || m.Ext != w.Ext || m.Int != w.Int || m.GoID != w.GoID ||
-			m.Parked != w.Parked && w.Entry != "main.spinner" {
+			m.Parked != w.Parked && !spinner {
 			wrong("M, thread", m, w)
 		}
-		if (m.EntryPC != 0) != (w.Entry != "") || m.Parked && m.CurGoID == m.GoID && m.Role == RoleWorker && m.Int == 0 {
+		if (m.EntryPC != 0) != (w.Entry != "") ||
+			m.Parked && m.CurGoID == m.GoID && m.Role == RoleWorker && m.Int == 0 && !spinner {
 			wrong("M, thread", m, w)
 		}
 	}

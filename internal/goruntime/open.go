@@ -51,16 +51,6 @@ func Open(pid int, o Options) (*Runtime, error) {
 	}
 }
 
-// Read opens and closes the runtime of process pid and returns its Info.
-func Read(pid int) (*Info, error) {
-	r, err := Open(pid, Options{})
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	return &r.Info, nil
-}
-
 // Close closes the files that Open opened. Info stays valid.
 func (r *Runtime) Close() {
 	for _, f := range r.files {

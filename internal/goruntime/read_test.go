@@ -170,7 +170,7 @@ func TestReadSharedLibrary(t *testing.T) {
 	}
 	t.Run("two", func(t *testing.T) {
 		proc, _ := startAccount(t, host, lib, testprog.Copy(t, lib, func(*os.File) {}))
-		if _, err := Read(proc.Pid); !errors.Is(err, ErrNotGo) || !strings.Contains(err.Error(), "2 Go libraries") {
+		if _, err := readInfo(proc.Pid); !errors.Is(err, ErrNotGo) || !strings.Contains(err.Error(), "2 Go libraries") {
 			t.Errorf("Read = %v", err)
 		}
 	})
@@ -188,7 +188,7 @@ func TestReadReplacedExecutable(t *testing.T) {
 		if err := replace(); err != nil {
 			t.Fatal(err)
 		}
-		info, err := Read(proc.Pid)
+		info, err := readInfo(proc.Pid)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -205,7 +205,7 @@ func TestReadNameEndsInDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	proc, _ := startAccount(t, name)
-	if info, err := Read(proc.Pid); err != nil || info.Exe != name || info.Deleted {
+	if info, err := readInfo(proc.Pid); err != nil || info.Exe != name || info.Deleted {
 		t.Errorf("Read = %+v, %v", info, err)
 	}
 }
@@ -219,7 +219,7 @@ func TestReadNoSectionHeaders(t *testing.T) {
 		_, _ = f.WriteAt(zero[:4], 0x3c) // e_shnum, e_shstrndx
 	})
 	proc, want := startAccount(t, exe)
-	info, err := Read(proc.Pid)
+	info, err := readInfo(proc.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestReadForgedPclntab(t *testing.T) {
 		testprog.Overwrite(t, f, ".gopclntab", 8, binary.LittleEndian.AppendUint64(nil, 1<<40))
 	})
 	proc, want := startAccount(t, exe)
-	info, err := Read(proc.Pid)
+	info, err := readInfo(proc.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -25,10 +24,10 @@ type Object struct {
 	ID   uint32
 }
 
-// Since lists the objects that were made since before, that no other process holds, and that stay.
+// Remaining lists the objects that were made since before, that no other process holds, and that stay.
 // The kernel frees objects some time after their last user has ended, hence the grace. It ignores
 // objects made during the call: the process in question has ended by then.
-func Since(before map[Object]bool, grace time.Duration) ([]Object, error) {
+func Remaining(before map[Object]bool, grace time.Duration) ([]Object, error) {
 	var left map[Object]bool
 	for deadline := time.Now().Add(grace); ; time.Sleep(10 * time.Millisecond) {
 		now, err := All() // before heldByOthers, so that every held object is in the list
@@ -89,13 +88,11 @@ func eachID[ID ~uint32](next func(ID) (ID, error), see func(ID)) error {
 // them.
 func heldByOthers() map[Object]bool {
 	held := map[Object]bool{}
-	processes, _ := filepath.Glob("/proc/[0-9]*") // the pattern is well-formed
-	self := procfs.Process(os.Getpid())
-	for _, dir := range processes {
-		if procfs.Dir(dir) == self {
+	for _, pid := range procfs.Processes() {
+		if pid == os.Getpid() {
 			continue
 		}
-		for _, o := range procfs.Dir(dir).BPFObjects() {
+		for _, o := range procfs.Process(pid).BPFObjects() {
 			held[Object(o)] = true
 			if o.Kind == "prog" {
 				for _, m := range mapsOf(ebpf.ProgramID(o.ID)) {

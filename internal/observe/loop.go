@@ -30,7 +30,7 @@ type loop struct {
 	order      events.Reorder
 	sums       *sums // nil: every turn is sent
 	correlator *correlate.Correlator
-	overhead   *loader.Overhead
+	times      *loader.ProgramTimes
 	program    *Program
 	onResult   func(*correlate.Result) error
 
@@ -114,7 +114,7 @@ func (l *loop) begin() (at events.Time, err error) {
 	if err := l.readLocks(); err != nil {
 		return 0, err
 	}
-	if err := l.overhead.Collect(); err != nil {
+	if err := l.times.Collect(); err != nil {
 		return 0, err
 	}
 	if at, err = l.sums.begin(); err != nil {
@@ -151,7 +151,7 @@ func (l *loop) poll(before events.Time) error {
 	if err := l.reportLosses(now()); err != nil {
 		return err
 	}
-	if err := l.overhead.Collect(); err != nil {
+	if err := l.times.Collect(); err != nil {
 		return err
 	}
 	seen := l.seen

@@ -123,7 +123,7 @@ func Run(ctx context.Context, cfg Config) (whole *Window, err error) {
 	}
 	o.session, err = loader.Attach(target, loader.Config{
 		RingBytes: cfg.RingBytes, MaxRate: cfg.MaxRate, ThreadEntries: cfg.ThreadEntries, Light: cfg.Light,
-		Aggregate: cfg.Aggregate, Runtime: o.program.Info, Calibrate: true, Slow: cfg.Slow,
+		Aggregate: cfg.Aggregate, Runtime: loader.RuntimeOf(o.program.Info), Calibrate: true, Slow: cfg.Slow,
 	})
 	if err != nil {
 		return nil, errors.Join(err, target.Close())

@@ -26,7 +26,7 @@ type Overhead struct {
 	Probe       *ProbeCost    // nil without Sites
 	Calibration *loader.Calibration
 	// Timings is what the programs measured of themselves; nil without a calibration.
-	Timings []loader.OverheadTime
+	Timings []loader.ProgramTime
 }
 
 // ProbeCost is the cost of the breakpoint on runtime.LockOSThread. The calling goroutine pays it.
@@ -76,7 +76,7 @@ func (o *observation) overhead(
 		}
 	}
 	if c.Calibration != nil {
-		c.Timings = o.loop.overhead.Times()
+		c.Timings = o.loop.times.Times()
 	}
 	return c
 }
@@ -101,19 +101,19 @@ func (o *observation) probeCost(r *correlate.Result, programs []loader.ProgramSt
 
 // setBias sets each cost's bias: how much longer pinwatch's programs have made a sample, ns. It
 // stays nil where it was not counted which programs ran inside, or one of those has not been timed.
-func setBias(costs []correlate.Cost, timings []loader.OverheadTime) {
+func setBias(costs []correlate.Cost, timings []loader.ProgramTime) {
 	for i := range costs {
 		costs[i].Bias = bias(&costs[i], timings)
 	}
 }
 
-func bias(c *correlate.Cost, timings []loader.OverheadTime) *float64 {
+func bias(c *correlate.Cost, timings []loader.ProgramTime) *float64 {
 	if c.Overhead == nil || c.Hist.N() == 0 {
 		return nil
 	}
 	var ns float64
 	for name, run := range c.Overhead {
-		i := slices.IndexFunc(timings, func(t loader.OverheadTime) bool { return t.Name == name })
+		i := slices.IndexFunc(timings, func(t loader.ProgramTime) bool { return t.Name == name })
 		if i < 0 {
 			return nil
 		}

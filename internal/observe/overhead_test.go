@@ -10,17 +10,17 @@ import (
 // TestBias: the bias is the mean over the samples of what the programs inside them take. It is nil
 // where one of those is not known.
 func TestBias(t *testing.T) {
-	timings := []loader.OverheadTime{
+	timings := []loader.ProgramTime{
 		{Name: "a", N: 9, NS: 100, DispatchNS: 20},
 		{Name: "b", N: 9, NS: 7, DispatchNS: 8},
 		{Name: "idle", DispatchNS: 8},
 	}
-	type runs = correlate.Overhead
+	type runs = correlate.RunsByProgram
 	both := runs{"a": {Bodies: 8, Halves: 16}, "b": {Bodies: 4, Halves: 4}}
 	known := func(ns float64) *float64 { return &ns }
 	for name, tt := range map[string]struct {
 		runs    runs
-		timings []loader.OverheadTime
+		timings []loader.ProgramTime
 		n       int
 		want    *float64
 	}{

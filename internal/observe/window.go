@@ -91,7 +91,7 @@ func (o *observation) run(ctx context.Context) (*Window, error) {
 	}
 	o.clocks, o.stats = readClocks(), o.session.NewStats()
 	o.loop = &loop{
-		cfg: &o.cfg, session: o.session, ring: ring, sums: added, overhead: o.session.NewOverhead(o.session.Calibration),
+		cfg: &o.cfg, session: o.session, ring: ring, sums: added, times: o.session.NewProgramTimes(o.session.Calibration),
 		program: o.program, onResult: o.settle, longest: longestWait(o.session.Buffers.TurnsPerCPU, o.cfg.Aggregate),
 		correlator: correlate.New(o.correlation(&ring.Stacks)),
 	}

@@ -23,8 +23,22 @@ const maxFile = 1 << 20
 // Dir is the directory of a process or of a thread in /proc.
 type Dir string
 
-// Self is the directory of this process.
-const Self Dir = "/proc/self"
+// The directories of this process and of the calling thread.
+const (
+	Self       Dir = "/proc/self"
+	SelfThread Dir = "/proc/thread-self"
+)
+
+// Processes lists the processes of the PID namespace that /proc shows.
+func Processes() (pids []int) {
+	entries, _ := os.ReadDir("/proc") // nil where /proc is not mounted
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
 
 // Process returns the directory of a process. pid is its number in the PID namespace that /proc
 // shows.
@@ -62,6 +76,20 @@ func (d Dir) Threads() ([]int32, error) {
 		tids[i] = int32(tid)
 	}
 	return tids, nil
+}
+
+// Files lists what the file descriptors of the process refer to: a path, or a name such as
+// anon_inode:[perf_event]; "" for a descriptor that was closed meanwhile.
+func (d Dir) Files() ([]string, error) {
+	entries, err := os.ReadDir(string(d) + "/fd")
+	if err != nil {
+		return nil, fmt.Errorf("list file descriptors: %w", err)
+	}
+	files := make([]string, len(entries))
+	for i, e := range entries {
+		files[i], _ = os.Readlink(string(d) + "/fd/" + e.Name())
+	}
+	return files, nil
 }
 
 // Exe returns the path of the program that the process runs.

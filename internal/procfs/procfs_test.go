@@ -36,10 +36,11 @@ func TestParseStat(t *testing.T) {
 
 func TestParseStatus(t *testing.T) {
 	got, err := ParseStatus("Name:\ta:b\nState:\tT (stopped)\nTgid:\t40\nPid:\t42\nTracerPid:\t7\nNSpid:\t42\t5\t2\n" +
-		"RssAnon:\t      12 kB\nThreads:\t3\nSigCgt:\t0000000180004002\nvoluntary_ctxt_switches:\t10\nnonvoluntary_ctxt_switches:\t4\n")
-	rss := uint64(12 << 10)
+		"RssAnon:\t      12 kB\nThreads:\t3\nSigCgt:\t0000000180004002\nCapPrm:\t000001ffffffffff\nCapEff:\t000000c000000000\n" +
+		"voluntary_ctxt_switches:\t10\nnonvoluntary_ctxt_switches:\t4\n")
+	rss, capabilities := uint64(12<<10), uint64(0xc000000000)
 	want := Status{State: 'T', TGID: 40, TracerPID: 7, NSPID: []int32{42, 5, 2}, Threads: 3, RSSAnon: &rss,
-		Switches: 14, Caught: 0x180004002}
+		Switches: 14, Caught: 0x180004002, Effective: &capabilities}
 	if err != nil || !reflect.DeepEqual(got, want) || got.NSTID() != 2 {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}
@@ -49,7 +50,7 @@ func TestParseStatus(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"Tgid: x", "NSpid: 1 x", "RssAnon: 18446744073709551615 kB", "Threads: ?", "SigCgt: z",
-		"TracerPid: -", "voluntary_ctxt_switches: -1"} {
+		"TracerPid: -", "CapEff: z", "voluntary_ctxt_switches: -1"} {
 		if got, err := ParseStatus(text); err == nil {
 			t.Errorf("%q: %+v", text, got)
 		}
@@ -116,7 +117,17 @@ func TestReadSchedule(t *testing.T) {
 	}
 }
 
-// TestThisProcess reads what a process knows of itself by other means.
+// exePath is the path of this test's program.
+func exePath(t *testing.T) string {
+	t.Helper()
+	path, err := Self.Exe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestThisProcess compares this process's files in /proc with what its system calls return.
 func TestThisProcess(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -144,6 +155,20 @@ func TestThisProcess(t *testing.T) {
 	}
 	if exe, err := Process(pid).Exe(); err != nil || !strings.HasPrefix(exe, "/") {
 		t.Errorf("%s, %v", exe, err)
+	}
+	if !slices.Contains(Processes(), pid) || slices.Contains(Processes(), 1<<30) {
+		t.Errorf("%d is not among the processes", pid)
+	}
+	exe, err := os.Open("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exe.Close()
+	if files, err := Self.Files(); err != nil || !slices.Contains(files, exePath(t)) {
+		t.Errorf("open files %q, %v", files, err)
+	}
+	if files, err := Process(1 << 30).Files(); err == nil || files != nil {
+		t.Errorf("open files of no process: %q, %v", files, err)
 	}
 	if !ShowsOurNamespace() {
 		t.Error("/proc is of another PID namespace")

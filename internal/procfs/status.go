@@ -17,6 +17,7 @@ type Status struct {
 	RSSAnon   *uint64 // anonymous memory in RAM, bytes; nil for a kernel thread, a zombie and before Linux 4.5
 	Switches  uint64  // context switches, voluntary and not
 	Caught    uint64  // signals with a handler: bit n-1 is signal n
+	Effective *uint64 // effective capabilities: bit n is capability n; nil = no such line
 }
 
 // Status reads the status of the process or thread.
@@ -74,6 +75,12 @@ func (s *Status) set(key string, words []string) (err error) {
 		s.RSSAnon = &bytes
 	case "SigCgt":
 		s.Caught, err = strconv.ParseUint(words[0], 16, 64)
+	case "CapEff":
+		capabilities, err := strconv.ParseUint(words[0], 16, 64)
+		if err != nil {
+			return err
+		}
+		s.Effective = &capabilities
 	case "voluntary_ctxt_switches", "nonvoluntary_ctxt_switches":
 		n, err := strconv.ParseUint(words[0], 10, 64)
 		s.Switches += n

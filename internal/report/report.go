@@ -132,16 +132,16 @@ type Observer struct {
 	// "off". Nil = not known.
 	Hooks        map[string]string `json:"hooks"`
 	Aggregated   bool              `json:"aggregated"` // most switches were added up in the kernel
-	Programs     []Program         `json:"programs"`   // nil without BPF statistics: refused, or not asked for
+	Programs     []BPFProgram      `json:"programs"`   // nil without BPF statistics: refused, or not asked for
 	CPUSeconds   *float64          `json:"cpu_s"`
 	CPUFraction  *float64          `json:"cpu_fraction"` // of one CPU
 	RSSAnonBytes *uint64           `json:"rss_anon_bytes"`
 	// how long BPF statistics were on; they cost time themselves
-	StatsSampledS *float64   `json:"stats_sampled_s"`
-	Probe         *Probe     `json:"probe"` // nil without the probe on LockOSThread
-	Overhead      []Overhead `json:"own"`   // nil = not measured
-	ClockReadNS   *float64   `json:"clock_read_ns"`
-	ClockStepNS   *float64   `json:"clock_step_ns"`
+	StatsSampledS *float64      `json:"stats_sampled_s"`
+	Probe         *Probe        `json:"probe"` // nil without the probe on LockOSThread
+	Overhead      []ProgramTime `json:"own"`   // nil = not measured
+	ClockReadNS   *float64      `json:"clock_read_ns"`
+	ClockStepNS   *float64      `json:"clock_step_ns"`
 }
 
 // Probe is the cost of the breakpoint on runtime.LockOSThread, which the calling goroutine pays.
@@ -152,17 +152,17 @@ type Probe struct {
 	HitNS *float64 `json:"hit_ns"`
 }
 
-// Overhead is the run time of one of pinwatch's kernel programs in the target's way. bias_ns is the
+// ProgramTime is the run time of one of pinwatch's kernel programs in the target's way. bias_ns is the
 // sum of such times.
-type Overhead struct {
+type ProgramTime struct {
 	Name       string   `json:"name"`
 	Timed      int      `json:"timed"` // runs
 	NS         *float64 `json:"ns"`    // nil when none was timed
 	DispatchNS float64  `json:"dispatch_ns"`
 }
 
-// Program is the cost of one of pinwatch's kernel programs, from the kernel's BPF statistics.
-type Program struct {
+// BPFProgram is the cost of one of pinwatch's kernel programs, from the kernel's BPF statistics.
+type BPFProgram struct {
 	Name     string   `json:"name"`
 	Runs     uint64   `json:"runs"`       // while statistics were on
 	NSPerRun *float64 `json:"ns_per_run"` // nil when it did not run then

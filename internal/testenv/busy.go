@@ -3,9 +3,7 @@ package testenv
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -81,15 +79,7 @@ func readMachineLoad(t testing.TB) machineLoad {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return machineLoad{m, clockNow(unix.CLOCK_MONOTONIC), clockNow(unix.CLOCK_REALTIME), descendantsTime()}
-}
-
-func clockNow(clock int32) time.Duration {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(clock, &ts); err != nil {
-		panic(err) // cannot be: the clock exists and the pointer is valid
-	}
-	return time.Duration(ts.Nano())
+	return machineLoad{m, readClock(unix.CLOCK_MONOTONIC), readClock(unix.CLOCK_REALTIME), descendantsTime()}
 }
 
 // descendantsTime is the CPU time of this process and all its descendants, also of those that have
@@ -101,13 +91,11 @@ func descendantsTime() (used time.Duration) {
 			used += time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
 		}
 	}
-	processes, _ := filepath.Glob("/proc/[0-9]*") // the pattern is well-formed
 	children := map[int][]procfs.Stat{}
 	pids := map[int][]int{}
-	for _, dir := range processes {
-		stat, err := procfs.Dir(dir).Stat()
-		pid, pidErr := strconv.Atoi(filepath.Base(dir))
-		if err != nil || pidErr != nil {
+	for _, pid := range procfs.Processes() {
+		stat, err := procfs.Process(pid).Stat()
+		if err != nil {
 			continue // it has ended
 		}
 		children[stat.Parent] = append(children[stat.Parent], stat)

@@ -19,7 +19,7 @@ func NoKernelLeftovers(t testing.TB) {
 	}
 	t.Cleanup(func() {
 		// The kernel frees them from a work queue, which may wait long on an emulated machine.
-		left, err := leftover.Since(before, 20*time.Second)
+		left, err := leftover.Remaining(before, 20*time.Second)
 		if err != nil {
 			t.Errorf("list what is left in the kernel: %v", err)
 		}

@@ -41,7 +41,7 @@ func TestLeftoverIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := newMap(t)
-	left, err := leftover.Since(before, 0)
+	left, err := leftover.Remaining(before, 0)
 	if err != nil || len(left) != 1 || left[0].Kind != "map" || !strings.Contains(left[0].String(), "left_behind") {
 		t.Errorf("left: %v, %v; want the map", left, err)
 	}
@@ -63,14 +63,14 @@ func TestLeftoverIsFound(t *testing.T) {
 	}
 	copied.Close()
 	m.Close()
-	if left, err := leftover.Since(before, 0); err != nil || len(left) != 0 {
+	if left, err := leftover.Remaining(before, 0); err != nil || len(left) != 0 {
 		t.Errorf("left: %v, %v; want nothing, another process holds the map", left, err)
 	}
 	stdin.Close()
 	if err := other.Wait(); err != nil {
 		t.Error(err)
 	}
-	if left, err := leftover.Since(before, 5*time.Second); err != nil || len(left) != 0 {
+	if left, err := leftover.Remaining(before, 5*time.Second); err != nil || len(left) != 0 {
 		t.Errorf("left: %v, %v; want nothing", left, err)
 	}
 }
@@ -93,7 +93,7 @@ func TestLeftoversOfOthers(t *testing.T) {
 		first.Close()
 		later <- m
 	}()
-	left, err := leftover.Since(before, 20*time.Second)
+	left, err := leftover.Remaining(before, 20*time.Second)
 	if err != nil || len(left) != 0 {
 		t.Errorf("left: %v, %v; want nothing", left, err)
 	}

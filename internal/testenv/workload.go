@@ -119,20 +119,10 @@ func (p *Proc) check(err error) {
 	}
 }
 
-// Trial runs a trial to its end and decodes its account.
-func Trial(t testing.TB, account any, args ...string) {
-	t.Helper()
-	finish(Workload(t, args...), account)
-}
-
-// CgoTrial is Trial with the program that is linked with C.
+// CgoTrial runs a trial of the program that is linked with C to its end and decodes its account.
 func CgoTrial(t testing.TB, account any, args ...string) {
 	t.Helper()
-	finish(CgoWorkload(t, args...), account)
-}
-
-func finish(p *Proc, account any) {
-	p.t.Helper()
+	p := CgoWorkload(t, args...)
 	p.Read(account)
 	p.End()
 }

@@ -83,12 +83,12 @@ type moved struct {
 	corrected, slowCorrected float64
 }
 
-func (m moved) by() float64   { return m.slowRaw - m.raw }
-func (m moved) rest() float64 { return m.slowCorrected - m.corrected }
+func (m moved) shift() float64 { return m.slowRaw - m.raw }
+func (m moved) rest() float64  { return m.slowCorrected - m.corrected }
 
 func (m moved) String() string {
 	return fmt.Sprintf("%s of %d: %.0f → %.0f ns, less bias_ns %.0f → %.0f ns: moved by %.0f, then by %.0f",
-		m.phase, m.n, m.raw, m.slowRaw, m.corrected, m.slowCorrected, m.by(), m.rest())
+		m.phase, m.n, m.raw, m.slowRaw, m.corrected, m.slowCorrected, m.shift(), m.rest())
 }
 
 func (m moved) problems(reads uint32) (problems []string) {
@@ -100,11 +100,11 @@ func (m moved) problems(reads uint32) (problems []string) {
 	case m.still && m.slowRaw-m.slowCorrected > 2*(m.raw-m.corrected)+least/10:
 		problems = append(problems, m.phase+": a program that is not in it is in its bias")
 	case m.still:
-	case m.by() < least:
-		problems = append(problems, fmt.Sprintf("%s: slower programs moved it by %.0f ns only", m.phase, m.by()))
-	case m.rest() > m.by()/10 || m.rest() < -m.by()/10:
+	case m.shift() < least:
+		problems = append(problems, fmt.Sprintf("%s: slower programs moved it by %.0f ns only", m.phase, m.shift()))
+	case m.rest() > m.shift()/10 || m.rest() < -m.shift()/10:
 		problems = append(problems, fmt.Sprintf("%s: moved by %.0f ns, and less its bias still by %.0f", m.phase,
-			m.by(), m.rest()))
+			m.shift(), m.rest()))
 	}
 	return problems
 }

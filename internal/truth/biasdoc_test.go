@@ -23,8 +23,8 @@ func (d *calibrationDoc) add(s slowing, all []moved) {
 		}
 		programs := strings.Join(s.programs, ", ")
 		d.rows = append(d.rows, []string{"`" + m.phase + "`", programs, fmt.Sprint(m.n), duration(int64(m.raw)),
-			duration(int64(m.slowRaw)), signed(int64(m.by())), duration(int64(m.corrected)),
-			duration(int64(m.slowCorrected)), signed(int64(m.rest())), percent(m.rest() / m.by())})
+			duration(int64(m.slowRaw)), signed(int64(m.shift())), duration(int64(m.corrected)),
+			duration(int64(m.slowCorrected)), signed(int64(m.rest())), percent(m.rest() / m.shift())})
 	}
 }
 

@@ -82,8 +82,8 @@ func tracedStacks(t *testing.T, p *testenv.Proc, text string) (stacks []tracedSt
 	return stacks
 }
 
-// on reports whether a function of the runtime, or a closure in it, is on the stack.
-func (s tracedStack) on(function string) bool {
+// contains reports whether a function of the runtime, or a closure in it, is on the stack.
+func (s tracedStack) contains(function string) bool {
 	pattern := regexp.MustCompile(`^runtime\.(\(\*\w+\)\.)?` + function + `(\.func[\d.]+)*(\.abi0)?$`)
 	return slices.ContainsFunc(s.frames, pattern.MatchString)
 }
@@ -112,12 +112,12 @@ var tracedReasons = [][2]string{
 // class is the cause that the stack shows, with the reason of a stop of the world.
 func (s tracedStack) class() string {
 	for _, c := range tracedCauses[s.what] {
-		if !s.on(c[0]) {
+		if !s.contains(c[0]) {
 			continue
 		}
 		if c[1] == "stop_the_world" {
 			for _, r := range tracedReasons {
-				if s.on(r[0]) {
+				if s.contains(r[0]) {
 					return c[1] + ", " + r[1]
 				}
 			}

@@ -58,7 +58,7 @@ func TestExec(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	for _, entries := range []int{0, 1} {
 		cmd := executor(t)
-		stdin, _ := pipes(t, cmd)
+		stdin, _ := testenv.StartPiped(t, cmd)
 		observed := observeProcess(t, cmd.Process.Pid,
 			observe.Config{Duration: 1500 * time.Millisecond, Interval: 300 * time.Millisecond, ThreadEntries: entries})
 		if _, err := io.WriteString(stdin, "x"); err != nil {
@@ -84,7 +84,7 @@ func TestExec(t *testing.T) {
 func TestLocksEndWithExec(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	cmd := executor(t)
-	stdin, out := pipes(t, cmd)
+	stdin, out := testenv.StartPiped(t, cmd)
 	observed := observeProcess(t, cmd.Process.Pid, observe.Config{})
 	if _, err := io.WriteString(stdin, "x"); err != nil {
 		t.Fatal(err)
@@ -112,24 +112,6 @@ func TestLocksEndWithExec(t *testing.T) {
 	if r.Counts.LockedThreads != nil {
 		t.Errorf("%d threads are locked, though no lock is known", *r.Counts.LockedThreads)
 	}
-}
-
-// pipes starts a process that is killed when the test ends.
-func pipes(t *testing.T, cmd *exec.Cmd) (io.Writer, *bufio.Reader) {
-	t.Helper()
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	return stdin, bufio.NewReader(stdout)
 }
 
 // asForker makes the test binary wait for a byte, fork without executing anything, print the
@@ -167,7 +149,7 @@ func TestForkIsAnotherProcess(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), asForker+"=1")
-	stdin, out := pipes(t, cmd)
+	stdin, out := testenv.StartPiped(t, cmd)
 	observed := observeProcess(t, cmd.Process.Pid, observe.Config{})
 	if _, err := io.WriteString(stdin, "x"); err != nil {
 		t.Fatal(err)

@@ -79,6 +79,9 @@ func Quantity(v float64, name string) string {
 	return Digits(v) + " " + name
 }
 
+// ShortPercent writes a share of 1 with three significant digits: "12.3 %", "0.5 %".
+func ShortPercent(share float64) string { return Short(100*share) + " %" }
+
 // Percent writes a share of 1 with one decimal: "12.3 %". A share above 0 that would round to it is
 // "<0.1 %".
 func Percent(share float64) string {

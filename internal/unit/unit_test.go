@@ -37,7 +37,7 @@ func TestNumbers(t *testing.T) {
 		{Short(24), "24"}, {Short(100), "100"}, {Short(999.7), "1000"}, {Short(0.05), "0.05"}, {Short(1.50), "1.5"},
 		{Bytes(5), "5.00 B"}, {Bytes(12_900_000), "12.3 MiB"},
 		{Percent(0), "0 %"}, {Percent(0.0001), "<0.1 %"}, {Percent(0.123), "12.3 %"}, {Percent(1), "100 %"},
-		{Percent(0.9999), "100 %"},
+		{Percent(0.9999), "100 %"}, {ShortPercent(0.123456), "12.3 %"}, {ShortPercent(0.005), "0.5 %"},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("got %q, want %q", tt.got, tt.want)

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/internal/contract"
 	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/workload"
 	"github.com/pinwatch/pinwatch/internal/workload/client"
@@ -125,11 +125,9 @@ func (r *run) watch(work time.Duration, env []string, args ...string) (*watched,
 	if err := p.End(); err != nil {
 		return nil, err
 	}
-	r.Lossy = r.Lossy || lossy(w.Result.Loss)
+	r.Lossy = r.Lossy || contract.Lossy(w.Result.Loss)
 	return w, nil
 }
-
-func lossy(l correlate.Loss) bool { return l.Total()+l.Late+l.RecursionMisses > 0 }
 
 func pause(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pinwatch/pinwatch/internal/contract"
 	"github.com/pinwatch/pinwatch/internal/findings"
 	"github.com/pinwatch/pinwatch/internal/observe"
 )
@@ -52,7 +53,7 @@ func programs(r *run) error {
 		}
 		var w *observe.Window
 		if w, o.err = r.lab.resting(r, p.window, strings.Fields(args)...); o.err == nil {
-			o.loss = lossy(w.Result.Loss)
+			o.loss = contract.Lossy(w.Result.Loss)
 			o.found = slices.ContainsFunc(w.Findings(), func(f findings.Finding) bool { return f.ID == p.finding })
 		}
 		mu.Lock()

@@ -2,15 +2,16 @@ package verify
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/workload/client"
 )
 
@@ -74,20 +75,10 @@ var quotaFiles = []string{"cpu.max", "cpu.cfs_quota_us"}
 // readsQuota is true when a process has its cgroup's quota open, as a runtime does that follows it.
 // GOMAXPROCS is no sign on two CPUs: no release goes below two for a quota.
 func readsQuota(pid int) bool {
-	dir := fmt.Sprintf("/proc/%d/fd", pid)
-	fds, err := os.ReadDir(dir)
-	if err != nil {
-		return false
-	}
-	for _, fd := range fds {
-		name, err := os.Readlink(filepath.Join(dir, fd.Name()))
-		for _, file := range quotaFiles {
-			if err == nil && filepath.Base(name) == file {
-				return true
-			}
-		}
-	}
-	return false
+	files, _ := procfs.Process(pid).Files() // none: the process has ended
+	return slices.ContainsFunc(files, func(file string) bool {
+		return slices.Contains(quotaFiles, filepath.Base(file))
+	})
 }
 
 // cgroup is a cgroup with a quota of one CPU.

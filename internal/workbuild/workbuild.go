@@ -62,7 +62,7 @@ func CopySources(dir, release string) error {
 		return err
 	}
 	err = fs.WalkDir(workload.Sources, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || left(path) {
+		if err != nil || d.IsDir() || leftOut(path) {
 			return err
 		}
 		data, err := fs.ReadFile(workload.Sources, path)
@@ -82,9 +82,9 @@ func CopySources(dir, release string) error {
 	return os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod), 0o644)
 }
 
-// left reports whether a source is left out of the copy: a test, or the file that embeds the
+// leftOut reports whether a source is left out of the copy: a test, or the file that embeds the
 // sources.
-func left(path string) bool {
+func leftOut(path string) bool {
 	return strings.HasSuffix(path, "_test.go") || path == "sources_go116.go"
 }
 

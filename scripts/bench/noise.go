@@ -3,10 +3,9 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 
+	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
@@ -19,9 +18,8 @@ func noise() string {
 		minute = "not known"
 	}
 	others := 0
-	dirs, _ := filepath.Glob("/proc/[0-9]*") // the pattern is well-formed
-	for _, dir := range dirs {
-		if pid, err := strconv.Atoi(filepath.Base(dir)); err == nil && measure.PerfEvents(pid) > 0 {
+	for _, pid := range procfs.Processes() {
+		if measure.PerfEvents(pid) > 0 {
 			others++
 		}
 	}

@@ -2,8 +2,6 @@ package measure
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -36,29 +34,26 @@ func RSSAnon(pid int) (uint64, error) {
 
 // FDs is how many file descriptors a process has.
 func FDs(pid int) (int, error) {
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
-	if err != nil {
-		return 0, fmt.Errorf("count file descriptors: %w", err)
-	}
-	return len(entries), nil
+	files, err := procfs.Process(pid).Files()
+	return len(files), err
 }
 
 // Hooks is how many perf events and BPF programs and links a process holds; 0 also when it has
 // ended.
 func Hooks(pid int) int {
-	return PerfEvents(pid) + files(pid, func(to string) bool { return strings.HasPrefix(to, "anon_inode:bpf") })
+	return PerfEvents(pid) + files(pid, func(file string) bool { return strings.HasPrefix(file, "anon_inode:bpf") })
 }
 
 // PerfEvents is how many perf events a process holds; 0 also when it has ended.
 func PerfEvents(pid int) int {
-	return files(pid, func(to string) bool { return to == "anon_inode:[perf_event]" })
+	return files(pid, func(file string) bool { return file == "anon_inode:[perf_event]" })
 }
 
-// files counts the open files of a process by what they are open on.
-func files(pid int, are func(to string) bool) (n int) {
-	links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid)) // the pattern is well-formed
-	for _, l := range links {
-		if to, err := os.Readlink(l); err == nil && are(to) {
+// files counts the open files of a process that are of a kind.
+func files(pid int, are func(file string) bool) (n int) {
+	all, _ := procfs.Process(pid).Files() // none: the process has ended
+	for _, file := range all {
+		if are(file) {
 			n++
 		}
 	}

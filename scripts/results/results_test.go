@@ -80,8 +80,8 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// in runs the test in an empty tree with the document.
-func in(t *testing.T) {
+// useEmptyTree runs the test in an empty tree with the document.
+func useEmptyTree(t *testing.T) {
 	t.Helper()
 	t.Chdir(t.TempDir())
 	if err := os.Mkdir("docs", 0o755); err != nil {
@@ -94,7 +94,7 @@ func in(t *testing.T) {
 }
 
 func TestKeepAndShow(t *testing.T) {
-	in(t)
+	useEmptyTree(t)
 	if err := CanKeep("kernels"); err == nil {
 		t.Error("a block that is not there is taken")
 	}
@@ -143,7 +143,7 @@ func TestKeepAndShow(t *testing.T) {
 
 // A summary that cannot be read is an error, not a column without a run.
 func TestShowUnreadable(t *testing.T) {
-	in(t)
+	useEmptyTree(t)
 	c := Column{"go1.14", "Go 1.14.15"}
 	if err := Keep(c, c.Title, "verify", run("6.18.1")); err != nil {
 		t.Fatal(err)

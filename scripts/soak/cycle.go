@@ -76,7 +76,7 @@ func (r *result) cycles(ctx context.Context, o options, target, long int, path s
 		if c.report, err = readReport(path); err != nil {
 			return err
 		}
-		left, err := leftover.Since(before, leftGrace)
+		left, err := leftover.Remaining(before, leftGrace)
 		if err != nil {
 			return err
 		}

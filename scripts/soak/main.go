@@ -81,7 +81,7 @@ func soak(ctx context.Context, o options) (err error) {
 	if r.account, err = w.Quiesce(); err != nil {
 		return err
 	}
-	left, err := leftover.Since(start, leftGrace)
+	left, err := leftover.Remaining(start, leftGrace)
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func observer(o *observe.Overhead) report.Observer {
 		row.StatsSampledS = &seconds
 	}
 	for _, t := range o.Timings {
-		timing := report.Overhead{Name: t.Name, Timed: t.N, DispatchNS: t.DispatchNS}
+		timing := report.ProgramTime{Name: t.Name, Timed: t.N, DispatchNS: t.DispatchNS}
 		if t.N > 0 {
 			timing.NS = &t.NS
 		}
@@ -81,10 +81,10 @@ func observer(o *observe.Overhead) report.Observer {
 	return row
 }
 
-func programs(o *observe.Overhead) []report.Program {
-	rows := make([]report.Program, 0, len(o.Programs))
+func programs(o *observe.Overhead) []report.BPFProgram {
+	rows := make([]report.BPFProgram, 0, len(o.Programs))
 	for _, p := range o.Programs {
-		row := report.Program{Name: p.Name, Runs: p.Runs, Missed: p.Missed}
+		row := report.BPFProgram{Name: p.Name, Runs: p.Runs, Missed: p.Missed}
 		if p.Runs > 0 {
 			ns := float64(p.Runtime) / float64(p.Runs)
 			row.NSPerRun = &ns

@@ -43,7 +43,7 @@ func TestKnown(t *testing.T) {
 			Sampled: time.Second, CPUSeconds: 1, Elapsed: 4 * time.Second,
 			Probe:       &observe.ProbeCost{Hits: 3, Breakpoint: 900, ProgramNS: 100},
 			Calibration: &loader.Calibration{ClockRead: 20, ClockStep: 1},
-			Timings:     []loader.OverheadTime{{Name: "a", N: 4, NS: 300, DispatchNS: 50}, {Name: "b", DispatchNS: 50}},
+			Timings:     []loader.ProgramTime{{Name: "a", N: 4, NS: 300, DispatchNS: 50}, {Name: "b", DispatchNS: 50}},
 		},
 		Schedules: map[int32]procfs.Schedule{9: {Affinity: &affinity}},
 		Warnings:  []string{"a warning"},

@@ -36,7 +36,7 @@ func Meta() report.Meta {
 				"tgkill": "tracepoint", "rt_sigprocmask": "tracepoint",
 				"sched_switch": "tp_btf", "sched_waking": "tp_btf", "signal_generate": "tp_btf",
 				"signal_deliver": "tp_btf"},
-			Programs: []report.Program{{Name: "sched_switch", Runs: 184_203, NSPerRun: Ptr(231.0)},
+			Programs: []report.BPFProgram{{Name: "sched_switch", Runs: 184_203, NSPerRun: Ptr(231.0)},
 				{Name: "sched_waking", Runs: 40_112, NSPerRun: Ptr(142.5)},
 				{Name: "sys_enter_tgkill", Runs: 612, NSPerRun: Ptr(190.0)},
 				{Name: "sys_enter_clone", Runs: 118, NSPerRun: Ptr(310.0)},
@@ -45,7 +45,7 @@ func Meta() report.Meta {
 				{Name: "sys_enter_exit", Runs: 114, NSPerRun: Ptr(258.0)}, {Name: "sys_enter_clone3", Runs: 0}},
 			CPUSeconds: Ptr(0.0123), CPUFraction: Ptr(0.00246), RSSAnonBytes: Ptr(uint64(12_900_000)),
 			StatsSampledS: Ptr(0.5),
-			Overhead: []report.Overhead{{Name: "task_newtask", Timed: 118, NS: Ptr(310.5), DispatchNS: 70},
+			Overhead: []report.ProgramTime{{Name: "task_newtask", Timed: 118, NS: Ptr(310.5), DispatchNS: 70},
 				{Name: "sched_switch_out", Timed: 4096, NS: Ptr(260.0), DispatchNS: 70},
 				{Name: "tgkill", Timed: 612, NS: Ptr(2810.0), DispatchNS: 180},
 				{Name: "signal_generate", Timed: 612, NS: Ptr(640.0), DispatchNS: 70},
@@ -82,7 +82,7 @@ var Reports = sync.OnceValue(func() map[string]*report.Report {
 	dying.Target.Ended = Ptr("killed by signal 9")
 	dying.Target.Cgo = Ptr(true)
 	dying.Observer.Hooks = nil
-	dying.Observer.Programs = []report.Program{{Name: "sched_switch"}}
+	dying.Observer.Programs = []report.BPFProgram{{Name: "sched_switch"}}
 
 	return map[string]*report.Report{
 		"rich":    report.New(Meta(), Rich()),

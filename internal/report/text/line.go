@@ -9,7 +9,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
-// lineTable is 100 wide; its header is LineHeader.
+// lineTable is 100 runes wide.
 var lineTable = table{
 	{title: "time", width: 8},
 	{title: "threads", width: 7},

@@ -70,8 +70,8 @@ func programParts(o report.Observer) []string {
 		return []string{"run time of kernel programs not known: BPF statistics need CAP_SYS_ADMIN"}
 	}
 	ps := slices.Clone(o.Programs)
-	ps = slices.DeleteFunc(ps, func(p report.Program) bool { return p.NSPerRun == nil || p.Runs == 0 })
-	slices.SortFunc(ps, func(a, b report.Program) int {
+	ps = slices.DeleteFunc(ps, func(p report.BPFProgram) bool { return p.NSPerRun == nil || p.Runs == 0 })
+	slices.SortFunc(ps, func(a, b report.BPFProgram) int {
 		return cmp.Or(cmp.Compare(float64(b.Runs)**b.NSPerRun, float64(a.Runs)**a.NSPerRun),
 			strings.Compare(a.Name, b.Name))
 	})

@@ -111,18 +111,6 @@ func (p *Process) Stop() (*workload.Account, error) {
 	return a, p.End()
 }
 
-// Trial runs a trial to its end and decodes its account.
-func Trial(ctx context.Context, o Options, account any, args ...string) error {
-	p, err := Start(ctx, o, args...)
-	if err != nil {
-		return err
-	}
-	if err := p.Read(account); err != nil {
-		return err
-	}
-	return p.End()
-}
-
 // End closes the stdin of the workload, which ends it, and waits for its exit. A trial ends by
 // itself. Lines that have not been read are discarded.
 func (p *Process) End() error {

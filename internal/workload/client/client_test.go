@@ -66,9 +66,16 @@ func TestProgram(t *testing.T) {
 }
 
 func TestTrial(t *testing.T) {
+	p, err := Start(t.Context(), options(), "migrate", "-samples", "5")
+	if err != nil {
+		t.Fatal(err)
+	}
 	var a trial.Migrate
-	if err := Trial(t.Context(), options(), &a, "migrate", "-samples", "5"); err != nil || len(a.Stretches) != 4 {
+	if err := p.Read(&a); err != nil || len(a.Stretches) != 4 {
 		t.Errorf("%d stretches, %v", len(a.Stretches), err)
+	}
+	if err := p.End(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -156,7 +156,7 @@ func TestAccountsAddUp(t *testing.T) {
 func (c programCase) run(t *testing.T) {
 	t.Helper()
 	for i, length := range lengths {
-		w := window{began: testenv.Now()}
+		w := activityBounds{began: testenv.Now()}
 		p := testenv.Workload(t, strings.Fields(c.args)...)
 		if strings.Contains(c.args, "-hold") {
 			w.began = testenv.Now()

@@ -20,7 +20,7 @@ func burst(flags *flag.FlagSet) func(*Workload) error {
 		debug.SetMaxThreads(*n + defaultMaxThreads)
 		w.Run(func() {
 			for ok := true; ok; ok = w.Pause(*every) {
-				if w.over() {
+				if w.isOver() {
 					return
 				}
 				w.burst(*n)

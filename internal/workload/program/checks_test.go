@@ -16,12 +16,12 @@ const (
 	maxDepth    = 5 // of the program depth
 )
 
-// window is when the lines "go" and "quiesce" were sent, or what is the same for a workload without
-// -hold.
-type window struct{ began, quiesced int64 }
+// activityBounds holds when the lines "go" and "quiesce" were sent, or the equivalent moments of a
+// workload without -hold.
+type activityBounds struct{ began, quiesced int64 }
 
 // checkAccount checks what holds for every program at rest.
-func checkAccount(t *testing.T, p *testenv.Proc, a workload.Account, w window) {
+func checkAccount(t *testing.T, p *testenv.Proc, a workload.Account, w activityBounds) {
 	t.Helper()
 	if a.Name != p.Ready().Name || a.PID != p.PID || a.GoVersion != runtime.Version() || a.GoMaxProcs < 1 {
 		t.Errorf("account of another process: %+v", a)

@@ -68,7 +68,7 @@ func (w *Workload) converse(hold bool, limit time.Duration, lines func() <-chan 
 		case workload.Go:
 			begin()
 		case workload.Step:
-			if w.step == nil || w.began == 0 || w.over() {
+			if w.step == nil || w.began == 0 || w.isOver() {
 				fmt.Fprintf(stderr, "%s has no step to do now\n", w.name)
 				continue
 			}

@@ -38,7 +38,7 @@ func (w *Workload) spinner(busy, rest time.Duration, spinning chan<- struct{}) *
 			case spinning <- struct{}{}:
 			default:
 			}
-			for end := time.Now().Add(busy); !w.over() && time.Now().Before(end); {
+			for end := time.Now().Add(busy); !w.isOver() && time.Now().Before(end); {
 				work.Spin(200000)
 			}
 			p.Ops++

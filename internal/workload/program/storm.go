@@ -33,7 +33,7 @@ func storm(flags *flag.FlagSet) func(*Workload) error {
 				// A loop that has not gone on needs no signal. A timer would wait for a
 				// millisecond, the unit of epoll_wait, which is far too long.
 				for seen := atomic.LoadUint64(&w.ops); atomic.LoadUint64(&w.ops) == seen; runtime.Gosched() {
-					if w.over() {
+					if w.isOver() {
 						return
 					}
 				}
@@ -46,7 +46,7 @@ func storm(flags *flag.FlagSet) func(*Workload) error {
 // busy sets up an unlocked goroutine that always wants a CPU.
 func (w *Workload) busy() {
 	w.Run(func() {
-		for !w.over() {
+		for !w.isOver() {
 			work.Spin(100000)
 			w.Op(1)
 		}

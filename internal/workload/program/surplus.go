@@ -25,7 +25,7 @@ func surplus(flags *flag.FlagSet) func(*Workload) error {
 			return fmt.Errorf("make a pipe: %v", err)
 		}
 		w.Run(func() {
-			if !w.over() {
+			if !w.isOver() {
 				w.crowd(*n, fds[0], fds[1])
 			}
 			<-w.done

@@ -27,7 +27,7 @@ func wedged(flags *flag.FlagSet) func(*Workload) error {
 					w.Op(1)
 				}
 			}
-			if w.over() {
+			if w.isOver() {
 				return false
 			}
 			close(exited)

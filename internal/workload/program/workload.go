@@ -111,7 +111,7 @@ func (w *Workload) Op(n uint64) { atomic.AddUint64(&w.ops, n) }
 // Pause waits for d, or less when the activity is over, and reports whether to go on.
 func (w *Workload) Pause(d time.Duration) bool {
 	if d <= 0 {
-		return !w.over()
+		return !w.isOver()
 	}
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -119,12 +119,12 @@ func (w *Workload) Pause(d time.Duration) bool {
 	case <-w.done:
 		return false
 	case <-t.C:
-		return !w.over()
+		return !w.isOver()
 	}
 }
 
-// over reports whether the activity is to end.
-func (w *Workload) over() bool {
+// isOver reports whether the activity is to end.
+func (w *Workload) isOver() bool {
 	select {
 	case <-w.done:
 		return true
@@ -141,7 +141,7 @@ func (w *Workload) collect() {
 
 // begin begins the activity; false = that has been done before.
 func (w *Workload) begin() bool {
-	if w.began != 0 || w.over() {
+	if w.began != 0 || w.isOver() {
 		return false
 	}
 	w.gcs = probe.Collections()
@@ -153,7 +153,7 @@ func (w *Workload) begin() bool {
 // quiesce ends the activity, waits until every goroutine rests, and returns the account. Called
 // again, it returns the same account with the threads of that moment.
 func (w *Workload) quiesce() (*workload.Account, error) {
-	if !w.over() {
+	if !w.isOver() {
 		close(w.done)
 		if w.began == 0 {
 			close(w.begun) // every body sees at once that it is over

@@ -79,13 +79,6 @@ func Open(img *objfile.Image, s *objfile.Space, bias uint64) (*Symbols, error) {
 	}, nil
 }
 
-// Text returns the run-time bounds of the Go code: the entry of the first function and the end of
-// the last.
-func (s *Symbols) Text() (start, end uint64) { return s.start + s.bias, s.end + s.bias }
-
-// Inlining returns nil if Frames reports inlined calls, else the reason why it does not.
-func (s *Symbols) Inlining() error { return s.trees.unknown }
-
 // Frames returns the calls that the instruction at the run-time address pc belongs to: the
 // innermost inlined call first, the function whose code contains pc last. It returns nil if pc is
 // not in Go code or the table cannot be read. The result is shared and must not be changed.
@@ -146,17 +139,8 @@ func (s *Symbols) frame(fn function, name string, pc uint64) Frame {
 	return Frame{Func: name, File: file, Line: line}
 }
 
-// Name returns the name of the function that contains the run-time address pc, without regard to
-// inlined calls. It is "" where Frames returns nil.
-func (s *Symbols) Name(pc uint64) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, name := s.named(pc)
-	return name
-}
-
 // named returns the function that contains the run-time address pc, and its name. The name is ""
-// where Name returns "".
+// where Frames returns nil.
 func (s *Symbols) named(pc uint64) (function, string) {
 	fn, ok := s.find(pc)
 	if !ok {
@@ -167,14 +151,6 @@ func (s *Symbols) named(pc uint64) (function, string) {
 		return function{}, ""
 	}
 	return fn, name
-}
-
-// Entry returns the run-time entry of the function that contains the run-time address pc.
-func (s *Symbols) Entry(pc uint64) (entry uint64, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	fn, ok := s.find(pc)
-	return fn.entry + s.bias, ok
 }
 
 // find returns the function that contains the run-time address pc. It starts a look-up, with a new
