@@ -54,7 +54,7 @@ func (w *watched) checkLocks(t *testing.T) {
 	for _, p := range a.Pins {
 		pins[p.TID] = p
 	}
-	threads := alive(r)
+	threads := w.alive()
 	locked := len(pins)
 	for tid, th := range threads {
 		if servesSignals(th) {
@@ -91,7 +91,7 @@ func (w *watched) checkLocks(t *testing.T) {
 // checkThreads compares the threads alive at the end with the kernel's.
 func (w *watched) checkThreads(t *testing.T) {
 	t.Helper()
-	threads := alive(&w.report)
+	threads := w.alive()
 	for _, tid := range w.threads {
 		if _, ok := threads[int(tid)]; !ok {
 			t.Errorf("not listed: thread %d", tid)

@@ -2,6 +2,7 @@ package truth
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -147,6 +148,19 @@ func alive(r *report.Report) map[int]report.Thread {
 	for _, th := range r.Threads {
 		if th.ExitNS == nil {
 			threads[int(th.TID)] = th
+		}
+	}
+	return threads
+}
+
+// alive returns the threads that are alive at the end of the report by /proc too. A thread that
+// exits leaves /proc before it leaves its CPU for the last time (kernel/exit.c, exit_notify comes
+// before the last schedule), and beside other load it can wait between the two.
+func (w *watched) alive() map[int]report.Thread {
+	threads := alive(&w.report)
+	for tid, th := range threads {
+		if th.Lock == "exiting" && slices.Contains(w.account.LockedExitTIDs, tid) {
+			delete(threads, tid)
 		}
 	}
 	return threads
