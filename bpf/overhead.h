@@ -96,7 +96,7 @@ static __always_inline void overhead_end(const struct overhead_begun *begun)
 // One run in 16, by chance: for a program so frequent that even the check of overhead_left would be
 // a noticeable part of its time. The factor is 2^64 over the golden ratio, made odd; it spreads
 // every bit of the time into the highest four. The lowest bits alone are no chance where the clock
-// moves in steps: HPET's is 10 ns, so that the lowest bit never changes.
+// moves in steps: HPET's is 10 ns, so that the lowest bit may never change.
 #define OVERHEAD_CHANCE(now) (!((now) * 0x9e3779b97f4a7c15ull >> 60))
 
 #endif

@@ -159,7 +159,8 @@ func alive(r *report.Report) map[int]report.Thread {
 func (w *watched) alive() map[int]report.Thread {
 	threads := alive(&w.report)
 	for tid, th := range threads {
-		if th.Lock == "exiting" && slices.Contains(w.account.LockedExitTIDs, tid) {
+		gone := !slices.Contains(w.threads, int32(tid)) // from /proc
+		if gone && th.Lock == "exiting" && slices.Contains(w.account.LockedExitTIDs, tid) {
 			delete(threads, tid)
 		}
 	}
