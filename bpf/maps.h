@@ -245,8 +245,8 @@ __u64 rate_used;
 // Set when the target's tgid is given to a new process. From then on nothing is observed.
 __u32 target_gone;
 
-// Set when a lock was read that proves its offsets: a goroutine whose lockedm is the M that names
-// it.
+// Set when a lock was read that proves its offsets, here or by the loader: a goroutine whose lockedm
+// is the M that names it.
 __u32 lock_proved;
 
 // Set when the target has executed another program. Threads that begin from then on are blind.

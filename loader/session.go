@@ -163,6 +163,16 @@ func (s *Session) WindowBegins(at uint64) error {
 	return nil
 }
 
+// LockProved reports that a lock was read from the target's memory that proves the offsets of locks.
+// The kernel side then believes the lock of a thread that ends without its goroutine, which names
+// nothing that could confirm it.
+func (s *Session) LockProved() error {
+	if err := s.objs.LockProved.Set(uint32(1)); err != nil {
+		return fmt.Errorf("note that the lock's offsets are proved: %w", err)
+	}
+	return nil
+}
+
 // Snapshot lists the threads that live now: one struct snapshot each (bpf/event.h), back to back.
 func (s *Session) Snapshot() ([]byte, error) {
 	records, err := openIterator(s.snapshot)

@@ -69,6 +69,7 @@ func (p *Program) readMs(threads []loader.ThreadInfo, out func(*events.Event)) {
 			if kind, ok := lockKinds[r.m.Lock]; ok {
 				out(lockEvent(r, kind, r.m))
 			}
+			p.lockProved = p.lockProved || r.m.Lock == goruntime.LockUser
 		}
 	}
 }

@@ -241,7 +241,11 @@ func (l *loop) readLocks() error {
 	if err != nil {
 		return err
 	}
+	proved := l.program.lockProved
 	l.program.readMs(loader.ThreadInfos(records), l.order.Push)
+	if l.program.lockProved && !proved {
+		return l.session.LockProved()
+	}
 	return nil
 }
 

@@ -16,6 +16,9 @@ type Program struct {
 	Info    *goruntime.Info // nil: no Go program, or one that cannot be read
 
 	checked bool // the Ms have been compared with the runtime's list
+
+	// A lock was read that proves the offsets of locks: the M and the goroutine name each other.
+	lockProved bool
 }
 
 // OpenProgram reads what the process runs. offsets is as Config.Offsets. The error is why little or
