@@ -65,6 +65,8 @@ const (
 	TargetOnCPU    = uint8(bpf.PinwatchTargetStateTARGET_ON_CPU)
 	TargetUnknown  = uint8(bpf.PinwatchTargetStateTARGET_UNKNOWN)
 
+	CloneCalled3 = uint8(1) // CloneEnter: by clone3
+
 	ExitCalled = uint8(bpf.PinwatchExitFlagEXIT_CALLED) // ProcessExit: the thread is in exit(2)
 
 	LockUnread  = uint8(bpf.PinwatchLockKindLOCK_UNREAD)
@@ -129,25 +131,48 @@ const (
 
 // spec gives a kind its name, its text form and its decoder.
 type spec struct {
-	name string
-	args []string
-	// Names of the bits of Flags, lowest first; after a "=" the names of the values of Flags.
-	flags  []string
+	name   string
+	args   []string
+	flags  flagNames
 	size   uintptr
 	decode func(raw unsafe.Pointer, e *Event, stacks *Stacks)
 }
 
-// Names of enum lock_kind.
-var lockFlags = []string{"=", "unread", "unknown", "foreign", "none", "user", "runtime", "orphan"}
+// flagNames are the names of a kind's Flags: of bits, or of whole values.
+type flagNames struct {
+	bits, values []flagName
+}
 
-// Names of enum switch_flag.
-var turnFlags = []string{"run", "off", "wake", "first", "preempted", "dead", "parked"}
+type flagName struct {
+	flag uint8
+	name string
+}
 
-// Names of enum target_state.
-var stateFlags = []string{"=", "blocked", "runnable", "on_cpu", "unknown"}
+var lockFlags = flagNames{values: []flagName{
+	{LockUnread, "unread"}, {LockUnknown, "unknown"}, {LockForeign, "foreign"}, {LockNone, "none"},
+	{LockUser, "user"}, {LockRuntime, "runtime"}, {LockOrphan, "orphan"},
+}}
 
-// Names of enum sample_of.
-var sampleFlags = []string{"=", "wake", "cpu"}
+var turnFlags = flagNames{bits: []flagName{
+	{SwitchRun, "run"}, {SwitchOff, "off"}, {SwitchWake, "wake"}, {SwitchFirst, "first"},
+	{SwitchPreempted, "preempted"}, {SwitchDead, "dead"}, {SwitchParked, "parked"},
+}}
+
+var threadFlags = flagNames{bits: []flagName{
+	{ThreadOnCPU, "on_cpu"}, {ThreadRunnable, "runnable"}, {ThreadExited, "exited"},
+	{ThreadOffRunnable, "off_runnable"}, {ThreadNew, "new"},
+}}
+
+var stateFlags = flagNames{values: []flagName{
+	{TargetBlocked, "blocked"}, {TargetRunnable, "runnable"}, {TargetOnCPU, "on_cpu"}, {TargetUnknown, "unknown"},
+}}
+
+var sampleFlags = flagNames{values: []flagName{{SampleWake, "wake"}, {SampleCPU, "cpu"}}}
+
+// oneFlag names the only bit of a kind's Flags.
+func oneFlag(flag uint8, name string) flagNames {
+	return flagNames{bits: []flagName{{flag, name}}}
+}
 
 var (
 	stackedSize = unsafe.Sizeof(bpf.PinwatchEventStacked{})
@@ -156,36 +181,36 @@ var (
 
 var specs = [kindCount]spec{
 	Thread: {"thread", []string{"off", "wake", "run", "ns_tid", "last_cpu", "why", "comm", "comm2"},
-		[]string{"on_cpu", "runnable", "exited", "off_runnable", "new"}, unsafe.Sizeof(bpf.PinwatchEventThread{}), decodeThread},
-	NewTask:     {"newtask", []string{"parent", "ns_tid", "clone_flags", "enter"}, nil, unsafe.Sizeof(bpf.PinwatchEventNewtask{}), decodeNewTask},
-	CloneEnter:  {"clone_enter", []string{"clone_flags", "stack", "lock"}, []string{"clone3"}, unsafe.Sizeof(bpf.PinwatchEventCloneEnter{}), decodeCloneEnter},
-	CloneExit:   {"clone_exit", []string{"ret", "enter"}, nil, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
-	ExitEnter:   {"exit_enter", []string{"stack"}, nil, stackedSize, decodeStacked},
-	ProcessExit: {"process_exit", nil, []string{"exit"}, plainSize, decodePlain},
-	ProcessFree: {"process_free", nil, nil, plainSize, decodePlain},
+		threadFlags, unsafe.Sizeof(bpf.PinwatchEventThread{}), decodeThread},
+	NewTask:     {"newtask", []string{"parent", "ns_tid", "clone_flags", "enter"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventNewtask{}), decodeNewTask},
+	CloneEnter:  {"clone_enter", []string{"clone_flags", "stack", "lock"}, oneFlag(CloneCalled3, "clone3"), unsafe.Sizeof(bpf.PinwatchEventCloneEnter{}), decodeCloneEnter},
+	CloneExit:   {"clone_exit", []string{"ret", "enter"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
+	ExitEnter:   {"exit_enter", []string{"stack"}, flagNames{}, stackedSize, decodeStacked},
+	ProcessExit: {"process_exit", nil, oneFlag(ExitCalled, "exit"), plainSize, decodePlain},
+	ProcessFree: {"process_free", nil, flagNames{}, plainSize, decodePlain},
 	Sigmask:     {"sigmask", []string{"set"}, lockFlags, unsafe.Sizeof(bpf.PinwatchEventSigmask{}), decodeValue},
-	Sigaltstack: {"sigaltstack", []string{"ss_flags"}, nil, unsafe.Sizeof(bpf.PinwatchEventSigaltstack{}), decodeSigaltstack},
-	TgkillEnter: {"tgkill_enter", []string{"stack"}, nil, stackedSize, decodeStacked},
-	TgkillExit:  {"tgkill_exit", []string{"ret", "enter"}, nil, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
+	Sigaltstack: {"sigaltstack", []string{"ss_flags"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventSigaltstack{}), decodeSigaltstack},
+	TgkillEnter: {"tgkill_enter", []string{"stack"}, flagNames{}, stackedSize, decodeStacked},
+	TgkillExit:  {"tgkill_exit", []string{"ret", "enter"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
 	SignalGenerate: {"signal_generate", []string{"sender", "sender_tgid", "result", "group", "enter", "lock"}, stateFlags,
 		unsafe.Sizeof(bpf.PinwatchEventSignalGenerate{}), decodeSignalGenerate},
 	SignalDeliver: {"signal_deliver", nil, lockFlags, plainSize, decodePlain},
-	Sigreturn:     {"sigreturn", []string{"pc"}, nil, unsafe.Sizeof(bpf.PinwatchEventSigreturn{}), decodeValue},
-	Exec:          {"exec", []string{"old_tid", "ns_tid"}, nil, unsafe.Sizeof(bpf.PinwatchEventExec{}), decodeExec},
+	Sigreturn:     {"sigreturn", []string{"pc"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventSigreturn{}), decodeValue},
+	Exec:          {"exec", []string{"old_tid", "ns_tid"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventExec{}), decodeExec},
 	Switch: {"switch", []string{"run", "runq", "blocked", "waker", "last_cpu", "why", "lock"},
 		turnFlags, unsafe.Sizeof(bpf.PinwatchEventSwitch{}), decodeSwitch},
-	ThreadM: {"thread_m", []string{"m", "id", "start", "extra", "read"}, nil, unsafe.Sizeof(bpf.PinwatchEventThreadM{}), decodeThreadM},
+	ThreadM: {"thread_m", []string{"m", "id", "start", "extra", "read"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventThreadM{}), decodeThreadM},
 	Lock:    {"lock", []string{"goid", "entry", "ext", "int", "parked", "read"}, lockFlags, unsafe.Sizeof(bpf.PinwatchEventLock{}), decodeLock},
-	Park:    {"park", []string{"stack"}, nil, stackedSize, decodeStacked},
-	Pin:     {"pin", []string{"goid", "ext", "stack"}, nil, unsafe.Sizeof(bpf.PinwatchEventPin{}), decodePin},
+	Park:    {"park", []string{"stack"}, flagNames{}, stackedSize, decodeStacked},
+	Pin:     {"pin", []string{"goid", "ext", "stack"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventPin{}), decodePin},
 
 	Sum: {"sum", []string{"until", "switches", "migrations", "run", "runq", "blocked"},
 		turnFlags, unsafe.Sizeof(bpf.PinwatchEventSum{}), decodeSum},
-	SumLock: {"sum_lock", []string{"until", "checks", "handoffs", "wake", "waker_run"}, nil, unsafe.Sizeof(bpf.PinwatchEventSumLock{}), decodeSumLock},
+	SumLock: {"sum_lock", []string{"until", "checks", "handoffs", "wake", "waker_run"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventSumLock{}), decodeSumLock},
 
-	WindowStart:   {name: "window_start", flags: []string{"intervals"}},
+	WindowStart:   {name: "window_start", flags: oneFlag(WindowIntervals, "intervals")},
 	WindowCut:     {name: "window_cut"},
-	WindowEnd:     {name: "window_end", flags: []string{"target_ended"}},
+	WindowEnd:     {name: "window_end", flags: oneFlag(WindowTargetEnded, "target_ended")},
 	WindowSettled: {name: "window_settled"},
 	Loss:          {name: "loss", args: []string{"kind", "count"}},
 	SampleTotal:   {name: "sample_total", args: []string{"n", "sum", "least", "most"}, flags: sampleFlags},

@@ -3,6 +3,7 @@ package events
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -45,7 +46,7 @@ func (e *Event) AppendText(b []byte) []byte {
 	s := &specs[e.Kind]
 	if e.Flags != 0 {
 		b = append(b, " flags="...)
-		b = append(b, flagText(s, e.Flags)...)
+		b = append(b, flagText(&s.flags, e.Flags)...)
 	}
 	for i, name := range s.args {
 		v := e.Args[i]
@@ -70,25 +71,29 @@ func (e *Event) AppendText(b []byte) []byte {
 	return b
 }
 
-func flagText(s *spec, flags uint8) string {
-	if len(s.flags) > 0 && s.flags[0] == "=" {
-		if int(flags)+1 < len(s.flags) {
-			return s.flags[flags+1]
+func flagText(names *flagNames, flags uint8) string {
+	for _, n := range names.values {
+		if n.flag == flags {
+			return n.name
 		}
+	}
+	if names.values != nil {
 		return itoa(uint64(flags))
 	}
-	var names []string
-	for i := range 8 {
-		if flags&(1<<i) == 0 {
+	var text []string
+	for bit := uint8(1); bit != 0; bit <<= 1 {
+		if flags&bit == 0 {
 			continue
 		}
-		if i < len(s.flags) {
-			names = append(names, s.flags[i])
-		} else {
-			names = append(names, itoa(1<<i))
+		name := itoa(uint64(bit))
+		for _, n := range names.bits {
+			if n.flag == bit {
+				name = n.name
+			}
 		}
+		text = append(text, name)
 	}
-	return strings.Join(names, "|")
+	return strings.Join(text, "|")
 }
 
 // ParseText reads one line as AppendText writes it. Times may carry underscores (1_000).
@@ -137,7 +142,7 @@ func parseField(s *spec, e *Event, name, value string) error {
 		e.CPU = uint16(v)
 		return err
 	case "flags":
-		return parseFlags(s, e, value)
+		return parseFlags(&s.flags, e, value)
 	}
 	for i, arg := range s.args {
 		if arg != name {
@@ -180,20 +185,12 @@ func parseArg(e *Event, i int, name, value string) error {
 	return err
 }
 
-func parseFlags(s *spec, e *Event, value string) error {
-	names := s.flags
-	number := len(names) > 0 && names[0] == "="
-	if number {
-		names = names[1:]
-	}
+func parseFlags(names *flagNames, e *Event, value string) error {
 next:
 	for _, f := range strings.Split(value, "|") {
-		for i, name := range names {
-			if f == name && number {
-				e.Flags = uint8(i)
-				continue next
-			} else if f == name {
-				e.Flags |= 1 << i
+		for _, n := range slices.Concat(names.values, names.bits) {
+			if f == n.name {
+				e.Flags |= n.flag
 				continue next
 			}
 		}
