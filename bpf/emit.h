@@ -104,45 +104,19 @@ static __always_inline void emit_plain(enum event_kind kind, __u32 tid, __u64 no
 	emit_submit(e);
 }
 
-// Takes the calling thread's user stack. The kernel collects it in a per-CPU buffer and copies it
-// after releasing that buffer (kernel/bpf/stackmap.c, __bpf_get_stack). If the thread is preempted
-// in between, it gets another thread's stack. So the first entry must be the thread's program
-// counter.
-static __always_inline void emit_stack(void *ctx, struct user_stack *stack)
-{
-	__u64 pc = user_program_counter();
-	long n = bpf_get_stack(ctx, stack->pcs, sizeof(stack->pcs), BPF_F_USER_STACK);
-
-	if (n > 0 && stack->pcs[0] != pc)
-		n = bpf_get_stack(ctx, stack->pcs, sizeof(stack->pcs), BPF_F_USER_STACK);
-	stack->depth = n > 0 && stack->pcs[0] == pc ? n / sizeof(stack->pcs[0]) : 0;
-	stack->unused = 0;
-}
-
-// The same for a thread in C code, whose frame pointer may hold any value. If it does not lead
-// upwards, there is no stack.
-static __always_inline void emit_c_stack(void *ctx, struct user_stack *stack)
-{
-	__u64 frame = user_frame_pointer(), next = 0;
-
-	if (!bpf_probe_read_user(&next, sizeof(next), (void *)frame) && next > frame) {
-		emit_stack(ctx, stack);
-		return;
-	}
-	stack->depth = 0;
-	stack->unused = 0;
-}
-
 // Emits a record with a stack only. Its time is taken after the stack, so that the interval that
 // begins there does not include it. Returns the time; 0 = there was no room.
-static __always_inline __u64 emit_stacked(void *ctx, enum event_kind kind, __u32 tid)
+static __always_inline __u64 emit_stacked(enum event_kind kind, __u32 tid)
 {
+	struct stack_place *place = stack_take(tid);
 	struct event_stacked *e = emit_reserve(sizeof(*e), kind, tid, 0);
 	__u64 now;
 
-	if (!e)
+	if (!e) {
+		stack_free(place);
 		return 0;
-	emit_stack(ctx, &e->stack);
+	}
+	stack_move(&e->stack, place);
 	now = bpf_ktime_get_ns();
 	e->h.time = now;
 	emit_submit(e);

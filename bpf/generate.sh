@@ -27,4 +27,4 @@ bpf2go() {
 
 # shellcheck disable=SC2046,SC2086 # each type is a word
 bpf2go bpf Pinwatch bpf/pinwatch.bpf.c $(printf -- '-type %s ' $types)
-bpf2go loader reference bpf/reference.bpf.c -output-suffix _test
+bpf2go loader reference bpf/reference.bpf.c -output-suffix _test -type reference_stacks

@@ -25,11 +25,10 @@ typedef _Bool bool;
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 // include/uapi/linux/bpf.h
-enum { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_RINGBUF = 27 };
+enum { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_PERCPU_ARRAY = 6, BPF_MAP_TYPE_RINGBUF = 27 };
 enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
 enum { BPF_F_MMAPABLE = 1 << 10 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_AVAIL_DATA = 0 };
-enum { BPF_F_USER_STACK = 1 << 8 };
 
 // Return value of a program on a classic tracepoint. If any program returns 0, perf's own users of
 // the tracepoint do not get the event, and perf record, perf trace and perf stat go blind

@@ -42,23 +42,22 @@ static __always_inline void call_end(enum event_kind kind, __s64 ret)
 }
 
 // Emits the caller of a clone and its stack. Returns the time after that; 0 = there was no room.
-static __always_inline __u64 clone_emit(void *ctx, __u32 tid, __u64 clone_flags, __u8 clone3)
+static __always_inline __u64 clone_emit(__u32 tid, __u64 clone_flags, __u8 clone3)
 {
+	__u8 lock = lock_check_self(tid, bpf_ktime_get_ns());
+	struct stack_place *place = clone3 ? stack_take_c(tid) : stack_take(tid); // C libraries call clone3
 	struct event_clone_enter *e;
-	__u8 lock;
 	__u64 now;
 
-	lock = lock_check_self(tid, bpf_ktime_get_ns());
 	e = emit_reserve(sizeof(*e), KIND_CLONE_ENTER, tid, 0);
-	if (!e)
+	if (!e) {
+		stack_free(place);
 		return 0;
+	}
 	e->h.flags = clone3;
 	e->clone_flags = clone_flags;
 	e->lock = lock;
-	if (clone3) // C libraries call it
-		emit_c_stack(ctx, &e->stack);
-	else
-		emit_stack(ctx, &e->stack);
+	stack_move(&e->stack, place);
 	now = bpf_ktime_get_ns();
 	e->h.time = now;
 	emit_submit(e);
@@ -66,7 +65,7 @@ static __always_inline __u64 clone_emit(void *ctx, __u32 tid, __u64 clone_flags,
 }
 
 // Begins a clone. Its time is taken after all work here, so that the call does not include it.
-static __always_inline void clone_begin(void *ctx, __u64 clone_flags, __u8 clone3)
+static __always_inline void clone_begin(__u64 clone_flags, __u8 clone3)
 {
 	__u32 tid = current_target_tid();
 	__u64 now;
@@ -78,13 +77,13 @@ static __always_inline void clone_begin(void *ctx, __u64 clone_flags, __u8 clone
 		call_begin(tid, 0);
 		return;
 	}
-	now = clone_emit(ctx, tid, clone_flags, clone3);
+	now = clone_emit(tid, clone_flags, clone3);
 	call_begin(tid, now ? now : bpf_ktime_get_ns());
 }
 
 static __always_inline void clone_enter(void *ctx, __u64 clone_flags, __u64 b, __u64 c)
 {
-	clone_begin(ctx, clone_flags, 0);
+	clone_begin(clone_flags, 0);
 }
 
 static __always_inline void clone3_enter(void *ctx, __u64 args, __u64 b, __u64 c)
@@ -92,7 +91,7 @@ static __always_inline void clone3_enter(void *ctx, __u64 args, __u64 b, __u64 c
 	__u64 clone_flags = 0; // the first member of struct clone_args
 
 	if (current_target_tid() && !bpf_probe_read_user(&clone_flags, sizeof(clone_flags), (void *)args))
-		clone_begin(ctx, clone_flags, 1);
+		clone_begin(clone_flags, 1);
 }
 
 // A return value of 0 is the child's.
@@ -124,7 +123,7 @@ int pw_newtask(__u64 *ctx)
 		return 0;
 	}
 	if (light) // the parent is in its clone
-		enter = clone_emit(ctx, parent, ctx[1], 0);
+		enter = clone_emit(parent, ctx[1], 0);
 	now = bpf_ktime_get_ns();
 	thread_forget(child->pid); // of a thread whose end was not seen
 	state = thread_make(child->pid);
@@ -249,7 +248,7 @@ static __always_inline void exit_enter(void *ctx, __u64 a, __u64 b, __u64 c)
 		return;
 	OVERHEAD_RUN(OVERHEAD_EXIT);
 	thread_leave(tid);
-	emit_stacked(ctx, KIND_EXIT_ENTER, tid);
+	emit_stacked(KIND_EXIT_ENTER, tid);
 }
 
 SYSCALL_ENTER(exit, exit_enter)

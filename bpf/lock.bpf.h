@@ -22,6 +22,7 @@ int pw_pin(struct pt_regs *ctx)
 	__u64 now = bpf_ktime_get_ns();
 	__u32 tid = current_target_tid();
 	struct thread_state *self;
+	struct stack_place *place;
 	struct lock_seen seen = {};
 	bool failed = false;
 	struct event_pin *e;
@@ -35,14 +36,17 @@ int pw_pin(struct pt_regs *ctx)
 		lock_check(self, tid, now, &seen);
 		self->check_time = 0; // and at the next switch-out
 	}
+	place = stack_take(tid);
 	e = emit_reserve(sizeof(*e), KIND_PIN, tid, now);
-	if (!e)
+	if (!e) {
+		stack_free(place);
 		return 0;
+	}
 	g = runtime_known && self && !self->blind ? g_of(current_task(), &failed) : 0;
 	e->goid = g ? user_word(g + off_g_goid) : 0;
 	e->caller = return_address(ctx);
 	e->ext = self && self->lock >= LOCK_NONE ? self->ext : ~0ULL;
-	emit_stack(ctx, &e->stack);
+	stack_move(&e->stack, place);
 	emit_submit(e);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "overhead.h" // the programs' cost
 #include "core_fixes.h"
 #include "thread.h"
+#include "stack.h" // user stacks
 #include "emit.h"
 #include "aggregate.h"  // sums in place of records
 #include "goruntime.h"  // reads of the Go runtime's memory

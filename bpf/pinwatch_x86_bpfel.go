@@ -369,6 +369,13 @@ type PinwatchSnapshot struct {
 	Thread  PinwatchEventThread
 }
 
+type PinwatchStackPlace struct {
+	_      structs.HostLayout
+	Owner  uint32
+	Unused uint32
+	Stack  PinwatchUserStack
+}
+
 type PinwatchSwitchFlag uint32
 
 const (
@@ -494,6 +501,7 @@ const (
 	PinwatchMapMoveBanks              = "move_banks"
 	PinwatchMapRing                   = "ring"
 	PinwatchMapSampleBanks            = "sample_banks"
+	PinwatchMapStackPlaces            = "stack_places"
 	PinwatchMapThreadOverflow         = "thread_overflow"
 	PinwatchMapThreadTable            = "thread_table"
 	PinwatchMapTurns                  = "turns"
@@ -672,6 +680,7 @@ type PinwatchMapSpecs struct {
 	MoveBanks      *ebpf.MapSpec `ebpf:"move_banks"`
 	Ring           *ebpf.MapSpec `ebpf:"ring"`
 	SampleBanks    *ebpf.MapSpec `ebpf:"sample_banks"`
+	StackPlaces    *ebpf.MapSpec `ebpf:"stack_places"`
 	ThreadOverflow *ebpf.MapSpec `ebpf:"thread_overflow"`
 	ThreadTable    *ebpf.MapSpec `ebpf:"thread_table"`
 	Turns          *ebpf.MapSpec `ebpf:"turns"`
@@ -758,6 +767,7 @@ type PinwatchMaps struct {
 	MoveBanks      *ebpf.Map `ebpf:"move_banks"`
 	Ring           *ebpf.Map `ebpf:"ring"`
 	SampleBanks    *ebpf.Map `ebpf:"sample_banks"`
+	StackPlaces    *ebpf.Map `ebpf:"stack_places"`
 	ThreadOverflow *ebpf.Map `ebpf:"thread_overflow"`
 	ThreadTable    *ebpf.Map `ebpf:"thread_table"`
 	Turns          *ebpf.Map `ebpf:"turns"`
@@ -769,6 +779,7 @@ func (m *PinwatchMaps) Close() error {
 		m.MoveBanks,
 		m.Ring,
 		m.SampleBanks,
+		m.StackPlaces,
 		m.ThreadOverflow,
 		m.ThreadTable,
 		m.Turns,

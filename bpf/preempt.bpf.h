@@ -16,7 +16,7 @@ static __always_inline void tgkill_enter(void *ctx, __u64 tgid, __u64 target, __
 		call_begin(tid, 0);
 		return;
 	}
-	now = emit_stacked(ctx, KIND_TGKILL_ENTER, tid);
+	now = emit_stacked(KIND_TGKILL_ENTER, tid);
 	call_begin(tid, now ? now : bpf_ktime_get_ns());
 }
 
@@ -92,7 +92,7 @@ int pw_generate(__u64 *ctx)
 		state->pending = 1;
 	sender = sent_by_kernel(ctx[1]) ? 0 : bpf_get_current_pid_tgid();
 	if (light && sender >> 32 == target_tgid && !ctx[3]) // the sender is in its tgkill
-		enter = emit_stacked(ctx, KIND_TGKILL_ENTER, (__u32)sender);
+		enter = emit_stacked(KIND_TGKILL_ENTER, (__u32)sender);
 	now = bpf_ktime_get_ns();
 	if (sender >> 32 == target_tgid) {
 		self = thread_find((__u32)sender);

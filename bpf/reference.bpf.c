@@ -3,14 +3,16 @@
 // reference.bpf.c: the least that a program at sched_switch can do and still send a thread's turn
 // with its lock. Only loader's benchmarks and tests run it and compare pw_switch with it. It lacks
 // everything that makes the numbers right: wake-ups, losses by kind, self-checks. A second program
-// finds whether an attached program slows every system call.
+// finds whether an attached program slows every system call, a third one compares stacks.
 
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 
+#include "event.h"
 #include "config.h"
 #include "core_fixes.h"
+#include "stack.h"
 
 // include/uapi/linux/bpf.h
 enum { BPF_MAP_TYPE_TASK_STORAGE = 29, BPF_F_NO_PREALLOC = 1, BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
@@ -172,6 +174,50 @@ int reference_slow(struct bpf_iter__task *ctx)
 	else
 		slow = old->flags >> FLAG_TRACEPOINT_BIT & 1;
 	bpf_seq_write(ctx->meta->seq, &slow, sizeof(slow));
+	return 0;
+}
+
+// A thread's stack at its switch-out: by stack.h and by the kernel.
+struct reference_stacks {
+	__u32 tid;
+	__u32 kernel_depth;
+	struct user_stack walked;
+	__u64 kernel[MAX_FRAMES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+	__type(value, struct reference_stacks);
+} reference_stack_ring SEC(".maps");
+
+enum { BPF_F_USER_STACK = 1 << 8 };
+
+#define PF_EXITING 4 // include/linux/sched.h
+
+// Interrupts are off here. Elsewhere a thread can be preempted inside bpf_get_stack, and then gets
+// another thread's stack.
+SEC("tp_btf/sched_switch")
+int reference_stack(__u64 *ctx)
+{
+	const struct task_struct *prev = (void *)ctx[1];
+	struct reference_stacks *r;
+	struct stack_place *place;
+	long n;
+
+	if (prev->tgid != target_tgid || prev->flags & PF_EXITING) // its memory may be gone
+		return 0;
+	place = stack_take(prev->pid);
+	r = bpf_ringbuf_reserve(&reference_stack_ring, sizeof(*r), 0);
+	if (!r) {
+		stack_free(place);
+		return 0;
+	}
+	r->tid = prev->pid;
+	stack_move(&r->walked, place);
+	n = bpf_get_stack(ctx, r->kernel, sizeof(r->kernel), BPF_F_USER_STACK);
+	r->kernel_depth = n > 0 ? n / sizeof(r->kernel[0]) : 0;
+	bpf_ringbuf_submit(r, 0);
 	return 0;
 }
 

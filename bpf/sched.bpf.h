@@ -90,16 +90,16 @@ static __always_inline void turn_send(const struct event_switch *e, struct cpu_s
 
 // Emits the stack of a preempted locked goroutine at its thread's voluntary switch-out. The stack
 // shows whether it waits in the scheduler for its own thread (runtime.stoplockedm).
-static __noinline int turn_park(void *ctx, struct thread_state *state, __u32 tid)
+static __noinline int turn_park(struct thread_state *state, __u32 tid)
 {
 	state->injected = 0;
 	state->resuming = 2;
-	emit_stacked(ctx, KIND_PARK, tid);
+	emit_stacked(KIND_PARK, tid);
 	return 0;
 }
 
-static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct cpu_slot *slot,
-				     __u32 cpu, __u64 now, bool runnable, bool dead)
+static __always_inline void turn_end(struct task_struct *prev, struct cpu_slot *slot, __u32 cpu, __u64 now,
+				     bool runnable, bool dead)
 {
 	struct thread_state *state = thread_get(prev);
 	struct lock_seen *lock = &slot->lock;
@@ -121,7 +121,7 @@ static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct
 	else
 		lock_check_switch(state, prev, slot, now, runnable, lock);
 	if (unlikely(state->injected) && !runnable)
-		turn_park(ctx, state, tid);
+		turn_park(state, tid);
 	e->h.time = now;
 	e->h.tid = tid;
 	e->h.cpu = cpu;
@@ -173,7 +173,7 @@ int pw_switch(__u64 *ctx)
 	if (out) {
 		__u32 state = switch_prev_state(ctx, prev);
 
-		turn_end(ctx, prev, slot, cpu, now, ctx[0] || !state, state & TASK_DEAD);
+		turn_end(prev, slot, cpu, now, ctx[0] || !state, state & TASK_DEAD);
 	}
 	slot->run_start = now;
 	slot->woke_locked = 0;

@@ -19,60 +19,88 @@ type referenceReferenceSlot struct {
 	Unused   [7]uint64
 }
 
+type referenceReferenceStacks struct {
+	_           structs.HostLayout
+	Tid         uint32
+	KernelDepth uint32
+	Walked      struct {
+		_      structs.HostLayout
+		Depth  uint32
+		Unused uint32
+		Pcs    [64]uint64
+	}
+	Kernel [64]uint64
+}
+
 type referenceReferenceState struct {
 	_       structs.HostLayout
 	OffTime uint64
 	M       uint64
 }
 
+type referenceStackPlace struct {
+	_      structs.HostLayout
+	Owner  uint32
+	Unused uint32
+	Stack  struct {
+		_      structs.HostLayout
+		Depth  uint32
+		Unused uint32
+		Pcs    [64]uint64
+	}
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	referenceMapReferenceRing     = "reference_ring"
-	referenceMapReferenceStorage  = "reference_storage"
-	referenceProgReferenceNewtask = "reference_newtask"
-	referenceProgReferencePrepare = "reference_prepare"
-	referenceProgReferenceSlow    = "reference_slow"
-	referenceProgReferenceSwitch  = "reference_switch"
-	referenceVarAggregate         = "aggregate"
-	referenceVarAsyncPreempt      = "async_preempt"
-	referenceVarCpuCount          = "cpu_count"
-	referenceVarG_inRegister      = "g_in_register"
-	referenceVarG_piece           = "g_piece"
-	referenceVarG_pieceSize       = "g_piece_size"
-	referenceVarG_tlsOffset       = "g_tls_offset"
-	referenceVarInG_goid          = "in_g_goid"
-	referenceVarInG_lockedm       = "in_g_lockedm"
-	referenceVarInG_status        = "in_g_status"
-	referenceVarLight             = "light"
-	referenceVarMaskAt            = "mask_at"
-	referenceVarMaskSet           = "mask_set"
-	referenceVarNsLevel           = "ns_level"
-	referenceVarOffG_goid         = "off_g_goid"
-	referenceVarOffG_m            = "off_g_m"
-	referenceVarOffG_startpc      = "off_g_startpc"
-	referenceVarOffM_curg         = "off_m_curg"
-	referenceVarOffM_id           = "off_m_id"
-	referenceVarOffM_isextra      = "off_m_isextra"
-	referenceVarOffM_lockedext    = "off_m_lockedext"
-	referenceVarOffM_lockedg      = "off_m_lockedg"
-	referenceVarOffM_mstartfn     = "off_m_mstartfn"
-	referenceVarOffM_p            = "off_m_p"
-	referenceVarOffM_procid       = "off_m_procid"
-	referenceVarOffsetsProved     = "offsets_proved"
-	referenceVarRateChunk         = "rate_chunk"
-	referenceVarRateLimit         = "rate_limit"
-	referenceVarReferenceMissed   = "reference_missed"
-	referenceVarReferenceSlots    = "reference_slots"
-	referenceVarRingSize          = "ring_size"
-	referenceVarRuntimeCgo        = "runtime_cgo"
-	referenceVarRuntimeKnown      = "runtime_known"
-	referenceVarSwitchHasState    = "switch_has_state"
-	referenceVarTargetTgid        = "target_tgid"
-	referenceVarThreadMask        = "thread_mask"
-	referenceVarTurnsPerCpu       = "turns_per_cpu"
-	referenceVarWantedPid         = "wanted_pid"
+	referenceMapReferenceRing      = "reference_ring"
+	referenceMapReferenceStackRing = "reference_stack_ring"
+	referenceMapReferenceStorage   = "reference_storage"
+	referenceMapStackPlaces        = "stack_places"
+	referenceProgReferenceNewtask  = "reference_newtask"
+	referenceProgReferencePrepare  = "reference_prepare"
+	referenceProgReferenceSlow     = "reference_slow"
+	referenceProgReferenceStack    = "reference_stack"
+	referenceProgReferenceSwitch   = "reference_switch"
+	referenceVarAggregate          = "aggregate"
+	referenceVarAsyncPreempt       = "async_preempt"
+	referenceVarCpuCount           = "cpu_count"
+	referenceVarG_inRegister       = "g_in_register"
+	referenceVarG_piece            = "g_piece"
+	referenceVarG_pieceSize        = "g_piece_size"
+	referenceVarG_tlsOffset        = "g_tls_offset"
+	referenceVarInG_goid           = "in_g_goid"
+	referenceVarInG_lockedm        = "in_g_lockedm"
+	referenceVarInG_status         = "in_g_status"
+	referenceVarLight              = "light"
+	referenceVarMaskAt             = "mask_at"
+	referenceVarMaskSet            = "mask_set"
+	referenceVarNsLevel            = "ns_level"
+	referenceVarOffG_goid          = "off_g_goid"
+	referenceVarOffG_m             = "off_g_m"
+	referenceVarOffG_startpc       = "off_g_startpc"
+	referenceVarOffM_curg          = "off_m_curg"
+	referenceVarOffM_id            = "off_m_id"
+	referenceVarOffM_isextra       = "off_m_isextra"
+	referenceVarOffM_lockedext     = "off_m_lockedext"
+	referenceVarOffM_lockedg       = "off_m_lockedg"
+	referenceVarOffM_mstartfn      = "off_m_mstartfn"
+	referenceVarOffM_p             = "off_m_p"
+	referenceVarOffM_procid        = "off_m_procid"
+	referenceVarOffsetsProved      = "offsets_proved"
+	referenceVarRateChunk          = "rate_chunk"
+	referenceVarRateLimit          = "rate_limit"
+	referenceVarReferenceMissed    = "reference_missed"
+	referenceVarReferenceSlots     = "reference_slots"
+	referenceVarRingSize           = "ring_size"
+	referenceVarRuntimeCgo         = "runtime_cgo"
+	referenceVarRuntimeKnown       = "runtime_known"
+	referenceVarSwitchHasState     = "switch_has_state"
+	referenceVarTargetTgid         = "target_tgid"
+	referenceVarThreadMask         = "thread_mask"
+	referenceVarTurnsPerCpu        = "turns_per_cpu"
+	referenceVarWantedPid          = "wanted_pid"
 )
 
 // loadReference returns the embedded CollectionSpec for reference.
@@ -120,6 +148,7 @@ type referenceProgramSpecs struct {
 	ReferenceNewtask *ebpf.ProgramSpec `ebpf:"reference_newtask"`
 	ReferencePrepare *ebpf.ProgramSpec `ebpf:"reference_prepare"`
 	ReferenceSlow    *ebpf.ProgramSpec `ebpf:"reference_slow"`
+	ReferenceStack   *ebpf.ProgramSpec `ebpf:"reference_stack"`
 	ReferenceSwitch  *ebpf.ProgramSpec `ebpf:"reference_switch"`
 }
 
@@ -127,8 +156,10 @@ type referenceProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type referenceMapSpecs struct {
-	ReferenceRing    *ebpf.MapSpec `ebpf:"reference_ring"`
-	ReferenceStorage *ebpf.MapSpec `ebpf:"reference_storage"`
+	ReferenceRing      *ebpf.MapSpec `ebpf:"reference_ring"`
+	ReferenceStackRing *ebpf.MapSpec `ebpf:"reference_stack_ring"`
+	ReferenceStorage   *ebpf.MapSpec `ebpf:"reference_storage"`
+	StackPlaces        *ebpf.MapSpec `ebpf:"stack_places"`
 }
 
 // referenceVariableSpecs contains global variables before they are loaded into the kernel.
@@ -195,14 +226,18 @@ func (o *referenceObjects) Close() error {
 //
 // It can be passed to loadReferenceObjects or ebpf.CollectionSpec.LoadAndAssign.
 type referenceMaps struct {
-	ReferenceRing    *ebpf.Map `ebpf:"reference_ring"`
-	ReferenceStorage *ebpf.Map `ebpf:"reference_storage"`
+	ReferenceRing      *ebpf.Map `ebpf:"reference_ring"`
+	ReferenceStackRing *ebpf.Map `ebpf:"reference_stack_ring"`
+	ReferenceStorage   *ebpf.Map `ebpf:"reference_storage"`
+	StackPlaces        *ebpf.Map `ebpf:"stack_places"`
 }
 
 func (m *referenceMaps) Close() error {
 	return _ReferenceClose(
 		m.ReferenceRing,
+		m.ReferenceStackRing,
 		m.ReferenceStorage,
+		m.StackPlaces,
 	)
 }
 
@@ -257,6 +292,7 @@ type referencePrograms struct {
 	ReferenceNewtask *ebpf.Program `ebpf:"reference_newtask"`
 	ReferencePrepare *ebpf.Program `ebpf:"reference_prepare"`
 	ReferenceSlow    *ebpf.Program `ebpf:"reference_slow"`
+	ReferenceStack   *ebpf.Program `ebpf:"reference_stack"`
 	ReferenceSwitch  *ebpf.Program `ebpf:"reference_switch"`
 }
 
@@ -265,6 +301,7 @@ func (p *referencePrograms) Close() error {
 		p.ReferenceNewtask,
 		p.ReferencePrepare,
 		p.ReferenceSlow,
+		p.ReferenceStack,
 		p.ReferenceSwitch,
 	)
 }

@@ -88,6 +88,18 @@ func startTrace(t testing.TB, comm string, kib int, events []string) *Trace {
 	return tr
 }
 
+// HasEvent reports whether the kernel has an event, named as for StartTrace.
+func HasEvent(t testing.TB, event string) bool {
+	t.Helper()
+	mount, release, err := testenv.MountTracefs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	_, err = os.Stat(mount + "/events/" + event)
+	return err == nil
+}
+
 // Stop ends the recording, removes it from the kernel and returns the events by time. The test
 // fails if one was lost.
 func (tr *Trace) Stop() []TraceEvent {

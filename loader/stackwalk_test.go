@@ -1,0 +1,132 @@
+package loader
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/ringbuf"
+
+	"github.com/pinwatch/pinwatch/events"
+	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/internal/testenv/witness"
+)
+
+// TestStacksAreTheKernels compares the stacks that bpf/stack.h walks, at every switch-out of
+// ten programs, with those of bpf_get_stack, frame by frame.
+func TestStacksAreTheKernels(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	const least = 1000 // stacks of each program
+	total := 0
+	for _, name := range []string{"churn", "storm", "pingpong -pairs 2", "perrequest", "spinners", "dance", "burst", "matrix",
+		"threads"} {
+		t.Run(strings.Fields(name)[0], func(t *testing.T) {
+			total += compareStacks(t, testenv.Workload(t, strings.Fields(name)...).PID, least)
+		})
+	}
+	if testenv.CCompiler.Missing() == nil {
+		t.Run("cgo", func(t *testing.T) { total += compareStacks(t, testenv.CgoWorkload(t, "cgo").PID, least) })
+	}
+	t.Logf("%d stacks are equal", total)
+}
+
+// compareStacks compares at least so many stacks of a process and returns how many are equal.
+func compareStacks(t *testing.T, pid, least int) (equal int) {
+	t.Helper()
+	target, err := OpenTarget(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	spec, err := loadReference()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := spec.Variables["target_tgid"].Set(target.TGID); err != nil {
+		t.Fatal(err)
+	}
+	var objs struct {
+		Program *ebpf.Program `ebpf:"reference_stack"`
+		Ring    *ebpf.Map     `ebpf:"reference_stack_ring"`
+	}
+	if err := spec.LoadAndAssign(&objs, nil); err != nil {
+		t.Fatal(err)
+	}
+	defer objs.Program.Close()
+	defer objs.Ring.Close()
+	records, err := ringbuf.NewReader(objs.Ring)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer records.Close()
+	attached, err := link.AttachTracing(link.TracingOptions{Program: objs.Program})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer attached.Close()
+	records.SetDeadline(time.Now().Add(time.Minute))
+	for equal < least {
+		record, err := records.Read()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("%d stacks in a minute", equal)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := *(*referenceReferenceStacks)(unsafe.Pointer(&record.RawSample[0]))
+		walked, kernel := s.Walked.Pcs[:s.Walked.Depth], s.Kernel[:s.KernelDepth]
+		if !slices.Equal(walked, kernel) {
+			t.Fatalf("stack %d, thread %d:\nwalked %s\nkernel %s", equal+1, s.Tid, addresses(walked), addresses(kernel))
+		}
+		equal++
+	}
+	return equal
+}
+
+func addresses(pcs []uint64) string {
+	text := fmt.Sprint(len(pcs), ":")
+	for _, pc := range pcs {
+		text += fmt.Sprintf(" %#x", pc)
+	}
+	return text
+}
+
+// TestNoHookFaults requires that no hook takes a page fault on the target's threads where a chain
+// of frame pointers ends, at address 0, by the kernel's own account.
+func TestNoHookFaults(t *testing.T) {
+	testenv.Require(t, testenv.BPF, testenv.Tracefs)
+	const fault = "exceptions/page_fault_kernel"
+	if !witness.HasEvent(t, fault) {
+		testenv.NotJudged(t, "this architecture has no events of page faults")
+		return
+	}
+	for _, name := range []string{"churn", "storm"} {
+		t.Run(name, func(t *testing.T) {
+			p := testenv.Workload(t, name)
+			trace := witness.StartTrace(t, []string{fault})
+			s := attachTo(t, p.PID, Config{})
+			stacks, threads := 0, map[uint32]bool{}
+			for stacks < 20 {
+				time.Sleep(50 * time.Millisecond)
+				for _, e := range drain(t, s) {
+					threads[e.TID] = true
+					if e.Kind == events.CloneEnter || e.Kind == events.ExitEnter || e.Kind == events.TgkillEnter {
+						stacks++
+					}
+				}
+			}
+			for _, e := range trace.Stop() {
+				if at, ok := e.Int("address"); ok && uint64(at) < uint64(os.Getpagesize()) && threads[uint32(e.TID)] {
+					t.Fatalf("thread %d took a page fault: %v", e.TID, e.Args)
+				}
+			}
+		})
+	}
+}
