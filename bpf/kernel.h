@@ -45,7 +45,7 @@ enum { PASS_ON = 1 };
 #define SS_DISABLE 2
 
 // include/linux/sched.h
-enum task_flags { PF_KTHREAD = 0x00200000 };
+enum task_flags { PF_EXITING = 0x00000004, PF_KTHREAD = 0x00200000 };
 
 // arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h
 #if defined(__TARGET_ARCH_x86)

@@ -106,24 +106,17 @@ SYSCALL_EXIT(clone, clone_exit)
 SYSCALL_ENTER(clone3, clone3_enter)
 SYSCALL_EXIT(clone3, clone_exit)
 
-SEC("tp_btf/task_newtask")
-int pw_newtask(__u64 *ctx)
+// Makes the state of a thread that its parent, the calling thread, has just made, and emits its
+// birth.
+static __noinline int thread_born(struct task_struct *child, __u64 clone_flags)
 {
-	struct task_struct *child = (void *)ctx[0];
 	__u32 parent = (__u32)bpf_get_current_pid_tgid();
 	struct thread_state *state, *self;
 	__u64 now, enter = 0;
 	struct event_newtask *e;
 
-	if (!is_target(child))
-		return 0;
-	OVERHEAD_RUN(OVERHEAD_NEWTASK);
-	if (!(ctx[1] & CLONE_THREAD)) {
-		target_gone = 1; // a new process got the target's old PID
-		return 0;
-	}
 	if (light) // the parent is in its clone
-		enter = clone_emit(parent, ctx[1], 0);
+		enter = clone_emit(parent, clone_flags, 0);
 	now = bpf_ktime_get_ns();
 	thread_forget(child->pid); // of a thread whose end was not seen
 	state = thread_make(child->pid);
@@ -140,12 +133,40 @@ int pw_newtask(__u64 *ctx)
 		return 0;
 	e->parent = parent;
 	e->ns_tid = thread_ns_tid(child);
-	e->clone_flags = ctx[1];
+	e->clone_flags = clone_flags;
 	if (!light && self)
 		enter = self->call_time;
 	e->enter = enter;
 	emit_submit(e);
 	return 0;
+}
+
+SEC("tp_btf/task_newtask")
+int pw_newtask(__u64 *ctx)
+{
+	struct task_struct *child = (void *)ctx[0];
+
+	if (!is_target(child))
+		return 0;
+	OVERHEAD_RUN(OVERHEAD_NEWTASK);
+	if (ctx[1] & CLONE_THREAD)
+		thread_born(child, ctx[1]);
+	else
+		target_gone = 1; // a new process got the target's old PID
+	return 0;
+}
+
+// The kernel skips a program on a CPU where a thread was preempted inside that program
+// (kernel/trace/bpf_trace.c, __bpf_trace_run; kernel/bpf/trampoline.c, __bpf_prog_enter_recur). Where
+// the kernel is preemptible, that can be task_newtask's. sched_wakeup_new comes right after it, in
+// the parent, with interrupts off, and so is never skipped. A thread that has no state then was not
+// seen.
+static __always_inline struct thread_state *thread_born_late(struct task_struct *child)
+{
+	if (child->pid == child->tgid)
+		return NULL;
+	thread_born(child, CLONE_THREAD);
+	return thread_get(child);
 }
 
 // Checks the lock at rt_sigprocmask. If the thread does not have its M for life, the apparent end
@@ -218,7 +239,7 @@ static __always_inline void sigaltstack_enter(void *ctx, __u64 stack, __u64 b, _
 	bpf_probe_read_user(&flags, sizeof(flags), (void *)(stack + 8)); // stack_t.ss_flags
 	self = thread_find(tid);
 	if (self && self->masked && flags & SS_DISABLE)
-		self->leaving = 1;
+		self->leaving = LEAVING_MEXIT;
 	if (self && self->starting && !(flags & SS_DISABLE))
 		self->starting = 2;
 	e = emit_reserve(sizeof(*e), KIND_SIGALTSTACK, tid, bpf_ktime_get_ns());
@@ -237,7 +258,7 @@ static __always_inline void thread_leave(__u32 tid)
 	struct thread_state *self = thread_find(tid);
 
 	if (self)
-		self->leaving = 1;
+		self->leaving = LEAVING_SEEN;
 }
 
 static __always_inline void exit_enter(void *ctx, __u64 a, __u64 b, __u64 c)
@@ -253,6 +274,20 @@ static __always_inline void exit_enter(void *ctx, __u64 a, __u64 b, __u64 c)
 
 SYSCALL_ENTER(exit, exit_enter)
 
+static __always_inline void process_exit_emit(__u32 tid, __u64 now)
+{
+	emit_plain(KIND_PROCESS_EXIT, tid, now, current_syscall() == NR_EXIT ? EXIT_CALLED : 0);
+}
+
+// At a thread's last switch-out: emits its end if the kernel skipped the programs that do that, see
+// thread_born_late. The end comes before the turn.
+static __noinline int thread_ended_late(const struct thread_state *state, __u32 tid, __u64 now)
+{
+	if (state->leaving != LEAVING_SEEN)
+		process_exit_emit(tid, now - 1);
+	return 0;
+}
+
 SEC("tp_btf/sched_process_exit")
 int pw_process_exit(__u64 *ctx)
 {
@@ -262,7 +297,7 @@ int pw_process_exit(__u64 *ctx)
 		return 0;
 	OVERHEAD_RUN(OVERHEAD_PROCESS_EXIT);
 	thread_leave(task->pid);
-	emit_plain(KIND_PROCESS_EXIT, task->pid, bpf_ktime_get_ns(), current_syscall() == NR_EXIT ? EXIT_CALLED : 0);
+	process_exit_emit(task->pid, bpf_ktime_get_ns());
 	return 0;
 }
 

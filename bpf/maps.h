@@ -45,6 +45,12 @@ struct thread_sum {
 	__u64 unused[2];
 };
 
+// A thread that will lose its m: its lock stays as it is.
+enum leaving {
+	LEAVING_MEXIT = 1, // it is in runtime.mexit
+	LEAVING_SEEN = 2,  // its end was emitted, or began before the programs were attached
+};
+
 // State of a thread between two of its events. It is made at task_newtask; for threads that live
 // already, before the scheduler's hooks are attached (pw_prepare); for a thread whose birth was not
 // seen, at its switch-out. It is written under its run queue's lock (switch), under its wake-up
@@ -77,7 +83,7 @@ struct thread_state {
 		__u64 busy;
 		struct {
 			__u8 masked;   // it has blocked SIGURG
-			__u8 leaving;  // it is in runtime.mexit or beyond and will lose its m: its lock stays as it is
+			__u8 leaving;  // enum leaving
 			__u8 injected; // it was preempted by injection, without a voluntary switch-out since
 			__u8 resuming; // it then had a voluntary switch-out, and no switch-in yet
 			__u8 starting; // an M that is not ready yet; 2: it has its signal stack

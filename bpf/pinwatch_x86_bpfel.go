@@ -400,6 +400,7 @@ const (
 type PinwatchTaskFlags uint32
 
 const (
+	PinwatchTaskFlagsPF_EXITING PinwatchTaskFlags = 4
 	PinwatchTaskFlagsPF_KTHREAD PinwatchTaskFlags = 2097152
 )
 

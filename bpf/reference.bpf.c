@@ -193,8 +193,6 @@ struct {
 
 enum { BPF_F_USER_STACK = 1 << 8 };
 
-#define PF_EXITING 4 // include/linux/sched.h
-
 // Interrupts are off here. Elsewhere a thread can be preempted inside bpf_get_stack, and then gets
 // another thread's stack.
 SEC("tp_btf/sched_switch")

@@ -116,10 +116,12 @@ static __always_inline void turn_end(struct task_struct *prev, struct cpu_slot *
 		}
 	}
 	__builtin_memset(lock, 0, sizeof(*lock));
-	if (dead)
+	if (dead) {
 		lock->kind = state->lock;
-	else
+		thread_ended_late(state, tid, now);
+	} else {
 		lock_check_switch(state, prev, slot, now, runnable, lock);
+	}
 	if (unlikely(state->injected) && !runnable)
 		turn_park(state, tid);
 	e->h.time = now;
@@ -184,7 +186,7 @@ int pw_switch(__u64 *ctx)
 // Notes a wake-up. If the thread was woken since its switch-out already, it is back on a CPU or
 // soon will be: this wake-up is for the absence after that. The state is read before the clock, so
 // that a switch-out in between does not make the wake-up older than it is.
-static __always_inline void thread_woken(const struct task_struct *task, enum overhead_run run)
+static __always_inline void thread_woken(struct task_struct *task, enum overhead_run run)
 {
 	struct thread_state *state;
 	bool early;
@@ -193,6 +195,8 @@ static __always_inline void thread_woken(const struct task_struct *task, enum ov
 	if (!is_target(task))
 		return;
 	state = thread_get(task);
+	if (!state && run == OVERHEAD_WAKEUP_NEW)
+		state = thread_born_late(task);
 	if (!state)
 		return;
 	early = state->wake_time > state->off_time;

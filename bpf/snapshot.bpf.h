@@ -22,14 +22,19 @@ int pw_resolve(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-// Makes the state of every living thread, so that no hook has to.
+// Makes the state of every living thread, so that no hook has to. One that is past
+// sched_process_exit has set PF_EXITING before (kernel/exit.c, do_exit).
 SEC("iter/task")
 int pw_prepare(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
+	struct thread_state *state;
 
-	if (task && is_target(task) && !thread_get(task))
-		thread_make(task->pid);
+	if (!task || !is_target(task))
+		return 0;
+	state = thread_get(task) ?: thread_make(task->pid);
+	if (state && task->flags & PF_EXITING)
+		state->leaving = LEAVING_SEEN;
 	return 0;
 }
 

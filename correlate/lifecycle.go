@@ -117,14 +117,14 @@ func (c *Correlator) threadExits(t *thread, stack uint64, moment events.Time) {
 	}
 }
 
-// processExit handles a ProcessExit. It counts the threads that end without a call of exit(2) and,
-// in light, those that end by one.
+// processExit handles a ProcessExit. It counts the threads that end without a call of exit(2), and
+// those whose call was not seen: in light, or because the kernel skipped the program there.
 func (c *Correlator) processExit(e *events.Event) {
 	t := c.threadOf(e.TID)
 	t.ending = e.Time
 	switch {
 	case t.exitEnter != 0:
-	case c.cfg.Light && e.Flags&events.ExitCalled != 0:
+	case e.Flags&events.ExitCalled != 0:
 		c.threadExits(t, 0, e.Time)
 	default:
 		c.windows.count(e.Time, func(l *ledger) *uint64 { return &l.counts.ThreadsKilled })

@@ -27,12 +27,12 @@ type attachment struct {
 // kernelPrograms run on the kernel's BTF tracepoints (tp_btf). Only threads that pass there pay.
 func kernelPrograms(p *bpf.PinwatchProgramSpecs) []*ebpf.ProgramSpec {
 	return []*ebpf.ProgramSpec{
-		p.PwNewtask, // first, see attach
-		p.PwSwitch,
+		p.PwNewtask,
+		p.PwProcessExit,
+		p.PwSwitch, // after these two, see attach
 		p.PwWaking,
 		p.PwWakeupNew,
 		p.PwMigrate,
-		p.PwProcessExit,
 		p.PwProcessFree,
 		p.PwExec,
 		p.PwGenerate,
@@ -42,8 +42,10 @@ func kernelPrograms(p *bpf.PinwatchProgramSpecs) []*ebpf.ProgramSpec {
 
 func (s *Session) attach(cfg Config) error {
 	k := s.loaded.source
-	for i, p := range kernelPrograms(&k.PinwatchProgramSpecs) {
-		if i == 1 { // new threads now get their state at task_newtask; living ones get it here
+	for _, p := range kernelPrograms(&k.PinwatchProgramSpecs) {
+		// Now new threads get their state at task_newtask, and ends are seen. Living threads get
+		// their state here.
+		if p == k.PwSwitch {
 			if _, err := readIterator(s.loaded.Programs[k.PwPrepare.Name]); err != nil {
 				return explainAttach("prepare the threads' state", err)
 			}

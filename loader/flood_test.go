@@ -1,7 +1,6 @@
 package loader
 
 import (
-	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -131,37 +130,55 @@ func awaitBirth(t *testing.T, p *testenv.Proc, before []int32) {
 	}
 }
 
-// Every switch of a thread arrives even if its birth was not seen, as when the kernel skips a run
-// of a program.
-func TestBirthThatIsNotSeen(t *testing.T) {
+// Every birth, switch and end of a thread arrives even if the programs on its birth and its end do
+// not run, as when the kernel skips them.
+func TestProgramsThatAreSkipped(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
-	p := testenv.Workload(t, "pingpong", "-pairs", "2", "-hold")
+	p := testenv.Workload(t, "churn", "-hold")
 	before := p.Quiet()
 	s := attachTo(t, p.PID, Config{})
-	if birth := s.attached[0]; birth.name != "task_newtask" || birth.Close() != nil {
-		t.Fatalf("no end to %s", birth.name)
+	skipped := []string{"task_newtask", "sched_process_exit", "sys_enter_exit"}
+	s.attached = slices.DeleteFunc(s.attached, func(a attachment) bool {
+		if !slices.Contains(skipped, a.name) {
+			return false
+		}
+		skipped = slices.DeleteFunc(skipped, func(name string) bool { return name == a.name })
+		if err := a.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return true
+	})
+	if len(skipped) > 0 {
+		t.Fatalf("not attached: %v", skipped)
 	}
-	s.attached = s.attached[1:]
 	p.Go()
-	awaitBirth(t, p, slices.Collect(maps.Keys(before)))
-	p.Quiesce()
+	time.Sleep(500 * time.Millisecond)
+	account := p.Quiesce()
 	counted := p.Quiet()
 	received := map[int32]uint64{}
+	var births, exits int
 	for _, e := range drain(t, s) {
-		if e.Kind == events.Switch {
+		switch e.Kind {
+		case events.Switch:
 			received[int32(e.TID)]++
+		case events.NewTask:
+			births++
+		case events.ProcessExit:
+			if !e.Has(events.ExitCalled) {
+				t.Errorf("thread %d ended by other means than exit(2)", e.TID)
+			}
+			exits++
 		}
 	}
-	born := 0
 	for tid, n := range counted {
-		if _, old := before[tid]; !old {
-			born++
-		}
 		if received[tid] != n-before[tid] {
-			t.Errorf("thread %d: %d received, the kernel has counted %d", tid, received[tid], n-before[tid])
+			t.Errorf("thread %d: %d switches received, the kernel has counted %d", tid, received[tid], n-before[tid])
 		}
 	}
-	if lost := ringOf(t, s).LostTurns(); lost > 0 || born == 0 {
-		t.Errorf("%d lost; %d threads born", lost, born)
+	if lost := ringOf(t, s).LostTurns(); lost > 0 || exits == 0 || exits != int(account.LockedExits) {
+		t.Errorf("%d turns lost; %d threads ended, want %d", lost, exits, account.LockedExits)
+	}
+	if want := len(counted) - len(before) + exits; births != want {
+		t.Errorf("%d births, want %d", births, want)
 	}
 }
