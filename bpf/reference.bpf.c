@@ -177,12 +177,11 @@ int reference_slow(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-// A thread's stack at its switch-out: by stack.h and by the kernel.
+// A thread's stack at its switch-out: by the kernel, by stack.h, and by the kernel again.
 struct reference_stacks {
-	__u32 tid;
-	__u32 kernel_depth;
+	struct user_stack before;
 	struct user_stack walked;
-	__u64 kernel[MAX_FRAMES];
+	struct user_stack after;
 };
 
 struct {
@@ -193,6 +192,14 @@ struct {
 
 enum { BPF_F_USER_STACK = 1 << 8 };
 
+static __always_inline void reference_kernel_stack(void *ctx, struct user_stack *stack)
+{
+	long n = bpf_get_stack(ctx, stack->pcs, sizeof(stack->pcs), BPF_F_USER_STACK);
+
+	stack->depth = n > 0 ? n / sizeof(stack->pcs[0]) : 0;
+	stack->unused = 0;
+}
+
 // Interrupts are off here. Elsewhere a thread can be preempted inside bpf_get_stack, and then gets
 // another thread's stack.
 SEC("tp_btf/sched_switch")
@@ -201,20 +208,16 @@ int reference_stack(__u64 *ctx)
 	const struct task_struct *prev = (void *)ctx[1];
 	struct reference_stacks *r;
 	struct stack_place *place;
-	long n;
 
 	if (prev->tgid != target_tgid || prev->flags & PF_EXITING) // its memory may be gone
 		return 0;
-	place = stack_take(prev->pid);
 	r = bpf_ringbuf_reserve(&reference_stack_ring, sizeof(*r), 0);
-	if (!r) {
-		stack_free(place);
+	if (!r)
 		return 0;
-	}
-	r->tid = prev->pid;
+	reference_kernel_stack(ctx, &r->before);
+	place = stack_take(prev->pid);
 	stack_move(&r->walked, place);
-	n = bpf_get_stack(ctx, r->kernel, sizeof(r->kernel), BPF_F_USER_STACK);
-	r->kernel_depth = n > 0 ? n / sizeof(r->kernel[0]) : 0;
+	reference_kernel_stack(ctx, &r->after);
 	bpf_ringbuf_submit(r, 0);
 	return 0;
 }

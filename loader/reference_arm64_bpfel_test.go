@@ -20,16 +20,25 @@ type referenceReferenceSlot struct {
 }
 
 type referenceReferenceStacks struct {
-	_           structs.HostLayout
-	Tid         uint32
-	KernelDepth uint32
-	Walked      struct {
+	_      structs.HostLayout
+	Before struct {
 		_      structs.HostLayout
 		Depth  uint32
 		Unused uint32
 		Pcs    [64]uint64
 	}
-	Kernel [64]uint64
+	Walked struct {
+		_      structs.HostLayout
+		Depth  uint32
+		Unused uint32
+		Pcs    [64]uint64
+	}
+	After struct {
+		_      structs.HostLayout
+		Depth  uint32
+		Unused uint32
+		Pcs    [64]uint64
+	}
 }
 
 type referenceReferenceState struct {
