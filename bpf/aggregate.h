@@ -15,8 +15,7 @@ static __always_inline void sum_fill(struct event_sum *e, const struct thread_st
 	e->run_ns = sum->run_ns;
 	e->runq_ns = sum->runq_ns;
 	e->blocked_ns = sum->blocked_ns;
-	barrier();
-	e->until = *(volatile __u64 *)&sum->until; // last, see turn_add
+	e->until = sum->until;
 }
 
 static __always_inline void sum_fill_lock(struct event_sum_lock *e, const struct thread_state *state)
@@ -253,7 +252,7 @@ static __always_inline void turn_add(struct thread_state *state, const struct ev
 {
 	struct thread_sum *sum = &state->sum;
 
-	// First: a reader that still finds it equal to state->off_time has read consistent sums.
+	// First: a reader that finds it no later than state->off_time has read consistent sums.
 	publish(&sum->until, e->h.time);
 	sum->switches++;
 	sum->run_ns += e->run_ns;

@@ -85,6 +85,20 @@ static __always_inline void publish(__u64 *where, __u64 value)
 #endif
 }
 
+// Keeps reads before it from reads after it. x86 keeps the order of loads. On arm64 an atomic
+// operation that returns a value is a full barrier (Documentation/atomic_t.txt), and its JIT makes
+// one that is (arch/arm64/net/bpf_jit_comp.c, BPF_FETCH). See publish for its kernels.
+static __always_inline void read_barrier(void)
+{
+#if defined(__TARGET_ARCH_x86)
+	barrier();
+#else
+	__u64 word = 0;
+
+	__sync_lock_test_and_set(&word, 1); // an addition whose value is not used has no barrier
+#endif
+}
+
 // The calling thread. bpf_get_current_task_btf exists since 5.11 (commit 3ca1032ab7ab),
 // bpf_task_pt_regs since 5.15 (commit dd6e10fbd9fb): a kernel with the second has both.
 #define HAS_TASK_PT_REGS bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)

@@ -61,11 +61,13 @@ static __always_inline __u8 snapshot_flags(const struct task_struct *task, const
 static __always_inline bool snapshot_sums(struct snapshot *s, const struct thread_state *state)
 {
 	s->sum_lock.h = s->sum.h = s->thread.h;
+	read_barrier(); // off_time, which ends a turn's writes, was read before
 	sum_fill_lock(&s->sum_lock, state);
 	sum_fill(&s->sum, state);
 	s->sum_lock.h.kind = s->sum.h.kind = KIND_NONE;
-	barrier();
-	if (*(volatile __u64 *)&state->off_time != s->thread.off_time || s->sum.until > s->thread.off_time)
+	read_barrier(); // sum.until, which begins a turn's writes, is read again
+	if (*(volatile __u64 *)&state->off_time != s->thread.off_time ||
+	    *(volatile __u64 *)&state->sum.until > s->thread.off_time)
 		return false;
 	// Otherwise its last turn was sent.
 	if (s->sum.until == s->thread.off_time && s->sum.until < boundary && s->sum.switches) {
