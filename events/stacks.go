@@ -45,9 +45,6 @@ func (s *Stacks) addCalled(caller uint64, depth uint32, pcs *[maxFrames]uint64) 
 	if s == nil || depth == 0 || caller == 0 {
 		return 0
 	}
-	if depth > 1 && pcs[1] == caller { // newer kernels find it (kernel/events/core.c, perf_callchain_user)
-		return s.add(depth, pcs)
-	}
 	var whole [maxFrames]uint64
 	whole[0], whole[1] = pcs[0], caller
 	n := copy(whole[2:], pcs[1:min(int(depth), maxFrames)])
