@@ -102,17 +102,23 @@ static __always_inline void stack_free(struct stack_place *place)
 		*(volatile __u32 *)&place->owner = 0;
 }
 
+// Most stacks have no more frames. The rest of a record is then not touched: its lines are cold.
+#define FEW_FRAMES 16
+
 // Moves a stack to its record.
 static __always_inline void stack_move(struct user_stack *to, struct stack_place *place)
 {
-	if (place) {
-		__builtin_memcpy(to, &place->stack, sizeof(*to));
-		barrier();
-		stack_free(place);
-	} else {
+	if (!place) {
 		to->depth = 0;
 		to->unused = 0;
+		return;
 	}
+	__builtin_memcpy(to, &place->stack, __builtin_offsetof(struct user_stack, pcs[FEW_FRAMES]));
+	if (unlikely(place->stack.depth > FEW_FRAMES))
+		__builtin_memcpy(&to->pcs[FEW_FRAMES], &place->stack.pcs[FEW_FRAMES],
+				 sizeof(to->pcs) - sizeof(to->pcs[0]) * FEW_FRAMES);
+	barrier();
+	stack_free(place);
 }
 
 #endif
