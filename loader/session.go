@@ -77,7 +77,7 @@ func Attach(target *Target, cfg Config) (*Session, error) {
 	go func() {
 		defer close(calibrated)
 		if cfg.Calibrate {
-			s.Calibration, s.CalibrationErr = calibrate(target.types)
+			s.Calibration, s.CalibrationErr = calibrate(target.types, cfg.Light)
 		}
 	}()
 	err = s.load(cfg)

@@ -156,9 +156,9 @@ type Probe struct {
 // sum of such times.
 type ProgramTime struct {
 	Name       string   `json:"name"`
-	Timed      int      `json:"timed"` // runs
-	NS         *float64 `json:"ns"`    // nil when none was timed
-	DispatchNS float64  `json:"dispatch_ns"`
+	Timed      int      `json:"timed"`       // runs
+	NS         *float64 `json:"ns"`          // nil when none was timed
+	DispatchNS *float64 `json:"dispatch_ns"` // nil when not attached
 }
 
 // BPFProgram is the cost of one of pinwatch's kernel programs, from the kernel's BPF statistics.
