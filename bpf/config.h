@@ -31,6 +31,9 @@ const volatile __u32 thread_mask = 0;
 const volatile __u32 ring_size = 0;
 const volatile __u32 turns_per_cpu = 1;
 
+// Entries of thread_overflow.
+const volatile __u32 overflow_room = 0;
+
 // Turns that all CPUs together may send in each RATE_WINDOW_NS, and the part of them that a CPU
 // takes at a time. 0 = no limit.
 const volatile __u32 rate_limit = 0;

@@ -70,6 +70,7 @@ enum thread_flag {
 	THREAD_EXITED = 4,       // a zombie: its last switch-out is over
 	THREAD_OFF_RUNNABLE = 8, // it was still runnable when it left its CPU at off_time
 	THREAD_NEW = 16,         // it has not run since task_newtask
+	THREAD_UNTRACKED = 128,  // there was no room for its state; also of KIND_NEWTASK
 };
 
 // Times are 0 when the programs have not seen the thread leave, wake or run.
@@ -282,6 +283,7 @@ struct resolved {
 	__u32 tgid;  // in the initial PID namespace
 	__u32 level; // depth of pinwatch's PID namespace
 	__u32 task_flags;
+	__u32 threads;
 };
 
 union event {

@@ -93,6 +93,10 @@ struct thread_struct {
 };
 #endif
 
+struct signal_struct {
+	int nr_threads;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	struct thread_struct thread;
@@ -105,6 +109,7 @@ struct task_struct {
 	__u32 pid;
 	__u32 tgid;
 	struct pid *thread_pid;
+	struct signal_struct *signal;
 	void *stack;
 	char comm[16];
 };

@@ -127,7 +127,7 @@ int pw_newtask(__u64 *ctx)
 		enter = clone_emit(ctx, parent, ctx[1], 0);
 	now = bpf_ktime_get_ns();
 	thread_forget(child->pid); // of a thread whose end was not seen
-	state = thread_make(child->pid);
+	state = thread_begin(child->pid);
 	self = thread_find(parent);
 	if (state) {
 		state->off_time = now;
@@ -139,6 +139,7 @@ int pw_newtask(__u64 *ctx)
 	e = emit_reserve(sizeof(*e), KIND_NEWTASK, child->pid, now);
 	if (!e)
 		return 0;
+	e->h.flags = state ? 0 : THREAD_UNTRACKED;
 	e->parent = parent;
 	e->ns_tid = thread_ns_tid(child);
 	e->clone_flags = ctx[1];

@@ -114,7 +114,7 @@ struct {
 } thread_table SEC(".maps");
 
 // Threads whose place in thread_table was taken, by tid. Preallocated: the scheduler must not
-// allocate.
+// allocate. The loader sets the size.
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
@@ -122,8 +122,12 @@ struct {
 	__type(value, struct thread_state);
 } thread_overflow SEC(".maps");
 
-// Set once a thread is put into thread_overflow. Until then no program searches it.
-__u32 overflowed;
+// Entries of thread_overflow that are taken, or just being made or deleted. Without any, no program
+// searches it.
+__u32 overflow_used;
+
+// Threads that found no room for their state, ever. Some may have got it later.
+__u64 untracked;
 
 // Result of a check of a lock.
 struct lock_seen {
@@ -163,7 +167,8 @@ struct cpu_slot {
 	struct event_switch turn;
 	__u64 unused3[2];
 	struct lock_seen lock;
-	__u64 unused4[3];
+	__u64 untracked; // turns of threads without state, ever
+	__u64 unused4[2];
 };
 
 // By CPU; mapped by user space. The loader sets the size.

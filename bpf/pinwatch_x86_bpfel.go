@@ -38,7 +38,8 @@ type PinwatchCpuSlot struct {
 	Turn         PinwatchEventSwitch
 	Unused3      [2]uint64
 	Lock         PinwatchLockSeen
-	Unused4      [3]uint64
+	Untracked    uint64
+	Unused4      [2]uint64
 }
 
 type PinwatchEvent struct {
@@ -329,6 +330,7 @@ type PinwatchResolved struct {
 	Tgid      uint32
 	Level     uint32
 	TaskFlags uint32
+	Threads   uint32
 }
 
 type PinwatchRingLayout uint32
@@ -404,6 +406,7 @@ const (
 	PinwatchThreadFlagTHREAD_EXITED       PinwatchThreadFlag = 4
 	PinwatchThreadFlagTHREAD_OFF_RUNNABLE PinwatchThreadFlag = 8
 	PinwatchThreadFlagTHREAD_NEW          PinwatchThreadFlag = 16
+	PinwatchThreadFlagTHREAD_UNTRACKED    PinwatchThreadFlag = 128
 )
 
 type PinwatchThreadState struct {
@@ -563,7 +566,8 @@ const (
 	PinwatchVarOffM_p                 = "off_m_p"
 	PinwatchVarOffM_procid            = "off_m_procid"
 	PinwatchVarOffsetsProved          = "offsets_proved"
-	PinwatchVarOverflowed             = "overflowed"
+	PinwatchVarOverflowRoom           = "overflow_room"
+	PinwatchVarOverflowUsed           = "overflow_used"
 	PinwatchVarOverheadLeft           = "overhead_left"
 	PinwatchVarOverheadTimes          = "overhead_times"
 	PinwatchVarRateBegin              = "rate_begin"
@@ -581,6 +585,7 @@ const (
 	PinwatchVarTargetTgid             = "target_tgid"
 	PinwatchVarThreadMask             = "thread_mask"
 	PinwatchVarTurnsPerCpu            = "turns_per_cpu"
+	PinwatchVarUntracked              = "untracked"
 	PinwatchVarWantedPid              = "wanted_pid"
 	PinwatchVarWindowBegin            = "window_begin"
 )
@@ -712,7 +717,8 @@ type PinwatchVariableSpecs struct {
 	OffM_p         *ebpf.VariableSpec `ebpf:"off_m_p"`
 	OffM_procid    *ebpf.VariableSpec `ebpf:"off_m_procid"`
 	OffsetsProved  *ebpf.VariableSpec `ebpf:"offsets_proved"`
-	Overflowed     *ebpf.VariableSpec `ebpf:"overflowed"`
+	OverflowRoom   *ebpf.VariableSpec `ebpf:"overflow_room"`
+	OverflowUsed   *ebpf.VariableSpec `ebpf:"overflow_used"`
 	OverheadLeft   *ebpf.VariableSpec `ebpf:"overhead_left"`
 	OverheadTimes  *ebpf.VariableSpec `ebpf:"overhead_times"`
 	RateBegin      *ebpf.VariableSpec `ebpf:"rate_begin"`
@@ -730,6 +736,7 @@ type PinwatchVariableSpecs struct {
 	TargetTgid     *ebpf.VariableSpec `ebpf:"target_tgid"`
 	ThreadMask     *ebpf.VariableSpec `ebpf:"thread_mask"`
 	TurnsPerCpu    *ebpf.VariableSpec `ebpf:"turns_per_cpu"`
+	Untracked      *ebpf.VariableSpec `ebpf:"untracked"`
 	WantedPid      *ebpf.VariableSpec `ebpf:"wanted_pid"`
 	WindowBegin    *ebpf.VariableSpec `ebpf:"window_begin"`
 }
@@ -810,7 +817,8 @@ type PinwatchVariables struct {
 	OffM_p         *ebpf.Variable `ebpf:"off_m_p"`
 	OffM_procid    *ebpf.Variable `ebpf:"off_m_procid"`
 	OffsetsProved  *ebpf.Variable `ebpf:"offsets_proved"`
-	Overflowed     *ebpf.Variable `ebpf:"overflowed"`
+	OverflowRoom   *ebpf.Variable `ebpf:"overflow_room"`
+	OverflowUsed   *ebpf.Variable `ebpf:"overflow_used"`
 	OverheadLeft   *ebpf.Variable `ebpf:"overhead_left"`
 	OverheadTimes  *ebpf.Variable `ebpf:"overhead_times"`
 	RateBegin      *ebpf.Variable `ebpf:"rate_begin"`
@@ -828,6 +836,7 @@ type PinwatchVariables struct {
 	TargetTgid     *ebpf.Variable `ebpf:"target_tgid"`
 	ThreadMask     *ebpf.Variable `ebpf:"thread_mask"`
 	TurnsPerCpu    *ebpf.Variable `ebpf:"turns_per_cpu"`
+	Untracked      *ebpf.Variable `ebpf:"untracked"`
 	WantedPid      *ebpf.Variable `ebpf:"wanted_pid"`
 	WindowBegin    *ebpf.Variable `ebpf:"window_begin"`
 }

@@ -107,11 +107,12 @@ static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct
 	__u32 tid = prev->pid;
 
 	if (unlikely(!state)) {
-		if (prev->exit_state || target_gone) // it had left the kernel's lists before the programs were attached
+		if (target_gone || (prev->exit_state && !untracked)) // it had left the kernel's lists before the attach
 			return;
-		state = thread_make(tid); // its birth was not seen: Linux 7 skips some runs of programs
+		// There was no room, or its birth was not seen: Linux 7 skips some runs of programs.
+		state = prev->exit_state ? NULL : thread_make(tid);
 		if (!state) {
-			slot->lost++;
+			slot->untracked++;
 			return;
 		}
 	}

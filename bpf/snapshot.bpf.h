@@ -18,6 +18,7 @@ int pw_resolve(struct bpf_iter__task *ctx)
 		return 0;
 	r.tgid = task->tgid;
 	r.task_flags = task->flags;
+	r.threads = BPF_CORE_READ(task, signal, nr_threads);
 	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
 	return 0;
 }
@@ -29,7 +30,7 @@ int pw_prepare(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 
 	if (task && is_target(task) && !thread_get(task))
-		thread_make(task->pid);
+		thread_begin(task->pid);
 	return 0;
 }
 
@@ -47,6 +48,8 @@ static __always_inline __u8 snapshot_flags(const struct task_struct *task, const
 		flags |= THREAD_OFF_RUNNABLE;
 	if (state && state->fresh)
 		flags |= THREAD_NEW;
+	if (!state && untracked)
+		flags |= THREAD_UNTRACKED;
 	return flags;
 }
 

@@ -73,5 +73,9 @@ func (r *Ring) Drain(now Time, out func(*Event)) (Drained, error) {
 // LostTurns returns how many switch records have found no room since the session began.
 func (r *Ring) LostTurns() uint64 { return r.turns.lost() }
 
+// UntrackedTurns returns how many turns of threads that found no room for their state there were
+// since the session began.
+func (r *Ring) UntrackedTurns() uint64 { return r.turns.untracked() }
+
 // Close unmaps the buffers.
 func (r *Ring) Close() error { return errors.Join(r.r.Close(), r.turns.Close()) }

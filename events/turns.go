@@ -114,6 +114,14 @@ func (t *turnRings) lost() (n uint64) {
 	return n
 }
 
+// untracked returns how many turns of threads without state there were since it was made.
+func (t *turnRings) untracked() (n uint64) {
+	for i := range t.slots {
+		n += atomic.LoadUint64(&t.slots[i].Untracked)
+	}
+	return n
+}
+
 // Close unmaps the arrays.
 func (m *mapped) Close() error {
 	var err error

@@ -97,26 +97,44 @@ func floorPower(n int) int {
 	return 1 << (bits.Len(uint(n)) - 1)
 }
 
-// threadEntries is the size of the table that most threads' state is in, overflowEntries that of
-// the table for threads with colliding tids. Threads beyond both are not observed: each of their
-// switches counts as lost.
-const (
-	threadEntries   = 1 << 14
-	overflowEntries = 1 << 14
-)
+// Room is the number of threads whose state the kernel side can keep. A thread beyond it is
+// untracked: its switches are counted, but not recorded.
+type Room struct {
+	Table    int // by tid, for most threads: 256 bytes each
+	Overflow int // for threads whose place there is taken: 312 bytes each (kernel/bpf/hashtab.c)
+}
 
-// setSizes gives the maps their sizes, and the programs the constants that depend on them. entries
-// is the size of the table of threads.
-func (k *kernelSide) setSizes(b Buffers, aggregate bool, entries int) error {
+// leastThreads is the least room in both tables: more threads than the Go runtime allows a program
+// by default (runtime/debug.SetMaxThreads).
+const leastThreads = 1 << 14
+
+// sizeRoom makes room for the threads that the process has, and for half as many again: the kernel
+// allocates both tables whole. Threads with tids in a row never share a place. Tids taken at random
+// do: of as many threads as the table has places, the overflow must take 37 %.
+func sizeRoom(threads int) Room {
+	table := max(leastThreads, ceilPower(threads))
+	return Room{Table: table, Overflow: max(leastThreads, table/2)}
+}
+
+// Next is the size of a larger table with a place for so many threads: the next Config.ThreadEntries
+// to try.
+func (r Room) Next(threads uint64) int { return max(2*r.Table, ceilPower(int(threads))) }
+
+// ceilPower is the smallest power of two from n on.
+func ceilPower(n int) int { return 2 * floorPower(n-1) }
+
+// setSizes gives the maps their sizes, and the programs the constants that depend on them.
+func (k *kernelSide) setSizes(b Buffers, aggregate bool, room Room) error {
 	k.Ring.MaxEntries = uint32(b.ringBytes)
 	k.Turns.MaxEntries = uint32(b.cpus * b.TurnsPerCPU)
 	k.CpuSlots.MaxEntries = uint32(b.cpus)
-	k.ThreadTable.MaxEntries = uint32(entries)
-	k.ThreadOverflow.MaxEntries = overflowEntries
+	k.ThreadTable.MaxEntries = uint32(room.Table)
+	k.ThreadOverflow.MaxEntries = uint32(room.Overflow)
 	settings := []setting{
 		{k.RingSize, uint32(b.ringBytes)},
 		{k.TurnsPerCpu, uint32(b.TurnsPerCPU)},
-		{k.ThreadMask, uint32(entries - 1)},
+		{k.ThreadMask, uint32(room.Table - 1)},
+		{k.OverflowRoom, uint32(room.Overflow)},
 	}
 	if aggregate {
 		k.SampleBanks.MaxEntries = uint32(sampleBanks(b.cpus))

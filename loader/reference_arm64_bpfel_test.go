@@ -61,6 +61,7 @@ const (
 	referenceVarOffM_p            = "off_m_p"
 	referenceVarOffM_procid       = "off_m_procid"
 	referenceVarOffsetsProved     = "offsets_proved"
+	referenceVarOverflowRoom      = "overflow_room"
 	referenceVarRateChunk         = "rate_chunk"
 	referenceVarRateLimit         = "rate_limit"
 	referenceVarReferenceMissed   = "reference_missed"
@@ -161,6 +162,7 @@ type referenceVariableSpecs struct {
 	OffM_p          *ebpf.VariableSpec `ebpf:"off_m_p"`
 	OffM_procid     *ebpf.VariableSpec `ebpf:"off_m_procid"`
 	OffsetsProved   *ebpf.VariableSpec `ebpf:"offsets_proved"`
+	OverflowRoom    *ebpf.VariableSpec `ebpf:"overflow_room"`
 	RateChunk       *ebpf.VariableSpec `ebpf:"rate_chunk"`
 	RateLimit       *ebpf.VariableSpec `ebpf:"rate_limit"`
 	ReferenceMissed *ebpf.VariableSpec `ebpf:"reference_missed"`
@@ -236,6 +238,7 @@ type referenceVariables struct {
 	OffM_p          *ebpf.Variable `ebpf:"off_m_p"`
 	OffM_procid     *ebpf.Variable `ebpf:"off_m_procid"`
 	OffsetsProved   *ebpf.Variable `ebpf:"offsets_proved"`
+	OverflowRoom    *ebpf.Variable `ebpf:"overflow_room"`
 	RateChunk       *ebpf.Variable `ebpf:"rate_chunk"`
 	RateLimit       *ebpf.Variable `ebpf:"rate_limit"`
 	ReferenceMissed *ebpf.Variable `ebpf:"reference_missed"`

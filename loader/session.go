@@ -22,9 +22,12 @@ type Config struct {
 	// MaxRate is the largest number of switch records per second; 0 = no limit. Records beyond it
 	// count as lost.
 	MaxRate int
-	// ThreadEntries is the size of the table of threads, a power of two; 0 = enough for any
-	// program.
+	// ThreadEntries is the size of the table of threads, a power of two; 0 = enough for the threads
+	// that the target has, and more.
 	ThreadEntries int
+	// ThreadOverflow is the size of the table of threads that find their place taken; 0 = as for
+	// ThreadEntries.
+	ThreadOverflow int
 	// Light leaves out every hook on a system call.
 	Light bool
 	// Aggregate sums turns in the kernel instead of sending each.
@@ -43,6 +46,7 @@ type Config struct {
 type Session struct {
 	Target  *Target
 	Buffers Buffers
+	Room    Room
 
 	Calibration    *Calibration // nil if not requested, or for this reason:
 	CalibrationErr error
@@ -101,6 +105,9 @@ func (s *Session) load(cfg Config) error {
 	if s.Buffers, err = sizeBuffers(cfg.RingBytes, cfg.Aggregate); err != nil {
 		return err
 	}
+	s.Room = sizeRoom(max(cfg.ThreadEntries, int(s.Target.threads)))
+	s.Room.Table = cmp.Or(cfg.ThreadEntries, s.Room.Table)
+	s.Room.Overflow = cmp.Or(cfg.ThreadOverflow, s.Room.Overflow)
 	if err := errors.Join(
 		set(
 			setting{k.TargetTgid, s.Target.TGID},
@@ -111,7 +118,7 @@ func (s *Session) load(cfg Config) error {
 		k.setRuntime(cfg.Runtime.info),
 		k.setSlow(cfg.Slow),
 		k.setRate(cfg.MaxRate, s.Buffers.cpus),
-		k.setSizes(s.Buffers, cfg.Aggregate, cmp.Or(cfg.ThreadEntries, threadEntries)),
+		k.setSizes(s.Buffers, cfg.Aggregate, s.Room),
 	); err != nil {
 		return err
 	}
@@ -193,6 +200,14 @@ func (s *Session) Lost() ([bpf.PinwatchEventKindKIND_COUNT]uint64, error) {
 		return lost, fmt.Errorf("read loss counters: %w", err)
 	}
 	return lost, nil
+}
+
+// Untracked counts the threads that have found no room for their state since the session began.
+func (s *Session) Untracked() (threads uint64, err error) {
+	if err := s.objs.Untracked.Get(&threads); err != nil {
+		return 0, fmt.Errorf("read the number of threads without room: %w", err)
+	}
+	return threads, nil
 }
 
 // Hooks maps each hook to the way it is attached: a system call to Fentry, Tracepoint or Off, a

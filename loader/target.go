@@ -21,8 +21,10 @@ type Target struct {
 	PID   int    // in pinwatch's PID namespace
 	TGID  uint32 // in the initial PID namespace
 	level uint32 // depth of pinwatch's PID namespace
-	pidfd int
-	file  *os.File // owns pidfd, which is readable once the process has ended
+	// threads is the number of its threads when it was found.
+	threads uint32
+	pidfd   int
+	file    *os.File // owns pidfd, which is readable once the process has ended
 
 	// Kept until a session has loaded its programs: reading both takes a while.
 	types *btf.Cache // the kernel's
@@ -103,7 +105,7 @@ func (t *Target) resolve() error {
 	if r.TaskFlags&uint32(bpf.PinwatchTaskFlagsPF_KTHREAD) != 0 {
 		return fmt.Errorf("process %d %w: it runs no user code", t.PID, errKernelThread)
 	}
-	t.TGID, t.level = r.Tgid, r.Level
+	t.TGID, t.level, t.threads = r.Tgid, r.Level, r.Threads
 	return nil
 }
 

@@ -34,7 +34,7 @@ type loop struct {
 	program    *Program
 	onResult   func(*correlate.Result) error
 
-	lost    [bpf.PinwatchEventKindKIND_COUNT]uint64 // already reported to the correlator
+	lost    losses                                  // already reported to the correlator
 	seen    uint64                                  // events so far
 	behind  bool                                    // the buffers held more than one batch
 	wait    time.Duration                           // until the next poll
@@ -108,6 +108,7 @@ func (l *loop) begin() (at events.Time, err error) {
 	if l.lost, err = l.losses(); err != nil {
 		return 0, err
 	}
+	l.lost.untracked = 0 // threads without room stay so: every window has them
 	if err := l.snapshot(); err != nil {
 		return 0, err
 	}
@@ -263,25 +264,40 @@ func (l *loop) snapshot() error {
 	return nil
 }
 
-// reportLosses pushes a Loss event for every kind that has lost records since the last call.
+// losses are counted since the session began.
+type losses struct {
+	records   [bpf.PinwatchEventKindKIND_COUNT]uint64
+	untracked uint64 // threads that found no room for their state
+	turns     uint64 // of those threads
+}
+
+// reportLosses pushes a Loss event for every kind that has lost records since the last call, and an
+// Untracked event if there is more of that.
 func (l *loop) reportLosses(at events.Time) error {
 	lost, err := l.losses()
 	if err != nil {
 		return err
 	}
-	for kind, n := range lost {
-		if n != l.lost[kind] {
-			args := [8]uint64{uint64(kind), n - l.lost[kind]}
+	for kind, n := range lost.records {
+		if n != l.lost.records[kind] {
+			args := [8]uint64{uint64(kind), n - l.lost.records[kind]}
 			l.order.Push(&events.Event{Kind: events.Loss, Time: at, Args: args})
 		}
+	}
+	if lost.untracked != l.lost.untracked || lost.turns != l.lost.turns {
+		args := [8]uint64{lost.untracked, lost.turns - l.lost.turns}
+		l.order.Push(&events.Event{Kind: events.Untracked, Time: at, Args: args})
 	}
 	l.lost = lost
 	return nil
 }
 
-func (l *loop) losses() (lost [bpf.PinwatchEventKindKIND_COUNT]uint64, err error) {
-	if lost, err = l.session.Lost(); err == nil {
-		lost[events.Switch] += l.ring.LostTurns()
+func (l *loop) losses() (lost losses, err error) {
+	if lost.records, err = l.session.Lost(); err != nil {
+		return lost, err
 	}
+	lost.records[events.Switch] += l.ring.LostTurns()
+	lost.turns = l.ring.UntrackedTurns()
+	lost.untracked, err = l.session.Untracked()
 	return lost, err
 }

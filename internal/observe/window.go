@@ -185,6 +185,9 @@ func (o *observation) addOverhead(w *Window, programs []loader.ProgramStats, sam
 		w.warn("more than %d different stacks: of %d the causes are unknown", events.MaxStacks, n)
 	}
 	loss := w.Result.Loss
+	if loss.Untracked+loss.UntrackedTurns > 0 {
+		w.warn("threads had no room: use --thread-entries %d", o.session.Room.Next(w.Result.Counts.Threads))
+	}
 	switch {
 	case loss.Total() == 0:
 	case o.cfg.MaxRate > 0 && loss.Total() == loss.ByKind[events.Switch.String()]:
