@@ -15,7 +15,8 @@ struct {
 	__type(value, union event);
 } ring SEC(".maps");
 
-// Switch records on their way to user space: one ring per CPU, turns_per_cpu long, back to back.
+// Switch records on their way to user space: one ring for each of ring_cpus, turns_per_cpu long, back
+// to back.
 // Only the switch program writes to a CPU's ring, with interrupts off. So nothing is locked, and
 // memory is shared with the reader only. The positions are in cpu_slots. The loader sets the size.
 struct {
@@ -224,12 +225,22 @@ struct {
 	__type(value, struct samples);
 } sample_banks SEC(".maps");
 
-// Migrations by enum migrate_why.
-struct moves {
-	__u64 by_why[4];
+// How far two CPUs are apart, as user space finds it in sysfs.
+enum move_distance {
+	DISTANCE_UNKNOWN,
+	DISTANCE_SMT,	 // the other thread of the core
+	DISTANCE_LLC,	 // another core on the last-level cache
+	DISTANCE_NODE,	 // beyond that cache, on the memory node
+	DISTANCE_REMOTE, // on another node
+	DISTANCES,
 };
 
-// By bank, CPU before and CPU after. Only the CPU after writes.
+// Migrations by distance and enum migrate_why.
+struct moves {
+	__u64 by[DISTANCES][4];
+};
+
+// By bank and CPU after. Only that CPU writes. The loader sets the size.
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -237,6 +248,20 @@ struct {
 	__type(key, __u32);
 	__type(value, struct moves);
 } move_banks SEC(".maps");
+
+#define DISTANCES_PER_LINE 64
+struct distance_line {
+	__u8 of[DISTANCES_PER_LINE]; // enum move_distance
+};
+
+// By CPU before, then CPU after: a byte each. User space writes it. The loader sets the size.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct distance_line);
+} cpu_distances SEC(".maps");
 
 // Records that found no room in the ring, by kind. User space reads them through a mapping, never
 // by a system call: map system calls keep tracepoint programs from running (kernel/bpf/syscall.c,

@@ -42,6 +42,11 @@ type PinwatchCpuSlot struct {
 	Unused4      [2]uint64
 }
 
+type PinwatchDistanceLine struct {
+	_  structs.HostLayout
+	Of [64]uint8
+}
+
 type PinwatchEvent struct {
 	_      structs.HostLayout
 	Header PinwatchEventHeader
@@ -284,9 +289,20 @@ const (
 	PinwatchMigrateWhyWHY_AFFINITY PinwatchMigrateWhy = 3
 )
 
+type PinwatchMoveDistance uint32
+
+const (
+	PinwatchMoveDistanceDISTANCE_UNKNOWN PinwatchMoveDistance = 0
+	PinwatchMoveDistanceDISTANCE_SMT     PinwatchMoveDistance = 1
+	PinwatchMoveDistanceDISTANCE_LLC     PinwatchMoveDistance = 2
+	PinwatchMoveDistanceDISTANCE_NODE    PinwatchMoveDistance = 3
+	PinwatchMoveDistanceDISTANCE_REMOTE  PinwatchMoveDistance = 4
+	PinwatchMoveDistanceDISTANCES        PinwatchMoveDistance = 5
+)
+
 type PinwatchMoves struct {
-	_     structs.HostLayout
-	ByWhy [4]uint64
+	_  structs.HostLayout
+	By [5][4]uint64
 }
 
 type PinwatchOverheadRun uint32
@@ -493,6 +509,7 @@ type PinwatchUserStack struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	PinwatchMapCpuDistances           = "cpu_distances"
 	PinwatchMapCpuSlots               = "cpu_slots"
 	PinwatchMapMoveBanks              = "move_banks"
 	PinwatchMapRing                   = "ring"
@@ -539,7 +556,6 @@ const (
 	PinwatchVarAsyncPreempt           = "async_preempt"
 	PinwatchVarBoundary               = "boundary"
 	PinwatchVarBoundaryBefore         = "boundary_before"
-	PinwatchVarCpuCount               = "cpu_count"
 	PinwatchVarG_inRegister           = "g_in_register"
 	PinwatchVarG_piece                = "g_piece"
 	PinwatchVarG_pieceSize            = "g_piece_size"
@@ -574,6 +590,7 @@ const (
 	PinwatchVarRateChunk              = "rate_chunk"
 	PinwatchVarRateLimit              = "rate_limit"
 	PinwatchVarRateUsed               = "rate_used"
+	PinwatchVarRingCpus               = "ring_cpus"
 	PinwatchVarRingSize               = "ring_size"
 	PinwatchVarRuntimeCgo             = "runtime_cgo"
 	PinwatchVarRuntimeGone            = "runtime_gone"
@@ -673,6 +690,7 @@ type PinwatchProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type PinwatchMapSpecs struct {
+	CpuDistances   *ebpf.MapSpec `ebpf:"cpu_distances"`
 	CpuSlots       *ebpf.MapSpec `ebpf:"cpu_slots"`
 	MoveBanks      *ebpf.MapSpec `ebpf:"move_banks"`
 	Ring           *ebpf.MapSpec `ebpf:"ring"`
@@ -690,7 +708,6 @@ type PinwatchVariableSpecs struct {
 	AsyncPreempt   *ebpf.VariableSpec `ebpf:"async_preempt"`
 	Boundary       *ebpf.VariableSpec `ebpf:"boundary"`
 	BoundaryBefore *ebpf.VariableSpec `ebpf:"boundary_before"`
-	CpuCount       *ebpf.VariableSpec `ebpf:"cpu_count"`
 	G_inRegister   *ebpf.VariableSpec `ebpf:"g_in_register"`
 	G_piece        *ebpf.VariableSpec `ebpf:"g_piece"`
 	G_pieceSize    *ebpf.VariableSpec `ebpf:"g_piece_size"`
@@ -725,6 +742,7 @@ type PinwatchVariableSpecs struct {
 	RateChunk      *ebpf.VariableSpec `ebpf:"rate_chunk"`
 	RateLimit      *ebpf.VariableSpec `ebpf:"rate_limit"`
 	RateUsed       *ebpf.VariableSpec `ebpf:"rate_used"`
+	RingCpus       *ebpf.VariableSpec `ebpf:"ring_cpus"`
 	RingSize       *ebpf.VariableSpec `ebpf:"ring_size"`
 	RuntimeCgo     *ebpf.VariableSpec `ebpf:"runtime_cgo"`
 	RuntimeGone    *ebpf.VariableSpec `ebpf:"runtime_gone"`
@@ -761,6 +779,7 @@ func (o *PinwatchObjects) Close() error {
 //
 // It can be passed to LoadPinwatchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PinwatchMaps struct {
+	CpuDistances   *ebpf.Map `ebpf:"cpu_distances"`
 	CpuSlots       *ebpf.Map `ebpf:"cpu_slots"`
 	MoveBanks      *ebpf.Map `ebpf:"move_banks"`
 	Ring           *ebpf.Map `ebpf:"ring"`
@@ -772,6 +791,7 @@ type PinwatchMaps struct {
 
 func (m *PinwatchMaps) Close() error {
 	return _PinwatchClose(
+		m.CpuDistances,
 		m.CpuSlots,
 		m.MoveBanks,
 		m.Ring,
@@ -790,7 +810,6 @@ type PinwatchVariables struct {
 	AsyncPreempt   *ebpf.Variable `ebpf:"async_preempt"`
 	Boundary       *ebpf.Variable `ebpf:"boundary"`
 	BoundaryBefore *ebpf.Variable `ebpf:"boundary_before"`
-	CpuCount       *ebpf.Variable `ebpf:"cpu_count"`
 	G_inRegister   *ebpf.Variable `ebpf:"g_in_register"`
 	G_piece        *ebpf.Variable `ebpf:"g_piece"`
 	G_pieceSize    *ebpf.Variable `ebpf:"g_piece_size"`
@@ -825,6 +844,7 @@ type PinwatchVariables struct {
 	RateChunk      *ebpf.Variable `ebpf:"rate_chunk"`
 	RateLimit      *ebpf.Variable `ebpf:"rate_limit"`
 	RateUsed       *ebpf.Variable `ebpf:"rate_used"`
+	RingCpus       *ebpf.Variable `ebpf:"ring_cpus"`
 	RingSize       *ebpf.Variable `ebpf:"ring_size"`
 	RuntimeCgo     *ebpf.Variable `ebpf:"runtime_cgo"`
 	RuntimeGone    *ebpf.Variable `ebpf:"runtime_gone"`

@@ -48,7 +48,7 @@ const (
 	Loss                               // records of one kind were lost since the last Loss
 	SampleTotal                        // sums: samples of one phase in the window that ends
 	SampleBucket                       // sums: those of the samples in one bucket
-	Move                               // sums: migrations between two CPUs for one reason, in the window that ends
+	Move                               // sums: migrations over one distance for one reason, in the window that ends
 	Untracked                          // threads found no room for their state, and their turns since the last Untracked
 	kindCount
 )
@@ -102,6 +102,15 @@ const (
 	WhyAffinity = uint64(bpf.PinwatchMigrateWhyWHY_AFFINITY)
 )
 
+// Distances are the words for how far a migration goes, by ArgMoveDistance.
+var Distances = [bpf.PinwatchMoveDistanceDISTANCES]string{
+	bpf.PinwatchMoveDistanceDISTANCE_UNKNOWN: "unknown",
+	bpf.PinwatchMoveDistanceDISTANCE_SMT:     "smt",
+	bpf.PinwatchMoveDistanceDISTANCE_LLC:     "llc",
+	bpf.PinwatchMoveDistanceDISTANCE_NODE:    "node",
+	bpf.PinwatchMoveDistanceDISTANCE_REMOTE:  "remote",
+}
+
 // LockAge is the longest time for which switch-outs rely on an earlier check of the thread's lock. The
 // last of summed checks is no older than that at the last switch-out.
 const LockAge = Time(bpf.PinwatchLockAgeLOCKED_AGE_NS)
@@ -127,7 +136,7 @@ const (
 	ArgChecks, ArgHandoffs, ArgWakeNS, ArgCPUNS                    = 1, 2, 3, 4          // SumLock
 	ArgSamples, ArgSampleSum, ArgSampleLeast, ArgSampleMost        = 0, 1, 2, 3          // SampleTotal
 	ArgBucket, ArgBucketCount                                      = 0, 1                // SampleBucket: a value in it
-	ArgMoveFrom, ArgMoveTo, ArgMoveWhy, ArgMoveCount               = 0, 1, 2, 3          // Move
+	ArgMoveDistance, ArgMoveWhy, ArgMoveCount                      = 0, 1, 2             // Move
 	ArgLostKind, ArgLostCount                                      = 0, 1                // Loss
 	ArgUntracked, ArgUntrackedTurns                                = 0, 1                // Untracked; the threads since the session began
 )
@@ -218,7 +227,7 @@ var specs = [kindCount]spec{
 	Loss:          {name: "loss", args: []string{"kind", "count"}},
 	SampleTotal:   {name: "sample_total", args: []string{"n", "sum", "least", "most"}, flags: sampleFlags},
 	SampleBucket:  {name: "sample_bucket", args: []string{"value", "n"}, flags: sampleFlags},
-	Move:          {name: "move", args: []string{"from", "to", "why", "n"}},
+	Move:          {name: "move", args: []string{"distance", "why", "n"}},
 	Untracked:     {name: "untracked", args: []string{"threads", "turns"}},
 }
 

@@ -20,9 +20,10 @@ type Ring struct {
 	turns *turnRings
 }
 
-// NewRing maps the ring buffer, the rings of turns and the CPUs' slots for reading.
-func NewRing(ring, turns, slots *ebpf.Map) (*Ring, error) {
-	t, err := newTurnRings(turns, slots)
+// NewRing maps the ring buffer, the rings of turns with turnsPerCPU each, and the CPUs' slots for
+// reading.
+func NewRing(ring, turns, slots *ebpf.Map, turnsPerCPU int) (*Ring, error) {
+	t, err := newTurnRings(turns, slots, turnsPerCPU)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +67,7 @@ func (r *Ring) Drain(now Time, out func(*Event)) (Drained, error) {
 			break
 		}
 	}
-	end, fill := r.turns.drain(d.Until, batch/uint64(len(r.turns.slots)), out)
+	end, fill := r.turns.drain(d.Until, max(1, batch/uint64(r.turns.cpus)), out)
 	return Drained{Until: end, Fill: max(d.Fill, fill)}, nil
 }
 

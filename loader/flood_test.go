@@ -77,6 +77,15 @@ func TestNoFloodIsTooHigh(t *testing.T) {
 	t.Logf("%+v", f)
 }
 
+// On a CPU that came after the attach, and has no ring, no switch is lost unseen.
+func TestCPUsWithoutARing(t *testing.T) {
+	f := flood(t, Config{ringCPUs: 1}, 0)
+	if f.received == 0 || f.received+f.lost != f.counted {
+		t.Errorf("%+v", f)
+	}
+	t.Logf("%+v", f)
+}
+
 func TestMaxRate(t *testing.T) {
 	const rate = 2000
 	f := flood(t, Config{MaxRate: rate}, 1000)

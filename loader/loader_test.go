@@ -56,7 +56,7 @@ func attachTo(t testing.TB, pid int, cfg Config) *Session {
 
 func ringOf(t testing.TB, s *Session) *events.Ring {
 	t.Helper()
-	ring, err := events.NewRing(s.Ring(), s.Turns(), s.CPUSlots())
+	ring, err := events.NewRing(s.Ring(), s.Turns(), s.CPUSlots(), s.Buffers.TurnsPerCPU)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func ringOf(t testing.TB, s *Session) *events.Ring {
 // drain returns all events in the buffers.
 func drain(t testing.TB, s *Session) []events.Event {
 	t.Helper()
-	ring, err := events.NewRing(s.Ring(), s.Turns(), s.CPUSlots())
+	ring, err := events.NewRing(s.Ring(), s.Turns(), s.CPUSlots(), s.Buffers.TurnsPerCPU)
 	if err != nil {
 		t.Fatal(err)
 	}

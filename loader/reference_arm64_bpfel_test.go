@@ -37,7 +37,6 @@ const (
 	referenceProgReferenceSwitch  = "reference_switch"
 	referenceVarAggregate         = "aggregate"
 	referenceVarAsyncPreempt      = "async_preempt"
-	referenceVarCpuCount          = "cpu_count"
 	referenceVarG_inRegister      = "g_in_register"
 	referenceVarG_piece           = "g_piece"
 	referenceVarG_pieceSize       = "g_piece_size"
@@ -66,6 +65,7 @@ const (
 	referenceVarRateLimit         = "rate_limit"
 	referenceVarReferenceMissed   = "reference_missed"
 	referenceVarReferenceSlots    = "reference_slots"
+	referenceVarRingCpus          = "ring_cpus"
 	referenceVarRingSize          = "ring_size"
 	referenceVarRuntimeCgo        = "runtime_cgo"
 	referenceVarRuntimeKnown      = "runtime_known"
@@ -138,7 +138,6 @@ type referenceMapSpecs struct {
 type referenceVariableSpecs struct {
 	Aggregate       *ebpf.VariableSpec `ebpf:"aggregate"`
 	AsyncPreempt    *ebpf.VariableSpec `ebpf:"async_preempt"`
-	CpuCount        *ebpf.VariableSpec `ebpf:"cpu_count"`
 	G_inRegister    *ebpf.VariableSpec `ebpf:"g_in_register"`
 	G_piece         *ebpf.VariableSpec `ebpf:"g_piece"`
 	G_pieceSize     *ebpf.VariableSpec `ebpf:"g_piece_size"`
@@ -167,6 +166,7 @@ type referenceVariableSpecs struct {
 	RateLimit       *ebpf.VariableSpec `ebpf:"rate_limit"`
 	ReferenceMissed *ebpf.VariableSpec `ebpf:"reference_missed"`
 	ReferenceSlots  *ebpf.VariableSpec `ebpf:"reference_slots"`
+	RingCpus        *ebpf.VariableSpec `ebpf:"ring_cpus"`
 	RingSize        *ebpf.VariableSpec `ebpf:"ring_size"`
 	RuntimeCgo      *ebpf.VariableSpec `ebpf:"runtime_cgo"`
 	RuntimeKnown    *ebpf.VariableSpec `ebpf:"runtime_known"`
@@ -214,7 +214,6 @@ func (m *referenceMaps) Close() error {
 type referenceVariables struct {
 	Aggregate       *ebpf.Variable `ebpf:"aggregate"`
 	AsyncPreempt    *ebpf.Variable `ebpf:"async_preempt"`
-	CpuCount        *ebpf.Variable `ebpf:"cpu_count"`
 	G_inRegister    *ebpf.Variable `ebpf:"g_in_register"`
 	G_piece         *ebpf.Variable `ebpf:"g_piece"`
 	G_pieceSize     *ebpf.Variable `ebpf:"g_piece_size"`
@@ -243,6 +242,7 @@ type referenceVariables struct {
 	RateLimit       *ebpf.Variable `ebpf:"rate_limit"`
 	ReferenceMissed *ebpf.Variable `ebpf:"reference_missed"`
 	ReferenceSlots  *ebpf.Variable `ebpf:"reference_slots"`
+	RingCpus        *ebpf.Variable `ebpf:"ring_cpus"`
 	RingSize        *ebpf.Variable `ebpf:"ring_size"`
 	RuntimeCgo      *ebpf.Variable `ebpf:"runtime_cgo"`
 	RuntimeKnown    *ebpf.Variable `ebpf:"runtime_known"`

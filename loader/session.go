@@ -39,6 +39,8 @@ type Config struct {
 	Slow Slow
 	// Runtime locates values in the target's Go runtime. With the zero value none is read.
 	Runtime Runtime
+
+	ringCPUs int // CPUs with a ring; 0 = those up to the last one online
 }
 
 // Session is the observation of one process. Everything that it has in the kernel belongs to its
@@ -102,7 +104,7 @@ func (s *Session) load(cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if s.Buffers, err = sizeBuffers(cfg.RingBytes, cfg.Aggregate); err != nil {
+	if s.Buffers, err = sizeBuffers(cfg.RingBytes, cfg.ringCPUs, cfg.Aggregate); err != nil {
 		return err
 	}
 	s.Room = sizeRoom(max(cfg.ThreadEntries, int(s.Target.threads)))
@@ -131,20 +133,23 @@ func (s *Session) load(cfg Config) error {
 // Ring is the ring buffer of all records but switches.
 func (s *Session) Ring() *ebpf.Map { return s.objs.Ring }
 
-// Turns holds the rings of switch records, one per CPU. It can be mapped.
+// Turns holds the rings of switch records, one for each CPU up to the last one that was online. It can
+// be mapped.
 func (s *Session) Turns() *ebpf.Map { return s.objs.Turns }
 
 // CPUSlots holds the positions at which each CPU's ring of turns is written and read (bpf/maps.h).
 // It can be mapped.
 func (s *Session) CPUSlots() *ebpf.Map { return s.objs.CpuSlots }
 
-// SampleBanks holds the samples that an aggregating session sums by CPU (bpf/maps.h). It can be
-// mapped.
-func (s *Session) SampleBanks() *ebpf.Map { return s.objs.SampleBanks }
+// Banks are the maps in which an aggregating session sums by CPU (bpf/maps.h). They can be mapped.
+type Banks struct {
+	Samples, Moves, Distances *ebpf.Map
+}
 
-// MoveBanks holds the migrations that an aggregating session sums by CPU (bpf/maps.h). It can be
-// mapped.
-func (s *Session) MoveBanks() *ebpf.Map { return s.objs.MoveBanks }
+// Banks returns the session's banks.
+func (s *Session) Banks() Banks {
+	return Banks{s.objs.SampleBanks, s.objs.MoveBanks, s.objs.CpuDistances}
+}
 
 // Boundary separates the sums of an aggregating session at a moment, CLOCK_MONOTONIC ns: sums of
 // what happens from then on are kept apart, in the given bank, 0 or 1. The moment must be far

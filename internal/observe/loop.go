@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -34,16 +35,16 @@ type loop struct {
 	program    *Program
 	onResult   func(*correlate.Result) error
 
-	lost    losses                                  // already reported to the correlator
-	seen    uint64                                  // events so far
-	behind  bool                                    // the buffers held more than one batch
-	wait    time.Duration                           // until the next poll
-	longest time.Duration                           // upper limit of wait
-	settled events.Time                             // time of the last boundary's WindowSettled
-	done    bool                                    // the whole observation is settled
-	ended   bool                                    // the target has ended
-	endSeen events.Time                             // when ended was set
-	err     error                                   // of onResult
+	lost    losses        // already reported to the correlator
+	seen    uint64        // events so far
+	behind  bool          // the buffers held more than one batch
+	wait    time.Duration // until the next poll
+	longest time.Duration // upper limit of wait
+	settled events.Time   // time of the last boundary's WindowSettled
+	done    bool          // the whole observation is settled
+	ended   bool          // the target has ended
+	endSeen events.Time   // when ended was set
+	err     error         // of onResult
 }
 
 // now is the kernel's CLOCK_MONOTONIC, which the events are stamped with.
@@ -58,7 +59,7 @@ func now() events.Time {
 // run observes until the duration, the context or the target ends. It passes every settled Result
 // to onResult, that of the whole observation last.
 func (l *loop) run(ctx context.Context) error {
-	start, err := l.begin()
+	start, err := l.begin(context.WithoutCancel(ctx))
 	if err != nil {
 		return err
 	}
@@ -93,7 +94,9 @@ func (l *loop) run(ctx context.Context) error {
 		case duration > 0 && before >= end:
 			return l.finish()
 		case interval > 0 && before >= cut:
-			if err := l.boundary(events.WindowCut); err != nil {
+			if err := l.boundary(ctx, events.WindowCut); err != nil && errors.Is(err, ctx.Err()) {
+				return l.finish()
+			} else if err != nil {
 				return err
 			}
 			for cut <= now() { // one longer interval rather than several late ones
@@ -104,7 +107,7 @@ func (l *loop) run(ctx context.Context) error {
 }
 
 // begin begins the first window and returns when. Losses before it belong to no window.
-func (l *loop) begin() (at events.Time, err error) {
+func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
 	if l.lost, err = l.losses(); err != nil {
 		return 0, err
 	}
@@ -118,7 +121,7 @@ func (l *loop) begin() (at events.Time, err error) {
 	if err := l.times.Collect(); err != nil {
 		return 0, err
 	}
-	if at, err = l.sums.begin(); err != nil {
+	if at, err = l.sums.begin(ctx); err != nil {
 		return 0, err
 	}
 	start := events.Event{Kind: events.WindowStart, Time: at}
@@ -191,11 +194,11 @@ func (l *loop) release(before events.Time) {
 
 // boundary ends a window now and takes a snapshot of every thread, so that the threads' times are
 // known up to here. Losses up to now belong to the window.
-func (l *loop) boundary(kind events.Kind) error {
+func (l *loop) boundary(ctx context.Context, kind events.Kind) error {
 	if err := l.readLocks(); err != nil {
 		return err
 	}
-	at, err := l.sums.next(l.order.Push)
+	at, err := l.sums.next(ctx, l.order.Push)
 	if err != nil {
 		return err
 	}
@@ -219,7 +222,7 @@ func (l *loop) boundary(kind events.Kind) error {
 // finish ends the observation. It waits for what was stamped before the end, and for no more: the
 // target may go on.
 func (l *loop) finish() error {
-	if err := l.boundary(events.WindowEnd); err != nil {
+	if err := l.boundary(context.Background(), events.WindowEnd); err != nil {
 		return err
 	}
 	time.Sleep(slack)

@@ -116,7 +116,10 @@ func Run(ctx context.Context, cfg Config) (whole *Window, err error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &observation{cfg: cfg, host: host.Read(os.DirFS("/")), target: Target{PID: target.PID}}
+	root := os.DirFS("/")
+	o := &observation{
+		cfg: cfg, host: host.Read(root), target: Target{PID: target.PID}, distance: host.ReadTopology(root).Distance,
+	}
 	defer func() { o.program.Close() }()
 	if err := o.describe(); err != nil {
 		return nil, errors.Join(err, target.Close())

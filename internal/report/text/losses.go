@@ -27,8 +27,8 @@ func lossParts(l report.Loss) (parts []string) {
 			byCount(l.ByKind)))
 	}
 	if l.Untracked+l.UntrackedTurns > 0 {
-		parts = append(parts, fmt.Sprintf("%s without room in the kernel's table of threads, %s of their switches not recorded",
-			unit.Plural(l.Untracked, "thread"), unit.Count(l.UntrackedTurns)))
+		parts = append(parts, unit.Plural(l.Untracked, "thread")+" without room in the kernel's table of threads, "+
+			unit.Count(l.UntrackedTurns)+" of their switches not recorded")
 	}
 	if l.Late > 0 {
 		parts = append(parts, unit.Plural(l.Late, "record")+" too late to be put in order")
