@@ -87,7 +87,7 @@ struct event_thread {
 	__u64 g_base; // the thread pointer; where g is kept in a register, that register
 	__u64 m;      // its runtime.m; 0 = unknown, or the thread does not have it for life
 	__u32 innermost_tid; // in the thread's innermost PID namespace: what gettid returns to it
-	__u32 unused2;
+	__u32 last;	     // 1 = it is the last thread of its process's list
 };
 
 struct event_newtask {

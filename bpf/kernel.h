@@ -93,8 +93,13 @@ struct thread_struct {
 };
 #endif
 
+struct list_head {
+	struct list_head *next;
+};
+
 struct signal_struct {
 	int nr_threads;
+	struct list_head thread_head;
 };
 
 struct task_struct {
@@ -110,6 +115,7 @@ struct task_struct {
 	__u32 tgid;
 	struct pid *thread_pid;
 	struct signal_struct *signal;
+	struct list_head thread_node;
 	void *stack;
 	char comm[16];
 };

@@ -230,7 +230,7 @@ type PinwatchEventThread struct {
 	G_base       uint64
 	M            uint64
 	InnermostTid uint32
-	Unused2      uint32
+	Last         uint32
 }
 
 type PinwatchEventThreadM struct {

@@ -23,14 +23,30 @@ int pw_resolve(struct bpf_iter__task *ctx)
 	return 0;
 }
 
-// Makes the state of every living thread, so that no hook has to.
+// Reports whether a thread is the last of its process. An iterator over one process ends early when
+// the thread that it is at has left the list (kernel/bpf/task_iter.c, task_group_seq_get_next). Then
+// the last answer is not of a last thread.
+static __always_inline bool is_last(const struct task_struct *task)
+{
+	struct signal_struct *signal = task->signal;
+
+	return (void *)BPF_CORE_READ(task, thread_node.next) ==
+	       (void *)signal + bpf_core_field_offset(signal->thread_head);
+}
+
+// Makes the state of every living thread, so that no hook has to. Its answer for each is is_last.
 SEC("iter/task")
 int pw_prepare(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
+	__u8 last;
 
-	if (task && is_target(task) && !thread_get(task))
+	if (!task || !is_target(task))
+		return 0;
+	if (!thread_get(task))
 		thread_begin(task->pid);
+	last = is_last(task);
+	bpf_seq_write(ctx->meta->seq, &last, sizeof(last));
 	return 0;
 }
 
@@ -92,6 +108,7 @@ static __always_inline void snapshot_thread(struct event_thread *e, struct task_
 	}
 	e->g_base = thread_g_base(task);
 	e->innermost_tid = thread_innermost_tid(task);
+	e->last = is_last(task);
 	slot = cpu_slot(e->h.cpu);
 	if (slot_holds(slot, task))
 		e->run_time = slot->run_start;

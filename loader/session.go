@@ -10,7 +10,6 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
 
 	"github.com/pinwatch/pinwatch/bpf"
 )
@@ -58,7 +57,7 @@ type Session struct {
 	loaded         *collection
 	pin            *ebpf.Program
 	attached       []attachment
-	snapshot       *link.Iter
+	snapshot       *tasks
 	hooks          map[string]string
 	noFentry       map[string]error // by system call: why it has a tracepoint
 	fence          atomic.Uint32
@@ -185,13 +184,22 @@ func (s *Session) LockProved() error {
 	return nil
 }
 
-// Snapshot lists the threads that live now: one struct snapshot each (bpf/event.h), back to back.
-func (s *Session) Snapshot() ([]byte, error) {
-	records, err := openIterator(s.snapshot)
-	if err != nil {
-		return nil, fmt.Errorf("list threads: %w", err)
+// Snapshot lists the threads that live now. Each gets one struct snapshot (bpf/event.h), which is
+// valid during the call only. A thread may be listed twice.
+func (s *Session) Snapshot(each func(record []byte) error) error {
+	if err := readSnapshot(s.snapshot, each); err != nil {
+		return fmt.Errorf("list threads: %w", err)
 	}
-	return records, nil
+	return nil
+}
+
+func readSnapshot(t *tasks, each func(record []byte) error) error {
+	return t.read(SnapshotRecord, func(record []byte) (bool, error) { return isLast(record), each(record) })
+}
+
+// isLast reports whether a record of a Snapshot is of the process's last thread.
+func isLast(record []byte) bool {
+	return (*bpf.PinwatchSnapshot)(unsafe.Pointer(unsafe.SliceData(record))).Thread.Last != 0
 }
 
 // SnapshotRecord is the length of one record of a Snapshot in bytes.

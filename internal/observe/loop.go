@@ -3,7 +3,6 @@ package observe
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -241,12 +240,12 @@ func (l *loop) readLocks() error {
 	if !l.program.locks() {
 		return nil
 	}
-	records, err := l.session.Snapshot()
+	threads, err := l.session.ThreadInfos()
 	if err != nil {
 		return err
 	}
 	proved := l.program.lockProved
-	l.program.readMs(loader.ThreadInfos(records), l.order.Push)
+	l.program.readMs(threads, l.order.Push)
 	if l.program.lockProved && !proved {
 		return l.session.LockProved()
 	}
@@ -255,16 +254,7 @@ func (l *loop) readLocks() error {
 
 // snapshot asks the kernel for the state of every living thread.
 func (l *loop) snapshot() error {
-	records, err := l.session.Snapshot()
-	if err != nil {
-		return err
-	}
-	for ; len(records) >= loader.SnapshotRecord; records = records[loader.SnapshotRecord:] {
-		if err := events.DecodeSnapshot(records, l.order.Push); err != nil {
-			return fmt.Errorf("list threads: %w", err)
-		}
-	}
-	return nil
+	return l.session.Snapshot(func(record []byte) error { return events.DecodeSnapshot(record, l.order.Push) })
 }
 
 // losses are counted since the session began.
