@@ -103,3 +103,35 @@ func TestDistances(t *testing.T) {
 		}
 	}
 }
+
+// A list of 100,000 threads does not make records late that a CPU sent meanwhile and that are read
+// after it. What is held goes back to the bound when the list is released.
+func TestListOfManyThreads(t *testing.T) {
+	const threads = 100_000
+	var r Reorder
+	var last Time
+	out := func(e *Event) {
+		if e.Time < last {
+			t.Fatalf("%d after %d", e.Time, last)
+		}
+		last = e.Time
+	}
+	for i := range threads {
+		r.PushListed(&Event{Kind: Thread, Time: Time(1000 + i), TID: uint32(i)})
+	}
+	r.Release(900, out)
+	for i := range threads / 100 { // sent while the threads were listed
+		r.Push(&Event{Kind: Switch, Time: Time(1000 + 100*i), CPU: 1})
+	}
+	if r.Late() != 0 {
+		t.Errorf("%d records are late", r.Late())
+	}
+	r.Release(1000+threads, out)
+	for i := range 2 * maxHeld {
+		r.Push(&Event{Kind: Switch, Time: Time(1000 + threads + i)})
+	}
+	r.Release(0, out)
+	if r.waiting > maxHeld {
+		t.Errorf("%d events held, at most %d", r.waiting, maxHeld)
+	}
+}

@@ -32,7 +32,7 @@ func TestRoomIsUsedAgain(t *testing.T) {
 	}
 	p.Go()
 	var tracked, untracked int
-	for deadline := time.Now().Add(time.Minute); tracked < 20 || untracked < 20; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); tracked < 5 || untracked < 5; time.Sleep(time.Millisecond) {
 		for _, e := range drain(t, s) {
 			if e.Kind != events.NewTask {
 			} else if e.Has(events.ThreadUntracked) {

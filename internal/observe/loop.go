@@ -245,7 +245,7 @@ func (l *loop) readLocks() error {
 		return err
 	}
 	proved := l.program.lockProved
-	l.program.readMs(threads, l.order.Push)
+	l.program.readMs(threads, l.order.PushListed)
 	if l.program.lockProved && !proved {
 		return l.session.LockProved()
 	}
@@ -254,7 +254,7 @@ func (l *loop) readLocks() error {
 
 // snapshot asks the kernel for the state of every living thread.
 func (l *loop) snapshot() error {
-	return l.session.Snapshot(func(record []byte) error { return events.DecodeSnapshot(record, l.order.Push) })
+	return l.session.Snapshot(func(record []byte) error { return events.DecodeSnapshot(record, l.order.PushListed) })
 }
 
 // losses are counted since the session began.
