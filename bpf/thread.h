@@ -27,10 +27,10 @@ static __noinline int thread_make_overflow(__u32 tid)
 	return 0;
 }
 
-// Makes the state of a thread that has none; NULL = there is no room. Two threads whose tids share a place are never made at
-// the same moment: the kernel allocates tids one after the other, and unseen births are rare. A
-// free place is all zero (thread_forget), except what a thread on another CPU that had found it
-// before may have written: its first line, and cpu_ns.
+// Makes the state of a thread that has none; NULL = there is no room. Two threads whose tids share a
+// place are never made at the same moment: the kernel allocates tids one after the other, and unseen
+// births are rare. A free place is all zero (thread_forget), except what a thread on another CPU that
+// had found it before may have written: its first line, and cpu_ns.
 static __always_inline struct thread_state *thread_make(__u32 tid)
 {
 	__u32 place = tid & thread_mask;

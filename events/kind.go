@@ -49,7 +49,7 @@ const (
 	SampleTotal                        // sums: samples of one phase in the window that ends
 	SampleBucket                       // sums: those of the samples in one bucket
 	Move                               // sums: migrations over one distance for one reason, in the window that ends
-	Untracked                          // threads found no room for their state, and their turns since the last Untracked
+	Untracked                          // threads that found no room for their state, ever; their turns since the last one
 	kindCount
 )
 
@@ -138,7 +138,7 @@ const (
 	ArgBucket, ArgBucketCount                                      = 0, 1                // SampleBucket: a value in it
 	ArgMoveDistance, ArgMoveWhy, ArgMoveCount                      = 0, 1, 2             // Move
 	ArgLostKind, ArgLostCount                                      = 0, 1                // Loss
-	ArgUntracked, ArgUntrackedTurns                                = 0, 1                // Untracked; the threads since the session began
+	ArgUntracked, ArgUntrackedTurns                                = 0, 1                // Untracked
 )
 
 // spec gives a kind its name, its text form and its decoder.

@@ -12,7 +12,8 @@ import (
 func TestManyRings(t *testing.T) {
 	const cpus, possible, perCPU, written = 512, 600, 1 << 7, 100
 	rings := &turnRings{
-		slots: make([]bpf.PinwatchCpuSlot, possible), records: make([]bpf.PinwatchTurn, cpus*perCPU), perCPU: perCPU, cpus: cpus,
+		slots: make([]bpf.PinwatchCpuSlot, possible), records: make([]bpf.PinwatchTurn, cpus*perCPU),
+		perCPU: perCPU, cpus: cpus,
 	}
 	for cpu := range cpus {
 		s := &rings.slots[cpu]

@@ -55,7 +55,8 @@ func TestTasksThatEndEarly(t *testing.T) {
 	}
 	defer early.Close()
 	if early.some != nil {
-		complete, err := readAnswers(early.some, SnapshotRecord, func(record []byte) (bool, error) { return isLast(record), nil })
+		last := func(record []byte) (bool, error) { return isLast(record), nil }
+		complete, err := readAnswers(early.some, SnapshotRecord, last)
 		if complete || err != nil {
 			t.Fatalf("one thread of many: complete %t, %v", complete, err)
 		}

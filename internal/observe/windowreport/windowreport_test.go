@@ -59,7 +59,8 @@ func TestKnown(t *testing.T) {
 		o.Programs[1].Missed != 1 {
 		t.Errorf("programs %+v", o.Programs)
 	}
-	if len(o.Overhead) != 2 || *o.Overhead[0].NS != 300 || o.Overhead[1].NS != nil || *o.Overhead[0].DispatchNS != 50 || o.Overhead[1].DispatchNS != nil {
+	if len(o.Overhead) != 2 || *o.Overhead[0].NS != 300 ||
+		o.Overhead[1].NS != nil || *o.Overhead[0].DispatchNS != 50 || o.Overhead[1].DispatchNS != nil {
 		t.Errorf("timings %+v", o.Overhead)
 	}
 	if *o.CPUFraction != 0.25 || *o.StatsSampledS != 1 || *o.ClockReadNS != 20 ||
