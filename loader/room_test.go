@@ -72,6 +72,45 @@ func TestRoomIsUsedAgain(t *testing.T) {
 	}
 }
 
+// No insert is tried into a table that is full by its count, though in truth it has room. With room
+// by the count, threads have their state again.
+func TestFullTableGetsNoInsert(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	p := testenv.Workload(t, "churn", "-hold")
+	s := attachTo(t, p.PID, Config{ThreadEntries: 1})
+	p.Go()
+	born := func(untracked bool) (n, others int) {
+		drain(t, s)
+		for deadline := time.Now().Add(time.Minute); n == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+			for _, e := range drain(t, s) {
+				if e.Kind != events.NewTask {
+				} else if e.Has(events.ThreadUntracked) == untracked {
+					n++
+				} else {
+					others++
+				}
+			}
+		}
+		return n, others
+	}
+	var used uint32
+	if err := s.objs.OverflowUsed.Get(&used); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.objs.OverflowUsed.Set(uint32(1 << 30)); err != nil {
+		t.Fatal(err)
+	}
+	if n, others := born(true); n == 0 || others > 0 {
+		t.Errorf("full: %d threads without room, %d with", n, others)
+	}
+	if err := s.objs.OverflowUsed.Set(used); err != nil {
+		t.Fatal(err)
+	}
+	if n, others := born(false); n == 0 || others > 0 {
+		t.Errorf("not full: %d threads with room, %d without", n, others)
+	}
+}
+
 func untrackedThreads(t *testing.T, s *Session) (n int) {
 	t.Helper()
 	for _, e := range snapshot(t, s) {
