@@ -37,7 +37,8 @@ func attachTasks(prog *ebpf.Program, filter taskFilter) (*tasks, error) {
 }
 
 // attachFiltered attaches an iterator with a filter, which the library cannot. A kernel without such
-// filters refuses the longer attribute (kernel/bpf/bpf_iter.c, bpf_iter_link_attach).
+// filters refuses pid and pidfd, which lie beyond what it knows, and ignores tid: programs filter, too
+// (kernel/bpf/bpf_iter.c, bpf_iter_link_attach).
 func attachFiltered(prog *ebpf.Program, filter taskFilter) (*link.Iter, error) {
 	attr := struct { // union bpf_attr: link_create
 		prog, target, attachType, flags uint32
