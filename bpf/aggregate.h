@@ -98,7 +98,7 @@ static __always_inline __u32 bank_at(__u64 now)
 
 static __always_inline void sample_add(__u32 cpu, __u64 now, enum sample_of of, __u64 ns)
 {
-	__u32 place = (bank_at(now) * cpu_count + cpu) * SAMPLE_OFS + of;
+	__u32 place = (bank_at(now) * ring_cpus + cpu) * SAMPLE_OFS + of;
 	struct samples *s = bpf_map_lookup_elem(&sample_banks, &place);
 	__u32 bucket = sample_bucket(ns);
 
@@ -113,13 +113,25 @@ static __always_inline void sample_add(__u32 cpu, __u64 now, enum sample_of of, 
 	s->n++;
 }
 
+static __always_inline __u8 cpu_distance(__u32 from, __u32 to)
+{
+	__u32 pair = from * ring_cpus + to, line = pair / DISTANCES_PER_LINE;
+	const struct distance_line *distances;
+
+	if (from >= ring_cpus)
+		return DISTANCE_UNKNOWN;
+	distances = bpf_map_lookup_elem(&cpu_distances, &line);
+	return distances ? distances->of[pair & (DISTANCES_PER_LINE - 1)] : DISTANCE_UNKNOWN;
+}
+
 static __always_inline void move_add(__u32 from, __u32 cpu, __u64 now, __u8 why)
 {
-	__u32 place = (bank_at(now) * cpu_count + from) * cpu_count + cpu;
+	__u32 place = bank_at(now) * ring_cpus + cpu;
 	struct moves *m = bpf_map_lookup_elem(&move_banks, &place);
+	__u32 distance = cpu_distance(from, cpu);
 
-	if (m)
-		m->by_why[why & 3]++;
+	if (m && distance < DISTANCES)
+		m->by[distance][why & 3]++;
 }
 
 static __always_inline bool lock_is_held(__u8 kind)
@@ -169,6 +181,10 @@ static __always_inline void handoff_end(struct cpu_slot *slot, __u32 cpu, __u32 
 	}
 	if (from < window_begin)
 		return;
+	if (cpu >= ring_cpus) { // it has no bank
+		__sync_fetch_and_add(&lost[KIND_SUM], 1);
+		return;
+	}
 	sample_add(cpu, now, SAMPLE_CPU, now - from);
 	__sync_fetch_and_add(&to->sum.cpu_ns, now - from);
 }
@@ -205,10 +221,11 @@ static __always_inline void cpu_mark_sent(struct thread_sum *sum, __u32 cpu)
 // same.
 #define BUSY_TURNS 64
 
-// Reports whether all parts of the turn are known, and small enough to be summed.
+// Reports whether all parts of the turn are known, and small enough to be summed on this CPU.
 static __always_inline bool turn_is_whole(const struct event_switch *e)
 {
-	return (e->h.flags & (SWITCH_RUN | SWITCH_OFF | SWITCH_FIRST | SWITCH_DEAD)) == (SWITCH_RUN | SWITCH_OFF) &&
+	return e->h.cpu < ring_cpus &&
+	       (e->h.flags & (SWITCH_RUN | SWITCH_OFF | SWITCH_FIRST | SWITCH_DEAD)) == (SWITCH_RUN | SWITCH_OFF) &&
 	       !((e->run_ns | e->runq_ns | e->blocked_ns) >> 32);
 }
 

@@ -31,6 +31,9 @@ const volatile __u32 thread_mask = 0;
 const volatile __u32 ring_size = 0;
 const volatile __u32 turns_per_cpu = 1;
 
+// Entries of thread_overflow.
+const volatile __u32 overflow_room = 0;
+
 // Turns that all CPUs together may send in each RATE_WINDOW_NS, and the part of them that a CPU
 // takes at a time. 0 = no limit.
 const volatile __u32 rate_limit = 0;
@@ -39,8 +42,9 @@ const volatile __u32 rate_chunk = 0;
 // Turns are summed in the kernel. Only turns that another value depends on are sent.
 const volatile bool aggregate = false;
 
-// Number of possible CPUs, by which move_banks is indexed. Read only when aggregating.
-const volatile __u32 cpu_count = 1;
+// CPUs that have a ring of turns, and banks for sums: those from 0 to the last one that was online
+// at attach. Turns on others, which came later, go through the shared ring and are not summed.
+const volatile __u32 ring_cpus = 1;
 
 // What follows locates values in the target's Go runtime; internal/goruntime determines it. Without
 // runtime_known nothing is read.

@@ -70,6 +70,7 @@ enum thread_flag {
 	THREAD_EXITED = 4,       // a zombie: its last switch-out is over
 	THREAD_OFF_RUNNABLE = 8, // it was still runnable when it left its CPU at off_time
 	THREAD_NEW = 16,         // it has not run since task_newtask
+	THREAD_UNTRACKED = 128,  // there was no room for its state; also of KIND_NEWTASK
 };
 
 // Times are 0 when the programs have not seen the thread leave, wake or run.
@@ -86,7 +87,7 @@ struct event_thread {
 	__u64 g_base; // the thread pointer; where g is kept in a register, that register
 	__u64 m;      // its runtime.m; 0 = unknown, or the thread does not have it for life
 	__u32 innermost_tid; // in the thread's innermost PID namespace: what gettid returns to it
-	__u32 unused2;
+	__u32 last;	     // 1 = it is the last thread of its process's list
 };
 
 struct event_newtask {
@@ -282,6 +283,7 @@ struct resolved {
 	__u32 tgid;  // in the initial PID namespace
 	__u32 level; // depth of pinwatch's PID namespace
 	__u32 task_flags;
+	__u32 threads;
 };
 
 union event {

@@ -92,6 +92,15 @@ struct thread_struct {
 };
 #endif
 
+struct list_head {
+	struct list_head *next;
+};
+
+struct signal_struct {
+	int nr_threads;
+	struct list_head thread_head;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	struct thread_struct thread;
@@ -104,6 +113,8 @@ struct task_struct {
 	__u32 pid;
 	__u32 tgid;
 	struct pid *thread_pid;
+	struct signal_struct *signal;
+	struct list_head thread_node;
 	void *stack;
 	char comm[16];
 };

@@ -119,7 +119,7 @@ static __noinline int thread_born(struct task_struct *child, __u64 clone_flags)
 		enter = clone_emit(parent, clone_flags, 0);
 	now = bpf_ktime_get_ns();
 	thread_forget(child->pid); // of a thread whose end was not seen
-	state = thread_make(child->pid);
+	state = thread_begin(child->pid);
 	self = thread_find(parent);
 	if (state) {
 		state->off_time = now;
@@ -131,6 +131,7 @@ static __noinline int thread_born(struct task_struct *child, __u64 clone_flags)
 	e = emit_reserve(sizeof(*e), KIND_NEWTASK, child->pid, now);
 	if (!e)
 		return 0;
+	e->h.flags = state ? 0 : THREAD_UNTRACKED;
 	e->parent = parent;
 	e->ns_tid = thread_ns_tid(child);
 	e->clone_flags = clone_flags;
@@ -160,10 +161,10 @@ int pw_newtask(__u64 *ctx)
 // (kernel/trace/bpf_trace.c, __bpf_trace_run; kernel/bpf/trampoline.c, __bpf_prog_enter_recur). Where
 // the kernel is preemptible, that can be task_newtask's. sched_wakeup_new comes right after it, in
 // the parent, with interrupts off, and so is never skipped. A thread that has no state then was not
-// seen.
+// seen, or had no room.
 static __always_inline struct thread_state *thread_born_late(struct task_struct *child)
 {
-	if (child->pid == child->tgid)
+	if (child->pid == child->tgid || !thread_make(child->pid))
 		return NULL;
 	thread_born(child, CLONE_THREAD);
 	return thread_get(child);

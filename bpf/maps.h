@@ -15,7 +15,8 @@ struct {
 	__type(value, union event);
 } ring SEC(".maps");
 
-// Switch records on their way to user space: one ring per CPU, turns_per_cpu long, back to back.
+// Switch records on their way to user space: one ring for each of ring_cpus, turns_per_cpu long, back
+// to back.
 // Only the switch program writes to a CPU's ring, with interrupts off. So nothing is locked, and
 // memory is shared with the reader only. The positions are in cpu_slots. The loader sets the size.
 struct {
@@ -120,7 +121,7 @@ struct {
 } thread_table SEC(".maps");
 
 // Threads whose place in thread_table was taken, by tid. Preallocated: the scheduler must not
-// allocate.
+// allocate. The loader sets the size.
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
@@ -128,8 +129,12 @@ struct {
 	__type(value, struct thread_state);
 } thread_overflow SEC(".maps");
 
-// Set once a thread is put into thread_overflow. Until then no program searches it.
-__u32 overflowed;
+// Entries of thread_overflow that are taken, or just being made or deleted. Without any, no program
+// searches it.
+__u32 overflow_used;
+
+// Threads that found no room for their state, ever. Some may have got it later.
+__u64 untracked;
 
 // Result of a check of a lock.
 struct lock_seen {
@@ -169,7 +174,8 @@ struct cpu_slot {
 	struct event_switch turn;
 	__u64 unused3[2];
 	struct lock_seen lock;
-	__u64 unused4[3];
+	__u64 untracked; // turns of threads without state, ever
+	__u64 unused4[2];
 };
 
 // By CPU; mapped by user space. The loader sets the size.
@@ -225,12 +231,22 @@ struct {
 	__type(value, struct samples);
 } sample_banks SEC(".maps");
 
-// Migrations by enum migrate_why.
-struct moves {
-	__u64 by_why[4];
+// How far two CPUs are apart, as user space finds it in sysfs.
+enum move_distance {
+	DISTANCE_UNKNOWN,
+	DISTANCE_SMT,	 // the other thread of the core
+	DISTANCE_LLC,	 // another core on the last-level cache
+	DISTANCE_NODE,	 // beyond that cache, on the memory node
+	DISTANCE_REMOTE, // on another node
+	DISTANCES,
 };
 
-// By bank, CPU before and CPU after. Only the CPU after writes.
+// Migrations by distance and enum migrate_why.
+struct moves {
+	__u64 by[DISTANCES][4];
+};
+
+// By bank and CPU after. Only that CPU writes. The loader sets the size.
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -238,6 +254,20 @@ struct {
 	__type(key, __u32);
 	__type(value, struct moves);
 } move_banks SEC(".maps");
+
+#define DISTANCES_PER_LINE 64
+struct distance_line {
+	__u8 of[DISTANCES_PER_LINE]; // enum move_distance
+};
+
+// By CPU before, then CPU after: a byte each. User space writes it. The loader sets the size.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct distance_line);
+} cpu_distances SEC(".maps");
 
 // Records that found no room in the ring, by kind. User space reads them through a mapping, never
 // by a system call: map system calls keep tracepoint programs from running (kernel/bpf/syscall.c,

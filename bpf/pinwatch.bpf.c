@@ -38,6 +38,7 @@ const union {
 	enum switch_flag switch_flag;
 	enum turn_pack turn_pack;
 	enum migrate_why migrate_why;
+	enum move_distance move_distance;
 	enum sample_of sample_of;
 	enum sample_layout sample_layout;
 	enum ring_layout ring_layout;

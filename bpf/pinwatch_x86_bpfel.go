@@ -38,7 +38,13 @@ type PinwatchCpuSlot struct {
 	Turn         PinwatchEventSwitch
 	Unused3      [2]uint64
 	Lock         PinwatchLockSeen
-	Unused4      [3]uint64
+	Untracked    uint64
+	Unused4      [2]uint64
+}
+
+type PinwatchDistanceLine struct {
+	_  structs.HostLayout
+	Of [64]uint8
 }
 
 type PinwatchEvent struct {
@@ -224,7 +230,7 @@ type PinwatchEventThread struct {
 	G_base       uint64
 	M            uint64
 	InnermostTid uint32
-	Unused2      uint32
+	Last         uint32
 }
 
 type PinwatchEventThreadM struct {
@@ -283,9 +289,20 @@ const (
 	PinwatchMigrateWhyWHY_AFFINITY PinwatchMigrateWhy = 3
 )
 
+type PinwatchMoveDistance uint32
+
+const (
+	PinwatchMoveDistanceDISTANCE_UNKNOWN PinwatchMoveDistance = 0
+	PinwatchMoveDistanceDISTANCE_SMT     PinwatchMoveDistance = 1
+	PinwatchMoveDistanceDISTANCE_LLC     PinwatchMoveDistance = 2
+	PinwatchMoveDistanceDISTANCE_NODE    PinwatchMoveDistance = 3
+	PinwatchMoveDistanceDISTANCE_REMOTE  PinwatchMoveDistance = 4
+	PinwatchMoveDistanceDISTANCES        PinwatchMoveDistance = 5
+)
+
 type PinwatchMoves struct {
-	_     structs.HostLayout
-	ByWhy [4]uint64
+	_  structs.HostLayout
+	By [5][4]uint64
 }
 
 type PinwatchOverheadRun uint32
@@ -329,6 +346,7 @@ type PinwatchResolved struct {
 	Tgid      uint32
 	Level     uint32
 	TaskFlags uint32
+	Threads   uint32
 }
 
 type PinwatchRingLayout uint32
@@ -412,6 +430,7 @@ const (
 	PinwatchThreadFlagTHREAD_EXITED       PinwatchThreadFlag = 4
 	PinwatchThreadFlagTHREAD_OFF_RUNNABLE PinwatchThreadFlag = 8
 	PinwatchThreadFlagTHREAD_NEW          PinwatchThreadFlag = 16
+	PinwatchThreadFlagTHREAD_UNTRACKED    PinwatchThreadFlag = 128
 )
 
 type PinwatchThreadState struct {
@@ -498,6 +517,7 @@ type PinwatchUserStack struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	PinwatchMapCpuDistances           = "cpu_distances"
 	PinwatchMapCpuSlots               = "cpu_slots"
 	PinwatchMapMoveBanks              = "move_banks"
 	PinwatchMapRing                   = "ring"
@@ -545,7 +565,6 @@ const (
 	PinwatchVarAsyncPreempt           = "async_preempt"
 	PinwatchVarBoundary               = "boundary"
 	PinwatchVarBoundaryBefore         = "boundary_before"
-	PinwatchVarCpuCount               = "cpu_count"
 	PinwatchVarG_inRegister           = "g_in_register"
 	PinwatchVarG_piece                = "g_piece"
 	PinwatchVarG_pieceSize            = "g_piece_size"
@@ -572,13 +591,15 @@ const (
 	PinwatchVarOffM_p                 = "off_m_p"
 	PinwatchVarOffM_procid            = "off_m_procid"
 	PinwatchVarOffsetsProved          = "offsets_proved"
-	PinwatchVarOverflowed             = "overflowed"
+	PinwatchVarOverflowRoom           = "overflow_room"
+	PinwatchVarOverflowUsed           = "overflow_used"
 	PinwatchVarOverheadLeft           = "overhead_left"
 	PinwatchVarOverheadTimes          = "overhead_times"
 	PinwatchVarRateBegin              = "rate_begin"
 	PinwatchVarRateChunk              = "rate_chunk"
 	PinwatchVarRateLimit              = "rate_limit"
 	PinwatchVarRateUsed               = "rate_used"
+	PinwatchVarRingCpus               = "ring_cpus"
 	PinwatchVarRingSize               = "ring_size"
 	PinwatchVarRuntimeCgo             = "runtime_cgo"
 	PinwatchVarRuntimeGone            = "runtime_gone"
@@ -590,6 +611,7 @@ const (
 	PinwatchVarTargetTgid             = "target_tgid"
 	PinwatchVarThreadMask             = "thread_mask"
 	PinwatchVarTurnsPerCpu            = "turns_per_cpu"
+	PinwatchVarUntracked              = "untracked"
 	PinwatchVarWantedPid              = "wanted_pid"
 	PinwatchVarWindowBegin            = "window_begin"
 )
@@ -677,6 +699,7 @@ type PinwatchProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type PinwatchMapSpecs struct {
+	CpuDistances   *ebpf.MapSpec `ebpf:"cpu_distances"`
 	CpuSlots       *ebpf.MapSpec `ebpf:"cpu_slots"`
 	MoveBanks      *ebpf.MapSpec `ebpf:"move_banks"`
 	Ring           *ebpf.MapSpec `ebpf:"ring"`
@@ -695,7 +718,6 @@ type PinwatchVariableSpecs struct {
 	AsyncPreempt   *ebpf.VariableSpec `ebpf:"async_preempt"`
 	Boundary       *ebpf.VariableSpec `ebpf:"boundary"`
 	BoundaryBefore *ebpf.VariableSpec `ebpf:"boundary_before"`
-	CpuCount       *ebpf.VariableSpec `ebpf:"cpu_count"`
 	G_inRegister   *ebpf.VariableSpec `ebpf:"g_in_register"`
 	G_piece        *ebpf.VariableSpec `ebpf:"g_piece"`
 	G_pieceSize    *ebpf.VariableSpec `ebpf:"g_piece_size"`
@@ -722,13 +744,15 @@ type PinwatchVariableSpecs struct {
 	OffM_p         *ebpf.VariableSpec `ebpf:"off_m_p"`
 	OffM_procid    *ebpf.VariableSpec `ebpf:"off_m_procid"`
 	OffsetsProved  *ebpf.VariableSpec `ebpf:"offsets_proved"`
-	Overflowed     *ebpf.VariableSpec `ebpf:"overflowed"`
+	OverflowRoom   *ebpf.VariableSpec `ebpf:"overflow_room"`
+	OverflowUsed   *ebpf.VariableSpec `ebpf:"overflow_used"`
 	OverheadLeft   *ebpf.VariableSpec `ebpf:"overhead_left"`
 	OverheadTimes  *ebpf.VariableSpec `ebpf:"overhead_times"`
 	RateBegin      *ebpf.VariableSpec `ebpf:"rate_begin"`
 	RateChunk      *ebpf.VariableSpec `ebpf:"rate_chunk"`
 	RateLimit      *ebpf.VariableSpec `ebpf:"rate_limit"`
 	RateUsed       *ebpf.VariableSpec `ebpf:"rate_used"`
+	RingCpus       *ebpf.VariableSpec `ebpf:"ring_cpus"`
 	RingSize       *ebpf.VariableSpec `ebpf:"ring_size"`
 	RuntimeCgo     *ebpf.VariableSpec `ebpf:"runtime_cgo"`
 	RuntimeGone    *ebpf.VariableSpec `ebpf:"runtime_gone"`
@@ -740,6 +764,7 @@ type PinwatchVariableSpecs struct {
 	TargetTgid     *ebpf.VariableSpec `ebpf:"target_tgid"`
 	ThreadMask     *ebpf.VariableSpec `ebpf:"thread_mask"`
 	TurnsPerCpu    *ebpf.VariableSpec `ebpf:"turns_per_cpu"`
+	Untracked      *ebpf.VariableSpec `ebpf:"untracked"`
 	WantedPid      *ebpf.VariableSpec `ebpf:"wanted_pid"`
 	WindowBegin    *ebpf.VariableSpec `ebpf:"window_begin"`
 }
@@ -764,6 +789,7 @@ func (o *PinwatchObjects) Close() error {
 //
 // It can be passed to LoadPinwatchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PinwatchMaps struct {
+	CpuDistances   *ebpf.Map `ebpf:"cpu_distances"`
 	CpuSlots       *ebpf.Map `ebpf:"cpu_slots"`
 	MoveBanks      *ebpf.Map `ebpf:"move_banks"`
 	Ring           *ebpf.Map `ebpf:"ring"`
@@ -776,6 +802,7 @@ type PinwatchMaps struct {
 
 func (m *PinwatchMaps) Close() error {
 	return _PinwatchClose(
+		m.CpuDistances,
 		m.CpuSlots,
 		m.MoveBanks,
 		m.Ring,
@@ -795,7 +822,6 @@ type PinwatchVariables struct {
 	AsyncPreempt   *ebpf.Variable `ebpf:"async_preempt"`
 	Boundary       *ebpf.Variable `ebpf:"boundary"`
 	BoundaryBefore *ebpf.Variable `ebpf:"boundary_before"`
-	CpuCount       *ebpf.Variable `ebpf:"cpu_count"`
 	G_inRegister   *ebpf.Variable `ebpf:"g_in_register"`
 	G_piece        *ebpf.Variable `ebpf:"g_piece"`
 	G_pieceSize    *ebpf.Variable `ebpf:"g_piece_size"`
@@ -822,13 +848,15 @@ type PinwatchVariables struct {
 	OffM_p         *ebpf.Variable `ebpf:"off_m_p"`
 	OffM_procid    *ebpf.Variable `ebpf:"off_m_procid"`
 	OffsetsProved  *ebpf.Variable `ebpf:"offsets_proved"`
-	Overflowed     *ebpf.Variable `ebpf:"overflowed"`
+	OverflowRoom   *ebpf.Variable `ebpf:"overflow_room"`
+	OverflowUsed   *ebpf.Variable `ebpf:"overflow_used"`
 	OverheadLeft   *ebpf.Variable `ebpf:"overhead_left"`
 	OverheadTimes  *ebpf.Variable `ebpf:"overhead_times"`
 	RateBegin      *ebpf.Variable `ebpf:"rate_begin"`
 	RateChunk      *ebpf.Variable `ebpf:"rate_chunk"`
 	RateLimit      *ebpf.Variable `ebpf:"rate_limit"`
 	RateUsed       *ebpf.Variable `ebpf:"rate_used"`
+	RingCpus       *ebpf.Variable `ebpf:"ring_cpus"`
 	RingSize       *ebpf.Variable `ebpf:"ring_size"`
 	RuntimeCgo     *ebpf.Variable `ebpf:"runtime_cgo"`
 	RuntimeGone    *ebpf.Variable `ebpf:"runtime_gone"`
@@ -840,6 +868,7 @@ type PinwatchVariables struct {
 	TargetTgid     *ebpf.Variable `ebpf:"target_tgid"`
 	ThreadMask     *ebpf.Variable `ebpf:"thread_mask"`
 	TurnsPerCpu    *ebpf.Variable `ebpf:"turns_per_cpu"`
+	Untracked      *ebpf.Variable `ebpf:"untracked"`
 	WantedPid      *ebpf.Variable `ebpf:"wanted_pid"`
 	WindowBegin    *ebpf.Variable `ebpf:"window_begin"`
 }

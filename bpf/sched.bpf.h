@@ -58,8 +58,8 @@ static __always_inline __u8 turn_split(struct event_switch *e, const struct thre
 	return known;
 }
 
-// Sends a turn through the CPU's ring or, in the rare case that it does not fit, through the shared
-// one.
+// Sends a turn through the CPU's ring or, in the rare case that it does not fit or the CPU has none,
+// through the shared one.
 static __always_inline void turn_send(const struct event_switch *e, struct cpu_slot *slot, bool lifecycle)
 {
 	struct turn *t;
@@ -68,7 +68,7 @@ static __always_inline void turn_send(const struct event_switch *e, struct cpu_s
 		slot->lost++;
 		return;
 	}
-	if ((e->run_ns | e->runq_ns | e->blocked_ns) >> 32) {
+	if ((e->run_ns | e->runq_ns | e->blocked_ns) >> 32 || e->h.cpu >= ring_cpus) {
 		if (bpf_ringbuf_output(&ring, (void *)e, sizeof(*e), BPF_RB_NO_WAKEUP))
 			slot->lost++;
 		return;
@@ -107,11 +107,12 @@ static __always_inline void turn_end(struct task_struct *prev, struct cpu_slot *
 	__u32 tid = prev->pid;
 
 	if (unlikely(!state)) {
-		if (prev->exit_state || target_gone) // it had left the kernel's lists before the programs were attached
+		if (target_gone || (prev->exit_state && !untracked)) // it had left the kernel's lists before the attach
 			return;
-		state = thread_make(tid); // its birth was not seen: Linux 7 skips some runs of programs
+		// There was no room, or its birth was not seen: Linux 7 skips some runs of programs.
+		state = prev->exit_state ? NULL : thread_make(tid);
 		if (!state) {
-			slot->lost++;
+			slot->untracked++;
 			return;
 		}
 	}

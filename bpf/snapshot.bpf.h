@@ -18,23 +18,39 @@ int pw_resolve(struct bpf_iter__task *ctx)
 		return 0;
 	r.tgid = task->tgid;
 	r.task_flags = task->flags;
+	r.threads = BPF_CORE_READ(task, signal, nr_threads);
 	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
 	return 0;
 }
 
+// Reports whether a thread is the last of its process. An iterator over one process ends early when
+// the thread that it is at has left the list (kernel/bpf/task_iter.c, task_group_seq_get_next). Then
+// the last answer is not of a last thread.
+static __always_inline bool is_last(const struct task_struct *task)
+{
+	struct signal_struct *signal = task->signal;
+
+	return (void *)BPF_CORE_READ(task, thread_node.next) ==
+	       (void *)signal + bpf_core_field_offset(signal->thread_head);
+}
+
 // Makes the state of every living thread, so that no hook has to. One that is past
-// sched_process_exit has set PF_EXITING before (kernel/exit.c, do_exit).
+// sched_process_exit has set PF_EXITING before (kernel/exit.c, do_exit). The answer for each is
+// is_last.
 SEC("iter/task")
 int pw_prepare(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct thread_state *state;
+	__u8 last;
 
 	if (!task || !is_target(task))
 		return 0;
-	state = thread_get(task) ?: thread_make(task->pid);
+	state = thread_get(task) ?: thread_begin(task->pid);
 	if (state && task->flags & PF_EXITING)
 		state->leaving = LEAVING_SEEN;
+	last = is_last(task);
+	bpf_seq_write(ctx->meta->seq, &last, sizeof(last));
 	return 0;
 }
 
@@ -52,6 +68,8 @@ static __always_inline __u8 snapshot_flags(const struct task_struct *task, const
 		flags |= THREAD_OFF_RUNNABLE;
 	if (state && state->fresh)
 		flags |= THREAD_NEW;
+	if (!state && untracked)
+		flags |= THREAD_UNTRACKED;
 	return flags;
 }
 
@@ -96,6 +114,7 @@ static __always_inline void snapshot_thread(struct event_thread *e, struct task_
 	}
 	e->g_base = thread_g_base(task);
 	e->innermost_tid = thread_innermost_tid(task);
+	e->last = is_last(task);
 	slot = cpu_slot(e->h.cpu);
 	if (slot_holds(slot, task))
 		e->run_time = slot->run_start;

@@ -10,21 +10,27 @@ static __always_inline struct thread_state *thread_find(__u32 tid)
 
 	if (state && state->tid == tid)
 		return state;
-	return overflowed ? bpf_map_lookup_elem(&thread_overflow, &tid) : NULL;
+	return overflow_used ? bpf_map_lookup_elem(&thread_overflow, &tid) : NULL;
 }
 
+// An insert into a full hash table looks for a free entry under every CPU's lock, and fails
+// (kernel/bpf/percpu_freelist.c). So none is tried.
 static __noinline int thread_make_overflow(__u32 tid)
 {
 	const struct thread_state zero = {.tid = tid, .blind = runtime_gone};
 
-	overflowed = 1;
-	return bpf_map_update_elem(&thread_overflow, &tid, &zero, BPF_ANY);
+	if (overflow_used >= overflow_room)
+		return 0;
+	__sync_fetch_and_add(&overflow_used, 1);
+	if (bpf_map_update_elem(&thread_overflow, &tid, &zero, BPF_NOEXIST))
+		__sync_fetch_and_add(&overflow_used, -1);
+	return 0;
 }
 
-// Makes the state of a thread that has none. Two threads whose tids share a place are never made at
-// the same moment: the kernel allocates tids one after the other, and unseen births are rare. A
-// free place is all zero (thread_forget), except what a thread on another CPU that had found it
-// before may have written: its first line, and cpu_ns.
+// Makes the state of a thread that has none; NULL = there is no room. Two threads whose tids share a
+// place are never made at the same moment: the kernel allocates tids one after the other, and unseen
+// births are rare. A free place is all zero (thread_forget), except what a thread on another CPU that
+// had found it before may have written: its first line, and cpu_ns.
 static __always_inline struct thread_state *thread_make(__u32 tid)
 {
 	__u32 place = tid & thread_mask;
@@ -42,6 +48,16 @@ static __always_inline struct thread_state *thread_make(__u32 tid)
 	return bpf_map_lookup_elem(&thread_overflow, &tid);
 }
 
+// The same for a thread that is seen for the first time.
+static __always_inline struct thread_state *thread_begin(__u32 tid)
+{
+	struct thread_state *state = thread_make(tid);
+
+	if (!state)
+		__sync_fetch_and_add(&untracked, 1);
+	return state;
+}
+
 static __always_inline struct thread_state *thread_get(const struct task_struct *task)
 {
 	return thread_find(task->pid);
@@ -54,8 +70,8 @@ static __always_inline void thread_forget(__u32 tid)
 	if (!state)
 		return;
 	__builtin_memset(state, 0, sizeof(*state));
-	if (overflowed)
-		bpf_map_delete_elem(&thread_overflow, &tid);
+	if (overflow_used && !bpf_map_delete_elem(&thread_overflow, &tid))
+		__sync_fetch_and_add(&overflow_used, -1);
 }
 
 // Moves the state of a thread to its new tid.

@@ -71,6 +71,11 @@ func (c *Correlator) warnings(w *window) (warnings []string) {
 	if n := w.loss.Total(); n > 0 {
 		warnings = append(warnings, fmt.Sprintf("%d records were lost: counts are lower bounds", n))
 	}
+	if l := w.loss; l.Untracked+l.UntrackedTurns > 0 {
+		warnings = append(warnings, fmt.Sprintf("the kernel's table of threads was full: %d threads had no room "+
+			"since the attach, and %d switches of such threads were not recorded: their times, migrations and locks "+
+			"are unknown, switches and costs are lower bounds", l.Untracked, l.UntrackedTurns))
+	}
 	if w.execs > 0 {
 		warnings = append(warnings, fmt.Sprintf("the process executed another program (%d×) in the window: "+
 			"the description of the program is true of the first one", w.execs))

@@ -103,6 +103,7 @@ var dispatch = [...]func(*Correlator, *events.Event){
 	events.WindowCut:      (*Correlator).windowCut,
 	events.WindowEnd:      (*Correlator).windowEnd,
 	events.Loss:           (*Correlator).loss,
+	events.Untracked:      (*Correlator).untracked,
 }
 
 // Add takes the next event. It returns the windows that the event settles: after a cut the interval

@@ -221,6 +221,11 @@ func (l *ledger) costRow(p phase, of Population, k *cost) Cost {
 			}
 		}
 	}
+	if n := l.loss.UntrackedTurns; n > 0 && len(spec.needs) > 0 {
+		row.Warnings = append(row.Warnings,
+			fmt.Sprintf("%d switches of threads that had no room: samples are missing, n is a lower bound", n))
+		row.Bound = cmp.Or(row.Bound, "lower")
+	}
 	if n := l.loss.ByKind[events.Switch.String()]; n > 0 && spec.oneThread && !slices.Contains(spec.needs, events.Switch) {
 		row.Warnings = append(row.Warnings, fmt.Sprintf("%d switch records lost: off-CPU time is a lower bound", n))
 	}

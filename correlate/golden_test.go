@@ -148,7 +148,8 @@ func dump(w *bytes.Buffer, r *Result) {
 		{"sent", known(c.SigurgSent)}, {"generated", c.SigurgGenerated}, {"coalesced", c.SigurgCoalesced},
 		{"delivered", c.SigurgDelivered}, {"foreign", c.SigurgForeign}, {"not_injected", known(c.SigurgNotInjected)},
 		{"switches", c.Switches}, {"migrations", c.Migrations},
-		{"broken", r.Loss.BrokenLinks}, {"lost", r.Loss.Total()}, {"omitted", r.ThreadsOmitted},
+		{"broken", r.Loss.BrokenLinks}, {"lost", r.Loss.Total()}, {"untracked", r.Loss.Untracked},
+		{"untracked_turns", r.Loss.UntrackedTurns}, {"omitted", r.ThreadsOmitted},
 	} {
 		if n.v != 0 {
 			fmt.Fprintf(w, "  %s=%d", n.name, n.v)

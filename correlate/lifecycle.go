@@ -19,6 +19,9 @@ func (c *Correlator) newTask(e *events.Event) {
 	parent := c.threadOf(uint32(e.Args[events.ArgParent]))
 	t := c.threads.create(e.TID, int32(e.Args[events.ArgChildNSTID]))
 	t.name, t.createdBy, t.createdAt, t.accounted = parent.name, parent.nsTID, e.Time, e.Time
+	if e.Has(events.ThreadUntracked) {
+		t.state = classUnknown // until a turn of it is recorded
+	}
 	t.cloneEnter, t.byGo = events.Time(e.Args[events.ArgCloneEnter]), parent.maskedAt != 0
 	if old := c.threads.get(e.TID); old != nil {
 		c.locks.release(old)

@@ -57,6 +57,8 @@ type Loss struct {
 	ByKind          map[string]uint64 // records that found the ring buffer full, by kind name
 	Late            uint64            // events that arrived after the reorder window had passed them
 	RecursionMisses uint64            // program runs the kernel skipped
+	Untracked       uint64            // threads for whose state the kernel side had no room, since it was attached
+	UntrackedTurns  uint64            // switch-outs of these threads
 	BrokenLinks     uint64            // places where consecutive records of a thread or a CPU do not join
 }
 
@@ -68,6 +70,9 @@ func (l Loss) Total() uint64 {
 	}
 	return n
 }
+
+// Any reports whether records, or runs of programs, were missed.
+func (l Loss) Any() bool { return l.Total()+l.Late+l.RecursionMisses+l.Untracked+l.UntrackedTurns > 0 }
 
 // Population restricts the samples of a cost row; an empty field restricts nothing.
 type Population struct {

@@ -41,6 +41,12 @@ func (c *Correlator) snapshotTurn(t *thread, e *events.Event) {
 	if out > now {
 		return
 	}
+	if e.Has(events.ThreadUntracked) { // its switches were not recorded
+		c.windows.account(t, classUnknown, t.accounted, now)
+		c.samples.addUnknownAbsence(t, now)
+		t.state = classUnknown
+		return
+	}
 	if wake > now {
 		wake = 0
 	}

@@ -99,11 +99,11 @@ func (c *Correlator) sampleBucket(e *events.Event) {
 
 // move handles a Move: migrations of turns that were not sent.
 func (c *Correlator) move(e *events.Event) {
-	w, why := c.windows.find(e.Time, e.Time), e.Args[events.ArgMoveWhy]
-	if w == nil || why >= uint64(len(whyNames)) {
+	w, why, distance := c.windows.find(e.Time, e.Time), e.Args[events.ArgMoveWhy], e.Args[events.ArgMoveDistance]
+	if w == nil || why >= uint64(len(whyNames)) || distance >= uint64(len(events.Distances)) {
 		return
 	}
 	n := e.Args[events.ArgMoveCount]
 	w.moves.byWhy[why] += n
-	w.moves.byDistance[c.cfg.Distance(int(e.Args[events.ArgMoveFrom]), int(e.Args[events.ArgMoveTo]))] += n
+	w.moves.byDistance[events.Distances[distance]] += n
 }

@@ -53,13 +53,14 @@ const maxWindows = 3
 
 // windows are those that can still change.
 type windows struct {
-	list     []*window   // the whole observation first, then intervals
-	open     *window     // the innermost of those that have not ended; nil = none
-	boundary events.Time // the last begin or end of a window
-	lastID   uint32
-	keep     int           // ended threads that a window lists at least
-	ended    []endedThread // memory of forgetEnded, used again
-	threads  *threads
+	list      []*window   // the whole observation first, then intervals
+	open      *window     // the innermost of those that have not ended; nil = none
+	boundary  events.Time // the last begin or end of a window
+	lastID    uint32
+	untracked uint64        // threads that found no room for their state
+	keep      int           // ended threads that a window lists at least
+	ended     []endedThread // memory of forgetEnded, used again
+	threads   *threads
 }
 
 // find returns the innermost window that holds [from, to] whole; nil = none. The open one holds
@@ -105,6 +106,7 @@ func (ws *windows) start(start events.Time, interval bool, locked uint64) {
 	w := &window{id: ws.lastID, slot: slot, start: start, interval: interval, forgetAt: forgetFrom * ws.keep,
 		ledger: newLedger()}
 	w.lockedMax = locked
+	w.loss.Untracked = ws.untracked
 	ws.list = append(ws.list, w)
 	ws.setOpen()
 }
@@ -184,6 +186,18 @@ func (c *Correlator) loss(e *events.Event) {
 	for _, w := range c.windows.list {
 		if w.contains(e.Time) || w.end != 0 && w.end <= e.Time {
 			w.loss.ByKind[kind.String()] += e.Args[events.ArgLostCount]
+		}
+	}
+}
+
+// untracked handles an Untracked. The threads are counted since the kernel side was attached, their
+// turns since the last event of this kind.
+func (c *Correlator) untracked(e *events.Event) {
+	c.windows.untracked = e.Args[events.ArgUntracked]
+	for _, w := range c.windows.list {
+		if w.contains(e.Time) || w.end != 0 && w.end <= e.Time {
+			w.loss.Untracked = c.windows.untracked
+			w.loss.UntrackedTurns += e.Args[events.ArgUntrackedTurns]
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
@@ -16,39 +17,70 @@ import (
 type Banks struct {
 	mapped
 	samples []bpf.PinwatchSamples // by bank, CPU and phase
-	moves   []bpf.PinwatchMoves   // by bank, CPU before and CPU after
+	moves   []bpf.PinwatchMoves   // by bank and CPU after
 	cpus    int
 }
 
-// NewBanks maps the banks.
-func NewBanks(samples, moves *ebpf.Map) (*Banks, error) {
-	b := &Banks{cpus: int(samples.MaxEntries()) / 2 / sampleKinds}
-	var err error
-	if b.samples, err = mapMemory[bpf.PinwatchSamples](&b.mapped, samples, unix.PROT_READ|unix.PROT_WRITE); err != nil {
-		return nil, fmt.Errorf("map sample banks: %w", err)
+// NewBanks maps the banks. It writes to distances how far each pair of CPUs is apart, by the words
+// in Distances; a word that is not there is unknown.
+func NewBanks(samples, moves, distances *ebpf.Map, distance func(from, to int) string) (*Banks, error) {
+	b := &Banks{}
+	mapAll := func() (err error) {
+		const rw = unix.PROT_READ | unix.PROT_WRITE
+		if b.samples, err = mapMemory[bpf.PinwatchSamples](&b.mapped, samples, rw); err != nil {
+			return fmt.Errorf("map sample banks: %w", err)
+		}
+		if b.moves, err = mapMemory[bpf.PinwatchMoves](&b.mapped, moves, rw); err != nil {
+			return fmt.Errorf("map move banks: %w", err)
+		}
+		var used mapped // the kernel's programs keep the map
+		lines, err := mapMemory[bpf.PinwatchDistanceLine](&used, distances, rw)
+		if err != nil {
+			return fmt.Errorf("map distances: %w", err)
+		}
+		b.cpus = len(b.moves) / 2
+		setDistances(lines, b.cpus, distance)
+		return used.Close()
 	}
-	if b.moves, err = mapMemory[bpf.PinwatchMoves](&b.mapped, moves, unix.PROT_READ|unix.PROT_WRITE); err != nil {
-		return nil, errors.Join(fmt.Errorf("map move banks: %w", err), b.Close())
+	if err := mapAll(); err != nil {
+		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil
+}
+
+func setDistances(lines []bpf.PinwatchDistanceLine, cpus int, distance func(from, to int) string) {
+	for from := range cpus {
+		for to := range cpus {
+			pair := from*cpus + to
+			of := max(0, slices.Index(Distances[:], distance(from, to)))
+			lines[pair/len(lines[0].Of)].Of[pair%len(lines[0].Of)] = uint8(of)
+		}
+	}
 }
 
 const sampleKinds = int(bpf.PinwatchSampleOfSAMPLE_OFS)
 
 // Read passes the sums of a bank, 0 or 1, to out as events of one moment, and clears the bank. The
-// kernel must be adding to the other one. The event is only valid during the call.
+// kernel must be adding to the other one. The event is only valid during the call. The time it takes
+// is linear in the number of CPUs.
 func (b *Banks) Read(bank int, moment Time, out func(*Event)) {
 	for of := range sampleKinds {
 		b.readSamples(bank, of, moment, out)
 	}
-	for from := range b.cpus {
-		for to := range b.cpus {
-			m := &b.moves[(bank*b.cpus+from)*b.cpus+to]
-			for why, n := range m.ByWhy {
-				if n > 0 {
-					out(&Event{Time: moment, Kind: Move, Args: [8]uint64{uint64(from), uint64(to), uint64(why), n}})
-					m.ByWhy[why] = 0
-				}
+	var all bpf.PinwatchMoves
+	for cpu := range b.cpus {
+		m := &b.moves[bank*b.cpus+cpu]
+		for distance := range m.By {
+			for why, n := range m.By[distance] {
+				all.By[distance][why] += n
+			}
+		}
+		*m = bpf.PinwatchMoves{}
+	}
+	for distance := range all.By {
+		for why, n := range all.By[distance] {
+			if n > 0 {
+				out(&Event{Time: moment, Kind: Move, Args: [8]uint64{uint64(distance), uint64(why), n}})
 			}
 		}
 	}

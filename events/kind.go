@@ -48,7 +48,8 @@ const (
 	Loss                               // records of one kind were lost since the last Loss
 	SampleTotal                        // sums: samples of one phase in the window that ends
 	SampleBucket                       // sums: those of the samples in one bucket
-	Move                               // sums: migrations between two CPUs for one reason, in the window that ends
+	Move                               // sums: migrations over one distance for one reason, in the window that ends
+	Untracked                          // threads that found no room for their state, ever; their turns since the last one
 	kindCount
 )
 
@@ -59,6 +60,7 @@ const (
 	ThreadExited      = uint8(bpf.PinwatchThreadFlagTHREAD_EXITED)
 	ThreadOffRunnable = uint8(bpf.PinwatchThreadFlagTHREAD_OFF_RUNNABLE)
 	ThreadNew         = uint8(bpf.PinwatchThreadFlagTHREAD_NEW)
+	ThreadUntracked   = uint8(bpf.PinwatchThreadFlagTHREAD_UNTRACKED) // NewTask, too
 
 	TargetBlocked  = uint8(bpf.PinwatchTargetStateTARGET_BLOCKED)
 	TargetRunnable = uint8(bpf.PinwatchTargetStateTARGET_RUNNABLE)
@@ -100,6 +102,15 @@ const (
 	WhyAffinity = uint64(bpf.PinwatchMigrateWhyWHY_AFFINITY)
 )
 
+// Distances are the words for how far a migration goes, by ArgMoveDistance.
+var Distances = [bpf.PinwatchMoveDistanceDISTANCES]string{
+	bpf.PinwatchMoveDistanceDISTANCE_UNKNOWN: "unknown",
+	bpf.PinwatchMoveDistanceDISTANCE_SMT:     "smt",
+	bpf.PinwatchMoveDistanceDISTANCE_LLC:     "llc",
+	bpf.PinwatchMoveDistanceDISTANCE_NODE:    "node",
+	bpf.PinwatchMoveDistanceDISTANCE_REMOTE:  "remote",
+}
+
 // LockAge is the longest time for which switch-outs rely on an earlier check of the thread's lock. The
 // last of summed checks is no older than that at the last switch-out.
 const LockAge = Time(bpf.PinwatchLockAgeLOCKED_AGE_NS)
@@ -125,8 +136,9 @@ const (
 	ArgChecks, ArgHandoffs, ArgWakeNS, ArgCPUNS                    = 1, 2, 3, 4          // SumLock
 	ArgSamples, ArgSampleSum, ArgSampleLeast, ArgSampleMost        = 0, 1, 2, 3          // SampleTotal
 	ArgBucket, ArgBucketCount                                      = 0, 1                // SampleBucket: a value in it
-	ArgMoveFrom, ArgMoveTo, ArgMoveWhy, ArgMoveCount               = 0, 1, 2, 3          // Move
+	ArgMoveDistance, ArgMoveWhy, ArgMoveCount                      = 0, 1, 2             // Move
 	ArgLostKind, ArgLostCount                                      = 0, 1                // Loss
+	ArgUntracked, ArgUntrackedTurns                                = 0, 1                // Untracked
 )
 
 // spec gives a kind its name, its text form and its decoder.
@@ -160,7 +172,7 @@ var turnFlags = flagNames{bits: []flagName{
 
 var threadFlags = flagNames{bits: []flagName{
 	{ThreadOnCPU, "on_cpu"}, {ThreadRunnable, "runnable"}, {ThreadExited, "exited"},
-	{ThreadOffRunnable, "off_runnable"}, {ThreadNew, "new"},
+	{ThreadOffRunnable, "off_runnable"}, {ThreadNew, "new"}, {ThreadUntracked, "untracked"},
 }}
 
 var stateFlags = flagNames{values: []flagName{
@@ -182,7 +194,7 @@ var (
 var specs = [kindCount]spec{
 	Thread: {"thread", []string{"off", "wake", "run", "ns_tid", "last_cpu", "why", "comm", "comm2"},
 		threadFlags, unsafe.Sizeof(bpf.PinwatchEventThread{}), decodeThread},
-	NewTask:     {"newtask", []string{"parent", "ns_tid", "clone_flags", "enter"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventNewtask{}), decodeNewTask},
+	NewTask:     {"newtask", []string{"parent", "ns_tid", "clone_flags", "enter"}, oneFlag(ThreadUntracked, "untracked"), unsafe.Sizeof(bpf.PinwatchEventNewtask{}), decodeNewTask},
 	CloneEnter:  {"clone_enter", []string{"clone_flags", "stack", "lock"}, oneFlag(CloneCalled3, "clone3"), unsafe.Sizeof(bpf.PinwatchEventCloneEnter{}), decodeCloneEnter},
 	CloneExit:   {"clone_exit", []string{"ret", "enter"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
 	ExitEnter:   {"exit_enter", []string{"stack"}, flagNames{}, stackedSize, decodeStacked},
@@ -215,7 +227,8 @@ var specs = [kindCount]spec{
 	Loss:          {name: "loss", args: []string{"kind", "count"}},
 	SampleTotal:   {name: "sample_total", args: []string{"n", "sum", "least", "most"}, flags: sampleFlags},
 	SampleBucket:  {name: "sample_bucket", args: []string{"value", "n"}, flags: sampleFlags},
-	Move:          {name: "move", args: []string{"from", "to", "why", "n"}},
+	Move:          {name: "move", args: []string{"distance", "why", "n"}},
+	Untracked:     {name: "untracked", args: []string{"threads", "turns"}},
 }
 
 // String returns the kind's name in reports and in the text form; "kind(N)" for a number that is no

@@ -7,12 +7,14 @@ package events
 // Events are released once everything older must have arrived: then the runs are merged.
 //
 // Memory is bounded as long as no more than maxHeld events are pushed between two releases: past
-// maxHeld the oldest are released early.
+// maxHeld the oldest are released early. Events of a list of all threads (PushListed) come in
+// addition: older ones are still to come from the CPUs, however many threads there are.
 type Reorder struct {
 	held     []Event // the runs, one after the other
 	runs     []run
 	heads    []head // of a release
 	waiting  int    // events in the runs
+	listed   int    // of these, by PushListed, at most
 	newest   Time   // of the last run
 	released Time   // time of the newest event released
 	late     uint64 // events older than that when they came
@@ -48,6 +50,15 @@ func (r *Reorder) Push(e *Event) {
 	}
 }
 
+// PushListed adds an event of a list of all threads.
+func (r *Reorder) PushListed(e *Event) {
+	r.Push(e)
+	r.listed++
+}
+
+// limit is how many events are held back.
+func (r *Reorder) limit() int { return maxHeld + r.listed }
+
 // begin begins a run with the event pushed last.
 func (r *Reorder) begin(newest Time) {
 	r.newest = newest
@@ -77,7 +88,7 @@ type head struct {
 
 func (a head) precedes(b head) bool { return a.time < b.time || a.time == b.time && a.run < b.run }
 
-// Release passes the events older than end to out, oldest first, and more while over maxHeld are
+// Release passes the events older than end to out, oldest first, and more while over the limit are
 // held. The event is only valid during the call. For n events in k runs it takes O(n log k).
 func (r *Reorder) Release(end Time, out func(*Event)) {
 	h := r.heads[:0] // a heap
@@ -88,7 +99,7 @@ func (r *Reorder) Release(end Time, out func(*Event)) {
 		siftDown(h, i)
 	}
 	r.heads = h
-	for len(h) > 0 && (h[0].time < end || r.waiting > maxHeld) {
+	for len(h) > 0 && (h[0].time < end || r.waiting > r.limit()) {
 		if r.releaseRun(h, end, out); r.runs[h[0].run].next == r.runs[h[0].run].end {
 			h[0] = h[len(h)-1]
 			h = h[:len(h)-1]
@@ -97,6 +108,7 @@ func (r *Reorder) Release(end Time, out func(*Event)) {
 			siftDown(h, 0)
 		}
 	}
+	r.listed = min(r.listed, r.waiting)
 	r.compact()
 }
 
@@ -119,7 +131,7 @@ func (r *Reorder) releaseRun(h []head, end Time, out func(*Event)) {
 			return
 		}
 		top.time = r.held[from.next].Time
-		if other.precedes(*top) || top.time >= end && r.waiting <= maxHeld {
+		if other.precedes(*top) || top.time >= end && r.waiting <= r.limit() {
 			return
 		}
 	}

@@ -20,9 +20,10 @@ type Ring struct {
 	turns *turnRings
 }
 
-// NewRing maps the ring buffer, the rings of turns and the CPUs' slots for reading.
-func NewRing(ring, turns, slots *ebpf.Map) (*Ring, error) {
-	t, err := newTurnRings(turns, slots)
+// NewRing maps the ring buffer, the rings of turns with turnsPerCPU each, and the CPUs' slots for
+// reading.
+func NewRing(ring, turns, slots *ebpf.Map, turnsPerCPU int) (*Ring, error) {
+	t, err := newTurnRings(turns, slots, turnsPerCPU)
 	if err != nil {
 		return nil, err
 	}
@@ -66,12 +67,16 @@ func (r *Ring) Drain(now Time, out func(*Event)) (Drained, error) {
 			break
 		}
 	}
-	end, fill := r.turns.drain(d.Until, batch/uint64(len(r.turns.slots)), out)
+	end, fill := r.turns.drain(d.Until, max(1, batch/uint64(r.turns.cpus)), out)
 	return Drained{Until: end, Fill: max(d.Fill, fill)}, nil
 }
 
 // LostTurns returns how many switch records have found no room since the session began.
 func (r *Ring) LostTurns() uint64 { return r.turns.lost() }
+
+// UntrackedTurns returns how many turns of threads that found no room for their state there were
+// since the session began.
+func (r *Ring) UntrackedTurns() uint64 { return r.turns.untracked() }
 
 // Close unmaps the buffers.
 func (r *Ring) Close() error { return errors.Join(r.r.Close(), r.turns.Close()) }

@@ -11,18 +11,20 @@ import (
 	"github.com/pinwatch/pinwatch/bpf"
 )
 
-// turnRings are the switch records, one ring for each CPU (bpf/maps.h, turns). Each ring's records
-// are in the order of their times.
+// turnRings are the switch records, one ring for each of the first CPUs (bpf/maps.h, turns). Each
+// ring's records are in the order of their times.
 type turnRings struct {
-	slots   []bpf.PinwatchCpuSlot
+	slots   []bpf.PinwatchCpuSlot // of all possible CPUs
 	records []bpf.PinwatchTurn
 	perCPU  uint64
+	cpus    int // with a ring
 	mapped
 }
 
-// newTurnRings maps the rings for reading, and the slots with their positions, by CPU.
-func newTurnRings(turns, slots *ebpf.Map) (*turnRings, error) {
-	t := &turnRings{perCPU: uint64(turns.MaxEntries() / slots.MaxEntries())}
+// newTurnRings maps the rings for reading, each of perCPU records, and the slots with their
+// positions, by CPU.
+func newTurnRings(turns, slots *ebpf.Map, perCPU int) (*turnRings, error) {
+	t := &turnRings{perCPU: uint64(perCPU), cpus: int(turns.MaxEntries()) / perCPU}
 	records, err := mapMemory[bpf.PinwatchTurn](&t.mapped, turns, unix.PROT_READ)
 	if err != nil {
 		return nil, fmt.Errorf("map turns: %w", err)
@@ -64,7 +66,7 @@ const (
 // more than batch. It returns the time up to which nothing is left: end, unless a CPU had more than
 // a batch; and how full the fullest ring was, from 0 to 1.
 func (t *turnRings) drain(end Time, batch uint64, out func(*Event)) (complete Time, fill float64) {
-	for cpu := range t.slots {
+	for cpu := range t.cpus {
 		s := &t.slots[cpu]
 		head := atomic.LoadUint64(&s.Head)
 		fill = max(fill, float64(head-s.Tail)/float64(t.perCPU))
@@ -72,7 +74,7 @@ func (t *turnRings) drain(end Time, batch uint64, out func(*Event)) (complete Ti
 			end = min(end, Time(t.record(cpu, s.Tail+batch).Time))
 		}
 	}
-	for cpu := range t.slots {
+	for cpu := range t.cpus {
 		t.drainCPU(cpu, end, out)
 	}
 	return end, fill
@@ -110,6 +112,14 @@ func (t *turnRings) record(cpu int, n uint64) *bpf.PinwatchTurn {
 func (t *turnRings) lost() (n uint64) {
 	for i := range t.slots {
 		n += atomic.LoadUint64(&t.slots[i].Lost)
+	}
+	return n
+}
+
+// untracked returns how many turns of threads without state there were since it was made.
+func (t *turnRings) untracked() (n uint64) {
+	for i := range t.slots {
+		n += atomic.LoadUint64(&t.slots[i].Untracked)
 	}
 	return n
 }

@@ -46,7 +46,7 @@ func (s *Session) attach(cfg Config) error {
 		// Now new threads get their state at task_newtask, and ends are seen. Living threads get
 		// their state here.
 		if p == k.PwSwitch {
-			if _, err := readIterator(s.loaded.Programs[k.PwPrepare.Name]); err != nil {
+			if err := s.prepare(s.loaded.Programs[k.PwPrepare.Name]); err != nil {
 				return explainAttach("prepare the threads' state", err)
 			}
 		}
@@ -67,11 +67,21 @@ func (s *Session) attach(cfg Config) error {
 	}
 	s.pin = s.loaded.Programs[k.PwPin.Name]
 	var err error
-	s.snapshot, err = link.AttachIter(link.IterOptions{Program: s.loaded.Programs[k.PwSnapshot.Name]})
+	s.snapshot, err = attachTasks(s.loaded.Programs[k.PwSnapshot.Name], s.Target.threadsOnly())
 	if err != nil {
 		return explainAttach("attach thread iterator", err)
 	}
 	return nil
+}
+
+// prepare makes the state of every thread that lives.
+func (s *Session) prepare(prog *ebpf.Program) error {
+	tasks, err := attachTasks(prog, s.Target.threadsOnly())
+	if err != nil {
+		return err
+	}
+	err = tasks.read(1, func(last []byte) (bool, error) { return last[0] != 0, nil })
+	return errors.Join(err, tasks.Close())
 }
 
 // closeAll closes in parallel: each close waits for a grace period of the kernel.

@@ -1,8 +1,12 @@
 package loader
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
+	"os"
+	"slices"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -10,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/bpf"
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
 // Buffers are the sizes of the buffers in which records wait for user space.
@@ -17,8 +22,9 @@ type Buffers struct {
 	TurnsPerCPU int // switch records in each CPU's ring
 
 	ringBytes int // of the ring buffer that all CPUs share, for every kind but switches
-	cpus      int // possible CPUs
-	bankBytes int // of the per-CPU sums of an aggregating session
+	cpus      int // with a ring of switch records: up to the last one that is online
+	possible  int // CPUs that the kernel could have
+	bankBytes int // of the sums by CPU of an aggregating session
 }
 
 // limitError means that the requested buffers exceed the memory that pinwatch may use.
@@ -49,15 +55,38 @@ const (
 	defaultShare = 16
 )
 
-// sizeBuffers divides bytes among the ring buffer, which gets half, and the CPUs. bytes of 0 means
-// a size that suits this machine. All sizes are powers of two. None is larger than requested,
-// unless it would be less than a page or than the fewest turns a ring can hold.
-func sizeBuffers(bytes int, aggregate bool) (Buffers, error) {
-	cpus, err := ebpf.PossibleCPU()
+// sizeBuffers sizes the buffers for this machine. bytes of 0 means a size that suits it, cpus of 0 a
+// ring for each CPU up to the last one that is online.
+func sizeBuffers(bytes, cpus int, aggregate bool) (Buffers, error) {
+	possible, err := ebpf.PossibleCPU()
 	if err != nil {
 		return Buffers{}, fmt.Errorf("count CPUs: %w", err)
 	}
+	online, err := os.ReadFile("/sys/devices/system/cpu/online")
+	if err != nil {
+		return Buffers{}, fmt.Errorf("list CPUs: %w", err)
+	}
 	limit, by := memoryLimit()
+	b := divideBuffers(bytes, cmp.Or(cpus, ringCPUs(string(online), possible)), possible, aggregate, limit)
+	if n := b.bytes(); n > limit {
+		return b, &limitError{bytes: n, limit: limit, banks: uint64(b.bankBytes), by: by}
+	}
+	return b, nil
+}
+
+// ringCPUs is the number of CPUs that get a ring. A machine may have a hundred times as many
+// possible CPUs as it has CPUs.
+func ringCPUs(online string, possible int) int {
+	if cpus := procfs.ParseCPUs(strings.TrimSpace(online)); len(cpus) > 0 {
+		return min(possible, slices.Max(cpus)+1)
+	}
+	return possible
+}
+
+// divideBuffers divides bytes among the ring buffer, which gets half, and the CPUs. All sizes are
+// powers of two. None is larger than requested, unless it would be less than a page or than the
+// fewest turns a ring can hold.
+func divideBuffers(bytes, cpus, possible int, aggregate bool, limit uint64) Buffers {
 	least := int(bpf.PinwatchRingLayoutRING_PARTS)
 	if bytes <= 0 {
 		bytes = int(min(uint64(defaultBytes), limit/defaultShare))
@@ -67,15 +96,14 @@ func sizeBuffers(bytes int, aggregate bool) (Buffers, error) {
 		TurnsPerCPU: max(least, floorPower(bytes/2/turnBytes/cpus)),
 		ringBytes:   max(unix.Getpagesize(), floorPower(bytes/2)),
 		cpus:        cpus,
+		possible:    possible,
 	}
 	if aggregate {
 		b.bankBytes = sampleBanks(cpus)*int(unsafe.Sizeof(bpf.PinwatchSamples{})) +
-			moveBanks(cpus)*int(unsafe.Sizeof(bpf.PinwatchMoves{}))
+			moveBanks(cpus)*int(unsafe.Sizeof(bpf.PinwatchMoves{})) +
+			distanceLines(cpus)*int(unsafe.Sizeof(bpf.PinwatchDistanceLine{}))
 	}
-	if n := b.bytes(); n > limit {
-		return b, &limitError{bytes: n, limit: limit, banks: uint64(b.bankBytes), by: by}
-	}
-	return b, nil
+	return b
 }
 
 // bytes is the memory that the kernel will allocate.
@@ -84,10 +112,16 @@ func (b Buffers) bytes() uint64 {
 }
 
 // sampleBanks and moveBanks are the entries of an aggregating session's banks: samples by CPU and
-// kind, moves by CPU before and CPU after. There are two banks of each: user space reads the one
-// that no program writes to.
+// kind, moves by CPU. There are two banks of each: user space reads the one that no program writes
+// to.
 func sampleBanks(cpus int) int { return 2 * cpus * int(bpf.PinwatchSampleOfSAMPLE_OFS) }
-func moveBanks(cpus int) int   { return 2 * cpus * cpus }
+func moveBanks(cpus int) int   { return 2 * cpus }
+
+// distanceLines are the lines that hold a byte for each pair of CPUs.
+func distanceLines(cpus int) int {
+	const pairs = int(unsafe.Sizeof(bpf.PinwatchDistanceLine{}))
+	return (cpus*cpus + pairs - 1) / pairs
+}
 
 // floorPower is the largest power of two up to n; 0 for n < 1.
 func floorPower(n int) int {
@@ -97,31 +131,51 @@ func floorPower(n int) int {
 	return 1 << (bits.Len(uint(n)) - 1)
 }
 
-// threadEntries is the size of the table that most threads' state is in, overflowEntries that of
-// the table for threads with colliding tids. Threads beyond both are not observed: each of their
-// switches counts as lost.
-const (
-	threadEntries   = 1 << 14
-	overflowEntries = 1 << 14
-)
+// Room is the number of threads whose state the kernel side can keep. A thread beyond it is
+// untracked: its switches are counted, but not recorded.
+type Room struct {
+	Table    int // by tid, for most threads: 256 bytes each
+	Overflow int // for threads whose place there is taken: 312 bytes each (kernel/bpf/hashtab.c)
+}
 
-// setSizes gives the maps their sizes, and the programs the constants that depend on them. entries
-// is the size of the table of threads.
-func (k *kernelSide) setSizes(b Buffers, aggregate bool, entries int) error {
+// leastThreads is the least room in both tables: more threads than the Go runtime allows a program
+// by default (runtime/debug.SetMaxThreads).
+const leastThreads = 1 << 14
+
+// sizeRoom makes room for the threads that the process has, and for half as many again: the kernel
+// allocates both tables whole. Threads with tids in a row never share a place. Tids taken at random
+// do: of as many threads as the table has places, the overflow must take 37 %.
+func sizeRoom(threads int) Room {
+	table := max(leastThreads, ceilPower(threads))
+	return Room{Table: table, Overflow: max(leastThreads, table/2)}
+}
+
+// Next is the size of a larger table with a place for so many threads: the next Config.ThreadEntries
+// to try.
+func (r Room) Next(threads uint64) int { return max(2*r.Table, ceilPower(int(threads))) }
+
+// ceilPower is the smallest power of two from n on.
+func ceilPower(n int) int { return 2 * floorPower(n-1) }
+
+// setSizes gives the maps their sizes, and the programs the constants that depend on them.
+func (k *kernelSide) setSizes(b Buffers, aggregate bool, room Room) error {
 	k.Ring.MaxEntries = uint32(b.ringBytes)
 	k.Turns.MaxEntries = uint32(b.cpus * b.TurnsPerCPU)
-	k.CpuSlots.MaxEntries = uint32(b.cpus)
-	k.ThreadTable.MaxEntries = uint32(entries)
-	k.ThreadOverflow.MaxEntries = overflowEntries
+	k.CpuSlots.MaxEntries = uint32(b.possible)
+	k.ThreadTable.MaxEntries = uint32(room.Table)
+	k.ThreadOverflow.MaxEntries = uint32(room.Overflow)
 	settings := []setting{
 		{k.RingSize, uint32(b.ringBytes)},
 		{k.TurnsPerCpu, uint32(b.TurnsPerCPU)},
-		{k.ThreadMask, uint32(entries - 1)},
+		{k.ThreadMask, uint32(room.Table - 1)},
+		{k.OverflowRoom, uint32(room.Overflow)},
+		{k.RingCpus, uint32(b.cpus)},
 	}
 	if aggregate {
 		k.SampleBanks.MaxEntries = uint32(sampleBanks(b.cpus))
 		k.MoveBanks.MaxEntries = uint32(moveBanks(b.cpus))
-		settings = append(settings, setting{k.Aggregate, true}, setting{k.CpuCount, uint32(b.cpus)})
+		k.CpuDistances.MaxEntries = uint32(distanceLines(b.cpus))
+		settings = append(settings, setting{k.Aggregate, true})
 	}
 	return set(settings...)
 }

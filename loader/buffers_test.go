@@ -4,15 +4,18 @@ import (
 	"errors"
 	"testing"
 	"testing/fstest"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/bpf"
 )
 
 // Sizes are powers of two that kernels accept. Together they do not exceed the request, if that
 // suffices for the smallest buffers.
 func TestBufferSizes(t *testing.T) {
 	for _, asked := range []int{0, -1, 1, 4 << 10, 4<<10 + 1, 1 << 20, 5 << 20, 64 << 20} {
-		b, err := sizeBuffers(asked, false)
+		b, err := sizeBuffers(asked, 0, false)
 		var limit *limitError
 		if errors.As(err, &limit) {
 			continue
@@ -35,8 +38,40 @@ func TestBufferSizes(t *testing.T) {
 
 func TestBuffersBeyondTheLimitAreRefused(t *testing.T) {
 	var limit *limitError
-	if _, err := sizeBuffers(1<<50, false); !errors.As(err, &limit) || limit.by == "" || limit.limit == 0 {
+	if _, err := sizeBuffers(1<<50, 0, false); !errors.As(err, &limit) || limit.by == "" || limit.limit == 0 {
 		t.Errorf("a pebibyte: %v", err)
+	}
+}
+
+// Memory follows the CPUs that are online: CPUs that could come cost a slot each, and a thousand
+// times as many CPUs take a thousand times the memory of sums.
+func TestMemoryFollowsTheCPUs(t *testing.T) {
+	const mib = 1 << 20
+	for _, c := range []struct {
+		cpus, possible int
+		aggregate      bool
+		most           uint64
+	}{
+		{2, 2, false, 17 * mib},
+		{2, 2, true, 17 * mib},
+		{2, 240, true, 17 * mib}, // 29 MiB more with sums for all possible CPUs
+		{2, 8192, true, 20 * mib},
+		{512, 512, false, 73 * mib},
+		{512, 512, true, 135 * mib},
+		{2048, 2048, true, 520 * mib},
+	} {
+		b := divideBuffers(0, c.cpus, c.possible, c.aggregate, 1<<40)
+		if n := b.bytes() + uint64(c.possible)*uint64(unsafe.Sizeof(bpf.PinwatchCpuSlot{})); n > c.most || b.TurnsPerCPU < defaultTurns {
+			t.Errorf("%+v: %.1f MiB, %+v", c, float64(n)/mib, b)
+		}
+	}
+}
+
+func TestRingCPUs(t *testing.T) {
+	for online, want := range map[string]int{"0-1\n": 2, "0\n": 1, "0-3,8-11\n": 12, "": 240, "0-500\n": 240} {
+		if got := ringCPUs(online, 240); got != want {
+			t.Errorf("%q: %d, want %d", online, got, want)
+		}
 	}
 }
 

@@ -22,7 +22,7 @@ type Calibration struct {
 	ClockRead float64 // one reading of the clock
 	ClockStep float64 // the smallest step seen between two readings
 	// Dispatch is the time that an empty program adds to its hook, by the way it is attached, as in
-	// Session.Hooks.
+	// Session.Hooks. A way that the session does not use is not in it.
 	Dispatch map[string]float64
 }
 
@@ -47,10 +47,11 @@ type hookup struct {
 // calibrate takes some 150 ms, most of which the kernel needs to attach and detach. It must run
 // before a session attaches: the first tracepoint on a system call costs more than a second one. A
 // cost of 0 means that the machine was disturbed. It is measured again, for longer, and after three
-// attempts accepted: an emulator may be disturbed all the time.
-func calibrate(types *btf.Cache) (c *Calibration, err error) {
+// attempts accepted: an emulator may be disturbed all the time. Light attaches nothing to a system
+// call here either: that would slow every system call of every process meanwhile.
+func calibrate(types *btf.Cache, light bool) (c *Calibration, err error) {
 	for stretch := calibrateStretch; stretch <= 4*calibrateStretch; stretch *= 2 {
-		c, err = calibrateOnce(types, stretch)
+		c, err = calibrateOnce(types, stretch, light)
 		if err != nil || !slices.Contains(slices.Collect(maps.Values(c.Dispatch)), 0) {
 			break
 		}
@@ -58,7 +59,7 @@ func calibrate(types *btf.Cache) (c *Calibration, err error) {
 	return c, err
 }
 
-func calibrateOnce(types *btf.Cache, stretch time.Duration) (c *Calibration, err error) {
+func calibrateOnce(types *btf.Cache, stretch time.Duration, light bool) (c *Calibration, err error) {
 	c = &Calibration{Dispatch: map[string]float64{}}
 	runtime.LockOSThread() // the calls read this thread's name and set it again
 	defer runtime.UnlockOSThread()
@@ -74,12 +75,14 @@ func calibrateOnce(types *btf.Cache, stretch time.Duration) (c *Calibration, err
 				unix.RawSyscallNoError(unix.SYS_PRCTL, unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name)), 0)
 			},
 		},
-		{
+	}
+	if !light {
+		hookups = append(hookups, &hookup{
 			how:  Tracepoint,
 			prog: ebpf.ProgramSpec{Type: ebpf.TracePoint},
 			on:   onSyscall("sys_enter_getppid"),
 			call: func() { unix.RawSyscallNoError(unix.SYS_GETPPID, 0, 0, 0) },
-		},
+		})
 	}
 	var attached []attachment
 	defer func() { err = errors.Join(err, closeAll(attached)) }()

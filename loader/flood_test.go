@@ -12,10 +12,16 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
+// flooded are the switches of a flood: received, lost because a buffer was full, of threads without
+// state, and those that the kernel counted.
+type flooded struct {
+	received, lost, untracked, counted uint64
+	took                               time.Duration
+}
+
 // flood lets a workload switch as fast as it can, for a second and until the session has lost
-// enough switches. It returns the switches received and lost, the duration, and the switches that
-// the kernel counted. The workload is at rest before and after.
-func flood(t *testing.T, cfg Config, enough uint64) (received, lost, counted uint64, took time.Duration) {
+// enough switches. The workload is at rest before and after.
+func flood(t *testing.T, cfg Config, enough uint64) (f flooded) {
 	t.Helper()
 	testenv.Require(t, testenv.BPF)
 	p := testenv.Workload(t, "pingpong", "-pairs", "2", "-hold")
@@ -29,17 +35,18 @@ func flood(t *testing.T, cfg Config, enough uint64) (received, lost, counted uin
 		if time.Since(began) > time.Minute {
 			t.Fatalf("after a minute %d switches are lost", ring.LostTurns())
 		}
-		received += switches(drain(t, s))
+		f.received += switches(drain(t, s))
 		time.Sleep(20 * time.Millisecond)
 	}
 	p.Quiesce()
 	p.Quiet()
-	took = time.Since(began)
-	received += switches(drain(t, s))
+	f.took = time.Since(began)
+	f.received += switches(drain(t, s))
 	for tid, n := range p.ContextSwitches() {
-		counted += n - before[tid]
+		f.counted += n - before[tid]
 	}
-	return received, ring.LostTurns(), counted, took
+	f.lost, f.untracked = ring.LostTurns(), ring.UntrackedTurns()
+	return f
 }
 
 func switches(all []events.Event) (n uint64) {
@@ -53,31 +60,40 @@ func switches(all []events.Event) (n uint64) {
 
 // Received and lost switches add up to the kernel's count.
 func TestFloodIsAccountedFor(t *testing.T) {
-	received, lost, counted, _ := flood(t, Config{RingBytes: 1}, 10000)
-	if received == 0 || received+lost != counted {
-		t.Errorf("%d received and %d lost, the kernel has counted %d", received, lost, counted)
+	f := flood(t, Config{RingBytes: 1}, 10000)
+	if f.received == 0 || f.received+f.lost != f.counted || f.untracked != 0 {
+		t.Errorf("%+v", f)
 	}
-	t.Logf("%d received and %d lost of %d", received, lost, counted)
+	t.Logf("%+v", f)
 }
 
 // With room for everything, nothing is lost or received twice.
 func TestNoFloodIsTooHigh(t *testing.T) {
-	received, lost, counted, took := flood(t, Config{}, 0)
-	if lost != 0 || received != counted {
-		t.Errorf("%d received and %d lost, the kernel has counted %d", received, lost, counted)
+	f := flood(t, Config{}, 0)
+	if f.received != f.counted || f.lost+f.untracked != 0 {
+		t.Errorf("%+v", f)
 	}
-	t.Logf("%d in %v", received, took)
+	t.Logf("%+v", f)
+}
+
+// On a CPU that came after the attach, and has no ring, no switch is lost unseen.
+func TestCPUsWithoutARing(t *testing.T) {
+	f := flood(t, Config{ringCPUs: 1}, 0)
+	if f.received == 0 || f.received+f.lost != f.counted {
+		t.Errorf("%+v", f)
+	}
+	t.Logf("%+v", f)
 }
 
 func TestMaxRate(t *testing.T) {
 	const rate = 2000
-	received, lost, counted, took := flood(t, Config{MaxRate: rate}, 1000)
-	if received+lost != counted {
-		t.Errorf("%d received and %d lost, the kernel has counted %d", received, lost, counted)
+	f := flood(t, Config{MaxRate: rate}, 1000)
+	if f.received+f.lost != f.counted {
+		t.Errorf("%+v", f)
 	}
 	// Two CPUs may begin the same window, and each may have a chunk left from the window before.
-	if most := uint64(rate * (took.Seconds() + 0.2) * 1.5); received > most {
-		t.Errorf("%d received in %v, want %d per second", received, took, rate)
+	if most := uint64(rate * (f.took.Seconds() + 0.2) * 1.5); f.received > most {
+		t.Errorf("%d received in %v, want %d per second", f.received, f.took, rate)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/bpf"
@@ -56,7 +57,7 @@ func attachTo(t testing.TB, pid int, cfg Config) *Session {
 
 func ringOf(t testing.TB, s *Session) *events.Ring {
 	t.Helper()
-	ring, err := events.NewRing(s.Ring(), s.Turns(), s.CPUSlots())
+	ring, err := events.NewRing(s.Ring(), s.Turns(), s.CPUSlots(), s.Buffers.TurnsPerCPU)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func ringOf(t testing.TB, s *Session) *events.Ring {
 // drain returns all events in the buffers.
 func drain(t testing.TB, s *Session) []events.Event {
 	t.Helper()
-	ring, err := events.NewRing(s.Ring(), s.Turns(), s.CPUSlots())
+	ring, err := events.NewRing(s.Ring(), s.Turns(), s.CPUSlots(), s.Buffers.TurnsPerCPU)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,17 +85,23 @@ func drain(t testing.TB, s *Session) []events.Event {
 	return all
 }
 
+// readIterator returns all that a program over all threads of the machine writes.
+func readIterator(prog *ebpf.Program) (answers []byte, err error) {
+	tasks := tasks{prog: prog}
+	err = tasks.read(1, func(answer []byte) (bool, error) {
+		answers = append(answers, answer...)
+		return true, nil
+	})
+	return answers, errors.Join(err, tasks.Close())
+}
+
 func snapshot(t testing.TB, s *Session) []events.Event {
 	t.Helper()
-	records, err := s.Snapshot()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var all []events.Event
-	for ; len(records) > 0; records = records[SnapshotRecord:] {
-		if err := events.DecodeSnapshot(records, func(e *events.Event) { all = append(all, *e) }); err != nil {
-			t.Fatal(err)
-		}
+	if err := s.Snapshot(func(record []byte) error {
+		return events.DecodeSnapshot(record, func(e *events.Event) { all = append(all, *e) })
+	}); err != nil {
+		t.Fatal(err)
 	}
 	return all
 }

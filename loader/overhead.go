@@ -48,9 +48,9 @@ var overheadRuns = []overheadRun{
 // ProgramTime is the time of one program's run for the target, measured by the program itself.
 type ProgramTime struct {
 	Name       string
-	N          int     // runs that were timed
-	NS         float64 // mean of a run, without the cost of reading the clock; meaningless if N = 0
-	DispatchNS float64 // the kernel's cost of entering and leaving the program; 0 = not attached
+	N          int      // runs that were timed
+	NS         float64  // mean of a run, without the cost of reading the clock; meaningless if N = 0
+	DispatchNS *float64 // the kernel's cost of entering and leaving the program; nil = not attached
 }
 
 // overheadGrant is the number of runs of each program that may time themselves between two
@@ -137,12 +137,16 @@ func (o *ProgramTimes) Times() []ProgramTime {
 
 // dispatchNS is the kernel's cost of entering and leaving a program on a hook. A program on a
 // function (fentry) is entered like one on a BTF tracepoint.
-func (o *ProgramTimes) dispatchNS(family string) float64 {
+func (o *ProgramTimes) dispatchNS(family string) *float64 {
 	how := o.session.hooks[family]
 	if how == Fentry {
 		how = btfTracepoint
 	}
-	return o.dispatch[how]
+	ns, measured := o.dispatch[how]
+	if !measured {
+		return nil
+	}
+	return &ns
 }
 
 // overheadMean is the mean of the times on one side. It leaves out times above interrupted times

@@ -75,7 +75,7 @@ func TestOverheadRunsAreComplete(t *testing.T) {
 // The programs time themselves as often as they may, and no more often.
 func TestOverheadTimes(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
-	c, err := calibrate(btf.NewCache())
+	c, err := calibrate(btf.NewCache(), false)
 	if err != nil {
 		t.Fatal(err)
 	}

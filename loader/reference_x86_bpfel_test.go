@@ -74,7 +74,6 @@ const (
 	referenceProgReferenceSwitch   = "reference_switch"
 	referenceVarAggregate          = "aggregate"
 	referenceVarAsyncPreempt       = "async_preempt"
-	referenceVarCpuCount           = "cpu_count"
 	referenceVarG_inRegister       = "g_in_register"
 	referenceVarG_piece            = "g_piece"
 	referenceVarG_pieceSize        = "g_piece_size"
@@ -98,10 +97,12 @@ const (
 	referenceVarOffM_p             = "off_m_p"
 	referenceVarOffM_procid        = "off_m_procid"
 	referenceVarOffsetsProved      = "offsets_proved"
+	referenceVarOverflowRoom       = "overflow_room"
 	referenceVarRateChunk          = "rate_chunk"
 	referenceVarRateLimit          = "rate_limit"
 	referenceVarReferenceMissed    = "reference_missed"
 	referenceVarReferenceSlots     = "reference_slots"
+	referenceVarRingCpus           = "ring_cpus"
 	referenceVarRingSize           = "ring_size"
 	referenceVarRuntimeCgo         = "runtime_cgo"
 	referenceVarRuntimeKnown       = "runtime_known"
@@ -177,7 +178,6 @@ type referenceMapSpecs struct {
 type referenceVariableSpecs struct {
 	Aggregate       *ebpf.VariableSpec `ebpf:"aggregate"`
 	AsyncPreempt    *ebpf.VariableSpec `ebpf:"async_preempt"`
-	CpuCount        *ebpf.VariableSpec `ebpf:"cpu_count"`
 	G_inRegister    *ebpf.VariableSpec `ebpf:"g_in_register"`
 	G_piece         *ebpf.VariableSpec `ebpf:"g_piece"`
 	G_pieceSize     *ebpf.VariableSpec `ebpf:"g_piece_size"`
@@ -201,10 +201,12 @@ type referenceVariableSpecs struct {
 	OffM_p          *ebpf.VariableSpec `ebpf:"off_m_p"`
 	OffM_procid     *ebpf.VariableSpec `ebpf:"off_m_procid"`
 	OffsetsProved   *ebpf.VariableSpec `ebpf:"offsets_proved"`
+	OverflowRoom    *ebpf.VariableSpec `ebpf:"overflow_room"`
 	RateChunk       *ebpf.VariableSpec `ebpf:"rate_chunk"`
 	RateLimit       *ebpf.VariableSpec `ebpf:"rate_limit"`
 	ReferenceMissed *ebpf.VariableSpec `ebpf:"reference_missed"`
 	ReferenceSlots  *ebpf.VariableSpec `ebpf:"reference_slots"`
+	RingCpus        *ebpf.VariableSpec `ebpf:"ring_cpus"`
 	RingSize        *ebpf.VariableSpec `ebpf:"ring_size"`
 	RuntimeCgo      *ebpf.VariableSpec `ebpf:"runtime_cgo"`
 	RuntimeKnown    *ebpf.VariableSpec `ebpf:"runtime_known"`
@@ -256,7 +258,6 @@ func (m *referenceMaps) Close() error {
 type referenceVariables struct {
 	Aggregate       *ebpf.Variable `ebpf:"aggregate"`
 	AsyncPreempt    *ebpf.Variable `ebpf:"async_preempt"`
-	CpuCount        *ebpf.Variable `ebpf:"cpu_count"`
 	G_inRegister    *ebpf.Variable `ebpf:"g_in_register"`
 	G_piece         *ebpf.Variable `ebpf:"g_piece"`
 	G_pieceSize     *ebpf.Variable `ebpf:"g_piece_size"`
@@ -280,10 +281,12 @@ type referenceVariables struct {
 	OffM_p          *ebpf.Variable `ebpf:"off_m_p"`
 	OffM_procid     *ebpf.Variable `ebpf:"off_m_procid"`
 	OffsetsProved   *ebpf.Variable `ebpf:"offsets_proved"`
+	OverflowRoom    *ebpf.Variable `ebpf:"overflow_room"`
 	RateChunk       *ebpf.Variable `ebpf:"rate_chunk"`
 	RateLimit       *ebpf.Variable `ebpf:"rate_limit"`
 	ReferenceMissed *ebpf.Variable `ebpf:"reference_missed"`
 	ReferenceSlots  *ebpf.Variable `ebpf:"reference_slots"`
+	RingCpus        *ebpf.Variable `ebpf:"ring_cpus"`
 	RingSize        *ebpf.Variable `ebpf:"ring_size"`
 	RuntimeCgo      *ebpf.Variable `ebpf:"runtime_cgo"`
 	RuntimeKnown    *ebpf.Variable `ebpf:"runtime_known"`

@@ -10,7 +10,6 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
 
 	"github.com/pinwatch/pinwatch/bpf"
 )
@@ -22,9 +21,12 @@ type Config struct {
 	// MaxRate is the largest number of switch records per second; 0 = no limit. Records beyond it
 	// count as lost.
 	MaxRate int
-	// ThreadEntries is the size of the table of threads, a power of two; 0 = enough for any
-	// program.
+	// ThreadEntries is the size of the table of threads, a power of two; 0 = enough for the threads
+	// that the target has, and more.
 	ThreadEntries int
+	// ThreadOverflow is the size of the table of threads that find their place taken; 0 = as for
+	// ThreadEntries.
+	ThreadOverflow int
 	// Light leaves out every hook on a system call.
 	Light bool
 	// Aggregate sums turns in the kernel instead of sending each.
@@ -36,6 +38,8 @@ type Config struct {
 	Slow Slow
 	// Runtime locates values in the target's Go runtime. With the zero value none is read.
 	Runtime Runtime
+
+	ringCPUs int // CPUs with a ring; 0 = those up to the last one online
 }
 
 // Session is the observation of one process. Everything that it has in the kernel belongs to its
@@ -43,6 +47,7 @@ type Config struct {
 type Session struct {
 	Target  *Target
 	Buffers Buffers
+	Room    Room
 
 	Calibration    *Calibration // nil if not requested, or for this reason:
 	CalibrationErr error
@@ -52,7 +57,7 @@ type Session struct {
 	loaded         *collection
 	pin            *ebpf.Program
 	attached       []attachment
-	snapshot       *link.Iter
+	snapshot       *tasks
 	hooks          map[string]string
 	noFentry       map[string]error // by system call: why it has a tracepoint
 	fence          atomic.Uint32
@@ -77,7 +82,7 @@ func Attach(target *Target, cfg Config) (*Session, error) {
 	go func() {
 		defer close(calibrated)
 		if cfg.Calibrate {
-			s.Calibration, s.CalibrationErr = calibrate(target.types)
+			s.Calibration, s.CalibrationErr = calibrate(target.types, cfg.Light)
 		}
 	}()
 	err = s.load(cfg)
@@ -98,9 +103,12 @@ func (s *Session) load(cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if s.Buffers, err = sizeBuffers(cfg.RingBytes, cfg.Aggregate); err != nil {
+	if s.Buffers, err = sizeBuffers(cfg.RingBytes, cfg.ringCPUs, cfg.Aggregate); err != nil {
 		return err
 	}
+	s.Room = sizeRoom(max(cfg.ThreadEntries, int(s.Target.threads)))
+	s.Room.Table = cmp.Or(cfg.ThreadEntries, s.Room.Table)
+	s.Room.Overflow = cmp.Or(cfg.ThreadOverflow, s.Room.Overflow)
 	if err := errors.Join(
 		set(
 			setting{k.TargetTgid, s.Target.TGID},
@@ -111,7 +119,7 @@ func (s *Session) load(cfg Config) error {
 		k.setRuntime(cfg.Runtime.info),
 		k.setSlow(cfg.Slow),
 		k.setRate(cfg.MaxRate, s.Buffers.cpus),
-		k.setSizes(s.Buffers, cfg.Aggregate, cmp.Or(cfg.ThreadEntries, threadEntries)),
+		k.setSizes(s.Buffers, cfg.Aggregate, s.Room),
 	); err != nil {
 		return err
 	}
@@ -124,20 +132,23 @@ func (s *Session) load(cfg Config) error {
 // Ring is the ring buffer of all records but switches.
 func (s *Session) Ring() *ebpf.Map { return s.objs.Ring }
 
-// Turns holds the rings of switch records, one per CPU. It can be mapped.
+// Turns holds the rings of switch records, one for each CPU up to the last one that was online. It can
+// be mapped.
 func (s *Session) Turns() *ebpf.Map { return s.objs.Turns }
 
 // CPUSlots holds the positions at which each CPU's ring of turns is written and read (bpf/maps.h).
 // It can be mapped.
 func (s *Session) CPUSlots() *ebpf.Map { return s.objs.CpuSlots }
 
-// SampleBanks holds the samples that an aggregating session sums by CPU (bpf/maps.h). It can be
-// mapped.
-func (s *Session) SampleBanks() *ebpf.Map { return s.objs.SampleBanks }
+// Banks are the maps in which an aggregating session sums by CPU (bpf/maps.h). They can be mapped.
+type Banks struct {
+	Samples, Moves, Distances *ebpf.Map
+}
 
-// MoveBanks holds the migrations that an aggregating session sums by CPU (bpf/maps.h). It can be
-// mapped.
-func (s *Session) MoveBanks() *ebpf.Map { return s.objs.MoveBanks }
+// Banks returns the session's banks.
+func (s *Session) Banks() Banks {
+	return Banks{s.objs.SampleBanks, s.objs.MoveBanks, s.objs.CpuDistances}
+}
 
 // Boundary separates the sums of an aggregating session at a moment, CLOCK_MONOTONIC ns: sums of
 // what happens from then on are kept apart, in the given bank, 0 or 1. The moment must be far
@@ -173,13 +184,22 @@ func (s *Session) LockProved() error {
 	return nil
 }
 
-// Snapshot lists the threads that live now: one struct snapshot each (bpf/event.h), back to back.
-func (s *Session) Snapshot() ([]byte, error) {
-	records, err := openIterator(s.snapshot)
-	if err != nil {
-		return nil, fmt.Errorf("list threads: %w", err)
+// Snapshot lists the threads that live now. Each gets one struct snapshot (bpf/event.h), which is
+// valid during the call only. A thread may be listed twice.
+func (s *Session) Snapshot(each func(record []byte) error) error {
+	if err := readSnapshot(s.snapshot, each); err != nil {
+		return fmt.Errorf("list threads: %w", err)
 	}
-	return records, nil
+	return nil
+}
+
+func readSnapshot(t *tasks, each func(record []byte) error) error {
+	return t.read(SnapshotRecord, func(record []byte) (bool, error) { return isLast(record), each(record) })
+}
+
+// isLast reports whether a record of a Snapshot is of the process's last thread.
+func isLast(record []byte) bool {
+	return (*bpf.PinwatchSnapshot)(unsafe.Pointer(unsafe.SliceData(record))).Thread.Last != 0
 }
 
 // SnapshotRecord is the length of one record of a Snapshot in bytes.
@@ -193,6 +213,14 @@ func (s *Session) Lost() ([bpf.PinwatchEventKindKIND_COUNT]uint64, error) {
 		return lost, fmt.Errorf("read loss counters: %w", err)
 	}
 	return lost, nil
+}
+
+// Untracked counts the threads that have found no room for their state since the session began.
+func (s *Session) Untracked() (threads uint64, err error) {
+	if err := s.objs.Untracked.Get(&threads); err != nil {
+		return 0, fmt.Errorf("read the number of threads without room: %w", err)
+	}
+	return threads, nil
 }
 
 // Hooks maps each hook to the way it is attached: a system call to Fentry, Tracepoint or Off, a

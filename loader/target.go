@@ -1,15 +1,15 @@
 package loader
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
-	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/bpf"
@@ -21,8 +21,10 @@ type Target struct {
 	PID   int    // in pinwatch's PID namespace
 	TGID  uint32 // in the initial PID namespace
 	level uint32 // depth of pinwatch's PID namespace
-	pidfd int
-	file  *os.File // owns pidfd, which is readable once the process has ended
+	// threads is the number of its threads when it was found.
+	threads uint32
+	pidfd   int
+	file    *os.File // owns pidfd, which is readable once the process has ended
 
 	// Kept until a session has loaded its programs: reading both takes a while.
 	types *btf.Cache // the kernel's
@@ -85,7 +87,7 @@ func (t *Target) resolve() error {
 		return explainLoad("resolve the process", err)
 	}
 	defer objs.Resolve.Close()
-	answer, err := readIterator(objs.Resolve)
+	answer, err := t.askAbout(objs.Resolve)
 	if err != nil {
 		return explainLoad("resolve the process", err)
 	}
@@ -103,8 +105,24 @@ func (t *Target) resolve() error {
 	if r.TaskFlags&uint32(bpf.PinwatchTaskFlagsPF_KTHREAD) != 0 {
 		return fmt.Errorf("process %d %w: it runs no user code", t.PID, errKernelThread)
 	}
-	t.TGID, t.level = r.Tgid, r.Level
+	t.TGID, t.level, t.threads = r.Tgid, r.Level, r.Threads
 	return nil
+}
+
+// threadsOnly restricts an iterator to the process's threads.
+func (t *Target) threadsOnly() taskFilter { return taskFilter{pid: uint32(t.PID)} }
+
+// askAbout reads the iterator's answer about the process.
+func (t *Target) askAbout(prog *ebpf.Program) (answer []byte, err error) {
+	tasks, err := attachTasks(prog, taskFilter{tid: uint32(t.PID)})
+	if err != nil {
+		return nil, err
+	}
+	err = tasks.read(int(unsafe.Sizeof(bpf.PinwatchResolved{})), func(record []byte) (bool, error) {
+		answer = bytes.Clone(record)
+		return true, nil
+	})
+	return answer, errors.Join(err, tasks.Close())
 }
 
 // Alive reports whether the process has not ended yet. A zombie has ended.
@@ -121,25 +139,3 @@ func (t *Target) Alive() bool {
 
 // Close releases the pidfd.
 func (t *Target) Close() error { return t.file.Close() }
-
-func readIterator(prog *ebpf.Program) ([]byte, error) {
-	it, err := link.AttachIter(link.IterOptions{Program: prog})
-	if err != nil {
-		return nil, fmt.Errorf("attach iterator: %w", err)
-	}
-	defer it.Close()
-	return openIterator(it)
-}
-
-func openIterator(it *link.Iter) ([]byte, error) {
-	r, err := it.Open()
-	if err != nil {
-		return nil, fmt.Errorf("open iterator: %w", err)
-	}
-	defer r.Close()
-	answer, err := io.ReadAll(r)
-	if err != nil {
-		return nil, fmt.Errorf("read iterator: %w", err)
-	}
-	return answer, nil
-}

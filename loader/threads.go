@@ -1,6 +1,10 @@
 package loader
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -19,17 +23,28 @@ type ThreadInfo struct {
 	Time      uint64 // of the reading, CLOCK_MONOTONIC ns
 }
 
-// ThreadInfos returns the values in the records of a Snapshot that are no events.
-func ThreadInfos(records []byte) []ThreadInfo {
-	infos := make([]ThreadInfo, 0, len(records)/SnapshotRecord)
-	for ; len(records) >= SnapshotRecord; records = records[SnapshotRecord:] {
-		r := &(*bpf.PinwatchSnapshot)(unsafe.Pointer(unsafe.SliceData(records))).Thread
+// threadInfos lists every thread once, by KernelTID.
+func threadInfos(t *tasks) (infos []ThreadInfo, err error) {
+	err = readSnapshot(t, func(record []byte) error {
+		r := &(*bpf.PinwatchSnapshot)(unsafe.Pointer(unsafe.SliceData(record))).Thread
 		infos = append(infos, ThreadInfo{
 			KernelTID: r.H.Tid, TID: int32(r.NsTid), NSTID: int32(r.InnermostTid),
 			GBase: r.G_base, M: r.M, Time: r.H.Time,
 		})
+		return nil
+	})
+	slices.SortStableFunc(infos, func(a, b ThreadInfo) int { return cmp.Compare(a.KernelTID, b.KernelTID) })
+	same := func(a, b ThreadInfo) bool { return a.KernelTID == b.KernelTID }
+	return slices.CompactFunc(infos, same), err
+}
+
+// ThreadInfos lists the threads that live now, each once.
+func (s *Session) ThreadInfos() ([]ThreadInfo, error) {
+	infos, err := threadInfos(s.snapshot)
+	if err != nil {
+		return nil, fmt.Errorf("list threads: %w", err)
 	}
-	return infos
+	return infos, nil
 }
 
 // Threads lists the threads of a process once, without observing it. inRegister: the runtime keeps
@@ -54,9 +69,13 @@ func Threads(target *Target, inRegister bool) ([]ThreadInfo, error) {
 		return nil, explainLoad("list threads", err)
 	}
 	defer objs.Snapshot.Close()
-	records, err := readIterator(objs.Snapshot)
+	tasks, err := attachTasks(objs.Snapshot, target.threadsOnly())
 	if err != nil {
 		return nil, explainLoad("list threads", err)
 	}
-	return ThreadInfos(records), nil
+	infos, err := threadInfos(tasks)
+	if err := errors.Join(err, tasks.Close()); err != nil {
+		return nil, explainLoad("list threads", err)
+	}
+	return infos, nil
 }

@@ -42,8 +42,8 @@ func observeFlags() []cli.Flag {
 			Usage: "`BYTES` of the kernel's buffers for events"},
 		&cli.StringFlag{Name: "max-rate",
 			Usage: "send at most `N` context switches per second, and count the others as lost"},
-		&cli.IntFlag{Name: "thread-entries", Hidden: true,
-			Usage: "size of the kernel's table of threads, a power of two"},
+		&cli.IntFlag{Name: "thread-entries", DefaultText: "room for the target's threads and half as many again",
+			Usage: "size `N` of the kernel's table of threads, a power of two: 256 bytes each"},
 	}
 }
 

@@ -132,5 +132,5 @@ func Between(lower, upper Verdict) Verdict {
 // Lossy is true when a run missed records that a cost needs. A lossy run proves nothing. Broken
 // links alone are no loss: the correlator leaves out the costs that depend on them.
 func Lossy(l correlate.Loss) bool {
-	return l.Total()+l.Late+l.RecursionMisses > 0
+	return l.Any()
 }

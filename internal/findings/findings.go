@@ -58,8 +58,7 @@ type observed struct {
 // no reference to it.
 func Find(res *correlate.Result, about About) []Finding {
 	o := &observed{Result: res, About: about, ns: int64(res.End.Sub(res.Start)), seconds: res.End.Sub(res.Start).Seconds()}
-	l := res.Loss
-	o.complete = l.Total()+l.Late+l.RecursionMisses == 0
+	o.complete = !res.Loss.Any()
 	if o.ns <= 0 {
 		return nil
 	}

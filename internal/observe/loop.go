@@ -2,7 +2,7 @@ package observe
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -34,16 +34,16 @@ type loop struct {
 	program    *Program
 	onResult   func(*correlate.Result) error
 
-	lost    [bpf.PinwatchEventKindKIND_COUNT]uint64 // already reported to the correlator
-	seen    uint64                                  // events so far
-	behind  bool                                    // the buffers held more than one batch
-	wait    time.Duration                           // until the next poll
-	longest time.Duration                           // upper limit of wait
-	settled events.Time                             // time of the last boundary's WindowSettled
-	done    bool                                    // the whole observation is settled
-	ended   bool                                    // the target has ended
-	endSeen events.Time                             // when ended was set
-	err     error                                   // of onResult
+	lost    losses        // already reported to the correlator
+	seen    uint64        // events so far
+	behind  bool          // the buffers held more than one batch
+	wait    time.Duration // until the next poll
+	longest time.Duration // upper limit of wait
+	settled events.Time   // time of the last boundary's WindowSettled
+	done    bool          // the whole observation is settled
+	ended   bool          // the target has ended
+	endSeen events.Time   // when ended was set
+	err     error         // of onResult
 }
 
 // now is the kernel's CLOCK_MONOTONIC, which the events are stamped with.
@@ -58,7 +58,7 @@ func now() events.Time {
 // run observes until the duration, the context or the target ends. It passes every settled Result
 // to onResult, that of the whole observation last.
 func (l *loop) run(ctx context.Context) error {
-	start, err := l.begin()
+	start, err := l.begin(context.WithoutCancel(ctx))
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,9 @@ func (l *loop) run(ctx context.Context) error {
 		case duration > 0 && before >= end:
 			return l.finish()
 		case interval > 0 && before >= cut:
-			if err := l.boundary(events.WindowCut); err != nil {
+			if err := l.boundary(ctx, events.WindowCut); err != nil && errors.Is(err, ctx.Err()) {
+				return l.finish()
+			} else if err != nil {
 				return err
 			}
 			for cut <= now() { // one longer interval rather than several late ones
@@ -104,10 +106,11 @@ func (l *loop) run(ctx context.Context) error {
 }
 
 // begin begins the first window and returns when. Losses before it belong to no window.
-func (l *loop) begin() (at events.Time, err error) {
+func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
 	if l.lost, err = l.losses(); err != nil {
 		return 0, err
 	}
+	l.lost.untracked = 0 // threads without room stay so: every window has them
 	if err := l.snapshot(); err != nil {
 		return 0, err
 	}
@@ -117,7 +120,7 @@ func (l *loop) begin() (at events.Time, err error) {
 	if err := l.times.Collect(); err != nil {
 		return 0, err
 	}
-	if at, err = l.sums.begin(); err != nil {
+	if at, err = l.sums.begin(ctx); err != nil {
 		return 0, err
 	}
 	start := events.Event{Kind: events.WindowStart, Time: at}
@@ -190,11 +193,11 @@ func (l *loop) release(before events.Time) {
 
 // boundary ends a window now and takes a snapshot of every thread, so that the threads' times are
 // known up to here. Losses up to now belong to the window.
-func (l *loop) boundary(kind events.Kind) error {
+func (l *loop) boundary(ctx context.Context, kind events.Kind) error {
 	if err := l.readLocks(); err != nil {
 		return err
 	}
-	at, err := l.sums.next(l.order.Push)
+	at, err := l.sums.next(ctx, l.order.Push)
 	if err != nil {
 		return err
 	}
@@ -218,7 +221,7 @@ func (l *loop) boundary(kind events.Kind) error {
 // finish ends the observation. It waits for what was stamped before the end, and for no more: the
 // target may go on.
 func (l *loop) finish() error {
-	if err := l.boundary(events.WindowEnd); err != nil {
+	if err := l.boundary(context.Background(), events.WindowEnd); err != nil {
 		return err
 	}
 	time.Sleep(slack)
@@ -237,12 +240,12 @@ func (l *loop) readLocks() error {
 	if !l.program.locks() {
 		return nil
 	}
-	records, err := l.session.Snapshot()
+	threads, err := l.session.ThreadInfos()
 	if err != nil {
 		return err
 	}
 	proved := l.program.lockProved
-	l.program.readMs(loader.ThreadInfos(records), l.order.Push)
+	l.program.readMs(threads, l.order.PushListed)
 	if l.program.lockProved && !proved {
 		return l.session.LockProved()
 	}
@@ -251,37 +254,43 @@ func (l *loop) readLocks() error {
 
 // snapshot asks the kernel for the state of every living thread.
 func (l *loop) snapshot() error {
-	records, err := l.session.Snapshot()
-	if err != nil {
-		return err
-	}
-	for ; len(records) >= loader.SnapshotRecord; records = records[loader.SnapshotRecord:] {
-		if err := events.DecodeSnapshot(records, l.order.Push); err != nil {
-			return fmt.Errorf("list threads: %w", err)
-		}
-	}
-	return nil
+	return l.session.Snapshot(func(record []byte) error { return events.DecodeSnapshot(record, l.order.PushListed) })
 }
 
-// reportLosses pushes a Loss event for every kind that has lost records since the last call.
+// losses are counted since the session began.
+type losses struct {
+	records   [bpf.PinwatchEventKindKIND_COUNT]uint64
+	untracked uint64 // threads that found no room for their state
+	turns     uint64 // of those threads
+}
+
+// reportLosses pushes a Loss event for every kind that has lost records since the last call, and an
+// Untracked event if there is more of that.
 func (l *loop) reportLosses(at events.Time) error {
 	lost, err := l.losses()
 	if err != nil {
 		return err
 	}
-	for kind, n := range lost {
-		if n != l.lost[kind] {
-			args := [8]uint64{uint64(kind), n - l.lost[kind]}
+	for kind, n := range lost.records {
+		if n != l.lost.records[kind] {
+			args := [8]uint64{uint64(kind), n - l.lost.records[kind]}
 			l.order.Push(&events.Event{Kind: events.Loss, Time: at, Args: args})
 		}
+	}
+	if lost.untracked != l.lost.untracked || lost.turns != l.lost.turns {
+		args := [8]uint64{lost.untracked, lost.turns - l.lost.turns}
+		l.order.Push(&events.Event{Kind: events.Untracked, Time: at, Args: args})
 	}
 	l.lost = lost
 	return nil
 }
 
-func (l *loop) losses() (lost [bpf.PinwatchEventKindKIND_COUNT]uint64, err error) {
-	if lost, err = l.session.Lost(); err == nil {
-		lost[events.Switch] += l.ring.LostTurns()
+func (l *loop) losses() (lost losses, err error) {
+	if lost.records, err = l.session.Lost(); err != nil {
+		return lost, err
 	}
+	lost.records[events.Switch] += l.ring.LostTurns()
+	lost.turns = l.ring.UntrackedTurns()
+	lost.untracked, err = l.session.Untracked()
 	return lost, err
 }

@@ -40,8 +40,8 @@ type Config struct {
 	// MaxRate limits the switch records per second; 0 means no limit. The others count as lost. It
 	// excludes Aggregate.
 	MaxRate int
-	// ThreadEntries is the size of the kernel's table of threads, a power of two; 0 means a size
-	// that suits any program.
+	// ThreadEntries is the size of the kernel's table of threads, a power of two; 0 means room for
+	// the target's threads and half as many again.
 	ThreadEntries int
 	// Offsets is a file with the offsets of the target's Go release; "" means pinwatch's table, or
 	// the program's DWARF.
@@ -116,7 +116,10 @@ func Run(ctx context.Context, cfg Config) (whole *Window, err error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &observation{cfg: cfg, host: host.Read(os.DirFS("/")), target: Target{PID: target.PID}}
+	root := os.DirFS("/")
+	o := &observation{
+		cfg: cfg, host: host.Read(root), target: Target{PID: target.PID}, distance: host.ReadTopology(root).Distance,
+	}
 	defer func() { o.program.Close() }()
 	if err := o.describe(); err != nil {
 		return nil, errors.Join(err, target.Close())

@@ -117,7 +117,11 @@ func bias(c *correlate.Cost, timings []loader.ProgramTime) *float64 {
 		if i < 0 {
 			return nil
 		}
-		ns += float64(run.Halves) / 2 * timings[i].DispatchNS
+		if dispatch := timings[i].DispatchNS; dispatch != nil {
+			ns += float64(run.Halves) / 2 * *dispatch
+		} else if run.Halves > 0 {
+			return nil
+		}
 		switch {
 		case run.Bodies == 0:
 		case timings[i].N == 0:

@@ -10,14 +10,15 @@ import (
 // TestBias: the bias is the mean over the samples of what the programs inside them take. It is nil
 // where one of those is not known.
 func TestBias(t *testing.T) {
+	known := func(ns float64) *float64 { return &ns }
 	timings := []loader.ProgramTime{
-		{Name: "a", N: 9, NS: 100, DispatchNS: 20},
-		{Name: "b", N: 9, NS: 7, DispatchNS: 8},
-		{Name: "idle", DispatchNS: 8},
+		{Name: "a", N: 9, NS: 100, DispatchNS: known(20)},
+		{Name: "b", N: 9, NS: 7, DispatchNS: known(8)},
+		{Name: "idle", DispatchNS: known(8)},
+		{Name: "off"},
 	}
 	type runs = correlate.RunsByProgram
 	both := runs{"a": {Bodies: 8, Halves: 16}, "b": {Bodies: 4, Halves: 4}}
-	known := func(ns float64) *float64 { return &ns }
 	for name, tt := range map[string]struct {
 		runs    runs
 		timings []loader.ProgramTime
@@ -31,6 +32,7 @@ func TestBias(t *testing.T) {
 		"program not known":             {runs{"a": {Bodies: 8}, "c": {Bodies: 1}}, timings, 4, nil},
 		"program never timed":           {runs{"idle": {Bodies: 1, Halves: 2}}, timings, 4, nil},
 		"never timed, but only entered": {runs{"a": {Bodies: 4}, "idle": {Halves: 4}}, timings, 4, known(104)},
+		"not attached":                  {runs{"a": {Bodies: 4}, "off": {Halves: 4}}, timings, 4, nil},
 		"no sample":                     {runs{"a": {Bodies: 8}}, timings, 0, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,8 @@
 package observe
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"github.com/pinwatch/pinwatch/events"
@@ -10,26 +12,46 @@ import (
 // sums reads what the kernel side adds up instead of sending it (Config.Aggregate). A nil *sums is
 // a session that sends everything.
 type sums struct {
-	session *loader.Session
-	banks   *events.Banks
-	bank    int         // the bank that the kernel adds to, 0 or 1
-	last    events.Time // last boundary; 0 = none
+	kernel boundaries
+	banks  banks
+	clock  clock
+	bank   int         // the bank that the kernel adds to, 0 or 1
+	last   events.Time // last boundary; 0 = none
+}
+
+// boundaries tells the kernel side where windows begin: a loader.Session.
+type boundaries interface {
+	Boundary(last, at uint64, bank uint32) error
+	WindowBegins(at uint64) error
+}
+
+// banks are an events.Banks.
+type banks interface {
+	Read(bank int, moment events.Time, out func(*events.Event))
+	Close() error
+}
+
+// clock is the kernel's CLOCK_MONOTONIC.
+type clock struct {
+	now   func() events.Time
+	sleep func(time.Duration)
 }
 
 // openSums maps what the session adds up.
-func openSums(session *loader.Session) (*sums, error) {
-	banks, err := events.NewBanks(session.SampleBanks(), session.MoveBanks())
+func openSums(session *loader.Session, distance func(from, to int) string) (*sums, error) {
+	maps := session.Banks()
+	banks, err := events.NewBanks(maps.Samples, maps.Moves, maps.Distances, distance)
 	if err != nil {
 		return nil, err
 	}
-	return &sums{session: session, banks: banks}, nil
+	return &sums{kernel: session, banks: banks, clock: clock{now, time.Sleep}}, nil
 }
 
 func (s *sums) close() { s.banks.Close() }
 
 // begin begins the first window and returns when. It discards what was added up before.
-func (s *sums) begin() (events.Time, error) {
-	at, err := s.cross(discard, func(at events.Time) error { return s.session.WindowBegins(uint64(at)) })
+func (s *sums) begin(ctx context.Context) (events.Time, error) {
+	at, err := s.cross(ctx, discard, func(at events.Time) error { return s.kernel.WindowBegins(uint64(at)) })
 	s.read(at, discard)
 	return at, err
 }
@@ -37,37 +59,54 @@ func (s *sums) begin() (events.Time, error) {
 func discard(*events.Event) {}
 
 // next ends a window, begins the one after it and returns when that was. It passes to out what
-// belongs to the ending one.
-func (s *sums) next(out func(*events.Event)) (events.Time, error) {
-	return s.cross(out, func(events.Time) error { return nil })
+// belongs to the ending one. If ctx ends first, the window goes on.
+func (s *sums) next(ctx context.Context, out func(*events.Event)) (events.Time, error) {
+	return s.cross(ctx, out, func(events.Time) error { return nil })
 }
+
+// A boundary is announced this long ahead. If preparing for it took longer, it is announced again,
+// twice as long ahead, at most so many times: 5 s in all.
+const (
+	boundaryAhead    = events.Time(5 * time.Millisecond)
+	boundaryAttempts = 10
+	boundaryMargin   = time.Millisecond
+)
+
+var errBoundary = errors.New("the machine is too busy to end a window: use a shorter observation without intervals, " +
+	"or leave out --aggregate")
 
 // cross announces a boundary to the kernel side while it lies ahead, prepares for it, and waits for
 // it. Until then the bank of the next window gets only what was delayed for long, or came after a
-// boundary that was announced too late. That belongs to the ending window.
-func (s *sums) cross(out func(*events.Event), prepare func(boundary events.Time) error) (events.Time, error) {
+// boundary that was announced too late. That belongs to the ending window. A boundary that was given
+// up is like one that was announced too late.
+func (s *sums) cross(
+	ctx context.Context, out func(*events.Event), prepare func(boundary events.Time) error,
+) (events.Time, error) {
 	if s == nil {
 		return now(), nil
 	}
-	s.bank = 1 - s.bank
-	const ahead, margin = events.Time(5 * time.Millisecond), time.Millisecond
-	for {
-		boundary := (now() + ahead) &^ 1
-		if err := s.session.Boundary(uint64(s.last), uint64(boundary), uint32(s.bank)); err != nil {
+	next := 1 - s.bank
+	for attempt := range boundaryAttempts {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		boundary := (s.clock.now() + boundaryAhead<<attempt) &^ 1
+		if err := s.kernel.Boundary(uint64(s.last), uint64(boundary), uint32(next)); err != nil {
 			return 0, err
 		}
 		if err := prepare(boundary); err != nil {
 			return 0, err
 		}
-		s.banks.Read(s.bank, now(), out)
+		s.banks.Read(next, s.clock.now(), out)
 		// With less left, another process had the CPU, and some CPU may have seen the boundary too
 		// late.
-		if left := boundary.Sub(now()); left >= margin {
-			time.Sleep(left)
-			s.last = boundary
+		if left := boundary.Sub(s.clock.now()); left >= boundaryMargin {
+			s.clock.sleep(left)
+			s.bank, s.last = next, boundary
 			return boundary, nil
 		}
 	}
+	return 0, errBoundary
 }
 
 // read passes to out what the CPUs have added up in the window that ended last, as events of the

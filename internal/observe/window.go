@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 	"time"
 
@@ -56,6 +55,7 @@ type observation struct {
 	program  *Program
 	probe    *pinProbe // nil without Sites
 	session  *loader.Session
+	distance func(from, to int) string // between CPUs
 
 	loop   *loop
 	stats  *loader.Stats
@@ -72,7 +72,8 @@ func (o *observation) run(ctx context.Context) (*Window, error) {
 	} else {
 		o.warnings = append(o.warnings, clockCaveats(*o.session.Calibration, o.host)...)
 	}
-	ring, err := events.NewRing(o.session.Ring(), o.session.Turns(), o.session.CPUSlots())
+	buffers := o.session.Buffers
+	ring, err := events.NewRing(o.session.Ring(), o.session.Turns(), o.session.CPUSlots(), buffers.TurnsPerCPU)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +85,7 @@ func (o *observation) run(ctx context.Context) (*Window, error) {
 	}
 	var added *sums
 	if o.cfg.Aggregate {
-		if added, err = openSums(o.session); err != nil {
+		if added, err = openSums(o.session, o.distance); err != nil {
 			return nil, err
 		}
 		defer added.close()
@@ -92,7 +93,7 @@ func (o *observation) run(ctx context.Context) (*Window, error) {
 	o.clocks, o.stats = readClocks(), o.session.NewStats()
 	o.loop = &loop{
 		cfg: &o.cfg, session: o.session, ring: ring, sums: added, times: o.session.NewProgramTimes(o.session.Calibration),
-		program: o.program, onResult: o.settle, longest: longestWait(o.session.Buffers.TurnsPerCPU, o.cfg.Aggregate),
+		program: o.program, onResult: o.settle, longest: longestWait(buffers.TurnsPerCPU, o.cfg.Aggregate),
 		correlator: correlate.New(o.correlation(&ring.Stacks)),
 	}
 	if o.begin, err = o.usage(); err != nil {
@@ -111,7 +112,7 @@ func (o *observation) run(ctx context.Context) (*Window, error) {
 // correlation is the correlator's configuration for this target.
 func (o *observation) correlation(stacks *events.Stacks) correlate.Config {
 	cfg := o.program.correlation(stacks)
-	cfg.TGID, cfg.Distance = o.session.Target.TGID, host.ReadTopology(os.DirFS("/")).Distance
+	cfg.TGID, cfg.Distance = o.session.Target.TGID, o.distance
 	cfg.Sites, cfg.Light, cfg.Aggregate = o.cfg.Sites, o.cfg.Light, o.cfg.Aggregate
 	return cfg
 }
@@ -185,6 +186,9 @@ func (o *observation) addOverhead(w *Window, programs []loader.ProgramStats, sam
 		w.warn("more than %d different stacks: of %d the causes are unknown", events.MaxStacks, n)
 	}
 	loss := w.Result.Loss
+	if loss.Untracked+loss.UntrackedTurns > 0 {
+		w.warn("threads had no room: use --thread-entries %d", o.session.Room.Next(w.Result.Counts.Threads))
+	}
 	switch {
 	case loss.Total() == 0:
 	case o.cfg.MaxRate > 0 && loss.Total() == loss.ByKind[events.Switch.String()]:

@@ -40,6 +40,8 @@ func New(meta Meta, res *correlate.Result) *Report {
 			ByKind:          counts(res.Loss.ByKind),
 			Late:            res.Loss.Late,
 			RecursionMisses: res.Loss.RecursionMisses,
+			Untracked:       res.Loss.Untracked,
+			UntrackedTurns:  res.Loss.UntrackedTurns,
 			BrokenLinks:     res.Loss.BrokenLinks,
 		},
 		Observer: meta.Observer,

@@ -119,11 +119,16 @@ type Loss struct {
 	ByKind          map[string]uint64 `json:"by_kind"`
 	Late            uint64            `json:"late"`
 	RecursionMisses uint64            `json:"recursion_misses"`
+	Untracked       uint64            `json:"untracked_threads"`
+	UntrackedTurns  uint64            `json:"untracked_switches"`
 	BrokenLinks     uint64            `json:"broken_links"`
 }
 
+// Missed counts records and program runs that were missed.
+func (l *Loss) Missed() uint64 { return l.Total + l.Late + l.RecursionMisses + l.UntrackedTurns }
+
 // Lossy is true when records or program runs were missed, so that no count or verdict is reliable.
-func (r *Report) Lossy() bool { return r.Loss.Total+r.Loss.Late+r.Loss.RecursionMisses > 0 }
+func (r *Report) Lossy() bool { return r.Loss.Missed()+r.Loss.Untracked > 0 }
 
 // Observer is the cost of observing, and the hooks that were used.
 type Observer struct {
@@ -156,9 +161,9 @@ type Probe struct {
 // sum of such times.
 type ProgramTime struct {
 	Name       string   `json:"name"`
-	Timed      int      `json:"timed"` // runs
-	NS         *float64 `json:"ns"`    // nil when none was timed
-	DispatchNS float64  `json:"dispatch_ns"`
+	Timed      int      `json:"timed"`       // runs
+	NS         *float64 `json:"ns"`          // nil when none was timed
+	DispatchNS *float64 `json:"dispatch_ns"` // nil when not attached
 }
 
 // BPFProgram is the cost of one of pinwatch's kernel programs, from the kernel's BPF statistics.

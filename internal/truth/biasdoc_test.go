@@ -47,7 +47,7 @@ func (d *calibrationDoc) write(t *testing.T, file string) {
 			body = duration(int64(*o.NS))
 		}
 		name := strings.TrimSuffix(strings.TrimSuffix(o.Name, "_in"), "_out")
-		timings = append(timings, []string{"`" + o.Name + "`", fmt.Sprint(o.Timed), body, duration(int64(o.DispatchNS)),
+		timings = append(timings, []string{"`" + o.Name + "`", fmt.Sprint(o.Timed), body, duration(int64(*o.DispatchNS)),
 			kernel[name]})
 	}
 	text := fmt.Sprintf("All figures by `make truth`: Linux %s %s, %d CPUs, virtualization: %s; "+

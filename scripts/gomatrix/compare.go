@@ -21,6 +21,8 @@ type report struct {
 		Total           uint64 `json:"total"`
 		Late            uint64 `json:"late"`
 		RecursionMisses uint64 `json:"recursion_misses"`
+		Untracked       uint64 `json:"untracked_threads"`
+		UntrackedTurns  uint64 `json:"untracked_switches"`
 	} `json:"loss"`
 	Counts struct {
 		Exited       uint64  `json:"threads_exited"`
@@ -33,7 +35,10 @@ type report struct {
 }
 
 // lossy reports whether counts are lower bounds only.
-func (r *report) lossy() bool { return r.Loss.Total+r.Loss.Late+r.Loss.RecursionMisses != 0 }
+func (r *report) lossy() bool {
+	l := &r.Loss
+	return l.Total+l.Late+l.RecursionMisses+l.Untracked+l.UntrackedTurns != 0
+}
 
 // lockShare counts readings of a thread's lock state, and those that failed the self-check.
 type lockShare struct {

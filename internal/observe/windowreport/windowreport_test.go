@@ -32,6 +32,7 @@ func TestUnknownIsNull(t *testing.T) {
 // TestKnown: every fact reaches its place.
 func TestKnown(t *testing.T) {
 	affinity := "0-1"
+	dispatch := 50.
 	w := &observe.Window{
 		Result: &correlate.Result{Threads: []correlate.Thread{{TID: 8}, {TID: 9}}},
 		Target: observe.Target{PID: 7, Exe: "app", Ended: true,
@@ -43,7 +44,7 @@ func TestKnown(t *testing.T) {
 			Sampled: time.Second, CPUSeconds: 1, Elapsed: 4 * time.Second,
 			Probe:       &observe.ProbeCost{Hits: 3, Breakpoint: 900, ProgramNS: 100},
 			Calibration: &loader.Calibration{ClockRead: 20, ClockStep: 1},
-			Timings:     []loader.ProgramTime{{Name: "a", N: 4, NS: 300, DispatchNS: 50}, {Name: "b", DispatchNS: 50}},
+			Timings:     []loader.ProgramTime{{Name: "a", N: 4, NS: 300, DispatchNS: &dispatch}, {Name: "b"}},
 		},
 		Schedules: map[int32]procfs.Schedule{9: {Affinity: &affinity}},
 		Warnings:  []string{"a warning"},
@@ -58,7 +59,8 @@ func TestKnown(t *testing.T) {
 		o.Programs[1].Missed != 1 {
 		t.Errorf("programs %+v", o.Programs)
 	}
-	if len(o.Overhead) != 2 || *o.Overhead[0].NS != 300 || o.Overhead[1].NS != nil || o.Overhead[1].DispatchNS != 50 {
+	if len(o.Overhead) != 2 || *o.Overhead[0].NS != 300 ||
+		o.Overhead[1].NS != nil || *o.Overhead[0].DispatchNS != 50 || o.Overhead[1].DispatchNS != nil {
 		t.Errorf("timings %+v", o.Overhead)
 	}
 	if *o.CPUFraction != 0.25 || *o.StatsSampledS != 1 || *o.ClockReadNS != 20 ||

@@ -177,11 +177,11 @@ func Idle() *correlate.Result {
 	return r
 }
 
-// Lossy is rich with a ring buffer that was too small.
+// Lossy is rich with a ring buffer and a table of threads that were too small.
 func Lossy() *correlate.Result {
 	r := Rich()
 	r.Loss = correlate.Loss{ByKind: map[string]uint64{"switch": 12_345, "wakeup": 678, "clone": 3}, Late: 4,
-		RecursionMisses: 1, BrokenLinks: 911}
+		RecursionMisses: 1, Untracked: 2, UntrackedTurns: 35, BrokenLinks: 911}
 	for i := range r.Costs {
 		if id := r.Costs[i].ID; id == "P-8" || id == "P-9" {
 			r.Costs[i].Bound = "lower"

@@ -48,7 +48,7 @@ func WriteLine(w io.Writer, r *report.Report) error {
 		"SIGURG/s":      rate(c.SigurgGenerated, s),
 		"switch/s":      rate(c.Switches, s),
 		"migr/s":        rate(c.Migrations, s),
-		"lost":          unit.SixRunes(r.Loss.Total + r.Loss.Late + r.Loss.RecursionMisses),
+		"lost":          unit.SixRunes(r.Loss.Missed()),
 	}
 	if c.LockedThreads != nil {
 		cell["locked"] = unit.SixRunes(*c.LockedThreads)

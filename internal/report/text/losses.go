@@ -26,6 +26,10 @@ func lossParts(l report.Loss) (parts []string) {
 		parts = append(parts, fmt.Sprintf("%s lost, the buffer was full (%s)", unit.Plural(l.Total, "record"),
 			byCount(l.ByKind)))
 	}
+	if l.Untracked+l.UntrackedTurns > 0 {
+		parts = append(parts, unit.Plural(l.Untracked, "thread")+" without room in the kernel's table of threads, "+
+			unit.Count(l.UntrackedTurns)+" of their switches not recorded")
+	}
 	if l.Late > 0 {
 		parts = append(parts, unit.Plural(l.Late, "record")+" too late to be put in order")
 	}
