@@ -148,9 +148,10 @@ type PinwatchEventSigaltstack struct {
 }
 
 type PinwatchEventSigmask struct {
-	_   structs.HostLayout
-	H   PinwatchEventHeader
-	Set uint64
+	_      structs.HostLayout
+	H      PinwatchEventHeader
+	Set    uint64
+	Unread uint64
 }
 
 type PinwatchEventSignalGenerate struct {
@@ -325,10 +326,12 @@ type PinwatchOverheadTimed struct {
 }
 
 type PinwatchResolved struct {
-	_         structs.HostLayout
-	Tgid      uint32
-	Level     uint32
-	TaskFlags uint32
+	_          structs.HostLayout
+	Tgid       uint32
+	Level      uint32
+	TaskFlags  uint32
+	Unused     uint32
+	ClockAhead int64
 }
 
 type PinwatchRingLayout uint32
@@ -393,7 +396,9 @@ const (
 type PinwatchTaskFlags uint32
 
 const (
-	PinwatchTaskFlagsPF_KTHREAD PinwatchTaskFlags = 2097152
+	PinwatchTaskFlagsPF_IO_WORKER   PinwatchTaskFlags = 16
+	PinwatchTaskFlagsPF_USER_WORKER PinwatchTaskFlags = 16384
+	PinwatchTaskFlagsPF_KTHREAD     PinwatchTaskFlags = 2097152
 )
 
 type PinwatchThreadFlag uint32
@@ -404,6 +409,7 @@ const (
 	PinwatchThreadFlagTHREAD_EXITED       PinwatchThreadFlag = 4
 	PinwatchThreadFlagTHREAD_OFF_RUNNABLE PinwatchThreadFlag = 8
 	PinwatchThreadFlagTHREAD_NEW          PinwatchThreadFlag = 16
+	PinwatchThreadFlagTHREAD_IO_WORKER    PinwatchThreadFlag = 32
 )
 
 type PinwatchThreadState struct {
@@ -563,6 +569,7 @@ const (
 	PinwatchVarOffM_p                 = "off_m_p"
 	PinwatchVarOffM_procid            = "off_m_procid"
 	PinwatchVarOffsetsProved          = "offsets_proved"
+	PinwatchVarOldLeader              = "old_leader"
 	PinwatchVarOverflowed             = "overflowed"
 	PinwatchVarOverheadLeft           = "overhead_left"
 	PinwatchVarOverheadTimes          = "overhead_times"
@@ -712,6 +719,7 @@ type PinwatchVariableSpecs struct {
 	OffM_p         *ebpf.VariableSpec `ebpf:"off_m_p"`
 	OffM_procid    *ebpf.VariableSpec `ebpf:"off_m_procid"`
 	OffsetsProved  *ebpf.VariableSpec `ebpf:"offsets_proved"`
+	OldLeader      *ebpf.VariableSpec `ebpf:"old_leader"`
 	Overflowed     *ebpf.VariableSpec `ebpf:"overflowed"`
 	OverheadLeft   *ebpf.VariableSpec `ebpf:"overhead_left"`
 	OverheadTimes  *ebpf.VariableSpec `ebpf:"overhead_times"`
@@ -810,6 +818,7 @@ type PinwatchVariables struct {
 	OffM_p         *ebpf.Variable `ebpf:"off_m_p"`
 	OffM_procid    *ebpf.Variable `ebpf:"off_m_procid"`
 	OffsetsProved  *ebpf.Variable `ebpf:"offsets_proved"`
+	OldLeader      *ebpf.Variable `ebpf:"old_leader"`
 	Overflowed     *ebpf.Variable `ebpf:"overflowed"`
 	OverheadLeft   *ebpf.Variable `ebpf:"overhead_left"`
 	OverheadTimes  *ebpf.Variable `ebpf:"overhead_times"`

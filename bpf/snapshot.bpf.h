@@ -41,7 +41,7 @@ static __always_inline __u8 snapshot_flags(const struct task_struct *task, const
 		flags |= THREAD_ON_CPU;
 	else if (task->exit_state)
 		flags |= THREAD_EXITED;
-	else if (task_state(task) == 0 || task_on_rq(task))
+	else if (task_is_runnable(task))
 		flags |= THREAD_RUNNABLE;
 	if (state && state->off_runnable)
 		flags |= THREAD_OFF_RUNNABLE;

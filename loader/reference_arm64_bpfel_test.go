@@ -31,6 +31,7 @@ type referenceReferenceState struct {
 const (
 	referenceMapReferenceRing     = "reference_ring"
 	referenceMapReferenceStorage  = "reference_storage"
+	referenceProgReferenceDelayed = "reference_delayed"
 	referenceProgReferenceNewtask = "reference_newtask"
 	referenceProgReferencePrepare = "reference_prepare"
 	referenceProgReferenceSlow    = "reference_slow"
@@ -117,6 +118,7 @@ type referenceSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type referenceProgramSpecs struct {
+	ReferenceDelayed *ebpf.ProgramSpec `ebpf:"reference_delayed"`
 	ReferenceNewtask *ebpf.ProgramSpec `ebpf:"reference_newtask"`
 	ReferencePrepare *ebpf.ProgramSpec `ebpf:"reference_prepare"`
 	ReferenceSlow    *ebpf.ProgramSpec `ebpf:"reference_slow"`
@@ -254,6 +256,7 @@ type referenceVariables struct {
 //
 // It can be passed to loadReferenceObjects or ebpf.CollectionSpec.LoadAndAssign.
 type referencePrograms struct {
+	ReferenceDelayed *ebpf.Program `ebpf:"reference_delayed"`
 	ReferenceNewtask *ebpf.Program `ebpf:"reference_newtask"`
 	ReferencePrepare *ebpf.Program `ebpf:"reference_prepare"`
 	ReferenceSlow    *ebpf.Program `ebpf:"reference_slow"`
@@ -262,6 +265,7 @@ type referencePrograms struct {
 
 func (p *referencePrograms) Close() error {
 	return _ReferenceClose(
+		p.ReferenceDelayed,
 		p.ReferenceNewtask,
 		p.ReferencePrepare,
 		p.ReferenceSlow,
