@@ -3,8 +3,8 @@
 // from it, and events/ decodes by the header's kind. Records are naturally aligned and have no
 // padding (-Wpadded).
 //
-// Times are CLOCK_MONOTONIC nanoseconds. A tid is the one in the initial PID namespace unless its
-// comment names another namespace.
+// Times are CLOCK_MONOTONIC nanoseconds of the initial time namespace. A tid is the one in the
+// initial PID namespace unless its comment names another namespace.
 #ifndef PINWATCH_EVENT_H
 #define PINWATCH_EVENT_H
 
@@ -284,6 +284,8 @@ struct resolved {
 	__u32 task_flags;
 };
 
+	__u32 unused;
+	__s64 clock_ahead; // of pinwatch's CLOCK_MONOTONIC, ns: the offset of its time namespace
 union event {
 	struct event_header header;
 	struct event_thread thread;

@@ -18,6 +18,7 @@ int pw_resolve(struct bpf_iter__task *ctx)
 		return 0;
 	r.tgid = task->tgid;
 	r.task_flags = task->flags;
+	r.clock_ahead = task_clock_ahead(reader);
 	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
 	return 0;
 }

@@ -21,6 +21,7 @@ type Target struct {
 	PID   int    // in pinwatch's PID namespace
 	TGID  uint32 // in the initial PID namespace
 	level uint32 // depth of pinwatch's PID namespace
+	ahead uint64 // of pinwatch's CLOCK_MONOTONIC before the kernel's, modulo 2^64: the offset of its time namespace
 	pidfd int
 	file  *os.File // owns pidfd, which is readable once the process has ended
 
@@ -103,8 +104,18 @@ func (t *Target) resolve() error {
 	if r.TaskFlags&uint32(bpf.PinwatchTaskFlagsPF_KTHREAD) != 0 {
 		return fmt.Errorf("process %d %w: it runs no user code", t.PID, errKernelThread)
 	}
-	t.TGID, t.level = r.Tgid, r.Level
+	t.TGID, t.level, t.ahead = r.Tgid, r.Level, uint64(r.ClockAhead)
 	return nil
+}
+
+// Now returns the time with which programs stamp now (bpf_ktime_get_ns), ns: CLOCK_MONOTONIC of the
+// initial time namespace, in whichever one pinwatch runs.
+func (t *Target) Now() uint64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		panic(err) // cannot be: the clock exists and the pointer is valid
+	}
+	return uint64(ts.Nano()) - t.ahead
 }
 
 // Alive reports whether the process has not ended yet. A zombie has ended.

@@ -28,8 +28,8 @@ func openSums(session *loader.Session) (*sums, error) {
 func (s *sums) close() { s.banks.Close() }
 
 // begin begins the first window and returns when. It discards what was added up before.
-func (s *sums) begin() (events.Time, error) {
-	at, err := s.cross(discard, func(at events.Time) error { return s.session.WindowBegins(uint64(at)) })
+func (s *sums) begin(now func() events.Time) (events.Time, error) {
+	at, err := s.cross(now, discard, func(at events.Time) error { return s.session.WindowBegins(uint64(at)) })
 	s.read(at, discard)
 	return at, err
 }
@@ -38,14 +38,15 @@ func discard(*events.Event) {}
 
 // next ends a window, begins the one after it and returns when that was. It passes to out what
 // belongs to the ending one.
-func (s *sums) next(out func(*events.Event)) (events.Time, error) {
-	return s.cross(out, func(events.Time) error { return nil })
+func (s *sums) next(now func() events.Time, out func(*events.Event)) (events.Time, error) {
+	return s.cross(now, out, func(events.Time) error { return nil })
 }
 
 // cross announces a boundary to the kernel side while it lies ahead, prepares for it, and waits for
 // it. Until then the bank of the next window gets only what was delayed for long, or came after a
 // boundary that was announced too late. That belongs to the ending window.
-func (s *sums) cross(out func(*events.Event), prepare func(boundary events.Time) error) (events.Time, error) {
+func (s *sums) cross(now func() events.Time, out func(*events.Event),
+	prepare func(boundary events.Time) error) (events.Time, error) {
 	if s == nil {
 		return now(), nil
 	}

@@ -27,6 +27,12 @@ var (
 const exitInconclusive = 4
 
 func TestMain(m *testing.M) {
+	if code, is := testenv.TimeNamespaceMain(); is {
+		os.Exit(code)
+	}
+	if os.Getenv(asObserver) != "" {
+		observeElsewhere()
+	}
 	if os.Getenv(asExecutor) != "" {
 		executeAnother()
 	}
