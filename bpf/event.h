@@ -70,6 +70,7 @@ enum thread_flag {
 	THREAD_EXITED = 4,       // a zombie: its last switch-out is over
 	THREAD_OFF_RUNNABLE = 8, // it was still runnable when it left its CPU at off_time
 	THREAD_NEW = 16,         // it has not run since task_newtask
+	THREAD_IO_WORKER = 32,   // the kernel made it for its own work: it has no M, and its g is a copy
 };
 
 // Times are 0 when the programs have not seen the thread leave, wake or run.
@@ -90,7 +91,7 @@ struct event_thread {
 };
 
 struct event_newtask {
-	struct event_header h; // tid is the child's
+	struct event_header h; // tid is the child's; flags: THREAD_IO_WORKER
 	__u32 parent;
 	__u32 ns_tid; // the child's, in pinwatch's PID namespace
 	__u64 clone_flags;
@@ -283,9 +284,9 @@ struct resolved {
 	__u32 level; // depth of pinwatch's PID namespace
 	__u32 task_flags;
 };
-
 	__u32 unused;
 	__s64 clock_ahead; // of pinwatch's CLOCK_MONOTONIC, ns: the offset of its time namespace
+
 union event {
 	struct event_header header;
 	struct event_thread thread;

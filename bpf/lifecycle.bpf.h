@@ -115,6 +115,7 @@ int pw_newtask(__u64 *ctx)
 	struct thread_state *state, *self;
 	__u64 now, enter = 0;
 	struct event_newtask *e;
+	bool io_worker;
 
 	if (!is_target(child))
 		return 0;
@@ -123,12 +124,13 @@ int pw_newtask(__u64 *ctx)
 		target_gone = 1; // a new process got the target's old PID
 		return 0;
 	}
-	if (light) // the parent is in its clone
+	io_worker = task_is_io_worker(child); // its parent is in no clone
+	if (light && !io_worker) // the parent is in its clone
 		enter = clone_emit(ctx, parent, ctx[1], 0);
 	now = bpf_ktime_get_ns();
 	thread_forget(child->pid); // of a thread whose end was not seen
-	state = thread_make(child->pid);
-	self = thread_find(parent);
+	state = thread_begin(child);
+	self = io_worker ? NULL : thread_find(parent);
 	if (state) {
 		state->off_time = now;
 		state->fresh = 1;
@@ -139,6 +141,7 @@ int pw_newtask(__u64 *ctx)
 	e = emit_reserve(sizeof(*e), KIND_NEWTASK, child->pid, now);
 	if (!e)
 		return 0;
+	e->h.flags = io_worker ? THREAD_IO_WORKER : 0;
 	e->parent = parent;
 	e->ns_tid = thread_ns_tid(child);
 	e->clone_flags = ctx[1];

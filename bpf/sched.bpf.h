@@ -109,7 +109,7 @@ static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct
 	if (unlikely(!state)) {
 		if (prev->exit_state || target_gone) // it had left the kernel's lists before the programs were attached
 			return;
-		state = thread_make(tid); // its birth was not seen: Linux 7 skips some runs of programs
+		state = thread_begin(prev); // its birth was not seen: Linux 7 skips some runs of programs
 		if (!state) {
 			slot->lost++;
 			return;

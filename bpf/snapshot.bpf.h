@@ -30,7 +30,7 @@ int pw_prepare(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 
 	if (task && is_target(task) && !thread_get(task))
-		thread_make(task->pid);
+		thread_begin(task);
 	return 0;
 }
 
@@ -48,6 +48,8 @@ static __always_inline __u8 snapshot_flags(const struct task_struct *task, const
 		flags |= THREAD_OFF_RUNNABLE;
 	if (state && state->fresh)
 		flags |= THREAD_NEW;
+	if (task_is_io_worker(task))
+		flags |= THREAD_IO_WORKER;
 	return flags;
 }
 

@@ -26,6 +26,10 @@ func (c *Correlator) newTask(e *events.Event) {
 	c.threads.put(t)          // a tid used again is a new thread
 	t.lock.notBefore = e.Time // no goroutine held it before
 	c.countCreation(t, parent, e.Time)
+	if e.Has(events.ThreadIOWorker) {
+		c.locks.setIOWorker(t)
+		return
+	}
 	parent.child = child{t.createdAt, t.birth}
 	c.windows.count(e.Time, func(l *ledger) *uint64 { return &l.counts.ThreadsCreated })
 	for _, p := range [...]phase{phaseCloneSyscall, phaseSpawn, phaseRunqWait, phaseStart, phaseTotal} {
@@ -47,7 +51,7 @@ func (c *Correlator) cloneExit(e *events.Event) {
 
 // firstRun records the intervals that end with a thread's first switch-in, after its wake-up.
 func (c *Correlator) firstRun(t *thread, wake, in events.Time) {
-	if t.firstIn != 0 || t.createdAt == 0 {
+	if t.firstIn != 0 || t.createdAt == 0 || t.ioWorker {
 		return
 	}
 	t.firstIn = in
@@ -123,7 +127,7 @@ func (c *Correlator) processExit(e *events.Event) {
 	t := c.threadOf(e.TID)
 	t.ending = e.Time
 	switch {
-	case t.exitEnter != 0:
+	case t.exitEnter != 0, t.ioWorker:
 	case c.cfg.Light && e.Flags&events.ExitCalled != 0:
 		c.threadExits(t, 0, e.Time)
 	default:

@@ -104,6 +104,8 @@ func (p *program) siteName(stack uint64) string {
 // role returns what the runtime uses a thread for.
 func (p *program) role(t *thread, light bool) string {
 	switch {
+	case t.ioWorker:
+		return "io_worker"
 	case t.m.known && t.m.id == 0:
 		return "main"
 	case t.m.known && t.m.extra:

@@ -59,6 +59,7 @@ const (
 	ThreadExited      = uint8(bpf.PinwatchThreadFlagTHREAD_EXITED)
 	ThreadOffRunnable = uint8(bpf.PinwatchThreadFlagTHREAD_OFF_RUNNABLE)
 	ThreadNew         = uint8(bpf.PinwatchThreadFlagTHREAD_NEW)
+	ThreadIOWorker    = uint8(bpf.PinwatchThreadFlagTHREAD_IO_WORKER) // NewTask, too
 
 	TargetBlocked  = uint8(bpf.PinwatchTargetStateTARGET_BLOCKED)
 	TargetRunnable = uint8(bpf.PinwatchTargetStateTARGET_RUNNABLE)
@@ -160,7 +161,7 @@ var turnFlags = flagNames{bits: []flagName{
 
 var threadFlags = flagNames{bits: []flagName{
 	{ThreadOnCPU, "on_cpu"}, {ThreadRunnable, "runnable"}, {ThreadExited, "exited"},
-	{ThreadOffRunnable, "off_runnable"}, {ThreadNew, "new"},
+	{ThreadOffRunnable, "off_runnable"}, {ThreadNew, "new"}, {ThreadIOWorker, "io_worker"},
 }}
 
 var stateFlags = flagNames{values: []flagName{
@@ -182,7 +183,7 @@ var (
 var specs = [kindCount]spec{
 	Thread: {"thread", []string{"off", "wake", "run", "ns_tid", "last_cpu", "why", "comm", "comm2"},
 		threadFlags, unsafe.Sizeof(bpf.PinwatchEventThread{}), decodeThread},
-	NewTask:     {"newtask", []string{"parent", "ns_tid", "clone_flags", "enter"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventNewtask{}), decodeNewTask},
+	NewTask:     {"newtask", []string{"parent", "ns_tid", "clone_flags", "enter"}, oneFlag(ThreadIOWorker, "io_worker"), unsafe.Sizeof(bpf.PinwatchEventNewtask{}), decodeNewTask},
 	CloneEnter:  {"clone_enter", []string{"clone_flags", "stack", "lock"}, oneFlag(CloneCalled3, "clone3"), unsafe.Sizeof(bpf.PinwatchEventCloneEnter{}), decodeCloneEnter},
 	CloneExit:   {"clone_exit", []string{"ret", "enter"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
 	ExitEnter:   {"exit_enter", []string{"stack"}, flagNames{}, stackedSize, decodeStacked},

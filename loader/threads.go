@@ -19,11 +19,15 @@ type ThreadInfo struct {
 	Time      uint64 // of the reading, CLOCK_MONOTONIC ns
 }
 
-// ThreadInfos returns the values in the records of a Snapshot that are no events.
+// ThreadInfos returns the values in the records of a Snapshot that are no events, of the threads that
+// may have an M.
 func ThreadInfos(records []byte) []ThreadInfo {
 	infos := make([]ThreadInfo, 0, len(records)/SnapshotRecord)
 	for ; len(records) >= SnapshotRecord; records = records[SnapshotRecord:] {
 		r := &(*bpf.PinwatchSnapshot)(unsafe.Pointer(unsafe.SliceData(records))).Thread
+		if r.H.Flags&uint8(bpf.PinwatchThreadFlagTHREAD_IO_WORKER) != 0 {
+			continue
+		}
 		infos = append(infos, ThreadInfo{
 			KernelTID: r.H.Tid, TID: int32(r.NsTid), NSTID: int32(r.InnermostTid),
 			GBase: r.G_base, M: r.M, Time: r.H.Time,
