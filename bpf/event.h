@@ -131,6 +131,7 @@ enum exit_flag {
 struct event_sigmask {
 	struct event_header h; // flags: enum lock_kind
 	__u64 set; // bit n-1 = signal n blocked
+	__u64 unread; // 1 = the set could not be read
 };
 
 struct event_sigaltstack {
@@ -283,9 +284,9 @@ struct resolved {
 	__u32 tgid;  // in the initial PID namespace
 	__u32 level; // depth of pinwatch's PID namespace
 	__u32 task_flags;
-};
 	__u32 unused;
 	__s64 clock_ahead; // of pinwatch's CLOCK_MONOTONIC, ns: the offset of its time namespace
+};
 
 union event {
 	struct event_header header;

@@ -19,17 +19,18 @@ func (c *Correlator) newTask(e *events.Event) {
 	parent := c.threadOf(uint32(e.Args[events.ArgParent]))
 	t := c.threads.create(e.TID, int32(e.Args[events.ArgChildNSTID]))
 	t.name, t.createdBy, t.createdAt, t.accounted = parent.name, parent.nsTID, e.Time, e.Time
-	t.cloneEnter, t.byGo = events.Time(e.Args[events.ArgCloneEnter]), parent.maskedAt != 0
+	t.cloneEnter = events.Time(e.Args[events.ArgCloneEnter])
+	t.byGo, t.maybeByGo = parent.maskedAt != 0, parent.maskUnknown
 	if old := c.threads.get(e.TID); old != nil {
 		c.locks.release(old)
 	}
 	c.threads.put(t)          // a tid used again is a new thread
 	t.lock.notBefore = e.Time // no goroutine held it before
-	c.countCreation(t, parent, e.Time)
 	if e.Has(events.ThreadIOWorker) {
 		c.locks.setIOWorker(t)
 		return
 	}
+	c.countCreation(t, parent, e.Time)
 	parent.child = child{t.createdAt, t.birth}
 	c.windows.count(e.Time, func(l *ledger) *uint64 { return &l.counts.ThreadsCreated })
 	for _, p := range [...]phase{phaseCloneSyscall, phaseSpawn, phaseRunqWait, phaseStart, phaseTotal} {
@@ -75,6 +76,9 @@ func (c *Correlator) sigmask(e *events.Event) {
 	}
 	t.maskedAt, t.mexit = 0, 0 // it goes on: it neither ends nor creates a thread
 	t.dropSpan(spanMexit)
+	if t.maskUnknown = e.Args[events.ArgUnread] != 0; t.maskUnknown {
+		return
+	}
 	if e.Args[events.ArgValue]&sigurgBit != 0 {
 		t.maskedAt = e.Time
 		t.openSpan(spanMexit, e.Time)

@@ -119,7 +119,7 @@ func (p *program) role(t *thread, light bool) string {
 	case t.m.known && p.sysmon != 0 && p.templateThread != 0:
 		return "worker"
 	case light && t.createdAt != 0: // whether the runtime made it is not known
-	case !t.m.known && t.lockKind() == events.LockForeign && !t.byGo:
+	case !t.m.known && t.lockKind() == events.LockForeign && !t.byGo && !t.maybeByGo:
 		return "foreign"
 	}
 	return "unknown"
@@ -132,7 +132,7 @@ func (c *Correlator) countCreation(t, parent *thread, moment events.Time) {
 		stack = parent.clonedFrom
 	}
 	k := c.program.reasonOf(cause.Create, stack)
-	if k.Cause == cause.Cgo && (t.byGo || c.cfg.Light) {
+	if k.Cause == cause.Cgo && (t.byGo || t.maybeByGo || c.cfg.Light) {
 		// The runtime had C code make the thread, or may have: C's frames hide the runtime's.
 		k = c.program.reason(cause.Create, cause.Class{Cause: cause.Unknown})
 	}

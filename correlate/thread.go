@@ -61,6 +61,7 @@ type threadDetails struct {
 
 	// Death.
 	maskedAt, mexit, exitEnter events.Time
+	maskUnknown                bool        // its signal mask could not be read
 	ending                     events.Time // sched_process_exit: soon after, the kernel lists it no more
 	death                      group       // of the samples of its end
 

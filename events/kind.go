@@ -112,7 +112,8 @@ const (
 	ArgFlags, ArgCloneStack, ArgCloneLock                          = 0, 1, 2             // CloneEnter
 	ArgRet, ArgEnter                                               = 0, 1                // CloneExit, TgkillExit
 	ArgOldTID, ArgExecNSTID                                        = 0, 1                // Exec
-	ArgValue                                                       = 0                   // the kinds with one argument
+	ArgValue                                                       = 0                   // the kinds with one argument, and Sigmask
+	ArgUnread                                                      = 1                   // Sigmask: the set could not be read
 	ArgStack                                                       = 0                   // ExitEnter, TgkillEnter, Park: of Stacks
 	ArgSender, ArgSenderTGID, ArgResult, ArgGroup, ArgTgkillEnter  = 0, 1, 2, 3, 4       // SignalGenerate
 	ArgTargetLock                                                  = 5                   // SignalGenerate
@@ -189,14 +190,14 @@ var specs = [kindCount]spec{
 	ExitEnter:   {"exit_enter", []string{"stack"}, flagNames{}, stackedSize, decodeStacked},
 	ProcessExit: {"process_exit", nil, oneFlag(ExitCalled, "exit"), plainSize, decodePlain},
 	ProcessFree: {"process_free", nil, flagNames{}, plainSize, decodePlain},
-	Sigmask:     {"sigmask", []string{"set"}, lockFlags, unsafe.Sizeof(bpf.PinwatchEventSigmask{}), decodeValue},
+	Sigmask:     {"sigmask", []string{"set", "unread"}, lockFlags, unsafe.Sizeof(bpf.PinwatchEventSigmask{}), decodeSigmask},
 	Sigaltstack: {"sigaltstack", []string{"ss_flags"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventSigaltstack{}), decodeSigaltstack},
 	TgkillEnter: {"tgkill_enter", []string{"stack"}, flagNames{}, stackedSize, decodeStacked},
 	TgkillExit:  {"tgkill_exit", []string{"ret", "enter"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
 	SignalGenerate: {"signal_generate", []string{"sender", "sender_tgid", "result", "group", "enter", "lock"}, stateFlags,
 		unsafe.Sizeof(bpf.PinwatchEventSignalGenerate{}), decodeSignalGenerate},
 	SignalDeliver: {"signal_deliver", nil, lockFlags, plainSize, decodePlain},
-	Sigreturn:     {"sigreturn", []string{"pc"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventSigreturn{}), decodeValue},
+	Sigreturn:     {"sigreturn", []string{"pc"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventSigreturn{}), decodeSigreturn},
 	Exec:          {"exec", []string{"old_tid", "ns_tid"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventExec{}), decodeExec},
 	Switch: {"switch", []string{"run", "runq", "blocked", "waker", "last_cpu", "why", "lock"},
 		turnFlags, unsafe.Sizeof(bpf.PinwatchEventSwitch{}), decodeSwitch},
