@@ -274,6 +274,8 @@ int pw_process_exit(__u64 *ctx)
 		return 0;
 	OVERHEAD_RUN(OVERHEAD_PROCESS_EXIT);
 	thread_leave(task->pid);
+	if (task->pid == task->tgid)
+		old_leader = (__u64)task;
 	emit_plain(KIND_PROCESS_EXIT, task->pid, bpf_ktime_get_ns(), current_syscall() == NR_EXIT ? EXIT_CALLED : 0);
 	return 0;
 }
@@ -303,6 +305,7 @@ int pw_exec(__u64 *ctx)
 	state = thread_find(old_tid);
 	if (aggregate && state)
 		sum_flush(state, old_tid, bpf_ktime_get_ns()); // the sums so far are the old program's
+	old_leader = 0;
 	thread_rename(old_tid, task->pid);
 	state = thread_get(task);
 	if (state)

@@ -249,6 +249,9 @@ __u32 target_gone;
 // is the M that names it.
 __u32 lock_proved;
 
+// The task that led the process and has ended, see thread_tid. 0 = the leader lives.
+__u64 old_leader;
+
 // Set when the target has executed another program. Threads that begin from then on are blind.
 __u32 runtime_gone;
 

@@ -101,10 +101,10 @@ static __noinline int turn_park(void *ctx, struct thread_state *state, __u32 tid
 static __always_inline void turn_end(void *ctx, struct task_struct *prev, struct cpu_slot *slot,
 				     __u32 cpu, __u64 now, bool runnable, bool dead)
 {
-	struct thread_state *state = thread_get(prev);
+	__u32 tid = thread_tid(prev);
+	struct thread_state *state = thread_find(tid);
 	struct lock_seen *lock = &slot->lock;
 	struct event_switch *e = &slot->turn;
-	__u32 tid = prev->pid;
 
 	if (unlikely(!state)) {
 		if (prev->exit_state || target_gone) // it had left the kernel's lists before the programs were attached

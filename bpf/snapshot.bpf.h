@@ -78,7 +78,7 @@ static __always_inline void snapshot_thread(struct event_thread *e, struct task_
 {
 	struct cpu_slot *slot;
 
-	e->h.tid = task->pid;
+	e->h.tid = thread_tid(task);
 	e->h.cpu = task_cpu(task);
 	e->h.kind = KIND_THREAD;
 	e->h.flags = snapshot_flags(task, state);

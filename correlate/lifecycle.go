@@ -186,6 +186,16 @@ func (c *Correlator) exec(e *events.Event) {
 		return
 	}
 	c.threads.remove(old)
+	if leader := c.threads.get(e.TID); leader != nil && leader.deadAt == 0 && leader.ending != 0 {
+		// It has ended but not left its CPU yet: there is no record of when it does.
+		class := classUnknown
+		if leader.preempted && leader.ending <= leader.lastOut {
+			class = classRunq
+		}
+		c.windows.account(leader, class, leader.accounted, e.Time)
+		c.lastSwitchOut(leader, e.Time)
+		c.threads.remove(e.TID)
+	}
 	if now := c.threads.get(e.TID); now != nil && now.deadAt == 0 {
 		c.windows.account(t, classUnknown, t.accounted, e.Time)
 		t.deadAt = e.Time // events under its new tid came before, and made another thread of it
