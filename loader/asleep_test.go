@@ -50,6 +50,7 @@ func confine() {
 func hog() {
 	confine()
 	for {
+		_ = unix.Getpid()
 	}
 }
 

@@ -113,6 +113,7 @@ func (u *IOUser) wait() {
 // useIO is the process of an IOUser.
 func useIO(dir string) int {
 	runtime.LockOSThread() // only the thread that made a ring has its workers
+	defer runtime.UnlockOSThread()
 	for _, n := range []int{1, 2} {
 		if err := makeIOWorkers(dir, n); err != nil {
 			panic(err)

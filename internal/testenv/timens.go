@@ -105,7 +105,7 @@ func runInTimeNamespace(seconds string, argv []string) (code int, err error) {
 func tryTimeNamespace() error {
 	err := make(chan error)
 	go func() {
-		runtime.LockOSThread() // for good: the thread's children would be in the namespace
+		runtime.LockOSThread() // never unlocked: the children of the thread would be in the namespace
 		err <- unix.Unshare(unix.CLONE_NEWTIME)
 	}()
 	return <-err
