@@ -17,17 +17,23 @@ func TestIOWorkers(t *testing.T) {
 		"all hooks": {}, "light": {Light: true}, "aggregate": {Aggregate: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			user := testenv.StartIOUser(t)
-			old, _ := testenv.IOWorkers(user.PID)
-			observed := observeProcess(t, user.PID, cfg)
-			user.More()
-			workers, others := testenv.IOWorkers(user.PID)
-			if len(old) != 1 || len(workers) != 3 {
-				t.Fatalf("%d and %d workers", len(old), len(workers))
-			}
-			user.End()
-			r := observed.report()
-			checkIOWorkers(t, &r, old, workers, others)
+			untilWithout(t, "records were lost, every time", func() []string {
+				user := testenv.StartIOUser(t)
+				old, _ := testenv.IOWorkers(user.PID)
+				observed := observeProcess(t, user.PID, cfg)
+				user.More()
+				workers, others := testenv.IOWorkers(user.PID)
+				if len(old) != 1 || len(workers) != 3 {
+					t.Fatalf("%d and %d workers", len(old), len(workers))
+				}
+				user.End()
+				r := observed.report()
+				if problems := lossProblems(r.Loss); problems != nil {
+					return problems
+				}
+				checkIOWorkers(t, &r, old, workers, others)
+				return nil
+			})
 		})
 	}
 }
@@ -67,7 +73,7 @@ func checkIOWorkers(t *testing.T, r *report.Report, old, workers, others []int32
 	if c.ThreadsCreated != began || c.ThreadsExited+c.ThreadsKilled != ended {
 		t.Errorf("%d threads began and %d ended without the workers, counted %+v", began, ended, c)
 	}
-	if r.Locks.Unknown != 0 {
+	if knownShare(r.Locks) < 0.95 { // the last steps of an M may be unknown
 		t.Errorf("locks %+v", r.Locks)
 	}
 }
