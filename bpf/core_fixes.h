@@ -24,6 +24,10 @@ struct task_struct___since_7_3 {
 	__u8 on_rq;
 };
 
+struct kernel_clone_args___since_6_4 {
+	unsigned int user_worker;
+};
+
 #pragma clang attribute pop
 
 // on_cpu and on_rq were ints until 7.3 made them bytes. At some of their offsets the verifier
@@ -39,17 +43,48 @@ static __always_inline bool task_on_cpu(const struct task_struct *task)
 	return task_flag(task, on_cpu);
 }
 
-static __always_inline bool task_on_rq(const struct task_struct *task)
-{
-	return task_flag(task, on_rq);
-}
-
 // task_struct.state became __state in 5.14 (commit 2f064a59a11f).
 static __always_inline __u32 task_state(const struct task_struct *task)
 {
 	if (bpf_core_field_exists(task->__state))
 		return task->__state;
 	return (__u32)((const struct task_struct___before_5_14 *)task)->state;
+}
+
+// Reports whether a thread off its CPU waits for one. Since 6.12 a thread that falls asleep may stay
+// on its run queue until it would be picked (commit 152e11f6df29): it has on_rq, and waits for
+// nothing.
+static __always_inline bool task_is_runnable(const struct task_struct *task)
+{
+	if (task_state(task) == 0)
+		return true;
+	if (bpf_core_field_exists(task->se.sched_delayed) && task->se.sched_delayed)
+		return false;
+	return task_flag(task, on_rq);
+}
+
+// Reports whether the kernel made the thread for its own work in the process: a worker of io_uring
+// or, since 6.4, of vhost (commit f9010dbdce91). PF_USER_WORKER came with kernel_clone_args.user_worker
+// (commit 54e6842d0775). Before that its bit had another meaning.
+static __always_inline bool task_is_io_worker(const struct task_struct *task)
+{
+	__u32 flags = PF_IO_WORKER;
+
+	if (bpf_core_field_exists(((struct kernel_clone_args___since_6_4 *)0)->user_worker))
+		flags |= PF_USER_WORKER;
+	return task->flags & flags;
+}
+
+// How far a task's CLOCK_MONOTONIC is ahead of bpf_ktime_get_ns, ns: the offset of its time
+// namespace. Without CONFIG_TIME_NS there is none.
+static __always_inline __s64 task_clock_ahead(const struct task_struct *task)
+{
+	const struct time_namespace *ns = BPF_CORE_READ(task, nsproxy, time_ns);
+
+	if (!ns || !bpf_core_field_exists(ns->offsets.monotonic.tv_nsec))
+		return 0;
+	return BPF_CORE_READ(ns, offsets.monotonic.tv_sec) * 1000000000LL +
+	       BPF_CORE_READ(ns, offsets.monotonic.tv_nsec);
 }
 
 // The CPU moved from task_struct to thread_info in 5.16 (commit bcf9033e5449).

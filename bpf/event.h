@@ -3,8 +3,8 @@
 // from it, and events/ decodes by the header's kind. Records are naturally aligned and have no
 // padding (-Wpadded).
 //
-// Times are CLOCK_MONOTONIC nanoseconds. A tid is the one in the initial PID namespace unless its
-// comment names another namespace.
+// Times are CLOCK_MONOTONIC nanoseconds of the initial time namespace. A tid is the one in the
+// initial PID namespace unless its comment names another namespace.
 #ifndef PINWATCH_EVENT_H
 #define PINWATCH_EVENT_H
 
@@ -70,6 +70,7 @@ enum thread_flag {
 	THREAD_EXITED = 4,       // a zombie: its last switch-out is over
 	THREAD_OFF_RUNNABLE = 8, // it was still runnable when it left its CPU at off_time
 	THREAD_NEW = 16,         // it has not run since task_newtask
+	THREAD_IO_WORKER = 32,   // the kernel made it for its own work: it has no M, and its g is a copy
 	THREAD_UNTRACKED = 128,  // there was no room for its state; also of KIND_NEWTASK
 };
 
@@ -91,7 +92,7 @@ struct event_thread {
 };
 
 struct event_newtask {
-	struct event_header h; // tid is the child's
+	struct event_header h; // tid is the child's; flags: THREAD_IO_WORKER
 	__u32 parent;
 	__u32 ns_tid; // the child's, in pinwatch's PID namespace
 	__u64 clone_flags;
@@ -131,6 +132,7 @@ enum exit_flag {
 struct event_sigmask {
 	struct event_header h; // flags: enum lock_kind
 	__u64 set; // bit n-1 = signal n blocked
+	__u64 unread; // 1 = the set could not be read
 };
 
 struct event_sigaltstack {
@@ -284,6 +286,7 @@ struct resolved {
 	__u32 level; // depth of pinwatch's PID namespace
 	__u32 task_flags;
 	__u32 threads;
+	__s64 clock_ahead; // of pinwatch's CLOCK_MONOTONIC, ns: the offset of its time namespace
 };
 
 union event {

@@ -45,7 +45,12 @@ enum { PASS_ON = 1 };
 #define SS_DISABLE 2
 
 // include/linux/sched.h
-enum task_flags { PF_EXITING = 0x00000004, PF_KTHREAD = 0x00200000 };
+enum task_flags {
+	PF_EXITING = 0x00000004,
+	PF_IO_WORKER = 0x00000010,
+	PF_USER_WORKER = 0x00004000,
+	PF_KTHREAD = 0x00200000,
+};
 
 // arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h
 #if defined(__TARGET_ARCH_x86)
@@ -101,11 +106,33 @@ struct signal_struct {
 	struct list_head thread_head;
 };
 
+struct sched_entity {
+	unsigned char sched_delayed;
+};
+
+struct timespec64 {
+	__s64 tv_sec;
+	long tv_nsec;
+};
+
+struct timens_offsets {
+	struct timespec64 monotonic;
+};
+
+struct time_namespace {
+	struct timens_offsets offsets;
+};
+
+struct nsproxy {
+	struct time_namespace *time_ns;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	struct thread_struct thread;
 	int on_cpu;
 	int on_rq;
+	struct sched_entity se;
 	const struct cpumask *cpus_ptr;
 	unsigned int __state;
 	int exit_state;
@@ -115,6 +142,7 @@ struct task_struct {
 	struct pid *thread_pid;
 	struct signal_struct *signal;
 	struct list_head thread_node;
+	struct nsproxy *nsproxy;
 	void *stack;
 	char comm[16];
 };

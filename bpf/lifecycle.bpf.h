@@ -114,13 +114,15 @@ static __noinline int thread_born(struct task_struct *child, __u64 clone_flags)
 	struct thread_state *state, *self;
 	__u64 now, enter = 0;
 	struct event_newtask *e;
+	bool io_worker;
 
-	if (light) // the parent is in its clone
+	io_worker = task_is_io_worker(child); // its parent is in no clone
+	if (light && !io_worker) // the parent is in its clone
 		enter = clone_emit(parent, clone_flags, 0);
 	now = bpf_ktime_get_ns();
 	thread_forget(child->pid); // of a thread whose end was not seen
-	state = thread_begin(child->pid);
-	self = thread_find(parent);
+	state = thread_begin(child);
+	self = io_worker ? NULL : thread_find(parent);
 	if (state) {
 		state->off_time = now;
 		state->fresh = 1;
@@ -131,7 +133,7 @@ static __noinline int thread_born(struct task_struct *child, __u64 clone_flags)
 	e = emit_reserve(sizeof(*e), KIND_NEWTASK, child->pid, now);
 	if (!e)
 		return 0;
-	e->h.flags = state ? 0 : THREAD_UNTRACKED;
+	e->h.flags = (state ? 0 : THREAD_UNTRACKED) | (io_worker ? THREAD_IO_WORKER : 0);
 	e->parent = parent;
 	e->ns_tid = thread_ns_tid(child);
 	e->clone_flags = clone_flags;
@@ -174,13 +176,15 @@ static __always_inline struct thread_state *thread_born_late(struct task_struct 
 // of a thread was the end of a call from C (runtime.dropm). Only a thread that blocks its signals
 // for good may be about to end, so only that one is checked. One that will unblock them asks for
 // the old mask (newosproc). With offsets that are not proved, each thread that may have its M is
-// checked (runtime.minit writes it earlier).
-static __always_inline __u8 sigmask_check(struct thread_state *self, __u32 tid, __u64 now, bool masked, bool for_good)
+// checked (runtime.minit writes it earlier). A mask that could not be read proves nothing: a thread
+// that is leaving may still be.
+static __always_inline __u8 sigmask_check(struct thread_state *self, __u32 tid, __u64 now, bool masked, bool for_good,
+					  bool unread)
 {
 	struct lock_seen seen = {};
 
 	self->masked = masked;
-	if (!self->m || !masked)
+	if (!self->m || (!masked && !unread))
 		self->leaving = 0;
 	if (self->starting == 2)
 		self->starting = 0;
@@ -189,14 +193,18 @@ static __always_inline __u8 sigmask_check(struct thread_state *self, __u32 tid, 
 	return seen.kind;
 }
 
-// The signal set at an address that a system call is given; most often a known one.
-static __always_inline __u64 signal_set(__u64 address)
+// Reads the signal set at an address that a system call is given; most often a known one. false: it
+// can't be read now, as in a page that the kernel has not brought in yet.
+static __always_inline bool signal_set(__u64 *set, __u64 address)
 {
+	*set = 0;
 	if (!runtime_gone)
 		for (__u32 i = 0; i < MASKS; i++)
-			if (mask_at[i] && address == mask_at[i])
-				return mask_set[i];
-	return user_word(address);
+			if (mask_at[i] && address == mask_at[i]) {
+				*set = mask_set[i];
+				return true;
+			}
+	return user_read(set, address);
 }
 
 // rt_sigprocmask(SIG_SETMASK) is the last step of a Go thread to "ready" (minit), and the first
@@ -208,20 +216,22 @@ static __always_inline void sigprocmask_enter(void *ctx, __u64 how, __u64 set_ad
 	struct event_sigmask *e;
 	__u8 lock = LOCK_UNREAD;
 	__u64 set, now;
+	bool unread;
 
 	if (!tid || (__s32)how != SIG_SETMASK || !set_address)
 		return;
 	now = bpf_ktime_get_ns();
 	OVERHEAD_RUN(OVERHEAD_SIGMASK);
-	set = signal_set(set_address);
+	unread = !signal_set(&set, set_address);
 	self = thread_find(tid);
 	if (self)
-		lock = sigmask_check(self, tid, now, set >> (SIGURG - 1) & 1, !old_address);
+		lock = sigmask_check(self, tid, now, set >> (SIGURG - 1) & 1, !old_address, unread);
 	e = emit_reserve(sizeof(*e), KIND_SIGMASK, tid, now);
 	if (!e)
 		return;
 	e->h.flags = lock;
 	e->set = set;
+	e->unread = unread;
 	emit_submit(e);
 }
 
@@ -298,6 +308,8 @@ int pw_process_exit(__u64 *ctx)
 		return 0;
 	OVERHEAD_RUN(OVERHEAD_PROCESS_EXIT);
 	thread_leave(task->pid);
+	if (task->pid == task->tgid)
+		old_leader = (__u64)task;
 	process_exit_emit(task->pid, bpf_ktime_get_ns());
 	return 0;
 }
@@ -327,6 +339,7 @@ int pw_exec(__u64 *ctx)
 	state = thread_find(old_tid);
 	if (aggregate && state)
 		sum_flush(state, old_tid, bpf_ktime_get_ns()); // the sums so far are the old program's
+	old_leader = 0;
 	thread_rename(old_tid, task->pid);
 	state = thread_get(task);
 	if (state)

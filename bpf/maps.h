@@ -74,7 +74,7 @@ struct thread_state {
 	__u8 early;	   // a second wake-up came at early_time, before its switch-out
 	__u8 lock;	   // enum lock_kind, as emitted last
 	__u8 is_m0;
-	__u8 blind;	   // the process has executed another program: these offsets do not fit its memory
+	__u8 blind;	   // its lock is not read: it is an io_worker, or the process has executed another program
 	__u8 parked;	   // aggregating: it left its CPU voluntarily and waits for its locked goroutine
 	__u8 sent;	   // aggregating: turns in a row that were sent because it was busy
 	__u8 again;	   // aggregating: its next turn must be sent, because this one was in the middle of something
@@ -284,6 +284,9 @@ __u32 target_gone;
 // Set when a lock was read that proves its offsets, here or by the loader: a goroutine whose lockedm
 // is the M that names it.
 __u32 lock_proved;
+
+// The task that led the process and has ended, see thread_tid. 0 = the leader lives.
+__u64 old_leader;
 
 // Set when the target has executed another program. Threads that begin from then on are blind.
 __u32 runtime_gone;

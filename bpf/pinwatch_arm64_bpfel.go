@@ -154,9 +154,10 @@ type PinwatchEventSigaltstack struct {
 }
 
 type PinwatchEventSigmask struct {
-	_   structs.HostLayout
-	H   PinwatchEventHeader
-	Set uint64
+	_      structs.HostLayout
+	H      PinwatchEventHeader
+	Set    uint64
+	Unread uint64
 }
 
 type PinwatchEventSignalGenerate struct {
@@ -342,11 +343,12 @@ type PinwatchOverheadTimed struct {
 }
 
 type PinwatchResolved struct {
-	_         structs.HostLayout
-	Tgid      uint32
-	Level     uint32
-	TaskFlags uint32
-	Threads   uint32
+	_          structs.HostLayout
+	Tgid       uint32
+	Level      uint32
+	TaskFlags  uint32
+	Threads    uint32
+	ClockAhead int64
 }
 
 type PinwatchRingLayout uint32
@@ -418,8 +420,10 @@ const (
 type PinwatchTaskFlags uint32
 
 const (
-	PinwatchTaskFlagsPF_EXITING PinwatchTaskFlags = 4
-	PinwatchTaskFlagsPF_KTHREAD PinwatchTaskFlags = 2097152
+	PinwatchTaskFlagsPF_EXITING     PinwatchTaskFlags = 4
+	PinwatchTaskFlagsPF_IO_WORKER   PinwatchTaskFlags = 16
+	PinwatchTaskFlagsPF_USER_WORKER PinwatchTaskFlags = 16384
+	PinwatchTaskFlagsPF_KTHREAD     PinwatchTaskFlags = 2097152
 )
 
 type PinwatchThreadFlag uint32
@@ -430,6 +434,7 @@ const (
 	PinwatchThreadFlagTHREAD_EXITED       PinwatchThreadFlag = 4
 	PinwatchThreadFlagTHREAD_OFF_RUNNABLE PinwatchThreadFlag = 8
 	PinwatchThreadFlagTHREAD_NEW          PinwatchThreadFlag = 16
+	PinwatchThreadFlagTHREAD_IO_WORKER    PinwatchThreadFlag = 32
 	PinwatchThreadFlagTHREAD_UNTRACKED    PinwatchThreadFlag = 128
 )
 
@@ -591,6 +596,7 @@ const (
 	PinwatchVarOffM_p                 = "off_m_p"
 	PinwatchVarOffM_procid            = "off_m_procid"
 	PinwatchVarOffsetsProved          = "offsets_proved"
+	PinwatchVarOldLeader              = "old_leader"
 	PinwatchVarOverflowRoom           = "overflow_room"
 	PinwatchVarOverflowUsed           = "overflow_used"
 	PinwatchVarOverheadLeft           = "overhead_left"
@@ -744,6 +750,7 @@ type PinwatchVariableSpecs struct {
 	OffM_p         *ebpf.VariableSpec `ebpf:"off_m_p"`
 	OffM_procid    *ebpf.VariableSpec `ebpf:"off_m_procid"`
 	OffsetsProved  *ebpf.VariableSpec `ebpf:"offsets_proved"`
+	OldLeader      *ebpf.VariableSpec `ebpf:"old_leader"`
 	OverflowRoom   *ebpf.VariableSpec `ebpf:"overflow_room"`
 	OverflowUsed   *ebpf.VariableSpec `ebpf:"overflow_used"`
 	OverheadLeft   *ebpf.VariableSpec `ebpf:"overhead_left"`
@@ -848,6 +855,7 @@ type PinwatchVariables struct {
 	OffM_p         *ebpf.Variable `ebpf:"off_m_p"`
 	OffM_procid    *ebpf.Variable `ebpf:"off_m_procid"`
 	OffsetsProved  *ebpf.Variable `ebpf:"offsets_proved"`
+	OldLeader      *ebpf.Variable `ebpf:"old_leader"`
 	OverflowRoom   *ebpf.Variable `ebpf:"overflow_room"`
 	OverflowUsed   *ebpf.Variable `ebpf:"overflow_used"`
 	OverheadLeft   *ebpf.Variable `ebpf:"overhead_left"`

@@ -32,7 +32,7 @@ static __always_inline __u8 target_state_unseen(const struct task_struct *task)
 {
 	if (task_on_cpu(task))
 		return TARGET_ON_CPU;
-	return task_state(task) == 0 || task_on_rq(task) ? TARGET_RUNNABLE : TARGET_BLOCKED;
+	return task_is_runnable(task) ? TARGET_RUNNABLE : TARGET_BLOCKED;
 }
 
 // Where the target thread of a signal is. The tracepoint comes after the wake-up (kernel/signal.c,

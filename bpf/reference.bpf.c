@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 // reference.bpf.c: the least that a program at sched_switch can do and still send a thread's turn
 // with its lock. Only loader's benchmarks and tests run it and compare pw_switch with it. It lacks
-// everything that makes the numbers right: wake-ups, losses by kind, self-checks. A second program
-// finds whether an attached program slows every system call, a third one compares stacks.
+// everything that makes the numbers right: wake-ups, losses by kind, self-checks. Three more programs
+// are witnesses of tests: of the tracepoints that slow every system call, of stacks, and of sleeping
+// threads that are still queued.
 
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
@@ -219,6 +220,20 @@ int reference_stack(__u64 *ctx)
 	stack_move(&r->walked, place);
 	reference_kernel_stack(ctx, &r->after);
 	bpf_ringbuf_submit(r, 0);
+	return 0;
+}
+
+#define TASK_INTERRUPTIBLE 1
+
+// Lists the threads of the target that sleep and are still on their run queues.
+SEC("iter/task")
+int reference_delayed(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+
+	if (task && task->tgid == target_tgid && (task_state(task) & TASK_INTERRUPTIBLE) && task_flag(task, on_rq) &&
+	    !task_on_cpu(task))
+		bpf_seq_write(ctx->meta->seq, &task->pid, sizeof(task->pid));
 	return 0;
 }
 

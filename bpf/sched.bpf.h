@@ -101,16 +101,16 @@ static __noinline int turn_park(struct thread_state *state, __u32 tid)
 static __always_inline void turn_end(struct task_struct *prev, struct cpu_slot *slot, __u32 cpu, __u64 now,
 				     bool runnable, bool dead)
 {
-	struct thread_state *state = thread_get(prev);
+	__u32 tid = thread_tid(prev);
+	struct thread_state *state = thread_find(tid);
 	struct lock_seen *lock = &slot->lock;
 	struct event_switch *e = &slot->turn;
-	__u32 tid = prev->pid;
 
 	if (unlikely(!state)) {
 		if (target_gone || (prev->exit_state && !untracked)) // it had left the kernel's lists before the attach
 			return;
 		// There was no room, or its birth was not seen: Linux 7 skips some runs of programs.
-		state = prev->exit_state ? NULL : thread_make(tid);
+		state = prev->exit_state ? NULL : thread_make_of(prev);
 		if (!state) {
 			slot->untracked++;
 			return;

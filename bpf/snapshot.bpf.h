@@ -19,6 +19,7 @@ int pw_resolve(struct bpf_iter__task *ctx)
 	r.tgid = task->tgid;
 	r.task_flags = task->flags;
 	r.threads = BPF_CORE_READ(task, signal, nr_threads);
+	r.clock_ahead = task_clock_ahead(reader);
 	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
 	return 0;
 }
@@ -46,7 +47,7 @@ int pw_prepare(struct bpf_iter__task *ctx)
 
 	if (!task || !is_target(task))
 		return 0;
-	state = thread_get(task) ?: thread_begin(task->pid);
+	state = thread_get(task) ?: thread_begin(task);
 	if (state && task->flags & PF_EXITING)
 		state->leaving = LEAVING_SEEN;
 	last = is_last(task);
@@ -62,7 +63,7 @@ static __always_inline __u8 snapshot_flags(const struct task_struct *task, const
 		flags |= THREAD_ON_CPU;
 	else if (task->exit_state)
 		flags |= THREAD_EXITED;
-	else if (task_state(task) == 0 || task_on_rq(task))
+	else if (task_is_runnable(task))
 		flags |= THREAD_RUNNABLE;
 	if (state && state->off_runnable)
 		flags |= THREAD_OFF_RUNNABLE;
@@ -70,6 +71,8 @@ static __always_inline __u8 snapshot_flags(const struct task_struct *task, const
 		flags |= THREAD_NEW;
 	if (!state && untracked)
 		flags |= THREAD_UNTRACKED;
+	if (task_is_io_worker(task))
+		flags |= THREAD_IO_WORKER;
 	return flags;
 }
 
@@ -100,7 +103,7 @@ static __always_inline void snapshot_thread(struct event_thread *e, struct task_
 {
 	struct cpu_slot *slot;
 
-	e->h.tid = task->pid;
+	e->h.tid = thread_tid(task);
 	e->h.cpu = task_cpu(task);
 	e->h.kind = KIND_THREAD;
 	e->h.flags = snapshot_flags(task, state);

@@ -48,19 +48,44 @@ static __always_inline struct thread_state *thread_make(__u32 tid)
 	return bpf_map_lookup_elem(&thread_overflow, &tid);
 }
 
-// The same for a thread that is seen for the first time.
-static __always_inline struct thread_state *thread_begin(__u32 tid)
+// The tid under which a task's state is kept. A thread that executes a program and does not lead the
+// process exchanges its tid with the leader's, once that has ended but may not have left its CPU yet
+// (fs/exec.c, de_thread). Until the end of the exec both keep the tid that they had.
+static __always_inline __u32 thread_tid(const struct task_struct *task)
 {
-	struct thread_state *state = thread_make(tid);
+	__u64 leader = old_leader;
 
-	if (!state)
-		__sync_fetch_and_add(&untracked, 1);
-	return state;
+	if (likely(!leader))
+		return task->pid;
+	if ((__u64)task == leader)
+		return task->tgid;
+	return task->pid == task->tgid ? BPF_CORE_READ((struct task_struct *)leader, pid) : task->pid;
 }
 
 static __always_inline struct thread_state *thread_get(const struct task_struct *task)
 {
-	return thread_find(task->pid);
+	return thread_find(thread_tid(task));
+}
+
+// Makes the state of a task that has none. What lies at an io_worker's thread pointer is another
+// thread's g.
+static __always_inline struct thread_state *thread_make_of(const struct task_struct *task)
+{
+	struct thread_state *state = thread_make(thread_tid(task));
+
+	if (state && task_is_io_worker(task))
+		state->blind = 1;
+	return state;
+}
+
+// The same for a thread that is seen for the first time.
+static __always_inline struct thread_state *thread_begin(const struct task_struct *task)
+{
+	struct thread_state *state = thread_make_of(task);
+
+	if (!state)
+		__sync_fetch_and_add(&untracked, 1);
+	return state;
 }
 
 static __always_inline void thread_forget(__u32 tid)

@@ -22,12 +22,17 @@ func (c *Correlator) newTask(e *events.Event) {
 	if e.Has(events.ThreadUntracked) {
 		t.state = classUnknown // until a turn of it is recorded
 	}
-	t.cloneEnter, t.byGo = events.Time(e.Args[events.ArgCloneEnter]), parent.maskedAt != 0
+	t.cloneEnter = events.Time(e.Args[events.ArgCloneEnter])
+	t.byGo, t.maybeByGo = parent.maskedAt != 0, parent.maskUnknown
 	if old := c.threads.get(e.TID); old != nil {
 		c.locks.release(old)
 	}
 	c.threads.put(t)          // a tid used again is a new thread
 	t.lock.notBefore = e.Time // no goroutine held it before
+	if e.Has(events.ThreadIOWorker) {
+		c.locks.setIOWorker(t)
+		return
+	}
 	c.countCreation(t, parent, e.Time)
 	parent.child = child{t.createdAt, t.birth}
 	c.windows.count(e.Time, func(l *ledger) *uint64 { return &l.counts.ThreadsCreated })
@@ -50,7 +55,7 @@ func (c *Correlator) cloneExit(e *events.Event) {
 
 // firstRun records the intervals that end with a thread's first switch-in, after its wake-up.
 func (c *Correlator) firstRun(t *thread, wake, in events.Time) {
-	if t.firstIn != 0 || t.createdAt == 0 {
+	if t.firstIn != 0 || t.createdAt == 0 || t.ioWorker {
 		return
 	}
 	t.firstIn = in
@@ -74,6 +79,9 @@ func (c *Correlator) sigmask(e *events.Event) {
 	}
 	t.maskedAt, t.mexit = 0, 0 // it goes on: it neither ends nor creates a thread
 	t.dropSpan(spanMexit)
+	if t.maskUnknown = e.Args[events.ArgUnread] != 0; t.maskUnknown {
+		return
+	}
 	if e.Args[events.ArgValue]&sigurgBit != 0 {
 		t.maskedAt = e.Time
 		t.openSpan(spanMexit, e.Time)
@@ -126,7 +134,7 @@ func (c *Correlator) processExit(e *events.Event) {
 	t := c.threadOf(e.TID)
 	t.ending = e.Time
 	switch {
-	case t.exitEnter != 0:
+	case t.exitEnter != 0, t.ioWorker:
 	case e.Flags&events.ExitCalled != 0:
 		c.threadExits(t, 0, e.Time)
 	default:
@@ -181,6 +189,16 @@ func (c *Correlator) exec(e *events.Event) {
 		return
 	}
 	c.threads.remove(old)
+	if leader := c.threads.get(e.TID); leader != nil && leader.deadAt == 0 && leader.ending != 0 {
+		// It has ended but not left its CPU yet: there is no record of when it does.
+		class := classUnknown
+		if leader.preempted && leader.ending <= leader.lastOut {
+			class = classRunq
+		}
+		c.windows.account(leader, class, leader.accounted, e.Time)
+		c.lastSwitchOut(leader, e.Time)
+		c.threads.remove(e.TID)
+	}
 	if now := c.threads.get(e.TID); now != nil && now.deadAt == 0 {
 		c.windows.account(t, classUnknown, t.accounted, e.Time)
 		t.deadAt = e.Time // events under its new tid came before, and made another thread of it

@@ -177,6 +177,13 @@ func (l *lockTracker) observeKind(t *thread, kind uint8, read events.Time, block
 	l.observe(t, read, blocked)
 }
 
+// setIOWorker notes that the kernel made the thread for its own work. It runs no goroutine, and
+// nothing holds it.
+func (l *lockTracker) setIOWorker(t *thread) {
+	t.ioWorker = true
+	t.lock.kind = events.LockForeign
+}
+
 // forget forgets the lock of a thread: the process executes another program, and nothing is known
 // of its runtime.
 func (l *lockTracker) forget(t *thread, moment events.Time) {

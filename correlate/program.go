@@ -104,6 +104,8 @@ func (p *program) siteName(stack uint64) string {
 // role returns what the runtime uses a thread for.
 func (p *program) role(t *thread, light bool) string {
 	switch {
+	case t.ioWorker:
+		return "io_worker"
 	case t.m.known && t.m.id == 0:
 		return "main"
 	case t.m.known && t.m.extra:
@@ -117,7 +119,7 @@ func (p *program) role(t *thread, light bool) string {
 	case t.m.known && p.sysmon != 0 && p.templateThread != 0:
 		return "worker"
 	case light && t.createdAt != 0: // whether the runtime made it is not known
-	case !t.m.known && t.lockKind() == events.LockForeign && !t.byGo:
+	case !t.m.known && t.lockKind() == events.LockForeign && !t.byGo && !t.maybeByGo:
 		return "foreign"
 	}
 	return "unknown"
@@ -130,7 +132,7 @@ func (c *Correlator) countCreation(t, parent *thread, moment events.Time) {
 		stack = parent.clonedFrom
 	}
 	k := c.program.reasonOf(cause.Create, stack)
-	if k.Cause == cause.Cgo && (t.byGo || c.cfg.Light) {
+	if k.Cause == cause.Cgo && (t.byGo || t.maybeByGo || c.cfg.Light) {
 		// The runtime had C code make the thread, or may have: C's frames hide the runtime's.
 		k = c.program.reason(cause.Create, cause.Class{Cause: cause.Unknown})
 	}

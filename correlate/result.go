@@ -117,7 +117,7 @@ type Thread struct {
 	Run, Runq, Blocked, Unknown int64 // ns; they sum to the thread's share of the window
 	CPUs                        []int // CPUs it ran on in the window, ascending
 
-	Role          string // main, sysmon, template, worker, cgo_extra, foreign, unknown
+	Role          string // main, sysmon, template, worker, cgo_extra, foreign, io_worker, unknown
 	M             *int64 // the runtime's number of this M (m.id)
 	Cause         string // why it was created: as in Result.Causes; "" when not created in the window
 	CauseFunction string // the user's function that led to that; "" when none

@@ -24,6 +24,9 @@ func (c *Correlator) thread(e *events.Event) {
 		}
 		t.accounted, t.state, t.firstCPU = e.Time, snapshotState(e), int(e.CPU)
 	}
+	if e.Has(events.ThreadIOWorker) {
+		c.locks.setIOWorker(t)
+	}
 	t.nsTID = int32(e.Args[events.ArgNSTID])
 	t.name = e.Name()
 	if c.cfg.Aggregate && events.Time(e.Args[events.ArgOff]) >= c.windows.boundary {

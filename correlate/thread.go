@@ -48,9 +48,12 @@ type threadDetails struct {
 	birth                                 group // of the samples of its creation
 	altstack                              bool  // sigaltstack has been called since birth
 	createdFor                            *reason
-	// Made by the runtime: its parent had SIGURG blocked (newosproc, _cgo_sys_thread_start).
-	byGo bool
-	name string
+	// Made by the runtime: its parent had SIGURG blocked (newosproc, _cgo_sys_thread_start). Whether
+	// it had is not known: perhaps by the runtime.
+	byGo, maybeByGo bool
+	// Made by the kernel for its own work, as by io_uring: no M.
+	ioWorker bool
+	name     string
 
 	// As a parent: the clone in progress.
 	child      child
@@ -58,6 +61,7 @@ type threadDetails struct {
 
 	// Death.
 	maskedAt, mexit, exitEnter events.Time
+	maskUnknown                bool        // its signal mask could not be read
 	ending                     events.Time // sched_process_exit: soon after, the kernel lists it no more
 	death                      group       // of the samples of its end
 

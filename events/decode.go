@@ -59,9 +59,13 @@ func DecodeSnapshot(raw []byte, out func(*Event)) error {
 
 func decodePlain(unsafe.Pointer, *Event, *Stacks) {}
 
-// decodeValue serves the kinds whose one argument is the 8 bytes after the header.
-func decodeValue(p unsafe.Pointer, e *Event, _ *Stacks) {
-	e.Args[ArgValue] = (*bpf.PinwatchEventSigmask)(p).Set
+func decodeSigreturn(p unsafe.Pointer, e *Event, _ *Stacks) {
+	e.Args[ArgValue] = (*bpf.PinwatchEventSigreturn)(p).Pc
+}
+
+func decodeSigmask(p unsafe.Pointer, e *Event, _ *Stacks) {
+	r := (*bpf.PinwatchEventSigmask)(p)
+	e.Args[ArgValue], e.Args[ArgUnread] = r.Set, r.Unread
 }
 
 func decodeSigaltstack(p unsafe.Pointer, e *Event, _ *Stacks) {

@@ -60,6 +60,7 @@ const (
 	ThreadExited      = uint8(bpf.PinwatchThreadFlagTHREAD_EXITED)
 	ThreadOffRunnable = uint8(bpf.PinwatchThreadFlagTHREAD_OFF_RUNNABLE)
 	ThreadNew         = uint8(bpf.PinwatchThreadFlagTHREAD_NEW)
+	ThreadIOWorker    = uint8(bpf.PinwatchThreadFlagTHREAD_IO_WORKER) // NewTask, too
 	ThreadUntracked   = uint8(bpf.PinwatchThreadFlagTHREAD_UNTRACKED) // NewTask, too
 
 	TargetBlocked  = uint8(bpf.PinwatchTargetStateTARGET_BLOCKED)
@@ -122,7 +123,8 @@ const (
 	ArgFlags, ArgCloneStack, ArgCloneLock                          = 0, 1, 2             // CloneEnter
 	ArgRet, ArgEnter                                               = 0, 1                // CloneExit, TgkillExit
 	ArgOldTID, ArgExecNSTID                                        = 0, 1                // Exec
-	ArgValue                                                       = 0                   // the kinds with one argument
+	ArgValue                                                       = 0                   // the kinds with one argument, and Sigmask
+	ArgUnread                                                      = 1                   // Sigmask: the set could not be read
 	ArgStack                                                       = 0                   // ExitEnter, TgkillEnter, Park: of Stacks
 	ArgSender, ArgSenderTGID, ArgResult, ArgGroup, ArgTgkillEnter  = 0, 1, 2, 3, 4       // SignalGenerate
 	ArgTargetLock                                                  = 5                   // SignalGenerate
@@ -172,8 +174,11 @@ var turnFlags = flagNames{bits: []flagName{
 
 var threadFlags = flagNames{bits: []flagName{
 	{ThreadOnCPU, "on_cpu"}, {ThreadRunnable, "runnable"}, {ThreadExited, "exited"},
-	{ThreadOffRunnable, "off_runnable"}, {ThreadNew, "new"}, {ThreadUntracked, "untracked"},
+	{ThreadOffRunnable, "off_runnable"}, {ThreadNew, "new"}, {ThreadIOWorker, "io_worker"},
+	{ThreadUntracked, "untracked"},
 }}
+
+var birthFlags = flagNames{bits: []flagName{{ThreadIOWorker, "io_worker"}, {ThreadUntracked, "untracked"}}}
 
 var stateFlags = flagNames{values: []flagName{
 	{TargetBlocked, "blocked"}, {TargetRunnable, "runnable"}, {TargetOnCPU, "on_cpu"}, {TargetUnknown, "unknown"},
@@ -194,20 +199,20 @@ var (
 var specs = [kindCount]spec{
 	Thread: {"thread", []string{"off", "wake", "run", "ns_tid", "last_cpu", "why", "comm", "comm2"},
 		threadFlags, unsafe.Sizeof(bpf.PinwatchEventThread{}), decodeThread},
-	NewTask:     {"newtask", []string{"parent", "ns_tid", "clone_flags", "enter"}, oneFlag(ThreadUntracked, "untracked"), unsafe.Sizeof(bpf.PinwatchEventNewtask{}), decodeNewTask},
+	NewTask:     {"newtask", []string{"parent", "ns_tid", "clone_flags", "enter"}, birthFlags, unsafe.Sizeof(bpf.PinwatchEventNewtask{}), decodeNewTask},
 	CloneEnter:  {"clone_enter", []string{"clone_flags", "stack", "lock"}, oneFlag(CloneCalled3, "clone3"), unsafe.Sizeof(bpf.PinwatchEventCloneEnter{}), decodeCloneEnter},
 	CloneExit:   {"clone_exit", []string{"ret", "enter"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
 	ExitEnter:   {"exit_enter", []string{"stack"}, flagNames{}, stackedSize, decodeStacked},
 	ProcessExit: {"process_exit", nil, oneFlag(ExitCalled, "exit"), plainSize, decodePlain},
 	ProcessFree: {"process_free", nil, flagNames{}, plainSize, decodePlain},
-	Sigmask:     {"sigmask", []string{"set"}, lockFlags, unsafe.Sizeof(bpf.PinwatchEventSigmask{}), decodeValue},
+	Sigmask:     {"sigmask", []string{"set", "unread"}, lockFlags, unsafe.Sizeof(bpf.PinwatchEventSigmask{}), decodeSigmask},
 	Sigaltstack: {"sigaltstack", []string{"ss_flags"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventSigaltstack{}), decodeSigaltstack},
 	TgkillEnter: {"tgkill_enter", []string{"stack"}, flagNames{}, stackedSize, decodeStacked},
 	TgkillExit:  {"tgkill_exit", []string{"ret", "enter"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
 	SignalGenerate: {"signal_generate", []string{"sender", "sender_tgid", "result", "group", "enter", "lock"}, stateFlags,
 		unsafe.Sizeof(bpf.PinwatchEventSignalGenerate{}), decodeSignalGenerate},
 	SignalDeliver: {"signal_deliver", nil, lockFlags, plainSize, decodePlain},
-	Sigreturn:     {"sigreturn", []string{"pc"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventSigreturn{}), decodeValue},
+	Sigreturn:     {"sigreturn", []string{"pc"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventSigreturn{}), decodeSigreturn},
 	Exec:          {"exec", []string{"old_tid", "ns_tid"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventExec{}), decodeExec},
 	Switch: {"switch", []string{"run", "runq", "blocked", "waker", "last_cpu", "why", "lock"},
 		turnFlags, unsafe.Sizeof(bpf.PinwatchEventSwitch{}), decodeSwitch},

@@ -22,7 +22,12 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
+func TestMain(m *testing.M) {
+	if help := helpers[os.Getenv(asHelper)]; help != nil {
+		help()
+	}
+	os.Exit(testenv.Main(m))
+}
 
 // open attaches to a process. The caller closes the session.
 func open(t testing.TB, pid int, cfg Config) *Session {

@@ -67,6 +67,7 @@ const (
 	referenceMapReferenceStackRing = "reference_stack_ring"
 	referenceMapReferenceStorage   = "reference_storage"
 	referenceMapStackPlaces        = "stack_places"
+	referenceProgReferenceDelayed  = "reference_delayed"
 	referenceProgReferenceNewtask  = "reference_newtask"
 	referenceProgReferencePrepare  = "reference_prepare"
 	referenceProgReferenceSlow     = "reference_slow"
@@ -155,6 +156,7 @@ type referenceSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type referenceProgramSpecs struct {
+	ReferenceDelayed *ebpf.ProgramSpec `ebpf:"reference_delayed"`
 	ReferenceNewtask *ebpf.ProgramSpec `ebpf:"reference_newtask"`
 	ReferencePrepare *ebpf.ProgramSpec `ebpf:"reference_prepare"`
 	ReferenceSlow    *ebpf.ProgramSpec `ebpf:"reference_slow"`
@@ -301,6 +303,7 @@ type referenceVariables struct {
 //
 // It can be passed to loadReferenceObjects or ebpf.CollectionSpec.LoadAndAssign.
 type referencePrograms struct {
+	ReferenceDelayed *ebpf.Program `ebpf:"reference_delayed"`
 	ReferenceNewtask *ebpf.Program `ebpf:"reference_newtask"`
 	ReferencePrepare *ebpf.Program `ebpf:"reference_prepare"`
 	ReferenceSlow    *ebpf.Program `ebpf:"reference_slow"`
@@ -310,6 +313,7 @@ type referencePrograms struct {
 
 func (p *referencePrograms) Close() error {
 	return _ReferenceClose(
+		p.ReferenceDelayed,
 		p.ReferenceNewtask,
 		p.ReferencePrepare,
 		p.ReferenceSlow,

@@ -21,6 +21,7 @@ type Target struct {
 	PID   int    // in pinwatch's PID namespace
 	TGID  uint32 // in the initial PID namespace
 	level uint32 // depth of pinwatch's PID namespace
+	ahead uint64 // of pinwatch's CLOCK_MONOTONIC before the kernel's, modulo 2^64: the offset of its time namespace
 	// threads is the number of its threads when it was found.
 	threads uint32
 	pidfd   int
@@ -105,7 +106,7 @@ func (t *Target) resolve() error {
 	if r.TaskFlags&uint32(bpf.PinwatchTaskFlagsPF_KTHREAD) != 0 {
 		return fmt.Errorf("process %d %w: it runs no user code", t.PID, errKernelThread)
 	}
-	t.TGID, t.level, t.threads = r.Tgid, r.Level, r.Threads
+	t.TGID, t.level, t.threads, t.ahead = r.Tgid, r.Level, r.Threads, uint64(r.ClockAhead)
 	return nil
 }
 
@@ -123,6 +124,16 @@ func (t *Target) askAbout(prog *ebpf.Program) (answer []byte, err error) {
 		return true, nil
 	})
 	return answer, errors.Join(err, tasks.Close())
+}
+
+// Now returns the time with which programs stamp now (bpf_ktime_get_ns), ns: CLOCK_MONOTONIC of the
+// initial time namespace, in whichever one pinwatch runs.
+func (t *Target) Now() uint64 {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		panic(err) // cannot be: the clock exists and the pointer is valid
+	}
+	return uint64(ts.Nano()) - t.ahead
 }
 
 // Alive reports whether the process has not ended yet. A zombie has ended.

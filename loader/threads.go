@@ -23,10 +23,13 @@ type ThreadInfo struct {
 	Time      uint64 // of the reading, CLOCK_MONOTONIC ns
 }
 
-// threadInfos lists every thread once, by KernelTID.
+// threadInfos lists every thread that may have an M, once, by KernelTID.
 func threadInfos(t *tasks) (infos []ThreadInfo, err error) {
 	err = readSnapshot(t, func(record []byte) error {
 		r := &(*bpf.PinwatchSnapshot)(unsafe.Pointer(unsafe.SliceData(record))).Thread
+		if r.H.Flags&uint8(bpf.PinwatchThreadFlagTHREAD_IO_WORKER) != 0 {
+			return nil
+		}
 		infos = append(infos, ThreadInfo{
 			KernelTID: r.H.Tid, TID: int32(r.NsTid), NSTID: int32(r.InnermostTid),
 			GBase: r.G_base, M: r.M, Time: r.H.Time,

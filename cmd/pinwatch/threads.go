@@ -28,7 +28,8 @@ func threadsCommand(s streams) *cli.Command {
 anything. Threads locked by LockOSThread come first. Without a locked goroutine, goid is that of the goroutine the
 thread runs, and the thread's name stands in brackets.
 
-  role       main, sysmon, template, worker; cgo_extra: a C thread that runs Go; foreign: a C thread without M
+  role       main, sysmon, template, worker; cgo_extra: a C thread that runs Go; foreign: a C thread without M;
+             io_worker: made by the kernel for its own work, as io_uring does
   lock       user×2: LockOSThread, two deep; runtime: by Go itself; exiting, wedged: the goroutine exited while locked
   goroutine  parked: does not run; runs; in a call: of the system, of C, or to wait for a lock of the runtime
   kernel     state as in ps, and the function it sleeps in

@@ -27,7 +27,7 @@ const maxReaders = 8
 
 // readings reads every thread's M and returns them in the order of their moments. Several
 // goroutines read at once: a process may have ten thousand threads.
-func (p *Program) readings(threads []loader.ThreadInfo) []reading {
+func (p *Program) readings(threads []loader.ThreadInfo, now func() events.Time) []reading {
 	readings := make([]reading, len(threads))
 	var next atomic.Int64
 	var readers sync.WaitGroup
@@ -49,8 +49,8 @@ func (p *Program) readings(threads []loader.ThreadInfo) []reading {
 // have not reported that themselves. It leaves out what cannot be read, and what contradicts itself
 // because the thread runs meanwhile. It also leaves out an M that is not in the runtime's list,
 // where that list can be read.
-func (p *Program) readMs(threads []loader.ThreadInfo, out func(*events.Event)) {
-	readings := p.readings(threads)
+func (p *Program) readMs(threads []loader.ThreadInfo, now func() events.Time, out func(*events.Event)) {
+	readings := p.readings(threads, now)
 	var listed map[uint64]bool
 	if !p.checked { // once, before the window: a target can make that take seconds
 		p.checked = true

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/pinwatch/pinwatch/bpf"
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/events"
@@ -46,14 +44,8 @@ type loop struct {
 	err     error         // of onResult
 }
 
-// now is the kernel's CLOCK_MONOTONIC, which the events are stamped with.
-func now() events.Time {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		panic(err) // cannot be: the clock exists and the pointer is valid
-	}
-	return events.Time(ts.Nano())
-}
+// now is the clock that the events are stamped with.
+func (l *loop) now() events.Time { return events.Time(l.session.Target.Now()) }
 
 // run observes until the duration, the context or the target ends. It passes every settled Result
 // to onResult, that of the whole observation last.
@@ -79,7 +71,7 @@ func (l *loop) run(ctx context.Context) error {
 			case <-poll.C:
 			}
 		}
-		before := now()
+		before := l.now()
 		if err := l.poll(before); err != nil {
 			return err
 		}
@@ -98,7 +90,7 @@ func (l *loop) run(ctx context.Context) error {
 			} else if err != nil {
 				return err
 			}
-			for cut <= now() { // one longer interval rather than several late ones
+			for cut <= l.now() { // one longer interval rather than several late ones
 				cut += events.Time(interval)
 			}
 		}
@@ -120,7 +112,7 @@ func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
 	if err := l.times.Collect(); err != nil {
 		return 0, err
 	}
-	if at, err = l.sums.begin(ctx); err != nil {
+	if at, err = l.sums.begin(ctx, l.now); err != nil {
 		return 0, err
 	}
 	start := events.Event{Kind: events.WindowStart, Time: at}
@@ -151,7 +143,7 @@ func (l *loop) poll(before events.Time) error {
 		return err
 	}
 	l.behind = d.Until < before
-	if err := l.reportLosses(now()); err != nil {
+	if err := l.reportLosses(l.now()); err != nil {
 		return err
 	}
 	if err := l.times.Collect(); err != nil {
@@ -197,7 +189,7 @@ func (l *loop) boundary(ctx context.Context, kind events.Kind) error {
 	if err := l.readLocks(); err != nil {
 		return err
 	}
-	at, err := l.sums.next(ctx, l.order.Push)
+	at, err := l.sums.next(ctx, l.now, l.order.Push)
 	if err != nil {
 		return err
 	}
@@ -213,7 +205,7 @@ func (l *loop) boundary(ctx context.Context, kind events.Kind) error {
 		return err
 	}
 	l.sums.read(at-1, l.order.Push)
-	l.settled = now()
+	l.settled = l.now()
 	l.order.Push(&events.Event{Kind: events.WindowSettled, Time: l.settled})
 	return nil
 }
@@ -226,7 +218,7 @@ func (l *loop) finish() error {
 	}
 	time.Sleep(slack)
 	for l.behind = true; l.behind && !l.done; {
-		if err := l.poll(now()); err != nil {
+		if err := l.poll(l.now()); err != nil {
 			return err
 		}
 	}
@@ -245,7 +237,7 @@ func (l *loop) readLocks() error {
 		return err
 	}
 	proved := l.program.lockProved
-	l.program.readMs(threads, l.order.PushListed)
+	l.program.readMs(threads, l.now, l.order.PushListed)
 	if l.program.lockProved && !proved {
 		return l.session.LockProved()
 	}

@@ -14,7 +14,7 @@ import (
 type sums struct {
 	kernel boundaries
 	banks  banks
-	clock  clock
+	sleep  func(time.Duration)
 	bank   int         // the bank that the kernel adds to, 0 or 1
 	last   events.Time // last boundary; 0 = none
 }
@@ -31,12 +31,6 @@ type banks interface {
 	Close() error
 }
 
-// clock is the kernel's CLOCK_MONOTONIC.
-type clock struct {
-	now   func() events.Time
-	sleep func(time.Duration)
-}
-
 // openSums maps what the session adds up.
 func openSums(session *loader.Session, distance func(from, to int) string) (*sums, error) {
 	maps := session.Banks()
@@ -44,14 +38,14 @@ func openSums(session *loader.Session, distance func(from, to int) string) (*sum
 	if err != nil {
 		return nil, err
 	}
-	return &sums{kernel: session, banks: banks, clock: clock{now, time.Sleep}}, nil
+	return &sums{kernel: session, banks: banks, sleep: time.Sleep}, nil
 }
 
 func (s *sums) close() { s.banks.Close() }
 
 // begin begins the first window and returns when. It discards what was added up before.
-func (s *sums) begin(ctx context.Context) (events.Time, error) {
-	at, err := s.cross(ctx, discard, func(at events.Time) error { return s.kernel.WindowBegins(uint64(at)) })
+func (s *sums) begin(ctx context.Context, now func() events.Time) (events.Time, error) {
+	at, err := s.cross(ctx, now, discard, func(at events.Time) error { return s.kernel.WindowBegins(uint64(at)) })
 	s.read(at, discard)
 	return at, err
 }
@@ -60,8 +54,8 @@ func discard(*events.Event) {}
 
 // next ends a window, begins the one after it and returns when that was. It passes to out what
 // belongs to the ending one. If ctx ends first, the window goes on.
-func (s *sums) next(ctx context.Context, out func(*events.Event)) (events.Time, error) {
-	return s.cross(ctx, out, func(events.Time) error { return nil })
+func (s *sums) next(ctx context.Context, now func() events.Time, out func(*events.Event)) (events.Time, error) {
+	return s.cross(ctx, now, out, func(events.Time) error { return nil })
 }
 
 // A boundary is announced this long ahead. If preparing for it took longer, it is announced again,
@@ -79,9 +73,8 @@ var errBoundary = errors.New("the machine is too busy to end a window: use a sho
 // it. Until then the bank of the next window gets only what was delayed for long, or came after a
 // boundary that was announced too late. That belongs to the ending window. A boundary that was given
 // up is like one that was announced too late.
-func (s *sums) cross(
-	ctx context.Context, out func(*events.Event), prepare func(boundary events.Time) error,
-) (events.Time, error) {
+func (s *sums) cross(ctx context.Context, now func() events.Time, out func(*events.Event),
+	prepare func(boundary events.Time) error) (events.Time, error) {
 	if s == nil {
 		return now(), nil
 	}
@@ -90,18 +83,18 @@ func (s *sums) cross(
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		boundary := (s.clock.now() + boundaryAhead<<attempt) &^ 1
+		boundary := (now() + boundaryAhead<<attempt) &^ 1
 		if err := s.kernel.Boundary(uint64(s.last), uint64(boundary), uint32(next)); err != nil {
 			return 0, err
 		}
 		if err := prepare(boundary); err != nil {
 			return 0, err
 		}
-		s.banks.Read(next, s.clock.now(), out)
+		s.banks.Read(next, now(), out)
 		// With less left, another process had the CPU, and some CPU may have seen the boundary too
 		// late.
-		if left := boundary.Sub(s.clock.now()); left >= boundaryMargin {
-			s.clock.sleep(left)
+		if left := boundary.Sub(now()); left >= boundaryMargin {
+			s.sleep(left)
 			s.bank, s.last = next, boundary
 			return boundary, nil
 		}

@@ -21,11 +21,10 @@ type machine struct {
 }
 
 func (m *machine) sums() *sums {
-	return &sums{kernel: m, banks: m, clock: clock{
-		now:   func() events.Time { return m.time },
-		sleep: func(d time.Duration) { m.time += events.Time(d) },
-	}}
+	return &sums{kernel: m, banks: m, sleep: func(d time.Duration) { m.time += events.Time(d) }}
 }
+
+func (m *machine) now() events.Time { return m.time }
 
 func (m *machine) Boundary(_, at uint64, bank uint32) error {
 	m.at, m.bank = append(m.at, at), append(m.bank, bank)
@@ -62,7 +61,7 @@ func TestCross(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := &machine{time: 1e9, takes: c.takes}
 			s := m.sums()
-			at, err := s.next(t.Context(), discard)
+			at, err := s.next(t.Context(), m.now, discard)
 			if c.attempts == 0 {
 				if !errors.Is(err, errBoundary) || m.reads != boundaryAttempts || s.bank != 0 {
 					t.Errorf("%v after %d attempts, bank %d", err, m.reads, s.bank)
@@ -86,11 +85,11 @@ func TestCrossEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	m := &machine{time: 1e9, takes: []time.Duration{time.Minute}, ends: cancel}
 	s := m.sums()
-	if _, err := s.next(ctx, discard); !errors.Is(err, context.Canceled) || m.reads != 1 {
+	if _, err := s.next(ctx, m.now, discard); !errors.Is(err, context.Canceled) || m.reads != 1 {
 		t.Errorf("%v after %d attempts", err, m.reads)
 	}
 	m.takes = []time.Duration{0}
-	if at, err := s.next(t.Context(), discard); err != nil || at <= events.Time(m.at[0]) || s.bank != 1 {
+	if at, err := s.next(t.Context(), m.now, discard); err != nil || at <= events.Time(m.at[0]) || s.bank != 1 {
 		t.Errorf("then at %d, bank %d, %v", at, s.bank, err)
 	}
 }

@@ -22,6 +22,9 @@ var session struct {
 // file descriptors are open after the tests that were not before: a leaked one is often a BPF
 // program that keeps running.
 func Main(m *testing.M) int {
+	if dir := os.Getenv(ioUser); dir != "" {
+		return useIO(dir)
+	}
 	return leakCheck(os.Stderr, time.Second, func() int {
 		session.running = true
 		code := m.Run()

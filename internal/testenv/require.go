@@ -46,6 +46,15 @@ var (
 		"run as root on Linux with CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS, as make matrix does; arm64: 6.4 or later",
 		tryFentry))
 
+	// IOUring is an io_uring whose workers are threads of the process; StartIOUser needs it.
+	IOUring = ofKernel(need("io_uring with workers of the process",
+		"run on Linux 5.12 or later with the sysctl kernel.io_uring_disabled at 0, outside of containers that refuse it",
+		tryIOUring))
+
+	// TimeNamespace is the privilege to make a time namespace; InTimeNamespace needs it.
+	TimeNamespace = ofKernel(need("time namespaces", "run as root on Linux 5.6 or later with CONFIG_TIME_NS",
+		tryTimeNamespace))
+
 	// Tracefs is a trace file system in which an instance can be made; witness.StartTrace needs it.
 	Tracefs = need("tracefs instances",
 		"run as root on a kernel with CONFIG_TRACING, not in lockdown=confidentiality", tryTracefs)

@@ -97,14 +97,19 @@ func (l *Lister) row(t *task, ms runtimeMs) report.ListedThread {
 	case t.nsTID == 0:
 	case ok:
 		l.setM(&row, &m)
+	case t.stat.Flags&(procfs.IOWorker|procfs.UserWorker) != 0:
+		row.Role, row.Lock = roleIOWorker, goruntime.LockNone
 	case l.foreign(t, ms):
 		row.Role, row.Lock = roleForeign, goruntime.LockNone
 	}
 	return row
 }
 
-// roleForeign is the role of a thread that has no M because C made it.
-const roleForeign = "foreign"
+// Roles of threads that have no M: C made it, or the kernel did for its own work.
+const (
+	roleForeign  = "foreign"
+	roleIOWorker = "io_worker"
+)
 
 // setM fills in the columns of the thread's M.
 func (l *Lister) setM(row *report.ListedThread, m *goruntime.M) {

@@ -27,11 +27,20 @@ var (
 const exitInconclusive = 4
 
 func TestMain(m *testing.M) {
+	if code, is := testenv.TimeNamespaceMain(); is {
+		os.Exit(code)
+	}
+	if os.Getenv(asObserver) != "" {
+		observeElsewhere()
+	}
 	if os.Getenv(asExecutor) != "" {
 		executeAnother()
 	}
 	if os.Getenv(asForker) != "" {
 		forkOnce()
+	}
+	if os.Getenv(asReexecutor) != "" {
+		executeAgain()
 	}
 	code := testenv.Main(m)
 	if n := testenv.CountNotJudged(); code == 0 && *judgeDurations && n > 0 {

@@ -73,11 +73,15 @@ func readReport(t *testing.T, w *observe.Window) report.Report {
 	if err := report.WriteJSON(&text, windowreport.New("test", w)); err != nil {
 		t.Fatal(err)
 	}
-	if err := schematest.Check(text.Bytes()); err != nil {
+	return parseReport(t, text.Bytes())
+}
+
+func parseReport(t *testing.T, text []byte) (r report.Report) {
+	t.Helper()
+	if err := schematest.Check(text); err != nil {
 		t.Fatal(err)
 	}
-	var r report.Report
-	if err := json.Unmarshal(text.Bytes(), &r); err != nil {
+	if err := json.Unmarshal(text, &r); err != nil {
 		t.Fatal(err)
 	}
 	for _, warning := range r.Warnings {

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/internal/goruntime/offsets"
 	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/testenv"
@@ -283,4 +284,90 @@ func forgeRelease(t *testing.T, program string) (forged string) {
 		t.Fatal(err)
 	}
 	return forged
+}
+
+// asReexecutor makes the test binary execute itself again and again, on a thread that does not lead
+// the process, and then wait for the end of its input. Its value is how many times. With the
+// priority of a real-time thread, that thread runs before the leader has left its CPU.
+const (
+	asReexecutor = "PINWATCH_TEST_AS_REEXECUTOR"
+	reexecutions = 100
+)
+
+func executeAgain() {
+	left, err := strconv.Atoi(os.Getenv(asReexecutor))
+	if err != nil {
+		panic(err)
+	}
+	if left == 0 {
+		fmt.Println("done")
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}
+	if left == reexecutions { // the first time: wait for the observer
+		if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
+			panic(err)
+		}
+	}
+	os.Setenv(asReexecutor, strconv.Itoa(left-1))
+	failed := make(chan error)
+	runtime.LockOSThread() // main's thread, which leads the process
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		// A kernel without real-time groups for this process refuses. Then it is another thread.
+		_ = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO,
+			Priority: 1, Flags: unix.SCHED_FLAG_RESET_ON_FORK}, 0)
+		failed <- syscall.Exec("/proc/self/exe", os.Args, os.Environ())
+	}()
+	panic(<-failed)
+}
+
+// TestLeaderLeavesLate: the leader's last switch-out is the leader's, though the thread that executes
+// a program takes its tid before. A thread leaves for the last time only after it has ended.
+func TestLeaderLeavesLate(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	for _, cfg := range []observe.Config{{}, {Aggregate: true}} {
+		cmd := exec.Command("/proc/self/exe")
+		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", asReexecutor, reexecutions))
+		stdin, out := testenv.StartPiped(t, cmd)
+		var all []events.Event
+		cfg.OnEvent = func(e *events.Event) { all = append(all, *e) }
+		observed := observeProcess(t, cmd.Process.Pid, cfg)
+		if _, err := io.WriteString(stdin, "x"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := out.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+		observed.end()
+		checkLastSteps(t, all, reexecutions)
+	}
+}
+
+func checkLastSteps(t *testing.T, all []events.Event, execs int) {
+	t.Helper()
+	ended := map[uint32]bool{}
+	seen, by := 0, 0
+	for _, e := range all {
+		switch e.Kind {
+		case events.NewTask:
+			delete(ended, e.TID)
+		case events.ProcessExit:
+			ended[e.TID] = true
+		case events.Exec:
+			seen++
+			if uint32(e.Args[events.ArgOldTID]) != e.TID {
+				by++
+			}
+			ended = map[uint32]bool{}
+		case events.Switch:
+			if e.Flags&events.SwitchDead != 0 && !ended[e.TID] {
+				t.Errorf("thread %d leaves for the last time without an end", e.TID)
+			}
+		}
+	}
+	if seen != execs || by == 0 {
+		t.Errorf("%d execs, %d by another thread than the leader", seen, by)
+	}
 }

@@ -163,7 +163,7 @@ func pinned(r *correlate.Result) {
 // Idle is a window in which the target slept.
 func Idle() *correlate.Result {
 	r := &correlate.Result{Start: 50e9, End: 55e9,
-		Counts: correlate.Counts{Threads: 2, SigurgSent: Ptr(uint64(0)), ThreadsExitedLocked: Ptr(uint64(0)),
+		Counts: correlate.Counts{Threads: 3, SigurgSent: Ptr(uint64(0)), ThreadsExitedLocked: Ptr(uint64(0)),
 			LockedThreads: Ptr(uint64(0)), LockedThreadsMax: Ptr(uint64(0))},
 		Locks: correlate.LockView{Observations: 2}}
 	for _, c := range Rich().Costs {
@@ -174,6 +174,8 @@ func Idle() *correlate.Result {
 			Role: "worker",
 			M:    Ptr(int64(i)), Lock: correlate.ThreadLock{State: "none"}})
 	}
+	r.Threads = append(r.Threads, correlate.Thread{TID: 79, Name: "iou-wrk-77", Blocked: 5e9, Role: "io_worker",
+		Lock: correlate.ThreadLock{State: "none"}})
 	return r
 }
 

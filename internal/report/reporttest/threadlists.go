@@ -50,6 +50,7 @@ func Lists() map[string]*report.ThreadList {
 		c = append(c, report.ListedThread{TID: 77 + i, Name: "nginx", Role: "unknown", Lock: "unknown", State: Ptr("S"),
 			AgeSeconds: Ptr(3.5), CPUSeconds: Ptr(0.0)})
 	}
+	c[2].Name, c[2].Role, c[2].Lock = "iou-wrk-77", "io_worker", "none"
 	return map[string]*report.ThreadList{
 		"threads":      report.NewThreadList(target, rows, []string{"the process is traced (ptrace) by process 17"}),
 		"threads_many": report.NewThreadList(target, many, nil),

@@ -13,18 +13,23 @@ import (
 // counts writes the exact event counts of the window.
 func (p *page) counts(r *report.Report) {
 	p.line()
-	p.field("threads", plain, threadParts(&r.Counts)...)
+	p.field("threads", plain, threadParts(r)...)
 	p.field("SIGURG", plain, sigurgParts(&r.Counts)...)
 	p.field("switches", plain, unit.Count(r.Counts.Switches)+perSecond(r.Counts.Switches, r.Window.DurationS))
 	p.field("migrations", plain, migrationParts(r)...)
 }
 
-func threadParts(c *report.Counts) []string {
+func threadParts(r *report.Report) []string {
+	c := &r.Counts
 	exited := unit.Count(c.ThreadsExited) + " exited"
 	if c.ThreadsExitedLocked != nil && c.ThreadsExited > 0 {
 		exited += " (" + unit.Count(*c.ThreadsExitedLocked) + " locked)"
 	}
-	parts := []string{unit.Count(c.Threads) + " now", unit.Count(c.ThreadsCreated) + " created", exited,
+	now := unit.Count(c.Threads) + " now"
+	if n := ioWorkers(r.Threads); n > 0 {
+		now += " (" + unit.Count(n) + " io_worker)"
+	}
+	parts := []string{now, unit.Count(c.ThreadsCreated) + " created", exited,
 		unit.Count(c.ThreadsKilled) + " killed"}
 	if c.LockedThreads != nil {
 		locked := unit.Count(*c.LockedThreads) + " locked now"
@@ -34,6 +39,16 @@ func threadParts(c *report.Counts) []string {
 		parts = append(parts, locked)
 	}
 	return parts
+}
+
+// ioWorkers counts the threads that live and that the kernel made for its own work.
+func ioWorkers(threads []report.Thread) (n uint64) {
+	for i := range threads {
+		if threads[i].Role == ioWorker && threads[i].ExitNS == nil {
+			n++
+		}
+	}
+	return n
 }
 
 func sigurgParts(c *report.Counts) []string {

@@ -63,7 +63,9 @@ func WriteThreadList(w io.Writer, l *report.ThreadList, o Options) error {
 		return p.write(w)
 	}
 	columns := kernelTable
-	if slices.ContainsFunc(l.Threads, func(th report.ListedThread) bool { return th.Role != "unknown" }) {
+	if slices.ContainsFunc(l.Threads, func(th report.ListedThread) bool {
+		return th.Role != unknown && th.Role != ioWorker
+	}) {
 		columns = listTable
 	}
 	columns = columns.fit(p.width)
@@ -101,6 +103,7 @@ func tally(threads []report.ListedThread) []string {
 	add("exiting while locked", lock("exiting"))
 	add("wedged", lock("wedged"))
 	add("foreign", func(th *report.ListedThread) bool { return th.Role == "foreign" })
+	add("io_worker", func(th *report.ListedThread) bool { return th.Role == ioWorker })
 	add("not known", func(th *report.ListedThread) bool { return th.Role == "unknown" || th.Lock == "unknown" })
 	return parts
 }

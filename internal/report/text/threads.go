@@ -55,7 +55,9 @@ func (p *page) threads(r *report.Report) {
 		return cmp.Or(cmp.Compare(b.RunNS, a.RunNS), cmp.Compare(b.Switches, a.Switches), cmp.Compare(a.TID, b.TID))
 	})
 	t := threadTable
-	if !slices.ContainsFunc(ts, func(th report.Thread) bool { return th.Role != unknown || th.Lock != unknown }) {
+	if !slices.ContainsFunc(ts, func(th report.Thread) bool {
+		return th.Role != ioWorker && (th.Role != unknown || th.Lock != unknown)
+	}) {
 		t = kernelThreadTable
 	}
 	t = t.fit(p.width)

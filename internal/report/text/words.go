@@ -11,6 +11,8 @@ const (
 	none = "–"
 	// unknown is the role or lock of a thread in JSON when the runtime's memory could not be read.
 	unknown = "unknown"
+	// ioWorker is the role of a thread that the kernel made for its own work.
+	ioWorker = "io_worker"
 )
 
 // or is *s, or other when s is nil.
