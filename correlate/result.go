@@ -54,12 +54,12 @@ type Counts struct {
 
 // Loss counts what pinwatch did not see.
 type Loss struct {
-	ByKind          map[string]uint64 // records that found the ring buffer full, by kind name
-	Late            uint64            // events that arrived after the reorder window had passed them
-	RecursionMisses uint64            // program runs the kernel skipped
-	Untracked       uint64            // threads for whose state the kernel side had no room, since it was attached
-	UntrackedTurns  uint64            // switch-outs of these threads
-	BrokenLinks     uint64            // places where consecutive records of a thread or a CPU do not join
+	ByKind         map[string]uint64 // records that found the ring buffer full, by kind name
+	Late           uint64            // events that arrived after the reorder window had passed them
+	Skipped        map[string]uint64 // program runs the kernel skipped, by hook
+	Untracked      uint64            // threads for whose state the kernel side had no room, since it was attached
+	UntrackedTurns uint64            // switch-outs of these threads
+	BrokenLinks    uint64            // places where consecutive records of a thread or a CPU do not join
 }
 
 // Total is the number of lost records of all kinds.
@@ -72,7 +72,7 @@ func (l Loss) Total() uint64 {
 }
 
 // Any reports whether records, or runs of programs, were missed.
-func (l Loss) Any() bool { return l.Total()+l.Late+l.RecursionMisses+l.Untracked+l.UntrackedTurns > 0 }
+func (l Loss) Any() bool { return l.Lossy() || l.RecursionMisses() > 0 }
 
 // Population restricts the samples of a cost row; an empty field restricts nothing.
 type Population struct {

@@ -58,7 +58,7 @@ func TestHostileStacks(t *testing.T) {
 	} {
 		fmt.Fprintln(in, c.name)
 		if !lines.Scan() || lines.Text() != c.name {
-			t.Fatalf("%s: the program answers %q", c.name, lines.Text())
+			t.Fatalf("%s: the program answers %q, %v", c.name, lines.Text(), lines.Err())
 		}
 		var stacks [][]uint64
 		if _, err := ring.Drain(1<<62, func(e *events.Event) {

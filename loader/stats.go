@@ -119,16 +119,16 @@ func (st *Stats) Sum() ([]ProgramStats, time.Duration) {
 	return slices.Clone(st.sum), st.sampled
 }
 
-// Missed counts the program runs that the kernel has skipped since attach. It is 0 before Linux
-// 5.12, which does not count them.
-func (st *Stats) Missed() (uint64, error) {
+// Missed counts the program runs that the kernel has skipped since attach, by hook. There are none
+// before Linux 5.12, which does not count them.
+func (st *Stats) Missed() (map[string]uint64, error) {
 	now, err := st.read()
-	var missed uint64
+	missed := map[string]uint64{}
 	for _, p := range now {
-		missed += p.Missed
+		missed[p.Name] += p.Missed
 	}
 	if errors.Is(err, ebpf.ErrNotSupported) {
-		return 0, nil
+		return missed, nil
 	}
 	return missed, err
 }

@@ -72,27 +72,44 @@ type Verdict struct {
 }
 
 // Judge compares the median of a cost with the specification's range for its phase; false where it
-// has none. Loss is the whole run's.
+// has none. Loss is the whole run's. Skipped runs of programs leave a verdict as it is where the
+// samples that are missing could not change it.
 func Judge(c *correlate.Cost, loss correlate.Loss) (Verdict, bool) {
 	r, ok := RangeOf(c.ID, c.Phase)
 	if !ok {
 		return Verdict{}, false
 	}
-	v := Verdict{Range: r, Bound: c.Bound, N: c.Hist.N(), Median: c.Hist.Quantile(0.5), Lossy: Lossy(loss)}
+	v := Verdict{Range: r, Bound: c.Bound, N: c.Hist.N(), Median: c.Hist.Quantile(0.5)}
+	v.Lossy = loss.Lossy() || !v.proved(c, loss.Missing(c))
 	if v.N > 0 {
 		v.Within = float64(c.Hist.CountWithin(r.Lo, r.Hi)) / float64(v.N)
 	}
-	switch {
-	case v.N < MinSamples:
+	v.Word = r.word(v.Median)
+	if v.N < MinSamples {
 		v.Word = TooFew
-	case v.Median < r.Lo:
-		v.Word = Below
-	case v.Median > r.Hi:
-		v.Word = Above
-	default:
-		v.Word = In
 	}
 	return v, true
+}
+
+// word compares a median with the range.
+func (r Range) word(median int64) Word {
+	switch {
+	case median < r.Lo:
+		return Below
+	case median > r.Hi:
+		return Above
+	}
+	return In
+}
+
+// proved reports whether the word is the same wherever the missing samples would lie: all below the
+// others, or all above.
+func (v Verdict) proved(c *correlate.Cost, missing uint64) bool {
+	if missing == 0 {
+		return true
+	}
+	n, m := float64(v.N), float64(missing)
+	return m < n && v.Range.word(c.Hist.Quantile((n-m)/(2*n))) == v.Range.word(c.Hist.Quantile((n+m)/(2*n)))
 }
 
 // Holds is true when the word is proved. It is not in a lossy run, and a bound proves one side

@@ -48,7 +48,18 @@ func TestJudge(t *testing.T) {
 		{name: "late", cost: cost("P-9", "exit", "", times(9, 20_000)...), loss: correlate.Loss{Late: 1}, word: In,
 			within: 1},
 		{name: "missed runs", cost: cost("P-9", "exit", "", times(9, 99_000)...),
-			loss: correlate.Loss{RecursionMisses: 1}, word: Above},
+			loss: skipped("sched_switch", 1), word: Above},
+		{name: "skipped runs that can't change it", cost: cost("P-9", "exit", "", times(9, 99_000)...),
+			loss: skipped("sys_enter_exit", 8), word: Above, holds: true},
+		{name: "as many skipped runs as samples", cost: cost("P-9", "exit", "", times(9, 99_000)...),
+			loss: skipped("sys_enter_exit", 9), word: Above},
+		{name: "skipped runs that could move the median",
+			cost: cost("P-9", "exit", "", append(times(5, 20_000), times(4, 99_000)...)...),
+			loss: skipped("sys_enter_exit", 2), word: In, within: 5.0 / 9},
+		{name: "skipped runs that another cost needs", cost: cost("P-8", "clone_syscall", "", times(6, 31_000)...),
+			loss: skipped("sys_enter_exit", 99), word: In, holds: true, within: 1},
+		{name: "skipped runs that nothing lacks", cost: cost("P-8", "clone_syscall", "", times(6, 31_000)...),
+			loss: skipped("task_newtask", 99), word: In, holds: true, within: 1},
 		{name: "broken links alone", cost: cost("P-9", "exit", "", times(9, 1_000)...),
 			loss: correlate.Loss{BrokenLinks: 1}, word: Below, holds: true},
 		{name: "a lower bound inside proves nothing", cost: cost("P-5", "kernel", "lower", times(6, 2_000)...),
@@ -114,4 +125,8 @@ func TestBetween(t *testing.T) {
 	if v := Between(lossy, at("upper", 9, 2_000)); v.Word != In || v.Holds() {
 		t.Errorf("one lossy bound: %s, holds %t; want in, false", v.Word, v.Holds())
 	}
+}
+
+func skipped(hook string, n uint64) correlate.Loss {
+	return correlate.Loss{Skipped: map[string]uint64{hook: n}}
 }

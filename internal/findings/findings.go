@@ -58,7 +58,7 @@ type observed struct {
 // no reference to it.
 func Find(res *correlate.Result, about About) []Finding {
 	o := &observed{Result: res, About: about, ns: int64(res.End.Sub(res.Start)), seconds: res.End.Sub(res.Start).Seconds()}
-	o.complete = !res.Loss.Any()
+	o.complete = !res.Loss.Lossy()
 	if o.ns <= 0 {
 		return nil
 	}

@@ -77,7 +77,10 @@ func TestLeakedPin(t *testing.T) {
 		{"the runtime's", 60, idlePins(1, 60, func(th *correlate.Thread) { th.Lock.Entry = "runtime.ensureSigM.func1" }), nil},
 		{"lock not known", 60, idlePins(3, 60, func(th *correlate.Thread) { th.Lock.State = "unknown" }), nil},
 		{"a wake-up may have been lost", 60, func(r *correlate.Result, a *About) { idlePins(3, 60, nil)(r, a); lose(r) }, nil},
-		{"a program run was skipped", 60, func(r *correlate.Result, a *About) { idlePins(3, 60, nil)(r, a); r.Loss.RecursionMisses = 1 }, nil},
+		{"a program run was skipped", 60, func(r *correlate.Result, a *About) {
+			idlePins(3, 60, nil)(r, a)
+			r.Loss.Skipped = map[string]uint64{"sched_switch": 1}
+		}, nil},
 		{"a record came late", 60, func(r *correlate.Result, a *About) { idlePins(3, 60, nil)(r, a); r.Loss.Late = 1 }, nil},
 	})
 

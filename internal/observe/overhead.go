@@ -38,9 +38,10 @@ type ProbeCost struct {
 
 // usage is what pinwatch has used and missed since attach, at one moment.
 type usage struct {
-	at           time.Time
-	cpu          time.Duration
-	missed, late uint64
+	at     time.Time
+	cpu    time.Duration
+	missed map[string]uint64 // by hook
+	late   uint64
 }
 
 func (o *observation) usage() (usage, error) {

@@ -128,7 +128,13 @@ func (o *observation) settle(r *correlate.Result) error {
 	if r.Interval {
 		since, o.last = o.last, current
 	}
-	r.Loss.RecursionMisses, r.Loss.Late = current.missed-since.missed, current.late-since.late
+	r.Loss.Skipped, r.Loss.Late = map[string]uint64{}, current.late-since.late
+	for hook, n := range current.missed {
+		if n -= since.missed[hook]; n > 0 {
+			r.Loss.Skipped[hook] = n
+		}
+	}
+	r.WarnOfMissing()
 	if err := correlate.Validate(r); err != nil {
 		r.Warnings = append(r.Warnings,
 			"the numbers contradict each other, which is a defect of pinwatch: "+oneLine(err))

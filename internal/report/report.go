@@ -15,6 +15,8 @@ import (
 	_ "embed"
 	"fmt"
 	"strings"
+
+	"github.com/pinwatch/pinwatch/correlate"
 )
 
 // SchemaID is the value of the key "schema".
@@ -119,6 +121,7 @@ type Loss struct {
 	ByKind          map[string]uint64 `json:"by_kind"`
 	Late            uint64            `json:"late"`
 	RecursionMisses uint64            `json:"recursion_misses"`
+	Skipped         map[string]uint64 `json:"skipped"`
 	Untracked       uint64            `json:"untracked_threads"`
 	UntrackedTurns  uint64            `json:"untracked_switches"`
 	BrokenLinks     uint64            `json:"broken_links"`
@@ -127,8 +130,12 @@ type Loss struct {
 // Missed counts records and program runs that were missed.
 func (l *Loss) Missed() uint64 { return l.Total + l.Late + l.RecursionMisses + l.UntrackedTurns }
 
-// Lossy is true when records or program runs were missed, so that no count or verdict is reliable.
-func (r *Report) Lossy() bool { return r.Loss.Missed()+r.Loss.Untracked > 0 }
+// Lossy is true when records or program runs were missed so that no count or verdict is reliable.
+func (r *Report) Lossy() bool {
+	l := correlate.Loss{ByKind: r.Loss.ByKind, Late: r.Loss.Late, Skipped: r.Loss.Skipped, Untracked: r.Loss.Untracked,
+		UntrackedTurns: r.Loss.UntrackedTurns}
+	return l.Lossy()
+}
 
 // Observer is the cost of observing, and the hooks that were used.
 type Observer struct {

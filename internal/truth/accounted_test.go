@@ -2,12 +2,14 @@ package truth
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/cilium/ebpf"
 
+	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
@@ -76,5 +78,24 @@ func callMaps(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSkippedRunsVoidWhatTheyTouch requires that runs which the kernel can skip have a known effect:
+// those of programs that run where a thread can be preempted.
+func TestSkippedRunsVoidWhatTheyTouch(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	never := []string{"sched_switch", "sched_waking", "sched_wakeup_new", "sched_migrate_task", "signal_generate",
+		"signal_deliver", "sched_process_exec"}
+	p := testenv.Workload(t, "idle")
+	r := observeProcess(t, p.PID, observe.Config{Duration: 200 * time.Millisecond}).report()
+	for _, program := range r.Observer.Programs {
+		loss := correlate.Loss{Skipped: map[string]uint64{program.Name: 1}}
+		if want := slices.Contains(never, program.Name); loss.Lossy() != want {
+			t.Errorf("a skipped run of %s makes a run lossy: %t, want %t", program.Name, !want, want)
+		}
+	}
+	if len(r.Observer.Programs) < len(never) {
+		t.Errorf("%d programs", len(r.Observer.Programs))
 	}
 }

@@ -88,6 +88,7 @@ var Reports = sync.OnceValue(func() map[string]*report.Report {
 		"rich":    report.New(Meta(), Rich()),
 		"idle":    report.New(quiet, Idle()),
 		"lossy":   report.New(Meta(), Lossy()),
+		"skipped": report.New(Meta(), Skipped()),
 		"refused": report.New(refused, Uncalibrated()),
 		"light":   report.New(unwatched, Light()),
 		"mixed":   report.New(mixed, Idle()),

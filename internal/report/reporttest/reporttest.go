@@ -183,7 +183,7 @@ func Idle() *correlate.Result {
 func Lossy() *correlate.Result {
 	r := Rich()
 	r.Loss = correlate.Loss{ByKind: map[string]uint64{"switch": 12_345, "wakeup": 678, "clone": 3}, Late: 4,
-		RecursionMisses: 1, Untracked: 2, UntrackedTurns: 35, BrokenLinks: 911}
+		Skipped: map[string]uint64{"sys_enter_exit": 1}, Untracked: 2, UntrackedTurns: 35, BrokenLinks: 911}
 	for i := range r.Costs {
 		if id := r.Costs[i].ID; id == "P-8" || id == "P-9" {
 			r.Costs[i].Bound = "lower"
@@ -192,6 +192,14 @@ func Lossy() *correlate.Result {
 		}
 	}
 	r.Warnings = []string{"the ring buffer was too small for this target: raise --ring"}
+	return r
+}
+
+// Skipped is Rich on a preemptible kernel, which has skipped runs of programs.
+func Skipped() *correlate.Result {
+	r := Rich()
+	r.Loss = correlate.Loss{Skipped: map[string]uint64{"sys_enter_exit": 90, "sys_exit_clone": 2}}
+	r.WarnOfMissing()
 	return r
 }
 

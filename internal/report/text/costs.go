@@ -77,7 +77,7 @@ func (p *page) costs(r *report.Report, verbose bool) {
 		if g.sampled() || apart {
 			p.line()
 		}
-		p.costGroup(t, g, r.Lossy())
+		p.costGroup(t, g, r)
 		apart = g.sampled()
 	}
 	if sampled {
@@ -119,7 +119,7 @@ func groups(r *report.Report, verbose bool) (gs []group) {
 }
 
 // costGroup writes one statement's rows, or one line when no sample was completed in the window.
-func (p *page) costGroup(t table, g group, lossy bool) {
+func (p *page) costGroup(t table, g group, r *report.Report) {
 	if !g.sampled() {
 		parts := []string{"none in this window"}
 		if v := g.verdict; v != nil {
@@ -133,7 +133,7 @@ func (p *page) costGroup(t table, g group, lossy bool) {
 	}
 	p.line(styled{g.title, bold})
 	for _, c := range g.rows {
-		p.cost(t, c, lossy)
+		p.cost(t, c, r)
 	}
 	if notes := g.notes(); len(notes) > 0 {
 		p.note(dim, notes...)
@@ -141,7 +141,7 @@ func (p *page) costGroup(t table, g group, lossy bool) {
 }
 
 // cost writes one row.
-func (p *page) cost(t table, c costRow, lossy bool) {
+func (p *page) cost(t table, c costRow, r *report.Report) {
 	star := styled{" ", plain}
 	if c.starred() {
 		star = styled{"★", bold}
@@ -154,11 +154,11 @@ func (p *page) cost(t table, c costRow, lossy bool) {
 	if c.part && c.Cause != nil { // the name of a cause is long, and has no words
 		t = t.join()
 	}
-	cells := t.cells(func(title string) styled { return costCell(c, title, lossy) })
+	cells := t.cells(func(title string) styled { return costCell(c, title, r) })
 	p.line(append([]styled{star}, cells...)...)
 }
 
-func costCell(c costRow, title string, lossy bool) styled {
+func costCell(c costRow, title string, r *report.Report) styled {
 	switch title {
 	case "phase":
 		return styled{c.name(), plain}
@@ -181,7 +181,7 @@ func costCell(c costRow, title string, lossy bool) styled {
 	if c.part && c.Locked == "" {
 		return styled{}
 	}
-	return verdictCell(c.Cost, lossy)
+	return verdictCell(c.Cost, r)
 }
 
 // ns writes nanoseconds, which may be unknown.
@@ -192,13 +192,14 @@ func ns(v *int64) string {
 	return unit.Duration(float64(*v))
 }
 
-// verdictCell is "in 10–50 µs"; a question mark where the run was lossy.
-func verdictCell(c *report.Cost, lossy bool) styled {
+// verdictCell is "in 10–50 µs"; a question mark where it is in doubt.
+func verdictCell(c *report.Cost, r *report.Report) styled {
 	if c.Verdict == nil || c.RangeNS == nil {
 		return styled{}
 	}
 	word, st := verdictWord(*c.Verdict)
-	if lossy && *c.Verdict != "too_few" {
+	holds := c.Holds != nil && *c.Holds || c.Bound != nil && !r.Lossy() // a bound alone proves one side only
+	if *c.Verdict != "too_few" && inDoubt(r, *c.Verdict, holds) {
 		word, st = word+"?", notice
 	}
 	return styled{pad(word, 6) + " " + unit.DurationRange(c.RangeNS[0], c.RangeNS[1]), st}

@@ -34,7 +34,7 @@ func lossParts(l report.Loss) (parts []string) {
 		parts = append(parts, unit.Plural(l.Late, "record")+" too late to be put in order")
 	}
 	if l.RecursionMisses > 0 {
-		parts = append(parts, unit.Plural(l.RecursionMisses, "program run")+" skipped by the kernel")
+		parts = append(parts, skippedRuns(l))
 	}
 	if l.BrokenLinks > 0 {
 		parts = append(parts, unit.Plural(l.BrokenLinks, "gap")+" in threads' time lines")
@@ -44,15 +44,29 @@ func lossParts(l report.Loss) (parts []string) {
 
 // losses is the line of a run that is not lossy, or a reference to the banner.
 func (p *page) losses(r *report.Report) {
-	switch {
-	case r.Lossy():
+	if r.Lossy() {
 		p.field("losses", bad, "see LOSSY RUN above")
-	case r.Loss.BrokenLinks > 0:
-		p.field("losses", plain, "none", fmt.Sprintf("%s in threads' time lines: %s of all thread time is unknown",
-			unit.Plural(r.Loss.BrokenLinks, "gap"), unit.Percent(unknownShare(r.Threads))))
-	default:
-		p.field("losses", plain, "none")
+		return
 	}
+	parts := []string{"none"}
+	if r.Loss.RecursionMisses > 0 {
+		parts = append(parts, skippedRuns(r.Loss))
+	}
+	if r.Loss.BrokenLinks > 0 {
+		parts = append(parts, fmt.Sprintf("%s in threads' time lines: %s of all thread time is unknown",
+			unit.Plural(r.Loss.BrokenLinks, "gap"), unit.Percent(unknownShare(r.Threads))))
+	}
+	p.field("losses", plain, parts...)
+}
+
+func skippedRuns(l report.Loss) string {
+	return fmt.Sprintf("%s skipped by the kernel (%s)", unit.Plural(l.RecursionMisses, "program run"), byCount(l.Skipped))
+}
+
+// inDoubt reports whether a verdict needs a question mark: in a lossy run, and where samples that are
+// missing because the kernel skipped program runs could change it.
+func inDoubt(r *report.Report, verdict string, holds bool) bool {
+	return r.Lossy() || r.Loss.RecursionMisses > 0 && !holds && verdict != "open"
 }
 
 // unknownShare is the part of the listed threads' time in which their state is unknown.

@@ -84,7 +84,7 @@ func (p *page) summary(r *report.Report) {
 		if i := slices.IndexFunc(costTitles, func(s costTitle) bool { return s.id == v.Statement }); i >= 0 {
 			name = costTitles[i].title
 		}
-		parts = append(parts, name+" "+verdictWords(v, r.Lossy()))
+		parts = append(parts, name+" "+verdictWords(v, inDoubt(r, v.Verdict, v.Holds)))
 		sampled = sampled || v.N > 0
 		switch {
 		case v.Verdict == "above" && v.Holds:
@@ -107,8 +107,8 @@ func light(r *report.Report) bool {
 		len(syscallsBy(r.Observer.Hooks, "tracepoint", "raw_tracepoint", "fentry")) == 0
 }
 
-// verdictWords puts a verdict into words, with a question mark in a lossy run.
-func verdictWords(v report.Verdict, lossy bool) string {
+// verdictWords puts a verdict into words, with a question mark where it is in doubt.
+func verdictWords(v report.Verdict, doubt bool) string {
 	var word string
 	switch {
 	case v.N == 0:
@@ -122,7 +122,7 @@ func verdictWords(v report.Verdict, lossy bool) string {
 	default:
 		word = v.Verdict + " range"
 	}
-	if lossy {
+	if doubt {
 		word += "?"
 	}
 	return word
