@@ -105,7 +105,7 @@ func suite(ctx context.Context, o options, dir string) (files []guestFile, steps
 		steps = append(steps, plan.Step{
 			Name: name, Dir: "/" + home, Timeout: testTimeout,
 			Argv: []string{
-				name, "-test.v", "-test.run=" + o.tests, "-test.skip=" + hostOnlyTests(),
+				name, "-test.v", plan.TestsFlag + o.tests, "-test.skip=" + hostOnlyTests(),
 				"-test.timeout=" + (testTimeout - time.Second).String(),
 			},
 		})

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/pinwatch/pinwatch/scripts/matrix/plan"
 )
 
 // kernel is one row of the matrix: a Debian kernel for cloud guests, which has BTF, BPF and the
@@ -18,18 +20,25 @@ type kernel struct {
 	pattern string // regular expression for the package's name; the newest match is taken
 	arch    string // GOARCH, also Debian's name of the architecture
 	extra   bool   // only with -all
+	preempt string // its mode of preemption, at the end of its name; "" = as shipped
 }
 
+// preemptTests are the tests that run in rows with another mode of preemption: of what the kernel
+// skips where a thread was preempted, and of what a thread can be preempted in.
+const preemptTests = "^Test(EveryThreadIsAccounted|StacksAreTheKernels|NoHookFaults|AllKindsArrive)$"
+
 var kernels = []kernel{
-	{"5.10", "bullseye-security", `^linux-image-5\.10\..*-cloud-amd64$`, "amd64", false},
-	{"6.1", "bookworm-security", `^linux-image-6\.1\..*-cloud-amd64-unsigned$`, "amd64", false},
-	{"6.12", "bookworm-security", `^linux-image-6\.12\..*-cloud-amd64-unsigned$`, "amd64", false},
-	{"6.16", "trixie-backports", `^linux-image-6\.16\..*-cloud-amd64$`, "amd64", true},
-	{"6.18", "trixie-backports", `^linux-image-6\.18\..*-cloud-amd64$`, "amd64", true},
-	{"7.0", "trixie-backports", `^linux-binary-7\.0\..*-cloud-amd64$`, "amd64", true},
-	{"7.x", "trixie-backports", `^linux-binary-7\..*-cloud-amd64$`, "amd64", false},
-	{"arm64-6.1", "bookworm-security", `^linux-image-6\.1\..*-cloud-arm64-unsigned$`, "arm64", false},
-	{"arm64-6.12", "bookworm-security", `^linux-image-6\.12\..*-cloud-arm64-unsigned$`, "arm64", false},
+	{"5.10", "bullseye-security", `^linux-image-5\.10\..*-cloud-amd64$`, "amd64", false, ""},
+	{"6.1", "bookworm-security", `^linux-image-6\.1\..*-cloud-amd64-unsigned$`, "amd64", false, ""},
+	{"6.12", "bookworm-security", `^linux-image-6\.12\..*-cloud-amd64-unsigned$`, "amd64", false, ""},
+	{"6.12-full", "bookworm-security", `^linux-image-6\.12\..*-cloud-amd64-unsigned$`, "amd64", false, "full"},
+	{"6.16", "trixie-backports", `^linux-image-6\.16\..*-cloud-amd64$`, "amd64", true, ""},
+	{"6.18", "trixie-backports", `^linux-image-6\.18\..*-cloud-amd64$`, "amd64", true, ""},
+	{"7.0", "trixie-backports", `^linux-binary-7\.0\..*-cloud-amd64$`, "amd64", true, ""},
+	{"7.x", "trixie-backports", `^linux-binary-7\..*-cloud-amd64$`, "amd64", false, ""},
+	{"7.x-full", "trixie-backports", `^linux-binary-7\..*-cloud-amd64$`, "amd64", false, "full"},
+	{"arm64-6.1", "bookworm-security", `^linux-image-6\.1\..*-cloud-arm64-unsigned$`, "arm64", false, ""},
+	{"arm64-6.12", "bookworm-security", `^linux-image-6\.12\..*-cloud-arm64-unsigned$`, "arm64", false, ""},
 }
 
 // selectKernels returns the rows of an architecture whose name matches filter; an empty filter
@@ -51,10 +60,22 @@ func selectKernels(arch, filter string, all bool) ([]kernel, error) {
 	return picked, nil
 }
 
+// commandLine is the guest's: what the user wants, and what the row adds.
+func (k kernel) commandLine(o options) string {
+	if k.preempt == "" {
+		return o.cmdline
+	}
+	line := o.cmdline + " preempt=" + k.preempt
+	if o.tests == "" {
+		line += " " + plan.OnlyTests + "=" + preemptTests
+	}
+	return line
+}
+
 // fetch returns the path of the kernel's image in the cache, downloading it when it is not there or
 // when refresh is set.
 func (k kernel) fetch(refresh bool) (string, error) {
-	dir := filepath.Join(kernelDir, k.name)
+	dir := filepath.Join(kernelDir, strings.TrimSuffix(k.name, "-"+k.preempt))
 	image := filepath.Join(dir, "vmlinuz")
 	if _, err := os.Stat(image); err == nil && !refresh {
 		return image, nil

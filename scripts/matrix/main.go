@@ -169,7 +169,7 @@ func runKernel(ctx context.Context, k kernel, o options, initramfs, log string) 
 	if err != nil {
 		return result{}, err
 	}
-	if err := boot(ctx, machines[k.arch], image, initramfs, o.cmdline, log, o.timeout); err != nil {
+	if err := boot(ctx, machines[k.arch], image, initramfs, k.commandLine(o), log, o.timeout); err != nil {
 		return result{}, err
 	}
 	text, err := os.ReadFile(log)

@@ -42,7 +42,8 @@ func printLine(line string) { fmt.Print("\n" + line + "\n") }
 // the end of a killed process must not find its zombie.
 func superviseSelf() (code int, err error) {
 	child, err := os.StartProcess("/init", []string{"/init"}, &os.ProcAttr{
-		Env:   plan.Env,
+		// The kernel passes what it does not know on its command line to process 1 as variables.
+		Env:   append(plan.Env[:len(plan.Env):len(plan.Env)], plan.OnlyTests+"="+os.Getenv(plan.OnlyTests)),
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
 	})
 	if err != nil {
@@ -77,6 +78,13 @@ func runPlan() int {
 	}
 	code := 0
 	for _, s := range steps {
+		if only := os.Getenv(plan.OnlyTests); only != "" {
+			for i, arg := range s.Argv {
+				if strings.HasPrefix(arg, plan.TestsFlag) {
+					s.Argv[i] = plan.TestsFlag + only
+				}
+			}
+		}
 		printLine(plan.Begin(s.Name))
 		exit := runStep(s)
 		if exit != 0 {

@@ -34,6 +34,12 @@ var Env = []string{
 	"PINWATCH_WORKLOAD=/bin/workload", "PINWATCH_CGO_WORKLOAD=/bin/cgoworkload",
 }
 
+// TestsFlag is the flag by which a step's test binary is told which tests to run.
+const TestsFlag = "-test.run="
+
+// OnlyTests is a variable of the guest's command line: the tests that run in place of the plan's.
+const OnlyTests = "PINWATCH_TESTS"
+
 // Killed is the exit code reported for a step that a signal ended or that could not be started.
 const Killed = 125
 
