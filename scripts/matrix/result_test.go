@@ -122,8 +122,8 @@ func TestSelectKernels(t *testing.T) {
 		all    bool
 		want   string
 	}{
-		{"amd64", "", false, "5.10 6.1 6.12 7.x"},
-		{"amd64", "", true, "5.10 6.1 6.12 6.16 6.18 7.0 7.x"},
+		{"amd64", "", false, "5.10 6.1 6.12 6.12-full 7.x 7.x-full"},
+		{"amd64", "", true, "5.10 6.1 6.12 6.12-full 6.16 6.18 7.0 7.x 7.x-full"},
 		{"amd64", `^6\.18$`, false, "6.18"},
 		{"arm64", "", false, "arm64-6.1 arm64-6.12"},
 		{"arm64", `6\.12$`, false, "arm64-6.12"},
