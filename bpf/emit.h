@@ -116,7 +116,7 @@ static __always_inline __u64 emit_stacked(enum event_kind kind, __u32 tid)
 		stack_free(place);
 		return 0;
 	}
-	stack_move(&e->stack, place);
+	stack_move(&e->stack, place, tid);
 	now = bpf_ktime_get_ns();
 	e->h.time = now;
 	emit_submit(e);

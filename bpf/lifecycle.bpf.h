@@ -57,7 +57,7 @@ static __always_inline __u64 clone_emit(__u32 tid, __u64 clone_flags, __u8 clone
 	e->h.flags = clone3;
 	e->clone_flags = clone_flags;
 	e->lock = lock;
-	stack_move(&e->stack, place);
+	stack_move(&e->stack, place, tid);
 	now = bpf_ktime_get_ns();
 	e->h.time = now;
 	emit_submit(e);
@@ -163,10 +163,10 @@ int pw_newtask(__u64 *ctx)
 // (kernel/trace/bpf_trace.c, __bpf_trace_run; kernel/bpf/trampoline.c, __bpf_prog_enter_recur). Where
 // the kernel is preemptible, that can be task_newtask's. sched_wakeup_new comes right after it, in
 // the parent, with interrupts off, and so is never skipped. A thread that has no state then was not
-// seen, or had no room.
+// seen; or it had no room, which it may have now: once a thread had none, it is not known which.
 static __always_inline struct thread_state *thread_born_late(struct task_struct *child)
 {
-	if (child->pid == child->tgid || !thread_make(child->pid))
+	if (untracked || child->pid == child->tgid || !thread_make(child->pid))
 		return NULL;
 	thread_born(child, CLONE_THREAD);
 	return thread_get(child);
@@ -183,7 +183,8 @@ static __always_inline __u8 sigmask_check(struct thread_state *self, __u32 tid, 
 {
 	struct lock_seen seen = {};
 
-	self->masked = masked;
+	if (!unread)
+		self->masked = masked;
 	if (!self->m || (!masked && !unread))
 		self->leaving = 0;
 	if (self->starting == 2)
@@ -303,14 +304,16 @@ SEC("tp_btf/sched_process_exit")
 int pw_process_exit(__u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[0];
+	__u32 tid;
 
 	if (!is_target(task))
 		return 0;
 	OVERHEAD_RUN(OVERHEAD_PROCESS_EXIT);
-	thread_leave(task->pid);
-	if (task->pid == task->tgid)
+	tid = thread_tid(task);
+	thread_leave(tid);
+	if (tid == task->tgid)
 		old_leader = (__u64)task;
-	process_exit_emit(task->pid, bpf_ktime_get_ns());
+	process_exit_emit(tid, bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -319,8 +322,13 @@ int pw_process_free(__u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[0];
 
-	if (is_target(task))
-		emit_plain(KIND_PROCESS_FREE, task->pid, bpf_ktime_get_ns(), 0);
+	if (!is_target(task))
+		return 0;
+	if ((__u64)task == old_leader)
+		old_leader_tid = task->pid;
+	if ((__u64)task == gone_leader)
+		gone_leader = 0;
+	emit_plain(KIND_PROCESS_FREE, task->pid, bpf_ktime_get_ns(), 0);
 	return 0;
 }
 
@@ -339,7 +347,11 @@ int pw_exec(__u64 *ctx)
 	state = thread_find(old_tid);
 	if (aggregate && state)
 		sum_flush(state, old_tid, bpf_ktime_get_ns()); // the sums so far are the old program's
+	if (old_leader != (__u64)task && !old_leader_tid)
+		gone_leader = old_leader;
+	barrier();
 	old_leader = 0;
+	old_leader_tid = 0;
 	thread_rename(old_tid, task->pid);
 	state = thread_get(task);
 	if (state)

@@ -46,7 +46,7 @@ int pw_pin(struct pt_regs *ctx)
 	e->goid = g ? user_word(g + off_g_goid) : 0;
 	e->caller = return_address(ctx);
 	e->ext = self && self->lock >= LOCK_NONE ? self->ext : ~0ULL;
-	stack_move(&e->stack, place);
+	stack_move(&e->stack, place, tid);
 	emit_submit(e);
 	return 0;
 }

@@ -187,7 +187,7 @@ static __always_inline void lock_check_switch(struct thread_state *state, struct
 	if (likely(lock_is_same(state, now, seen)))
 		lock_note_read(state, now);
 	else
-		lock_check_slow(state, task->pid, now, seen);
+		lock_check_slow(state, state->tid, now, seen);
 	if (!runnable)
 		note_wait(state, task, slot, seen);
 }

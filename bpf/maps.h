@@ -49,7 +49,7 @@ struct thread_sum {
 // A thread that will lose its m: its lock stays as it is.
 enum leaving {
 	LEAVING_MEXIT = 1, // it is in runtime.mexit
-	LEAVING_SEEN = 2,  // its end was emitted, or began before the programs were attached
+	LEAVING_SEEN = 2,  // it is in exit(2) or beyond: an event has shown that, or it was before the attach
 };
 
 // State of a thread between two of its events. It is made at task_newtask; for threads that live
@@ -287,6 +287,13 @@ __u32 lock_proved;
 
 // The task that led the process and has ended, see thread_tid. 0 = the leader lives.
 __u64 old_leader;
+
+// The tid that the old leader had when the kernel freed it; 0 = its memory is still its own.
+__u32 old_leader_tid;
+
+// The old leader after the exec, if its last switch-out may still come. Its tid was the executing
+// thread's and means nothing any more.
+__u64 gone_leader;
 
 // Set when the target has executed another program. Threads that begin from then on are blind.
 __u32 runtime_gone;

@@ -574,6 +574,7 @@ const (
 	PinwatchVarG_piece                = "g_piece"
 	PinwatchVarG_pieceSize            = "g_piece_size"
 	PinwatchVarG_tlsOffset            = "g_tls_offset"
+	PinwatchVarGoneLeader             = "gone_leader"
 	PinwatchVarInBtf                  = "in_btf"
 	PinwatchVarInG_goid               = "in_g_goid"
 	PinwatchVarInG_lockedm            = "in_g_lockedm"
@@ -597,6 +598,7 @@ const (
 	PinwatchVarOffM_procid            = "off_m_procid"
 	PinwatchVarOffsetsProved          = "offsets_proved"
 	PinwatchVarOldLeader              = "old_leader"
+	PinwatchVarOldLeaderTid           = "old_leader_tid"
 	PinwatchVarOverflowRoom           = "overflow_room"
 	PinwatchVarOverflowUsed           = "overflow_used"
 	PinwatchVarOverheadLeft           = "overhead_left"
@@ -728,6 +730,7 @@ type PinwatchVariableSpecs struct {
 	G_piece        *ebpf.VariableSpec `ebpf:"g_piece"`
 	G_pieceSize    *ebpf.VariableSpec `ebpf:"g_piece_size"`
 	G_tlsOffset    *ebpf.VariableSpec `ebpf:"g_tls_offset"`
+	GoneLeader     *ebpf.VariableSpec `ebpf:"gone_leader"`
 	InBtf          *ebpf.VariableSpec `ebpf:"in_btf"`
 	InG_goid       *ebpf.VariableSpec `ebpf:"in_g_goid"`
 	InG_lockedm    *ebpf.VariableSpec `ebpf:"in_g_lockedm"`
@@ -751,6 +754,7 @@ type PinwatchVariableSpecs struct {
 	OffM_procid    *ebpf.VariableSpec `ebpf:"off_m_procid"`
 	OffsetsProved  *ebpf.VariableSpec `ebpf:"offsets_proved"`
 	OldLeader      *ebpf.VariableSpec `ebpf:"old_leader"`
+	OldLeaderTid   *ebpf.VariableSpec `ebpf:"old_leader_tid"`
 	OverflowRoom   *ebpf.VariableSpec `ebpf:"overflow_room"`
 	OverflowUsed   *ebpf.VariableSpec `ebpf:"overflow_used"`
 	OverheadLeft   *ebpf.VariableSpec `ebpf:"overhead_left"`
@@ -833,6 +837,7 @@ type PinwatchVariables struct {
 	G_piece        *ebpf.Variable `ebpf:"g_piece"`
 	G_pieceSize    *ebpf.Variable `ebpf:"g_piece_size"`
 	G_tlsOffset    *ebpf.Variable `ebpf:"g_tls_offset"`
+	GoneLeader     *ebpf.Variable `ebpf:"gone_leader"`
 	InBtf          *ebpf.Variable `ebpf:"in_btf"`
 	InG_goid       *ebpf.Variable `ebpf:"in_g_goid"`
 	InG_lockedm    *ebpf.Variable `ebpf:"in_g_lockedm"`
@@ -856,6 +861,7 @@ type PinwatchVariables struct {
 	OffM_procid    *ebpf.Variable `ebpf:"off_m_procid"`
 	OffsetsProved  *ebpf.Variable `ebpf:"offsets_proved"`
 	OldLeader      *ebpf.Variable `ebpf:"old_leader"`
+	OldLeaderTid   *ebpf.Variable `ebpf:"old_leader_tid"`
 	OverflowRoom   *ebpf.Variable `ebpf:"overflow_room"`
 	OverflowUsed   *ebpf.Variable `ebpf:"overflow_used"`
 	OverheadLeft   *ebpf.Variable `ebpf:"overhead_left"`

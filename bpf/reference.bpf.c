@@ -217,7 +217,7 @@ int reference_stack(__u64 *ctx)
 		return 0;
 	reference_kernel_stack(ctx, &r->before);
 	place = stack_take(prev->pid);
-	stack_move(&r->walked, place);
+	stack_move(&r->walked, place, prev->pid);
 	reference_kernel_stack(ctx, &r->after);
 	bpf_ringbuf_submit(r, 0);
 	return 0;

@@ -106,6 +106,8 @@ static __always_inline void turn_end(struct task_struct *prev, struct cpu_slot *
 	struct lock_seen *lock = &slot->lock;
 	struct event_switch *e = &slot->turn;
 
+	if (unlikely(dead) && (__u64)prev == gone_leader)
+		return;
 	if (unlikely(!state)) {
 		if (target_gone || (prev->exit_state && !untracked)) // it had left the kernel's lists before the attach
 			return;

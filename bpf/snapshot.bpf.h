@@ -35,9 +35,7 @@ static __always_inline bool is_last(const struct task_struct *task)
 	       (void *)signal + bpf_core_field_offset(signal->thread_head);
 }
 
-// Makes the state of every living thread, so that no hook has to. One that is past
-// sched_process_exit has set PF_EXITING before (kernel/exit.c, do_exit). The answer for each is
-// is_last.
+// Makes the state of every living thread, so that no hook has to. The answer for each is is_last.
 SEC("iter/task")
 int pw_prepare(struct bpf_iter__task *ctx)
 {
@@ -49,7 +47,9 @@ int pw_prepare(struct bpf_iter__task *ctx)
 		return 0;
 	state = thread_get(task) ?: thread_begin(task);
 	if (state && task->flags & PF_EXITING)
-		state->leaving = LEAVING_SEEN;
+		state->leaving = LEAVING_SEEN; // it was made before that
+	if (task->flags & PF_EXITING && task->pid == task->tgid)
+		old_leader = (__u64)task;
 	last = is_last(task);
 	bpf_seq_write(ctx->meta->seq, &last, sizeof(last));
 	return 0;

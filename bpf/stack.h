@@ -29,7 +29,8 @@ struct {
 #define LEAST_FRAME 4096
 
 // A return address without its authentication code, which C code on arm64 may add above the
-// address (arch/arm64/include/asm/pointer_auth.h).
+// address, where addresses have 48 bits (arch/arm64/include/asm/pointer_auth.h). The Go compiler adds
+// none.
 static __always_inline __u64 code_address(__u64 pc)
 {
 #if defined(__TARGET_ARCH_x86)
@@ -64,8 +65,9 @@ static __noinline int stack_walk(struct user_stack *stack)
 
 // Takes the calling thread's stack. NULL = every place is in use. This comes before the record is
 // reserved: a thread that is preempted with a reserved record keeps all later ones from the reader.
-// Two threads may take a place at the same moment. The one that finishes first keeps it, and the
-// other one frees it, so that no stack of both is emitted.
+// Two threads may take a place at the same moment. Each checks afterwards that the place is still its
+// own, here and when the stack has been moved, and frees one that is not, so that no stack of both is
+// emitted.
 static __always_inline struct stack_place *stack_take(__u32 tid)
 {
 	for (__u32 i = 0; i < STACK_PLACES; i++) {
@@ -106,7 +108,7 @@ static __always_inline void stack_free(struct stack_place *place)
 #define FEW_FRAMES 16
 
 // Moves a stack to its record.
-static __always_inline void stack_move(struct user_stack *to, struct stack_place *place)
+static __always_inline void stack_move(struct user_stack *to, struct stack_place *place, __u32 tid)
 {
 	if (!place) {
 		to->depth = 0;
@@ -118,6 +120,8 @@ static __always_inline void stack_move(struct user_stack *to, struct stack_place
 		__builtin_memcpy(&to->pcs[FEW_FRAMES], &place->stack.pcs[FEW_FRAMES],
 				 sizeof(to->pcs) - sizeof(to->pcs[0]) * FEW_FRAMES);
 	barrier();
+	if (*(volatile __u32 *)&place->owner != tid)
+		to->depth = 0;
 	stack_free(place);
 }
 

@@ -59,7 +59,9 @@ static __always_inline __u32 thread_tid(const struct task_struct *task)
 		return task->pid;
 	if ((__u64)task == leader)
 		return task->tgid;
-	return task->pid == task->tgid ? BPF_CORE_READ((struct task_struct *)leader, pid) : task->pid;
+	if (task->pid != task->tgid)
+		return task->pid;
+	return old_leader_tid ?: BPF_CORE_READ((struct task_struct *)leader, pid);
 }
 
 static __always_inline struct thread_state *thread_get(const struct task_struct *task)
@@ -68,13 +70,16 @@ static __always_inline struct thread_state *thread_get(const struct task_struct 
 }
 
 // Makes the state of a task that has none. What lies at an io_worker's thread pointer is another
-// thread's g.
+// thread's g. A thread that is past sched_process_exit has set PF_EXITING before (kernel/exit.c,
+// do_exit): its end was emitted, or came before the attach.
 static __always_inline struct thread_state *thread_make_of(const struct task_struct *task)
 {
 	struct thread_state *state = thread_make(thread_tid(task));
 
 	if (state && task_is_io_worker(task))
 		state->blind = 1;
+	if (state && task->flags & PF_EXITING)
+		state->leaving = LEAVING_SEEN;
 	return state;
 }
 

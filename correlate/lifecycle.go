@@ -29,6 +29,11 @@ func (c *Correlator) newTask(e *events.Event) {
 	}
 	c.threads.put(t)          // a tid used again is a new thread
 	t.lock.notBefore = e.Time // no goroutine held it before
+	if parent.child.createdAt != 0 {
+		// The call before has not returned: the kernel skipped its exit, and the enter of this one.
+		t.cloneEnter = 0
+		parent.dropSpan(spanClone)
+	}
 	if e.Has(events.ThreadIOWorker) {
 		c.locks.setIOWorker(t)
 		return

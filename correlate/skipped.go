@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/pinwatch/pinwatch/correlate/internal/cause"
 	"github.com/pinwatch/pinwatch/events"
 )
 
@@ -58,8 +59,14 @@ func (l Loss) Missing(c *Cost) (n uint64) {
 	return n
 }
 
-// WarnOfMissing adds a warning to each cost that may lack samples because of skipped runs.
+// WarnOfMissing adds a warning to each cost that may lack samples because of skipped runs, and one of
+// the creations whose cause depends on a signal mask (of a program with C, see thread.byGo).
 func (r *Result) WarnOfMissing() {
+	n := r.Loss.Skipped["sys_enter_rt_sigprocmask"]
+	if n > 0 && slices.ContainsFunc(r.Causes, func(c Cause) bool { return c.Cause == cause.Cgo }) {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("the kernel skipped %d runs at rt_sigprocmask: of up to so many "+
+			"threads that C made, the runtime may have asked for them", n))
+	}
 	for i := range r.Costs {
 		c := &r.Costs[i]
 		if n := r.Loss.Missing(c); n > 0 {

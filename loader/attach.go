@@ -28,13 +28,13 @@ type attachment struct {
 func kernelPrograms(p *bpf.PinwatchProgramSpecs) []*ebpf.ProgramSpec {
 	return []*ebpf.ProgramSpec{
 		p.PwNewtask,
+		p.PwExec,
 		p.PwProcessExit,
-		p.PwSwitch, // after these two, see attach
+		p.PwSwitch, // after these three, see attach
 		p.PwWaking,
 		p.PwWakeupNew,
 		p.PwMigrate,
 		p.PwProcessFree,
-		p.PwExec,
 		p.PwGenerate,
 		p.PwDeliver,
 	}

@@ -142,9 +142,9 @@ type Room struct {
 // by default (runtime/debug.SetMaxThreads).
 const leastThreads = 1 << 14
 
-// sizeRoom makes room for the threads that the process has, and for half as many again: the kernel
-// allocates both tables whole. Threads with tids in a row never share a place. Tids taken at random
-// do: of as many threads as the table has places, the overflow must take 37 %.
+// sizeRoom makes room for the threads that the process has, and for half as many again whose tids
+// follow: the kernel allocates both tables whole. Threads with tids in a row never share a place. Tids
+// taken at random do: of as many threads as the table has places, the overflow must take 37 %.
 func sizeRoom(threads int) Room {
 	table := max(leastThreads, ceilPower(threads))
 	return Room{Table: table, Overflow: max(leastThreads, table/2)}

@@ -23,7 +23,7 @@ func TestFullTableIsAccountedFor(t *testing.T) {
 // as such, and with room again threads have their state.
 func TestRoomIsUsedAgain(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
-	p := testenv.Workload(t, "churn", "-hold")
+	p := testenv.Workload(t, "burst", "-n", "16", "-every", "0", "-hold") // 16 threads live at once, again and again
 	living := len(p.Threads())
 	room := Room{Table: 1, Overflow: living + 1}
 	s := attachTo(t, p.PID, Config{ThreadEntries: room.Table, ThreadOverflow: room.Overflow})
@@ -32,12 +32,20 @@ func TestRoomIsUsedAgain(t *testing.T) {
 	}
 	p.Go()
 	var tracked, untracked int
+	alive := map[uint32]bool{}
 	for deadline := time.Now().Add(time.Minute); tracked < 5 || untracked < 5; time.Sleep(time.Millisecond) {
 		for _, e := range drain(t, s) {
-			if e.Kind != events.NewTask {
-			} else if e.Has(events.ThreadUntracked) {
+			switch {
+			case e.Kind == events.ProcessFree:
+				delete(alive, e.TID)
+			case e.Kind != events.NewTask:
+			case alive[e.TID]:
+				t.Errorf("thread %d is born twice", e.TID)
+			case e.Has(events.ThreadUntracked):
+				alive[e.TID] = true
 				untracked++
-			} else {
+			default:
+				alive[e.TID] = true
 				tracked++
 			}
 		}
@@ -121,8 +129,7 @@ func untrackedThreads(t *testing.T, s *Session) (n int) {
 	return n
 }
 
-// There is room for the threads that a process has and half as many again, whether their tids are
-// in a row or taken at random.
+// There is room for the threads that a process has, and for half as many again whose tids follow.
 func TestRoomFits(t *testing.T) {
 	for _, threads := range []int{0, 1, leastThreads, leastThreads + 1, 30_000, 100_000, 1 << 17, 1<<20 + 1} {
 		room := sizeRoom(threads)

@@ -42,12 +42,12 @@ func attachTasks(prog *ebpf.Program, filter taskFilter) (*tasks, error) {
 func attachFiltered(prog *ebpf.Program, filter taskFilter) (*link.Iter, error) {
 	attr := struct { // union bpf_attr: link_create
 		prog, target, attachType, flags uint32
-		info                            uintptr
+		info                            unsafe.Pointer
 		infoLen                         uint32
 		_                               uint32
 	}{
 		prog: uint32(prog.FD()), attachType: uint32(ebpf.AttachTraceIter),
-		info: uintptr(unsafe.Pointer(&filter)), infoLen: uint32(unsafe.Sizeof(filter)),
+		info: unsafe.Pointer(&filter), infoLen: uint32(unsafe.Sizeof(filter)),
 	}
 	fd, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_LINK_CREATE, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr))
 	runtime.KeepAlive(&filter)

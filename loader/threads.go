@@ -41,7 +41,7 @@ func threadInfos(t *tasks) (infos []ThreadInfo, err error) {
 	return slices.CompactFunc(infos, same), err
 }
 
-// ThreadInfos lists the threads that live now, each once.
+// ThreadInfos lists the threads that live now and may have an M, each once.
 func (s *Session) ThreadInfos() ([]ThreadInfo, error) {
 	infos, err := threadInfos(s.snapshot)
 	if err != nil {

@@ -85,9 +85,11 @@ func (l *loop) run(ctx context.Context) error {
 		case duration > 0 && before >= end:
 			return l.finish()
 		case interval > 0 && before >= cut:
-			if err := l.boundary(ctx, events.WindowCut); err != nil && errors.Is(err, ctx.Err()) {
+			switch err := l.boundary(ctx, events.WindowCut); {
+			case err == nil, errors.Is(err, errBoundary): // then the interval goes on
+			case errors.Is(err, ctx.Err()):
 				return l.finish()
-			} else if err != nil {
+			default:
 				return err
 			}
 			for cut <= l.now() { // one longer interval rather than several late ones

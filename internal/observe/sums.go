@@ -66,8 +66,7 @@ const (
 	boundaryMargin   = time.Millisecond
 )
 
-var errBoundary = errors.New("the machine is too busy to end a window: use a shorter observation without intervals, " +
-	"or leave out --aggregate")
+var errBoundary = errors.New("the machine is too busy to end a window: leave out --aggregate")
 
 // cross announces a boundary to the kernel side while it lies ahead, prepares for it, and waits for
 // it. Until then the bank of the next window gets only what was delayed for long, or came after a

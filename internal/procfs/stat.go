@@ -30,7 +30,6 @@ type Stat struct {
 const (
 	KernelThread = 0x00200000 // PF_KTHREAD
 	IOWorker     = 0x00000010 // PF_IO_WORKER: a thread of the process that io_uring made
-	UserWorker   = 0x00004000 // PF_USER_WORKER: the same by any part of the kernel; another flag before Linux 6.4
 )
 
 // Stat reads the stat of the process or thread.

@@ -97,7 +97,7 @@ func (l *Lister) row(t *task, ms runtimeMs) report.ListedThread {
 	case t.nsTID == 0:
 	case ok:
 		l.setM(&row, &m)
-	case t.stat.Flags&(procfs.IOWorker|procfs.UserWorker) != 0:
+	case t.stat.Flags&procfs.IOWorker != 0:
 		row.Role, row.Lock = roleIOWorker, goruntime.LockNone
 	case l.foreign(t, ms):
 		row.Role, row.Lock = roleForeign, goruntime.LockNone

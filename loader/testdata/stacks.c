@@ -121,8 +121,10 @@ int main(void)
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin)) {
 		line[strcspn(line, "\n")] = 0;
-		call_with_frame(frame_of(line));
-		puts(line);
+		uint64_t frame = frame_of(line);
+
+		call_with_frame(frame);
+		puts(frame || !strcmp(line, "null") ? line : "refused");
 		fflush(stdout);
 	}
 	return 0;
