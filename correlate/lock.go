@@ -88,8 +88,8 @@ func (l *lockTracker) set(t *thread, now lock, read events.Time) {
 		t.holderBefore = was.goid
 	}
 	t.lock = now
-	if heldByUser(now.kind) {
-		l.checkPins(t, read, false)
+	if heldByUser(now.kind) || now.fromMemory {
+		l.checkPins(t, read, t.pins.sleptSince(t.lastOut, t.preempted))
 	}
 	l.noteDepth(t, read)
 }

@@ -36,6 +36,13 @@ func (p *pins) outermost() *pin {
 	return nil
 }
 
+// sleptSince reports whether the thread has left its CPU voluntarily since the present hold began, as
+// far as is known, by its last switch-out.
+func (p *pins) sleptSince(out events.Time, preempted bool) bool {
+	o := p.outermost()
+	return o != nil && out > o.begin && !preempted
+}
+
 // holdBegin returns when the present hold by a goroutine began; 0 = not seen.
 func (p *pins) holdBegin(goid uint64) events.Time {
 	if o := p.outermost(); o != nil && o.goid == goid {
