@@ -35,7 +35,7 @@ var firings = []firing{
 // BenchmarkHooks compares a run of each program to empty programs on the same hook in the same run.
 // The times are the kernel's BPF statistics, which add about 55 ns to all for their clock reads.
 // target: the observed process passes the hook; foreign: another process does. Budgets, × empty: a
-// foreign switch 1.15, a switch of the target 5, others 10, with a stack 50.
+// foreign switch 1.15, a switch of the target 5, others 10, with a stack 20.
 func BenchmarkHooks(b *testing.B) {
 	testenv.Require(b, testenv.BPF, testenv.BPFAdmin)
 	for _, f := range firings {

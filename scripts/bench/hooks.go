@@ -17,7 +17,7 @@ const (
 	foreignSwitchBudget = 1.15 // × empty
 	targetSwitchBudget  = 5
 	otherBudget         = 10
-	stackBudget         = 50
+	stackBudget         = 20
 	referenceBudget     = 1.15 // × reference
 )
 
