@@ -100,6 +100,11 @@ static __always_inline void lock_check(struct thread_state *state, __u32 tid, __
 		if (seen->m == state->emitted_m && m_is_for_life(seen))
 			state->m = seen->m;
 	}
+	// A thread that ends has no memory for a while before sched_process_exit (kernel/exit.c, do_exit).
+	if (seen->kind == LOCK_UNKNOWN && BPF_CORE_READ(current_task(), flags) & PF_EXITING) {
+		seen->kind = state->lock;
+		return;
+	}
 	if (!lock_is_emitted(state, seen))
 		lock_emit(state, seen, tid, now);
 }
