@@ -230,10 +230,13 @@ SEC("iter/task")
 int reference_delayed(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
+	__u32 tid;
 
-	if (task && task->tgid == target_tgid && (task_state(task) & TASK_INTERRUPTIBLE) && task_flag(task, on_rq) &&
-	    !task_on_cpu(task))
-		bpf_seq_write(ctx->meta->seq, &task->pid, sizeof(task->pid));
+	if (!task || task->tgid != target_tgid || !(task_state(task) & TASK_INTERRUPTIBLE) || !task_flag(task, on_rq) ||
+	    task_on_cpu(task))
+		return 0;
+	tid = task->pid; // 5.10 writes from no kernel memory
+	bpf_seq_write(ctx->meta->seq, &tid, sizeof(tid));
 	return 0;
 }
 
