@@ -142,6 +142,10 @@ type Room struct {
 // by default (runtime/debug.SetMaxThreads).
 const leastThreads = 1 << 14
 
+// MaxThreads is the largest size of the table of threads: no kernel has more (include/linux/threads.h,
+// PID_MAX_LIMIT).
+const MaxThreads = 1 << 22
+
 // sizeRoom makes room for the threads that the process has, and for half as many again whose tids
 // follow: the kernel allocates both tables whole. Threads with tids in a row never share a place. Tids
 // taken at random do: of as many threads as the table has places, the overflow must take 37 %.
@@ -152,7 +156,9 @@ func sizeRoom(threads int) Room {
 
 // Next is the size of a larger table with a place for so many threads: the next Config.ThreadEntries
 // to try.
-func (r Room) Next(threads uint64) int { return max(2*r.Table, ceilPower(int(threads))) }
+func (r Room) Next(threads uint64) int {
+	return min(max(2*r.Table, ceilPower(int(threads))), MaxThreads)
+}
 
 // ceilPower is the smallest power of two from n on.
 func ceilPower(n int) int { return 2 * floorPower(n-1) }

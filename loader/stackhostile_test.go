@@ -22,21 +22,7 @@ func TestHostileStacks(t *testing.T) {
 		t.Fatalf("gcc: %v\n%s", err, text)
 	}
 	cmd := exec.Command(program)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		in.Close() // it ends with its input
-		cmd.Wait()
-	})
+	in, out := testenv.StartPiped(t, cmd)
 	lines := bufio.NewScanner(out)
 	lines.Scan() // ready
 	s := attachTo(t, cmd.Process.Pid, Config{})
@@ -71,7 +57,8 @@ func TestHostileStacks(t *testing.T) {
 			t.Fatal(err)
 		}
 		n := len(c.frames)
-		if len(stacks) != 1 || len(stacks[0]) < 1+n || len(stacks[0]) > 1+n+c.more || !slices.Equal(stacks[0][1:1+n], c.frames) {
+		if len(stacks) != 1 || len(stacks[0]) < 1+n || len(stacks[0]) > 1+n+c.more ||
+			!slices.Equal(stacks[0][1:1+n], c.frames) {
 			t.Errorf("%s: stacks %#x, want %v after the first and up to %d more", c.name, stacks, c.frames, c.more)
 		}
 	}

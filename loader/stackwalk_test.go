@@ -24,8 +24,9 @@ import (
 // ten programs, with those of bpf_get_stack, frame by frame.
 func TestStacksAreTheKernels(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
-	programs, least := []string{"churn", "storm", "pingpong -pairs 2", "perrequest", "spinners", "dance", "burst", "matrix",
-		"threads"}, 1000 // stacks of each program
+	programs := []string{"churn", "storm", "pingpong -pairs 2", "perrequest", "spinners", "dance", "burst", "matrix",
+		"threads"}
+	least := 1000           // stacks of each program
 	if testenv.Emulated() { // an emulator takes five seconds for each
 		programs, least = programs[:3], 300
 	}

@@ -75,6 +75,9 @@ func parseOptions(c *cli.Context, defaultDuration string) (o options, err error)
 			return o, err
 		}
 	}
+	if n := o.observe.ThreadEntries; c.IsSet("thread-entries") && (n < 1 || n > loader.MaxThreads || n&(n-1) != 0) {
+		return o, usagef("--thread-entries %d: want a power of two from 1 to %d", n, loader.MaxThreads)
+	}
 	if c.IsSet("max-rate") && o.observe.Aggregate {
 		return o, usagef("--max-rate and --aggregate: switches that are added up are not sent, so there is nothing " +
 			"to limit; leave one out")

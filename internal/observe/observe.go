@@ -90,8 +90,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("observe: rate limit %d: must be 0 or at least %d per second", c.MaxRate, loader.MinRate)
 	case c.MaxRate > 0 && c.Aggregate:
 		return errors.New("observe: a rate limit excludes aggregation: switches that are added up are not sent")
-	case c.ThreadEntries < 0, c.ThreadEntries&(c.ThreadEntries-1) != 0:
-		return fmt.Errorf("observe: %d thread entries: must be a power of two", c.ThreadEntries)
+	case c.ThreadEntries < 0, c.ThreadEntries > loader.MaxThreads, c.ThreadEntries&(c.ThreadEntries-1) != 0:
+		return fmt.Errorf("observe: %d thread entries: must be a power of two up to %d", c.ThreadEntries, loader.MaxThreads)
 	}
 	return nil
 }
