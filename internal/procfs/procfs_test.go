@@ -36,11 +36,11 @@ func TestParseStat(t *testing.T) {
 
 func TestParseStatus(t *testing.T) {
 	got, err := ParseStatus("Name:\ta:b\nState:\tT (stopped)\nTgid:\t40\nPid:\t42\nTracerPid:\t7\nNSpid:\t42\t5\t2\n" +
-		"RssAnon:\t      12 kB\nThreads:\t3\nSigCgt:\t0000000180004002\nCapPrm:\t000001ffffffffff\nCapEff:\t000000c000000000\n" +
+		"RssAnon:\t      12 kB\nThreads:\t3\nCapPrm:\t000001ffffffffff\nCapEff:\t000000c000000000\n" +
 		"voluntary_ctxt_switches:\t10\nnonvoluntary_ctxt_switches:\t4\n")
 	rss, capabilities := uint64(12<<10), uint64(0xc000000000)
 	want := Status{State: 'T', TGID: 40, TracerPID: 7, NSPID: []int32{42, 5, 2}, Threads: 3, RSSAnon: &rss,
-		Switches: 14, Caught: 0x180004002, Effective: &capabilities}
+		Switches: 14, Effective: &capabilities}
 	if err != nil || !reflect.DeepEqual(got, want) || got.NSTID() != 2 {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}

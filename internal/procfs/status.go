@@ -16,7 +16,6 @@ type Status struct {
 	Threads   int
 	RSSAnon   *uint64 // anonymous memory in RAM, bytes; nil for a kernel thread, a zombie and before Linux 4.5
 	Switches  uint64  // context switches, voluntary and not
-	Caught    uint64  // signals with a handler: bit n-1 is signal n
 	Effective *uint64 // effective capabilities: bit n is capability n; nil = no such line
 }
 
@@ -73,8 +72,6 @@ func (s *Status) set(key string, words []string) (err error) {
 		}
 		bytes := kib << 10
 		s.RSSAnon = &bytes
-	case "SigCgt":
-		s.Caught, err = strconv.ParseUint(words[0], 16, 64)
 	case "CapEff":
 		capabilities, err := strconv.ParseUint(words[0], 16, 64)
 		if err != nil {

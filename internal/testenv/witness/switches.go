@@ -2,17 +2,12 @@ package witness
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/testenv"
@@ -56,12 +51,10 @@ type Switches struct {
 	Births  []Birth
 
 	t      testing.TB
-	cmd    *exec.Cmd
+	b      *bpftrace
 	marker *marker
-	stderr bytes.Buffer
 	read   chan error // the reader's one error, or nil, at the end of bpftrace's output
 	events []SwitchEvent
-	ended  bool
 }
 
 // switchScript has the arguments marker's tid, pid and the statements that add the living threads
@@ -111,20 +104,10 @@ func StartSwitches(t testing.TB, pid int) *Switches {
 		fmt.Fprintf(&known, "@known[%d] = 1; ", tid)
 	}
 	s := &Switches{t: t, marker: newMarker(), read: make(chan error, 1), LastCPU: map[int32]int{}}
-	t.Cleanup(s.kill)
-	s.cmd = exec.Command("bpftrace", "-B", "full", "-e", fmt.Sprintf(switchScript, s.marker.tid, pid, known.String()))
-	s.cmd.Env = append(os.Environ(), "BPFTRACE_PERF_RB_PAGES=4096", "BPFTRACE_MAP_KEYS_MAX=65536")
-	s.cmd.Stderr = &s.stderr
-	stdout, err := s.cmd.StdoutPipe()
-	if err == nil {
-		err = s.cmd.Start()
-	}
-	if err != nil {
-		s.cmd = nil
-		t.Fatalf("start bpftrace: %v", err)
-	}
+	t.Cleanup(s.marker.release)
+	s.b = startBpftrace(t, fmt.Sprintf(switchScript, s.marker.tid, pid, known.String()), "full", 4096)
 	go func() {
-		err := s.collect(stdout)
+		err := s.collect()
 		s.marker.observerEnded()
 		s.read <- err
 	}()
@@ -148,17 +131,9 @@ func StartSwitches(t testing.TB, pid int) *Switches {
 func (s *Switches) Stop() []SwitchEvent {
 	s.t.Helper()
 	s.catchUp() // each CPU's buffer is read in order, so all that happened before has been read then
-	err := s.interrupt()
-	s.ended = true
-	if werr := s.cmd.Wait(); err == nil && werr != nil {
-		err = werr
-	}
-	s.marker.release()
-	if err == nil && strings.Contains(s.stderr.String(), "Lost") {
-		err = fmt.Errorf("events were lost")
-	}
+	err := errors.Join(s.b.end(s.t), <-s.read)
 	if err != nil {
-		s.t.Fatalf("bpftrace: %v; stderr: %s", err, &s.stderr)
+		s.t.Fatalf("bpftrace: %v; stderr: %s", err, &s.b.stderr)
 	}
 	slices.SortStableFunc(s.events, func(a, b SwitchEvent) int { return cmp.Compare(a.Time, b.Time) })
 	slices.SortStableFunc(s.Wakings, func(a, b Waking) int { return cmp.Compare(a.Time, b.Time) })
@@ -169,41 +144,12 @@ func (s *Switches) Stop() []SwitchEvent {
 	return s.events
 }
 
-// interrupt sends bpftrace an interrupt, again and again until it ends, and returns the reader's
-// error.
-func (s *Switches) interrupt() error {
-	s.t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		interrupt(s.cmd)
-		select {
-		case err := <-s.read:
-			return err
-		case <-time.After(5 * time.Second):
-			s.t.Logf("bpftrace was interrupted and has not ended yet; it waits in %s", s.waitsIn())
-		}
-	}
-	s.kill()
-	s.t.Fatalf("stop bpftrace: it does not end; stderr: %s", &s.stderr)
-	return nil
-}
-
-// waitsIn names the kernel functions that bpftrace's threads wait in.
-func (s *Switches) waitsIn() string {
-	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/wchan", s.cmd.Process.Pid)) // the pattern is well-formed
-	var names []string
-	for _, file := range files {
-		name, _ := os.ReadFile(file) // a thread that has ended waits no more
-		names = append(names, string(name))
-	}
-	return strings.Join(names, ", ")
-}
-
 // catchUp waits until bpftrace has reported a switch of the marker on every CPU, after now.
 func (s *Switches) catchUp() {
 	s.t.Helper()
 	if err := s.marker.await(patience); err != nil {
-		s.kill()
-		s.t.Fatalf("wait for bpftrace: %v; stderr: %s", err, &s.stderr)
+		s.b.kill()
+		s.t.Fatalf("wait for bpftrace: %v; stderr: %s", err, &s.b.stderr)
 	}
 }
 
@@ -212,26 +158,12 @@ func (s *Switches) PID() int {
 	if s == nil {
 		return 0
 	}
-	return s.cmd.Process.Pid
-}
-
-func (s *Switches) kill() {
-	if s.ended {
-		return
-	}
-	s.ended = true
-	if s.cmd != nil {
-		s.cmd.Process.Kill() // fails if it has ended by itself
-		//lint:ignore errcheck the last output of a killed bpftrace is not used
-		<-s.read
-		s.cmd.Wait()
-	}
-	s.marker.release()
+	return s.b.cmd.Process.Pid
 }
 
 // collect reads bpftrace's output to its end.
-func (s *Switches) collect(r io.Reader) error {
-	sc := bufio.NewScanner(r)
+func (s *Switches) collect() error {
+	sc := bufio.NewScanner(s.b)
 	for sc.Scan() {
 		line := sc.Text()
 		if line == "" || strings.HasPrefix(line, "Attaching ") {
@@ -240,7 +172,6 @@ func (s *Switches) collect(r io.Reader) error {
 		var kind string
 		var e SwitchEvent
 		if _, err := fmt.Sscanf(line, "%s %d %d %d", &kind, &e.Time, &e.TID, &e.CPU); err != nil || len(kind) != 1 {
-			_, _ = io.Copy(io.Discard, r) // otherwise bpftrace waits for its reader for ever
 			return fmt.Errorf("no switch: %q", line)
 		}
 		if e.TID == s.marker.tid {
