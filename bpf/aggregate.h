@@ -32,11 +32,14 @@ static __always_inline void sum_fill_lock(struct event_sum_lock *e, const struct
 
 // Emits the calling thread's sums, with a time just before now: they precede what happens now. Sums
 // that find no room are emitted next time.
-static __noinline int sum_send(struct thread_state *state, __u32 tid, __u64 now)
+__noinline int sum_send(__u32 tid, __u64 now)
 {
+	struct thread_state *state = thread_find(tid);
 	struct event_sum_lock *l;
 	struct event_sum *e;
 
+	if (!state)
+		return 0;
 	if (runtime_known) {
 		l = emit_reserve(sizeof(*l), KIND_SUM_LOCK, tid, now);
 		if (!l)
@@ -54,10 +57,10 @@ static __noinline int sum_send(struct thread_state *state, __u32 tid, __u64 now)
 	return 0;
 }
 
-static __always_inline void sum_flush(struct thread_state *state, __u32 tid, __u64 now)
+static __always_inline void sum_flush(const struct thread_state *state, __u32 tid, __u64 now)
 {
 	if (state->sum.switches != state->sum.reported)
-		sum_send(state, tid, now - 1);
+		sum_send(tid, now - 1);
 }
 
 // 1 if v > most, else 0; both are below 2^63. It has no branch, because the verifier would follow
@@ -290,10 +293,15 @@ static __always_inline void turn_add(struct thread_state *state, const struct ev
 	}
 }
 
-static __noinline int turn_aggregate_slow(struct thread_state *state, const struct event_switch *e)
+__noinline int turn_aggregate_slow(__u32 tid, __u32 cpu)
 {
-	__u32 cpu = e->h.cpu;
+	struct thread_state *state = thread_find(tid);
+	struct cpu_slot *slot = cpu_slot(cpu);
+	const struct event_switch *e;
 
+	if (!state || !slot)
+		return false;
+	e = &slot->turn;
 	if (turn_is_calm(state, e)) {
 		turn_add(state, e);
 		return true;
@@ -309,7 +317,7 @@ static __noinline int turn_aggregate_slow(struct thread_state *state, const stru
 static __always_inline bool turn_aggregate(struct thread_state *state, const struct event_switch *e)
 {
 	if (unlikely(!turn_is_plain(state, e)))
-		return turn_aggregate_slow(state, e);
+		return turn_aggregate_slow(e->h.tid, e->h.cpu);
 	turn_add(state, e);
 	return true;
 }

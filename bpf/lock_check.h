@@ -166,21 +166,28 @@ static __always_inline bool lock_is_same(const struct thread_state *state, __u64
 	       user_read(&lockedg, seen->m + off_m_lockedg) && !lockedg;
 }
 
-// The whole check, out of the way of the code that always runs.
-static __noinline int lock_check_slow(struct thread_state *state, __u32 tid, __u64 now, struct lock_seen *seen)
+// The whole check, out of the way of the code that always runs. It is a global function, as others
+// that are called seldom: the verifier follows such a function once, not for every caller's state.
+__noinline int lock_check_slow(__u32 tid, __u32 cpu, __u64 now)
 {
+	struct thread_state *state = thread_find(tid);
+	struct cpu_slot *slot = cpu_slot(cpu);
 	const struct lock_seen nothing = {};
 
-	*seen = nothing;
-	lock_check(state, tid, now, seen);
+	if (!state || !slot)
+		return 0;
+	slot->lock = nothing;
+	lock_check(state, tid, now, &slot->lock);
 	return 0;
 }
 
-// Checks the lock of a thread that leaves its CPU, voluntarily or still runnable.
+// Checks the lock of a thread that leaves its CPU, voluntarily or still runnable. The result is in
+// slot->lock.
 static __always_inline void lock_check_switch(struct thread_state *state, struct task_struct *task,
-					      const struct cpu_slot *slot, __u64 now, bool runnable,
-					      struct lock_seen *seen)
+					      struct cpu_slot *slot, __u32 cpu, __u64 now, bool runnable)
 {
+	struct lock_seen *seen = &slot->lock;
+
 	if (!runtime_known || !lock_is_due(state, now, runnable))
 		return;
 	if (!runnable && waits_as_before(state, task, slot, now)) {
@@ -192,7 +199,7 @@ static __always_inline void lock_check_switch(struct thread_state *state, struct
 	if (likely(lock_is_same(state, now, seen)))
 		lock_note_read(state, now);
 	else
-		lock_check_slow(state, state->tid, now, seen);
+		lock_check_slow(state->tid, cpu, now);
 	if (!runnable)
 		note_wait(state, task, slot, seen);
 }

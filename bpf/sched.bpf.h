@@ -90,8 +90,12 @@ static __always_inline void turn_send(const struct event_switch *e, struct cpu_s
 
 // Emits the stack of a preempted locked goroutine at its thread's voluntary switch-out. The stack
 // shows whether it waits in the scheduler for its own thread (runtime.stoplockedm).
-static __noinline int turn_park(struct thread_state *state, __u32 tid)
+__noinline int turn_park(__u32 tid)
 {
+	struct thread_state *state = thread_find(tid);
+
+	if (!state)
+		return 0;
 	state->injected = 0;
 	state->resuming = 2;
 	emit_stacked(KIND_PARK, tid);
@@ -123,10 +127,10 @@ static __always_inline void turn_end(struct task_struct *prev, struct cpu_slot *
 		lock->kind = state->lock;
 		thread_ended_late(state, tid, now);
 	} else {
-		lock_check_switch(state, prev, slot, now, runnable, lock);
+		lock_check_switch(state, prev, slot, cpu, now, runnable);
 	}
 	if (unlikely(state->injected) && !runnable)
-		turn_park(state, tid);
+		turn_park(tid);
 	e->h.time = now;
 	e->h.tid = tid;
 	e->h.cpu = cpu;

@@ -43,11 +43,17 @@ static __always_inline __u64 code_address(__u64 pc)
 // Walks the calling thread's user stack. Frames need not ascend: the runtime's chain passes from
 // the system stack to the goroutine's, which may lie anywhere (runtime.systemstack). A chain that
 // loops ends once it comes to a marked frame again; the mark moves at each doubling of the depth.
-static __noinline int stack_walk(struct user_stack *stack)
+// The function is global: the verifier follows its loop once, not for every caller's state.
+__noinline int stack_walk(__u32 key)
 {
+	struct stack_place *place = bpf_map_lookup_elem(&stack_places, &key);
 	__u64 pair[2], marked = 0, frame = user_frame_pointer();
+	struct user_stack *stack;
 	__u32 depth;
 
+	if (!place)
+		return 0;
+	stack = &place->stack;
 	stack->pcs[0] = user_program_counter();
 	for (depth = 1; depth < MAX_FRAMES; depth++) {
 		if (frame < LEAST_FRAME || frame & 7 || frame == marked ||
@@ -78,7 +84,7 @@ static __always_inline struct stack_place *stack_take(__u32 tid)
 			continue;
 		*(volatile __u32 *)&place->owner = tid;
 		barrier();
-		stack_walk(&place->stack);
+		stack_walk(key);
 		barrier();
 		if (*(volatile __u32 *)&place->owner == tid)
 			return place;
