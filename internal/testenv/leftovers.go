@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"runtime"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ func NoKernelLeftovers(t testing.TB) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		runtime.GC() // ends the mappings of variables, which keep two maps (ebpf.Variable has no Close)
 		// The kernel frees them from a work queue, which may wait long on an emulated machine.
 		left, err := leftover.Remaining(before, 20*time.Second)
 		if err != nil {
