@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/pinwatch/pinwatch/scripts/matrix/plan"
@@ -21,24 +22,33 @@ type kernel struct {
 	arch    string // GOARCH, also Debian's name of the architecture
 	extra   bool   // only with -all
 	preempt string // its mode of preemption, at the end of its name; "" = as shipped
+	between bool   // neither the oldest nor the newest
 }
+
+// endTests run on the oldest and the newest kernel only, so that the matrix takes minutes: the
+// kernels between have what one of those has.
+const endTests = `TestTimeNamespace TestForeignSignalsCoalesce TestLeaderLeavesLate TestForkIsAnotherProcess
+	TestSignalMasks TestThreadsStripped TestRoomIsUsedAgain TestCPUsWithoutARing TestLightMeasuresWithoutSystemCalls
+	TestAsleepOnRunQueue TestStacksAreTheKernels TestNoHookFaults TestUnreadableMask TestTasksThatEndEarly
+	TestSkippedRunsVoidWhatTheyTouch TestFullTableIsAccountedFor TestFullTableGetsNoInsert
+	TestLifecycleSurvivesASignalFlood TestLossesAreCounted`
 
 // preemptTests are the tests that run in rows with another mode of preemption: of what the kernel
 // skips where a thread was preempted, and of what a thread can be preempted in.
-const preemptTests = "^Test(EveryThreadIsAccounted|StacksAreTheKernels|NoHookFaults|AllKindsArrive)$"
+const preemptTests = "TestEveryThreadIsAccounted TestStacksAreTheKernels TestNoHookFaults TestAllKindsArrive"
 
 var kernels = []kernel{
-	{"5.10", "bullseye-security", `^linux-image-5\.10\..*-cloud-amd64$`, "amd64", false, ""},
-	{"6.1", "bookworm-security", `^linux-image-6\.1\..*-cloud-amd64-unsigned$`, "amd64", false, ""},
-	{"6.12", "bookworm-security", `^linux-image-6\.12\..*-cloud-amd64-unsigned$`, "amd64", false, ""},
-	{"6.12-full", "bookworm-security", `^linux-image-6\.12\..*-cloud-amd64-unsigned$`, "amd64", false, "full"},
-	{"6.16", "trixie-backports", `^linux-image-6\.16\..*-cloud-amd64$`, "amd64", true, ""},
-	{"6.18", "trixie-backports", `^linux-image-6\.18\..*-cloud-amd64$`, "amd64", true, ""},
-	{"7.0", "trixie-backports", `^linux-binary-7\.0\..*-cloud-amd64$`, "amd64", true, ""},
-	{"7.x", "trixie-backports", `^linux-binary-7\..*-cloud-amd64$`, "amd64", false, ""},
-	{"7.x-full", "trixie-backports", `^linux-binary-7\..*-cloud-amd64$`, "amd64", false, "full"},
-	{"arm64-6.1", "bookworm-security", `^linux-image-6\.1\..*-cloud-arm64-unsigned$`, "arm64", false, ""},
-	{"arm64-6.12", "bookworm-security", `^linux-image-6\.12\..*-cloud-arm64-unsigned$`, "arm64", false, ""},
+	{"5.10", "bullseye-security", `^linux-image-5\.10\..*-cloud-amd64$`, "amd64", false, "", false},
+	{"6.1", "bookworm-security", `^linux-image-6\.1\..*-cloud-amd64-unsigned$`, "amd64", false, "", true},
+	{"6.12", "bookworm-security", `^linux-image-6\.12\..*-cloud-amd64-unsigned$`, "amd64", false, "", true},
+	{"6.12-full", "bookworm-security", `^linux-image-6\.12\..*-cloud-amd64-unsigned$`, "amd64", false, "full", false},
+	{"6.16", "trixie-backports", `^linux-image-6\.16\..*-cloud-amd64$`, "amd64", true, "", true},
+	{"6.18", "trixie-backports", `^linux-image-6\.18\..*-cloud-amd64$`, "amd64", true, "", true},
+	{"7.0", "trixie-backports", `^linux-binary-7\.0\..*-cloud-amd64$`, "amd64", true, "", true},
+	{"7.x", "trixie-backports", `^linux-binary-7\..*-cloud-amd64$`, "amd64", false, "", false},
+	{"7.x-full", "trixie-backports", `^linux-binary-7\..*-cloud-amd64$`, "amd64", false, "full", false},
+	{"arm64-6.1", "bookworm-security", `^linux-image-6\.1\..*-cloud-arm64-unsigned$`, "arm64", false, "", false},
+	{"arm64-6.12", "bookworm-security", `^linux-image-6\.12\..*-cloud-arm64-unsigned$`, "arm64", false, "", false},
 }
 
 // selectKernels returns the rows of an architecture whose name matches filter; an empty filter
@@ -60,14 +70,43 @@ func selectKernels(arch, filter string, all bool) ([]kernel, error) {
 	return picked, nil
 }
 
+// byLength returns the indexes of kernels, those whose guests take the longest first, so that no long
+// one is left for the end.
+func byLength(kernels []kernel) []int {
+	length := func(i int) int {
+		switch {
+		case kernels[i].preempt != "":
+			return 1
+		case kernels[i].between:
+			return 2
+		}
+		return 3
+	}
+	order := make([]int, len(kernels))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return length(b) - length(a) })
+	return order
+}
+
+// anyOf is a regular expression of whole names that match one of the expressions.
+func anyOf(expressions string) string {
+	return "^(" + strings.Join(strings.Fields(expressions), "|") + ")$"
+}
+
 // commandLine is the guest's: what the user wants, and what the row adds.
 func (k kernel) commandLine(o options) string {
-	if k.preempt == "" {
-		return o.cmdline
+	line := o.cmdline
+	if k.preempt != "" {
+		line += " preempt=" + k.preempt
 	}
-	line := o.cmdline + " preempt=" + k.preempt
-	if o.tests == "" {
-		line += " " + plan.OnlyTests + "=" + preemptTests
+	switch {
+	case o.tests != "":
+	case k.preempt != "":
+		line += " " + plan.OnlyTests + "=" + anyOf(preemptTests)
+	case k.between:
+		line += " " + plan.SkipTests + "=" + anyOf(endTests)
 	}
 	return line
 }

@@ -110,9 +110,10 @@ func matrix(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	errs := make([]error, len(picked))
 	slots := make(chan struct{}, guestsAtOnce)
 	var guests sync.WaitGroup
-	for i, k := range picked {
+	for _, i := range byLength(picked) {
+		k := picked[i]
+		slots <- struct{}{}
 		guests.Go(func() {
-			slots <- struct{}{}
 			defer func() { <-slots }()
 			start := time.Now()
 			ran[i], errs[i] = runKernel(ctx, k, o, initramfs, logPath(k))

@@ -43,7 +43,8 @@ func printLine(line string) { fmt.Print("\n" + line + "\n") }
 func superviseSelf() (code int, err error) {
 	child, err := os.StartProcess("/init", []string{"/init"}, &os.ProcAttr{
 		// The kernel passes what it does not know on its command line to process 1 as variables.
-		Env:   append(plan.Env[:len(plan.Env):len(plan.Env)], plan.OnlyTests+"="+os.Getenv(plan.OnlyTests)),
+		Env: append(plan.Env[:len(plan.Env):len(plan.Env)], plan.OnlyTests+"="+os.Getenv(plan.OnlyTests),
+			plan.SkipTests+"="+os.Getenv(plan.SkipTests)),
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
 	})
 	if err != nil {
@@ -78,13 +79,7 @@ func runPlan() int {
 	}
 	code := 0
 	for _, s := range steps {
-		if only := os.Getenv(plan.OnlyTests); only != "" {
-			for i, arg := range s.Argv {
-				if strings.HasPrefix(arg, plan.TestsFlag) {
-					s.Argv[i] = plan.TestsFlag + only
-				}
-			}
-		}
+		selectTests(s.Argv)
 		printLine(plan.Begin(s.Name))
 		exit := runStep(s)
 		if exit != 0 {
@@ -94,6 +89,19 @@ func runPlan() int {
 	}
 	printKernelWarnings()
 	return code
+}
+
+// selectTests changes the tests that a step runs to those that the guest's command line wants.
+func selectTests(argv []string) {
+	only, skip := os.Getenv(plan.OnlyTests), os.Getenv(plan.SkipTests)
+	for i, arg := range argv {
+		switch {
+		case only != "" && strings.HasPrefix(arg, plan.TestsFlag):
+			argv[i] = plan.TestsFlag + only
+		case skip != "" && strings.HasPrefix(arg, plan.SkipFlag):
+			argv[i] += "|" + skip
+		}
+	}
 }
 
 // console hides the terminal behind an io.Writer: os/exec then gives the program a pipe, and the

@@ -31,14 +31,22 @@ type Step struct {
 // on time.
 var Env = []string{
 	"PATH=/bin", "HOME=/tmp", "PINWATCH_EMULATED=1",
+	"GOGC=400", // a guest has memory, and its time is the emulator's
 	"PINWATCH_WORKLOAD=/bin/workload", "PINWATCH_CGO_WORKLOAD=/bin/cgoworkload",
 }
 
 // TestsFlag is the flag by which a step's test binary is told which tests to run.
 const TestsFlag = "-test.run="
 
-// OnlyTests is a variable of the guest's command line: the tests that run in place of the plan's.
-const OnlyTests = "PINWATCH_TESTS"
+// SkipFlag is the flag by which a step's test binary is told which tests to leave out.
+const SkipFlag = "-test.skip="
+
+// Variables of the guest's command line: the tests that run in place of the plan's, and tests that
+// are left out besides the plan's.
+const (
+	OnlyTests = "PINWATCH_TESTS"
+	SkipTests = "PINWATCH_SKIP"
+)
 
 // Killed is the exit code reported for a step that a signal ended or that could not be started.
 const Killed = 125
