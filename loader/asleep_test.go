@@ -79,10 +79,10 @@ func sleepBesideHogs() {
 // run queue. reference_delayed is the witness, before and after.
 func TestAsleepOnRunQueue(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
+	s := attachTo(t, startHelper(t, "sleeper").Process.Pid, Config{})
 	for range 3 {
 		startHelper(t, "hog")
 	}
-	s := attachTo(t, startHelper(t, "sleeper").Process.Pid, Config{})
 	delayed := delayedThreads(t, s.Target.TGID)
 	seen, queued := 0, leavesSleepersQueued(t)
 	patience := 2 * time.Second

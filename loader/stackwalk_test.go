@@ -135,11 +135,7 @@ func TestNoHookFaults(t *testing.T) {
 		testenv.NotJudged(t, "this architecture has no events of page faults")
 		return
 	}
-	programs := []string{"storm", "churn"}
-	if testenv.Emulated() { // an emulator takes half a minute for both
-		programs = programs[:1]
-	}
-	for _, name := range programs {
+	for _, name := range testenv.Cases([]string{"storm", "churn"}, []string{"storm"}) {
 		t.Run(name, func(t *testing.T) {
 			p := testenv.Workload(t, name)
 			trace := witness.StartTrace(t, []string{fault})

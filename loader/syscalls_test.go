@@ -251,6 +251,10 @@ func compareWithTrace(t *testing.T, name string, kinds []traced) {
 func TestSignalMasks(t *testing.T) {
 	testenv.Require(t, testenv.BPF, testenv.BPFAdmin)
 	sets := map[bool]map[uint64]int{}
+	calls := 1000 // enough for each set to occur
+	if testenv.Emulated() {
+		calls = 200
+	}
 	for _, known := range []bool{false, true} {
 		p := testenv.Workload(t, "churn", "-hold")
 		target, err := goruntime.Open(p.PID, goruntime.Options{})
@@ -269,7 +273,7 @@ func TestSignalMasks(t *testing.T) {
 		p.Go()
 		sets[known] = map[uint64]int{}
 		deadline := time.Now().Add(time.Minute)
-		for n := 0; n < 1000; time.Sleep(10 * time.Millisecond) { // enough for each set to occur
+		for n := 0; n < calls; time.Sleep(10 * time.Millisecond) {
 			for _, e := range drain(t, s) {
 				if e.Kind == events.Sigmask {
 					sets[known][e.Args[events.ArgValue]]++

@@ -21,14 +21,11 @@ import (
 func TestAggregateIsTheSame(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	workloads := []string{"demo", "churn -rate 200", "pingpong -pairs 2", "threads -n 50", "storm -gc -n 2"}
-	if testenv.Emulated() { // an emulator takes half a minute for each; the first takes every path
-		workloads = workloads[:1]
-	}
-	for _, workload := range workloads {
+	for _, workload := range testenv.Cases(workloads, workloads[:1]) {
 		t.Run(workload, func(t *testing.T) {
 			agree(t, func() []string {
 				got, want := observeTwice(t, strings.Fields(workload))
-				if problems := lossProblems(got.Loss); problems != nil {
+				if problems := append(countProblems(got), countProblems(want)...); problems != nil {
 					return problems
 				}
 				if want.Counts.Switches < 500 {

@@ -1,6 +1,7 @@
 package truth
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -13,10 +14,10 @@ import (
 // listed with their time, and are in no count or cost of Ms. /proc is the witness.
 func TestIOWorkers(t *testing.T) {
 	testenv.Require(t, testenv.BPF, testenv.IOUring)
-	for name, cfg := range map[string]observe.Config{
-		"all hooks": {}, "light": {Light: true}, "aggregate": {Aggregate: true},
-	} {
-		t.Run(name, func(t *testing.T) {
+	configs := testenv.Cases([]observe.Config{{}, {Light: true}, {Aggregate: true}},
+		[]observe.Config{{Light: true, Aggregate: true}})
+	for _, cfg := range configs {
+		t.Run(fmt.Sprintf("light=%t aggregate=%t", cfg.Light, cfg.Aggregate), func(t *testing.T) {
 			untilWithout(t, "records were lost, every time", func() []string {
 				user := testenv.StartIOUser(t)
 				old, _ := testenv.IOWorkers(user.PID)

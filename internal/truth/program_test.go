@@ -57,7 +57,7 @@ func executor(t *testing.T) *exec.Cmd {
 // did it.
 func TestExec(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
-	for _, entries := range []int{0, 1} {
+	for _, entries := range testenv.Cases([]int{0, 1}, []int{1}) {
 		cmd := executor(t)
 		stdin, _ := testenv.StartPiped(t, cmd)
 		observed := observeProcess(t, cmd.Process.Pid,
@@ -331,7 +331,7 @@ func executeAgain() {
 // a program takes its tid before. A thread leaves for the last time only after it has ended.
 func TestLeaderLeavesLate(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
-	for _, cfg := range []observe.Config{{}, {Aggregate: true}} {
+	for _, cfg := range testenv.Cases([]observe.Config{{}, {Aggregate: true}}, []observe.Config{{}}) {
 		cmd := exec.Command("/proc/self/exe")
 		execs := reexecutions()
 		cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", asReexecutor, execs))

@@ -142,6 +142,15 @@ func lossProblems(l report.Loss) []string {
 	return nil
 }
 
+// countProblems is lossProblems where counts are compared only: skipped runs that no count depends on
+// do no harm.
+func countProblems(r *report.Report) []string {
+	if !r.Lossy() {
+		return nil
+	}
+	return append(lossProblems(r.Loss), "a count may be wrong")
+}
+
 // alive returns the threads that had not ended at the window's end, by tid.
 func alive(r *report.Report) map[int]report.Thread {
 	threads := map[int]report.Thread{}

@@ -51,10 +51,7 @@ func TestTruth(t *testing.T) {
 	var doc document
 	var last *witnessed
 	cases := truthCases()
-	if testenv.Emulated() { // an emulator takes ten seconds for each; the first three take every path
-		cases = cases[:3]
-	}
-	for _, c := range cases {
+	for _, c := range testenv.Cases(cases, cases[6:7]) {
 		c.activity.work = time.Second
 		if *truthOut != "" {
 			c.activity.work = c.long
