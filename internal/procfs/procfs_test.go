@@ -49,7 +49,7 @@ func TestParseStatus(t *testing.T) {
 			t.Errorf("%q: %+v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"Tgid: x", "NSpid: 1 x", "RssAnon: 18446744073709551615 kB", "Threads: ?", "SigCgt: z",
+	for _, text := range []string{"Tgid: x", "NSpid: 1 x", "RssAnon: 18446744073709551615 kB", "Threads: ?",
 		"TracerPid: -", "CapEff: z", "voluntary_ctxt_switches: -1"} {
 		if got, err := ParseStatus(text); err == nil {
 			t.Errorf("%q: %+v", text, got)
