@@ -46,18 +46,24 @@ func TestBlockingInC(t *testing.T) {
 		}
 		var a trial.Retake
 		testenv.CgoTrial(t, &a, args...)
-		same := 0 // rounds in which the other goroutine ran on the thread of the first while that was in its call
+		// Rounds in which the other goroutine ran on the thread of the first before that ran again. A
+		// goroutine that parks gives its thread to the other. One that blocks in C does not, but it may be
+		// preempted just before its call: about one round in a hundred without a lock.
+		same, free := 0, 0
 		for _, r := range a.Rounds {
 			if r.Other == 0 || r.Leave < r.Enter ||
 				r.Locked && (r.TID != r.After || r.OtherTID == r.TID) {
 				t.Errorf("%+v", r)
 			}
+			if !r.Locked {
+				free++
+			}
 			if r.OtherTID == r.TID && r.Other < r.Leave {
 				same++
 			}
 		}
-		if len(a.Rounds) != 20 || park != (same > 0) {
-			t.Errorf("parked: %t: %d of %d rounds on one thread", park, same, len(a.Rounds))
+		if free != 10 || len(a.Rounds) != 20 || park != (same > free/2) {
+			t.Errorf("parked: %t: %d of %d rounds without a lock on one thread", park, same, free)
 		}
 	}
 }
