@@ -44,8 +44,8 @@ func (h *Histogram) Add(v int64) {
 	_ = h.buckets.RecordValue(min(v, maxValue)) // cannot fail: the value is within the range given to New
 }
 
-// AddSummary records n values of which only the sum, the least and the most are known. Calls of
-// AddBucket must follow, with the distribution of these n.
+// AddSummary records n values of which only the sum, the least and the most are known, ends that are
+// mixed up as one value. Calls of AddBucket must follow, with the distribution of these n.
 func (h *Histogram) AddSummary(n int64, sum float64, least, most int64) {
 	if n <= 0 {
 		return
@@ -55,7 +55,7 @@ func (h *Histogram) AddSummary(n int64, sum float64, least, most int64) {
 	}
 	h.n += n
 	h.sum += sum
-	h.min, h.max = min(h.min, least), max(h.max, most)
+	h.min, h.max = min(h.min, max(0, min(least, most))), max(h.max, most)
 }
 
 // AddBucket puts n values of an AddSummary into the bucket of v.

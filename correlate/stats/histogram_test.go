@@ -138,6 +138,18 @@ func BenchmarkAdd(b *testing.B) {
 	}
 }
 
+// A summary whose ends are mixed up has bars like any other.
+func TestAddBadSummary(t *testing.T) {
+	for _, least := range []int64{7, -1} {
+		var h Histogram
+		h.AddSummary(1, 7, least, 0)
+		h.AddBucket(7, 1)
+		if bars := h.Bars(10); h.Min() != 0 || h.Max() != 0 || len(bars) != 1 || bars[0].N != 1 {
+			t.Errorf("least %d: from %d to %d, bars %v", least, h.Min(), h.Max(), bars)
+		}
+	}
+}
+
 // A histogram that gets its values by buckets equals one that gets each value.
 func TestAddSummary(t *testing.T) {
 	var each, summed Histogram
