@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/bpf"
 )
@@ -172,6 +174,19 @@ func (s *Session) WindowBegins(at uint64) error {
 		return fmt.Errorf("begin a window: %w", err)
 	}
 	return nil
+}
+
+// membarrierGlobal is MEMBARRIER_CMD_GLOBAL (include/uapi/linux/membarrier.h).
+const membarrierGlobal = 1
+
+// AwaitRuns returns when every run of a program at a switch has ended that began before the call:
+// 10 to 30 ms later. Such runs have interrupts off, and membarrier waits until every CPU has had them
+// on (kernel/sched/membarrier.c). A kernel that refuses it, as one with nohz_full does, is given the
+// same time.
+func (s *Session) AwaitRuns() {
+	if _, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, membarrierGlobal, 0, 0); errno != 0 {
+		time.Sleep(30 * time.Millisecond)
+	}
 }
 
 // LockProved reports that a lock was read from the target's memory that proves the offsets of locks.

@@ -17,12 +17,14 @@ type sums struct {
 	sleep  func(time.Duration)
 	bank   int         // the bank that the kernel adds to, 0 or 1
 	last   events.Time // last boundary; 0 = none
+	missed bool        // a boundary was announced and may have been crossed without us
 }
 
 // boundaries tells the kernel side where windows begin: a loader.Session.
 type boundaries interface {
 	Boundary(last, at uint64, bank uint32) error
 	WindowBegins(at uint64) error
+	AwaitRuns()
 }
 
 // banks are an events.Banks.
@@ -89,22 +91,27 @@ func (s *sums) cross(ctx context.Context, now func() events.Time, out func(*even
 		if err := prepare(boundary); err != nil {
 			return 0, err
 		}
+		if s.missed { // programs that saw it may still be adding to the next bank
+			s.kernel.AwaitRuns()
+		}
 		s.banks.Read(next, now(), out)
 		// With less left, another process had the CPU, and some CPU may have seen the boundary too
 		// late.
 		if left := boundary.Sub(now()); left >= boundaryMargin {
 			s.sleep(left)
-			s.bank, s.last = next, boundary
+			s.bank, s.last, s.missed = next, boundary, false
 			return boundary, nil
 		}
+		s.missed = true
 	}
 	return 0, errBoundary
 }
 
 // read passes to out what the CPUs have added up in the window that ended last, as events of the
-// moment at.
+// moment at. A program that runs across the boundary may still be adding.
 func (s *sums) read(at events.Time, out func(*events.Event)) {
 	if s != nil {
+		s.kernel.AwaitRuns()
 		s.banks.Read(1-s.bank, at, out)
 	}
 }

@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,7 +18,9 @@ type machine struct {
 	at    []uint64 // boundaries
 	bank  []uint32
 	read  []int // banks
-	ends  func()
+
+	awaited []int // the reads before which the runs of programs were awaited
+	ends    func()
 }
 
 func (m *machine) sums() *sums {
@@ -32,6 +35,8 @@ func (m *machine) Boundary(_, at uint64, bank uint32) error {
 }
 
 func (m *machine) WindowBegins(uint64) error { return nil }
+
+func (m *machine) AwaitRuns() { m.awaited = append(m.awaited, len(m.read)) }
 
 func (m *machine) Read(bank int, _ events.Time, _ func(*events.Event)) {
 	m.time += events.Time(m.takes[min(m.reads, len(m.takes)-1)])
@@ -75,6 +80,9 @@ func TestCross(t *testing.T) {
 				if m.read[i] != 1 || m.bank[i] != 1 {
 					t.Errorf("attempt %d reads bank %d and announces bank %d", i, m.read[i], m.bank[i])
 				}
+				if slices.Contains(m.awaited, i) != (i > 0) {
+					t.Errorf("runs were awaited before attempts %v", m.awaited)
+				}
 			}
 		})
 	}
@@ -91,5 +99,18 @@ func TestCrossEndsWithItsContext(t *testing.T) {
 	m.takes = []time.Duration{0}
 	if at, err := s.next(t.Context(), m.now, discard); err != nil || at <= events.Time(m.at[0]) || s.bank != 1 {
 		t.Errorf("then at %d, bank %d, %v", at, s.bank, err)
+	}
+}
+
+// What was added up in a window is read when no program adds to it any more.
+func TestReadAwaitsRuns(t *testing.T) {
+	m := &machine{time: 1e9, takes: []time.Duration{0}}
+	s := m.sums()
+	if _, err := s.next(t.Context(), m.now, discard); err != nil {
+		t.Fatal(err)
+	}
+	s.read(m.time, discard)
+	if !slices.Equal(m.read, []int{1, 0}) || !slices.Equal(m.awaited, []int{1}) {
+		t.Errorf("banks %v were read, runs were awaited before %v", m.read, m.awaited)
 	}
 }
