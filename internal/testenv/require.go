@@ -55,6 +55,10 @@ var (
 	TimeNamespace = ofKernel(need("time namespaces", "run as root on Linux 5.6 or later with CONFIG_TIME_NS",
 		tryTimeNamespace))
 
+	// CPUQuota is the privilege to make a cgroup with a CPU quota; Throttle needs it.
+	CPUQuota = ofKernel(need("cgroups with CPU quotas",
+		"run as root, with cgroups mounted at /sys/fs/cgroup, on a kernel with CONFIG_CFS_BANDWIDTH", tryCPUQuota))
+
 	// Tracefs is a trace file system in which an instance can be made; witness.StartTrace needs it.
 	Tracefs = need("tracefs instances",
 		"run as root on a kernel with CONFIG_TRACING, not in lockdown=confidentiality", tryTracefs)

@@ -1,8 +1,14 @@
 package truth
 
 import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -11,43 +17,108 @@ import (
 
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/internal/observe"
+	"github.com/pinwatch/pinwatch/internal/procfs"
+	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
 // TestEveryThreadIsAccounted observes threads that come and go as fast as the machine can make them.
 // Whatever the kernel skips, each thread was created, has exited or lives, and none was killed.
-// System calls on BPF maps keep programs on classic tracepoints from running on their CPU
-// (kernel/bpf/syscall.c, bpf_disable_instrumentation).
 func TestEveryThreadIsAccounted(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
-	t.Run("alone", everyThreadIsAccounted)
+	type accountedCase struct {
+		name      string
+		run       func(t *testing.T, throttled bool)
+		throttled bool
+	}
+	all := []accountedCase{
+		{"Go", goThreadsAreAccounted, false}, {"Go with a tenth of a CPU", goThreadsAreAccounted, true},
+		{"C", cThreadsAreAccounted, false}, {"C with a tenth of a CPU", cThreadsAreAccounted, true},
+	}
+	for _, c := range testenv.Cases(all, []accountedCase{all[0], all[3]}) {
+		t.Run(c.name, func(t *testing.T) { c.run(t, c.throttled) })
+	}
 	if testenv.Emulated() { // this alone keeps both CPUs of the emulator busy
 		return
 	}
-	t.Run("beside map calls", func(t *testing.T) {
+	// System calls on BPF maps keep programs on classic tracepoints from running on their CPU
+	// (kernel/bpf/syscall.c, bpf_disable_instrumentation).
+	t.Run("Go beside map calls", func(t *testing.T) {
 		callMaps(t)
-		everyThreadIsAccounted(t)
+		goThreadsAreAccounted(t, false)
 	})
 }
 
-func everyThreadIsAccounted(t *testing.T) {
+func goThreadsAreAccounted(t *testing.T, throttled bool) {
 	p := testenv.Workload(t, "churn", "-rate", "10000", "-hold")
 	p.Quiet()
 	before := len(p.Threads())
+	if throttled {
+		testenv.Throttle(t, p.PID)
+	}
 	observed := observeProcess(t, p.PID, observe.Config{})
 	p.Go()
 	time.Sleep(2 * time.Second)
 	account := p.Quiesce()
 	p.Quiet()
-	after := len(p.Threads())
+	created := len(p.Threads()) - before + int(account.LockedExits)
 	r := observed.end()
+	checkAccounted(t, &r, uint64(created), account.LockedExits)
+}
+
+// threadsInC names a built testdata/threads.c, as guests of the kernel matrix may have it.
+const threadsInC = "PINWATCH_C_THREADS"
+
+func cThreadsAreAccounted(t *testing.T, throttled bool) {
+	program := os.Getenv(threadsInC)
+	if _, err := os.Stat(program); err != nil {
+		testenv.Require(t, testenv.CCompiler)
+		program = filepath.Join(t.TempDir(), "threads")
+		if text, err := exec.Command("gcc", "-pthread", "-o", program, "testdata/threads.c").CombinedOutput(); err != nil {
+			t.Fatalf("gcc: %v\n%s", err, text)
+		}
+	}
+	cmd := exec.Command(program)
+	in, out := testenv.StartPiped(t, cmd)
+	line := func() string {
+		text, err := out.ReadString('\n')
+		if err != nil {
+			t.Fatalf("read a line of the program: %v", err)
+		}
+		return strings.TrimSpace(text)
+	}
+	line() // ready
+	if throttled {
+		testenv.Throttle(t, cmd.Process.Pid)
+	}
+	observed := observeProcess(t, cmd.Process.Pid, observe.Config{})
+	fmt.Fprintln(in, "go")
+	time.Sleep(2 * time.Second)
+	fmt.Fprintln(in, "stop")
+	made, err := strconv.ParseUint(line(), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) { // joined threads may not have ended
+		tids, err := procfs.Process(cmd.Process.Pid).Threads()
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("%d threads are left, %v", len(tids), err)
+		}
+		if len(tids) == 1 {
+			break
+		}
+	}
+	r := observed.end()
+	checkAccounted(t, &r, made, made)
+}
+
+func checkAccounted(t *testing.T, r *report.Report, created, exited uint64) {
+	t.Helper()
 	c := r.Counts
 	t.Logf("%d created, %d exited, %d killed; %+v", c.ThreadsCreated, c.ThreadsExited, c.ThreadsKilled, r.Loss)
-	if c.ThreadsExited != account.LockedExits || c.ThreadsKilled != 0 {
-		t.Errorf("%d threads exited, want %d; %d were killed", c.ThreadsExited, account.LockedExits, c.ThreadsKilled)
-	}
-	if want := after - before + int(account.LockedExits); int(c.ThreadsCreated) != want {
-		t.Errorf("%d threads were created, want %d", c.ThreadsCreated, want)
+	if c.ThreadsCreated != created || c.ThreadsExited != exited || c.ThreadsKilled != 0 || exited == 0 {
+		t.Errorf("%d threads were created, want %d; %d exited, want %d; %d were killed", c.ThreadsCreated, created,
+			c.ThreadsExited, exited, c.ThreadsKilled)
 	}
 }
 

@@ -67,6 +67,20 @@ func buildWith(arch, dir, name, cgo string, args ...string) (guestFile, error) {
 	return guestFile{"bin/" + name, out}, nil
 }
 
+// threadsInC builds the C program of the tests in internal/truth: guests have no compiler. Its path is
+// empty where this machine has none for their architecture.
+func threadsInC(arch, dir string) (guestFile, error) {
+	if _, err := exec.LookPath("gcc"); err != nil || arch != runtime.GOARCH {
+		return guestFile{}, nil
+	}
+	out := filepath.Join(dir, "cthreads")
+	msg, err := exec.Command("gcc", "-O1", "-static", "-pthread", "-o", out, "internal/truth/testdata/threads.c").CombinedOutput()
+	if err != nil {
+		return guestFile{}, fmt.Errorf("gcc: %w\n%s", err, strings.TrimSpace(string(msg)))
+	}
+	return guestFile{"bin/cthreads", out}, nil
+}
+
 // kernelPackages are the packages whose tests load BPF programs, relative to the top of the tree. The
 // experiments of internal/verify take too long in a guest for every run; -verify runs them.
 func kernelPackages(ctx context.Context) (names []string, err error) {
@@ -114,6 +128,13 @@ func suite(ctx context.Context, o options, dir string) (files []guestFile, steps
 			return nil, nil, err
 		}
 		files = append(files, f)
+	}
+	c, err := threadsInC(o.arch, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.from != "" {
+		files = append(files, c)
 	}
 	return files, append(steps,
 		tool(stepDemo, "pinwatch", "demo", "-d", "3s", "-o", "json"),

@@ -33,6 +33,7 @@ var Env = []string{
 	"PATH=/bin", "HOME=/tmp", "PINWATCH_EMULATED=1",
 	"GOGC=400", // a guest has memory, and its time is the emulator's
 	"PINWATCH_WORKLOAD=/bin/workload", "PINWATCH_CGO_WORKLOAD=/bin/cgoworkload",
+	"PINWATCH_C_THREADS=/bin/cthreads",
 }
 
 // TestsFlag is the flag by which a step's test binary is told which tests to run.
