@@ -46,7 +46,7 @@ func (s *Session) attach(cfg Config) error {
 		// Now new threads get their state at task_newtask, and ends are seen. Living threads get
 		// their state here.
 		if p == k.PwSwitch {
-			if err := s.prepare(s.loaded.Programs[k.PwPrepare.Name]); err != nil {
+			if err := s.prepare(s.loaded.Programs[k.PwPrepare.Name], s.Target.threadsOnly()); err != nil {
 				return explainAttach("prepare the threads' state", err)
 			}
 		}
@@ -74,12 +74,13 @@ func (s *Session) attach(cfg Config) error {
 	return nil
 }
 
-// prepare makes the state of every thread that lives.
-func (s *Session) prepare(prog *ebpf.Program) error {
-	tasks, err := attachTasks(prog, s.Target.threadsOnly())
+// prepare makes the state of every thread that lives, or counts the thread as one without.
+func (s *Session) prepare(prog *ebpf.Program, filter taskFilter) error {
+	tasks, err := attachTasks(prog, filter)
 	if err != nil {
 		return err
 	}
+	tasks.again = func() error { return s.objs.Untracked.Set(uint64(0)) } // all are counted again
 	err = tasks.read(1, func(last []byte) (bool, error) { return last[0] != 0, nil })
 	return errors.Join(err, tasks.Close())
 }

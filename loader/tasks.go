@@ -16,8 +16,9 @@ import (
 // of the whole machine. A thread of another process costs half a microsecond.
 type tasks struct {
 	prog  *ebpf.Program
-	some  *link.Iter // nil: the kernel cannot
-	whole *link.Iter // nil: not needed yet
+	some  *link.Iter   // nil: the kernel cannot
+	whole *link.Iter   // nil: not needed yet
+	again func() error // called before some answers come twice; may be nil
 }
 
 // taskFilter restricts an iterator to one thread, or to the threads of a process, by their ids in
@@ -81,6 +82,11 @@ func (t *tasks) read(size int, each func(answer []byte) (last bool, err error)) 
 	if t.some != nil {
 		if complete, err := readAnswers(t.some, size, each); complete || err != nil {
 			return err
+		}
+		if t.again != nil {
+			if err := t.again(); err != nil {
+				return err
+			}
 		}
 	}
 	if err := t.attachWhole(); err != nil {

@@ -81,3 +81,25 @@ func TestTasksThatEndEarly(t *testing.T) {
 		}
 	}
 }
+
+// Threads without room are counted once, though the iterator over the process ends early.
+func TestUntrackedAreCountedOnce(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	p := testenv.Workload(t, "threads", "-n", "50", "-hold")
+	s := attachTo(t, p.PID, Config{ThreadEntries: 1, ThreadOverflow: 1})
+	want, err := s.Untracked()
+	if err != nil || want < 50 {
+		t.Fatalf("%d threads without room, %v", want, err)
+	}
+	if s.snapshot.some == nil {
+		testenv.NotJudged(t, "this kernel has no iterator over one thread, which would end early")
+		return
+	}
+	leader := taskFilter{tid: uint32(p.PID)}
+	if err := s.prepare(s.loaded.Programs["pw_prepare"], leader); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Untracked(); err != nil || got != want {
+		t.Errorf("%d threads without room, want %d, %v", got, want, err)
+	}
+}
