@@ -27,17 +27,21 @@ type Buffers struct {
 	bankBytes int // of the sums by CPU of an aggregating session
 }
 
-// limitError means that the requested buffers exceed the memory that pinwatch may use.
+// limitError means that the maps exceed the memory that pinwatch may use.
 type limitError struct {
 	bytes, limit uint64
 	banks        uint64 // the part of bytes that aggregating takes
+	threads      uint64 // the part that the state of threads takes
 	by           string // what sets the limit
 }
 
 func (e *limitError) Error() string {
 	remedy := "ask for less with --ring-size"
-	if e.banks > e.bytes/2 {
+	switch {
+	case e.banks > e.bytes/2:
 		remedy = "on so many CPUs --aggregate takes most of it: leave it out"
+	case e.threads > e.bytes/2:
+		remedy = "the state of threads takes most of it: ask for a smaller table with --thread-entries"
 	}
 	return fmt.Sprintf("buffers of %d MiB do not fit: %s leaves %d MiB; %s", e.bytes>>20, e.by, e.limit>>20, remedy)
 }
@@ -55,9 +59,9 @@ const (
 	defaultShare = 16
 )
 
-// sizeBuffers sizes the buffers for this machine. bytes of 0 means a size that suits it, cpus of 0 a
-// ring for each CPU up to the last one that is online.
-func sizeBuffers(bytes, cpus int, aggregate bool) (Buffers, error) {
+// sizeBuffers sizes the buffers for this machine, beside the room for threads. bytes of 0 means a size
+// that suits it, cpus of 0 a ring for each CPU up to the last one that is online.
+func sizeBuffers(bytes, cpus int, aggregate bool, room Room) (Buffers, error) {
 	possible, err := ebpf.PossibleCPU()
 	if err != nil {
 		return Buffers{}, fmt.Errorf("count CPUs: %w", err)
@@ -68,8 +72,8 @@ func sizeBuffers(bytes, cpus int, aggregate bool) (Buffers, error) {
 	}
 	limit, by := memoryLimit()
 	b := divideBuffers(bytes, cmp.Or(cpus, ringCPUs(string(online), possible)), possible, aggregate, limit)
-	if n := b.bytes(); n > limit {
-		return b, &limitError{bytes: n, limit: limit, banks: uint64(b.bankBytes), by: by}
+	if n := b.bytes() + room.bytes(); n > limit {
+		return b, &limitError{bytes: n, limit: limit, banks: uint64(b.bankBytes), threads: room.bytes(), by: by}
 	}
 	return b, nil
 }
@@ -108,7 +112,8 @@ func divideBuffers(bytes, cpus, possible int, aggregate bool, limit uint64) Buff
 
 // bytes is the memory that the kernel will allocate.
 func (b Buffers) bytes() uint64 {
-	return uint64(b.ringBytes) + uint64(b.cpus*b.TurnsPerCPU*turnBytes) + uint64(b.bankBytes)
+	const slotBytes = int(unsafe.Sizeof(bpf.PinwatchCpuSlot{}))
+	return uint64(b.ringBytes) + uint64(b.cpus*b.TurnsPerCPU*turnBytes) + uint64(b.bankBytes) + uint64(b.possible*slotBytes)
 }
 
 // sampleBanks and moveBanks are the entries of an aggregating session's banks: samples by CPU and
@@ -134,8 +139,15 @@ func floorPower(n int) int {
 // Room is the number of threads whose state the kernel side can keep. A thread beyond it is
 // untracked: its switches are counted, but not recorded.
 type Room struct {
-	Table    int // by tid, for most threads: 256 bytes each
-	Overflow int // for threads whose place there is taken: 312 bytes each (kernel/bpf/hashtab.c)
+	Table    int // by tid, for most threads
+	Overflow int // for threads whose place there is taken
+}
+
+// bytes is the memory that the kernel will allocate. An entry of a hash table has 56 bytes more than
+// the value (kernel/bpf/hashtab.c, struct htab_elem).
+func (r Room) bytes() uint64 {
+	const state = int(unsafe.Sizeof(bpf.PinwatchThreadState{}))
+	return uint64(r.Table*state) + uint64(r.Overflow*(state+56))
 }
 
 // leastThreads is the least room in both tables: more threads than the Go runtime allows a program

@@ -2,6 +2,7 @@ package loader
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"unsafe"
@@ -15,7 +16,7 @@ import (
 // suffices for the smallest buffers.
 func TestBufferSizes(t *testing.T) {
 	for _, asked := range []int{0, -1, 1, 4 << 10, 4<<10 + 1, 1 << 20, 5 << 20, 64 << 20} {
-		b, err := sizeBuffers(asked, 0, false)
+		b, err := sizeBuffers(asked, 0, false, Room{})
 		var limit *limitError
 		if errors.As(err, &limit) {
 			continue
@@ -27,7 +28,8 @@ func TestBufferSizes(t *testing.T) {
 			b.TurnsPerCPU&(b.TurnsPerCPU-1) != 0 || b.TurnsPerCPU < 8 {
 			t.Errorf("%d bytes: %+v", asked, b)
 		}
-		if enough := unix.Getpagesize() + 8*turnBytes*b.cpus; asked > 2*enough && b.bytes() > uint64(asked) {
+		slots := b.possible * int(unsafe.Sizeof(bpf.PinwatchCpuSlot{}))
+		if enough := unix.Getpagesize() + 8*turnBytes*b.cpus; asked > 2*enough && b.bytes() > uint64(asked+slots) {
 			t.Errorf("%d bytes: %+v take %d", asked, b, b.bytes())
 		}
 		if asked <= 0 && b.TurnsPerCPU < defaultTurns {
@@ -38,8 +40,12 @@ func TestBufferSizes(t *testing.T) {
 
 func TestBuffersBeyondTheLimitAreRefused(t *testing.T) {
 	var limit *limitError
-	if _, err := sizeBuffers(1<<50, 0, false); !errors.As(err, &limit) || limit.by == "" || limit.limit == 0 {
+	if _, err := sizeBuffers(1<<50, 0, false, Room{}); !errors.As(err, &limit) || limit.by == "" || limit.limit == 0 {
 		t.Errorf("a pebibyte: %v", err)
+	}
+	_, err := sizeBuffers(1<<20, 0, false, Room{Table: 1 << 40})
+	if !errors.As(err, &limit) || !strings.Contains(err.Error(), "--thread-entries") {
+		t.Errorf("a table of 2^40 threads: %v", err)
 	}
 }
 
@@ -61,7 +67,7 @@ func TestMemoryFollowsTheCPUs(t *testing.T) {
 		{2048, 2048, true, 520 * mib},
 	} {
 		b := divideBuffers(0, c.cpus, c.possible, c.aggregate, 1<<40)
-		if n := b.bytes() + uint64(c.possible)*uint64(unsafe.Sizeof(bpf.PinwatchCpuSlot{})); n > c.most || b.TurnsPerCPU < defaultTurns {
+		if n := b.bytes(); n > c.most || b.TurnsPerCPU < defaultTurns {
 			t.Errorf("%+v: %.1f MiB, %+v", c, float64(n)/mib, b)
 		}
 	}

@@ -105,12 +105,12 @@ func (s *Session) load(cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if s.Buffers, err = sizeBuffers(cfg.RingBytes, cfg.ringCPUs, cfg.Aggregate); err != nil {
-		return err
-	}
 	s.Room = sizeRoom(max(cfg.ThreadEntries, int(s.Target.threads)))
 	s.Room.Table = cmp.Or(cfg.ThreadEntries, s.Room.Table)
 	s.Room.Overflow = cmp.Or(cfg.ThreadOverflow, s.Room.Overflow)
+	if s.Buffers, err = sizeBuffers(cfg.RingBytes, cfg.ringCPUs, cfg.Aggregate, s.Room); err != nil {
+		return err
+	}
 	if err := errors.Join(
 		set(
 			setting{k.TargetTgid, s.Target.TGID},
