@@ -14,8 +14,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// The two programs of BenchmarkReference alternate: each attaches, runs for a while and detaches.
-// On one hook together, the second would find its data in the caches.
+// Programs that are compared, the empty one among them, alternate: each attaches, runs for a while and
+// detaches. On one hook together, the second would find its data in the caches.
 const (
 	referenceRounds = 7
 	referenceTurn   = 300 * time.Millisecond
@@ -33,15 +33,13 @@ func BenchmarkReference(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer rt.Close()
-	empty := attachEmpty(b, "sched_switch")
 	enableStats(b)
 	var ours, summed, reference, floor []float64
 	for range referenceRounds {
-		a, e := oursTurn(b, p.PID, Config{Runtime: RuntimeOf(&rt.Info)}, empty)
-		r, e2 := referenceTurnOf(b, p.PID, &rt.Info, empty)
-		g, e3 := oursTurn(b, p.PID, Config{Runtime: RuntimeOf(&rt.Info), Aggregate: true}, empty)
-		ours, reference, summed = append(ours, a), append(reference, r), append(summed, g)
-		floor = append(floor, e, e2, e3)
+		floor = append(floor, emptyTurn(b))
+		ours = append(ours, oursTurn(b, p.PID, Config{Runtime: RuntimeOf(&rt.Info)}))
+		reference = append(reference, referenceTurnOf(b, p.PID, &rt.Info))
+		summed = append(summed, oursTurn(b, p.PID, Config{Runtime: RuntimeOf(&rt.Info), Aggregate: true}))
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(median(floor), "ns/empty-run")
@@ -51,18 +49,29 @@ func BenchmarkReference(b *testing.B) {
 	b.ReportMetric(median(ours)/median(reference), "×reference")
 }
 
-func oursTurn(b *testing.B, pid int, cfg Config, empty *ebpf.Program) (perRun, floor float64) {
+// emptyTurn measures the least that a program at a switch takes.
+func emptyTurn(b *testing.B) float64 {
+	p, err := ebpf.NewProgram(emptyProgram("sched_switch"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer p.Close()
+	defer attachReference(b, p)()
+	return turnOf(b, p)
+}
+
+func oursTurn(b *testing.B, pid int, cfg Config) float64 {
 	s := open(b, pid, cfg)
 	defer s.Close()
-	perRun, floor = turnOf(b, s.loaded.Programs["pw_switch"], empty)
+	perRun := turnOf(b, s.loaded.Programs["pw_switch"])
 	drain(b, s)
 	if lost, err := s.Lost(); err != nil || lost != [bpf.PinwatchEventKindKIND_COUNT]uint64{} {
 		b.Fatalf("lost %v, %v: a record that finds no room costs less", lost, err)
 	}
-	return perRun, floor
+	return perRun
 }
 
-func referenceTurnOf(b *testing.B, pid int, info *goruntime.Info, empty *ebpf.Program) (perRun, floor float64) {
+func referenceTurnOf(b *testing.B, pid int, info *goruntime.Info) float64 {
 	target, err := OpenTarget(pid)
 	if err != nil {
 		b.Fatal(err)
@@ -94,12 +103,12 @@ func referenceTurnOf(b *testing.B, pid int, info *goruntime.Info, empty *ebpf.Pr
 		b.Fatal(err)
 	}
 	defer attachReference(b, objs.ReferenceSwitch)()
-	perRun, floor = turnOf(b, objs.ReferenceSwitch, empty)
+	perRun := turnOf(b, objs.ReferenceSwitch)
 	var missed uint64
 	if err := objs.ReferenceMissed.Get(&missed); err != nil || missed > 0 {
 		b.Fatalf("the reference sent no record for %d switches, %v", missed, err)
 	}
-	return perRun, floor
+	return perRun
 }
 
 func attachReference(b *testing.B, p *ebpf.Program) (detach func()) {
@@ -115,17 +124,15 @@ func attachReference(b *testing.B, p *ebpf.Program) (detach func()) {
 }
 
 // turnOf lets an attached program run for a while.
-func turnOf(b *testing.B, prog, empty *ebpf.Program) (perRun, floor float64) {
-	var n, e ns
+func turnOf(b *testing.B, prog *ebpf.Program) (perRun float64) {
+	var n ns
 	n.begin(b, prog)
-	e.begin(b, empty)
 	time.Sleep(referenceTurn)
-	e.end(b, empty)
 	n.end(b, prog)
 	if n.runs == 0 {
 		b.Fatal("the program did not run")
 	}
-	return n.perRun(), e.perRun()
+	return n.perRun()
 }
 
 func median(v []float64) float64 {

@@ -41,24 +41,29 @@ func enableStats(b *testing.B) {
 	b.Cleanup(func() { on.Close() })
 }
 
-// attachEmpty puts an empty program on a tracepoint until the test ends: the least cost of any
-// program there.
-func attachEmpty(b *testing.B, tracepoint string) *ebpf.Program {
-	b.Helper()
-	classic := strings.HasPrefix(tracepoint, "sys_")
+// emptyProgram is an empty program for a tracepoint.
+func emptyProgram(tracepoint string) *ebpf.ProgramSpec {
 	spec := &ebpf.ProgramSpec{
 		Name: "empty", License: "GPL", Type: ebpf.TracePoint,
 		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
 	}
-	if !classic {
+	if !strings.HasPrefix(tracepoint, "sys_") {
 		spec.Type, spec.AttachType, spec.AttachTo = ebpf.Tracing, ebpf.AttachTraceRawTp, tracepoint
 	}
+	return spec
+}
+
+// attachEmpty puts an empty program on a tracepoint until the test ends: the least cost of any
+// program there.
+func attachEmpty(b *testing.B, tracepoint string) *ebpf.Program {
+	b.Helper()
+	spec := emptyProgram(tracepoint)
 	p, err := ebpf.NewProgram(spec)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { p.Close() })
-	if !classic {
+	if spec.Type == ebpf.Tracing {
 		l, err := link.AttachTracing(link.TracingOptions{Program: p})
 		if err != nil {
 			b.Fatal(err)
