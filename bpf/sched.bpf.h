@@ -4,6 +4,21 @@
 #ifndef PINWATCH_SCHED_BPF_H
 #define PINWATCH_SCHED_BPF_H
 
+// Steps of the program at a switch-out of the target. BenchmarkSteps of loader compiles programs that
+// end after one of them, so that each step's time can be told.
+enum switch_step {
+	STEP_FILTER, // both processes were compared with the target
+	STEP_SLOT,   // the CPU's slot was written
+	STEP_CLOCK,  // the clock was read
+	STEP_THREAD, // the thread's state was found and written
+	STEP_LOCK,   // its lock was checked
+	STEP_SPLIT,  // the turn was split
+	STEP_SEND,   // all is done
+};
+#ifndef LAST_STEP
+#define LAST_STEP STEP_SEND
+#endif
+
 // The wake-up of the absence that ended at a moment; 0 = it was preempted, or woken before its
 // switch-out.
 static __always_inline __u64 turn_wake(const struct thread_state *state, __u64 in)
@@ -122,12 +137,20 @@ static __always_inline void turn_end(struct task_struct *prev, struct cpu_slot *
 			return;
 		}
 	}
+	if (LAST_STEP == STEP_THREAD) {
+		publish(&state->off_time, now);
+		return;
+	}
 	__builtin_memset(lock, 0, sizeof(*lock));
 	if (dead) {
 		lock->kind = state->lock;
 		thread_ended_late(state, tid, now);
 	} else {
 		lock_check_switch(state, prev, slot, cpu, now, runnable);
+	}
+	if (LAST_STEP == STEP_LOCK) {
+		publish(&state->off_time, now);
+		return;
 	}
 	if (unlikely(state->injected) && !runnable)
 		turn_park(tid);
@@ -141,7 +164,7 @@ static __always_inline void turn_end(struct task_struct *prev, struct cpu_slot *
 	e->why = state->why;
 	e->lock = lock->kind;
 	barrier(); // later reads of *e are from memory
-	if (!aggregate || !turn_aggregate(state, e))
+	if (LAST_STEP > STEP_SPLIT && (!aggregate || !turn_aggregate(state, e)))
 		turn_send(e, slot, state->fresh || dead);
 	if (aggregate && slot->handoff >= slot->run_start && slot->handoff && !runnable)
 		handoff_end(slot, cpu, tid, now);
@@ -173,13 +196,16 @@ int pw_switch(__u64 *ctx)
 
 	if (!out && !in)
 		return 0;
+	if (LAST_STEP == STEP_FILTER)
+		return out + in; // of no meaning, but the compiler keeps the comparison
 	cpu = bpf_get_smp_processor_id();
 	slot = cpu_slot(cpu);
 	if (!slot)
 		return 0;
-	now = bpf_ktime_get_ns();
-	OVERHEAD_RUN_IF(OVERHEAD_SWITCH, (out ? OVERHEAD_OUT : 0) | (in ? OVERHEAD_IN : 0), OVERHEAD_CHANCE(now));
-	if (out) {
+	now = LAST_STEP < STEP_CLOCK ? 0 : bpf_ktime_get_ns();
+	OVERHEAD_RUN_IF(OVERHEAD_SWITCH, (out ? OVERHEAD_OUT : 0) | (in ? OVERHEAD_IN : 0),
+			LAST_STEP >= STEP_CLOCK && OVERHEAD_CHANCE(now));
+	if (out && LAST_STEP > STEP_CLOCK) {
 		__u32 state = switch_prev_state(ctx, prev);
 
 		turn_end(prev, slot, cpu, now, ctx[0] || !state, state & TASK_DEAD);
