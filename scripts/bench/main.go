@@ -31,26 +31,39 @@ type bench struct {
 	log      io.Writer
 }
 
-// part is a section of the document: its name stands in the section's markers.
+// part is a section of a document: its name stands in the section's markers.
 type part struct {
 	name    string
 	measure func(*bench, context.Context) (markdown string, err error)
+	perHost bool // a section for each kind of host, in costs
 }
 
 var parts = []part{
-	{"hooks", (*bench).hooks},
-	{"peers", (*bench).peers},
-	{"correlator", (*bench).correlator},
-	{"growth", (*bench).growth},
-	{"tax", (*bench).tax},
+	{name: "hooks", measure: (*bench).hooks},
+	{name: "steps", measure: (*bench).steps, perHost: true},
+	{name: "peers", measure: (*bench).peers},
+	{name: "correlator", measure: (*bench).correlator},
+	{name: "growth", measure: (*bench).growth},
+	{name: "tax", measure: (*bench).tax},
+}
+
+// costs is the document of the parts that are kept for each kind of host.
+const costs = "docs/cost.md"
+
+// place returns the part's document and the name of its section there.
+func (p *part) place(out string) (document, section string) {
+	if p.perHost {
+		return costs, "bench:" + p.name + " " + hostKind(host.Read(os.DirFS("/")))
+	}
+	return out, "bench:" + p.name
 }
 
 func main() {
 	b := &bench{log: os.Stderr}
 	flag.BoolVar(&b.short, "short", false, "few rounds: to see that it works, not to be published")
 	flag.StringVar(&b.pinwatch, "pinwatch", "bin/pinwatch", "the pinwatch to measure")
-	only := flag.String("part", "", "only parts that match this regular expression: hooks, peers, correlator, growth, tax")
-	out := flag.String("out", "docs/performance.md", "write the figures into this document")
+	only := flag.String("part", "", "only parts that match this regular expression: hooks, steps, peers, correlator, growth, tax")
+	out := flag.String("out", "docs/performance.md", "write the figures into this document, but for those of steps")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		flag.Usage()
@@ -71,7 +84,7 @@ func (b *bench) run(ctx context.Context, only, out string) error {
 		return fmt.Errorf("--part: %w", err)
 	}
 	for _, p := range parts {
-		if err := measure.CanReplace(out, "bench:"+p.name); re.MatchString(p.name) && err != nil {
+		if err := measure.CanReplace(p.place(out)); re.MatchString(p.name) && err != nil {
 			return fmt.Errorf("--out: %w", err)
 		}
 	}
@@ -97,7 +110,8 @@ func (b *bench) run(ctx context.Context, only, out string) error {
 		text, err := p.measure(b, ctx)
 		if err == nil {
 			fmt.Fprintf(b.log, "%s: %.0f s\n", p.name, time.Since(began).Seconds())
-			err = measure.Replace(out, "bench:"+p.name, b.origin(p.name, noise)+"\n\n"+text)
+			document, section := p.place(out)
+			err = measure.Replace(document, section, b.origin(p.name, noise)+"\n\n"+text)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", p.name, err))

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/pinwatch/pinwatch/internal/host"
+	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
 func TestShell(t *testing.T) {
@@ -17,6 +21,19 @@ func TestFilled(t *testing.T) {
 	got := p.filled([]string{"pinwatch", "-p", "PID", "DIR/x"}, 42, "/tmp/d", "/opt/pinwatch")
 	if want := []string{"/opt/pinwatch", "-p", "42", "/tmp/d/x"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// Each kind of host has its section in the document of costs, which is there.
+func TestHostKind(t *testing.T) {
+	document := filepath.Join("..", "..", costs)
+	for _, h := range []host.Info{
+		{Clocksource: "tsc", Mitigations: map[string]string{"meltdown": "Not affected"}}, {Clocksource: "kvm-clock"},
+		{Clocksource: "kvm-clock", Mitigations: map[string]string{"meltdown": "Mitigation: PTI\n"}},
+	} {
+		if err := measure.CanReplace(document, "bench:steps "+hostKind(h)); err != nil {
+			t.Errorf("%+v: %v", h, err)
+		}
 	}
 }
 
