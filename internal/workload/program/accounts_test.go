@@ -224,10 +224,13 @@ func TestCounterparts(t *testing.T) {
 			}
 		}},
 		{"idle -notify", least{}, func(t *testing.T, a workload.Account) {
-			blocked := 0
-			for _, tid := range a.Threads {
-				if taskStatus(t, a.PID, tid, "SigBlk") != "0000000000000000" {
-					blocked++ // the thread of runtime.ensureSigM, which is locked for that
+			blocked := 0 // threads: that of runtime.ensureSigM, which is locked for that
+			for deadline := time.Now().Add(10 * time.Second); blocked != 1 && time.Now().Before(deadline); {
+				blocked = 0 // a thread that begins, or makes another, blocks them for a moment (runtime.newosproc)
+				for _, tid := range a.Threads {
+					if taskStatus(t, a.PID, tid, "SigBlk") != "0000000000000000" {
+						blocked++
+					}
 				}
 			}
 			if blocked != 1 || a.Ops != 0 || len(a.Pins) != 0 {
