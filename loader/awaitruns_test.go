@@ -12,12 +12,8 @@ import (
 // take a millisecond from their stamp to the record.
 func TestAwaitRuns(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
-	reads := uint32(30_000)
-	if testenv.Emulated() {
-		reads = 3000
-	}
 	p := testenv.Workload(t, "pingpong", "-pairs", "2")
-	s := attachTo(t, p.PID, Config{Slow: Slow{Programs: []string{"sched_switch_out"}, Reads: reads}})
+	s := attachTo(t, p.PID, Config{Slow: Slow{Programs: []string{"sched_switch_out"}, Reads: 30_000}})
 	switches := 0
 	for range 20 {
 		before := events.Time(testenv.Now())

@@ -31,7 +31,8 @@ const endTests = `TestTimeNamespace TestForeignSignalsCoalesce TestLeaderLeavesL
 	TestSignalMasks TestThreadsStripped TestRoomIsUsedAgain TestCPUsWithoutARing TestLightMeasuresWithoutSystemCalls
 	TestAsleepOnRunQueue TestStacksAreTheKernels TestNoHookFaults TestUnreadableMask TestTasksThatEndEarly
 	TestSkippedRunsVoidWhatTheyTouch TestFullTableIsAccountedFor TestFullTableGetsNoInsert
-	TestLifecycleSurvivesASignalFlood TestLossesAreCounted`
+	TestLifecycleSurvivesASignalFlood TestLossesAreCounted TestProgramsThatAreSkipped TestFloodIsAccountedFor
+	TestDiagnose`
 
 // preemptTests are the tests that run in rows with another mode of preemption: of what the kernel
 // skips where a thread was preempted, and of what a thread can be preempted in.
