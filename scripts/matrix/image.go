@@ -74,7 +74,8 @@ func threadsInC(arch, dir string) (guestFile, error) {
 		return guestFile{}, nil
 	}
 	out := filepath.Join(dir, "cthreads")
-	msg, err := exec.Command("gcc", "-O1", "-static", "-pthread", "-o", out, "internal/truth/testdata/threads.c").CombinedOutput()
+	const source = "internal/truth/testdata/threads.c"
+	msg, err := exec.Command("gcc", "-O1", "-static", "-pthread", "-o", out, source).CombinedOutput()
 	if err != nil {
 		return guestFile{}, fmt.Errorf("gcc: %w\n%s", err, strings.TrimSpace(string(msg)))
 	}

@@ -22,7 +22,6 @@ type kernel struct {
 	arch    string // GOARCH, also Debian's name of the architecture
 	extra   bool   // only with -all
 	preempt string // its mode of preemption, at the end of its name; "" = as shipped
-	between bool   // neither the oldest nor the newest
 }
 
 // endTests run on the oldest and the newest kernel only, so that the matrix takes minutes: the
@@ -39,17 +38,17 @@ const endTests = `TestTimeNamespace TestForeignSignalsCoalesce TestLeaderLeavesL
 const preemptTests = "TestEveryThreadIsAccounted TestStacksAreTheKernels TestNoHookFaults TestAllKindsArrive"
 
 var kernels = []kernel{
-	{"5.10", "bullseye-security", `^linux-image-5\.10\..*-cloud-amd64$`, "amd64", false, "", false},
-	{"6.1", "bookworm-security", `^linux-image-6\.1\..*-cloud-amd64-unsigned$`, "amd64", false, "", true},
-	{"6.12", "bookworm-security", `^linux-image-6\.12\..*-cloud-amd64-unsigned$`, "amd64", false, "", true},
-	{"6.12-full", "bookworm-security", `^linux-image-6\.12\..*-cloud-amd64-unsigned$`, "amd64", false, "full", false},
-	{"6.16", "trixie-backports", `^linux-image-6\.16\..*-cloud-amd64$`, "amd64", true, "", true},
-	{"6.18", "trixie-backports", `^linux-image-6\.18\..*-cloud-amd64$`, "amd64", true, "", true},
-	{"7.0", "trixie-backports", `^linux-binary-7\.0\..*-cloud-amd64$`, "amd64", true, "", true},
-	{"7.x", "trixie-backports", `^linux-binary-7\..*-cloud-amd64$`, "amd64", false, "", false},
-	{"7.x-full", "trixie-backports", `^linux-binary-7\..*-cloud-amd64$`, "amd64", false, "full", false},
-	{"arm64-6.1", "bookworm-security", `^linux-image-6\.1\..*-cloud-arm64-unsigned$`, "arm64", false, "", false},
-	{"arm64-6.12", "bookworm-security", `^linux-image-6\.12\..*-cloud-arm64-unsigned$`, "arm64", false, "", false},
+	{"5.10", "bullseye-security", `^linux-image-5\.10\..*-cloud-amd64$`, "amd64", false, ""},
+	{"6.1", "bookworm-security", `^linux-image-6\.1\..*-cloud-amd64-unsigned$`, "amd64", false, ""},
+	{"6.12", "bookworm-security", `^linux-image-6\.12\..*-cloud-amd64-unsigned$`, "amd64", false, ""},
+	{"6.12-full", "bookworm-security", `^linux-image-6\.12\..*-cloud-amd64-unsigned$`, "amd64", false, "full"},
+	{"6.16", "trixie-backports", `^linux-image-6\.16\..*-cloud-amd64$`, "amd64", true, ""},
+	{"6.18", "trixie-backports", `^linux-image-6\.18\..*-cloud-amd64$`, "amd64", true, ""},
+	{"7.0", "trixie-backports", `^linux-binary-7\.0\..*-cloud-amd64$`, "amd64", true, ""},
+	{"7.x", "trixie-backports", `^linux-binary-7\..*-cloud-amd64$`, "amd64", false, ""},
+	{"7.x-full", "trixie-backports", `^linux-binary-7\..*-cloud-amd64$`, "amd64", false, "full"},
+	{"arm64-6.1", "bookworm-security", `^linux-image-6\.1\..*-cloud-arm64-unsigned$`, "arm64", false, ""},
+	{"arm64-6.12", "bookworm-security", `^linux-image-6\.12\..*-cloud-arm64-unsigned$`, "arm64", false, ""},
 }
 
 // selectKernels returns the rows of an architecture whose name matches filter; an empty filter
@@ -71,6 +70,17 @@ func selectKernels(arch, filter string, all bool) ([]kernel, error) {
 	return picked, nil
 }
 
+// between reports whether an architecture has both older and newer kernels in the matrix.
+func (k kernel) between() bool {
+	var shipped []string
+	for _, other := range kernels {
+		if other.arch == k.arch && other.preempt == "" {
+			shipped = append(shipped, other.name)
+		}
+	}
+	return k.preempt == "" && k.name != shipped[0] && k.name != shipped[len(shipped)-1]
+}
+
 // byLength returns the indexes of kernels, those whose guests take the longest first, so that no long
 // one is left for the end.
 func byLength(kernels []kernel) []int {
@@ -78,7 +88,7 @@ func byLength(kernels []kernel) []int {
 		switch {
 		case kernels[i].preempt != "":
 			return 1
-		case kernels[i].between:
+		case kernels[i].between():
 			return 2
 		}
 		return 3
@@ -106,7 +116,7 @@ func (k kernel) commandLine(o options) string {
 	case o.tests != "":
 	case k.preempt != "":
 		line += " " + plan.OnlyTests + "=" + anyOf(preemptTests)
-	case k.between:
+	case k.between():
 		line += " " + plan.SkipTests + "=" + anyOf(endTests)
 	}
 	return line

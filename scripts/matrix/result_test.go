@@ -149,3 +149,23 @@ func TestSelectKernels(t *testing.T) {
 		}
 	}
 }
+
+// Guests with all tests boot first, those with few last. The ends are of the architecture's kernels as
+// shipped.
+func TestByLength(t *testing.T) {
+	for arch, want := range map[string]string{
+		"amd64": "5.10 7.x 6.1 6.12 6.12-full 7.x-full", "arm64": "arm64-6.1 arm64-6.12",
+	} {
+		picked, err := selectKernels(arch, "", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, i := range byLength(picked) {
+			names = append(names, picked[i].name)
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%s: %s, want %s", arch, got, want)
+		}
+	}
+}
