@@ -113,7 +113,7 @@ static __always_inline void sample_add(__u32 cpu, __u64 now, enum sample_of of, 
 	if (ns > s->most)
 		s->most = ns;
 	s->buckets[bucket]++;
-	publish(&s->n, s->n + 1);
+	s->n++;
 }
 
 static __always_inline __u8 cpu_distance(__u32 from, __u32 to)
