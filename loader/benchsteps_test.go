@@ -56,8 +56,8 @@ var clangArch = map[string]string{"amd64": "x86", "arm64": "arm64"}
 func compileStep(b *testing.B, last string) (object string) {
 	b.Helper()
 	object = filepath.Join(b.TempDir(), last+".o")
-	cmd := exec.Command("clang-19", "-target", "bpfel", "-D__TARGET_ARCH_"+clangArch[runtime.GOARCH], "-DLAST_STEP="+last, "-O2", "-g", "-mcpu=v3",
-		"-std=gnu11", "-c", "../bpf/pinwatch.bpf.c", "-o", object)
+	cmd := exec.Command("clang-19", "-target", "bpfel", "-D__TARGET_ARCH_"+clangArch[runtime.GOARCH],
+		"-DLAST_STEP="+last, "-O2", "-g", "-mcpu=v3", "-std=gnu11", "-c", "../bpf/pinwatch.bpf.c", "-o", object)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		b.Fatalf("clang-19: %v\n%s", err, text)
 	}

@@ -113,7 +113,7 @@ func divideBuffers(bytes, cpus, possible int, aggregate bool, limit uint64) Buff
 // bytes is the memory that the kernel will allocate.
 func (b Buffers) bytes() uint64 {
 	const slotBytes = int(unsafe.Sizeof(bpf.PinwatchCpuSlot{}))
-	return uint64(b.ringBytes) + uint64(b.cpus*b.TurnsPerCPU*turnBytes) + uint64(b.bankBytes) + uint64(b.possible*slotBytes)
+	return uint64(b.ringBytes + b.cpus*b.TurnsPerCPU*turnBytes + b.bankBytes + b.possible*slotBytes)
 }
 
 // sampleBanks and moveBanks are the entries of an aggregating session's banks: samples by CPU and

@@ -115,7 +115,8 @@ func snapshot(t testing.TB, s *Session) []events.Event {
 // stream is valid: with room in the table of threads and with almost none, and when aggregating.
 func TestAllKindsArrive(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
-	configs := testenv.Cases([]Config{{}, {ThreadEntries: 1}, {Aggregate: true}}, []Config{{ThreadEntries: 1, Aggregate: true}})
+	configs := testenv.Cases([]Config{{}, {ThreadEntries: 1}, {Aggregate: true}},
+		[]Config{{ThreadEntries: 1, Aggregate: true}})
 	for _, cfg := range configs {
 		t.Run(fmt.Sprintf("entries=%d aggregate=%t", cfg.ThreadEntries, cfg.Aggregate), func(t *testing.T) {
 			p := testenv.Workload(t, "demo", "-hold")

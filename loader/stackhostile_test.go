@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -15,13 +14,8 @@ import (
 // TestHostileStacks takes stacks of a thread whose frame pointer leads to no stack. Each ends, and
 // has every frame that is one.
 func TestHostileStacks(t *testing.T) {
-	testenv.Require(t, testenv.BPF, testenv.CCompiler)
-	program := filepath.Join(t.TempDir(), "stacks")
-	build := exec.Command("gcc", "-O1", "-o", program, "testdata/stacks.c")
-	if text, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("gcc: %v\n%s", err, text)
-	}
-	cmd := exec.Command(program)
+	testenv.Require(t, testenv.BPF)
+	cmd := exec.Command(testenv.CProgram(t, "testdata/stacks.c"))
 	in, out := testenv.StartPiped(t, cmd)
 	lines := bufio.NewScanner(out)
 	lines.Scan() // ready

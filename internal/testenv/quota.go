@@ -42,7 +42,9 @@ func makeThrottled() (dir string, err error) {
 	parent := root
 	if _, err := os.Stat(filepath.Join(root, "cgroup.controllers")); err != nil {
 		parent = filepath.Join(root, "cpu")
-		controls = map[string]string{"cpu.cfs_period_us": fmt.Sprint(quotaPeriod), "cpu.cfs_quota_us": fmt.Sprint(quotaPeriod / 10)}
+		controls = map[string]string{
+			"cpu.cfs_period_us": fmt.Sprint(quotaPeriod), "cpu.cfs_quota_us": fmt.Sprint(quotaPeriod / 10),
+		}
 	} else if err := os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+cpu"), 0); err != nil {
 		return "", fmt.Errorf("give cgroups CPU quotas: %w", err)
 	}

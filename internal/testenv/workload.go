@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/pinwatch/pinwatch/internal/procfs"
@@ -36,6 +37,17 @@ func CgoWorkload(t testing.TB, args ...string) *Proc {
 	t.Helper()
 	Require(t, Toolchain, CCompiler)
 	return launch(t, built(t, "cgoworkload", "CGO_ENABLED=1"), args)
+}
+
+// CProgram builds a C program and returns its path.
+func CProgram(t testing.TB, source string) string {
+	t.Helper()
+	Require(t, CCompiler)
+	program := filepath.Join(t.TempDir(), strings.TrimSuffix(filepath.Base(source), ".c"))
+	if text, err := exec.Command("gcc", "-O1", "-pthread", "-o", program, source).CombinedOutput(); err != nil {
+		t.Fatalf("gcc: %v\n%s", err, text)
+	}
+	return program
 }
 
 func launch(t testing.TB, program string, args []string) *Proc {

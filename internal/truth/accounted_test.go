@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -72,11 +71,7 @@ const threadsInC = "PINWATCH_C_THREADS"
 func cThreadsAreAccounted(t *testing.T, throttled bool) {
 	program := os.Getenv(threadsInC)
 	if _, err := os.Stat(program); err != nil {
-		testenv.Require(t, testenv.CCompiler)
-		program = filepath.Join(t.TempDir(), "threads")
-		if text, err := exec.Command("gcc", "-pthread", "-o", program, "testdata/threads.c").CombinedOutput(); err != nil {
-			t.Fatalf("gcc: %v\n%s", err, text)
-		}
+		program = testenv.CProgram(t, "testdata/threads.c")
 	}
 	cmd := exec.Command(program)
 	in, out := testenv.StartPiped(t, cmd)

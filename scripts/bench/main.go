@@ -62,7 +62,8 @@ func main() {
 	b := &bench{log: os.Stderr}
 	flag.BoolVar(&b.short, "short", false, "few rounds: to see that it works, not to be published")
 	flag.StringVar(&b.pinwatch, "pinwatch", "bin/pinwatch", "the pinwatch to measure")
-	only := flag.String("part", "", "only parts that match this regular expression: hooks, steps, peers, correlator, growth, tax")
+	only := flag.String("part", "",
+		"only parts that match this regular expression: hooks, steps, peers, correlator, growth, tax")
 	out := flag.String("out", "docs/performance.md", "write the figures into this document, but for those of steps")
 	flag.Parse()
 	if flag.NArg() > 0 {

@@ -45,8 +45,10 @@ func (b *bench) steps(ctx context.Context) (string, error) {
 		before = v
 	}
 	foreign := value("foreign")
-	rows = append(rows, []string{"*all, for a switch of another process*", nanos(foreign), "", fmt.Sprintf("%.2f", foreign/empty)})
-	return fmt.Sprintf("`%s`\n\n%s", shell(argv), measure.Table([]string{"up to this step", "ns", "more", "× empty"}, rows)), nil
+	rows = append(rows,
+		[]string{"*all, for a switch of another process*", nanos(foreign), "", fmt.Sprintf("%.2f", foreign/empty)})
+	table := measure.Table([]string{"up to this step", "ns", "more", "× empty"}, rows)
+	return fmt.Sprintf("`%s`\n\n%s", shell(argv), table), nil
 }
 
 // hostKind names what the steps' costs depend on most: how the clock is read, and whether each entry

@@ -13,8 +13,8 @@ import (
 // has read any of it.
 func TestOutputIsWhole(t *testing.T) {
 	const written = 128 << 10
-	b := startBpftrace(t, fmt.Sprintf(`tracepoint:sched:sched_switch /pid == %d/ { printf("%s\n"); } END { printf("end\n"); }`,
-		os.Getpid(), strings.Repeat("switch ", 30)), "full", 64)
+	const script = `tracepoint:sched:sched_switch /pid == %d/ { printf("%s\n"); } END { printf("end\n"); }`
+	b := startBpftrace(t, fmt.Sprintf(script, os.Getpid(), strings.Repeat("switch ", 30)), "full", 64)
 	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Microsecond) { // each is a switch
 		output, err := b.output.Stat()
 		if err != nil {
