@@ -43,7 +43,7 @@ func (e *limitError) Error() string {
 	case e.threads > e.bytes/2:
 		remedy = "the state of threads takes most of it: ask for a smaller table with --thread-entries"
 	}
-	return fmt.Sprintf("buffers of %d MiB do not fit: %s leaves %d MiB; %s", e.bytes>>20, e.by, e.limit>>20, remedy)
+	return fmt.Sprintf("buffers and state of threads of %d MiB do not fit: %s leaves %d MiB; %s", e.bytes>>20, e.by, e.limit>>20, remedy)
 }
 
 const (
