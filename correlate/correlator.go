@@ -45,14 +45,15 @@ type Frame struct {
 
 // Correlator takes events in the order of their times.
 type Correlator struct {
-	cfg     Config
-	threads threads // by kernel tid, until the kernel frees them
-	windows windows
-	program program
-	locks   lockTracker
-	samples sampler
-	cpus    cpuTimes
-	started bool // a window has begun: threads that appear without a birth are broken links
+	cfg      Config
+	threads  threads  // by kernel tid, until the kernel frees them
+	sleepers sleepers // in no window's list
+	windows  windows
+	program  program
+	locks    lockTracker
+	samples  sampler
+	cpus     cpuTimes
+	started  bool // a window has begun: threads that appear without a birth are broken links
 }
 
 // New returns a correlator without threads or windows.
@@ -67,6 +68,7 @@ func New(cfg Config) *Correlator {
 		cfg.Func = func(uint64) string { return "" }
 	}
 	c := &Correlator{cfg: cfg, threads: threads{tidTable: newTIDTable()}, program: newProgram(&cfg)}
+	c.sleepers = sleepers{byTID: map[uint32]sleeper{}, from: maxListed}
 	c.windows = windows{threads: &c.threads, keep: maxEndedThreads}
 	c.locks = lockTracker{windows: &c.windows, program: &c.program}
 	c.samples = sampler{windows: &c.windows}
@@ -120,7 +122,7 @@ func (c *Correlator) Add(e *events.Event) []*Result {
 
 // Living returns how many threads have not left their CPUs for the last time, by the events so far.
 func (c *Correlator) Living() int {
-	n := 0
+	n := len(c.sleepers.byTID)
 	for t := range c.threads.all {
 		if t.deadAt == 0 {
 			n++
@@ -133,6 +135,9 @@ func (c *Correlator) Living() int {
 // observation, or its birth was lost.
 func (c *Correlator) threadOf(tid uint32) *thread {
 	t := c.threads.get(tid)
+	if t == nil {
+		t = c.wake(tid)
+	}
 	if t == nil {
 		t = c.threads.create(tid, int32(tid))
 		c.threads.put(t)

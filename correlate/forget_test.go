@@ -85,7 +85,7 @@ type lives struct {
 type life struct {
 	tid    uint32
 	cpu    uint16
-	out    events.Time // when it last left its CPU, or began
+	out    events.Time // when it last left its CPU, or began; 0 = not known
 	fresh  bool
 	signal int // 1 = one is pending, 2 = it is handled
 }
@@ -140,7 +140,10 @@ func (l *lives) birth() {
 // turn adds a thread's return to its CPU and its switch-out.
 func (l *lives) turn(i int, flags uint8) {
 	t := l.alive[i]
-	flags |= events.SwitchRun | events.SwitchOff | events.SwitchWake
+	flags |= events.SwitchRun | events.SwitchWake
+	if t.out != 0 {
+		flags |= events.SwitchOff
+	}
 	last := t.cpu
 	if t.fresh {
 		flags |= events.SwitchFirst
@@ -151,9 +154,11 @@ func (l *lives) turn(i int, flags uint8) {
 	l.now = in + events.Time(l.rng.IntN(1000))
 	out := l.now + 1
 	e := events.Event{Kind: events.Switch, Time: out, TID: t.tid, CPU: t.cpu, Flags: flags, Args: [8]uint64{
-		events.ArgRunNS: uint64(out - in), events.ArgRunqNS: uint64(in - wake), events.ArgBlockedNS: uint64(wake - t.out),
-		events.ArgLastCPU: uint64(last),
+		events.ArgRunNS: uint64(out - in), events.ArgRunqNS: uint64(in - wake), events.ArgLastCPU: uint64(last),
 	}}
+	if t.out != 0 {
+		e.Args[events.ArgBlockedNS] = uint64(wake - t.out)
+	}
 	l.now = out
 	l.results = append(l.results, l.c.Add(&e)...)
 	t.out, t.fresh = out, false

@@ -27,6 +27,7 @@ func (c *Correlator) newTask(e *events.Event) {
 	if old := c.threads.get(e.TID); old != nil {
 		c.locks.release(old)
 	}
+	delete(c.sleepers.byTID, e.TID)
 	c.threads.put(t)          // a tid used again is a new thread
 	t.lock.notBefore = e.Time // no goroutine held it before
 	if parent.child.createdAt != 0 {
@@ -189,6 +190,8 @@ func (c *Correlator) exec(e *events.Event) {
 	for t := range c.threads.all {
 		c.locks.forget(t, e.Time)
 	}
+	c.wake(old)
+	clear(c.sleepers.byTID) // they have ended
 	t := c.threads.get(old)
 	if old == e.TID || t == nil {
 		return

@@ -216,6 +216,12 @@ func (c *Correlator) lockEvent(e *events.Event) {
 		ext: uint32(e.Args[events.ArgExt]), internal: uint32(e.Args[events.ArgInt]),
 		parked: e.Args[events.ArgParked] != 0, fromMemory: e.Args[events.ArgRead] != 0,
 	}
+	if now.fromMemory {
+		if c.sleepers.readLock(e) {
+			return
+		}
+		c.wake(e.TID) // locked: it is listed
+	}
 	t := c.livingThread(e, now.fromMemory)
 	if t == nil {
 		return

@@ -16,6 +16,9 @@ func (c *Correlator) thread(e *events.Event) {
 		return // the snapshot came between its last switch-out and its end
 	}
 	if t == nil {
+		if c.sleepers.list(e, !c.started && c.threads.n >= c.sleepers.from) {
+			return
+		}
 		t = c.threadOf(e.TID)
 	}
 	if t.accounted == 0 { // the first event of a thread that lived before, or whose birth was lost

@@ -60,8 +60,8 @@ func validateThreads(r *Result, broken func(string, ...any)) {
 			broken("thread %d: %d migrations in %d switches", t.TID, t.Migrations, t.Switches)
 		}
 	}
-	if alive != r.Counts.Threads {
-		broken("%d threads listed as alive, %d counted", alive, r.Counts.Threads)
+	if alive += r.Sleepers.N; alive != r.Counts.Threads {
+		broken("%d threads listed as alive or asleep, %d counted", alive, r.Counts.Threads)
 	}
 	if r.ThreadsOmitted == 0 && (switches != r.Counts.Switches || migrations != r.Counts.Migrations) {
 		broken("threads sum to %d switches and %d migrations, counted %d and %d",

@@ -165,6 +165,11 @@ func (c *Correlator) windowCut(e *events.Event) {
 // windowEnd handles a WindowEnd. Where the target has ended, so has every thread, whether its last
 // switch-out was recorded or not.
 func (c *Correlator) windowEnd(e *events.Event) {
+	if e.Flags&events.WindowTargetEnded != 0 {
+		for tid := range c.sleepers.byTID {
+			c.wake(tid)
+		}
+	}
 	for t := range c.threads.all {
 		if e.Flags&events.WindowTargetEnded != 0 && t.deadAt == 0 {
 			c.windows.breakLink()
