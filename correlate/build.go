@@ -38,6 +38,7 @@ func (c *Correlator) result(w *window) *Result {
 // addThreads adds the threads with a share of the window, and the counts that are sums over them.
 func (c *Correlator) addThreads(r *Result, w *window) {
 	var locked uint64
+	r.Threads = make([]Thread, 0, len(w.threads))
 	for _, t := range w.threads {
 		s := &t.shares[w.slot]
 		row := c.threadRow(t, s, w)

@@ -17,19 +17,61 @@ import (
 // end, and send each other signals, through the reorder window, cut into intervals, leave less than
 // 64 MiB, and no more than the first million did. It runs in a process of its own, since other
 // tests leave garbage behind.
-func TestMemoryDoesNotGrow(t *testing.T) {
+func TestMemoryDoesNotGrow(t *testing.T) { inProcessOfItsOwn(t, streamWithinMemory) }
+
+// TestMemoryOfManyThreads: of a process with 100,000 threads that sleep less than 32 MiB are kept,
+// with its Result.
+func TestMemoryOfManyThreads(t *testing.T) { inProcessOfItsOwn(t, crowdWithinMemory) }
+
+// inProcessOfItsOwn runs a test in a process in which it is the only one.
+func inProcessOfItsOwn(t *testing.T, test func(t *testing.T)) {
 	const child = "PINWATCH_TEST_MEMORY"
 	if os.Getenv(child) != "" {
-		streamWithinMemory(t)
+		test(t)
 		return
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^TestMemoryDoesNotGrow$", "-test.v")
+	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), child+"=1")
 	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "threads came and went") {
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) || !strings.Contains(string(out), "MiB used") {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	t.Logf("%s", out)
+}
+
+func crowdWithinMemory(t *testing.T) {
+	const threads = 100_000
+	c, now := New(Config{TGID: firstTID, Locks: true}), events.Time(1e9)
+	var results []*Result
+	add := func(e events.Event) {
+		now += 1000
+		e.Time = now
+		results = append(results, c.Add(&e)...)
+	}
+	name := [8]uint64{events.ArgComm: 0x726574756f63} // all have the same
+	list := func() {
+		for i := range uint32(threads) {
+			name[events.ArgNSTID] = uint64(firstTID + i)
+			add(events.Event{Kind: events.Thread, TID: firstTID + i, Args: name})
+			add(events.Event{Kind: events.Lock, Flags: events.LockNone, TID: firstTID + i, Args: [8]uint64{events.ArgRead: 1}})
+		}
+	}
+	list()
+	add(events.Event{Kind: events.WindowStart})
+	list()
+	add(events.Event{Kind: events.WindowEnd})
+	list()
+	add(events.Event{Kind: events.WindowSettled})
+	used, kept := rssAnon(t), keptMemory(t)
+	if kept > raceFactor()*32<<20 {
+		t.Errorf("%d MiB kept", kept>>20)
+	}
+	r := results[0]
+	if r.Counts.Threads != threads || len(r.Threads) != maxListed || r.Sleepers.Unlocked != threads-maxListed {
+		t.Errorf("%d threads, %d listed, %+v", r.Counts.Threads, len(r.Threads), r.Sleepers)
+	}
+	t.Logf("%d MiB used; kept: %d MiB", used>>20, kept>>20)
+	runtime.KeepAlive(c)
 }
 
 func streamWithinMemory(t *testing.T) {

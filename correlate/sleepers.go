@@ -15,21 +15,32 @@ type sleepers struct {
 }
 
 type sleeper struct {
-	first    events.Event // the Thread event that listed it first
-	listed   events.Time  // the last snapshot that did
-	lockRead events.Time  // 0 = its lock was not read
-	lockKind uint8
+	first, listed events.Time // the first and the last snapshot that listed it
+	off           events.Time // when it left its CPU; 0 = before the kernel side was attached
+	lockRead      events.Time // 0 = its lock was not read
+	name          [2]uint64   // as the Thread event has it
+	nsTID         int32
+	cpu           uint16
+	lockKind      uint8
+}
+
+// event returns the Thread event that listed it first.
+func (s *sleeper) event(tid uint32) events.Event {
+	return events.Event{Kind: events.Thread, Time: s.first, TID: tid, CPU: s.cpu, Args: [8]uint64{
+		events.ArgOff: uint64(s.off), events.ArgNSTID: uint64(s.nsTID),
+		events.ArgComm: s.name[0], events.ArgComm + 1: s.name[1]}}
 }
 
 // list notes that a snapshot listed a thread. It is false where the thread is no sleeper, or no
 // longer; it becomes one only if it may.
 func (s *sleepers) list(e *events.Event, may bool) bool {
 	one, was := s.byTID[e.TID]
-	if !was {
-		one.first = *e
-	}
-	if !was && !may || !asleep(e) || one.first.Args[events.ArgOff] != e.Args[events.ArgOff] {
+	if !was && !may || was && one.off != events.Time(e.Args[events.ArgOff]) || !asleep(e) {
 		return false
+	}
+	if !was {
+		one = sleeper{first: e.Time, off: events.Time(e.Args[events.ArgOff]), cpu: e.CPU,
+			name: [2]uint64(e.Args[events.ArgComm:]), nsTID: int32(e.Args[events.ArgNSTID])}
 	}
 	one.listed = e.Time
 	s.byTID[e.TID] = one
@@ -67,7 +78,8 @@ func (c *Correlator) wake(tid uint32) *thread {
 	delete(c.sleepers.byTID, tid)
 	t := c.threads.create(tid, int32(tid))
 	c.threads.put(t)
-	c.thread(&one.first)
+	first := one.event(tid)
+	c.thread(&first)
 	if one.lockRead != 0 {
 		c.lockEvent(&events.Event{Kind: events.Lock, Time: one.lockRead, TID: tid, Flags: one.lockKind,
 			Args: [8]uint64{events.ArgRead: 1}})

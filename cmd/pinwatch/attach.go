@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
 
@@ -56,6 +58,9 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.close()) }()
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50) // events cost no allocation, so a small heap costs few collections
+	}
 	progress := newProgress(s, o.observe)
 	cfg := o.observe
 	cfg.OnLimit = func(reason string) { fmt.Fprintln(s.err, "pinwatch:", reason) }

@@ -246,9 +246,25 @@ func (l *loop) readLocks() error {
 	return nil
 }
 
-// snapshot asks the kernel for the state of every living thread.
+// listedAtOnce is how many threads are listed before what came until then is released, if it can
+// be. So the events of a list of 100,000 threads need not wait in memory together.
+const listedAtOnce = 4096
+
+// snapshot asks the kernel for the state of every living thread. The sums of an aggregating session
+// are read after it and are older: it releases nothing.
 func (l *loop) snapshot() error {
-	return l.session.Snapshot(func(record []byte) error { return events.DecodeSnapshot(record, l.order.PushListed) })
+	n, last := 0, events.Time(0)
+	return l.session.Snapshot(func(record []byte) error {
+		if n++; n%listedAtOnce == 0 && l.sums == nil {
+			if err := l.poll(last); err != nil { // what is still to be listed is newer
+				return err
+			}
+		}
+		return events.DecodeSnapshot(record, func(e *events.Event) {
+			last = e.Time
+			l.order.PushListed(e)
+		})
+	})
 }
 
 // losses are counted since the session began.

@@ -1,16 +1,18 @@
 package report
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 )
 
 // WriteJSON writes the report as one indented JSON object and a newline: -o json.
-func WriteJSON(w io.Writer, r *Report) error { return writeJSON(w, r, "  ") }
+func WriteJSON(w io.Writer, r *Report) error { return writeReport(w, r, "  ") }
 
 // WriteNDJSON writes the report as one JSON object on one line: -o ndjson, one line per interval.
-func WriteNDJSON(w io.Writer, r *Report) error { return writeJSON(w, r, "") }
+func WriteNDJSON(w io.Writer, r *Report) error { return writeReport(w, r, "") }
 
 // WriteThreadListJSON writes a list of threads as one indented JSON object and a newline.
 func WriteThreadListJSON(w io.Writer, l *ThreadList) error { return writeJSON(w, l, "  ") }
@@ -26,10 +28,54 @@ func WriteVerdictsJSON(w io.Writer, vs []*Verdicts) error {
 }
 
 func writeJSON(w io.Writer, r any, indent string) error {
+	if err := newEncoder(w, "", indent).Encode(r); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	return nil
+}
+
+func newEncoder(w io.Writer, prefix, indent string) *json.Encoder {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false) // the reader is jq, not a browser
-	enc.SetIndent("", indent)
-	if err := enc.Encode(r); err != nil {
+	enc.SetIndent(prefix, indent)
+	return enc
+}
+
+// writeReport writes what writeJSON does, but the threads one by one: encoding/json keeps all that
+// it writes in memory, and each of 10,000 threads takes a kilobyte.
+func writeReport(w io.Writer, r *Report, indent string) error {
+	if len(r.Threads) == 0 {
+		return writeJSON(w, r, indent)
+	}
+	rest, mark := *r, Thread{TID: -1} // no thread has that tid
+	rest.Threads = []Thread{mark}
+	var text, row bytes.Buffer
+	rows := newEncoder(&row, indent+indent, indent)
+	if err := rows.Encode(mark); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	if err := writeJSON(&text, &rest, indent); err != nil {
+		return err
+	}
+	before, after, _ := bytes.Cut(text.Bytes(), bytes.TrimSpace(row.Bytes()))
+	between := ","
+	if indent != "" {
+		between += "\n" + indent + indent
+	}
+	out := bufio.NewWriter(w)
+	out.Write(before)
+	for i := range r.Threads {
+		row.Reset()
+		if err := rows.Encode(&r.Threads[i]); err != nil {
+			return fmt.Errorf("write JSON: %w", err)
+		}
+		if i > 0 {
+			out.WriteString(between)
+		}
+		out.Write(bytes.TrimSpace(row.Bytes()))
+	}
+	out.Write(after)
+	if err := out.Flush(); err != nil { // a bufio.Writer keeps the first error
 		return fmt.Errorf("write JSON: %w", err)
 	}
 	return nil

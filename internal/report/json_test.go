@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -43,6 +44,26 @@ func TestJSONFollowsTheSchema(t *testing.T) {
 				t.Errorf("NDJSON has %d newlines", n)
 			}
 		})
+	}
+}
+
+// The text is that of encoding/json for the whole report, though its threads are written one by one.
+func TestJSONIsOneText(t *testing.T) {
+	for name, r := range reporttest.Reports() {
+		for indent, write := range map[string]func(io.Writer, *report.Report) error{
+			"  ": report.WriteJSON, "": report.WriteNDJSON,
+		} {
+			var got, want bytes.Buffer
+			enc := json.NewEncoder(&want)
+			enc.SetEscapeHTML(false)
+			enc.SetIndent("", indent)
+			if err := errors.Join(write(&got, r), enc.Encode(r)); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got.Bytes(), want.Bytes()) {
+				t.Errorf("%s, indent %q:\n%s\nwant\n%s", name, indent, &got, &want)
+			}
+		}
 	}
 }
 

@@ -56,6 +56,7 @@ func New(meta Meta, res *correlate.Result) *Report {
 			PerKiloSwitches: ratio(1000*float64(res.Counts.Migrations), float64(res.Counts.Switches)),
 		},
 		Threads:      make([]Thread, 0, len(res.Threads)),
+		Omitted:      Omitted{Ended: res.ThreadsOmitted, Asleep: res.Sleepers.N},
 		Locks:        Locks(res.Locks),
 		Sites:        newSites(res.Sites, seconds),
 		Causes:       make([]Cause, 0, len(res.Causes)),

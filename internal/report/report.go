@@ -42,6 +42,7 @@ type Report struct {
 	Costs        []Cost    `json:"costs"`
 	Moves        Moves     `json:"moves"`
 	Threads      []Thread  `json:"threads"`
+	Omitted      Omitted   `json:"threads_omitted"`
 	Locks        Locks     `json:"locks"`
 	Sites        []Site    `json:"sites"` // nil without the probe on LockOSThread
 	Causes       []Cause   `json:"causes"`

@@ -36,6 +36,12 @@ type Thread struct {
 	Policy        *string  `json:"policy"`
 }
 
+// Omitted counts the threads that are not listed.
+type Omitted struct {
+	Ended  uint64 `json:"ended"`
+	Asleep uint64 `json:"asleep"`
+}
+
 // Handoff is the cost of waking a locked thread for its goroutine.
 type Handoff struct {
 	N      uint64   `json:"n"`

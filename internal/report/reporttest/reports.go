@@ -94,6 +94,7 @@ var Reports = sync.OnceValue(func() map[string]*report.Report {
 		"mixed":   report.New(mixed, Idle()),
 		"calm":    report.New(quiet, Lossy()),
 		"crowd":   report.New(dying, Crowd()),
+		"legion":  report.New(Meta(), Legion()),
 		"empty":   report.New(bare, &correlate.Result{}),
 	}
 })

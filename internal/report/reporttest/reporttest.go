@@ -179,6 +179,15 @@ func Idle() *correlate.Result {
 	return r
 }
 
+// Legion is idle, in a process with 100,000 threads, after many short ones.
+func Legion() *correlate.Result {
+	r := Idle()
+	r.Sleepers = correlate.Sleepers{N: 99_997}
+	r.Counts.Threads += r.Sleepers.N
+	r.ThreadsOmitted, r.Counts.ThreadsKilled = 12_345, 13_345
+	return r
+}
+
 // Lossy is rich with a ring buffer and a table of threads that were too small.
 func Lossy() *correlate.Result {
 	r := Rich()

@@ -9,7 +9,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
-// busiest limits how many threads the text lists. All are in JSON.
+// busiest limits how many threads the text lists. JSON has all but those of Report.Omitted.
 const busiest = 10
 
 // threadTable is 100 wide. It leaves out creator and time blocked, which are in JSON.
@@ -73,6 +73,12 @@ func (p *page) threads(r *report.Report) {
 		}
 		p.note(dim, fmt.Sprintf("… %s, together %s running", unit.Plural(len(rest), "more thread"),
 			unit.Duration(float64(run))))
+	}
+	if n := r.Omitted.Asleep; n > 0 {
+		p.note(dim, "not listed: "+unit.Plural(n, "thread")+" that slept all the time, not locked")
+	}
+	if n := r.Omitted.Ended; n > 0 {
+		p.note(dim, "not listed: "+unit.Plural(n, "thread")+" that ended, the least busy")
 	}
 }
 
