@@ -55,6 +55,9 @@ var (
 	TimeNamespace = ofKernel(need("time namespaces", "run as root on Linux 5.6 or later with CONFIG_TIME_NS",
 		tryTimeNamespace))
 
+	// CPUHotplug is an emulator with a second CPU that can go and come; SetSecondCPU needs it.
+	CPUHotplug = ofKernel(need("a second CPU that can be taken away", "run make matrix", tryCPUHotplug))
+
 	// CPUQuota is the privilege to make a cgroup with a CPU quota; Throttle needs it.
 	CPUQuota = ofKernel(need("cgroups with CPU quotas",
 		"run as root, with cgroups mounted at /sys/fs/cgroup, on a kernel with CONFIG_CFS_BANDWIDTH", tryCPUQuota))

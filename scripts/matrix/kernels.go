@@ -31,7 +31,7 @@ const endTests = `TestTimeNamespace TestForeignSignalsCoalesce TestLeaderLeavesL
 	TestAsleepOnRunQueue TestStacksAreTheKernels TestNoHookFaults TestUnreadableMask TestTasksThatEndEarly
 	TestSkippedRunsVoidWhatTheyTouch TestFullTableIsAccountedFor TestFullTableGetsNoInsert
 	TestLifecycleSurvivesASignalFlood TestLossesAreCounted TestProgramsThatAreSkipped TestFloodIsAccountedFor
-	TestDiagnose TestLight TestKilled TestUntrackedAreCountedOnce`
+	TestDiagnose TestLight TestKilled TestUntrackedAreCountedOnce TestCPUGoesAndComes`
 
 // preemptTests are the tests that run in rows with another mode of preemption: of what the kernel
 // skips where a thread was preempted, and of what a thread can be preempted in.

@@ -1,0 +1,49 @@
+package truth
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pinwatch/pinwatch/internal/observe"
+	"github.com/pinwatch/pinwatch/internal/testenv"
+)
+
+// A CPU that goes and comes back takes no thread along, and no time. One that was away at the attach
+// has no buffer for turns: those count as lost, and threads are accounted for all the same.
+func TestCPUGoesAndComes(t *testing.T) {
+	testenv.Require(t, testenv.BPF, testenv.CPUHotplug)
+	for name, awayAtAttach := range map[string]bool{"while observed": false, "before the attach": true} {
+		t.Run(name, func(t *testing.T) {
+			p := testenv.Workload(t, "churn", "-rate", "1000", "-hold")
+			p.Quiet()
+			before := len(p.Threads())
+			if awayAtAttach {
+				testenv.SetSecondCPU(t, false)
+			}
+			observed := observeProcess(t, p.PID, observe.Config{})
+			p.Go()
+			for range 3 {
+				testenv.SetSecondCPU(t, awayAtAttach)
+				time.Sleep(300 * time.Millisecond)
+				testenv.SetSecondCPU(t, !awayAtAttach)
+				time.Sleep(300 * time.Millisecond)
+			}
+			testenv.SetSecondCPU(t, true)
+			time.Sleep(300 * time.Millisecond)
+			account := p.Quiesce()
+			p.Quiet()
+			created := len(p.Threads()) - before + int(account.LockedExits)
+			r := observed.end()
+			checkAccounted(t, &r, uint64(created), account.LockedExits)
+			if lost := r.Loss.ByKind["switch"]; (lost != 0) != awayAtAttach || r.Loss.Total != lost {
+				t.Errorf("lost: %v", r.Loss.ByKind)
+			}
+			for _, w := range r.Warnings {
+				if strings.Contains(w, "defect") { // times that do not sum to the window
+					t.Error(w)
+				}
+			}
+		})
+	}
+}
