@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -22,10 +23,12 @@ var mounts = []struct {
 	{"bpf", "/sys/fs/bpf", false},
 	{"cgroup2", "/sys/fs/cgroup", false},
 	{"tracefs", "/sys/kernel/tracing", true},
+	{"debugfs", "/sys/kernel/debug", true},
 	{"securityfs", "/sys/kernel/security", true},
 }
 
-// prepare makes the guest look like a machine that has booted, and prints the kernel's release.
+// prepare makes the guest look like a machine that has booted, and prints the kernel's release and
+// mode of preemption.
 func prepare() error {
 	for _, m := range mounts {
 		// sysfs, bpf and the like bring their mount points with them; MkdirAll is for those in the
@@ -48,6 +51,9 @@ func prepare() error {
 		return fmt.Errorf("uname: %w", err)
 	}
 	printLine(plan.Kernel(unix.ByteSliceToString(name.Release[:])))
+	if modes, err := os.ReadFile("/sys/kernel/debug/sched/preempt"); err == nil { // since 5.13; the mode in use is in ()
+		printLine("preemption: " + strings.TrimSpace(string(modes)))
+	}
 	return quietConsole()
 }
 
