@@ -1,7 +1,7 @@
 // Bench measures the costs of pinwatch: each of its programs in the kernel, its target, itself and
 // other processes, beside the tools that one would use instead. It writes the figures between the
 // markers of docs/performance.md and names the peers that are not installed. Run it by make bench,
-// as root, on a machine that does nothing else: 15 minutes, or 4 with -short, which only proves
+// as root, on a machine that does nothing else: 30 minutes, or 4 with -short, which only proves
 // that it works.
 package main
 

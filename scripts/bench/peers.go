@@ -29,6 +29,7 @@ type peer struct {
 	needs   string   // a flag that this pinwatch must know; "" = none
 	bpf     bool     // it runs BPF programs, which the kernel accounts for
 	args    []string // of the workload, with DIR
+	few     bool     // it observes something else: fewRounds are enough
 }
 
 const nothing = "nothing"
@@ -55,10 +56,13 @@ var peerList = []peer{
 	},
 	{
 		name: "perf trace -s", command: []string{"perf", "trace", "-s", "-o", "DIR/trace.txt", "-p", "PID"},
-		ready: hooksSettled,
+		ready: hooksSettled, few: true,
 	},
-	{name: "strace -f -c", command: []string{"strace", "-f", "-c", "-o", "DIR/strace.txt", "-p", "PID"}, ready: traced},
-	{name: "Go execution trace", args: []string{"-trace", "DIR/go.trace"}},
+	{
+		name: "strace -f -c", command: []string{"strace", "-f", "-c", "-o", "DIR/strace.txt", "-p", "PID"},
+		ready: traced, few: true,
+	},
+	{name: "Go execution trace", args: []string{"-trace", "DIR/go.trace"}, few: true},
 }
 
 func pinwatchCommand(flags ...string) []string {

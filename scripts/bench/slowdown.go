@@ -14,12 +14,13 @@ import (
 
 // peers compares the target's operations under each peer, and the CPU time of each peer.
 func (b *bench) peers(ctx context.Context) (string, error) {
-	n, length := 7, 1500*time.Millisecond
+	n, length := 20, 1500*time.Millisecond
 	if b.short {
 		n, length = 3, 500*time.Millisecond
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "%d rounds; in each every peer observes for %v, in turn; medians.\n", n, length)
+	fmt.Fprintf(&text, "%d rounds; in each every peer observes for %v, in turn; medians.", n, length)
+	fmt.Fprintf(&text, " The last three peers take part in %d.\n", min(n, fewRounds))
 	for _, a := range activities {
 		all, err := b.rounds(ctx, a, n, length)
 		if err != nil {
