@@ -150,12 +150,19 @@ var rates = map[string]func(*report.Report) bool{
 		return float64(r.Counts.SigurgGenerated) >= stormPerProc*float64(*r.Target.GOMAXPROCS)*r.Window.DurationS
 	},
 	"pinned-thread-shares-core": func(r *report.Report) bool {
-		var run int64
-		for _, th := range r.Threads {
-			run += th.RunNS
-		}
 		return slices.ContainsFunc(r.Threads, func(th report.Thread) bool {
-			return th.Lock == "user" && th.RunqNS > 0 && run-th.RunNS >= th.RunqNS // else other programs made it wait
+			if th.Lock != "user" || len(th.CPUs) != 1 {
+				return false
+			}
+			var rivals int64 // the kernel may put all of them on other CPUs
+			for _, other := range r.Threads {
+				if other.TID != th.TID && slices.Contains(other.CPUs, th.CPUs[0]) {
+					rivals += other.RunNS
+				}
+			}
+			wait := float64(th.RunqNS)
+			return wait >= 0.01*float64(r.Window.EndNS-r.Window.StartNS) && wait >= 0.05*float64(th.RunNS+th.RunqNS) &&
+				wait >= 50e3*float64(th.Switches) && rivals >= th.RunqNS // else other programs made it wait
 		})
 	},
 	"exit-while-locked-churn": func(r *report.Report) bool { return *r.Counts.ThreadsExitedLocked >= 10 },
