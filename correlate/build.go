@@ -30,7 +30,7 @@ func (c *Correlator) result(w *window) *Result {
 		}
 	}
 	c.addThreads(r, w)
-	c.addSleepers(r, w)
+	c.addSleepers(r)
 	r.Warnings = c.warnings(w)
 	return r
 }

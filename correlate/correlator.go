@@ -46,8 +46,8 @@ type Frame struct {
 // Correlator takes events in the order of their times.
 type Correlator struct {
 	cfg      Config
-	threads  threads  // by kernel tid, until the kernel frees them
-	sleepers sleepers // in no window's list
+	threads  threads // by kernel tid, until the kernel frees them
+	sleepers sleepers
 	windows  windows
 	program  program
 	locks    lockTracker

@@ -12,6 +12,9 @@
 // its last runs on a CPU, its lock, and the spans on it that have begun. turn.go and snapshot.go
 // extend the time line, lifecycle.go holds birth, exit and exec.
 //
+// sleepers (sleepers.go) are the threads of a process with very many that have slept since the
+// observation began. They take little memory, and become threads when something happens to them.
+//
 // windows (window.go) are the whole observation, the interval that has ended and the one that is
 // open. They find the innermost window of a moment; an event is counted once, in that window, so
 // its price does not depend on how many windows there are.

@@ -168,10 +168,7 @@ func (c *Correlator) processFree(e *events.Event) {
 	case t == nil || t.deadAt == 0 && t.ending == 0:
 		return // the tid is in use again
 	case t.deadAt == 0: // the record of its last switch-out was lost
-		c.windows.breakLink()
-		c.windows.account(t, classUnknown, t.accounted, e.Time)
-		t.deadAt = e.Time
-		c.locks.release(t)
+		c.endUnseen(t, e.Time)
 		c.locks.settlePins(t, e.Time)
 	}
 	if t.exitEnter != 0 && t.deadAt != e.Time {
@@ -187,10 +184,10 @@ func (c *Correlator) exec(e *events.Event) {
 	old := uint32(e.Args[events.ArgOldTID])
 	c.windows.count(e.Time, func(l *ledger) *uint64 { return &l.execs })
 	c.program.replace()
+	c.wake(old)
 	for t := range c.threads.all {
 		c.locks.forget(t, e.Time)
 	}
-	c.wake(old)
 	clear(c.sleepers.byTID) // they have ended
 	t := c.threads.get(old)
 	if old == e.TID || t == nil {

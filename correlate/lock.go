@@ -194,9 +194,14 @@ func (l *lockTracker) forget(t *thread, moment events.Time) {
 
 // threadM handles a ThreadM: the thread is this M. Threads of C code may be another one later.
 func (c *Correlator) threadM(e *events.Event) {
-	if t := c.livingThread(e, e.Args[events.ArgMRead] != 0); t != nil {
-		t.m = mIdentity{known: true, id: int64(e.Args[events.ArgMID]), start: e.Args[events.ArgMStart],
-			extra: e.Args[events.ArgExtra] != 0}
+	m := mIdentity{known: true, id: int64(e.Args[events.ArgMID]), start: e.Args[events.ArgMStart],
+		extra: e.Args[events.ArgExtra] != 0}
+	fromMemory := e.Args[events.ArgMRead] != 0
+	if fromMemory && c.sleepers.readM(e.TID, m) {
+		return
+	}
+	if t := c.livingThread(e, fromMemory); t != nil {
+		t.m = m
 	}
 }
 

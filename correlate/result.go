@@ -14,10 +14,10 @@ type Result struct {
 	Counts  Counts
 	Loss    Loss
 	Costs   []Cost   // by phase, then population; the row over all samples first
-	Threads []Thread // the threads that lived in the window, by TID, but for those that are counted next
+	Threads []Thread // the threads that lived in the window, by TID, without ThreadsOmitted and Sleepers
 
 	ThreadsOmitted uint64   // threads that ended in the window and are not in Threads: the least busy
-	Sleepers       Sleepers // threads of a process with very many that are not in Threads
+	Sleepers       Sleepers // of a process with very many threads
 	Moves          Moves
 	Locks          LockView
 	Causes         []Cause        // why threads began and ended, and SIGURG was sent; their n sum to the counts
@@ -106,11 +106,11 @@ type RunsByProgram map[string]ProgramRuns
 // ProgramRuns are runs of one program: its body, and the kernel's way to it and back, by halves.
 type ProgramRuns struct{ Bodies, Halves uint64 }
 
-// Sleepers are threads that live at End, slept since before Start, and are not locked. They are not
-// listed because the process has more than 10,000 threads.
+// Sleepers counts threads that have slept since the observation began and are not known to be
+// locked. The first 10,000 threads are listed whatever they do, and never count here.
 type Sleepers struct {
-	N        uint64
-	Unlocked uint64 // of N, those known to run Go goroutines: their lock was read
+	N       uint64
+	Workers uint64 // of N, those of role worker or main that are known to be unlocked
 }
 
 // Thread is one OS thread (M or not) over the window.

@@ -18,17 +18,11 @@ type sleeper struct {
 	first, listed events.Time // the first and the last snapshot that listed it
 	off           events.Time // when it left its CPU; 0 = before the kernel side was attached
 	lockRead      events.Time // 0 = its lock was not read
-	name          [2]uint64   // as the Thread event has it
+	m             mIdentity
+	name          [2]uint64 // as the Thread event has it
 	nsTID         int32
 	cpu           uint16
 	lockKind      uint8
-}
-
-// event returns the Thread event that listed it first.
-func (s *sleeper) event(tid uint32) events.Event {
-	return events.Event{Kind: events.Thread, Time: s.first, TID: tid, CPU: s.cpu, Args: [8]uint64{
-		events.ArgOff: uint64(s.off), events.ArgNSTID: uint64(s.nsTID),
-		events.ArgComm: s.name[0], events.ArgComm + 1: s.name[1]}}
 }
 
 // list notes that a snapshot listed a thread. It is false where the thread is no sleeper, or no
@@ -39,10 +33,9 @@ func (s *sleepers) list(e *events.Event, may bool) bool {
 		return false
 	}
 	if !was {
-		one = sleeper{first: e.Time, off: events.Time(e.Args[events.ArgOff]), cpu: e.CPU,
-			name: [2]uint64(e.Args[events.ArgComm:]), nsTID: int32(e.Args[events.ArgNSTID])}
+		one = sleeper{first: e.Time, off: events.Time(e.Args[events.ArgOff]), cpu: e.CPU, nsTID: int32(e.Args[events.ArgNSTID])}
 	}
-	one.listed = e.Time
+	one.listed, one.name = e.Time, [2]uint64(e.Args[events.ArgComm:])
 	s.byTID[e.TID] = one
 	return true
 }
@@ -68,8 +61,18 @@ func (s *sleepers) readLock(e *events.Event) bool {
 	return true
 }
 
-// wake makes a sleeper a thread that is followed: something happens to it. It is nil where the
-// thread is no sleeper.
+// readM takes the read of a sleeper's M. It is false where the thread is no sleeper.
+func (s *sleepers) readM(tid uint32, m mIdentity) bool {
+	one, ok := s.byTID[tid]
+	if ok {
+		one.m = m
+		s.byTID[tid] = one
+	}
+	return ok
+}
+
+// wake makes a sleeper a thread that is followed, as if it had been from the beginning. It is nil
+// where the thread is no sleeper.
 func (c *Correlator) wake(tid uint32) *thread {
 	one, ok := c.sleepers.byTID[tid]
 	if !ok {
@@ -78,8 +81,12 @@ func (c *Correlator) wake(tid uint32) *thread {
 	delete(c.sleepers.byTID, tid)
 	t := c.threads.create(tid, int32(tid))
 	c.threads.put(t)
-	first := one.event(tid)
-	c.thread(&first)
+	for _, listed := range [...]events.Time{one.first, one.listed} {
+		c.thread(&events.Event{Kind: events.Thread, Time: listed, TID: tid, CPU: one.cpu, Args: [8]uint64{
+			events.ArgOff: uint64(one.off), events.ArgNSTID: uint64(one.nsTID),
+			events.ArgComm: one.name[0], events.ArgComm + 1: one.name[1]}})
+	}
+	t.m = one.m
 	if one.lockRead != 0 {
 		c.lockEvent(&events.Event{Kind: events.Lock, Time: one.lockRead, TID: tid, Flags: one.lockKind,
 			Args: [8]uint64{events.ArgRead: 1}})
@@ -88,16 +95,35 @@ func (c *Correlator) wake(tid uint32) *thread {
 	return t
 }
 
-// addSleepers counts those that lived at a window's end: a snapshot has listed them since.
-func (c *Correlator) addSleepers(r *Result, w *window) {
-	for _, s := range c.sleepers.byTID {
-		if s.listed < w.end {
-			continue
-		}
-		r.Counts.Threads++
-		r.Sleepers.N++
-		if s.lockRead != 0 && s.lockKind == events.LockNone {
-			r.Sleepers.Unlocked++
+// wakeUnlisted wakes the sleepers that the snapshot after a window's end did not list: records of
+// their ends were lost.
+func (c *Correlator) wakeUnlisted(end events.Time) {
+	for tid, s := range c.sleepers.byTID {
+		if s.listed < end {
+			c.wake(tid)
 		}
 	}
+}
+
+// endSleepers ends the sleepers with the target: records of their ends were lost. One at a time
+// takes the memory of the one before.
+func (c *Correlator) endSleepers(end events.Time) {
+	for tid := range c.sleepers.byTID {
+		t := c.wake(tid)
+		c.endUnseen(t, end)
+		c.threads.remove(tid)
+		c.windows.forgetFreed(t)
+	}
+}
+
+// addSleepers counts the sleepers of a window: all that are left, when it is settled.
+func (c *Correlator) addSleepers(r *Result) {
+	for _, s := range c.sleepers.byTID {
+		t := thread{lock: lock{kind: s.lockKind}, threadDetails: &threadDetails{m: s.m}}
+		if role := c.program.role(&t, c.cfg.Light); s.lockKind == events.LockNone && (role == "worker" || role == "main") {
+			r.Sleepers.Workers++
+		}
+	}
+	r.Sleepers.N = uint64(len(c.sleepers.byTID))
+	r.Counts.Threads += r.Sleepers.N
 }

@@ -134,11 +134,22 @@ func (s *sleepy) boundary(kind events.Kind) {
 	s.readLocks()
 	s.add(events.Event{Kind: kind})
 	s.snapshot()
+	for range s.rng.IntN(4) {
+		s.happen()
+	}
 	s.add(events.Event{Kind: events.WindowSettled})
 }
 
-// step lets something happen to one of the first threads and, now and then, of all.
 func (s *sleepy) step() {
+	if s.rng.IntN(30) == 0 {
+		s.boundary(events.WindowCut)
+		return
+	}
+	s.happen()
+}
+
+// happen lets something happen to one of the first threads and, now and then, of all.
+func (s *sleepy) happen() {
 	i := s.rng.IntN(min(10+s.rng.IntN(30), len(s.alive)))
 	switch n := s.rng.IntN(100); {
 	case n < 60:
@@ -151,7 +162,12 @@ func (s *sleepy) step() {
 		s.death(i)
 	case n < 76:
 		s.birth()
-	case n < 79:
-		s.boundary(events.WindowCut)
+	case n < 78:
+		s.add(events.Event{Kind: events.Sigmask, TID: s.alive[i].tid})
+	case n < 80: // the record of a turn is lost
+		s.now += 100
+		s.alive[i].out = s.now
+	case n < 81 && len(s.alive) > 30: // those of its end are
+		s.alive = slices.Delete(s.alive, i, i+1)
 	}
 }

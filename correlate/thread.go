@@ -89,10 +89,10 @@ type child struct {
 
 // mIdentity is the M of the runtime that a thread is.
 type mIdentity struct {
-	known bool
 	id    int64
 	start uint64 // address of the function it began with
-	extra bool   // lent to a thread of C code
+	known bool
+	extra bool // lent to a thread of C code
 }
 
 // threads are the target's threads: those with a tid, and the memory of forgotten ones.

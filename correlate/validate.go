@@ -63,6 +63,9 @@ func validateThreads(r *Result, broken func(string, ...any)) {
 	if alive += r.Sleepers.N; alive != r.Counts.Threads {
 		broken("%d threads listed as alive or asleep, %d counted", alive, r.Counts.Threads)
 	}
+	if r.Sleepers.Workers > r.Sleepers.N {
+		broken("%d workers of %d sleepers", r.Sleepers.Workers, r.Sleepers.N)
+	}
 	if r.ThreadsOmitted == 0 && (switches != r.Counts.Switches || migrations != r.Counts.Migrations) {
 		broken("threads sum to %d switches and %d migrations, counted %d and %d",
 			switches, migrations, r.Counts.Switches, r.Counts.Migrations)

@@ -166,16 +166,11 @@ func (c *Correlator) windowCut(e *events.Event) {
 // switch-out was recorded or not.
 func (c *Correlator) windowEnd(e *events.Event) {
 	if e.Flags&events.WindowTargetEnded != 0 {
-		for tid := range c.sleepers.byTID {
-			c.wake(tid)
-		}
-	}
-	for t := range c.threads.all {
-		if e.Flags&events.WindowTargetEnded != 0 && t.deadAt == 0 {
-			c.windows.breakLink()
-			c.windows.account(t, classUnknown, t.accounted, e.Time-1)
-			t.deadAt = e.Time - 1
-			c.locks.release(t)
+		c.endSleepers(e.Time - 1)
+		for t := range c.threads.all {
+			if t.deadAt == 0 {
+				c.endUnseen(t, e.Time-1)
+			}
 		}
 	}
 	for _, w := range c.windows.list {
@@ -183,6 +178,14 @@ func (c *Correlator) windowEnd(e *events.Event) {
 			c.windows.finish(w, e.Time)
 		}
 	}
+}
+
+// endUnseen ends a thread whose last switch-out was not recorded.
+func (c *Correlator) endUnseen(t *thread, end events.Time) {
+	c.windows.breakLink()
+	c.windows.account(t, classUnknown, t.accounted, end)
+	t.deadAt = end
+	c.locks.release(t)
 }
 
 func (c *Correlator) loss(e *events.Event) {
@@ -211,6 +214,7 @@ func (c *Correlator) untracked(e *events.Event) {
 // taken since, so every thread's time is accounted past their end.
 func (c *Correlator) settle() []*Result {
 	for _, w := range c.windows.list {
+		c.wakeUnlisted(w.end)
 		c.accountUnlisted(w.end)
 	}
 	var done []*Result

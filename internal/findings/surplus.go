@@ -31,7 +31,7 @@ func surplus(o *observed) []Finding {
 	if o.GOMAXPROCS <= 0 || o.ns < surplusWindow || !o.complete {
 		return nil
 	}
-	workers, awake := int(o.Sleepers.Unlocked), 0
+	workers, awake := int(o.Sleepers.Workers), 0
 	for i := range o.Threads {
 		t := &o.Threads[i]
 		if t.Role != "worker" && t.Role != "main" || t.Lock.State != "none" || t.ExitedAt != 0 {

@@ -94,7 +94,7 @@ func TestThreadSurplus(t *testing.T) {
 		{"surplus", 60, sleepers(9, "worker", "none", 60), info},
 		{"after a burst a few are normal", 60, sleepers(8, "worker", "none", 60), nil},
 		{"an idle program keeps GOMAXPROCS", 60, func(r *correlate.Result, a *About) { asleepNow(r, a); sleepers(6, "worker", "none", 60)(r, a) }, nil},
-		{"not listed", 60, func(r *correlate.Result, _ *About) { r.Sleepers = correlate.Sleepers{N: 9, Unlocked: 9} }, info},
+		{"not listed", 60, func(r *correlate.Result, _ *About) { r.Sleepers = correlate.Sleepers{N: 9, Workers: 9} }, info},
 		{"not listed, a C library's", 60, func(r *correlate.Result, _ *About) { r.Sleepers.N = 9 }, nil},
 		{"and no more", 60, func(r *correlate.Result, a *About) { asleepNow(r, a); sleepers(7, "worker", "none", 60)(r, a) }, info},
 		{"more Ps", 60, func(r *correlate.Result, a *About) { sleepers(20, "worker", "none", 60)(r, a); a.GOMAXPROCS = 16 }, nil},

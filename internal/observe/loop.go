@@ -41,7 +41,7 @@ type loop struct {
 	done    bool          // the whole observation is settled
 	ended   bool          // the target has ended
 	endSeen events.Time   // when ended was set
-	err     error         // of onResult
+	err     error         // of onResult or pushListed
 }
 
 // now is the clock that the events are stamped with.
@@ -140,21 +140,27 @@ func (l *loop) targetGone(before events.Time) bool {
 
 // poll takes one batch from the buffers and releases the events that no older one can follow.
 func (l *loop) poll(before events.Time) error {
+	seen := l.seen
+	fill, err := l.drain(before)
+	l.wait = nextPoll(l.wait, l.longest, fill, l.seen-seen)
+	return err
+}
+
+// drain is poll without a wait before it. It returns how full the fullest buffer was.
+func (l *loop) drain(before events.Time) (fill float64, err error) {
 	d, err := l.ring.Drain(before, l.order.Push)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	l.behind = d.Until < before
 	if err := l.reportLosses(l.now()); err != nil {
-		return err
+		return 0, err
 	}
 	if err := l.times.Collect(); err != nil {
-		return err
+		return 0, err
 	}
-	seen := l.seen
 	l.release(d.Until - events.Time(slack))
-	l.wait = nextPoll(l.wait, l.longest, d.Fill, l.seen-seen)
-	return l.err
+	return d.Fill, l.err
 }
 
 // nextWait is the time until the next poll: not beyond the next boundary.
@@ -239,32 +245,37 @@ func (l *loop) readLocks() error {
 		return err
 	}
 	proved := l.program.lockProved
-	l.program.readMs(threads, l.now, l.order.PushListed)
+	l.program.readMs(threads, l.now, l.pushListed())
+	if l.err != nil {
+		return l.err
+	}
 	if l.program.lockProved && !proved {
 		return l.session.LockProved()
 	}
 	return nil
 }
 
-// listedAtOnce is how many threads are listed before what came until then is released, if it can
-// be. So the events of a list of 100,000 threads need not wait in memory together.
+// snapshot asks the kernel for the state of every living thread.
+func (l *loop) snapshot() error {
+	push := l.pushListed()
+	return l.session.Snapshot(func(record []byte) error { return errors.Join(events.DecodeSnapshot(record, push), l.err) })
+}
+
+// listedAtOnce is how many events of a list of all threads are pushed before older ones are
+// released, so that those of 100,000 threads need not wait in memory together.
 const listedAtOnce = 4096
 
-// snapshot asks the kernel for the state of every living thread. The sums of an aggregating session
-// are read after it and are older: it releases nothing.
-func (l *loop) snapshot() error {
-	n, last := 0, events.Time(0)
-	return l.session.Snapshot(func(record []byte) error {
-		if n++; n%listedAtOnce == 0 && l.sums == nil {
-			if err := l.poll(last); err != nil { // what is still to be listed is newer
-				return err
-			}
+// pushListed returns a function that pushes the events of a list of all threads, in the order of
+// their times. An error is in l.err. An aggregating session releases nothing meanwhile: it reads
+// sums after the list that are older.
+func (l *loop) pushListed() func(*events.Event) {
+	n := 0
+	return func(e *events.Event) {
+		l.order.PushListed(e)
+		if n++; n%listedAtOnce == 0 && l.sums == nil && l.err == nil {
+			_, l.err = l.drain(e.Time)
 		}
-		return events.DecodeSnapshot(record, func(e *events.Event) {
-			last = e.Time
-			l.order.PushListed(e)
-		})
-	})
+	}
 }
 
 // losses are counted since the session began.

@@ -4,15 +4,17 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 )
 
 // WriteJSON writes the report as one indented JSON object and a newline: -o json.
-func WriteJSON(w io.Writer, r *Report) error { return writeReport(w, r, "  ") }
+func WriteJSON(w io.Writer, r *Report) error { return writeByThread(w, r, "  ") }
 
-// WriteNDJSON writes the report as one JSON object on one line: -o ndjson, one line per interval.
-func WriteNDJSON(w io.Writer, r *Report) error { return writeReport(w, r, "") }
+// WriteNDJSON writes the report as one JSON object on one line, by one call of Write: -o ndjson, one
+// line per interval.
+func WriteNDJSON(w io.Writer, r *Report) error { return writeJSON(w, r, "") }
 
 // WriteThreadListJSON writes a list of threads as one indented JSON object and a newline.
 func WriteThreadListJSON(w io.Writer, l *ThreadList) error { return writeJSON(w, l, "  ") }
@@ -41,9 +43,9 @@ func newEncoder(w io.Writer, prefix, indent string) *json.Encoder {
 	return enc
 }
 
-// writeReport writes what writeJSON does, but the threads one by one: encoding/json keeps all that
+// writeByThread writes what writeJSON does, but the threads one by one: encoding/json keeps all that
 // it writes in memory, and each of 10,000 threads takes a kilobyte.
-func writeReport(w io.Writer, r *Report, indent string) error {
+func writeByThread(w io.Writer, r *Report, indent string) error {
 	if len(r.Threads) == 0 {
 		return writeJSON(w, r, indent)
 	}
@@ -57,10 +59,9 @@ func writeReport(w io.Writer, r *Report, indent string) error {
 	if err := writeJSON(&text, &rest, indent); err != nil {
 		return err
 	}
-	before, after, _ := bytes.Cut(text.Bytes(), bytes.TrimSpace(row.Bytes()))
-	between := ","
-	if indent != "" {
-		between += "\n" + indent + indent
+	before, after, found := bytes.Cut(text.Bytes(), bytes.TrimSpace(row.Bytes()))
+	if !found {
+		return errors.New("write JSON: the place of the threads is not in the text")
 	}
 	out := bufio.NewWriter(w)
 	out.Write(before)
@@ -70,7 +71,7 @@ func writeReport(w io.Writer, r *Report, indent string) error {
 			return fmt.Errorf("write JSON: %w", err)
 		}
 		if i > 0 {
-			out.WriteString(between)
+			out.WriteString(",\n" + indent + indent)
 		}
 		out.Write(bytes.TrimSpace(row.Bytes()))
 	}

@@ -54,7 +54,7 @@ func (p *page) losses(r *report.Report) {
 	}
 	if r.Loss.BrokenLinks > 0 {
 		parts = append(parts, fmt.Sprintf("%s in threads' time lines: %s of all thread time is unknown",
-			unit.Plural(r.Loss.BrokenLinks, "gap"), unit.Percent(unknownShare(r.Threads))))
+			unit.Plural(r.Loss.BrokenLinks, "gap"), unit.Percent(unknownShare(r))))
 	}
 	p.field("losses", plain, parts...)
 }
@@ -69,11 +69,12 @@ func inDoubt(r *report.Report, verdict string, holds bool) bool {
 	return r.Lossy() || r.Loss.RecursionMisses > 0 && !holds && verdict != "open"
 }
 
-// unknownShare is the part of the listed threads' time in which their state is unknown.
-func unknownShare(threads []report.Thread) float64 {
-	var unknown, all int64
-	for i := range threads {
-		t := &threads[i]
+// unknownShare is the part of the threads' time in which their state is unknown, without the
+// threads that ended and are not listed.
+func unknownShare(r *report.Report) float64 {
+	unknown, all := int64(0), int64(r.Omitted.Asleep)*(r.Window.EndNS-r.Window.StartNS)
+	for i := range r.Threads {
+		t := &r.Threads[i]
 		unknown += t.UnknownNS
 		all += t.UnknownNS + t.RunNS + t.RunqNS + t.BlockedNS
 	}

@@ -75,7 +75,7 @@ func (p *page) threads(r *report.Report) {
 			unit.Duration(float64(run))))
 	}
 	if n := r.Omitted.Asleep; n > 0 {
-		p.note(dim, "not listed: "+unit.Plural(n, "thread")+" that slept all the time, not locked")
+		p.note(dim, "not listed: "+unit.Plural(n, "thread")+" that only slept since the attach, not known to be locked")
 	}
 	if n := r.Omitted.Ended; n > 0 {
 		p.note(dim, "not listed: "+unit.Plural(n, "thread")+" that ended, the least busy")
