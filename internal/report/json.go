@@ -63,20 +63,18 @@ func writeByThread(w io.Writer, r *Report, indent string) error {
 	if !found {
 		return errors.New("write JSON: the place of the threads is not in the text")
 	}
-	out := bufio.NewWriter(w)
-	out.Write(before)
+	out, between := bufio.NewWriter(w), before
 	for i := range r.Threads {
 		row.Reset()
 		if err := rows.Encode(&r.Threads[i]); err != nil {
 			return fmt.Errorf("write JSON: %w", err)
 		}
-		if i > 0 {
-			out.WriteString(",\n" + indent + indent)
-		}
-		out.Write(bytes.TrimSpace(row.Bytes()))
+		_, _ = out.Write(between) // the first error stays, and Flush returns it
+		_, _ = out.Write(bytes.TrimSpace(row.Bytes()))
+		between = []byte(",\n" + indent + indent)
 	}
-	out.Write(after)
-	if err := out.Flush(); err != nil { // a bufio.Writer keeps the first error
+	_, _ = out.Write(after)
+	if err := out.Flush(); err != nil {
 		return fmt.Errorf("write JSON: %w", err)
 	}
 	return nil

@@ -21,7 +21,7 @@ func SetSecondCPU(t testing.TB, online bool) {
 		t.Fatalf("CPU 1: %v", err)
 	}
 	if !online {
-		t.Cleanup(func() { os.WriteFile(secondCPU, []byte("1"), 0) })
+		t.Cleanup(func() { _ = os.WriteFile(secondCPU, []byte("1"), 0) })
 	}
 }
 
