@@ -41,7 +41,7 @@ generate: ## rebuild bpf/*_bpfel.go and .o from the C sources (needs clang-19)
 	@scripts/setup generate
 	go generate .
 
-verify: build ## compare every statement of the specification with this machine, and the verdicts with the baseline (root)
+verify: build ## compare the specification's statements with this machine, and the verdicts with the baseline (root)
 	$(SUDO) bin/pinwatch verify --expect docs/results/baseline.json
 
 stability: build ## verify three times alone and three times beside two CPU hogs, and compare the verdicts (root)

@@ -24,8 +24,8 @@ type endedThread struct {
 }
 
 // forgetEnded keeps the busiest of the ended threads and only sums of the others, so that churn
-// costs no memory. The whole takes over at once what an interval forgets. A window does not forget
-// a thread that lived at the window's end, nor the whole one that an interval still lists.
+// costs no memory. The whole takes over at once what an interval forgets. A thread stays listed if
+// it lived at the window's end. The whole also keeps a thread that an interval still lists.
 func (ws *windows) forgetEnded(w *window) {
 	all := w.threads
 	w.threads = w.threads[:0]

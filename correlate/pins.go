@@ -14,10 +14,10 @@ type pin struct {
 	depth       uint32 // 1 = the thread was not locked before
 }
 
-// pins are a thread's calls of LockOSThread, the outermost first. The probe sees a call before
-// LockOSThread has counted it, and the first call of all makes a thread before that: a read that
-// finds the thread free may come too early, and proves a release only if no later one finds it
-// held.
+// pins are a thread's calls of LockOSThread, the outermost first. The probe fires before
+// LockOSThread counts the call. In between, a program's first call also starts the template thread.
+// So a read just after the probe can still find no lock. A release is proved only if no later read
+// finds the lock.
 type pins struct {
 	calls []pin
 	held  events.Time // the last read that found the outermost's lock held; 0 = none
@@ -36,8 +36,8 @@ func (p *pins) outermost() *pin {
 	return nil
 }
 
-// sleptSince reports whether the thread has left its CPU voluntarily since the present hold began, as
-// far as is known, by its last switch-out.
+// sleptSince reports whether the thread has left its CPU voluntarily since the present hold began,
+// as far as is known, by its last switch-out.
 func (p *pins) sleptSince(out events.Time, preempted bool) bool {
 	o := p.outermost()
 	return o != nil && out > o.begin && !preempted

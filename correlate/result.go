@@ -99,8 +99,8 @@ type Cost struct {
 	Warnings []string
 }
 
-// RunsByProgram counts the runs of pinwatch's kernel programs inside the samples of a cost, by the names
-// that the loader gives to those that time themselves.
+// RunsByProgram counts the runs of pinwatch's kernel programs inside the samples of a cost, by the
+// names that the loader gives to those that time themselves.
 type RunsByProgram map[string]ProgramRuns
 
 // ProgramRuns are runs of one program: its body, and the kernel's way to it and back, by halves.

@@ -102,9 +102,9 @@ type sample struct {
 	moved         bool        // of a hand-off: the wake-up placed the thread on another CPU
 }
 
-// sampler turns the intervals that end into samples. Whether a thread was off its CPU inside an
-// interval is only known for sure when the turn with the interval's end is complete, so a sample
-// with a switch-out inside waits in the thread's deferred.
+// sampler turns the intervals that end into samples. The record of a turn arrives when the turn
+// ends, with the time off the CPU before it. So a sample that contains a switch-out is kept in
+// thread.deferred until the present turn ends, or until a snapshot has that time.
 type sampler struct {
 	windows *windows
 	signalPool

@@ -10,8 +10,8 @@ import (
 )
 
 // skippedKinds are the records that are missing where the kernel skipped runs of a program, by its
-// hook. A birth and an end are emitted later all the same (bpf/lifecycle.bpf.h). Of other hooks any
-// number may depend.
+// hook. A birth and an end are emitted later all the same (bpf/lifecycle.bpf.h). If a hook is not
+// in this table, any number may depend on its records.
 var skippedKinds = map[string][]events.Kind{
 	"task_newtask":             nil,
 	"sched_process_exit":       nil,
@@ -49,7 +49,7 @@ func (l Loss) Lossy() bool {
 }
 
 // Missing is how many samples a cost may lack at most because the kernel skipped runs of programs.
-// Runs for other processes count, too: the kernel does not tell them apart.
+// Runs for other processes count, too: the kernel does not distinguish them.
 func (l Loss) Missing(c *Cost) (n uint64) {
 	for _, hook := range slices.Sorted(maps.Keys(l.Skipped)) {
 		if skips(hook, c) {
@@ -59,8 +59,8 @@ func (l Loss) Missing(c *Cost) (n uint64) {
 	return n
 }
 
-// WarnOfMissing adds a warning to each cost that may lack samples because of skipped runs, and one of
-// the creations whose cause depends on a signal mask (of a program with C, see thread.byGo).
+// WarnOfMissing adds a warning to each cost that may lack samples because of skipped runs, and one
+// of the creations whose cause depends on a signal mask (of a program with C, see thread.byGo).
 func (r *Result) WarnOfMissing() {
 	n := r.Loss.Skipped["sys_enter_rt_sigprocmask"]
 	if n > 0 && slices.ContainsFunc(r.Causes, func(c Cause) bool { return c.Cause == cause.Cgo }) {

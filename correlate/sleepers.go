@@ -3,8 +3,8 @@ package correlate
 import "github.com/pinwatch/pinwatch/events"
 
 // maxListed is how many threads a correlator follows one by one, whatever they do: the first that
-// the first snapshot lists. Of the others, those that sleep and hold no lock are sleepers, until
-// something happens to them. It is the Go runtime's default limit of threads (sched.maxmcount).
+// the first snapshot lists. Any other thread is a sleeper if it sleeps and holds no lock, until
+// something happens to it. The number is the Go runtime's default limit (sched.maxmcount).
 const maxListed = 10_000
 
 // sleepers are threads that have slept since the first snapshot. A process may have 100,000 of
@@ -33,7 +33,8 @@ func (s *sleepers) list(e *events.Event, may bool) bool {
 		return false
 	}
 	if !was {
-		one = sleeper{first: e.Time, off: events.Time(e.Args[events.ArgOff]), cpu: e.CPU, nsTID: int32(e.Args[events.ArgNSTID])}
+		one = sleeper{first: e.Time, off: events.Time(e.Args[events.ArgOff]), cpu: e.CPU,
+			nsTID: int32(e.Args[events.ArgNSTID])}
 	}
 	one.listed, one.name = e.Time, [2]uint64(e.Args[events.ArgComm:])
 	s.byTID[e.TID] = one

@@ -111,8 +111,8 @@ func newSleepy(seed uint64, followed int) *sleepy {
 	return s
 }
 
-// snapshot lists the living threads. Of those that have not run since the attach the kernel side
-// knows no turn.
+// snapshot lists the living threads. The kernel side knows no turn of those that have not run
+// since the attach.
 func (s *sleepy) snapshot() {
 	for _, t := range s.alive {
 		s.add(events.Event{Kind: events.Thread, TID: t.tid, CPU: t.cpu,

@@ -39,7 +39,8 @@ func (c *Correlator) thread(e *events.Event) {
 }
 
 // snapshotTurn accounts the turn that a thread is in the middle of. The kernel reads the clock
-// first, so later times of the record are left out: they come again.
+// before the state, so the record may contain later times. They are left out here: the record of
+// the turn has them again.
 func (c *Correlator) snapshotTurn(t *thread, e *events.Event) {
 	now := e.Time
 	out, in := events.Time(e.Args[events.ArgOff]), events.Time(e.Args[events.ArgRun])

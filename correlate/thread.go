@@ -71,8 +71,8 @@ type threadDetails struct {
 	holderBefore uint64 // the goroutine that held it before the present one
 
 	// resume is set while the locked goroutine, preempted by injection, waits in the scheduler and
-	// the thread has not run since. lastResume is the wait before: the goroutine has run since, as
-	// it is preempted again, and the record of that turn will have the end of the wait.
+	// the thread has not run since. lastResume is the wait before resume. It has ended, for the
+	// goroutine was preempted again. Its end is known only when the record of that turn arrives.
 	resume, lastResume resume
 
 	// SIGURG on its way to this thread, in its handler, and being sent by it.

@@ -61,8 +61,8 @@ func setDistances(lines []bpf.PinwatchDistanceLine, cpus int, distance func(from
 const sampleKinds = int(bpf.PinwatchSampleOfSAMPLE_OFS)
 
 // Read passes the sums of a bank, 0 or 1, to out as events of one moment, and clears the bank. The
-// kernel must be adding to the other one. The event is only valid during the call. The time it takes
-// is linear in the number of CPUs.
+// kernel must be adding to the other one. The event is only valid during the call. The time it
+// takes is linear in the number of CPUs.
 func (b *Banks) Read(bank int, moment Time, out func(*Event)) {
 	for of := range sampleKinds {
 		b.readSamples(bank, of, moment, out)

@@ -112,26 +112,28 @@ var Distances = [bpf.PinwatchMoveDistanceDISTANCES]string{
 	bpf.PinwatchMoveDistanceDISTANCE_REMOTE:  "remote",
 }
 
-// LockAge is the longest time for which switch-outs rely on an earlier check of the thread's lock. The
-// last of summed checks is no older than that at the last switch-out.
+// LockAge is the longest time for which switch-outs rely on an earlier check of the thread's lock.
+// The last of summed checks is no older than that at the last switch-out.
 const LockAge = Time(bpf.PinwatchLockAgeLOCKED_AGE_NS)
 
 // Positions in Event.Args, by kind. The text form prints arguments under the names in specs.
+// A stack is its number in Stacks. ArgRead and ArgMRead are 1 where pinwatch read the target's
+// memory, and 0 where the thread itself sent the record.
 const (
 	ArgOff, ArgWake, ArgRun, ArgNSTID, ArgLastCPU, ArgWhy, ArgComm = 0, 1, 2, 3, 4, 5, 6 // Thread (ArgComm takes two)
 	ArgParent, ArgChildNSTID, ArgCloneFlags, ArgCloneEnter         = 0, 1, 2, 3          // NewTask
 	ArgFlags, ArgCloneStack, ArgCloneLock                          = 0, 1, 2             // CloneEnter
 	ArgRet, ArgEnter                                               = 0, 1                // CloneExit, TgkillExit
 	ArgOldTID, ArgExecNSTID                                        = 0, 1                // Exec
-	ArgValue                                                       = 0                   // the kinds with one argument, and Sigmask
-	ArgUnread                                                      = 1                   // Sigmask: the set could not be read
-	ArgStack                                                       = 0                   // ExitEnter, TgkillEnter, Park: of Stacks
+	ArgValue                                                       = 0                   // kinds of one argument; Sigmask
+	ArgUnread                                                      = 1                   // Sigmask: the set was unreadable
+	ArgStack                                                       = 0                   // ExitEnter, TgkillEnter, Park
 	ArgSender, ArgSenderTGID, ArgResult, ArgGroup, ArgTgkillEnter  = 0, 1, 2, 3, 4       // SignalGenerate
 	ArgTargetLock                                                  = 5                   // SignalGenerate
 	ArgRunNS, ArgRunqNS, ArgBlockedNS, ArgWaker                    = 0, 1, 2, 3          // Switch, with ArgLastCPU, ArgWhy
 	ArgLock                                                        = 6                   // Switch
 	ArgM, ArgMID, ArgMStart, ArgExtra, ArgMRead                    = 0, 1, 2, 3, 4       // ThreadM
-	ArgGoID, ArgEntry, ArgExt, ArgInt, ArgParked, ArgRead          = 0, 1, 2, 3, 4, 5    // Lock; read from memory, not sent by the thread
+	ArgGoID, ArgEntry, ArgExt, ArgInt, ArgParked, ArgRead          = 0, 1, 2, 3, 4, 5    // Lock
 	ArgPinGoID, ArgPinExt, ArgPinStack                             = 0, 1, 2             // Pin; ext before, or -1
 	ArgUntil, ArgSwitches, ArgMigrations                           = 0, 1, 2             // Sum; ArgUntil also SumLock
 	ArgSumRun, ArgSumRunq, ArgSumBlocked                           = 3, 4, 5             // Sum
@@ -199,31 +201,42 @@ var (
 var specs = [kindCount]spec{
 	Thread: {"thread", []string{"off", "wake", "run", "ns_tid", "last_cpu", "why", "comm", "comm2"},
 		threadFlags, unsafe.Sizeof(bpf.PinwatchEventThread{}), decodeThread},
-	NewTask:     {"newtask", []string{"parent", "ns_tid", "clone_flags", "enter"}, birthFlags, unsafe.Sizeof(bpf.PinwatchEventNewtask{}), decodeNewTask},
-	CloneEnter:  {"clone_enter", []string{"clone_flags", "stack", "lock"}, oneFlag(CloneCalled3, "clone3"), unsafe.Sizeof(bpf.PinwatchEventCloneEnter{}), decodeCloneEnter},
-	CloneExit:   {"clone_exit", []string{"ret", "enter"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
+	NewTask: {"newtask", []string{"parent", "ns_tid", "clone_flags", "enter"}, birthFlags,
+		unsafe.Sizeof(bpf.PinwatchEventNewtask{}), decodeNewTask},
+	CloneEnter: {"clone_enter", []string{"clone_flags", "stack", "lock"}, oneFlag(CloneCalled3, "clone3"),
+		unsafe.Sizeof(bpf.PinwatchEventCloneEnter{}), decodeCloneEnter},
+	CloneExit: {"clone_exit", []string{"ret", "enter"}, flagNames{},
+		unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
 	ExitEnter:   {"exit_enter", []string{"stack"}, flagNames{}, stackedSize, decodeStacked},
 	ProcessExit: {"process_exit", nil, oneFlag(ExitCalled, "exit"), plainSize, decodePlain},
 	ProcessFree: {"process_free", nil, flagNames{}, plainSize, decodePlain},
-	Sigmask:     {"sigmask", []string{"set", "unread"}, lockFlags, unsafe.Sizeof(bpf.PinwatchEventSigmask{}), decodeSigmask},
-	Sigaltstack: {"sigaltstack", []string{"ss_flags"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventSigaltstack{}), decodeSigaltstack},
+	Sigmask: {"sigmask", []string{"set", "unread"}, lockFlags,
+		unsafe.Sizeof(bpf.PinwatchEventSigmask{}), decodeSigmask},
+	Sigaltstack: {"sigaltstack", []string{"ss_flags"}, flagNames{},
+		unsafe.Sizeof(bpf.PinwatchEventSigaltstack{}), decodeSigaltstack},
 	TgkillEnter: {"tgkill_enter", []string{"stack"}, flagNames{}, stackedSize, decodeStacked},
-	TgkillExit:  {"tgkill_exit", []string{"ret", "enter"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
+	TgkillExit: {"tgkill_exit", []string{"ret", "enter"}, flagNames{},
+		unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
 	SignalGenerate: {"signal_generate", []string{"sender", "sender_tgid", "result", "group", "enter", "lock"}, stateFlags,
 		unsafe.Sizeof(bpf.PinwatchEventSignalGenerate{}), decodeSignalGenerate},
 	SignalDeliver: {"signal_deliver", nil, lockFlags, plainSize, decodePlain},
-	Sigreturn:     {"sigreturn", []string{"pc"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventSigreturn{}), decodeSigreturn},
-	Exec:          {"exec", []string{"old_tid", "ns_tid"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventExec{}), decodeExec},
+	Sigreturn: {"sigreturn", []string{"pc"}, flagNames{},
+		unsafe.Sizeof(bpf.PinwatchEventSigreturn{}), decodeSigreturn},
+	Exec: {"exec", []string{"old_tid", "ns_tid"}, flagNames{},
+		unsafe.Sizeof(bpf.PinwatchEventExec{}), decodeExec},
 	Switch: {"switch", []string{"run", "runq", "blocked", "waker", "last_cpu", "why", "lock"},
 		turnFlags, unsafe.Sizeof(bpf.PinwatchEventSwitch{}), decodeSwitch},
-	ThreadM: {"thread_m", []string{"m", "id", "start", "extra", "read"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventThreadM{}), decodeThreadM},
-	Lock:    {"lock", []string{"goid", "entry", "ext", "int", "parked", "read"}, lockFlags, unsafe.Sizeof(bpf.PinwatchEventLock{}), decodeLock},
-	Park:    {"park", []string{"stack"}, flagNames{}, stackedSize, decodeStacked},
-	Pin:     {"pin", []string{"goid", "ext", "stack"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventPin{}), decodePin},
+	ThreadM: {"thread_m", []string{"m", "id", "start", "extra", "read"}, flagNames{},
+		unsafe.Sizeof(bpf.PinwatchEventThreadM{}), decodeThreadM},
+	Lock: {"lock", []string{"goid", "entry", "ext", "int", "parked", "read"}, lockFlags,
+		unsafe.Sizeof(bpf.PinwatchEventLock{}), decodeLock},
+	Park: {"park", []string{"stack"}, flagNames{}, stackedSize, decodeStacked},
+	Pin:  {"pin", []string{"goid", "ext", "stack"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventPin{}), decodePin},
 
 	Sum: {"sum", []string{"until", "switches", "migrations", "run", "runq", "blocked"},
 		turnFlags, unsafe.Sizeof(bpf.PinwatchEventSum{}), decodeSum},
-	SumLock: {"sum_lock", []string{"until", "checks", "handoffs", "wake", "waker_run"}, flagNames{}, unsafe.Sizeof(bpf.PinwatchEventSumLock{}), decodeSumLock},
+	SumLock: {"sum_lock", []string{"until", "checks", "handoffs", "wake", "waker_run"}, flagNames{},
+		unsafe.Sizeof(bpf.PinwatchEventSumLock{}), decodeSumLock},
 
 	WindowStart:   {name: "window_start", flags: oneFlag(WindowIntervals, "intervals")},
 	WindowCut:     {name: "window_cut"},

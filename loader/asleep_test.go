@@ -75,8 +75,8 @@ func sleepBesideHogs() {
 	}
 }
 
-// TestAsleepOnRunQueue: a thread that sleeps waits for no CPU, though Linux 6.12 may leave it on its
-// run queue. reference_delayed is the witness, before and after.
+// TestAsleepOnRunQueue: a thread that sleeps waits for no CPU, though Linux 6.12 may leave it on
+// its run queue. reference_delayed is the witness, before and after.
 func TestAsleepOnRunQueue(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	s := attachTo(t, startHelper(t, "sleeper").Process.Pid, Config{})

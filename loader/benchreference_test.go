@@ -14,8 +14,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// Programs that are compared, the empty one among them, alternate: each attaches, runs for a while and
-// detaches. On one hook together, the second would find its data in the caches.
+// Programs that are compared, the empty one among them, alternate: each attaches, runs for a while
+// and detaches. On one hook together, the second would find its data in the caches.
 const (
 	referenceRounds = 7
 	referenceTurn   = 300 * time.Millisecond

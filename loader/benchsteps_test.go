@@ -18,9 +18,9 @@ var switchSteps = []struct{ name, last string }{
 	{"lock", "STEP_LOCK"}, {"split", "STEP_SPLIT"}, {"send", "STEP_SEND"},
 }
 
-// BenchmarkSteps cuts the program of a switch off after each of its steps, over a locked ping-pong, in
-// turns: medians of rounds. Foreign is the whole program for switches of another process. It compiles
-// the programs, which takes clang-19 as make generate does.
+// BenchmarkSteps cuts the program of a switch off after each of its steps, over a locked ping-pong,
+// in turns: medians of rounds. Foreign is the whole program for switches of another process. It
+// compiles the programs, which takes clang-19 as make generate does.
 func BenchmarkSteps(b *testing.B) {
 	testenv.Require(b, testenv.BPF, testenv.BPFAdmin)
 	p, idle := testenv.Workload(b, "pingpong", "-pairs", "2"), testenv.Workload(b, "idle")

@@ -43,7 +43,8 @@ func (e *limitError) Error() string {
 	case e.threads > e.bytes/2:
 		remedy = "the state of threads takes most of it: ask for a smaller table with --thread-entries"
 	}
-	return fmt.Sprintf("buffers and state of threads of %d MiB do not fit: %s leaves %d MiB; %s", e.bytes>>20, e.by, e.limit>>20, remedy)
+	return fmt.Sprintf("buffers and state of threads of %d MiB do not fit: %s leaves %d MiB; %s",
+		e.bytes>>20, e.by, e.limit>>20, remedy)
 }
 
 const (
@@ -59,8 +60,8 @@ const (
 	defaultShare = 16
 )
 
-// sizeBuffers sizes the buffers for this machine, beside the room for threads. bytes of 0 means a size
-// that suits it, cpus of 0 a ring for each CPU up to the last one that is online.
+// sizeBuffers sizes the buffers for this machine, beside the room for threads. bytes of 0 means a
+// size that suits it, cpus of 0 a ring for each CPU up to the last one that is online.
 func sizeBuffers(bytes, cpus int, aggregate bool, room Room) (Buffers, error) {
 	possible, err := ebpf.PossibleCPU()
 	if err != nil {
@@ -143,8 +144,8 @@ type Room struct {
 	Overflow int // for threads whose place there is taken
 }
 
-// bytes is the memory that the kernel will allocate. An entry of a hash table has 56 bytes more than
-// the value (kernel/bpf/hashtab.c, struct htab_elem).
+// bytes is the memory that the kernel will allocate. An entry of a hash table has 56 bytes more
+// than the value (kernel/bpf/hashtab.c, struct htab_elem).
 func (r Room) bytes() uint64 {
 	const state = int(unsafe.Sizeof(bpf.PinwatchThreadState{}))
 	return uint64(r.Table*state) + uint64(r.Overflow*(state+56))
@@ -154,20 +155,20 @@ func (r Room) bytes() uint64 {
 // by default (runtime/debug.SetMaxThreads).
 const leastThreads = 1 << 14
 
-// MaxThreads is the largest size of the table of threads: no kernel has more (include/linux/threads.h,
-// PID_MAX_LIMIT).
+// MaxThreads is the largest size of the table of threads: no kernel has more
+// (include/linux/threads.h, PID_MAX_LIMIT).
 const MaxThreads = 1 << 22
 
 // sizeRoom makes room for the threads that the process has, and for half as many again whose tids
-// follow: the kernel allocates both tables whole. Threads with tids in a row never share a place. Tids
-// taken at random do: of as many threads as the table has places, the overflow must take 37 %.
+// follow: the kernel allocates both tables whole. Threads with tids in a row never share a place.
+// Tids taken at random do: of as many threads as the table has places, the overflow must take 37 %.
 func sizeRoom(threads int) Room {
 	table := max(leastThreads, ceilPower(threads))
 	return Room{Table: table, Overflow: max(leastThreads, table/2)}
 }
 
-// Next is the size of a larger table with a place for so many threads: the next Config.ThreadEntries
-// to try.
+// Next is the size of a larger table with a place for so many threads: the next
+// Config.ThreadEntries to try.
 func (r Room) Next(threads uint64) int {
 	return min(max(2*r.Table, ceilPower(int(threads))), MaxThreads)
 }

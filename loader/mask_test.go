@@ -15,8 +15,8 @@ import (
 
 func init() { helpers["masker"] = setUnreadableMasks }
 
-// setUnreadableMasks sets, again and again, a signal mask at a bad address, which fails, and one in a
-// page that the kernel has to bring in first.
+// setUnreadableMasks sets, again and again, a signal mask at a bad address, which fails, and one in
+// a page that the kernel has to bring in first.
 func setUnreadableMasks() {
 	runtime.LockOSThread()
 	page, err := unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)

@@ -18,9 +18,9 @@ func TestFullTableIsAccountedFor(t *testing.T) {
 	t.Logf("%+v", f)
 }
 
-// Where threads come and go faster than there is room, the room in use is what the kernel's table
-// holds, and never more than there is: a full table gets no insert. Threads without room are listed
-// as such, and with room again threads have their state.
+// More threads come and go than there is room for. The room in use stays within the limit, because
+// a full table gets no insert. At the end it equals the number of entries in the kernel's table.
+// Threads without room are listed as such. When there is room again, new threads get their state.
 func TestRoomIsUsedAgain(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	p := testenv.Workload(t, "burst", "-n", "16", "-every", "0", "-hold") // 16 threads live at once, again and again

@@ -134,8 +134,8 @@ func (s *Session) load(cfg Config) error {
 // Ring is the ring buffer of all records but switches.
 func (s *Session) Ring() *ebpf.Map { return s.objs.Ring }
 
-// Turns holds the rings of switch records, one for each CPU up to the last one that was online. It can
-// be mapped.
+// Turns holds the rings of switch records, one for each CPU up to the last one that was online. It
+// can be mapped.
 func (s *Session) Turns() *ebpf.Map { return s.objs.Turns }
 
 // CPUSlots holds the positions at which each CPU's ring of turns is written and read (bpf/maps.h).
@@ -180,18 +180,18 @@ func (s *Session) WindowBegins(at uint64) error {
 const membarrierGlobal = 1
 
 // AwaitRuns returns when every run of a program at a switch has ended that began before the call:
-// 10 to 30 ms later. Such runs have interrupts off, and membarrier waits until every CPU has had them
-// on (kernel/sched/membarrier.c). A kernel that refuses it, as one with nohz_full does, is given the
-// same time.
+// 10 to 30 ms later. Such runs have interrupts off, and membarrier waits until every CPU has had
+// them on (kernel/sched/membarrier.c). A kernel that refuses it, as one with nohz_full does, is
+// given the same time.
 func (s *Session) AwaitRuns() {
 	if _, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, membarrierGlobal, 0, 0); errno != 0 {
 		time.Sleep(30 * time.Millisecond)
 	}
 }
 
-// LockProved reports that a lock was read from the target's memory that proves the offsets of locks.
-// The kernel side then believes the lock of a thread that ends without its goroutine, which names
-// nothing that could confirm it.
+// LockProved reports that a lock was read from the target's memory that proves the offsets of
+// locks. From then on the kernel side also trusts the lock of an M whose goroutine has exited. Such
+// an M names no goroutine that could confirm the lock.
 func (s *Session) LockProved() error {
 	if err := s.objs.LockProved.Set(uint32(1)); err != nil {
 		return fmt.Errorf("note that the lock's offsets are proved: %w", err)

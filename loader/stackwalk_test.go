@@ -99,8 +99,8 @@ func compareStacks(t *testing.T, pid, least int) (equal int) {
 }
 
 // kernelEndsEarly reports whether the kernel has the first frames only. On arm64 it ends where a
-// frame lies below the one before it (arch/arm64/kernel/perf_callchain.c), as a goroutine's stack lies
-// below that of its signal handler.
+// frame lies below the one before it (arch/arm64/kernel/perf_callchain.c), as a goroutine's stack
+// lies below that of its signal handler.
 func kernelEndsEarly(walked, kernel []uint64) bool {
 	return runtime.GOARCH == "arm64" && len(kernel) < len(walked) && slices.Equal(kernel, walked[:len(kernel)])
 }

@@ -37,9 +37,9 @@ func attachTasks(prog *ebpf.Program, filter taskFilter) (*tasks, error) {
 	return t, t.attachWhole()
 }
 
-// attachFiltered attaches an iterator with a filter, which the library cannot. A kernel without such
-// filters refuses pid and pidfd, which lie beyond what it knows, and ignores tid: programs filter, too
-// (kernel/bpf/bpf_iter.c, bpf_iter_link_attach).
+// attachFiltered attaches an iterator with a filter, which the library cannot. A kernel without
+// these filters rejects pid and pidfd and ignores tid (kernel/bpf/bpf_iter.c,
+// bpf_iter_link_attach). So the programs filter too.
 func attachFiltered(prog *ebpf.Program, filter taskFilter) (*link.Iter, error) {
 	attr := struct { // union bpf_attr: link_create
 		prog, target, attachType, flags uint32
@@ -75,9 +75,9 @@ func (t *tasks) attachWhole() (err error) {
 	return nil
 }
 
-// read passes the program's answers, each size bytes long, to each, which reports whether the answer
-// may be the last one. If it was not, the iterator ended early: read begins again, over the whole
-// machine. Then some answers come twice. An answer is valid during the call only.
+// read passes the program's answers, each size bytes long, to each, which reports whether the
+// answer may be the last one. If it was not, the iterator ended early: read begins again, over the
+// whole machine. Then some answers come twice. An answer is valid during the call only.
 func (t *tasks) read(size int, each func(answer []byte) (last bool, err error)) error {
 	if t.some != nil {
 		if complete, err := readAnswers(t.some, size, each); complete || err != nil {
@@ -99,7 +99,7 @@ func (t *tasks) read(size int, each func(answer []byte) (last bool, err error)) 
 // answersBytes holds what the kernel returns at once (kernel/bpf/bpf_iter.c, bpf_seq_read).
 const answersBytes = 32 << 10
 
-// readAnswers runs an iterator. complete is what each reported of the last answer.
+// readAnswers runs an iterator. complete is the result of each for the last answer.
 func readAnswers(it *link.Iter, size int, each func([]byte) (bool, error)) (complete bool, err error) {
 	r, err := it.Open()
 	if err != nil {

@@ -129,7 +129,7 @@ func (c *checker) justified(u *unit, pos token.Pos) bool {
 		}
 	}
 	for v := u; v != nil; v = v.parent {
-		if aboutThreads.MatchString(c.above(v)) {
+		if aboutThreads.MatchString(c.commentAbove(v)) {
 			return true
 		}
 	}
@@ -144,9 +144,9 @@ func (c *checker) outermost(u *unit) ast.Node {
 	return u.body
 }
 
-// above returns the comment above a unit: the doc of a declaration, or the comment that ends on the
-// line before a literal.
-func (c *checker) above(u *unit) string {
+// commentAbove returns the comment above a unit: the doc of a declaration, or the comment that ends
+// on the line before a literal.
+func (c *checker) commentAbove(u *unit) string {
 	if !u.isLiteral() {
 		return prose(u.decl.Doc)
 	}
@@ -163,7 +163,7 @@ func (c *checker) above(u *unit) string {
 // words.
 func (c *checker) commented(u *unit, words *regexp.Regexp) bool {
 	for v := u; v != nil; v = v.parent {
-		if words.MatchString(c.above(v)) {
+		if words.MatchString(c.commentAbove(v)) {
 			return true
 		}
 	}

@@ -97,7 +97,7 @@ func (c *checker) checkReleased(u *unit, p point) {
 		c.checkDeferred(u, p)
 		return
 	}
-	if u.test || c.commented(u, aboutUnlock) || aboutCaller.MatchString(c.above(u)) ||
+	if u.test || c.commented(u, aboutUnlock) || aboutCaller.MatchString(c.commentAbove(u)) ||
 		c.onlyMainCalls(u, map[*unit]bool{}) {
 		return
 	}

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// oneInterrupt: signals that follow within it are one. timeout(1), for example, signals its child
-// and then its group.
+// oneInterrupt: signals within this time count as one interrupt. timeout(1), for example, signals
+// its child and then its group.
 const oneInterrupt = 200 * time.Millisecond
 
 func main() {

@@ -44,9 +44,9 @@ func (h *Histogram) Add(v int64) {
 	_ = h.buckets.RecordValue(min(v, maxValue)) // cannot fail: the value is within the range given to New
 }
 
-// AddSummary records n values of which only the sum, the least and the most are known. Of a least value
-// above the most, which no values have, the smaller of the two is taken for the least. Calls of
-// AddBucket must follow, with the distribution of these n.
+// AddSummary records n values of which only the sum, the least and the most are known. If least
+// exceeds most, which no real values give, the smaller one counts as the least. Calls of AddBucket
+// must follow, with the distribution of these n.
 func (h *Histogram) AddSummary(n int64, sum float64, least, most int64) {
 	if n <= 0 {
 		return

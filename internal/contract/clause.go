@@ -43,7 +43,7 @@ type Interval struct {
 	Unit               string
 }
 
-// needTries is what is missing after too few tries.
+// needTries words what is missing after too few tries.
 func needTries(least, had int64) string {
 	return "need " + unit.Count(least) + " tries, had " + unit.Count(had)
 }

@@ -23,9 +23,9 @@ const (
 // surplus finds more threads than the program's work needs. A healthy Go program has, beside
 // sysmon, the template thread, threads of C code and one per pinned goroutine, a thread for each of
 // GOMAXPROCS Ps and one for each goroutine in a system call or in C. The runtime ends no thread
-// that it made (but for exit while locked), so the number is that of the worst moment so far. Of
-// the unlocked threads of the runtime those are needed that ran in the window, or GOMAXPROCS where
-// that is more. The others slept: they are left from a burst, or in calls longer than the window,
+// that it made (but for exit while locked), so the number is that of the worst moment so far. The
+// needed threads are the unlocked ones of the runtime that ran in the window, but at least
+// GOMAXPROCS. The others slept: they are left from a burst, or in calls longer than the window,
 // which cannot be distinguished here.
 func surplus(o *observed) []Finding {
 	if o.GOMAXPROCS <= 0 || o.ns < surplusWindow || !o.complete {

@@ -22,7 +22,7 @@ type account struct {
 	M0           uint64 `json:"m0"`
 	AllM         uint64 `json:"allm"`
 
-	// Of a thread that waits in a system call, locked once to a goroutine that started in main.hold.
+	// A thread that waits in a system call, locked once to a goroutine that started in main.hold.
 	TID       uint64 `json:"tid"`
 	ThreadPtr uint64 `json:"threadPtr"`
 	G         uint64 `json:"g"`

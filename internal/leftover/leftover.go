@@ -24,9 +24,9 @@ type Object struct {
 	ID   uint32
 }
 
-// Remaining lists the objects that were made since before, that no other process holds, and that stay.
-// The kernel frees objects some time after their last user has ended, hence the grace. It ignores
-// objects made during the call: the process in question has ended by then.
+// Remaining lists the objects that were made since before, that no other process holds, and that
+// stay. The kernel frees objects some time after their last user has ended, hence the grace. It
+// ignores objects made during the call: the process in question has ended by then.
 func Remaining(before map[Object]bool, grace time.Duration) ([]Object, error) {
 	var left map[Object]bool
 	for deadline := time.Now().Add(grace); ; time.Sleep(10 * time.Millisecond) {

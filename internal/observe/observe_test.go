@@ -211,7 +211,7 @@ func TestTinyRing(t *testing.T) {
 	}
 }
 
-// TestMaxRateIsReported: switches beyond the limit are counted as lost, and a warning has the limit.
+// TestMaxRateIsReported: switches beyond the limit count as lost, and a warning has the limit.
 func TestMaxRateIsReported(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	p := testenv.Workload(t, "pingpong")

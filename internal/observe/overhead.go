@@ -12,7 +12,7 @@ import (
 	"github.com/pinwatch/pinwatch/loader"
 )
 
-// Overhead is what observing a window cost, and by which hooks it was done.
+// Overhead holds the cost of observing a window, and the hooks that were used.
 type Overhead struct {
 	Hooks      map[string]string // as loader.Session.Hooks
 	Aggregated bool              // most switches were added up in the kernel
@@ -25,7 +25,7 @@ type Overhead struct {
 	RSSAnon     *uint64       // anonymous memory of this process in bytes; nil = not known
 	Probe       *ProbeCost    // nil without Sites
 	Calibration *loader.Calibration
-	// Timings is what the programs measured of themselves; nil without a calibration.
+	// Timings are the programs' own measurements of their runs; nil without a calibration.
 	Timings []loader.ProgramTime
 }
 
@@ -36,7 +36,7 @@ type ProbeCost struct {
 	ProgramNS  float64       // of pinwatch's program in one hit; 0 = none ran while BPF statistics were on
 }
 
-// usage is what pinwatch has used and missed since attach, at one moment.
+// usage holds pinwatch's CPU time and what it has missed since attach, at one moment.
 type usage struct {
 	at     time.Time
 	cpu    time.Duration
@@ -58,9 +58,9 @@ func cpuTime() time.Duration {
 	return time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
 }
 
-// overhead is what observing a window cost. used is this process's CPU time in the elapsed time.
-// programs are the kernel's statistics since attach, nil if it refused them; they were measured in
-// the time sampled and are scaled.
+// overhead returns the cost of observing a window. used is this process's CPU time in the elapsed
+// time. programs are the kernel's statistics since attach, nil if it refused them; they were
+// measured in the time sampled and are scaled.
 func (o *observation) overhead(
 	r *correlate.Result, programs []loader.ProgramStats, sampled, used, elapsed time.Duration,
 ) Overhead {

@@ -20,7 +20,7 @@ type sums struct {
 	missed bool        // a boundary was announced and may have been crossed without us
 }
 
-// boundaries tells the kernel side where windows begin: a loader.Session.
+// boundaries sets the beginnings of windows on the kernel side: a loader.Session.
 type boundaries interface {
 	Boundary(last, at uint64, bank uint32) error
 	WindowBegins(at uint64) error
@@ -72,8 +72,8 @@ var errBoundary = errors.New("the machine is too busy to end a window: leave out
 
 // cross announces a boundary to the kernel side while it lies ahead, prepares for it, and waits for
 // it. Until then the bank of the next window gets only what was delayed for long, or came after a
-// boundary that was announced too late. That belongs to the ending window. A boundary that was given
-// up is like one that was announced too late.
+// boundary that was announced too late. Both belong to the ending window. A boundary that was given
+// up counts as announced too late.
 func (s *sums) cross(ctx context.Context, now func() events.Time, out func(*events.Event),
 	prepare func(boundary events.Time) error) (events.Time, error) {
 	if s == nil {

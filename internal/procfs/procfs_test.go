@@ -87,7 +87,8 @@ func TestCPUs(t *testing.T) {
 }
 
 func TestParseMapping(t *testing.T) {
-	m, ok := ParseMapping(`7f3c4a000000-7f3c4a021000 r-xp 00001000 fd:01 1234                       /a b/x\012.so (deleted)`)
+	m, ok := ParseMapping("7f3c4a000000-7f3c4a021000 r-xp 00001000 fd:01 1234                       " +
+		`/a b/x\012.so (deleted)`)
 	if want := (Mapping{0x7f3c4a000000, 0x7f3c4a021000, "r-xp", 0x1000, 1234, "/a b/x\n.so (deleted)"}); !ok ||
 		m != want {
 		t.Errorf("got %+v, %t", m, ok)

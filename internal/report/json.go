@@ -12,8 +12,8 @@ import (
 // WriteJSON writes the report as one indented JSON object and a newline: -o json.
 func WriteJSON(w io.Writer, r *Report) error { return writeByThread(w, r, "  ") }
 
-// WriteNDJSON writes the report as one JSON object on one line, by one call of Write: -o ndjson, one
-// line per interval.
+// WriteNDJSON writes the report as one JSON object on one line, by one call of Write: -o ndjson,
+// one line per interval.
 func WriteNDJSON(w io.Writer, r *Report) error { return writeJSON(w, r, "") }
 
 // WriteThreadListJSON writes a list of threads as one indented JSON object and a newline.
@@ -43,8 +43,8 @@ func newEncoder(w io.Writer, prefix, indent string) *json.Encoder {
 	return enc
 }
 
-// writeByThread writes what writeJSON does, but the threads one by one: encoding/json keeps all that
-// it writes in memory, and each of 10,000 threads takes a kilobyte.
+// writeByThread writes what writeJSON does, but the threads one by one: encoding/json keeps all
+// that it writes in memory, and each of 10,000 threads takes a kilobyte.
 func writeByThread(w io.Writer, r *Report, indent string) error {
 	if len(r.Threads) == 0 {
 		return writeJSON(w, r, indent)

@@ -47,7 +47,7 @@ func TestJSONFollowsTheSchema(t *testing.T) {
 	}
 }
 
-// The text is that of encoding/json for the whole report, though its threads are written one by one.
+// The text is that of encoding/json for the whole report, though threads are written one by one.
 func TestJSONIsOneText(t *testing.T) {
 	for name, r := range reporttest.Reports() {
 		for indent, write := range map[string]func(io.Writer, *report.Report) error{

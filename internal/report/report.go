@@ -1,8 +1,10 @@
 // Package report holds the models that pinwatch writes, and the formats that programs read:
 //
-//   - Report: one window of an observation. New makes it from a correlate.Result and its surroundings.
+//   - Report: one window of an observation. New makes it from a correlate.Result and its
+//     surroundings.
 //   - ThreadList: the threads of a process at one moment.
-//   - Verdicts: the verdicts on the specification, and Baseline, the short form that later verdicts are compared with.
+//   - Verdicts: the verdicts on the specification, and Baseline, the short form that later verdicts
+//     are compared with.
 //
 // json.go, junit.go, markdown.go and html.go are a format each. Package text writes all models for
 // people. JSON keys keep their names and meaning for the life of a schema; the file *.schema.json
@@ -165,8 +167,8 @@ type Probe struct {
 	HitNS *float64 `json:"hit_ns"`
 }
 
-// ProgramTime is the run time of one of pinwatch's kernel programs in the target's way. bias_ns is the
-// sum of such times.
+// ProgramTime is the run time of one of pinwatch's kernel programs in the target's way. bias_ns is
+// the sum of such times.
 type ProgramTime struct {
 	Name       string   `json:"name"`
 	Timed      int      `json:"timed"`       // runs

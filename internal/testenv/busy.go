@@ -116,8 +116,8 @@ func Emulated() bool {
 	return os.Getenv("PINWATCH_EMULATED") == "1" || host.Read(os.DirFS("/")).Virtualization == "qemu"
 }
 
-// Cases returns the cases of a test: all of them, or in an emulator, which takes ten seconds and more
-// for each, some that take every path.
+// Cases returns the cases of a test: all of them, or in an emulator, which takes ten seconds and
+// more for each, some that take every path.
 func Cases[T any](all, emulated []T) []T {
 	if Emulated() {
 		return emulated

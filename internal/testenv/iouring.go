@@ -126,8 +126,8 @@ func useIO(dir string) int {
 	return 0
 }
 
-// makeIOWorkers makes n more threads of io_uring in this process. Each is in a call that blocks until
-// the process ends.
+// makeIOWorkers makes n more threads of io_uring in this process. Each is in a call that blocks
+// until the process ends.
 func makeIOWorkers(dir string, n int) error {
 	fifo := filepath.Join(dir, "fifo")
 	if err := unix.Mkfifo(fifo, 0o600); err != nil && !errors.Is(err, unix.EEXIST) {

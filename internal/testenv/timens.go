@@ -23,7 +23,7 @@ const timeOffset = "PINWATCH_TEST_TIME_OFFSET"
 
 func init() {
 	if os.Getenv(timeOffset) != "" {
-		runtime.LockOSThread() // main's goroutine to the main thread: /proc has the offsets of that one's children
+		runtime.LockOSThread() // main must run on the main thread: /proc/self has the offsets for its children
 	}
 }
 

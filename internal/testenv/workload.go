@@ -107,7 +107,7 @@ func (p *Proc) End() {
 	p.check(p.process.End())
 }
 
-// Stderr is what the workload has printed on stderr until now.
+// Stderr returns the workload's stderr until now.
 func (p *Proc) Stderr() string { return p.process.Stderr() }
 
 // Threads lists the live threads of the process from the kernel, in no order.

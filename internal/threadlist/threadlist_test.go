@@ -111,8 +111,7 @@ func TestStripped(t *testing.T) {
 			if r.TID != ts[i].tid {
 				continue
 			}
-			// This program is pure Go as far as its fake Info says: a thread without M is no C
-			// thread.
+			// The fake Info describes this program as pure Go: a thread without M is no C thread.
 			if known := r.Role == goruntime.RoleWorker && *r.M == int64(i); known != (i > 1) {
 				t.Errorf("thread %d: %s", i, row(r))
 			}

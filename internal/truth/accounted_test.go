@@ -21,7 +21,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// TestEveryThreadIsAccounted observes threads that come and go as fast as the machine can make them.
+// TestEveryThreadIsAccounted observes threads that come and go as fast as the machine makes them.
 // Whatever the kernel skips, each thread was created, has exited or lives, and none was killed.
 func TestEveryThreadIsAccounted(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
@@ -150,8 +150,8 @@ func callMaps(t *testing.T) {
 	}
 }
 
-// TestSkippedRunsVoidWhatTheyTouch requires that runs which the kernel can skip have a known effect:
-// those of programs that run where a thread can be preempted.
+// TestSkippedRunsVoidWhatTheyTouch requires that runs which the kernel can skip have a known
+// effect: those of programs that run where a thread can be preempted.
 func TestSkippedRunsVoidWhatTheyTouch(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	never := []string{"sched_switch", "sched_waking", "sched_wakeup_new", "sched_migrate_task", "signal_generate",

@@ -144,7 +144,7 @@ func sameTimes(got, want *report.Report) (problems []string) {
 
 // unequal are costs that two observations need not agree on. Whether a signal finds its target on a
 // CPU is read at two moments. Threads are freed long after their end, also beyond a window's end.
-// Of the wakers' CPU time, sending misses what is reported too late.
+// A session that sends everything misses wakers' CPU time that is reported too late.
 var unequal = []string{"P-5 kernel", "P-9 free", "X-handoff cpu"}
 
 // worth returns the value of a pointer; the zero value for nil.

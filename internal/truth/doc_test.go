@@ -53,7 +53,8 @@ func (d *document) add(c truthCase, w *witnessed, counts []counted, times []timi
 		}
 		d.printf(" %d |\n", outOf)
 	}
-	d.printf("\n| sample | median | compared with | its samples | compared | p1 | p50 | p99 | largest | p1 | p50 | p99 |\n")
+	d.printf("\n| sample | median | compared with | its samples | compared |" +
+		" p1 | p50 | p99 | largest | p1 | p50 | p99 |\n")
 	d.printf("|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	last := ""
 	for _, r := range times {

@@ -167,7 +167,6 @@ func sendTwice(t *testing.T, pid int, tid int32, prepare func() error) (sender i
 		err := prepare()
 		if err == nil {
 			// The runtime does not notice raw calls, so it does not pause the thread between them.
-			// them.
 			_, _, first := unix.RawSyscall(unix.SYS_TGKILL, uintptr(pid), uintptr(tid), uintptr(unix.SIGURG))
 			_, _, second := unix.RawSyscall(unix.SYS_TGKILL, uintptr(pid), uintptr(tid), uintptr(unix.SIGURG))
 			for _, errno := range []unix.Errno{first, second} {

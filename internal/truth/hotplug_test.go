@@ -9,8 +9,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// A CPU that goes and comes back takes no thread along, and no time. One that was away at the attach
-// has no buffer of its own for turns: it sends them by the one that all CPUs share.
+// A CPU that goes and comes back takes no thread along, and no time. One that was away at the
+// attach has no buffer of its own for turns: it sends them by the one that all CPUs share.
 func TestCPUGoesAndComes(t *testing.T) {
 	testenv.Require(t, testenv.BPF, testenv.CPUHotplug)
 	for name, awayAtAttach := range map[string]bool{"while observed": false, "before the attach": true} {

@@ -41,8 +41,8 @@ const (
 // exactly are the moments on a thread of the target, or in a system call of one. Every instrument
 // that records them has each. A switch-in and a waking happen in the context of any thread.
 var exactly = []string{
-	doClone, cloneDone, newTask, doExit, processExit, doTgkill, tgkillDone, generate, deliver, sigreturn, sigmask, sigaltstack,
-	goOff,
+	doClone, cloneDone, newTask, doExit, processExit, doTgkill, tgkillDone, generate, deliver, sigreturn, sigmask,
+	sigaltstack, goOff,
 }
 
 // stream is one instrument's record of the target's threads, by time.
@@ -53,8 +53,8 @@ func (s stream) sorted() stream {
 	return s
 }
 
-// within returns the part in a window.
-func (s stream) within(start, end int64) stream {
+// window returns the moments from start to before end.
+func (s stream) window(start, end int64) stream {
 	from, _ := slices.BinarySearchFunc(s, start, func(m moment, at int64) int { return cmp.Compare(m.at, at) })
 	to, _ := slices.BinarySearchFunc(s, end, func(m moment, at int64) int { return cmp.Compare(m.at, at) })
 	return s[from:max(from, to)]

@@ -327,7 +327,7 @@ func executeAgain() {
 	panic(<-failed)
 }
 
-// TestLeaderLeavesLate: the leader's last switch-out is the leader's, though the thread that executes
+// TestLeaderLeavesLate: the leader's last switch-out is the leader's, though a thread that executes
 // a program takes its tid before. A thread leaves for the last time only after it has ended.
 func TestLeaderLeavesLate(t *testing.T) {
 	testenv.Require(t, testenv.BPF)

@@ -142,8 +142,8 @@ func lossProblems(l report.Loss) []string {
 	return nil
 }
 
-// countProblems is lossProblems where counts are compared only: skipped runs that no count depends on
-// do no harm.
+// countProblems is lossProblems where counts are compared only: skipped runs that no count depends
+// on do no harm.
 func countProblems(r *report.Report) []string {
 	if !r.Lossy() {
 		return nil

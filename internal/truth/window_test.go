@@ -146,13 +146,13 @@ func (w *witnessed) gather(all []events.Event, trace *witness.Trace, switches *w
 		}
 	}
 	add := func(v view) {
-		v.stream = v.stream.within(start, end)
+		v.stream = v.stream.window(start, end)
 		if !v.derived {
 			v.intervals = v.stream.intervals(w.lived)
 		}
 		w.views = append(w.views, v)
 	}
-	w.seen = pinwatchMoments(all).within(start, end)
+	w.seen = pinwatchMoments(all).window(start, end)
 	add(view{name: "tracefs", stream: traceMoments(traced, w.lived), early: true})
 	if switches != nil {
 		w.switches, w.lastCPU = switches.Stop(), switches.LastCPU

@@ -1,6 +1,6 @@
 // Package unit writes numbers with their units for people, and reads sizes that people type.
 //
-// Every function rounds to three significant digits, unless its comment says otherwise.
+// Every function rounds to three significant digits, unless its comment gives another rule.
 package unit
 
 import (

@@ -16,7 +16,7 @@ type noise struct {
 
 func startNoise() noise { return noise{at: time.Now(), busy: busyTime(), ours: ourTime()} }
 
-// otherLoad returns the mean number of CPUs that other load has used since; 0 where it cannot be read.
+// otherLoad returns the mean number of CPUs that other load has used since; 0 if it cannot be read.
 func (n noise) otherLoad() float64 {
 	elapsed := time.Since(n.at)
 	busy := busyTime() - n.busy

@@ -20,7 +20,7 @@ import (
 // ErrNoCompiler is the error of a build that needs a C compiler.
 var ErrNoCompiler = errors.New("no C compiler on this machine: install gcc")
 
-// Command is what to build.
+// Command is a command to build.
 type Command struct {
 	Name string   // of internal/workload/cmd
 	Cgo  bool     // link with C

@@ -1,8 +1,8 @@
 package workload
 
-// Account is what a program reports about itself. It covers [Start, End): from the beginning of the
-// activity to the moment when the last of its goroutines rested. Both are 0 if the activity never
-// began.
+// Account is the report of a program about itself. It covers [Start, End): from the beginning of
+// the activity to the moment when the last of its goroutines rested. Both are 0 if the activity
+// never began.
 type Account struct {
 	Name       string `json:"name"`
 	PID        int    `json:"pid"` // in the program's PID namespace, as every id here; also the id of the main thread

@@ -5,8 +5,8 @@
 // The folders:
 //
 //	program   workloads that run until they are stopped; each prints an Account
-//	trial     workloads that end by themselves after a few seconds; each prints an account of a type of its own
-//	probe     what both read of their threads: ids, state, labels, CPU sets, clocks, /proc, runtime/metrics
+//	trial     workloads that end by themselves after a few seconds; each has its own type of account
+//	probe     what both read of threads: ids, state, labels, CPU sets, clocks, /proc, runtime/metrics
 //	work      what their goroutines do: spin, sleep in the kernel, block in a pipe
 //	catalog   the list of all, and Main, which runs one by name
 //	cmd       the commands: workload, and cgoworkload, which is linked with C

@@ -8,7 +8,7 @@ const Command = "workload"
 // initializes its packages. The runtime then holds the main goroutine on the main thread by its
 // internal lock (runtime.main).
 //
-//	hold   print a Ready and wait for a line or the end of stdin, so that an observer can read that lock
+//	hold   print a Ready and wait for a line or the end of stdin, for an observer to read that lock
 //	pin    lock the main goroutine
 //	lock   record a stretch, then lock the main goroutine
 //	watch  record a stretch

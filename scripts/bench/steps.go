@@ -10,7 +10,7 @@ import (
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
-// switchSteps are the steps of a switch's program, as BenchmarkSteps names them, and what each adds.
+// switchSteps are the steps of a switch's program, as BenchmarkSteps names them, and what they add.
 var switchSteps = []struct{ name, does string }{
 	{"empty", "nothing: the kernel's own account of a run"},
 	{"filter", "compares both processes with the target"},
@@ -51,8 +51,8 @@ func (b *bench) steps(ctx context.Context) (string, error) {
 	return fmt.Sprintf("`%s`\n\n%s", shell(argv), table), nil
 }
 
-// hostKind names what the steps' costs depend on most: how the clock is read, and whether each entry
-// to the kernel changes the page tables.
+// hostKind names what the steps' costs depend on most: how the clock is read, and whether each
+// entry to the kernel changes the page tables.
 func hostKind(h host.Info) string {
 	if strings.HasPrefix(h.Mitigations["meltdown"], "Mitigation: PTI") {
 		return h.Clocksource + " with page-table isolation"

@@ -34,8 +34,9 @@ func find(t *testing.T, r *report, tid int) *thread {
 	return nil
 }
 
-// TestCompare changes one thing at a time in a report that agrees with its account. Main is 100, sysmon 101, template 102,
-// pins 103 (goroutine 20, depth 2) and 104 (21, 1), idle 105; 106 exited, and its id was used again and exited again.
+// TestCompare changes one thing at a time in a report that agrees with its account. Main is 100,
+// sysmon 101, template 102, pins 103 (goroutine 20, depth 2) and 104 (21, 1), idle 105; 106 exited,
+// and its id was used again and exited again.
 func TestCompare(t *testing.T) {
 	for _, c := range []struct {
 		name     string

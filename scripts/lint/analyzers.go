@@ -39,8 +39,8 @@ func analyze(packages []string) error {
 	return nil
 }
 
-// uncategorized is an analyzer whose diagnostics have no category. lintcmd drops a diagnostic with a
-// category that is not the name of an analyzer.
+// uncategorized is an analyzer whose diagnostics have no category. lintcmd drops a diagnostic with
+// a category that is not the name of an analyzer.
 func uncategorized(a *analysis.Analyzer) *analysis.Analyzer {
 	plain := *a
 	plain.Run = func(pass *analysis.Pass) (any, error) {

@@ -1,5 +1,5 @@
-// Lint runs every static check of this repository: the import table (rules/imports.txt), gofmt, go vet
-// for both architectures, staticcheck, errcheck, ineffassign, pinwatch's own vet, the forbidden
+// Lint runs every static check of this repository: the import table (rules/imports.txt), gofmt, go
+// vet for both architectures, staticcheck, errcheck, ineffassign, pinwatch's own vet, the forbidden
 // functions, and shellcheck. Run it by make lint, from the top of the tree. Packages can be named;
 // without any it checks all.
 package main

@@ -62,6 +62,6 @@ func (a *archive) entry(name string, mode uint32, data []byte) {
 	_, a.err = a.w.Write(b.Bytes())
 }
 
-// pad fills up to a multiple of four bytes; entries begin aligned, so the length within the entry
-// is what counts.
+// pad fills up to a multiple of four bytes. Entries begin aligned, so only the length within the
+// entry counts.
 func pad(b *bytes.Buffer) { b.WriteString(strings.Repeat("\x00", -b.Len()&3)) }

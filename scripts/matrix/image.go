@@ -27,7 +27,7 @@ const (
 //go:embed hostonly.txt
 var hostOnlyText string
 
-// hostOnlyTests are expressions for the tests that guests leave out; hostonly.txt gives the reasons.
+// hostOnlyTests are expressions for tests that guests leave out; hostonly.txt gives the reasons.
 func hostOnlyTests() (words string) {
 	for line := range strings.Lines(hostOnlyText) {
 		line, _, _ = strings.Cut(line, "#")
@@ -67,8 +67,8 @@ func buildWith(arch, dir, name, cgo string, args ...string) (guestFile, error) {
 	return guestFile{"bin/" + name, out}, nil
 }
 
-// threadsInC builds the C program of the tests in internal/truth: guests have no compiler. Its path is
-// empty where this machine has none for their architecture.
+// threadsInC builds the C program of the tests in internal/truth: guests have no compiler. Its path
+// is empty where this machine has none for their architecture.
 func threadsInC(arch, dir string) (guestFile, error) {
 	if _, err := exec.LookPath("gcc"); err != nil || arch != runtime.GOARCH {
 		return guestFile{}, nil
@@ -82,8 +82,8 @@ func threadsInC(arch, dir string) (guestFile, error) {
 	return guestFile{"bin/cthreads", out}, nil
 }
 
-// kernelPackages are the packages whose tests load BPF programs, relative to the top of the tree. The
-// experiments of internal/verify take too long in a guest for every run; -verify runs them.
+// kernelPackages are the packages whose tests load BPF programs, relative to the top of the tree.
+// The experiments of internal/verify take too long in a guest for every run; -verify runs them.
 func kernelPackages(ctx context.Context) (names []string, err error) {
 	all, err := packages.List(ctx)
 	for _, p := range all {

@@ -70,8 +70,8 @@ func selectKernels(arch, filter string, all bool) ([]kernel, error) {
 	return picked, nil
 }
 
-// between reports whether an architecture has both older and newer kernels in the matrix.
-func (k kernel) between() bool {
+// isIntermediate reports whether the matrix has both older and newer kernels of k's architecture.
+func (k kernel) isIntermediate() bool {
 	var shipped []string
 	for _, other := range kernels {
 		if other.arch == k.arch && other.preempt == "" {
@@ -81,14 +81,14 @@ func (k kernel) between() bool {
 	return k.preempt == "" && k.name != shipped[0] && k.name != shipped[len(shipped)-1]
 }
 
-// byLength returns the indexes of kernels, those whose guests take the longest first, so that no long
-// one is left for the end.
+// byLength returns the indexes of kernels, those whose guests take the longest first, so that no
+// long one is left for the end.
 func byLength(kernels []kernel) []int {
 	length := func(i int) int {
 		switch {
 		case kernels[i].preempt != "":
 			return 1
-		case kernels[i].between():
+		case kernels[i].isIntermediate():
 			return 2
 		}
 		return 3
@@ -116,7 +116,7 @@ func (k kernel) commandLine(o options) string {
 	case o.tests != "":
 	case k.preempt != "":
 		line += " " + plan.OnlyTests + "=" + anyOf(preemptTests)
-	case k.between():
+	case k.isIntermediate():
 		line += " " + plan.SkipTests + "=" + anyOf(endTests)
 	}
 	return line

@@ -150,8 +150,8 @@ func TestSelectKernels(t *testing.T) {
 	}
 }
 
-// Guests with all tests boot first, those with few last. The ends are of the architecture's kernels as
-// shipped.
+// Guests with all tests boot first, those with few last. The ends are of the architecture's kernels
+// as shipped.
 func TestByLength(t *testing.T) {
 	for arch, want := range map[string]string{
 		"amd64": "5.10 7.x 6.1 6.12 6.12-full 7.x-full", "arm64": "arm64-6.1 arm64-6.12",

@@ -1,4 +1,4 @@
-// Package measure is what the scripts that measure share: they start a workload and an observer,
+// Package measure is shared by the scripts that measure: they start a workload and an observer,
 // read what the kernel counts of both, and put tables into documents.
 package measure
 

@@ -23,14 +23,14 @@ type Package struct {
 	Path     string // of import
 	LoadsBPF bool   // its tests are linked with the loader
 
-	// Kernel is set when its tests load BPF programs or read the kernel's events. No two such packages may
-	// run at once.
+	// Kernel is set when its tests load BPF programs or read the kernel's events. No two such packages
+	// may run at once.
 	Kernel bool
 
 	Concurrent bool // its product files start goroutines
 }
 
-// goPackage is what go list -test -json prints of a package, and of a test binary, PACKAGE.test.
+// goPackage holds fields of go list -test -json for a package, or for a test binary, PACKAGE.test.
 type goPackage struct {
 	ImportPath, Dir string
 	GoFiles, Deps   []string

@@ -48,7 +48,7 @@ type event struct {
 	Elapsed                       float64 // seconds
 }
 
-// packageOutput is what a package printed, by test; "" is what no test printed.
+// packageOutput is the output of a package, by test; that of no test is under "".
 type packageOutput struct {
 	order []string
 	text  map[string]string
@@ -170,8 +170,8 @@ func (r *results) endTest(name, text string, e event) {
 	}
 }
 
-// endPackage prints a package's line. Of a failed one it prints also what failed and unfinished
-// tests, and no test, printed.
+// endPackage prints a package's line. If the package failed, it also prints the output of tests
+// that failed or did not end, and output of no test.
 func (r *results) endPackage(p *packageOutput, name string, e event) {
 	if e.Action != failed {
 		if len(p.order) > 1 { // a test ran

@@ -9,7 +9,7 @@ import (
 	"github.com/pinwatch/pinwatch/scripts/packages"
 )
 
-// stream is what go test -json prints of two packages in parallel: one passes, the other has a
+// stream is the output of go test -json for two packages in parallel: one passes, the other has a
 // failed, an unfinished, a skipped and an unjudged test.
 const stream = `{"Action":"start","Package":"PKG/a"}
 {"Action":"start","Package":"PKG/b"}

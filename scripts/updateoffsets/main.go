@@ -1,8 +1,8 @@
-// Updateoffsets rewrites the table internal/goruntime/offsets/offsets.txt. It builds a small program
-// with each toolchain, for amd64 and arm64, and takes the offsets from its DWARF. Arguments (1.28.0,
-// /usr/local/go) are added to the table. Without arguments it derives the whole table again, from the
-// toolchains that its comments name. Toolchains are fetched as modules, verified as go does. Run it
-// from the top of the tree.
+// Updateoffsets rewrites the table internal/goruntime/offsets/offsets.txt. It builds a small
+// program with each toolchain, for amd64 and arm64, and takes the offsets from its DWARF. Arguments
+// (1.28.0, /usr/local/go) are added to the table. Without arguments it derives the whole table
+// again, from the toolchains that its comments name. Toolchains are fetched as modules, verified as
+// go does. Run it from the top of the tree.
 package main
 
 import (

@@ -13,9 +13,9 @@ import (
 	"github.com/pinwatch/pinwatch/internal/goruntime/internal/objfile"
 )
 
-// Limits on DWARF. Large programs have some 40 MB of .debug_info. In programs of Go 1.26 the types of
-// the runtime are in its first MB or two, in those of Go 1.13 and 1.21 near its end. The built-in
-// table serves where a limit stops the search.
+// Limits on DWARF. Large programs have some 40 MB of .debug_info. In programs of Go 1.26 the types
+// of the runtime are in its first MB or two, in those of Go 1.13 and 1.21 near its end. The
+// built-in table serves where a limit stops the search.
 const (
 	maxDebugInfo = 256 << 20 // bytes of .debug_info, decompressed: about a second
 	maxUnit      = 64 << 20  // bytes of one unit, held in memory

@@ -63,8 +63,8 @@ func skippedRuns(l report.Loss) string {
 	return fmt.Sprintf("%s skipped by the kernel (%s)", unit.Plural(l.RecursionMisses, "program run"), byCount(l.Skipped))
 }
 
-// inDoubt reports whether a verdict needs a question mark: in a lossy run, and where samples that are
-// missing because the kernel skipped program runs could change it.
+// inDoubt reports whether a verdict needs a question mark: in a lossy run, and where samples that
+// are missing because the kernel skipped program runs could change it.
 func inDoubt(r *report.Report, verdict string, holds bool) bool {
 	return r.Lossy() || r.Loss.RecursionMisses > 0 && !holds && verdict != "open"
 }

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// style is the colour of a piece of text. It repeats what words say.
+// style is the colour of a piece of text. It only repeats the meaning of the words.
 type style string
 
 const (

@@ -2,7 +2,8 @@
 // terminal.
 //
 // A page is a number of lines that are never wider than its width. A table leaves out its least
-// important columns where the page is narrow. Colour repeats what words say.
+// important columns where the page is narrow. Colour only repeats the
+// meaning of the words.
 package text
 
 import (

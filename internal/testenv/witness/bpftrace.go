@@ -26,8 +26,8 @@ type bpftrace struct {
 	err    error
 }
 
-// startBpftrace runs a script. It writes each line at once with the buffering "line"; with "full" it
-// has less work. The pages are those of each CPU's buffer.
+// startBpftrace runs a script. It writes each line at once with the buffering "line"; with "full"
+// it has less work. The pages are those of each CPU's buffer.
 func startBpftrace(t testing.TB, script, buffering string, pages int) *bpftrace {
 	t.Helper()
 	testenv.Require(t, testenv.Bpftrace)

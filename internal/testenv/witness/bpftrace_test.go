@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// bpftrace has written more than a pipe holds (64 KiB, pipe(7)) when it is asked to end, and nobody
-// has read any of it.
+// bpftrace has written more than a pipe holds (64 KiB, pipe(7)) when it is asked to end, and none
+// of it has been read.
 func TestOutputIsWhole(t *testing.T) {
 	const written = 128 << 10
 	const script = `tracepoint:sched:sched_switch /pid == %d/ { printf("%s\n"); } END { printf("end\n"); }`

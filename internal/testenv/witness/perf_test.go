@@ -72,7 +72,8 @@ func TestParsePerfRun(t *testing.T) {
 			t.Errorf("%s: %+v, %t, want %+v", line, got, ok, want)
 		}
 	}
-	if r, ok := parsePerfRun("   22575.798419 [0000]  <idle>                              0.000      0.000      0.201 "); ok {
+	const idle = "   22575.798419 [0000]  <idle>                              0.000      0.000      0.201 "
+	if r, ok := parsePerfRun(idle); ok {
 		t.Errorf("the idle task's run passed as %+v", r)
 	}
 }

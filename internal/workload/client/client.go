@@ -183,7 +183,7 @@ func (p *Process) Read(v any) error {
 	return nil
 }
 
-// Stderr is what the workload has printed on stderr until now, without space around it.
+// Stderr returns the workload's stderr until now, without space around it.
 func (p *Process) Stderr() string { return p.stderr.text() }
 
 func (p *Process) failed(what string, err error) error {

@@ -5,10 +5,10 @@ import (
 	"syscall"
 )
 
-// Stretch is what a goroutine saw of its thread from From to To, and what other goroutines saw.
-// Before every sample of its thread the goroutine yields, sleeps, blocks or hands off. The first
-// sample is at From, when the goroutine has named its thread, the last at To. The goroutine had its
-// locks a little before and after that.
+// Stretch holds the samples that a goroutine took of its thread from From to To, and the checks by
+// other goroutines. Before every sample of its thread the goroutine yields, sleeps, blocks or hands
+// off. The first sample is at From, when the goroutine has named its thread, the last at To. The
+// goroutine had its locks a little before and after that.
 type Stretch struct {
 	GoID  int64 `json:"goid"`
 	TID   int   `json:"tid"`   // its thread at From

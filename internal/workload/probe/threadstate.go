@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-// ThreadState is what a thread may inherit from another. A value that could not be read is null.
+// ThreadState is inheritable state of a thread. A value that could not be read is null.
 type ThreadState struct {
 	TID    int           `json:"tid"`
 	At     int64         `json:"at_ns"`

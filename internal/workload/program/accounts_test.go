@@ -23,7 +23,7 @@ type programCase struct {
 	check func(*testing.T, workload.Account)
 }
 
-// least is what a program must have done before its account is checked.
+// least holds the counts that a program must reach before its account is checked.
 type least struct{ ops, eachPin, exits, forcedGC, stops uint64 }
 
 func (l least) done(a workload.Account) bool {

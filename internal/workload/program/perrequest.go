@@ -49,7 +49,7 @@ func (w *Workload) requests(interval, sleep time.Duration) {
 //go:noinline
 func (w *Workload) handle(sleep time.Duration) {
 	w.noteSite()
-	runtime.LockOSThread() //pinwatch:ignore the pair is what is to be observed, and serveRequest does not panic
+	runtime.LockOSThread() //pinwatch:ignore the workload exists to show this pair, and serveRequest does not panic
 	serveRequest(sleep)
 	runtime.UnlockOSThread()
 }

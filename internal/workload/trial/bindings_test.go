@@ -14,7 +14,7 @@ func testMigrate(t *testing.T) {
 		if skip {
 			args = append(args, "-skip-lock")
 		}
-		a := perform(t, &trial.Migrate{}, args...)
+		a := runTrial(t, &trial.Migrate{}, args...)
 		if len(a.Stretches) != 4 {
 			t.Fatalf("%d stretches", len(a.Stretches))
 		}
@@ -32,7 +32,7 @@ func testNest(t *testing.T) {
 		flag string
 		last int // the fewest locks at which the goroutine is bound
 	}{{"", 1}, {"-skip-lock", 2}, {"-skip-unlock", 0}} {
-		a := perform(t, &trial.Nest{}, strings.Fields("nest -depth 3 "+c.flag)...)
+		a := runTrial(t, &trial.Nest{}, strings.Fields("nest -depth 3 "+c.flag)...)
 		if len(a.Rounds) != 3 {
 			t.Fatalf("%d rounds", len(a.Rounds))
 		}
@@ -59,7 +59,7 @@ func testCross(t *testing.T) {
 		{"-skip-lock", [4]bool{}},
 		{"-swap", [4]bool{false, false, true, false}},
 	} {
-		a := perform(t, &trial.Cross{}, strings.Fields("cross "+c.flag)...)
+		a := runTrial(t, &trial.Cross{}, strings.Fields("cross "+c.flag)...)
 		if len(a.Phases) != 2 || a.Phases[0].What != "unlock" || a.Phases[1].What != "lock" {
 			t.Fatalf("phases %+v", a.Phases)
 		}
@@ -79,7 +79,7 @@ func testOnMain(t *testing.T) {
 		{"-skip-lock", [3]bool{}, [3]bool{}},
 		{"-skip-unlock", [3]bool{true, true, false}, [3]bool{true, true, false}},
 	} {
-		a := perform(t, &trial.OnMain{}, strings.Fields("onmain "+c.flag)...)
+		a := runTrial(t, &trial.OnMain{}, strings.Fields("onmain "+c.flag)...)
 		if len(a.Runs) != 3 {
 			t.Fatalf("%d runs", len(a.Runs))
 		}
@@ -100,7 +100,7 @@ func testGCPin(t *testing.T) {
 		flag          string
 		bound, cycles bool
 	}{{"", true, true}, {"-skip-lock", false, true}, {"-no-gc", true, false}} {
-		a := perform(t, &trial.GCPin{}, strings.Fields("gcpin -rounds 2 "+c.flag)...)
+		a := runTrial(t, &trial.GCPin{}, strings.Fields("gcpin -rounds 2 "+c.flag)...)
 		if len(a.Rounds) != 2 {
 			t.Fatalf("%d rounds", len(a.Rounds))
 		}

@@ -11,7 +11,7 @@ import (
 
 func testGrow(t *testing.T) {
 	for _, flag := range []string{"", "-skip-lock", "-unlock"} {
-		a := perform(t, &trial.Grow{}, strings.Fields("grow -steps 6 -rounds 2 -n 16 "+flag)...)
+		a := runTrial(t, &trial.Grow{}, strings.Fields("grow -steps 6 -rounds 2 -n 16 "+flag)...)
 		if len(a.Steps) != 7 || len(a.Bursts) != 4 {
 			t.Fatalf("%s: %d steps, %d bursts", flag, len(a.Steps), len(a.Bursts))
 		}
@@ -65,7 +65,7 @@ func checkBurst(t *testing.T, flag string, b trial.GrowBurst, i int) (born int) 
 func testLockCost(t *testing.T) {
 	fastest := map[string]float64{}
 	for _, flag := range []string{"", "-skip-lock", "-slow 20000"} {
-		a := perform(t, &trial.LockCost{}, strings.Fields("lockcost -n 20 -batch 20 -firsts 3 "+flag)...)
+		a := runTrial(t, &trial.LockCost{}, strings.Fields("lockcost -n 20 -batch 20 -firsts 3 "+flag)...)
 		if len(a.Lock) != 20 || len(a.Unlock) != 20 || len(a.Pair) != 20 || len(a.Empty) != 20 || len(a.Firsts) != 3 {
 			t.Fatalf("%s: %+v", flag, a)
 		}
@@ -101,7 +101,7 @@ func linkedWithC(t *testing.T) bool {
 
 func testTax(t *testing.T) {
 	for _, flag := range []string{"", "-skip-lock"} {
-		a := perform(t, &trial.Tax{}, strings.Fields("tax -n 10 "+flag)...)
+		a := runTrial(t, &trial.Tax{}, strings.Fields("tax -n 10 "+flag)...)
 		if len(a.Rounds) != 30 || a.Batch != 200 {
 			t.Fatalf("%s: %d rounds of %d", flag, len(a.Rounds), a.Batch)
 		}

@@ -18,7 +18,7 @@ type Counts struct {
 	Steps []CountStep `json:"steps"` // the first has no locked goroutine
 }
 
-// CountStep is what the process counts of itself while goroutines wait, locked, on channels.
+// CountStep holds the counts of the process while goroutines wait, locked, on channels.
 type CountStep struct {
 	Pins       int `json:"pins"`       // goroutines that the trial has made and not ended, all locked
 	Goroutines int `json:"goroutines"` // runtime.NumGoroutine

@@ -18,7 +18,7 @@ func testExits(t *testing.T) {
 		{"-skip-unlock", true, true, 2},
 		{"-recover", true, false, 0},
 	} {
-		a := perform(t, &trial.Exits{}, strings.Fields("exits -n 2 -watch 300ms "+c.flag)...)
+		a := runTrial(t, &trial.Exits{}, strings.Fields("exits -n 2 -watch 300ms "+c.flag)...)
 		if len(a.Exits) != 2*8 {
 			t.Fatalf("%s: %d exits", c.flag, len(a.Exits))
 		}
@@ -68,7 +68,7 @@ func testReuse(t *testing.T) {
 		if skip {
 			args = append(args, "-skip-unlock")
 		}
-		a := perform(t, &trial.Reuse{}, args...)
+		a := runTrial(t, &trial.Reuse{}, args...)
 		if len(a.Rounds) != 12 {
 			t.Fatalf("%d rounds", len(a.Rounds))
 		}
@@ -103,7 +103,7 @@ func testRetake(t *testing.T) {
 		flags        string
 		lock, blocks bool
 	}{{"", true, true}, {"-park", true, false}, {"-park -skip-lock", false, false}} {
-		a := perform(t, &trial.Retake{}, strings.Fields("retake -n 5 "+c.flags)...)
+		a := runTrial(t, &trial.Retake{}, strings.Fields("retake -n 5 "+c.flags)...)
 		if len(a.Rounds) != 20 {
 			t.Fatalf("%d rounds", len(a.Rounds))
 		}

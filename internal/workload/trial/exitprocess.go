@@ -25,7 +25,7 @@ type ExitProcess struct {
 	Main   *MainExit `json:"main,omitempty"` // of a process that went on without its main goroutine; it was then killed
 }
 
-// MainExit is what was seen after the main goroutine had ended, locked to the main thread.
+// MainExit describes the main thread after the main goroutine had ended, locked to it.
 type MainExit struct {
 	Head
 	TID    int    `json:"tid"`      // the thread it was locked to

@@ -14,7 +14,7 @@ import (
 
 func testCounts(t *testing.T) {
 	for _, flag := range []string{"", "-skip-lock", "-stray"} {
-		a := perform(t, &trial.Counts{}, strings.Fields("counts -n 6 "+flag)...)
+		a := runTrial(t, &trial.Counts{}, strings.Fields("counts -n 6 "+flag)...)
 		if len(a.Steps) != 7 || !slices.Contains(a.Names, "/sched/latencies:seconds") {
 			t.Fatalf("%s: %d steps, metrics %v", flag, len(a.Steps), a.Names)
 		}
@@ -50,7 +50,7 @@ func testCounts(t *testing.T) {
 
 func testOverpin(t *testing.T) {
 	for _, flag := range []string{"", "-skip-lock"} {
-		a := perform(t, &trial.Overpin{}, strings.Fields("overpin -rounds 2 -workers 16 -bursts 20 "+flag)...)
+		a := runTrial(t, &trial.Overpin{}, strings.Fields("overpin -rounds 2 -workers 16 -bursts 20 "+flag)...)
 		if len(a.Rounds) != 2 || a.Workers != 16 || a.Rounds[0].Locked != 16 || a.Rounds[1].Locked != 0 {
 			t.Fatalf("%s: rounds %+v", flag, a.Rounds)
 		}
@@ -68,7 +68,7 @@ func testLabels(t *testing.T) {
 		if skip {
 			args = append(args, "-skip-labels")
 		}
-		a := perform(t, &trial.Labels{}, args...)
+		a := runTrial(t, &trial.Labels{}, args...)
 		if len(a.Workers) != 3 || !a.Workers[0].Locked || a.Workers[1].Locked || a.Workers[0].TID == a.Workers[2].TID {
 			t.Fatalf("workers %+v", a.Workers)
 		}
@@ -90,9 +90,9 @@ func testLabels(t *testing.T) {
 func testSchedTrace(t *testing.T) {
 	for _, flag := range []string{"", "-skip-lock", "-no-trace"} {
 		args := append([]string{"schedtrace"}, strings.Fields(flag)...)
-		a := perform(t, &trial.SchedTrace{}, args...)
+		a := runTrial(t, &trial.SchedTrace{}, args...)
 		if flag != "-no-trace" && !traced(a, flag == "") { // sysmon, which prints, got no CPU meanwhile
-			a = perform(t, &trial.SchedTrace{}, append(args, "-length", "10s")...)
+			a = runTrial(t, &trial.SchedTrace{}, append(args, "-length", "10s")...)
 		}
 		if len(a.Runs) != 2 {
 			t.Fatalf("%s: %d runs", flag, len(a.Runs))
@@ -133,7 +133,7 @@ func traced(a *trial.SchedTrace, pins bool) bool {
 }
 
 func testOrder(t *testing.T) {
-	a := perform(t, &trial.Order{}, "order", "-runs", "3", "-n", "4")
+	a := runTrial(t, &trial.Order{}, "order", "-runs", "3", "-n", "4")
 	if len(a.Runs) != 3 {
 		t.Fatalf("%d runs", len(a.Runs))
 	}
@@ -156,7 +156,7 @@ func testOrder(t *testing.T) {
 	if len(pids) != 3 || pids[a.PID] {
 		t.Errorf("processes %v started by %d", pids, a.PID)
 	}
-	kept := perform(t, &trial.Order{}, "order", "-runs", "1", "-n", "4", "-skip-unlock").Runs[0]
+	kept := runTrial(t, &trial.Order{}, "order", "-runs", "1", "-n", "4", "-skip-unlock").Runs[0]
 	for i, p := range kept.Again {
 		if p.TID != kept.Single[i].TID {
 			t.Errorf("never unlocked, yet on other threads: %+v, then %+v", kept.Single, kept.Again)

@@ -7,7 +7,7 @@ import (
 )
 
 func testSlices(t *testing.T) {
-	a := perform(t, &trial.Slices{}, "slices", "-rounds", "4", "-length", "300ms")
+	a := runTrial(t, &trial.Slices{}, "slices", "-rounds", "4", "-length", "300ms")
 	if len(a.Rounds) != 4 {
 		t.Fatalf("%d rounds", len(a.Rounds))
 	}
@@ -29,7 +29,7 @@ func testSlices(t *testing.T) {
 }
 
 func testParked(t *testing.T) {
-	a := perform(t, &trial.Parked{}, "parked", "-rounds", "2", "-threads", "4", "-watch", "200ms")
+	a := runTrial(t, &trial.Parked{}, "parked", "-rounds", "2", "-threads", "4", "-watch", "200ms")
 	if len(a.Released) != 8 {
 		t.Fatalf("%d threads", len(a.Released))
 	}

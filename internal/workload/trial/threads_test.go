@@ -12,7 +12,7 @@ import (
 
 func testTight(t *testing.T) {
 	for _, flag := range []string{"", "-skip-lock", "-with-calls"} {
-		a := perform(t, &trial.Tight{}, strings.Fields("tight -rounds 1 -chunks 4 -chunk 30ms "+flag)...)
+		a := runTrial(t, &trial.Tight{}, strings.Fields("tight -rounds 1 -chunks 4 -chunk 30ms "+flag)...)
 		checkLoops(t, flag, a, flag != "-skip-lock")
 		if inside(a) == 0 {
 			t.Errorf("%s: the world never stopped inside a chunk", flag)
@@ -51,7 +51,7 @@ func checkLoops(t *testing.T, what string, a *trial.Tight, lock bool) {
 // Without preemption by signals the loops still end, and the world never stops inside a chunk.
 func TestLoopsWithoutPreemption(t *testing.T) {
 	t.Setenv("GODEBUG", "asyncpreemptoff=1")
-	a := perform(t, &trial.Tight{}, "tight", "-rounds", "1", "-chunks", "4", "-chunk", "30ms")
+	a := runTrial(t, &trial.Tight{}, "tight", "-rounds", "1", "-chunks", "4", "-chunk", "30ms")
 	checkLoops(t, "asyncpreemptoff", a, true)
 	if a.Debug != "asyncpreemptoff=1" {
 		t.Errorf("GODEBUG is %q in the account", a.Debug)
@@ -59,7 +59,7 @@ func TestLoopsWithoutPreemption(t *testing.T) {
 	if n := inside(a); n > 0 {
 		t.Errorf("the world stopped inside a chunk %d times", n)
 	}
-	a = perform(t, &trial.Tight{}, "tight", "-rounds", "1", "-chunks", "4", "-chunk", "30ms", "-with-calls")
+	a = runTrial(t, &trial.Tight{}, "tight", "-rounds", "1", "-chunks", "4", "-chunk", "30ms", "-with-calls")
 	if inside(a) == 0 {
 		t.Error("the world never stopped inside a chunk with calls")
 	}
@@ -83,11 +83,11 @@ const schedBatch = 3 // SCHED_BATCH, include/uapi/linux/sched.h
 
 func testInherit(t *testing.T) {
 	for _, flag := range []string{"", "-skip-lock", "-alter", "-no-push"} {
-		a := perform(t, &trial.Inherit{}, strings.Fields("inherit -n 2 -samples 200 "+flag)...)
+		a := runTrial(t, &trial.Inherit{}, strings.Fields("inherit -n 2 -samples 200 "+flag)...)
 		// Without its lock the goroutine may be moved while it alters its thread, if others want its
 		// CPU. What it then altered is unknown.
 		for i := 0; i < 20 && flag == "-skip-lock" && a.Origin.TID != a.Other.TID; i++ {
-			a = perform(t, &trial.Inherit{}, strings.Fields("inherit -n 2 -samples 200 "+flag)...)
+			a = runTrial(t, &trial.Inherit{}, strings.Fields("inherit -n 2 -samples 200 "+flag)...)
 		}
 		if flag == "-skip-lock" && a.Origin.TID != a.Other.TID {
 			t.Logf("%s: not judged: the machine was busy (the goroutine was moved from thread %d to %d)",

@@ -17,8 +17,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testenv.MainAsWorkload(m, catalog.Main)) }
 
-// perform runs a trial to its end in a process of its own, reads its account and checks its head.
-func perform[T any](t *testing.T, account *T, args ...string) *T {
+// runTrial runs a trial to its end in a process of its own, reads its account and checks its head.
+func runTrial[T any](t *testing.T, account *T, args ...string) *T {
 	t.Helper()
 	before := probe.Now()
 	p := testenv.Workload(t, args...)
@@ -88,7 +88,7 @@ func TestTrialAfterInit(t *testing.T) {
 
 func TestTrialIsTraced(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "trace")
-	perform(t, &trial.Migrate{}, "migrate", "-samples", "50", "-trace", file)
+	runTrial(t, &trial.Migrate{}, "migrate", "-samples", "50", "-trace", file)
 	trace, err := os.ReadFile(file)
 	if err != nil || !strings.HasPrefix(string(trace), "go 1.") {
 		t.Errorf("%d bytes of trace, %v", len(trace), err)

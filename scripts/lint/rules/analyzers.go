@@ -44,8 +44,8 @@ var (
 	}
 )
 
-// ineffective is ineffassign. It needs the objects that the parser resolves, which lintcmd's parser leaves
-// out, so the files are parsed once more.
+// ineffective is ineffassign. It needs the objects that the parser resolves, which lintcmd's parser
+// leaves out, so the files are parsed once more.
 var ineffective = &analysis.Analyzer{
 	Name: "ineffassign",
 	Doc:  ineffassign.Analyzer.Doc,

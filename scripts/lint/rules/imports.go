@@ -17,7 +17,7 @@ const module = "github.com/pinwatch/pinwatch/"
 //go:embed imports.txt
 var importsText string
 
-// row is what one package of the table, or one that the table does not name, may import.
+// row holds the allowed imports of a package of the table, or of one that the table does not name.
 type row struct {
 	product []string // packages of this module, for files that are no tests
 	tests   []string // further ones for tests; a test may always import its own package
@@ -61,7 +61,7 @@ func parseTable(text string) (table, error) {
 	return t, nil
 }
 
-// goPackage is what the check reads of go list -json.
+// goPackage holds the fields of go list -json that the check reads.
 type goPackage struct {
 	ImportPath                         string
 	Imports, TestImports, XTestImports []string
@@ -79,7 +79,7 @@ func (t table) problems(packages []goPackage) (problems []string) {
 		for _, i := range p.Imports {
 			if ours, is := strings.CutPrefix(i, module); is && !matches(r.product, ours) {
 				problems = append(problems, fmt.Sprintf("%s must not import %s", name, ours))
-			} else if !is && matches(below(r.never), i) {
+			} else if !is && matches(treePatterns(r.never), i) {
 				problems = append(problems, fmt.Sprintf("%s must never import %s", name, i))
 			}
 		}
@@ -96,8 +96,8 @@ func (t table) problems(packages []goPackage) (problems []string) {
 	return slices.Compact(problems)
 }
 
-// below adds to every package all packages below it.
-func below(packages []string) []string {
+// treePatterns returns a pattern for each package, which it and all packages below it match.
+func treePatterns(packages []string) []string {
 	var all []string
 	for _, p := range packages {
 		all = append(all, p+"/...")

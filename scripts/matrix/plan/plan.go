@@ -36,10 +36,10 @@ var Env = []string{
 	"PINWATCH_C_THREADS=/bin/cthreads",
 }
 
-// TestsFlag is the flag by which a step's test binary is told which tests to run.
+// TestsFlag is the flag of a test binary that selects the tests to run.
 const TestsFlag = "-test.run="
 
-// SkipFlag is the flag by which a step's test binary is told which tests to leave out.
+// SkipFlag is the flag of a test binary that excludes tests.
 const SkipFlag = "-test.skip="
 
 // Variables of the guest's command line: the tests that run in place of the plan's, and tests that

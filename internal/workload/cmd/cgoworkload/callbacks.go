@@ -60,7 +60,7 @@ func callGo(number, times int, create, direct bool) error {
 	return nil
 }
 
-// callbacks is what the calls need and what they record. It is a variable because C passes no
+// callbacks holds the input and the records of the calls. It is a variable because C passes no
 // pointer to it.
 type callbacks struct {
 	others  *probe.Others

@@ -47,8 +47,8 @@ func TestBlockingInC(t *testing.T) {
 		var a trial.Retake
 		testenv.CgoTrial(t, &a, args...)
 		// Rounds in which the other goroutine ran on the thread of the first before that ran again. A
-		// goroutine that parks gives its thread to the other. One that blocks in C does not, but it may be
-		// preempted just before its call: about one round in a hundred without a lock.
+		// goroutine that parks gives its thread to the other. One that blocks in C does not, but it may
+		// be preempted just before its call: about one round in a hundred without a lock.
 		same, free := 0, 0
 		for _, r := range a.Rounds {
 			if r.Other == 0 || r.Leave < r.Enter ||
