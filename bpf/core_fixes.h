@@ -51,8 +51,8 @@ static __always_inline __u32 task_state(const struct task_struct *task)
 	return (__u32)((const struct task_struct___before_5_14 *)task)->state;
 }
 
-// Reports whether a thread off its CPU waits for one. Since 6.12 a thread that falls asleep may stay
-// on its run queue until it would be picked (commit 152e11f6df29): it has on_rq, and waits for
+// Reports whether a thread off its CPU waits for one. Since 6.12 a thread that falls asleep may
+// stay on its run queue until it would be picked (commit 152e11f6df29): it has on_rq, and waits for
 // nothing.
 static __always_inline bool task_is_runnable(const struct task_struct *task)
 {
@@ -64,8 +64,8 @@ static __always_inline bool task_is_runnable(const struct task_struct *task)
 }
 
 // Reports whether the kernel made the thread for its own work in the process: a worker of io_uring
-// or, since 6.4, of vhost (commit f9010dbdce91). PF_USER_WORKER came with kernel_clone_args.user_worker
-// (commit 54e6842d0775). Before that its bit had another meaning.
+// or, since 6.4, of vhost (commit f9010dbdce91). PF_USER_WORKER came with
+// kernel_clone_args.user_worker (commit 54e6842d0775). Before that its bit had another meaning.
 static __always_inline bool task_is_io_worker(const struct task_struct *task)
 {
 	__u32 flags = PF_IO_WORKER;

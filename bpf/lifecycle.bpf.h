@@ -5,8 +5,7 @@
 #ifndef PINWATCH_LIFECYCLE_BPF_H
 #define PINWATCH_LIFECYCLE_BPF_H
 
-// Begins a call: with its time if its exit is traced, with 0 if the exit of one of the same kind is
-// not.
+// Notes that a call begins. now = 0: the exit of this call is not traced.
 static __always_inline void call_begin(__u32 tid, __u64 now)
 {
 	struct thread_state *self = thread_find(tid);
@@ -160,10 +159,11 @@ int pw_newtask(__u64 *ctx)
 }
 
 // The kernel skips a program on a CPU where a thread was preempted inside that program
-// (kernel/trace/bpf_trace.c, __bpf_trace_run; kernel/bpf/trampoline.c, __bpf_prog_enter_recur). Where
-// the kernel is preemptible, that can be task_newtask's. sched_wakeup_new comes right after it, in
-// the parent, with interrupts off, and so is never skipped. A thread that has no state then was not
-// seen; or it had no room, which it may have now: once a thread had none, it is not known which.
+// (kernel/trace/bpf_trace.c, __bpf_trace_run; kernel/bpf/trampoline.c, __bpf_prog_enter_recur).
+// Where the kernel is preemptible, that can be task_newtask's. sched_wakeup_new comes right after
+// it, in the parent, with interrupts off, and so is never skipped. A thread that has no state then
+// was not seen; or it had no room, which it may have now: once a thread had none, it is not known
+// which.
 static __always_inline struct thread_state *thread_born_late(struct task_struct *child)
 {
 	if (untracked || child->pid == child->tgid || !thread_make(child->pid))

@@ -15,10 +15,10 @@ struct {
 	__type(value, union event);
 } ring SEC(".maps");
 
-// Switch records on their way to user space: one ring for each of ring_cpus, turns_per_cpu long, back
-// to back.
-// Only the switch program writes to a CPU's ring, with interrupts off. So nothing is locked, and
-// memory is shared with the reader only. The positions are in cpu_slots. The loader sets the size.
+// Switch records on their way to user space: one ring for each of ring_cpus, turns_per_cpu long,
+// back to back. Only the switch program writes to a CPU's ring, with interrupts off. So nothing is
+// locked, and memory is shared with the reader only. The positions are in cpu_slots. The loader
+// sets the size.
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -281,8 +281,8 @@ __u64 rate_used;
 // Set when the target's tgid is given to a new process. From then on nothing is observed.
 __u32 target_gone;
 
-// Set when a lock was read that proves its offsets, here or by the loader: a goroutine whose lockedm
-// is the M that names it.
+// Set when a lock was read that proves its offsets, here or by the loader: a goroutine whose
+// lockedm is the M that names it.
 __u32 lock_proved;
 
 // The task that led the process and has ended, see thread_tid. 0 = the leader lives.

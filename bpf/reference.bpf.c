@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 // reference.bpf.c: the least that a program at sched_switch can do and still send a thread's turn
 // with its lock. Only loader's benchmarks and tests run it and compare pw_switch with it. It lacks
-// everything that makes the numbers right: wake-ups, losses by kind, self-checks. Three more programs
-// are witnesses of tests: of the tracepoints that slow every system call, of stacks, and of sleeping
-// threads that are still queued.
+// everything that makes the numbers right: wake-ups, losses by kind, self-checks. Three more
+// programs are witnesses of tests: of the tracepoints that slow every system call, of stacks, and
+// of sleeping threads that are still queued.
 
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>

@@ -4,8 +4,8 @@
 #ifndef PINWATCH_SCHED_BPF_H
 #define PINWATCH_SCHED_BPF_H
 
-// Steps of the program at a switch-out of the target. BenchmarkSteps of loader compiles programs that
-// end after one of them, so that each step's time can be told.
+// Steps of the program at a switch-out of the target. BenchmarkSteps of loader compiles programs
+// that end after one of them, so that the time of each step can be measured.
 enum switch_step {
 	STEP_FILTER, // both processes were compared with the target
 	STEP_SLOT,   // the CPU's slot was written
@@ -73,8 +73,8 @@ static __always_inline __u8 turn_split(struct event_switch *e, const struct thre
 	return known;
 }
 
-// Sends a turn through the CPU's ring or, in the rare case that it does not fit or the CPU has none,
-// through the shared one.
+// Sends a turn through the CPU's ring or, in the rare case that it does not fit or the CPU has
+// none, through the shared one.
 static __always_inline void turn_send(const struct event_switch *e, struct cpu_slot *slot, bool lifecycle)
 {
 	struct turn *t;

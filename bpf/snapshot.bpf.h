@@ -25,8 +25,8 @@ int pw_resolve(struct bpf_iter__task *ctx)
 }
 
 // Reports whether a thread is the last of its process. An iterator over one process ends early when
-// the thread that it is at has left the list (kernel/bpf/task_iter.c, task_group_seq_get_next). Then
-// the last answer is not of a last thread.
+// the thread that it is at has left the list (kernel/bpf/task_iter.c, task_group_seq_get_next).
+// Then the last answer is not of a last thread.
 static __always_inline bool is_last(const struct task_struct *task)
 {
 	struct signal_struct *signal = task->signal;

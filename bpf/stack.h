@@ -29,8 +29,8 @@ struct {
 #define LEAST_FRAME 4096
 
 // A return address without its authentication code, which C code on arm64 may add above the
-// address, where addresses have 48 bits (arch/arm64/include/asm/pointer_auth.h). The Go compiler adds
-// none.
+// address, where addresses have 48 bits (arch/arm64/include/asm/pointer_auth.h). The Go compiler
+// adds none.
 static __always_inline __u64 code_address(__u64 pc)
 {
 #if defined(__TARGET_ARCH_x86)
@@ -71,9 +71,9 @@ __noinline int stack_walk(__u32 key)
 
 // Takes the calling thread's stack. NULL = every place is in use. This comes before the record is
 // reserved: a thread that is preempted with a reserved record keeps all later ones from the reader.
-// Two threads may take a place at the same moment. Each checks afterwards that the place is still its
-// own, here and when the stack has been moved, and frees one that is not, so that no stack of both is
-// emitted.
+// Two threads may take a place at the same moment. Each checks its tid there after the walk, and
+// again when the stack has been moved. The loser frees the place: after the walk it tries the next
+// one, after the move it has no stack.
 static __always_inline struct stack_place *stack_take(__u32 tid)
 {
 	for (__u32 i = 0; i < STACK_PLACES; i++) {

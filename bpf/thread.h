@@ -27,10 +27,10 @@ static __noinline int thread_make_overflow(__u32 tid)
 	return 0;
 }
 
-// Makes the state of a thread that has none; NULL = there is no room. Two threads whose tids share a
-// place are never made at the same moment: the kernel allocates tids one after the other, and unseen
-// births are rare. A free place is all zero (thread_forget), except what a thread on another CPU that
-// had found it before may have written: its first line, and cpu_ns.
+// Makes the state of a thread that has none; NULL = there is no room. Two threads whose tids share
+// a place are never made at the same moment: the kernel allocates tids one after the other, and
+// unseen births are rare. A free place is all zero (thread_forget). Another CPU that found it
+// before it was freed may still have written its first line and cpu_ns.
 static __always_inline struct thread_state *thread_make(__u32 tid)
 {
 	__u32 place = tid & thread_mask;
@@ -48,9 +48,9 @@ static __always_inline struct thread_state *thread_make(__u32 tid)
 	return bpf_map_lookup_elem(&thread_overflow, &tid);
 }
 
-// The tid under which a task's state is kept. A thread that executes a program and does not lead the
-// process exchanges its tid with the leader's, once that has ended but may not have left its CPU yet
-// (fs/exec.c, de_thread). Until the end of the exec both keep the tid that they had.
+// The tid under which a task's state is kept. A thread that executes a program and does not lead
+// the process exchanges its tid with the leader's, once that has ended but may not have left its
+// CPU yet (fs/exec.c, de_thread). Until the end of the exec both keep the tid that they had.
 static __always_inline __u32 thread_tid(const struct task_struct *task)
 {
 	__u64 leader = old_leader;
