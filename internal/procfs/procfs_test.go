@@ -78,12 +78,6 @@ func TestCPUs(t *testing.T) {
 	if got := ParseCPUs(strings.Repeat("0-65535,", 1000) + "0"); got != nil {
 		t.Errorf("a list of %d CPUs", len(got))
 	}
-	if got, want := FormatCPUs([]int{0, 1, 2, 5, 8, 9, 1023}), "0-2,5,8-9,1023"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	if got := FormatCPUs(nil); got != "" {
-		t.Errorf("no CPU: %q", got)
-	}
 }
 
 func TestParseMapping(t *testing.T) {
