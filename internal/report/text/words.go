@@ -30,13 +30,6 @@ func number[T int | int32 | int64 | uint64 | uint32](v *T) string {
 	return fmt.Sprint(*v)
 }
 
-// function leaves out the directories of a function's import path: "worker.(*Pool).run". Type
-// arguments contain slashes, too.
-func function(name string) string {
-	head, _, _ := strings.Cut(name, "[")
-	return name[strings.LastIndexByte(head, '/')+1:]
-}
-
 // ending cuts a function's name to width runes and keeps its end, which differs within a package.
 func ending(name string, width int) string {
 	if runes := []rune(name); len(runes) > width {
