@@ -14,6 +14,9 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/catalog"
 )
 
 // Exit codes.
@@ -56,6 +59,16 @@ func (s status) Error() string { return fmt.Sprintf("exit code %d", int(s)) }
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
+}
+
+// workloadCommand is the command by which pinwatch starts itself as the process to observe. It is
+// not in the help.
+const workloadCommand = workload.Command
+
+func isWorkload(args []string) bool { return len(args) > 1 && args[1] == workloadCommand }
+
+func runWorkload(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	return catalog.Main(args, stdin, stdout, stderr)
 }
 
 // run is the whole program without its signal handling. It returns the exit code.

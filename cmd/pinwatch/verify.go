@@ -14,6 +14,7 @@ import (
 
 	"github.com/pinwatch/pinwatch/internal/contract"
 	"github.com/pinwatch/pinwatch/internal/host"
+	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/verify"
 )
@@ -153,25 +154,18 @@ func parseReleases(value string) ([]string, error) {
 	return releases, nil
 }
 
+// maxCPU is the last CPU of unix.CPUSet, to which the workloads are confined.
+const maxCPU = 1023
+
 // parseCPUs reads a list of CPUs as the kernel writes them: 0,2-3.
 func parseCPUs(value string) ([]int, error) {
-	var cpus []int
-	for _, part := range list(value) {
-		from, to, ranged := strings.Cut(part, "-")
-		lo, err := strconv.Atoi(from)
-		hi := lo
-		if err == nil && ranged {
-			hi, err = strconv.Atoi(to)
-		}
-		if err != nil || lo < 0 || hi < lo || hi > 1023 {
-			return nil, usagef("--cpus %s: want numbers of CPUs, for instance 0,2-3", strconv.Quote(value))
-		}
-		for cpu := lo; cpu <= hi; cpu++ {
-			cpus = append(cpus, cpu)
-		}
-	}
-	if cpus == nil {
+	parts := list(value)
+	if parts == nil {
 		return nil, usagef("--cpus needs numbers of CPUs, for instance 0,2-3")
+	}
+	cpus := procfs.ParseCPUs(strings.Join(parts, ","))
+	if cpus == nil || slices.Max(cpus) > maxCPU {
+		return nil, usagef("--cpus %s: want numbers of CPUs, for instance 0,2-3", strconv.Quote(value))
 	}
 	return cpus, nil
 }

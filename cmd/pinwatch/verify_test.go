@@ -54,6 +54,8 @@ func TestVerifyMistakes(t *testing.T) {
 		{[]string{"--repeat"}, []string{"verify", "--repeat", "0"}},
 		{[]string{"--go", "1.x"}, []string{"verify", "--go", "go1.x"}},
 		{[]string{"--cpus"}, []string{"verify", "--cpus", "3-1"}},
+		{[]string{"--cpus", "1024"}, []string{"verify", "--cpus", "0-1024"}},
+		{[]string{"--cpus needs"}, []string{"verify", "--cpus", ", "}},
 		{[]string{"no arguments"}, []string{"verify", "P-8"}},
 	} {
 		wrong(t, exitUsage, tt.words, tt.args...)

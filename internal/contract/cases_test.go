@@ -16,7 +16,7 @@ type evidenceCase struct {
 
 // detection is the case of a checklist line that a finding or a rule of the analyzer detects.
 func detection(from, finding string) evidenceCase {
-	bad, good := finding+"_bad_told", finding+"_good_told"
+	bad, good := finding+"_bad_reported", finding+"_good_reported"
 	return evidenceCase{
 		good: []string{fmt.Sprintf("%s: %s=1 %s_bad=1 %s=0 %s_good=1", from, bad, finding, good, finding)},
 		want: Holds,
@@ -28,9 +28,9 @@ func detection(from, finding string) evidenceCase {
 }
 
 const (
-	calm = "migrate: locked_moves=0 locked_looks=2000 unlocked_moves=90 visits_locked=0 looks_locked=9000 " +
-		"visits_unlocked=70 locked_strange=0 unlocked_strange=40 unlocked_looks=2000"
-	nested  = "nest: bound_moves=0 bound_looks=2000 free_moves=20 rounds=4 freed_rounds=4"
+	calm = "migrate: locked_moves=0 locked_samples=2000 unlocked_moves=90 visits_locked=0 samples_locked=9000 " +
+		"visits_unlocked=70 locked_strange=0 unlocked_strange=40 unlocked_samples=2000"
+	nested  = "nest: bound_moves=0 bound_samples=2000 free_moves=20 rounds=4 freed_rounds=4"
 	ended   = "exit: return_ended=12 return_exits=12 goexit_ended=6 goexit_exits=6 main_exits=1 main_ended=1"
 	churned = "churn: kernel_locked_exits=400 locked_exits=400 created=410 cloned=410 clone_syscall~20000x60 " +
 		"exit~20000x60"
@@ -43,22 +43,22 @@ const (
 	named     = "names: metric_specified=1 metric_asked=1"
 	counted   = "counts: goroutines_added=10 pins_added=10 metric_total=60 kernel_threads=60"
 	called    = "calls: lock~5x60 unlock~4x60 first_lock~90x15 first_ratio~5000x15"
-	inSyscall = "syscall: long_others_ran=24 long_calls=24 moves=0 looks=60 short_others_ran=40 short_calls=40 " +
+	inSyscall = "syscall: long_others_ran=24 long_calls=24 moves=0 samples=60 short_others_ran=40 short_calls=40 " +
 		"retake~90000x48"
-	inC  = "cgo: short_ratio~1.1x60 long_ratio~1x60 long_others_ran=12 long_calls=12 moves=0 looks=40"
+	inC  = "cgo: short_ratio~1.1x60 long_ratio~1x60 long_others_ran=12 long_calls=12 moves=0 samples=40"
 	same = "inherit: affinity_same=6 nice_same=6 policy_same=6 mempolicy_same=6 locks=6 cpu_changes=40 " +
-		"cpu_looks=2000"
+		"cpu_samples=2000"
 	equalRuns = "runs: tids=7of20 orders=5of20"
 )
 
 var cases = map[string]evidenceCase{
 	"G-1": {good: []string{calm}, want: Holds, breaks: map[string]string{"migrate: locked_moves=1": Refuted},
-		tooFew: []string{"migrate: locked_looks=10", "migrate: unlocked_moves=0"}},
+		tooFew: []string{"migrate: locked_samples=10", "migrate: unlocked_moves=0"}},
 	"G-2": {good: []string{calm}, want: Holds, breaks: map[string]string{"migrate: visits_locked=1": Refuted},
-		tooFew: []string{"migrate: looks_locked=10", "migrate: visits_unlocked=0"}},
+		tooFew: []string{"migrate: samples_locked=10", "migrate: visits_unlocked=0"}},
 	"G-3": {good: []string{nested}, want: Holds, breaks: map[string]string{"nest: bound_moves=1": Refuted,
 		"nest: freed_rounds=3": Refuted},
-		tooFew: []string{"nest: bound_looks=10", "nest: free_moves=0", "nest: rounds=1 freed_rounds=1"}},
+		tooFew: []string{"nest: bound_samples=10", "nest: free_moves=0", "nest: rounds=1 freed_rounds=1"}},
 	"G-4": {good: []string{ended, churned}, want: Holds,
 		breaks: map[string]string{"exit: return_ended=11": Refuted, "exit: goexit_ended=5": Refuted,
 			"churn: kernel_locked_exits=399": Refuted, "exit: main_ended=0": HoldsExcept},
@@ -73,13 +73,13 @@ var cases = map[string]evidenceCase{
 	"G-7": {good: []string{inSyscall}, want: Holds,
 		breaks: map[string]string{"syscall: long_others_ran=3": Refuted, "syscall: moves=1": Refuted,
 			"syscall: intruders=1": Refuted, "syscall: short_others_ran=2": HoldsExcept},
-		tooFew: []string{"syscall: long_calls=2 long_others_ran=2", "syscall: looks=2",
+		tooFew: []string{"syscall: long_calls=2 long_others_ran=2", "syscall: samples=2",
 			"syscall: short_calls=3 short_others_ran=3"}},
 	"G-8": {good: []string{pinned, named}, want: Holds,
 		breaks: map[string]string{"pins: proc_threads=59": Refuted, "names: metric_specified=0": HoldsExcept},
 		tooFew: []string{"pins: proc_threads=1 kernel_threads=1", "names: metric_asked=0 metric_specified=0"}},
 	"G-9": {good: []string{calm}, want: Holds, breaks: map[string]string{"migrate: locked_strange=2": Refuted},
-		tooFew: []string{"migrate: locked_looks=10", "migrate: unlocked_strange=0"}},
+		tooFew: []string{"migrate: locked_samples=10", "migrate: unlocked_strange=0"}},
 
 	"P-1": {good: []string{pinned}, want: Holds, breaks: map[string]string{"pins: locked_threads=9": Refuted,
 		"pins: locked_threads=7": Refuted, "pins: template_threads=1": HoldsExcept},
@@ -115,13 +115,13 @@ var cases = map[string]evidenceCase{
 		tooFew: []string{"churn: exit~20000x5", "churn: exit~30000x60"}},
 	"P-10": {good: []string{inC}, want: Holds, breaks: map[string]string{"cgo: long_others_ran=1": Refuted,
 		"cgo: moves=1": Refuted, "cgo: intruders=1": Refuted},
-		tooFew: []string{"cgo: long_calls=1 long_others_ran=1", "cgo: looks=1"}},
+		tooFew: []string{"cgo: long_calls=1 long_others_ran=1", "cgo: samples=1"}},
 
 	"M-1": {good: []string{named}, want: Holds, breaks: map[string]string{"names: metric_specified=0": Refuted},
 		tooFew: []string{"names: metric_asked=0 metric_specified=0"}},
-	"M-2": {good: []string{"latency: told=8 asked=8 wait_overpinned~900000x200 wait_calm~2000x200"}, want: Holds,
+	"M-2": {good: []string{"latency: answered=8 asked=8 wait_overpinned~900000x200 wait_calm~2000x200"}, want: Holds,
 		breaks: map[string]string{"latency: wait_overpinned~2000x200": Refuted,
-			"latency: wait_overpinned~200x200": Refuted, "latency: told=0": Refuted},
+			"latency: wait_overpinned~200x200": Refuted, "latency: answered=0": Refuted},
 		tooFew: []string{"latency: wait_overpinned~900000x4", "latency: wait_calm~2000x4"}},
 	"M-3": {good: []string{counted}, want: Holds,
 		breaks: map[string]string{"counts: goroutines_added=7": Refuted, "counts: goroutines_added=12": Refuted},
@@ -146,7 +146,7 @@ var cases = map[string]evidenceCase{
 
 	"N-1": {good: []string{same}, want: Holds, breaks: map[string]string{"inherit: affinity_same=5": Refuted,
 		"inherit: cpu_changes=0": Refuted},
-		tooFew: []string{"inherit: affinity_same=1 locks=1", "inherit: cpu_changes=0 cpu_looks=5"}},
+		tooFew: []string{"inherit: affinity_same=1 locks=1", "inherit: cpu_changes=0 cpu_samples=5"}},
 	"N-2": {good: []string{same}, want: Holds, breaks: map[string]string{"inherit: nice_same=5": Refuted,
 		"inherit: policy_same=0": Refuted}, tooFew: []string{"inherit: nice_same=1 policy_same=1 locks=1"}},
 	"N-3": {good: []string{same}, want: Holds, breaks: map[string]string{"inherit: mempolicy_same=5": Refuted},
@@ -168,28 +168,28 @@ var cases = map[string]evidenceCase{
 		tooFew: []string{"exit: deferred_goexit=1 deferred_goexit_alive=1"}},
 
 	"E-1": {good: []string{nested}, want: Holds, breaks: map[string]string{"nest: bound_moves=1": Refuted,
-		"nest: freed_rounds=3": Refuted}, tooFew: []string{"nest: bound_looks=10"}},
-	"E-2": {good: []string{"main: main_moves=0 main_looks=1500 free_moves=9"}, want: Holds,
-		breaks: map[string]string{"main: main_moves=1": Refuted}, tooFew: []string{"main: main_looks=3",
+		"nest: freed_rounds=3": Refuted}, tooFew: []string{"nest: bound_samples=10"}},
+	"E-2": {good: []string{"main: main_moves=0 main_samples=1500 free_moves=9"}, want: Holds,
+		breaks: map[string]string{"main: main_moves=1": Refuted}, tooFew: []string{"main: main_samples=3",
 			"main: free_moves=0"}},
-	"E-3": {good: []string{"main: init_moves=0 init_looks=1500 free_moves=9"}, want: Holds,
-		breaks: map[string]string{"main: init_moves=1": Refuted}, tooFew: []string{"main: init_looks=3"}},
+	"E-3": {good: []string{"main: init_moves=0 init_samples=1500 free_moves=9"}, want: Holds,
+		breaks: map[string]string{"main: init_moves=1": Refuted}, tooFew: []string{"main: init_samples=3"}},
 	"E-4": {good: []string{ended}, want: Holds, breaks: map[string]string{"exit: goexit_ended=5": Refuted,
 		"exit: main_ended=0": HoldsExcept}, tooFew: []string{"exit: goexit_ended=1 goexit_exits=1"}},
-	"E-5": {good: []string{"exit: recovered_moves=0 recovered_looks=600 crashed=1 crashes=1"}, want: Holds,
+	"E-5": {good: []string{"exit: recovered_moves=0 recovered_samples=600 crashed=1 crashes=1"}, want: Holds,
 		breaks: map[string]string{"exit: recovered_moves=1": Refuted,
-			"exit: crashed=0": Refuted}, tooFew: []string{"exit: recovered_looks=3", "exit: crashed=0 crashes=0"}},
-	"E-6": {good: []string{"cross: kept_moves=0 kept_looks=3000 free_moves=900 free_looks=3000"}, want: Holds,
+			"exit: crashed=0": Refuted}, tooFew: []string{"exit: recovered_samples=3", "exit: crashed=0 crashes=0"}},
+	"E-6": {good: []string{"cross: kept_moves=0 kept_samples=3000 free_moves=900 free_samples=3000"}, want: Holds,
 		breaks: map[string]string{"cross: kept_moves=1": Refuted,
-			"cross: free_moves=0": Refuted}, tooFew: []string{"cross: kept_looks=3",
-			"cross: free_moves=0 free_looks=4"}},
+			"cross: free_moves=0": Refuted}, tooFew: []string{"cross: kept_samples=3",
+			"cross: free_moves=0 free_samples=4"}},
 	"E-7": {good: []string{calm, pinned}, want: Holds,
 		breaks: map[string]string{"migrate: visits_locked=1": Refuted,
 			"pins: distinct_threads=7": Refuted}, tooFew: []string{"pins: pinned=1 distinct_threads=1"}},
-	"E-8": {good: []string{"callback: moves=0 looks=400"}, want: Holds,
-		breaks: map[string]string{"callback: moves=1": Refuted}, tooFew: []string{"callback: looks=4"}},
-	"E-9": {good: []string{"gc: moves=0 looks=200"}, want: Holds, breaks: map[string]string{"gc: moves=1": Refuted},
-		tooFew: []string{"gc: looks=4"}},
+	"E-8": {good: []string{"callback: moves=0 samples=400"}, want: Holds,
+		breaks: map[string]string{"callback: moves=1": Refuted}, tooFew: []string{"callback: samples=4"}},
+	"E-9": {good: []string{"gc: moves=0 samples=200"}, want: Holds, breaks: map[string]string{"gc: moves=1": Refuted},
+		tooFew: []string{"gc: samples=4"}},
 	"E-10": {good: []string{"internal: runtime_locked=6 in_init=6"}, want: Holds,
 		breaks: map[string]string{"internal: runtime_locked=0": Refuted, "internal: runtime_locked=1": Refuted},
 		tooFew: []string{"internal: runtime_locked=0 in_init=0"}},
@@ -208,7 +208,7 @@ var cases = map[string]evidenceCase{
 		breaks: map[string]string{"migrate: locked_moves=1": Refuted, "migrate: visits_locked=1": Refuted,
 			"nest: bound_moves=1": Refuted, "nest: freed_rounds=1": Refuted,
 			"exit: return_ended=1": Refuted, "exit: goexit_ended=1": Refuted},
-		tooFew: []string{"migrate: locked_looks=1"}},
+		tooFew: []string{"migrate: locked_samples=1"}},
 
 	"O-linux": {good: []string{churned, stormed}, want: Holds,
 		breaks: map[string]string{"churn: cloned=409": Refuted, "storm: sigurg_by_tgkill=499": Refuted},
@@ -220,7 +220,7 @@ var cases = map[string]evidenceCase{
 	"C-4": detection("source", "caller"),
 	"C-5": detection("source", "setup"),
 	"C-6": {good: []string{calm}, want: Holds, breaks: map[string]string{"migrate: unlocked_strange=0": Refuted},
-		tooFew: []string{"migrate: unlocked_strange=0 unlocked_looks=3"}},
+		tooFew: []string{"migrate: unlocked_strange=0 unlocked_samples=3"}},
 	"C-7": detection("programs", "leaked-pin"),
 	"C-8": {good: []string{pinned}, want: Holds, breaks: map[string]string{"pins: locked_threads=7": Refuted},
 		tooFew: []string{"pins: locked_threads=1 pinned=1"}},
@@ -231,9 +231,9 @@ var cases = map[string]evidenceCase{
 	"R-2":  detection("programs", "per-request-pinning"),
 	"R-3":  detection("programs", "exit-while-locked-churn"),
 	"R-4":  detection("programs", "leaked-pin"),
-	"R-5": {good: []string{"exit: recovered_moves=0 recovered_looks=600 crashed=1 crashes=1"}, want: Holds,
+	"R-5": {good: []string{"exit: recovered_moves=0 recovered_samples=600 crashed=1 crashes=1"}, want: Holds,
 		breaks: map[string]string{"exit: recovered_moves=1": Refuted,
-			"exit: crashed=0": Refuted}, tooFew: []string{"exit: recovered_looks=3"}},
+			"exit: crashed=0": Refuted}, tooFew: []string{"exit: recovered_samples=3"}},
 	"R-6": {good: []string{"labels: labelled_found=3 labelled=3"}, want: Holds,
 		breaks: map[string]string{"labels: labelled_found=0": Refuted},
 		tooFew: []string{"labels: labelled=0 labelled_found=0"}},

@@ -11,10 +11,10 @@ import "fmt"
 func detects(from, finding string) []Clause {
 	const holds = "pinwatch reports the program that breaks it, and not the one that keeps it"
 	return []Clause{
-		{From: from, Test: Always{Good: finding + "_bad_told", Of: finding + "_bad", Least: 1,
+		{From: from, Test: Always{Good: finding + "_bad_reported", Of: finding + "_bad", Least: 1,
 			Words: "found in %s of %s programs that break it", Timed: true},
 			Holds: holds, Broken: "a program that breaks it is not reported"},
-		{From: from, Test: Never{Bad: finding + "_good_told", Of: finding + "_good", Least: 1,
+		{From: from, Test: Never{Bad: finding + "_good_reported", Of: finding + "_good", Least: 1,
 			Words: "in %s of %s that keep it"},
 			Holds: holds, Broken: "a program that keeps it is reported"},
 	}
@@ -60,7 +60,7 @@ var compliance = []Statement{
 		Method:  "goroutines leave a name on their thread; whether other goroutines find it there",
 		Refuter: "state left on a thread that no other goroutine ever finds",
 		Want:    "other goroutines find the state",
-		Clauses: []Clause{{From: "migrate", Test: Happens{Count: "unlocked_strange", Of: "unlocked_looks", Least: 500,
+		Clauses: []Clause{{From: "migrate", Test: Happens{Count: "unlocked_strange", Of: "unlocked_samples", Least: 500,
 			Words: "state of other goroutines found in %s of %s samples"},
 			Holds:  "the next goroutine on the thread finds the state, so it has to be cleaned up",
 			Broken: "no goroutine found state that another had left"}},
@@ -109,7 +109,7 @@ var review = []Statement{
 				Words: "%s of %s processes ended by the panic"},
 				Holds:  "a panic that is not recovered ends the whole process",
 				Broken: "the process did not end"},
-			{From: "exit", Test: Never{Bad: "recovered_moves", Of: "recovered_looks", Least: 200,
+			{From: "exit", Test: Never{Bad: "recovered_moves", Of: "recovered_samples", Least: 200,
 				Words: "moved in %s of %s samples after a recovery"},
 				Holds:  "the worker is still locked",
 				Broken: "the lock was gone after the panic"},

@@ -14,7 +14,7 @@ var edgeCases = []Statement{
 		Method:  "main locks itself and samples its thread id while other goroutines move",
 		Refuter: "a sample of main on another thread",
 		Want:    "main stays on one thread",
-		Clauses: []Clause{{From: "main", Test: Never{Bad: "main_moves", Of: "main_looks", Least: 200,
+		Clauses: []Clause{{From: "main", Test: Never{Bad: "main_moves", Of: "main_samples", Least: 200,
 			Seen: "free_moves", Words: "main on another thread in %s of %s samples"},
 			Holds: "a locked main never moved; an unlocked one did", Broken: "a locked main moved"}},
 	}, {
@@ -23,7 +23,7 @@ var edgeCases = []Statement{
 		Method:  "a process that locks in init samples its thread id in main",
 		Refuter: "a sample of main on another thread than the main one",
 		Want:    "main stays on the main thread",
-		Clauses: []Clause{{From: "main", Test: Never{Bad: "init_moves", Of: "init_looks", Least: 200,
+		Clauses: []Clause{{From: "main", Test: Never{Bad: "init_moves", Of: "init_samples", Least: 200,
 			Seen: "free_moves", Words: "main on another thread in %s of %s samples"},
 			Holds: "a lock in init lasted in main", Broken: "a lock in init did not last in main"}},
 	}, {
@@ -41,7 +41,7 @@ var edgeCases = []Statement{
 		Refuter: "a move after the recovery, or a process that does not end",
 		Want:    "locked after recovery; process ends otherwise",
 		Clauses: []Clause{
-			{From: "exit", Test: Never{Bad: "recovered_moves", Of: "recovered_looks", Least: 200,
+			{From: "exit", Test: Never{Bad: "recovered_moves", Of: "recovered_samples", Least: 200,
 				Words: "moved in %s of %s samples after the recovery"},
 				Holds:  "the lock outlived the panic",
 				Broken: "the lock was gone after the panic"},
@@ -57,12 +57,12 @@ var edgeCases = []Statement{
 		Refuter: "a locked goroutine that moves after another's unlock, or an unlocked one bound by another's lock",
 		Want:    "the other does not change",
 		Clauses: []Clause{
-			{From: "cross", Test: Never{Bad: "kept_moves", Of: "kept_looks", Least: 200, Seen: "free_moves",
+			{From: "cross", Test: Never{Bad: "kept_moves", Of: "kept_samples", Least: 200, Seen: "free_moves",
 				Words: "moved in %s of %s samples after another's " +
 					"unlocks"},
 				Holds:  "another's unlocks did not change the lock",
 				Broken: "another goroutine's unlock freed a locked one"},
-			{From: "cross", Test: Happens{Count: "free_moves", Of: "free_looks", Least: 500,
+			{From: "cross", Test: Happens{Count: "free_moves", Of: "free_samples", Least: 500,
 				Words: "moved %s times in %s samples beside another's " +
 					"lock"},
 				Holds:  "another's lock did not bind the goroutine",
@@ -84,7 +84,7 @@ var edgeCases = []Statement{
 		Method:  "C threads call Go, which yields and sleeps; its thread before and after",
 		Refuter: "a callback that changes thread",
 		Want:    "the callback stays on its thread",
-		Clauses: []Clause{{From: "callback", Test: Never{Bad: "moves", Of: "looks", Least: 100,
+		Clauses: []Clause{{From: "callback", Test: Never{Bad: "moves", Of: "samples", Least: 100,
 			Words: "on another thread in %s of %s samples in callbacks"},
 			Holds: "callbacks never left their thread", Broken: "a callback moved to another thread"}},
 	}, {
@@ -93,7 +93,7 @@ var edgeCases = []Statement{
 		Method:  "collections while goroutines are locked; their thread ids before and after each",
 		Refuter: "a move across a collection",
 		Want:    "same thread across every collection",
-		Clauses: []Clause{{From: "gc", Test: Never{Bad: "moves", Of: "looks", Least: 50,
+		Clauses: []Clause{{From: "gc", Test: Never{Bad: "moves", Of: "samples", Least: 50,
 			Words: "moved across %s of %s collections"},
 			Holds: "the lock outlived every collection", Broken: "a locked goroutine moved across a collection"}},
 	}, {

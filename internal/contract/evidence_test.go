@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// evidence parses a line for each experiment, such as "migrate: moves=0 looks=1000 cost~20000x60
+// evidence parses a line for each experiment, such as "migrate: moves=0 samples=1000 cost~20000x60
 // tids=7of20": counts, samples as median x number of values, and outcomes as different ones of
 // runs.
 func evidence(t *testing.T, version string, lines ...string) Evidence {

@@ -3,19 +3,19 @@ package contract
 // Clauses of more than one statement.
 var (
 	staysOnThread = Clause{
-		From: "migrate", Test: Never{Bad: "locked_moves", Of: "locked_looks", Least: 500, Seen: "unlocked_moves",
+		From: "migrate", Test: Never{Bad: "locked_moves", Of: "locked_samples", Least: 500, Seen: "unlocked_moves",
 			Words: "on another thread in %s of %s samples while locked"},
 		Holds:  "a locked goroutine was never seen on another thread, while unlocked ones beside it moved",
 		Broken: "a locked goroutine was seen on another thread than the one it had locked",
 	}
 	threadToItself = Clause{
-		From: "migrate", Test: Never{Bad: "visits_locked", Of: "looks_locked", Least: 500, Seen: "visits_unlocked",
+		From: "migrate", Test: Never{Bad: "visits_locked", Of: "samples_locked", Least: 500, Seen: "visits_unlocked",
 			Words: "others on the locked thread in %s of %s samples"},
 		Holds:  "no other goroutine was ever on a locked thread, while unlocked threads had others",
 		Broken: "another goroutine was on a locked thread",
 	}
 	boundUntilLast = Clause{
-		From: "nest", Test: Never{Bad: "bound_moves", Of: "bound_looks", Least: 500, Seen: "free_moves",
+		From: "nest", Test: Never{Bad: "bound_moves", Of: "bound_samples", Least: 500, Seen: "free_moves",
 			Words: "moved in %s of %s samples with locks left"},
 		Holds:  "with locks left the goroutine never moved; with none left it did",
 		Broken: "the goroutine moved although not every LockOSThread was undone",
@@ -134,11 +134,11 @@ var guarantees = []Statement{
 				Words: "others ran during %s of %s long calls", Timed: true},
 				Holds:  "the P was taken away during every long call",
 				Broken: "the P stayed with a thread that was blocked for long"},
-			{From: "syscall", Test: Never{Bad: "moves", Of: "looks", Least: 6,
+			{From: "syscall", Test: Never{Bad: "moves", Of: "samples", Least: 6,
 				Words: "on another thread after %s of %s calls"},
 				Holds:  "the goroutine was on its thread after every call",
 				Broken: "the goroutine returned on another thread"},
-			{From: "syscall", Test: Never{Bad: "intruders", Of: "looks", Least: 6,
+			{From: "syscall", Test: Never{Bad: "intruders", Of: "samples", Least: 6,
 				Words: "others on its thread in %s of %s calls"},
 				Holds:  "no other goroutine ran on its thread",
 				Broken: "another goroutine ran on the thread of a locked one"},
@@ -171,7 +171,7 @@ var guarantees = []Statement{
 		Refuter: "a locked goroutine that finds another's name",
 		Want:    "0 foreign states while locked",
 		Clauses: []Clause{{
-			From: "migrate", Test: Never{Bad: "locked_strange", Of: "locked_looks", Least: 500,
+			From: "migrate", Test: Never{Bad: "locked_strange", Of: "locked_samples", Least: 500,
 				Seen: "unlocked_strange", Words: "foreign state in %s of %s samples while locked"},
 			Holds:  "a locked goroutine always found the state it had set, while unlocked ones found others'",
 			Broken: "a locked goroutine found thread state that it had not set",

@@ -20,7 +20,7 @@ var measurement = []Statement{
 			{From: "latency", Test: Dearer{"wait_overpinned", "wait_calm", 100},
 				Holds:  "over-pinning lengthens the waits in the histogram",
 				Broken: "over-pinning does not lengthen the waits in the histogram"},
-			{From: "latency", Test: Always{Good: "told", Of: "asked", Least: 1,
+			{From: "latency", Test: Always{Good: "answered", Of: "asked", Least: 1,
 				Words: "histogram there in %s of %s rounds"}, Holds: "the metric exists", Broken: noSuchMetric},
 		},
 	}, {

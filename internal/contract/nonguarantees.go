@@ -12,7 +12,7 @@ var nonGuarantees = []Statement{
 				Words: "mask unchanged by %s of %s locks"},
 				Holds:  "the lock leaves the mask as it was",
 				Broken: "the lock changed the affinity mask"},
-			{From: "inherit", Test: Happens{Count: "cpu_changes", Of: "cpu_looks", Least: 500,
+			{From: "inherit", Test: Happens{Count: "cpu_changes", Of: "cpu_samples", Least: 500,
 				Words: "%s changes of CPU in %s samples while locked"},
 				Holds:  "locked threads were moved between CPUs",
 				Broken: "a locked thread was never moved"},

@@ -168,7 +168,7 @@ func (o *observed) pinSites() (fs []Finding) {
 			continue
 		}
 		f := pinFinding(perSecond)
-		where := fmt.Sprintf("%s (%s:%d)", shorten(s.Function), path.Base(s.File), s.Line)
+		where := fmt.Sprintf("%s (%s:%d)", unit.Function(s.Function), path.Base(s.File), s.Line)
 		least, most := float64(s.HeldMin)/float64(s.Released), float64(s.HeldMax)/float64(s.Released)
 		f.Message = fmt.Sprintf("%s pins its goroutine %s%s times per s and unpins it after %s to %s on average",
 			where, o.atLeast(), unit.Short(perSecond), unit.ShortDuration(least), unit.ShortDuration(most))

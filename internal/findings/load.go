@@ -98,7 +98,7 @@ func storm(o *observed) []Finding {
 		f.Evidence["cause_fraction"] = rounded(share)
 	}
 	if sender != "" {
-		f.Message += " in " + shorten(sender)
+		f.Message += " in " + unit.Function(sender)
 	}
 	send, sent := o.cpu("P-5", "send", "")
 	handler, handled := o.cpu("P-5", "handler", "")

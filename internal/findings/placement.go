@@ -41,12 +41,12 @@ func sharedCores(o *observed) (fs []Finding) {
 		}
 		f := Finding{ID: "pinned-thread-shares-core", Severity: info,
 			Message: fmt.Sprintf("thread %d of %s may run on CPU %s only, where %s of the program ran too (most of all tid %d, "+
-				"%s): it waited %s for a CPU, %s of the time it was ready", t.TID, goroutineOf(t.Lock.Entry), cpuList(cpus),
+				"%s): it waited %s for a CPU, %s of the time it was ready", t.TID, goroutineOf(t.Lock.Entry), unit.CPUs(cpus),
 				unit.Plural(rivals, "other thread"), busiest.TID, busiest.Role, unit.ShortDuration(float64(t.Runq)),
 				unit.ShortPercent(share)),
 			Advice: fmt.Sprintf("keep the rest of the program off CPU %s: start it with taskset or a cpuset without that CPU "+
 				"and extend only this thread's affinity to it (sched_setaffinity right after LockOSThread in %s), and set "+
-				"GOMAXPROCS to the number of the other CPUs", cpuList(cpus), function(t.Lock.Entry)),
+				"GOMAXPROCS to the number of the other CPUs", unit.CPUs(cpus), function(t.Lock.Entry)),
 			Evidence: map[string]any{"tid": t.TID, "function": orNil(t.Lock.Entry), "cpus": slices.Clone(cpus),
 				"other_threads": rivals, "busiest_other_tid": busiest.TID, "busiest_other_role": orNil(busiest.Role),
 				"runq_ns": t.Runq, "waiting_when_ready_fraction": rounded(share), "lossy": !o.complete},
@@ -86,15 +86,4 @@ func (o *observed) rivals(t *correlate.Thread, cpus []int) (n int, busiest *corr
 		}
 	}
 	return n, busiest, run
-}
-
-func cpuList(cpus []int) string {
-	list := ""
-	for i, cpu := range cpus {
-		if i > 0 {
-			list += ","
-		}
-		list += fmt.Sprint(cpu)
-	}
-	return list
 }

@@ -18,9 +18,9 @@ func goroutineOf(entry string) string {
 	case entry == mainGoroutine:
 		return "the main goroutine"
 	case wrapped:
-		return "a goroutine that " + shorten(starter) + " starts"
+		return "a goroutine that " + unit.Function(starter) + " starts"
 	}
-	return shorten(entry)
+	return unit.Function(entry)
 }
 
 // function names the code to change in advice.
@@ -31,9 +31,9 @@ func function(entry string) string {
 	case entry == mainGoroutine:
 		return "main.main or an init function"
 	case wrapped:
-		return "the goroutine that " + shorten(starter) + " starts"
+		return "the goroutine that " + unit.Function(starter) + " starts"
 	}
-	return shorten(entry)
+	return unit.Function(entry)
 }
 
 // starterOf returns the function with the go statement, where the goroutine began with a function
@@ -46,13 +46,6 @@ func starterOf(entry string) (starter string, wrapped bool) {
 		}
 	}
 	return "", false
-}
-
-// shorten leaves out the directories of a function's import path. Type arguments have slashes of
-// their own.
-func shorten(name string) string {
-	head, _, _ := strings.Cut(name, "[")
-	return name[strings.LastIndexByte(head, '/')+1:]
 }
 
 // orNil returns s for evidence; nil when empty.

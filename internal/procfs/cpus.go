@@ -28,22 +28,3 @@ func ParseCPUs(list string) []int {
 	}
 	return cpus
 }
-
-// FormatCPUs formats CPUs, which are in ascending order, in the kernel's list format.
-func FormatCPUs(cpus []int) string {
-	var list strings.Builder
-	for i := 0; i < len(cpus); i++ {
-		if i > 0 {
-			list.WriteByte(',')
-		}
-		list.WriteString(strconv.Itoa(cpus[i]))
-		first := i
-		for i+1 < len(cpus) && cpus[i+1] == cpus[i]+1 {
-			i++
-		}
-		if i > first {
-			list.WriteString("-" + strconv.Itoa(cpus[i]))
-		}
-	}
-	return list.String()
-}

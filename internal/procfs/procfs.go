@@ -78,16 +78,20 @@ func (d Dir) Threads() ([]int32, error) {
 	return tids, nil
 }
 
-// Files lists what the file descriptors of the process refer to: a path, or a name such as
-// anon_inode:[perf_event]; "" for a descriptor that was closed meanwhile.
-func (d Dir) Files() ([]string, error) {
+// Files maps the file descriptors of the process to what they refer to: a path, or a name such as
+// anon_inode:[perf_event]; "" for a descriptor that was closed meanwhile, as that of the listing.
+func (d Dir) Files() (map[int]string, error) {
 	entries, err := os.ReadDir(string(d) + "/fd")
 	if err != nil {
 		return nil, fmt.Errorf("list file descriptors: %w", err)
 	}
-	files := make([]string, len(entries))
-	for i, e := range entries {
-		files[i], _ = os.Readlink(string(d) + "/fd/" + e.Name())
+	files := make(map[int]string, len(entries))
+	for _, e := range entries {
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil {
+			return nil, fmt.Errorf("list file descriptors: %w", err)
+		}
+		files[fd], _ = os.Readlink(string(d) + "/fd/" + e.Name())
 	}
 	return files, nil
 }

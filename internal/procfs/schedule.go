@@ -4,6 +4,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 // policies are the scheduling policies of include/uapi/linux/sched.h.
@@ -43,7 +45,7 @@ func (s *Stat) Schedule(tid int32) Schedule {
 	policy := PolicyName(s.Policy)
 	schedule := Schedule{Nice: &s.Nice, Policy: &policy}
 	if cpus, err := Affinity(tid); err == nil {
-		list := FormatCPUs(cpus)
+		list := unit.CPUs(cpus)
 		schedule.CPUs, schedule.Affinity = cpus, &list
 	}
 	return schedule

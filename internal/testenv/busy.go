@@ -82,6 +82,18 @@ func readMachineLoad(t testing.TB) machineLoad {
 	return machineLoad{m, readClock(unix.CLOCK_MONOTONIC), readClock(unix.CLOCK_REALTIME), descendantsTime()}
 }
 
+// Now is CLOCK_MONOTONIC in nanoseconds, the clock of every time in this package and of
+// bpf_ktime_get_ns.
+func Now() int64 { return int64(readClock(unix.CLOCK_MONOTONIC)) }
+
+func readClock(clock int32) time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(clock, &ts); err != nil {
+		panic(err) // cannot be: the clock exists and the pointer is valid
+	}
+	return time.Duration(ts.Nano())
+}
+
 // descendantsTime is the CPU time of this process and all its descendants, also of those that have
 // ended and were waited for.
 func descendantsTime() (used time.Duration) {

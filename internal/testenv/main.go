@@ -5,10 +5,11 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
 // session is state for the tests of one package.
@@ -42,16 +43,16 @@ func leakCheck(stderr io.Writer, grace time.Duration, tests func() int) int {
 	err := startPoller()
 	var before map[int]string
 	if err == nil {
-		before, err = openFiles()
+		before, err = procfs.Self.Files()
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "testenv: list open files: %v\n", err)
+		fmt.Fprintf(stderr, "testenv: %v\n", err)
 		return 1
 	}
 	code := tests()
 	leaks, err := leakedFiles(before, grace)
 	if err != nil {
-		fmt.Fprintf(stderr, "testenv: list open files: %v\n", err)
+		fmt.Fprintf(stderr, "testenv: %v\n", err)
 		code = max(code, 1)
 	}
 	for _, leak := range leaks {
@@ -95,13 +96,13 @@ func startPoller() error {
 // goroutines that close one late.
 func leakedFiles(before map[int]string, grace time.Duration) ([]string, error) {
 	for deadline := time.Now().Add(grace); ; time.Sleep(10 * time.Millisecond) {
-		after, err := openFiles()
+		after, err := procfs.Self.Files()
 		if err != nil {
 			return nil, err
 		}
 		var leaks []string
 		for fd, target := range after {
-			if before[fd] != target {
+			if target != "" && before[fd] != target {
 				leaks = append(leaks, fmt.Sprintf("%d: %s", fd, target))
 			}
 		}
@@ -110,27 +111,4 @@ func leakedFiles(before map[int]string, grace time.Duration) ([]string, error) {
 			return leaks, nil
 		}
 	}
-}
-
-// openFiles maps the descriptors of this process to what they are open on, such as "socket:[4711]"
-// or a path.
-func openFiles() (map[int]string, error) {
-	const dir = "/proc/self/fd"
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("list open files: %w", err)
-	}
-	files := map[int]string{}
-	for _, e := range entries {
-		fd, err := strconv.Atoi(e.Name())
-		if err != nil {
-			return nil, fmt.Errorf("list open files: %w", err)
-		}
-		target, err := os.Readlink(dir + "/" + e.Name())
-		if err != nil { // closed meanwhile, as the descriptor of the listing
-			continue
-		}
-		files[fd] = target
-	}
-	return files, nil
 }

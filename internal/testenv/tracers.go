@@ -18,11 +18,12 @@ func OtherTracers(t testing.TB, known ...int) (pids []int) {
 			continue
 		}
 		files, _ := procfs.Process(pid).Files() // none: the process has ended
-		if slices.ContainsFunc(files, func(file string) bool {
-			return strings.Contains(file, "[perf_event]") || strings.Contains(file, "bpf_link") ||
-				strings.Contains(file, "bpf-link")
-		}) {
-			pids = append(pids, pid)
+		for _, file := range files {
+			if strings.Contains(file, "[perf_event]") || strings.Contains(file, "bpf_link") ||
+				strings.Contains(file, "bpf-link") {
+				pids = append(pids, pid)
+				break
+			}
 		}
 	}
 	return pids

@@ -83,5 +83,24 @@ func Round(v float64, digits int) float64 {
 	return math.Round(v*scale) / scale
 }
 
+// CPUs writes CPU numbers, which are in ascending order, in the kernel's list format: "0-3,8".
+func CPUs(cpus []int) string {
+	var list strings.Builder
+	for i := 0; i < len(cpus); i++ {
+		if i > 0 {
+			list.WriteByte(',')
+		}
+		list.WriteString(strconv.Itoa(cpus[i]))
+		first := i
+		for i+1 < len(cpus) && cpus[i+1] == cpus[i]+1 {
+			i++
+		}
+		if i > first {
+			list.WriteString("-" + strconv.Itoa(cpus[i]))
+		}
+	}
+	return list.String()
+}
+
 // exponent returns the power of ten of v's first digit.
 func exponent(v float64) int { return int(math.Floor(math.Log10(math.Abs(v)))) }

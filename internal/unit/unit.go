@@ -1,6 +1,7 @@
-// Package unit writes numbers with their units for people, and reads sizes that people type.
+// Package unit writes numbers with their units, CPU lists and names of functions for people, and
+// reads sizes that people type.
 //
-// Every function rounds to three significant digits, unless its comment gives another rule.
+// Numbers are rounded to three significant digits, unless a function's comment gives another rule.
 package unit
 
 import (
@@ -105,4 +106,11 @@ func Bytes(n uint64) string {
 		v, name = v/1024, u
 	}
 	return Digits(v) + " " + name
+}
+
+// Function leaves out the directories of a function's import path: "worker.(*Pool).run". Type
+// arguments have slashes of their own.
+func Function(name string) string {
+	head, _, _ := strings.Cut(name, "[")
+	return name[strings.LastIndexByte(head, '/')+1:]
 }

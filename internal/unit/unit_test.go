@@ -38,6 +38,9 @@ func TestNumbers(t *testing.T) {
 		{Bytes(5), "5.00 B"}, {Bytes(12_900_000), "12.3 MiB"},
 		{Percent(0), "0 %"}, {Percent(0.0001), "<0.1 %"}, {Percent(0.123), "12.3 %"}, {Percent(1), "100 %"},
 		{Percent(0.9999), "100 %"}, {ShortPercent(0.123456), "12.3 %"}, {ShortPercent(0.005), "0.5 %"},
+		{CPUs(nil), ""}, {CPUs([]int{4}), "4"}, {CPUs([]int{0, 1, 2, 5, 8, 9, 1023}), "0-2,5,8-9,1023"},
+		{Function("main.f"), "main.f"}, {Function("m.F[a/b]"), "m.F[a/b]"},
+		{Function("a.b/c/d.(*T[go.shape.e/f]).m"), "d.(*T[go.shape.e/f]).m"},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("got %q, want %q", tt.got, tt.want)

@@ -17,15 +17,15 @@ func migrate(r *run) error {
 		}
 		r.stretch(s, kind)
 		r.add("visits_"+kind, int64(s.Visits))
-		r.add("looks_"+kind, int64(s.Checks))
+		r.add("samples_"+kind, int64(s.Checks))
 		r.add(kind+"_strange", int64(s.Strange))
 	}
 	return nil
 }
 
-// stretch counts samples and moves as kind_looks and kind_moves.
+// stretch counts samples and moves as kind_samples and kind_moves.
 func (r *run) stretch(s probe.Stretch, kind string) {
-	r.add(kind+"_looks", int64(s.Samples))
+	r.add(kind+"_samples", int64(s.Samples))
 	r.add(kind+"_moves", int64(s.Moves))
 }
 
@@ -92,7 +92,7 @@ func gcpin(r *run) error {
 	}
 	for _, round := range a.Rounds {
 		if round.Locked {
-			r.add("looks", int64(len(round.Cycles))) // collections that lay in the stretch as a whole
+			r.add("samples", int64(len(round.Cycles))) // collections that lay in the stretch as a whole
 			r.add("moves", int64(round.Stretch.Moves))
 		} else {
 			r.stretch(round.Stretch, "unlocked")

@@ -71,7 +71,7 @@ func callback(r *run) error {
 		if !c.CThread {
 			continue
 		}
-		r.add("looks", int64(c.Stretch.Samples))
+		r.add("samples", int64(c.Stretch.Samples))
 		r.add("moves", int64(c.Stretch.Moves))
 		r.add("visits", int64(c.Stretch.Visits))
 		if c.Stretch.TID != c.TID {

@@ -126,7 +126,7 @@ func retake(r *run) error {
 // call counts one blocking call, and which goroutines ran during it.
 func (r *run) call(round trial.RetakeRound, kind string) {
 	r.add(kind+"_calls", 1)
-	r.add("looks", 1)
+	r.add("samples", 1)
 	if round.Other < round.Leave {
 		r.add(kind+"_others_ran", 1)
 	}

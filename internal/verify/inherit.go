@@ -35,7 +35,7 @@ func inherit(r *run) error {
 			r.Notes = []string{"the workload may use one CPU only, so it cannot change CPUs"}
 			continue
 		}
-		r.add("cpu_looks", int64(k.Samples))
+		r.add("cpu_samples", int64(k.Samples))
 		r.add("cpu_changes", int64(k.Moves))
 	}
 	return nil

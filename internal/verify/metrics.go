@@ -73,7 +73,7 @@ func latency(r *run) error {
 		if round.Latencies == nil {
 			continue
 		}
-		r.add("told", 1)
+		r.add("answered", 1)
 		for _, b := range round.Latencies {
 			for range b.N {
 				waits[round.Locked > 0] = append(waits[round.Locked > 0], middle(b))

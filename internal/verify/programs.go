@@ -85,7 +85,7 @@ func programs(r *run) error {
 		}
 		r.add(o.finding+kind, 1)
 		if o.found {
-			r.add(o.finding+kind+"_told", 1)
+			r.add(o.finding+kind+"_reported", 1)
 		}
 	}
 	for _, p := range pairs {

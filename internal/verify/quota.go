@@ -76,9 +76,12 @@ var quotaFiles = []string{"cpu.max", "cpu.cfs_quota_us"}
 // GOMAXPROCS is no sign on two CPUs: no release goes below two for a quota.
 func readsQuota(pid int) bool {
 	files, _ := procfs.Process(pid).Files() // none: the process has ended
-	return slices.ContainsFunc(files, func(file string) bool {
-		return slices.Contains(quotaFiles, filepath.Base(file))
-	})
+	for _, file := range files {
+		if slices.Contains(quotaFiles, filepath.Base(file)) {
+			return true
+		}
+	}
+	return false
 }
 
 // cgroup is a cgroup with a quota of one CPU.

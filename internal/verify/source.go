@@ -33,7 +33,7 @@ func source(r *run) error {
 			r.Workloads = append(r.Workloads, name)
 			r.add(rule+"_"+kind, 1)
 			if found {
-				r.add(rule+"_"+kind+"_told", 1)
+				r.add(rule+"_"+kind+"_reported", 1)
 			}
 		}
 	}

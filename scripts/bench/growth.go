@@ -88,7 +88,7 @@ type grown struct {
 }
 
 func (g *grown) row() []string {
-	return []string{unit.Whole(g.switches), percent(g.cpu), unit.Whole(g.overheadNS), mebibytes(g.rss),
+	return []string{unit.Whole(g.switches), unit.Percent(g.cpu), unit.Whole(g.overheadNS), mebibytes(g.rss),
 		unit.Whole(float64(g.lost))}
 }
 

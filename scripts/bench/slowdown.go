@@ -63,7 +63,7 @@ func slowdowns(all []*taken) string {
 			row[4] = longer(base.target, t.target)
 		}
 		if len(t.cpu) > 0 {
-			row[5] = percent(summary(t.cpu).Center)
+			row[5] = unit.Percent(summary(t.cpu).Center)
 			row[6], row[7] = unit.Whole(summary(t.overheadNS).Center), unit.Whole(summary(t.allNS).Center)
 		}
 		if t.kernel > 0 {

@@ -1,20 +1,17 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
-func nanos(seconds float64) string { return fmt.Sprintf("%.0f", seconds*1e9) }
+func nanos(seconds float64) string { return unit.Whole(seconds * 1e9) }
 
 func millis(d time.Duration) string { return unit.Whole(d.Seconds() * 1e3) }
 
-func mebibytes(bytes uint64) string { return fmt.Sprintf("%.1f", float64(bytes)/(1<<20)) }
-
-func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
+func mebibytes(bytes uint64) string { return unit.Digits(float64(bytes) / (1 << 20)) }
 
 func held(ok bool) string {
 	if ok {

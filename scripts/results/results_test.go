@@ -2,12 +2,14 @@ package results
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
 	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
 func row(id, verdict string, experiments ...string) report.StatementVerdict {
@@ -209,4 +211,31 @@ func TestCommittedBaseline(t *testing.T) {
 	for id := range b.Verdicts {
 		t.Errorf("there is no statement %s", id)
 	}
+}
+
+// The committed tables are what Show makes of the committed summaries, with the claims of today. With
+// -update they are written again.
+func TestCommittedTables(t *testing.T) {
+	top, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	if err := os.CopyFS("docs", os.DirFS(filepath.Join(top, "docs"))); err != nil {
+		t.Fatal(err)
+	}
+	for block, prefix := range map[string]string{"go": "go", "kernels": "linux-"} {
+		files, err := filepath.Glob(filepath.Join(folder, prefix+"*.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var columns []Column
+		for _, file := range files {
+			columns = append(columns, Column{Key: strings.TrimSuffix(filepath.Base(file), ".json")})
+		}
+		if err := Show(block, columns); err != nil {
+			t.Fatal(err)
+		}
+	}
+	testenv.Golden(t, filepath.Join(top, document), []byte(read(t, document)))
 }

@@ -21,7 +21,7 @@ func Verdicts(t testing.TB) *report.Verdicts {
 	trial := []string{"calls -n 500"}
 	e := contract.Evidence{GoVersion: "go1.26.8", Experiments: map[string]*contract.Record{
 		"migrate": {Source: "the workload's account", Workloads: []string{"migrate"},
-			Counts: map[string]int64{"locked_looks": 8000, "unlocked_moves": 321}},
+			Counts: map[string]int64{"locked_samples": 8000, "unlocked_moves": 321}},
 		"calls": {Workloads: trial, Samples: map[string]contract.Sample{"lock": times(9, 3), "unlock": times(5, 4),
 			"first_lock": times(15, 30_000)}},
 		"churn": {Workloads: []string{"churn"}, Noise: 0.7,

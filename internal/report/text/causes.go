@@ -77,7 +77,7 @@ func originParts(causes []report.Cause, verbose bool) string {
 			if name != "" {
 				name += " by "
 			}
-			name += function(*c.Function)
+			name += unit.Function(*c.Function)
 		}
 		names = append(names, name+" "+unit.Count(c.N))
 	}

@@ -96,7 +96,7 @@ func lockCell(t *report.Thread, title string) styled {
 		if t.LockEntry == nil {
 			return styled{none, dim}
 		}
-		return styled{ending(function(*t.LockEntry), entryWidth), plain}
+		return styled{ending(unit.Function(*t.LockEntry), entryWidth), plain}
 	case "held":
 		return styled{held(t), plain}
 	case "depth":

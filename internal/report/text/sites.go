@@ -53,7 +53,7 @@ func (p *page) sites(r *report.Report, verbose bool) {
 func siteCell(s *report.Site, title string) styled {
 	switch title {
 	case "LockOSThread called by":
-		return styled{ending(function(s.Function), siteWidth), bold}
+		return styled{ending(unit.Function(s.Function), siteWidth), bold}
 	case "at":
 		return styled{path.Base(s.File) + ":" + strconv.Itoa(s.Line), plain}
 	case "calls":

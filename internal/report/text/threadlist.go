@@ -183,7 +183,7 @@ func listedRow(t table, th *report.ListedThread) []styled {
 			return styled{running(th), plain}
 		case "function or [name]":
 			if th.LockEntry != nil {
-				return styled{ending(function(*th.LockEntry), width), st}
+				return styled{ending(unit.Function(*th.LockEntry), width), st}
 			}
 			return styled{"[" + th.Name + "]", dim}
 		case "P":

@@ -122,7 +122,7 @@ func threadRow(t table, th *report.Thread, window float64) []styled {
 			}
 			return styled{wakeRate(th), plain}
 		}
-		return styled{cpuRange(th.CPUs), plain}
+		return styled{cmp.Or(unit.CPUs(th.CPUs), none), plain}
 	})
 }
 

@@ -2,7 +2,6 @@ package text
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -29,34 +28,6 @@ func number[T int | int32 | int64 | uint64 | uint32](v *T) string {
 		return none
 	}
 	return fmt.Sprint(*v)
-}
-
-// cpuRange writes ascending CPU numbers as the kernel writes CPU lists: "0-3,8".
-func cpuRange(cpus []int) string {
-	var parts []string
-	for i := 0; i < len(cpus); {
-		j := i
-		for j+1 < len(cpus) && cpus[j+1] == cpus[j]+1 {
-			j++
-		}
-		part := strconv.Itoa(cpus[i])
-		if j > i {
-			part += "-" + strconv.Itoa(cpus[j])
-		}
-		parts = append(parts, part)
-		i = j + 1
-	}
-	if parts == nil {
-		return none
-	}
-	return strings.Join(parts, ",")
-}
-
-// function leaves out the directories of a function's import path: "worker.(*Pool).run". Type
-// arguments contain slashes, too.
-func function(name string) string {
-	head, _, _ := strings.Cut(name, "[")
-	return name[strings.LastIndexByte(head, '/')+1:]
 }
 
 // ending cuts a function's name to width runes and keeps its end, which differs within a package.

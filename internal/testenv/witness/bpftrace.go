@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
@@ -97,11 +98,11 @@ func (b *bpftrace) end(t testing.TB) error {
 
 // waitsIn names the kernel functions that bpftrace's threads wait in.
 func (b *bpftrace) waitsIn() string {
-	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/wchan", b.cmd.Process.Pid)) // the pattern is well-formed
+	pid := b.cmd.Process.Pid
+	tids, _ := procfs.Process(pid).Threads() // none: it has ended
 	var names []string
-	for _, file := range files {
-		name, _ := os.ReadFile(file) // a thread that has ended waits no more
-		names = append(names, string(name))
+	for _, tid := range tids {
+		names = append(names, procfs.Thread(pid, tid).WChan())
 	}
 	return strings.Join(names, ", ")
 }
