@@ -19,10 +19,15 @@ import (
 // tests leave garbage behind.
 func TestMemoryDoesNotGrow(t *testing.T) { inProcessOfItsOwn(t, streamWithinMemory) }
 
-// TestMemoryOfManyThreads: of a process with 100,000 threads that sleep less than 40 MiB are kept,
-// with its Result, also where it ends unseen.
+// TestMemoryOfManyThreads: of a process with 100,000 threads that sleep less than 48 MiB are kept,
+// with its Result.
 func TestMemoryOfManyThreads(t *testing.T) {
-	inProcessOfItsOwn(t, func(t *testing.T) { crowdWithinMemory(t, 0); crowdWithinMemory(t, events.WindowTargetEnded) })
+	inProcessOfItsOwn(t, func(t *testing.T) { crowdWithinMemory(t, 0) })
+}
+
+// TestMemoryOfManyEnds is the same for a process that ends unseen.
+func TestMemoryOfManyEnds(t *testing.T) {
+	inProcessOfItsOwn(t, func(t *testing.T) { crowdWithinMemory(t, events.WindowTargetEnded) })
 }
 
 // inProcessOfItsOwn runs a test in a process in which it is the only one.
@@ -67,7 +72,7 @@ func crowdWithinMemory(t *testing.T, ends uint8) {
 	}
 	add(events.Event{Kind: events.WindowSettled})
 	used, kept := rssAnon(t), keptMemory(t)
-	if kept > raceFactor()*40<<20 {
+	if kept > raceFactor()*48<<20 {
 		t.Errorf("%d MiB kept", kept>>20)
 	}
 	r := results[0]
