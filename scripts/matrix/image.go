@@ -83,11 +83,10 @@ func threadsInC(arch, dir string) (guestFile, error) {
 }
 
 // kernelPackages are the packages whose tests load BPF programs, relative to the top of the tree.
-// The experiments of internal/verify take too long in a guest for every run; -verify runs them.
 func kernelPackages(ctx context.Context) (names []string, err error) {
 	all, err := packages.List(ctx)
 	for _, p := range all {
-		if p.LoadsBPF && p.Path != packages.Module+"/internal/verify" {
+		if p.LoadsBPF {
 			names = append(names, "./"+strings.TrimPrefix(p.Path, packages.Module+"/"))
 		}
 	}

@@ -21,7 +21,8 @@ const Module = "github.com/pinwatch/pinwatch"
 // Package is a package with tests.
 type Package struct {
 	Path     string // of import
-	LoadsBPF bool   // its tests are linked with the loader
+	Loader   bool   // its tests are linked with the loader
+	LoadsBPF bool   // and some of them require testenv.BPF
 
 	// Kernel is set when its tests load BPF programs or read the kernel's events. No two such packages
 	// may run at once.
@@ -32,13 +33,14 @@ type Package struct {
 
 // goPackage holds fields of go list -test -json for a package, or for a test binary, PACKAGE.test.
 type goPackage struct {
-	ImportPath, Dir string
-	GoFiles, Deps   []string
+	ImportPath, Dir                          string
+	GoFiles, TestGoFiles, XTestGoFiles, Deps []string
 }
 
 // List returns the packages by path. It wants to run in the module.
 func List(ctx context.Context) ([]Package, error) {
-	cmd := exec.CommandContext(ctx, "go", "list", "-test", "-pgo=off", "-json=ImportPath,Dir,GoFiles,Deps", Module+"/...")
+	const fields = "-json=ImportPath,Dir,GoFiles,TestGoFiles,XTestGoFiles,Deps"
+	cmd := exec.CommandContext(ctx, "go", "list", "-test", "-pgo=off", fields, Module+"/...")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -58,9 +60,14 @@ func List(ctx context.Context) ([]Package, error) {
 		if !ok {
 			continue
 		}
-		p := Package{Path: path, LoadsBPF: tests.holds("loader")}
+		p := Package{Path: path, Loader: tests.holds("loader")}
+		g := all[path]
+		if p.LoadsBPF, err = g.matches(requiresBPF, append(g.TestGoFiles, g.XTestGoFiles...)); err != nil {
+			return nil, err
+		}
+		p.LoadsBPF = p.LoadsBPF && p.Loader
 		p.Kernel = p.LoadsBPF || tests.holds("internal/testenv/witness") || path == Module+"/internal/testenv"
-		if p.Concurrent, err = all[path].startsGoroutines(); err != nil {
+		if p.Concurrent, err = g.matches(goStatement, g.GoFiles); err != nil {
 			return nil, err
 		}
 		list = append(list, p)
@@ -77,17 +84,21 @@ func (g goPackage) holds(name string) bool {
 	})
 }
 
-// goStatement matches what starts a goroutine.
-var goStatement = regexp.MustCompile(`(?m)^\s*go (func|[\w.]+)\(|\.Go\(func`)
+var (
+	// goStatement matches what starts a goroutine.
+	goStatement = regexp.MustCompile(`(?m)^\s*go (func|[\w.]+)\(|\.Go\(func`)
+	// requiresBPF matches what every test calls that loads BPF programs.
+	requiresBPF = regexp.MustCompile(`testenv\.Require\(.*testenv\.BPF`)
+)
 
-// startsGoroutines reads the package's product files.
-func (g goPackage) startsGoroutines() (bool, error) {
-	for _, name := range g.GoFiles {
+// matches reports whether one of the package's files holds a match.
+func (g goPackage) matches(what *regexp.Regexp, files []string) (bool, error) {
+	for _, name := range files {
 		text, err := os.ReadFile(filepath.Join(g.Dir, name))
 		if err != nil {
 			return false, err
 		}
-		if goStatement.Match(text) {
+		if what.Match(text) {
 			return true, nil
 		}
 	}

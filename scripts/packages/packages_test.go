@@ -11,7 +11,8 @@ func TestList(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []Package{
-		{Path: Module + "/loader", LoadsBPF: true, Kernel: true, Concurrent: true},
+		{Path: Module + "/loader", Loader: true, LoadsBPF: true, Kernel: true, Concurrent: true},
+		{Path: Module + "/internal/threadlist", Loader: true},
 		{Path: Module + "/internal/testenv", Kernel: true, Concurrent: true},
 		{Path: Module + "/correlate/stats"},
 	} {

@@ -53,7 +53,7 @@ func run(ctx context.Context, w io.Writer, extra []string) *results {
 		} else {
 			pure = append(pure, p.Path)
 		}
-		if p.Concurrent && !p.LoadsBPF { // the race detector slows a target down too much to judge its events
+		if p.Concurrent && !p.Loader { // the race detector slows a target down too much to judge its events
 			concurrent = append(concurrent, p.Path)
 		}
 	}
