@@ -5,8 +5,7 @@
 // finds the thread and hands the event to the type that owns the state. Nothing allocates on the
 // way of an event: threads and signals that have ended are used again.
 //
-// tidTable (tidtable.go) finds a thread by its tid, and threads (thread.go) holds it together with
-// the memory of threads that are forgotten.
+// threads (thread.go) finds a thread by its tid, and keeps the memory of threads that are forgotten.
 //
 // thread (thread.go) is one OS thread from birth to sched_process_free: the end of its time line,
 // its last runs on a CPU, its lock, and the spans on it that have begun. turn.go and snapshot.go
