@@ -25,11 +25,14 @@ func TestPinnedThreadSharesCore(t *testing.T) {
 	but := func(edit func(r *correlate.Result, a *About)) func(*correlate.Result, *About) {
 		return func(r *correlate.Result, a *About) { shared(2*second/10, 100)(r, a); edit(r, a) }
 	}
+	ran := func(ns int64) func(*correlate.Result, *About) {
+		return func(r *correlate.Result, _ *About) { r.Threads[8].Run = ns }
+	}
 	run(t, []scenario{
 		{"waits", 10, shared(second/10, 100), info},
 		{"waits less than 1 % of the window", 10, shared(second/10-1, 100), nil},
-		{"waits less than 5 % of the time it is ready", 10, but(func(r *correlate.Result, _ *About) { r.Threads[8].Run = 39 * second / 10 }), nil},
-		{"just 5 %", 10, but(func(r *correlate.Result, _ *About) { r.Threads[8].Run = 38 * second / 10 }), info},
+		{"waits less than 5 % of the time it is ready", 10, but(ran(39*second/10)), nil},
+		{"just 5 %", 10, but(ran(38*second/10)), info},
 		{"many wake-ups that are quick", 10, shared(second/10, 2001), nil},
 		{"just not quick", 10, shared(second/10, 2000), info},
 		{"others ran just as long", 10, but(func(r *correlate.Result, _ *About) {
@@ -39,7 +42,9 @@ func TestPinnedThreadSharesCore(t *testing.T) {
 		}), info},
 		{"a fifth of the time it is ready", 10, shared(second/4, 100), warn},
 		{"affinity not known", 10, but(func(_ *correlate.Result, a *About) { a.Affinity = nil }), nil},
-		{"no affinity set", 10, but(func(r *correlate.Result, a *About) { a.Affinity[r.Threads[8].TID] = []int{0, 1, 2, 3} }), nil},
+		{"no affinity set", 10, but(func(r *correlate.Result, a *About) {
+			a.Affinity[r.Threads[8].TID] = []int{0, 1, 2, 3}
+		}), nil},
 		{"the whole process is confined", 10, but(func(r *correlate.Result, a *About) {
 			for tid := range a.Affinity {
 				a.Affinity[tid] = []int{3}
@@ -93,11 +98,20 @@ func TestThreadSurplus(t *testing.T) {
 	run(t, []scenario{
 		{"surplus", 60, sleepers(9, "worker", "none", 60), info},
 		{"after a burst a few are normal", 60, sleepers(8, "worker", "none", 60), nil},
-		{"an idle program keeps GOMAXPROCS", 60, func(r *correlate.Result, a *About) { asleepNow(r, a); sleepers(6, "worker", "none", 60)(r, a) }, nil},
+		{"an idle program keeps GOMAXPROCS", 60, func(r *correlate.Result, a *About) {
+			asleepNow(r, a)
+			sleepers(6, "worker", "none", 60)(r, a)
+		}, nil},
 		{"not listed", 60, func(r *correlate.Result, _ *About) { r.Sleepers = correlate.Sleepers{N: 9, Workers: 9} }, info},
 		{"not listed, a C library's", 60, func(r *correlate.Result, _ *About) { r.Sleepers.N = 9 }, nil},
-		{"and no more", 60, func(r *correlate.Result, a *About) { asleepNow(r, a); sleepers(7, "worker", "none", 60)(r, a) }, info},
-		{"more Ps", 60, func(r *correlate.Result, a *About) { sleepers(20, "worker", "none", 60)(r, a); a.GOMAXPROCS = 16 }, nil},
+		{"and no more", 60, func(r *correlate.Result, a *About) {
+			asleepNow(r, a)
+			sleepers(7, "worker", "none", 60)(r, a)
+		}, info},
+		{"more Ps", 60, func(r *correlate.Result, a *About) {
+			sleepers(20, "worker", "none", 60)(r, a)
+			a.GOMAXPROCS = 16
+		}, nil},
 		{"window too short", 9, sleepers(40, "worker", "none", 9), nil},
 		{"just long enough", 10, sleepers(40, "worker", "none", 10), info},
 		{"not near the limit", 60, sleepers(surplusWarn-10, "worker", "none", 60), info},

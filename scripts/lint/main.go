@@ -1,6 +1,6 @@
-// Lint runs every static check of this repository: the import table (rules/imports.txt), gofmt, go
-// vet for both architectures, staticcheck, errcheck, ineffassign, pinwatch's own vet, the forbidden
-// functions, and shellcheck. Run it by make lint, from the top of the tree. Packages can be named;
+// Lint runs every static check of this repository: the import table (rules/imports.txt), the limits
+// of sizes, gofmt, go vet for both architectures, staticcheck, errcheck, ineffassign, pinwatch's own
+// vet, the forbidden functions, and shellcheck. Run it by make lint, from the top of the tree. Packages can be named;
 // without any it checks all.
 package main
 
@@ -25,6 +25,7 @@ func main() {
 		run  func(packages []string) error
 	}{
 		{"imports", func([]string) error { return rules.CheckImports() }},
+		{"sizes", sizes},
 		{"gofmt", gofmt},
 		{"analyzers", analyze},
 		{"vet on arm64", vetForARM64},
@@ -42,19 +43,40 @@ func main() {
 	}
 }
 
-// gofmt lists the files that gofmt would change, in the whole tree.
-func gofmt([]string) error {
-	out, err := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.go").Output()
+// sourceFiles lists the files of the tree that match, but for testdata.
+func sourceFiles(patterns ...string) (files []string, err error) {
+	args := append([]string{"ls-files", "-z", "--cached", "--others", "--exclude-standard"}, patterns...)
+	out, err := exec.Command("git", args...).Output()
 	if err != nil {
-		return fmt.Errorf("list Go files: %w", err)
+		return nil, fmt.Errorf("list source files: %w", err)
 	}
-	var files []string
 	for _, f := range strings.Split(strings.Trim(string(out), "\x00"), "\x00") {
 		if _, err := os.Stat(f); err == nil && !strings.Contains(f, "/testdata/") {
 			files = append(files, f)
 		}
 	}
-	out, err = exec.Command("gofmt", append([]string{"-l"}, files...)...).CombinedOutput()
+	return files, nil
+}
+
+func sizes([]string) error {
+	files, err := sourceFiles("*.go", "*.c", "*.h")
+	if err != nil {
+		return err
+	}
+	problems, err := rules.CheckSizes(files)
+	if len(problems) > 0 {
+		err = errors.New(strings.Join(problems, "\n"))
+	}
+	return err
+}
+
+// gofmt lists the files that gofmt would change, in the whole tree.
+func gofmt([]string) error {
+	files, err := sourceFiles("*.go")
+	if err != nil {
+		return err
+	}
+	out, err := exec.Command("gofmt", append([]string{"-l"}, files...)...).CombinedOutput()
 	if err == nil && len(out) > 0 {
 		err = errors.New("not formatted")
 	}
