@@ -31,8 +31,8 @@ func TestPinnedThreadSharesCore(t *testing.T) {
 	run(t, []scenario{
 		{"waits", 10, shared(second/10, 100), info},
 		{"waits less than 1 % of the window", 10, shared(second/10-1, 100), nil},
-		{"waits less than 5 % of the time it is ready", 10, but(ran(39*second/10)), nil},
-		{"just 5 %", 10, but(ran(38*second/10)), info},
+		{"waits less than 5 % of the time it is ready", 10, but(ran(39 * second / 10)), nil},
+		{"just 5 %", 10, but(ran(38 * second / 10)), info},
 		{"many wake-ups that are quick", 10, shared(second/10, 2001), nil},
 		{"just not quick", 10, shared(second/10, 2000), info},
 		{"others ran just as long", 10, but(func(r *correlate.Result, _ *About) {
