@@ -58,11 +58,19 @@ func goThreadsAreAccounted(t *testing.T, throttled bool) {
 	observed := observeProcess(t, p.PID, observe.Config{})
 	p.Go()
 	time.Sleep(2 * time.Second)
+	endAccounted(t, p, before, observed)
+}
+
+// endAccounted ends the observation of a workload that exits while locked, and compares with its
+// account. before is how many threads it had before its activity.
+func endAccounted(t *testing.T, p *testenv.Proc, before int, observed *observation) report.Report {
+	t.Helper()
 	account := p.Quiesce()
 	p.Quiet()
 	created := len(p.Threads()) - before + int(account.LockedExits)
 	r := observed.end()
 	checkAccounted(t, &r, uint64(created), account.LockedExits)
+	return r
 }
 
 // threadsInC names a built testdata/threads.c, as guests of the kernel matrix may have it.

@@ -31,11 +31,7 @@ func TestCPUGoesAndComes(t *testing.T) {
 			}
 			testenv.SetSecondCPU(t, true)
 			time.Sleep(300 * time.Millisecond)
-			account := p.Quiesce()
-			p.Quiet()
-			created := len(p.Threads()) - before + int(account.LockedExits)
-			r := observed.end()
-			checkAccounted(t, &r, uint64(created), account.LockedExits)
+			r := endAccounted(t, p, before, observed)
 			if r.Loss.Total != 0 {
 				t.Errorf("lost: %v", r.Loss.ByKind)
 			}
