@@ -25,11 +25,15 @@ const volatile bool light = false;
 // fa2c3254d7cf).
 const volatile bool switch_has_state = false;
 
-// Entries of thread_table less one; bytes of ring; turns in each CPU's ring. All three sizes are
-// powers of two.
+// Entries of thread_table less one; bytes of each of rings, and their number less one; turns in
+// each CPU's ring. All these sizes are powers of two.
 const volatile __u32 thread_mask = 0;
 const volatile __u32 ring_size = 0;
+const volatile __u32 ring_mask = 0;
 const volatile __u32 turns_per_cpu = 1;
+
+// CPUs that share one of rings: two to this power.
+const volatile __u32 ring_shift = 0;
 
 // Entries of thread_overflow.
 const volatile __u32 overflow_room = 0;
@@ -43,7 +47,7 @@ const volatile __u32 rate_chunk = 0;
 const volatile bool aggregate = false;
 
 // CPUs that have a ring of turns, and banks for sums: those from 0 to the last one that was online
-// at attach. Turns on others, which came later, go through the shared ring and are not summed.
+// at attach. Turns on others, which came later, go through one of rings and are not summed.
 const volatile __u32 ring_cpus = 1;
 
 // What follows locates values in the target's Go runtime; internal/goruntime determines it. Without

@@ -4,7 +4,7 @@
 #ifndef PINWATCH_EMIT_H
 #define PINWATCH_EMIT_H
 
-// The part of the ring, in eighths, that may be full before records of a kind are refused. Records
+// The part of a ring, in eighths, that may be full before records of a kind are refused. Records
 // of a thread's birth and end are still accepted when all others are refused. A refused lock is
 // emitted again later.
 static __always_inline __u32 ring_share(enum event_kind kind)
@@ -27,20 +27,30 @@ static __always_inline __u32 ring_share(enum event_kind kind)
 	}
 }
 
+// The ring buffer that the CPU shares with its neighbours. A CPU that came after the attach shares
+// one with others.
+static __always_inline void *ring_of_cpu(__u32 cpu)
+{
+	__u32 place = cpu >> ring_shift & ring_mask;
+
+	return bpf_map_lookup_elem(&rings, &place);
+}
+
 static __always_inline void *emit_reserve(__u64 size, enum event_kind kind, __u32 tid, __u64 now)
 {
+	__u32 cpu = bpf_get_smp_processor_id(), share = ring_share(kind);
+	void *ring = ring_of_cpu(cpu);
 	struct event_header *h = NULL;
-	__u32 share = ring_share(kind);
 
-	if (share == RING_PARTS || bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) < ring_size / RING_PARTS * share)
-		h = bpf_ringbuf_reserve(&ring, size, 0);
+	if (ring && (share == RING_PARTS || bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) < ring_size / RING_PARTS * share))
+		h = bpf_ringbuf_reserve(ring, size, 0);
 	if (!h) {
 		__sync_fetch_and_add(&lost[kind], 1);
 		return NULL;
 	}
 	h->time = now;
 	h->tid = tid;
-	h->cpu = bpf_get_smp_processor_id();
+	h->cpu = cpu;
 	h->kind = kind;
 	h->flags = 0;
 	return h;

@@ -3,17 +3,25 @@
 #ifndef PINWATCH_MAPS_H
 #define PINWATCH_MAPS_H
 
-// Parts that rings are divided in: see ring_share for ring, turn_reserve for turns.
+// Parts that rings are divided in: see ring_share for rings, turn_reserve for turns.
 enum ring_layout {
 	RING_PARTS = 8,
 };
 
-// Records on their way to user space. The loader sets the size.
-struct {
+struct ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
-	__type(value, union event);
-} ring SEC(".maps");
+};
+
+// Records on their way to user space, but for switches. A ring buffer is written under a lock
+// (kernel/bpf/ringbuf.c, __bpf_ringbuf_reserve), so only a few CPUs share one: see ring_of_cpu. The
+// loader makes them and sets their number and size.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct ring);
+} rings SEC(".maps");
 
 // Switch records on their way to user space: one ring for each of ring_cpus, turns_per_cpu long,
 // back to back. Only the switch program writes to a CPU's ring, with interrupts off. So nothing is

@@ -46,6 +46,7 @@ const union {
 	enum task_flags task_flags;
 	enum overhead_run overhead_run;
 	enum overhead_side overhead_side;
+	union event event;
 	struct snapshot snapshot;
 	struct resolved resolved;
 } *in_btf __attribute__((unused));

@@ -47,12 +47,6 @@ type PinwatchDistanceLine struct {
 	Of [64]uint8
 }
 
-type PinwatchEvent struct {
-	_      structs.HostLayout
-	Header PinwatchEventHeader
-	_      [544]byte
-}
-
 type PinwatchEventCloneEnter struct {
 	_          structs.HostLayout
 	H          PinwatchEventHeader
@@ -525,7 +519,7 @@ const (
 	PinwatchMapCpuDistances           = "cpu_distances"
 	PinwatchMapCpuSlots               = "cpu_slots"
 	PinwatchMapMoveBanks              = "move_banks"
-	PinwatchMapRing                   = "ring"
+	PinwatchMapRings                  = "rings"
 	PinwatchMapSampleBanks            = "sample_banks"
 	PinwatchMapStackPlaces            = "stack_places"
 	PinwatchMapThreadOverflow         = "thread_overflow"
@@ -608,6 +602,8 @@ const (
 	PinwatchVarRateLimit              = "rate_limit"
 	PinwatchVarRateUsed               = "rate_used"
 	PinwatchVarRingCpus               = "ring_cpus"
+	PinwatchVarRingMask               = "ring_mask"
+	PinwatchVarRingShift              = "ring_shift"
 	PinwatchVarRingSize               = "ring_size"
 	PinwatchVarRuntimeCgo             = "runtime_cgo"
 	PinwatchVarRuntimeGone            = "runtime_gone"
@@ -710,7 +706,7 @@ type PinwatchMapSpecs struct {
 	CpuDistances   *ebpf.MapSpec `ebpf:"cpu_distances"`
 	CpuSlots       *ebpf.MapSpec `ebpf:"cpu_slots"`
 	MoveBanks      *ebpf.MapSpec `ebpf:"move_banks"`
-	Ring           *ebpf.MapSpec `ebpf:"ring"`
+	Rings          *ebpf.MapSpec `ebpf:"rings"`
 	SampleBanks    *ebpf.MapSpec `ebpf:"sample_banks"`
 	StackPlaces    *ebpf.MapSpec `ebpf:"stack_places"`
 	ThreadOverflow *ebpf.MapSpec `ebpf:"thread_overflow"`
@@ -764,6 +760,8 @@ type PinwatchVariableSpecs struct {
 	RateLimit      *ebpf.VariableSpec `ebpf:"rate_limit"`
 	RateUsed       *ebpf.VariableSpec `ebpf:"rate_used"`
 	RingCpus       *ebpf.VariableSpec `ebpf:"ring_cpus"`
+	RingMask       *ebpf.VariableSpec `ebpf:"ring_mask"`
+	RingShift      *ebpf.VariableSpec `ebpf:"ring_shift"`
 	RingSize       *ebpf.VariableSpec `ebpf:"ring_size"`
 	RuntimeCgo     *ebpf.VariableSpec `ebpf:"runtime_cgo"`
 	RuntimeGone    *ebpf.VariableSpec `ebpf:"runtime_gone"`
@@ -803,7 +801,7 @@ type PinwatchMaps struct {
 	CpuDistances   *ebpf.Map `ebpf:"cpu_distances"`
 	CpuSlots       *ebpf.Map `ebpf:"cpu_slots"`
 	MoveBanks      *ebpf.Map `ebpf:"move_banks"`
-	Ring           *ebpf.Map `ebpf:"ring"`
+	Rings          *ebpf.Map `ebpf:"rings"`
 	SampleBanks    *ebpf.Map `ebpf:"sample_banks"`
 	StackPlaces    *ebpf.Map `ebpf:"stack_places"`
 	ThreadOverflow *ebpf.Map `ebpf:"thread_overflow"`
@@ -816,7 +814,7 @@ func (m *PinwatchMaps) Close() error {
 		m.CpuDistances,
 		m.CpuSlots,
 		m.MoveBanks,
-		m.Ring,
+		m.Rings,
 		m.SampleBanks,
 		m.StackPlaces,
 		m.ThreadOverflow,
@@ -871,6 +869,8 @@ type PinwatchVariables struct {
 	RateLimit      *ebpf.Variable `ebpf:"rate_limit"`
 	RateUsed       *ebpf.Variable `ebpf:"rate_used"`
 	RingCpus       *ebpf.Variable `ebpf:"ring_cpus"`
+	RingMask       *ebpf.Variable `ebpf:"ring_mask"`
+	RingShift      *ebpf.Variable `ebpf:"ring_shift"`
 	RingSize       *ebpf.Variable `ebpf:"ring_size"`
 	RuntimeCgo     *ebpf.Variable `ebpf:"runtime_cgo"`
 	RuntimeGone    *ebpf.Variable `ebpf:"runtime_gone"`

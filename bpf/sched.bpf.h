@@ -74,17 +74,19 @@ static __always_inline __u8 turn_split(struct event_switch *e, const struct thre
 }
 
 // Sends a turn through the CPU's ring or, in the rare case that it does not fit or the CPU has
-// none, through the shared one.
+// none, through the one that it shares.
 static __always_inline void turn_send(const struct event_switch *e, struct cpu_slot *slot, bool lifecycle)
 {
 	struct turn *t;
+	void *ring;
 
 	if (rate_limit && !lifecycle && !rate_allows(slot, e->h.time)) {
 		slot->lost++;
 		return;
 	}
 	if ((e->run_ns | e->runq_ns | e->blocked_ns) >> 32 || e->h.cpu >= ring_cpus) {
-		if (bpf_ringbuf_output(&ring, (void *)e, sizeof(*e), BPF_RB_NO_WAKEUP))
+		ring = ring_of_cpu(e->h.cpu);
+		if (!ring || bpf_ringbuf_output(ring, (void *)e, sizeof(*e), BPF_RB_NO_WAKEUP))
 			slot->lost++;
 		return;
 	}

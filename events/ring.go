@@ -10,31 +10,35 @@ import (
 	"github.com/cilium/ebpf/ringbuf"
 )
 
-// Ring reads the records of the kernel side: the ring buffer and the rings of turns. The kernel
+// Ring reads the records of the kernel side: the ring buffers and the rings of turns. The kernel
 // side never wakes a reader (bpf/emit.h), so it is polled.
 type Ring struct {
 	Stacks Stacks // of the records read
 
-	r     *ringbuf.Reader
-	rec   ringbuf.Record
-	turns *turnRings
+	shared []*ringbuf.Reader // by some CPUs each
+	rec    ringbuf.Record
+	turns  *turnRings
 }
 
-// NewRing maps the ring buffer, the rings of turns with turnsPerCPU each, and the CPUs' slots for
+// NewRing maps the ring buffers, the rings of turns with turnsPerCPU each, and the CPUs' slots for
 // reading.
-func NewRing(ring, turns, slots *ebpf.Map, turnsPerCPU int) (*Ring, error) {
-	t, err := newTurnRings(turns, slots, turnsPerCPU)
-	if err != nil {
+func NewRing(shared []*ebpf.Map, turns, slots *ebpf.Map, turnsPerCPU int) (_ *Ring, err error) {
+	r := &Ring{}
+	if r.turns, err = newTurnRings(turns, slots, turnsPerCPU); err != nil {
 		return nil, err
 	}
-	r, err := ringbuf.NewReader(ring)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("map ring buffer: %w", err), t.Close())
+	for _, m := range shared {
+		reader, err := ringbuf.NewReader(m)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("map ring buffer: %w", err), r.Close())
+		}
+		reader.SetDeadline(time.Unix(1, 0)) // reading never waits
+		r.shared = append(r.shared, reader)
 	}
-	return &Ring{r: r, turns: t}, nil
+	return r, nil
 }
 
-// batch is how many records of the ring buffer, and how many turns, Drain reads at most.
+// batch is how many records of the ring buffers, and how many turns, Drain reads at most.
 const batch = maxHeld / 4
 
 // Drained is the outcome of a Drain.
@@ -47,28 +51,39 @@ type Drained struct {
 // a target can fill the buffers faster than they are read. When there are more, Until is before
 // now. The event is only valid during the call.
 func (r *Ring) Drain(now Time, out func(*Event)) (Drained, error) {
-	d := Drained{Until: now, Fill: float64(r.r.AvailableBytes()) / float64(r.r.BufferSize())}
-	r.r.SetDeadline(time.Unix(1, 0))
+	d := Drained{Until: now}
+	for _, shared := range r.shared {
+		d.Fill = max(d.Fill, float64(shared.AvailableBytes())/float64(shared.BufferSize()))
+		end, err := r.drain(shared, now, batch/len(r.shared), out)
+		if err != nil {
+			return d, fmt.Errorf("read ring buffer: %w", err)
+		}
+		d.Until = min(d.Until, end)
+	}
+	end, fill := r.turns.drain(d.Until, max(1, batch/uint64(r.turns.cpus)), out)
+	return Drained{Until: end, Fill: max(d.Fill, fill)}, nil
+}
+
+// drain passes on what a ring buffer holds, a batch at most. It returns the time up to which nothing
+// is left, at most now.
+func (r *Ring) drain(shared *ringbuf.Reader, now Time, batch int, out func(*Event)) (Time, error) {
 	var e Event
 	for n := 0; ; n++ {
-		err := r.r.ReadInto(&r.rec)
+		err := shared.ReadInto(&r.rec)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			break
+			return now, nil
 		}
 		if err == nil {
 			err = Decode(r.rec.RawSample, &e, &r.Stacks)
 		}
 		if err != nil {
-			return d, fmt.Errorf("read ring buffer: %w", err)
+			return now, err
 		}
 		out(&e)
 		if n == batch {
-			d.Until = min(now, e.Time)
-			break
+			return min(now, e.Time), nil
 		}
 	}
-	end, fill := r.turns.drain(d.Until, max(1, batch/uint64(r.turns.cpus)), out)
-	return Drained{Until: end, Fill: max(d.Fill, fill)}, nil
 }
 
 // LostTurns returns how many switch records have found no room since the session began.
@@ -79,4 +94,10 @@ func (r *Ring) LostTurns() uint64 { return r.turns.lost() }
 func (r *Ring) UntrackedTurns() uint64 { return r.turns.untracked() }
 
 // Close unmaps the buffers.
-func (r *Ring) Close() error { return errors.Join(r.r.Close(), r.turns.Close()) }
+func (r *Ring) Close() error {
+	err := r.turns.Close()
+	for _, shared := range r.shared {
+		err = errors.Join(err, shared.Close())
+	}
+	return err
+}

@@ -21,7 +21,9 @@ import (
 type Buffers struct {
 	TurnsPerCPU int // switch records in each CPU's ring
 
-	ringBytes int // of the ring buffer that all CPUs share, for every kind but switches
+	rings     int // ring buffers for every kind but switches; each is shared by some CPUs
+	shared    int // the CPUs that share one
+	ringBytes int // of each
 	cpus      int // with a ring of switch records: up to the last one that is online
 	possible  int // CPUs that the kernel could have
 	bankBytes int // of the sums by CPU of an aggregating session
@@ -50,19 +52,26 @@ func (e *limitError) Error() string {
 const (
 	turnBytes = int(unsafe.Sizeof(bpf.PinwatchTurn{}))
 
-	// defaultBytes are 8 MiB for the ring buffer and 262,144 switch records: half a second of a
+	// defaultBytes are 8 MiB for the ring buffers and 262,144 switch records: half a second of a
 	// machine that only switches. Buffers are emptied fifty times per second.
 	defaultBytes = 16 << 20
 	// defaultTurns is the least number of turns per CPU by default. A CPU of a large machine may
 	// then switch 200,000 times per second between two reads.
 	defaultTurns = 1 << 12
+	// sharedBy is the number of CPUs that share a ring buffer. Each waits for the others' records:
+	// some 50 ns for the lock and its cache line.
+	sharedBy = 16
+	// defaultRing is the least size of a ring buffer by default: 16 CPUs that make and end 1,000
+	// threads per second each, between two reads.
+	defaultRing = 512 << 10
 	// defaultShare is the part of the available memory that the default size does not exceed.
 	defaultShare = 16
 )
 
 // sizeBuffers sizes the buffers for this machine, beside the room for threads. bytes of 0 means a
-// size that suits it, cpus of 0 a ring for each CPU up to the last one that is online.
-func sizeBuffers(bytes, cpus int, aggregate bool, room Room) (Buffers, error) {
+// size that suits it, cpus of 0 a ring of turns for each CPU up to the last one that is online,
+// shared of 0 a ring buffer for sharedBy CPUs.
+func sizeBuffers(bytes, cpus, shared int, aggregate bool, room Room) (Buffers, error) {
 	possible, err := ebpf.PossibleCPU()
 	if err != nil {
 		return Buffers{}, fmt.Errorf("count CPUs: %w", err)
@@ -72,7 +81,8 @@ func sizeBuffers(bytes, cpus int, aggregate bool, room Room) (Buffers, error) {
 		return Buffers{}, fmt.Errorf("list CPUs: %w", err)
 	}
 	limit, by := memoryLimit()
-	b := divideBuffers(bytes, cmp.Or(cpus, ringCPUs(string(online), possible)), possible, aggregate, limit)
+	b := divideBuffers(bytes, cmp.Or(cpus, ringCPUs(string(online), possible)), cmp.Or(shared, sharedBy), possible,
+		aggregate, limit)
 	if n := b.bytes() + room.bytes(); n > limit {
 		return b, &limitError{bytes: n, limit: limit, banks: uint64(b.bankBytes), threads: room.bytes(), by: by}
 	}
@@ -88,18 +98,21 @@ func ringCPUs(online string, possible int) int {
 	return possible
 }
 
-// divideBuffers divides bytes among the ring buffer, which gets half, and the CPUs. All sizes are
+// divideBuffers divides bytes among the ring buffers, which get half, and the CPUs. All sizes are
 // powers of two. None is larger than requested, unless it would be less than a page or than the
 // fewest turns a ring can hold.
-func divideBuffers(bytes, cpus, possible int, aggregate bool, limit uint64) Buffers {
-	least := int(bpf.PinwatchRingLayoutRING_PARTS)
+func divideBuffers(bytes, cpus, shared, possible int, aggregate bool, limit uint64) Buffers {
+	rings := ceilPower((cpus + shared - 1) / shared)
+	least, leastRing := int(bpf.PinwatchRingLayoutRING_PARTS), unix.Getpagesize()
 	if bytes <= 0 {
 		bytes = int(min(uint64(defaultBytes), limit/defaultShare))
-		least = defaultTurns
+		least, leastRing = defaultTurns, min(defaultRing, floorPower(bytes/2))
 	}
 	b := Buffers{
 		TurnsPerCPU: max(least, floorPower(bytes/2/turnBytes/cpus)),
-		ringBytes:   max(unix.Getpagesize(), floorPower(bytes/2)),
+		rings:       rings,
+		shared:      shared,
+		ringBytes:   max(unix.Getpagesize(), leastRing, floorPower(bytes/2/rings)),
 		cpus:        cpus,
 		possible:    possible,
 	}
@@ -114,7 +127,7 @@ func divideBuffers(bytes, cpus, possible int, aggregate bool, limit uint64) Buff
 // bytes is the memory that the kernel will allocate.
 func (b Buffers) bytes() uint64 {
 	const slotBytes = int(unsafe.Sizeof(bpf.PinwatchCpuSlot{}))
-	return uint64(b.ringBytes + b.cpus*b.TurnsPerCPU*turnBytes + b.bankBytes + b.possible*slotBytes)
+	return uint64(b.rings*b.ringBytes + b.cpus*b.TurnsPerCPU*turnBytes + b.bankBytes + b.possible*slotBytes)
 }
 
 // sampleBanks and moveBanks are the entries of an aggregating session's banks: samples by CPU and
@@ -174,17 +187,20 @@ func (r Room) Next(threads uint64) int {
 }
 
 // ceilPower is the smallest power of two from n on.
-func ceilPower(n int) int { return 2 * floorPower(n-1) }
+func ceilPower(n int) int { return max(1, 2*floorPower(n-1)) }
 
 // setSizes gives the maps their sizes, and the programs the constants that depend on them.
 func (k *kernelSide) setSizes(b Buffers, aggregate bool, room Room) error {
-	k.Ring.MaxEntries = uint32(b.ringBytes)
+	k.Rings.MaxEntries = uint32(b.rings)
+	k.Rings.InnerMap.MaxEntries = uint32(b.ringBytes)
 	k.Turns.MaxEntries = uint32(b.cpus * b.TurnsPerCPU)
 	k.CpuSlots.MaxEntries = uint32(b.possible)
 	k.ThreadTable.MaxEntries = uint32(room.Table)
 	k.ThreadOverflow.MaxEntries = uint32(room.Overflow)
 	settings := []setting{
 		{k.RingSize, uint32(b.ringBytes)},
+		{k.RingMask, uint32(b.rings - 1)},
+		{k.RingShift, uint32(bits.Len(uint(b.shared)) - 1)},
 		{k.TurnsPerCpu, uint32(b.TurnsPerCPU)},
 		{k.ThreadMask, uint32(room.Table - 1)},
 		{k.OverflowRoom, uint32(room.Overflow)},

@@ -16,7 +16,7 @@ import (
 // suffices for the smallest buffers.
 func TestBufferSizes(t *testing.T) {
 	for _, asked := range []int{0, -1, 1, 4 << 10, 4<<10 + 1, 1 << 20, 5 << 20, 64 << 20} {
-		b, err := sizeBuffers(asked, 0, false, Room{})
+		b, err := sizeBuffers(asked, 0, 0, false, Room{})
 		var limit *limitError
 		if errors.As(err, &limit) {
 			continue
@@ -40,10 +40,10 @@ func TestBufferSizes(t *testing.T) {
 
 func TestBuffersBeyondTheLimitAreRefused(t *testing.T) {
 	var limit *limitError
-	if _, err := sizeBuffers(1<<50, 0, false, Room{}); !errors.As(err, &limit) || limit.by == "" || limit.limit == 0 {
+	if _, err := sizeBuffers(1<<50, 0, 0, false, Room{}); !errors.As(err, &limit) || limit.by == "" || limit.limit == 0 {
 		t.Errorf("a pebibyte: %v", err)
 	}
-	_, err := sizeBuffers(1<<20, 0, false, Room{Table: 1 << 40})
+	_, err := sizeBuffers(1<<20, 0, 0, false, Room{Table: 1 << 40})
 	if !errors.As(err, &limit) || !strings.Contains(err.Error(), "--thread-entries") {
 		t.Errorf("a table of 2^40 threads: %v", err)
 	}
@@ -62,12 +62,13 @@ func TestMemoryFollowsTheCPUs(t *testing.T) {
 		{2, 2, true, 17 * mib},
 		{2, 240, true, 17 * mib}, // 29 MiB more with sums for all possible CPUs
 		{2, 8192, true, 20 * mib},
-		{512, 512, false, 73 * mib},
-		{512, 512, true, 135 * mib},
-		{2048, 2048, true, 520 * mib},
+		{512, 512, false, 81 * mib},
+		{512, 512, true, 143 * mib},
+		{2048, 2048, true, 576 * mib},
 	} {
-		b := divideBuffers(0, c.cpus, c.possible, c.aggregate, 1<<40)
-		if n := b.bytes(); n > c.most || b.TurnsPerCPU < defaultTurns {
+		b := divideBuffers(0, c.cpus, sharedBy, c.possible, c.aggregate, 1<<40)
+		if n := b.bytes(); n > c.most || b.TurnsPerCPU < defaultTurns ||
+			b.rings*b.shared < c.cpus || b.rings&(b.rings-1) != 0 {
 			t.Errorf("%+v: %.1f MiB, %+v", c, float64(n)/mib, b)
 		}
 	}

@@ -135,6 +135,36 @@ func TestLifecycleSurvivesASignalFlood(t *testing.T) {
 	}
 }
 
+// Where CPUs have ring buffers of their own, each writes to its own, and every birth and end of a
+// thread arrives.
+func TestRingBuffersOfCPUs(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	p := testenv.Workload(t, "churn", "-hold")
+	before := len(p.Threads())
+	s := attachTo(t, p.PID, Config{ringShared: 1})
+	p.Go()
+	time.Sleep(500 * time.Millisecond)
+	account := p.Quiesce()
+	births, exits := 0, 0
+	for i, shared := range s.Rings() {
+		for _, e := range drainOf(t, s, shared) {
+			if e.Kind != events.Switch && int(e.CPU)%len(s.Rings()) != i {
+				t.Fatalf("a record of CPU %d in ring buffer %d", e.CPU, i)
+			}
+			switch e.Kind {
+			case events.NewTask:
+				births++
+			case events.ProcessExit:
+				exits++
+			}
+		}
+	}
+	if s.Buffers.rings < s.Buffers.cpus || exits != int(account.LockedExits) ||
+		births != len(p.Threads())-before+exits {
+		t.Errorf("%+v: %d births and %d ends, want %d", s.Buffers, births, exits, account.LockedExits)
+	}
+}
+
 // awaitBirth waits until the workload has a thread that is not among before.
 func awaitBirth(t *testing.T, p *testenv.Proc, before []int32) {
 	t.Helper()

@@ -62,7 +62,7 @@ func attachTo(t testing.TB, pid int, cfg Config) *Session {
 
 func ringOf(t testing.TB, s *Session) *events.Ring {
 	t.Helper()
-	ring, err := events.NewRing(s.Ring(), s.Turns(), s.CPUSlots(), s.Buffers.TurnsPerCPU)
+	ring, err := events.NewRing(s.Rings(), s.Turns(), s.CPUSlots(), s.Buffers.TurnsPerCPU)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,13 @@ func ringOf(t testing.TB, s *Session) *events.Ring {
 // drain returns all events in the buffers.
 func drain(t testing.TB, s *Session) []events.Event {
 	t.Helper()
-	ring, err := events.NewRing(s.Ring(), s.Turns(), s.CPUSlots(), s.Buffers.TurnsPerCPU)
+	return drainOf(t, s, s.Rings()...)
+}
+
+// drainOf returns all events in some of the ring buffers and in all rings of turns.
+func drainOf(t testing.TB, s *Session, shared ...*ebpf.Map) []events.Event {
+	t.Helper()
+	ring, err := events.NewRing(shared, s.Turns(), s.CPUSlots(), s.Buffers.TurnsPerCPU)
 	if err != nil {
 		t.Fatal(err)
 	}

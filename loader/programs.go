@@ -23,22 +23,48 @@ type collection struct {
 	*ebpf.Collection
 	source *kernelSide
 	types  *btf.Cache // the kernel's
+	rings  []*ebpf.Map
+}
+
+func (c *collection) Close() {
+	if c.Collection != nil {
+		c.Collection.Close()
+	}
+	for _, r := range c.rings {
+		r.Close()
+	}
+}
+
+// makeRings makes the ring buffers and puts them into the spec of the map that holds them.
+func (c *collection) makeRings(holder *ebpf.MapSpec) error {
+	for i := range holder.MaxEntries {
+		r, err := ebpf.NewMap(holder.InnerMap)
+		if err != nil {
+			return err
+		}
+		c.rings = append(c.rings, r)
+		holder.Contents = append(holder.Contents, ebpf.MapKV{Key: i, Value: r})
+	}
+	return nil
 }
 
 // load loads all of k except its programs on system calls, and assigns maps and variables to objs.
 func load(k *kernelSide, types *btf.Cache, objs *objects) (_ *collection, err error) {
 	c := &collection{source: k, types: types}
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
+	if err := c.makeRings(k.Rings); err != nil {
+		return nil, err
+	}
 	c.Collection, err = ebpf.NewCollection(&ebpf.CollectionSpec{
 		Maps: k.Maps, Variables: k.Variables, Types: k.Types, ByteOrder: k.ByteOrder,
 	})
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			c.Close()
-		}
-	}()
 	rest := maps.Clone(k.Programs)
 	for _, h := range syscallHooks {
 		delete(rest, h.tracepointProgram())

@@ -104,6 +104,8 @@ const (
 	referenceVarReferenceMissed    = "reference_missed"
 	referenceVarReferenceSlots     = "reference_slots"
 	referenceVarRingCpus           = "ring_cpus"
+	referenceVarRingMask           = "ring_mask"
+	referenceVarRingShift          = "ring_shift"
 	referenceVarRingSize           = "ring_size"
 	referenceVarRuntimeCgo         = "runtime_cgo"
 	referenceVarRuntimeKnown       = "runtime_known"
@@ -209,6 +211,8 @@ type referenceVariableSpecs struct {
 	ReferenceMissed *ebpf.VariableSpec `ebpf:"reference_missed"`
 	ReferenceSlots  *ebpf.VariableSpec `ebpf:"reference_slots"`
 	RingCpus        *ebpf.VariableSpec `ebpf:"ring_cpus"`
+	RingMask        *ebpf.VariableSpec `ebpf:"ring_mask"`
+	RingShift       *ebpf.VariableSpec `ebpf:"ring_shift"`
 	RingSize        *ebpf.VariableSpec `ebpf:"ring_size"`
 	RuntimeCgo      *ebpf.VariableSpec `ebpf:"runtime_cgo"`
 	RuntimeKnown    *ebpf.VariableSpec `ebpf:"runtime_known"`
@@ -289,6 +293,8 @@ type referenceVariables struct {
 	ReferenceMissed *ebpf.Variable `ebpf:"reference_missed"`
 	ReferenceSlots  *ebpf.Variable `ebpf:"reference_slots"`
 	RingCpus        *ebpf.Variable `ebpf:"ring_cpus"`
+	RingMask        *ebpf.Variable `ebpf:"ring_mask"`
+	RingShift       *ebpf.Variable `ebpf:"ring_shift"`
 	RingSize        *ebpf.Variable `ebpf:"ring_size"`
 	RuntimeCgo      *ebpf.Variable `ebpf:"runtime_cgo"`
 	RuntimeKnown    *ebpf.Variable `ebpf:"runtime_known"`

@@ -41,7 +41,8 @@ type Config struct {
 	// Runtime locates values in the target's Go runtime. With the zero value none is read.
 	Runtime Runtime
 
-	ringCPUs int // CPUs with a ring; 0 = those up to the last one online
+	ringCPUs   int // CPUs with a ring of turns; 0 = those up to the last one online
+	ringShared int // CPUs that share a ring buffer, a power of two; 0 = sharedBy
 }
 
 // Session is the observation of one process. Everything that it has in the kernel belongs to its
@@ -108,7 +109,7 @@ func (s *Session) load(cfg Config) error {
 	s.Room = sizeRoom(max(cfg.ThreadEntries, int(s.Target.threads)))
 	s.Room.Table = cmp.Or(cfg.ThreadEntries, s.Room.Table)
 	s.Room.Overflow = cmp.Or(cfg.ThreadOverflow, s.Room.Overflow)
-	if s.Buffers, err = sizeBuffers(cfg.RingBytes, cfg.ringCPUs, cfg.Aggregate, s.Room); err != nil {
+	if s.Buffers, err = sizeBuffers(cfg.RingBytes, cfg.ringCPUs, cfg.ringShared, cfg.Aggregate, s.Room); err != nil {
 		return err
 	}
 	if err := errors.Join(
@@ -131,8 +132,8 @@ func (s *Session) load(cfg Config) error {
 	return nil
 }
 
-// Ring is the ring buffer of all records but switches.
-func (s *Session) Ring() *ebpf.Map { return s.objs.Ring }
+// Rings are the ring buffers of all records but switches. Neighbouring CPUs share one.
+func (s *Session) Rings() []*ebpf.Map { return s.loaded.rings }
 
 // Turns holds the rings of switch records, one for each CPU up to the last one that was online. It
 // can be mapped.
@@ -220,7 +221,7 @@ func isLast(record []byte) bool {
 // SnapshotRecord is the length of one record of a Snapshot in bytes.
 const SnapshotRecord = int(unsafe.Sizeof(bpf.PinwatchSnapshot{}))
 
-// Lost counts the records of each kind that found the ring buffer full since the session began. The
+// Lost counts the records of each kind that found their ring buffer full since the session began. The
 // index is the kernel's event kind.
 func (s *Session) Lost() ([bpf.PinwatchEventKindKIND_COUNT]uint64, error) {
 	var lost [bpf.PinwatchEventKindKIND_COUNT]uint64

@@ -73,7 +73,7 @@ func (o *observation) run(ctx context.Context) (*Window, error) {
 		o.warnings = append(o.warnings, clockCaveats(*o.session.Calibration, o.host)...)
 	}
 	buffers := o.session.Buffers
-	ring, err := events.NewRing(o.session.Ring(), o.session.Turns(), o.session.CPUSlots(), buffers.TurnsPerCPU)
+	ring, err := events.NewRing(o.session.Rings(), o.session.Turns(), o.session.CPUSlots(), buffers.TurnsPerCPU)
 	if err != nil {
 		return nil, err
 	}
