@@ -56,6 +56,11 @@ type lockTracker struct {
 	program  *program
 	held     uint64 // threads locked by the user now
 	pinsLost bool   // records of calls of LockOSThread were lost
+	// starter is the thread on which a call of LockOSThread has started the template thread. That
+	// is the only place where the call's goroutine can be moved to another thread before it counts
+	// the lock (runtime.startTemplateThread; the rest is nosplit). nil = none, or it has been
+	// found.
+	starter *thread
 }
 
 // set replaces what is known of a lock by what a read found. A read that proves nothing changes
@@ -74,6 +79,7 @@ func (l *lockTracker) set(t *thread, now lock, read events.Time) {
 	case heldByUser(was.kind) && was.goid == now.goid:
 		now.since = was.since
 	default:
+		l.findMovedCall(t, now.goid)
 		begun := t.pins.holdBegin(now.goid)
 		now.since = read
 		if heldByUser(was.kind) {

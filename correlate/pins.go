@@ -138,6 +138,21 @@ func (l *lockTracker) settlePins(t *thread, moment events.Time) {
 	t.pins = pins{last: t.pins.last}
 }
 
+// findMovedCall gives a thread that is locked, while no call on it explains that, the call that
+// began on another thread, see starter. goid is of the goroutine that holds it; 0 = not known, but
+// the thread was seen without a lock before.
+func (l *lockTracker) findMovedCall(t *thread, goid uint64) {
+	if l.starter == nil || l.starter == t || t.pins.last != 0 || t.lock.notBefore == 0 {
+		return
+	}
+	moved := l.starter.pins.outermost()
+	if moved == nil || goid != 0 && goid != moved.goid {
+		return
+	}
+	moved.begin = max(moved.begin, t.lock.notBefore)
+	t.pins, l.starter.pins, l.starter = l.starter.pins, pins{}, nil
+}
+
 // lastPin returns the stack of the call that locked a thread last; 0 where the probe is off or
 // its records were lost.
 func (l *lockTracker) lastPin(t *thread) uint64 {

@@ -136,6 +136,9 @@ func (c *Correlator) countCreation(t, parent *thread, moment events.Time) {
 		// The runtime had C code make the thread, or may have: C's frames hide the runtime's.
 		k = c.program.reason(cause.Create, cause.Class{Cause: cause.Unknown})
 	}
+	if k.Cause == cause.TemplateThread && parent.pins.outermost() != nil {
+		c.locks.starter = parent
+	}
 	t.createdFor = k
 	t.birth = group{locked: lockedPart(parent.lockKind()), cause: k.part}
 	c.windows.countCause(k, stack, moment)
@@ -148,6 +151,7 @@ func (c *Correlator) countExit(t *thread, stack uint64, moment events.Time) {
 	switch {
 	case t.lockKind() == events.LockOrphan:
 		k = cause.Class{Cause: cause.Locked}
+		c.locks.findMovedCall(t, 0)
 		if last := c.locks.lastPin(t); last != 0 { // the lock last read may have been another goroutine's
 			k.Function = c.program.reasonOf(cause.Exit, last).Function
 		}

@@ -15,6 +15,10 @@ const (
 	Cgo     = "cgo"      // of a creation: by C code
 	GivenUp = "given_up" // of a park: the goroutine gave up its CPU to a preemption
 
+	// TemplateThread is the cause of a creation for a locked M, whose thread must not be cloned, and
+	// of the template thread's own, at the first LockOSThread.
+	TemplateThread = "template_thread"
+
 	stopTheWorld = "stop_the_world"
 )
 

@@ -12,13 +12,13 @@ type rule struct {
 // handoffp and wakep in runtime/proc.go, Go 1.13 to 1.27.
 var createRules = []rule{
 	{"start_the_world", []string{"startTheWorldWithSema"}},
-	{"template_thread", []string{"templateThread"}},      // for a locked M, whose thread must not be cloned
-	{"template_thread", []string{"startTemplateThread"}}, // the template thread itself, at the first LockOSThread
-	{"locked_park", []string{"stoplockedm"}},             // a locked M parks and gives its P away
-	{"locked_exit", []string{"mexit"}},                   // an M ends and gives its P away
-	{"sysmon_handoff", []string{"handoffp", "retake"}},   // sysmon takes the P of an M in a long system call
-	{"syscall_handoff", []string{"entersyscallblock"}},   // an M gives its P away before it blocks
-	{"for_each_p", []string{"handoffp", "forEachP"}},     // a P of an M in a system call has to do something
+	{TemplateThread, []string{"templateThread"}},
+	{TemplateThread, []string{"startTemplateThread"}},
+	{"locked_park", []string{"stoplockedm"}},           // a locked M parks and gives its P away
+	{"locked_exit", []string{"mexit"}},                 // an M ends and gives its P away
+	{"sysmon_handoff", []string{"handoffp", "retake"}}, // sysmon takes the P of an M in a long system call
+	{"syscall_handoff", []string{"entersyscallblock"}}, // an M gives its P away before it blocks
+	{"for_each_p", []string{"handoffp", "forEachP"}},   // a P of an M in a system call has to do something
 	{"gc_worker", []string{"gcBgMarkStartWorkers"}},
 	{"gc_worker", []string{"gcStart"}},
 	{"gc_worker", []string{"gcMarkDone"}},
