@@ -56,11 +56,11 @@ type lockTracker struct {
 	program  *program
 	held     uint64 // threads locked by the user now
 	pinsLost bool   // records of calls of LockOSThread were lost
-	// starter is the thread on which a call of LockOSThread has started the template thread. That
-	// is the only place where the call's goroutine can be moved to another thread before it counts
-	// the lock (runtime.startTemplateThread; the rest is nosplit). nil = none, or it has been
-	// found.
-	starter *thread
+	// first is the thread of the first call that the probe saw. starter is the thread of the call
+	// that started the template thread. That is the only place where a call's goroutine can be
+	// moved to another thread before it counts the lock (runtime.startTemplateThread; the rest is
+	// nosplit). nil = none, or the call has been found.
+	first, starter *thread
 }
 
 // set replaces what is known of a lock by what a read found. A read that proves nothing changes

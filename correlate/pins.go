@@ -95,6 +95,7 @@ func (c *Correlator) pin(e *events.Event) {
 			t.pins.calls = append(t.pins.calls, p)
 		}
 	}
+	c.locks.first = cmp.Or(c.locks.first, t)
 	if w := c.windows.find(e.Time, e.Time); w != nil {
 		s := w.site(p.stack)
 		s.calls++
@@ -136,6 +137,15 @@ func (l *lockTracker) settlePins(t *thread, moment events.Time) {
 		}
 	}
 	t.pins = pins{last: t.pins.last}
+}
+
+// startedBy returns the thread of the call that has just started the template thread from parent:
+// the goroutine may have been moved there before that.
+func (l *lockTracker) startedBy(parent *thread) *thread {
+	if parent.pins.outermost() == nil {
+		return l.first
+	}
+	return parent
 }
 
 // findMovedCall gives a thread that is locked, while no call on it explains that, the call that

@@ -136,8 +136,8 @@ func (c *Correlator) countCreation(t, parent *thread, moment events.Time) {
 		// The runtime had C code make the thread, or may have: C's frames hide the runtime's.
 		k = c.program.reason(cause.Create, cause.Class{Cause: cause.Unknown})
 	}
-	if k.Cause == cause.TemplateThread && parent.pins.outermost() != nil {
-		c.locks.starter = parent
+	if k.Cause == cause.TemplateThread && k.Function != "" {
+		c.locks.starter = c.locks.startedBy(parent)
 	}
 	t.createdFor = k
 	t.birth = group{locked: lockedPart(parent.lockKind()), cause: k.part}
