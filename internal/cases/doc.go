@@ -16,7 +16,7 @@
 //	# TEXT                  after whose report the case is made, what goes wrong there, and what
 //	                        the independent source of truth is. The first lines of each file.
 //	short                   make test runs it, too
-//	needs NAME...           cgo, netns, quota: of the machine; without it the case is skipped
+//	needs NAME...           cgo, namespaces, quota: of the machine; without it the case is skipped
 //	build FLAG...           flags of go build
 //	env KEY=VALUE...        the program's environment
 //	args ARG...             the program's arguments

@@ -36,7 +36,7 @@ type Check struct {
 }
 
 // Needs are the names that a line "needs" may have.
-var Needs = []string{"cgo", "netns", "quota"}
+var Needs = []string{"cgo", "namespaces", "quota"}
 
 // words are the words that begin a line.
 const words = "short, needs, build, env, args, throttle, pinwatch, exit, want, never, findings or json"

@@ -11,7 +11,7 @@ import (
 func TestParse(t *testing.T) {
 	e, err := Parse("EXPECT", `# After a report.
 short
-needs cgo netns
+needs cgo namespaces
 build -ldflags=-s -tags=x
 env A=1 B=2
 args 300 -hold 10s
@@ -30,7 +30,7 @@ json threads[tid=$tid,lock=user].role = worker
 		t.Errorf("checks are %+v", e.Checks)
 	}
 	e.Checks = nil
-	want := Expect{Short: true, Needs: []string{"cgo", "netns"}, Build: []string{"-ldflags=-s", "-tags=x"},
+	want := Expect{Short: true, Needs: []string{"cgo", "namespaces"}, Build: []string{"-ldflags=-s", "-tags=x"},
 		Env: []string{"A=1", "B=2"}, Args: []string{"300", "-hold", "10s"},
 		Pinwatch: []string{"attach", "-d", "4s", "--sites"}, Exit: 1}
 	if !reflect.DeepEqual(*e, want) {

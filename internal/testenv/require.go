@@ -56,8 +56,9 @@ var (
 	TimeNamespace = ofKernel(need("time namespaces", "run as root on Linux 5.6 or later with CONFIG_TIME_NS",
 		tryTimeNamespace))
 
-	// NetNamespace is the privilege to make a network namespace.
-	NetNamespace = ofKernel(need("network namespaces", "run as root on a kernel with CONFIG_NET_NS", tryNetNamespace))
+	// Namespaces is the privilege to make mount, network and PID namespaces.
+	Namespaces = ofKernel(need("mount, network and PID namespaces",
+		"run as root on a kernel with CONFIG_NET_NS and CONFIG_PID_NS", tryNamespaces))
 
 	// CPUHotplug is an emulator with a second CPU that can go and come; SetSecondCPU needs it.
 	CPUHotplug = ofKernel(need("a second CPU that can be taken away", "run make matrix", tryCPUHotplug))
@@ -199,9 +200,9 @@ func tryPerf() error {
 	return nil
 }
 
-func tryNetNamespace() error {
+func tryNamespaces() error {
 	cmd := exec.Command("true")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWPID}
 	return cmd.Run()
 }
 

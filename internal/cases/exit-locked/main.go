@@ -1,34 +1,46 @@
-// Exit-locked ends goroutines that are locked to their threads, one after another.
+// Exit-locked ends goroutines that are locked to their threads, one after another, each in a UTS
+// namespace of its own.
 package main
 
 import (
 	"bufio"
-	"encoding/json"
-	"io"
+	"fmt"
 	"os"
 	"runtime"
-	"strconv"
+	"syscall"
+	"time"
 )
 
-func pinAndLeave(gone chan<- struct{}) {
+func init() { runtime.LockOSThread() } // so that no other goroutine gets the main thread
+
+// inNamespace works in a UTS namespace of its own and ends with its thread, because that must not
+// go back to the pool.
+func inNamespace(tid chan<- int) {
 	runtime.LockOSThread()
-	gone <- struct{}{} // ends without UnlockOSThread: its thread ends, too
+	if err := syscall.Unshare(syscall.CLONE_NEWUTS); err != nil {
+		panic(err)
+	}
+	tid <- syscall.Gettid()
 }
 
 func main() {
-	n, err := strconv.Atoi(os.Args[1])
-	if err != nil {
-		panic(err)
+	in := bufio.NewScanner(os.Stdin)
+	fmt.Println(`{"ready": true}`)
+	in.Scan() // go
+	tid, exits := make(chan int), 0
+	for range 25 {
+		go inNamespace(tid)
+		task := fmt.Sprintf("/proc/self/task/%d", <-tid)
+		for exists(task) {
+			time.Sleep(time.Millisecond)
+		}
+		exits++
 	}
-	account := json.NewEncoder(os.Stdout)
-	_ = account.Encode(map[string]any{"ready": true})
-	in := bufio.NewReader(os.Stdin)
-	_, _ = in.ReadString('\n')
-	gone := make(chan struct{})
-	for range n {
-		go pinAndLeave(gone)
-		<-gone
-	}
-	_, _ = io.Copy(io.Discard, in)
-	_ = account.Encode(map[string]any{"exits": n})
+	in.Scan() // the end
+	fmt.Printf(`{"exits": %d}`, exits)
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
 }
