@@ -31,7 +31,7 @@ func TestCases(t *testing.T) {
 		if !*all && !e.Short {
 			continue
 		}
-		t.Run(e.dir, func(t *testing.T) {
+		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
 			testenv.Require(t, needsOf(e)...)
 			check(t, e.Expect, e.dir, pinwatch, anywhere)
@@ -41,13 +41,13 @@ func TestCases(t *testing.T) {
 
 type namedCase struct {
 	*Expect
-	dir string
+	dir, name string
 }
 
-// readAll reads the file EXPECT of every case.
+// readAll reads the files EXPECT and EXPECT-VARIANT of every case.
 func readAll(t *testing.T) (list []namedCase) {
 	t.Helper()
-	files, err := filepath.Glob("*/EXPECT")
+	files, err := filepath.Glob("*/EXPECT*")
 	if err != nil || files == nil {
 		t.Fatalf("no cases: %v", err)
 	}
@@ -56,7 +56,9 @@ func readAll(t *testing.T) (list []namedCase) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = append(list, namedCase{e, filepath.Dir(name)})
+		dir, file := filepath.Split(name)
+		dir = filepath.Clean(dir)
+		list = append(list, namedCase{e, dir, dir + strings.TrimPrefix(file, "EXPECT")})
 	}
 	return list
 }

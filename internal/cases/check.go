@@ -59,10 +59,10 @@ func elements(v any) []any {
 	return list
 }
 
-// against compares an outcome with one line. It marks what a match of want touches.
+// against compares an outcome with one line. It marks what a match of want or may touches.
 func (c *Check) against(o *Outcome, text string, touched []bool) error {
 	switch c.Kind {
-	case "want", "never":
+	case "want", "may", "never":
 		r, err := pattern(c.Pattern, o.Account)
 		if err != nil {
 			return err

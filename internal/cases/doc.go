@@ -1,8 +1,8 @@
 // Package cases compares pinwatch with programs that are made after public reports: what people
 // ran, what went wrong there, and what pinwatch must print about it.
 //
-// A case is a directory with a program, package main, and a file EXPECT. The program is started,
-// observed by the pinwatch of this tree, and stopped:
+// A case is a directory with a program, package main, and a file EXPECT; with files EXPECT-VARIANT it
+// is several. The program is started, observed by the pinwatch of this tree, and stopped:
 //
 //  1. It prints one JSON object per line on stdout. The first line means that it is ready.
 //  2. When the window of an attach has begun, it receives the line "go" on stdin. It may ignore that.
@@ -25,6 +25,7 @@
 //	exit N                  pinwatch's exit code; 0 if there is no such line
 //	want REGEXP             matches pinwatch's text. White space is squeezed to one blank first;
 //	                        ${KEY} is a value of the account
+//	may REGEXP              need not match, but is expected too
 //	never REGEXP            does not match it
 //	findings ID...          these findings are made and no others. ?ID may be made; none = there are none
 //	json PATH OP VALUE      holds for pinwatch's JSON of the same run
@@ -36,6 +37,6 @@
 // OP is = != < <= > >= or ~, which means that a regular expression matches. VALUE is a literal or
 // $KEY, of the account. Numbers and keys may be joined by + - *, from left to right: $exits+1.
 //
-// Each finding and warning in the text must be touched by a match of want or stand in the file
-// ANYWHERE, which has a regular expression a line: so no sentence is printed that nobody expects.
+// Each finding and warning in the text must be touched by a match of want or may, or match a line
+// of the file ANYWHERE, which has a regular expression a line: so no sentence is printed that nobody expects.
 package cases

@@ -26,9 +26,9 @@ type Expect struct {
 // Check is a line of EXPECT that the outcome is compared with.
 type Check struct {
 	Line int
-	Kind string // want, never, findings, json
+	Kind string // want, may, never, findings, json
 
-	Pattern  string   // of want and never
+	Pattern  string   // of want, may and never
 	Findings []string // of findings
 	Path     Path     // of json, as the rest
 	Op       string
@@ -39,7 +39,7 @@ type Check struct {
 var Needs = []string{"cgo", "namespaces", "quota"}
 
 // words are the words that begin a line.
-const words = "short, needs, build, env, args, throttle, pinwatch, exit, want, never, findings or json"
+const words = "short, needs, build, env, args, throttle, pinwatch, exit, want, may, never, findings or json"
 
 // Read reads a file EXPECT.
 func Read(name string) (*Expect, error) {
@@ -105,7 +105,7 @@ func (e *Expect) line(n int, word, rest string) (err error) {
 		e.Pinwatch = fields
 	case "exit":
 		e.Exit, err = strconv.Atoi(rest)
-	case "want", "never", "findings", "json":
+	case "want", "may", "never", "findings", "json":
 		c := Check{Line: n, Kind: word}
 		err = c.parse(rest, fields)
 		e.Checks = append(e.Checks, c)
@@ -119,7 +119,7 @@ func (c *Check) parse(rest string, fields []string) (err error) {
 	switch c.Kind {
 	case "findings":
 		c.Findings = fields
-	case "want", "never":
+	case "want", "may", "never":
 		c.Pattern = rest
 		_, err = regexp.Compile(accountKey.ReplaceAllString(rest, "key"))
 	case "json":

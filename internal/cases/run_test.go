@@ -214,7 +214,7 @@ func start(t *testing.T, e *Expect, program string) *process {
 		for range p.lines {
 		}
 		reader.Wait()
-		_ = p.cmd.Wait() // its error is the kill
+		_ = p.cmd.Wait() // its error is the kill, or that stop has waited
 	})
 	if !p.read() {
 		t.Fatalf("%s ended before it was ready: %s", program, p.complaint())
@@ -247,11 +247,16 @@ func (p *process) pid() int {
 
 func (p *process) send(line string) { _, _ = io.WriteString(p.stdin, line) } // fails if the program has ended
 
-// stop has the program end, and returns its account.
+// stop has the program end, which must succeed, and returns its account.
 func (p *process) stop() map[string]any {
 	p.t.Helper()
 	p.stdin.Close()
 	for p.read() {
+	}
+	end := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
+	defer end.Stop()
+	if err := p.cmd.Wait(); err != nil {
+		p.t.Errorf("the program fails: %v: %s", err, p.stderr.String())
 	}
 	return p.account
 }

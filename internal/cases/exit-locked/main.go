@@ -16,7 +16,7 @@ func init() { runtime.LockOSThread() } // so that no other goroutine gets the ma
 // inNamespace works in a UTS namespace of its own and ends with its thread, because that must not
 // go back to the pool.
 func inNamespace(tid chan<- int) {
-	runtime.LockOSThread()
+	runtime.LockOSThread() // the thread dies with the goroutine: it is in another namespace
 	if err := syscall.Unshare(syscall.CLONE_NEWUTS); err != nil {
 		panic(err)
 	}
