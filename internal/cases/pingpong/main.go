@@ -11,7 +11,7 @@ import (
 
 // player returns each value that it gets, one larger, from a thread of its own.
 func player(tid chan<- int, in <-chan int, out chan<- int) {
-	runtime.LockOSThread() // its library keeps state per thread, for life
+	runtime.LockOSThread() // stays locked: its library keeps state per thread
 	tid <- syscall.Gettid()
 	for v := range in {
 		out <- v + 1
