@@ -17,7 +17,15 @@ var (
 	show = flag.Bool("show", false, "log the account and pinwatch's text of each case, not only of those that fail")
 )
 
-func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
+// atOnce is how many cases run at a time: each sleeps for most of its time.
+const atOnce = "4"
+
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", atOnce); err != nil { // a flag of go test replaces it
+		panic(err)
+	}
+	os.Exit(testenv.Main(m))
+}
 
 // TestCases runs the short cases, or by make cases all.
 func TestCases(t *testing.T) {
