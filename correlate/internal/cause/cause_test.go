@@ -15,6 +15,10 @@ var stacks = []struct {
 	{Create, "clone newosproc newm1 newm startTheWorldWithSema gcStart.func3 systemstack gcStart main.alloc",
 		Class{"start_the_world", "", "main.alloc"}},
 	{Create, "clone newosproc newm1 templateThread mstart1 mstart0", Class{"template_thread", "", ""}},
+	// The C library makes the threads of a program with C; "-" is a function that is not Go's.
+	{Create, "- newm1 templateThread mstart1 mstart0", Class{"template_thread", "", ""}},
+	{Create, "- newm1 newm startm handoffp retake sysmon mstart1", Class{"sysmon_handoff", "", ""}},
+	{Create, "- asmcgocall cgocall main._Cfunc_spawn main.resolve", Class{"cgo", "", "main.resolve"}},
 	{Create, "clone newosproc newm1 newm startTemplateThread LockOSThread main.pin", Class{"template_thread", "", "main.pin"}},
 	{Create, "clone newosproc newm1 newm startm handoffp stoplockedm schedule park_m", Class{"locked_park", "", ""}},
 	{Create, "clone newosproc newm1 newm startm handoffp mexit mstart0", Class{"locked_exit", "", ""}},
