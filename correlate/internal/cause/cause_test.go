@@ -42,7 +42,7 @@ var stacks = []struct {
 	{Create, "clone newosproc newm1 newm startm newproc1 newproc.func1 main.main", Class{"spinning_wake", "", "main.main"}},
 	{Create, "clone newosproc newm1 newm startm newproc main.main", Class{"spinning_wake", "", "main.main"}},
 	{Create, "clone newosproc newm1 newm startm sysmon mstart1", Class{"spinning_wake", "", ""}},
-	{Create, "- - asmcgocall.abi0 cgocall main._Cfunc_start main.main", Class{"cgo", "", "main._Cfunc_start"}},
+	{Create, "- - asmcgocall.abi0 cgocall main._Cfunc_start main.main", Class{"cgo", "", "main.main"}},
 	{Create, "- -", Class{"cgo", "", ""}},
 	{Create, "- - asmcgocall newm1 newm startm handoffp stoplockedm schedule", Class{"locked_park", "", ""}},
 	{Create, "clone newosproc newm1 newm startm somethingNew", Class{"other", "", ""}},
