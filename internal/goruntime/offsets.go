@@ -60,13 +60,17 @@ func (r *Runtime) readOffsets(o Options) error {
 	if err != nil {
 		return err
 	}
+	if hidden := info.Unknown["GoVersion"]; hidden != nil {
+		info.unknown(fmt.Errorf("%w; if you know its Go release, add --go-version go1.N.P", hidden), "Offsets")
+		return nil
+	}
 	if info.Offsets = builtin.ForVersion(info.GoVersion, info.Arch); info.Offsets == nil {
 		info.unknown(&UnknownOffsetsError{GoVersion: info.GoVersion, Arch: info.Arch, DWARF: dwarfErr}, "Offsets")
 		return nil
 	}
 	info.OffsetsFrom = OffsetsTable
 	release, _ := offsets.ParseRelease(info.GoVersion)
-	info.OffsetsProved = builtin.Proves(release, info.Arch)
+	info.OffsetsProved = builtin.Proves(release, info.Arch) && !info.GoVersionGiven
 	return nil
 }
 
