@@ -132,7 +132,7 @@ func (r *Runtime) describe(o Options) error {
 	if info.GOMAXPROCS, err = r.gomaxprocs(addrs[varGomaxprocs]); err != nil {
 		info.unknown(err, "GOMAXPROCS")
 	}
-	return r.readOffsets(o)
+	return r.readOffsets(o, lockFields(img, addrs))
 }
 
 // place fills in the run-time addresses of functions and variables. addrs holds their link-time

@@ -71,9 +71,9 @@ int main(int argc, char **argv)
 
 	munmap(program, size);
 #if defined(__x86_64__)
-	__asm__ volatile("mov %0, %%rsp\n xor %%edx, %%edx\n jmp *%1" ::"r"(stack), "r"(entry) : "memory");
+	__asm__ volatile("mov %0, %%rsp\n xor %%edx, %%edx\n jmp *%1" ::"r"(stack), "r"(entry) : "memory", "rdx");
 #elif defined(__aarch64__)
-	__asm__ volatile("mov sp, %0\n mov x0, #0\n br %1" ::"r"(stack), "r"(entry) : "memory");
+	__asm__ volatile("mov sp, %0\n mov x0, #0\n br %1" ::"r"(stack), "r"(entry) : "memory", "x0");
 #endif
 	return 0;
 }
