@@ -22,6 +22,7 @@ import (
 
 	"github.com/pinwatch/pinwatch/internal/goruntime/internal/gslot"
 	"github.com/pinwatch/pinwatch/internal/goruntime/internal/objfile"
+	"github.com/pinwatch/pinwatch/internal/goruntime/internal/pclntab"
 )
 
 // Info describes the Go program in a process. Fields that could not be read are zero, with a reason
@@ -109,6 +110,9 @@ func (r *Runtime) describe(o Options) error {
 	addrs, err := lookUp(img, s)
 	if hidden := info.Unknown["GoVersion"]; hidden != nil && err != nil {
 		return fmt.Errorf("%w; %w", hidden, err)
+	}
+	if errors.Is(err, pclntab.ErrUnknown) {
+		err = fmt.Errorf("%w, or of a release that pinwatch does not know: %w", ErrHidden, err)
 	}
 	if err != nil {
 		info.unknown(errors.Join(err, r.memErr), "CGO", "Race", "AsyncPreempt", "GSlot", "LockOSThread", "Sysmon",

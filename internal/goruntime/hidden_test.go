@@ -216,6 +216,42 @@ func TestReadNoRelease(t *testing.T) {
 	}
 }
 
+// TestReadNoReleaseOffsets: a user's file gives the offsets of a program that hides its release if it
+// has one row.
+func TestReadNoReleaseOffsets(t *testing.T) {
+	stripped := goBuild(t, testprog.Goroots(t)[0], "-s -w")
+	_, real := startAccount(t, stripped)
+	proc, want := startAccount(t, testprog.Copy(t, stripped, func(f *os.File) {
+		overwriteAll(t, f, real.Version, strings.Repeat("x", len(real.Version)))
+	}))
+	builtin, err := offsets.Builtin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	release, _ := offsets.ParseRelease(real.Version)
+	row := offsets.Row{From: release, Arch: runtime.GOARCH, Offsets: *builtin.Find(release, runtime.GOARCH)}
+	file := filepath.Join(t.TempDir(), "offsets")
+	if err := os.WriteFile(file, []byte(offsets.Table{row}.Text()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := mustOpen(t, proc.Pid, Options{Offsets: file})
+	checkThread(t, r, want)
+	if r.OffsetsFrom != OffsetsFile || r.OffsetsProved || r.GoVersion != "" {
+		t.Errorf("got %+v", r.Info)
+	}
+	if err := os.WriteFile(file, []byte(builtin.Text()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var table *TableError
+	if _, err := Open(proc.Pid, Options{Offsets: file}); !errors.As(err, &table) ||
+		!strings.Contains(err.Error(), "not exactly one row") {
+		t.Errorf("many rows: %v", err)
+	}
+	if r := mustOpen(t, proc.Pid, Options{Offsets: file, GoVersion: real.Version}); r.OffsetsFrom != OffsetsFile {
+		t.Errorf("many rows and the release: %+v", r.Info)
+	}
+}
+
 // checkOtherReleases opens a process of a hidden release as one of each release in the table. It is
 // refused where its locks would be read at other places.
 func checkOtherReleases(t *testing.T, pid int, real offsets.Release) {

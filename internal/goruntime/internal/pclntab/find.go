@@ -12,6 +12,9 @@ import (
 // mainFunc is in every program. A table without it is forged or of an unknown layout.
 const mainFunc = "runtime.main"
 
+// ErrUnknown means that a table is of an unknown release, or that an obfuscator has changed it.
+var ErrUnknown = errors.New("its table of functions is of no known form")
+
 // Entries holds link-time addresses of the functions of a program.
 type Entries struct {
 	Named      map[string]uint64 // the entry by name of those that the table has exactly once
@@ -32,7 +35,7 @@ func FindEntries(img *objfile.Image, s *objfile.Space, names ...string) (*Entrie
 		return nil, fmt.Errorf("read pclntab: %w", err)
 	}
 	if _, ok := found[mainFunc]; !ok {
-		return nil, fmt.Errorf("%w, or of an unknown release: pclntab has no %s", objfile.ErrHidden, mainFunc)
+		return nil, fmt.Errorf("%w: it has no %s", ErrUnknown, mainFunc)
 	}
 	for name, entry := range found {
 		if tab.layout.field == 8 && entry == 0 {
@@ -61,7 +64,7 @@ func openTable(img *objfile.Image, s *objfile.Space) (tab *table, addr, base uin
 		return nil, 0, 0, fmt.Errorf("read pclntab: %w", err)
 	}
 	if tab.layout.hidden && !hasMain(tab) {
-		return nil, 0, 0, fmt.Errorf("%w, or of an unknown release: pclntab is of no known layout", objfile.ErrHidden)
+		return nil, 0, 0, fmt.Errorf("%w: it has no %s", ErrUnknown, mainFunc)
 	}
 	base = -s.Bias
 	if tab.layout.field == 4 {

@@ -119,7 +119,7 @@ func readTable(r io.ReaderAt, size int64, relocated io.ReaderAt) (*table, error)
 		words[i] = int64(binary.LittleEndian.Uint64(header[8*i:]))
 	}
 	if l.hidden && !isHidden(words, size) {
-		return nil, fmt.Errorf("unknown layout %#x", magic)
+		return nil, fmt.Errorf("%w: it begins with %#x", ErrUnknown, magic)
 	}
 	t.layout, t.quantum, t.nfunc = l, uint32(quantum), words[0]
 	if l.headerWords == 1 {
