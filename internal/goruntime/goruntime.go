@@ -30,7 +30,7 @@ import (
 type Info struct {
 	Exe     string // path of the executable, in the mount namespace of the process
 	Deleted bool   // the file is gone, or the path has another one; Exe has no " (deleted)" at its end
-	Module  string // the file with the Go runtime: Exe, or the c-shared library that a C program has loaded; "" if InMemory
+	Module  string // the file with the Go runtime: Exe, or the c-shared library of a C program; "" if InMemory
 	// InMemory: the Go program lies only in memory. The executable is packed, or loads the program by
 	// itself. PIE, Static and Stripped are not known.
 	InMemory bool
@@ -109,7 +109,7 @@ func (r *Runtime) describe(o Options) error {
 	}
 	addrs, err := lookUp(img, s)
 	if hidden := info.Unknown["GoVersion"]; hidden != nil && err != nil {
-		return fmt.Errorf("%w; %w", hidden, err)
+		return fmt.Errorf("%w; %w; observe a build that is not packed or obfuscated", hidden, err)
 	}
 	if errors.Is(err, pclntab.ErrUnknown) {
 		err = fmt.Errorf("%w, or of a release that pinwatch does not know: %w", ErrHidden, err)

@@ -40,11 +40,11 @@ type Runtime struct {
 }
 
 // Open reads the Go runtime of process pid, a number in pinwatch's PID namespace. Errors satisfy
-// errors.Is with ErrNotGo or Err32Bit; with fs.ErrPermission, as a PermissionError; with
+// errors.Is with ErrNotGo or Err32Bit; with ErrHidden if the process holds a Go program that is
+// packed or obfuscated beyond reading; with fs.ErrPermission, as a PermissionError; with
 // fs.ErrNotExist if there is no such process, and os.ErrProcessDone if it ended meanwhile. A
-// TableError is an error in the file o.Offsets, and a ReleaseError one in o.GoVersion. ErrHidden
-// means that the process holds a Go program that is packed or obfuscated beyond reading. Where the kernel refuses only the memory, Open
-// succeeds and Info.Unknown holds the reason.
+// TableError is an error in the file o.Offsets, and a ReleaseError one in o.GoVersion. Where the
+// kernel refuses only the memory, Open succeeds and Info.Unknown holds the reason.
 func Open(pid int, o Options) (*Runtime, error) {
 	const attempts = 3 // a process may execute another program while it is read, rarely twice
 	for i := 1; ; i++ {
