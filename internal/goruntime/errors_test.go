@@ -24,6 +24,7 @@ func TestReadNotGo(t *testing.T) {
 	for name, tt := range map[string]struct{ exe, reason string }{
 		"C program": {host, "neither the executable nor a library of it has Go build info"},
 		"script":    {script, "neither the executable nor a library of it has Go build info"},
+		"packed C":  {pack(t, gcc(t, "-static")), "neither the executable nor a library of it has Go build info"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			proc, lines := testprog.Start(t, tt.exe)

@@ -2,6 +2,7 @@ package goruntime
 
 import (
 	"bytes"
+	"debug/elf"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -134,6 +135,21 @@ func TestReadPacked(t *testing.T) {
 					t.Error("a breakpoint has a place")
 				}
 			})
+		}
+	}
+}
+
+// TestSegments: what is searched in memory is bounded, in however many pieces.
+func TestSegments(t *testing.T) {
+	piece := func(flags elf.ProgFlag, size uint64) elf.Prog64 { return elf.Prog64{Flags: uint32(flags), Memsz: size} }
+	left := uint64(100)
+	if got := segments([]elf.Prog64{piece(elf.PF_R|elf.PF_W, 80)}, &left); got != nil || left != 100 {
+		t.Errorf("no code: %+v, %d left", got, left)
+	}
+	for _, want := range [][2]uint64{{30, 40}, {30, 0}, {0, 0}} {
+		got := segments([]elf.Prog64{piece(elf.PF_R|elf.PF_X, 30), piece(elf.PF_R, 40)}, &left)
+		if got[0].Filesz != want[0] || got[0].Memsz != want[0] || got[1].Filesz != want[1] {
+			t.Errorf("got %+v, want sizes %d", got, want)
 		}
 	}
 }

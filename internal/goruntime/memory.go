@@ -3,6 +3,7 @@ package goruntime
 import (
 	"debug/elf"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pinwatch/pinwatch/internal/goruntime/internal/objfile"
@@ -12,9 +13,9 @@ import (
 
 // Limits of the search for a program in memory.
 const (
-	maxPieces  = 1 << 16   // pieces of memory without a file, from the lowest address on
-	maxGap     = 4 << 20   // bytes between two segments of a program: linkers align them to 2 MiB at most
-	maxProgram = 256 << 20 // bytes that are searched of the pieces that may be one program
+	maxPieces = 1 << 16   // pieces of memory without a file, from the lowest address on
+	maxGap    = 4 << 20   // bytes between two segments of a program: linkers align them to 2 MiB at most
+	maxMemory = 256 << 20 // bytes that are searched
 )
 
 // memoryObject returns the Go program that lies only in the memory of the process, where a run-time
@@ -25,12 +26,13 @@ func (r *Runtime) memoryObject(machine elf.Machine) (*object, error) {
 	if err != nil {
 		return nil, err
 	}
+	left := uint64(maxMemory)
 	for len(pieces) > 0 {
 		n := 1 // pieces that may be the segments of one program
 		for n < len(pieces) && pieces[n].Vaddr-pieces[n-1].Vaddr-pieces[n-1].Memsz <= maxGap {
 			n++
 		}
-		program := segments(pieces[:n])
+		program := segments(pieces[:n], &left)
 		pieces = pieces[n:]
 		if program == nil {
 			continue
@@ -51,18 +53,17 @@ func (r *Runtime) memoryObject(machine elf.Machine) (*object, error) {
 	return nil, nil
 }
 
-// segments returns the first maxProgram bytes of the pieces, or nil if none of them has code.
-func segments(pieces []elf.Prog64) []elf.Prog64 {
-	code, left := false, uint64(maxProgram)
+// segments returns the pieces as far as left allows, which it takes from. It returns nil if none of
+// them has code.
+func segments(pieces []elf.Prog64, left *uint64) []elf.Prog64 {
+	if !slices.ContainsFunc(pieces, func(p elf.Prog64) bool { return elf.ProgFlag(p.Flags)&elf.PF_X != 0 }) {
+		return nil
+	}
 	for i := range pieces {
 		p := &pieces[i]
-		code = code || elf.ProgFlag(p.Flags)&elf.PF_X != 0
-		p.Filesz = min(p.Memsz, left)
+		p.Filesz = min(p.Memsz, *left)
 		p.Memsz = p.Filesz
-		left -= p.Filesz
-	}
-	if !code {
-		return nil
+		*left -= p.Filesz
 	}
 	return pieces
 }
