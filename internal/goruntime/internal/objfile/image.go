@@ -1,6 +1,6 @@
-// Package objfile reads Go programs from their files, or from memory, without a process: ELF headers, symbols,
-// debug sections and build info. A file is not trusted. Headers are bounded, tables are read
-// through views with a budget, and every offset is checked.
+// Package objfile reads Go programs from their files, or from memory: ELF headers, symbols, debug
+// sections and build info. Neither is trusted. Headers are bounded, tables are read through views
+// with a budget, and every offset is checked.
 package objfile
 
 import (
