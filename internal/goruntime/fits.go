@@ -11,13 +11,13 @@ import (
 	"github.com/pinwatch/pinwatch/internal/goruntime/offsets"
 )
 
-// lockCode is the number of bytes that are read of each function that locks. They may reach into the
-// functions behind it, which is the runtime's code, too.
+// lockCode is the number of bytes that are read of each function that locks. They may reach into
+// the functions behind it, which is the runtime's code, too.
 const lockCode = 256
 
-// lockFields returns the distances from a pointer at which the program's code that locks a goroutine
-// reads and writes, or nil if that code is not known. addrs holds link-time addresses. The two
-// functions are one where the compiler has inlined the second (runtime/proc.go).
+// lockFields returns the distances from a pointer at which the program's code that locks a
+// goroutine reads and writes, or nil if that code is not known. addrs holds link-time addresses.
+// The two functions are one where the compiler has inlined the second (runtime/proc.go).
 func lockFields(img *objfile.Image, addrs map[string]uint64) map[uint32]bool {
 	if addrs[fnLockOSThread] == 0 {
 		return nil
@@ -67,8 +67,8 @@ func fits(fields map[uint32]bool, o *Offsets) bool {
 	return fields == nil || fields[o.GM] && fields[o.GLockedM] && fields[o.MLockedG] && fields[o.MLockedExt]
 }
 
-// hint is what a user can do about a hidden release: name it. The releases whose offsets fit the code
-// of the program are a help.
+// hint is what a user can do about a hidden release: name it. The releases whose offsets fit the
+// code of the program are a help.
 func (r *Runtime) hint(fields map[uint32]bool) string {
 	builtin, err := offsets.Builtin()
 	if err != nil || fields == nil {

@@ -4,8 +4,8 @@
 //
 // The live side is here: a process held open, and its memory. Below it are packages that need no
 // process, only a file or the image of a program in memory: internal/objfile (ELF, symbols, build
-// info), internal/pclntab (names of code), internal/gslot (the place of g) and offsets (the fields of
-// the runtime's structs, by release).
+// info), internal/pclntab (names of code), internal/gslot (the place of g) and offsets (the fields
+// of the runtime's structs, by release).
 //
 // The target is not trusted. Headers are bounded, tables are read in small pieces with a budget,
 // and every offset is checked. A field that cannot be read stays zero, with a reason in

@@ -68,7 +68,8 @@ func TestReadMainThreadEnded(t *testing.T) {
 	}
 }
 
-// TestThreadEndsWhileRead: what was read of a thread that has ended meanwhile is read again of another.
+// TestThreadEndsWhileRead: what was read of a thread that has ended meanwhile is read again of
+// another.
 func TestThreadEndsWhileRead(t *testing.T) {
 	proc, _ := startAccount(t, goBuild(t, testprog.Goroots(t)[0], ""), "end the main thread")
 	p, err := openProcess(proc.Pid)
@@ -163,7 +164,8 @@ func noSectionHeaders(t *testing.T, exe string) string {
 	})
 }
 
-// TestReadNoSectionHeaders: without section headers everything is found that a stripped program has.
+// TestReadNoSectionHeaders: without section headers everything is found that a stripped program
+// has.
 func TestReadNoSectionHeaders(t *testing.T) {
 	for _, goroot := range testprog.Goroots(t) {
 		for _, v := range testprog.Variants {
@@ -232,8 +234,8 @@ func TestReadNoRelease(t *testing.T) {
 	}
 }
 
-// TestReadNoReleaseOffsets: a user's file gives the offsets of a program that hides its release if it
-// has one row.
+// TestReadNoReleaseOffsets: a user's file gives the offsets of a program that hides its release if
+// it has one row.
 func TestReadNoReleaseOffsets(t *testing.T) {
 	stripped := goBuild(t, testprog.Goroots(t)[0], "-s -w")
 	_, real := startAccount(t, stripped)

@@ -68,9 +68,9 @@ func segments(pieces []elf.Prog64, left *uint64) []elf.Prog64 {
 	return pieces
 }
 
-// filelessMemory returns the readable memory of the process that is no file's, by ascending address,
-// as segments of a program: anonymous memory, and that of a memfd if it is private. A shared one is
-// left out, because a read of it may make the process larger.
+// filelessMemory returns the readable memory of the process that is no file's, by ascending
+// address, as segments of a program: anonymous memory, and that of a memfd if it is private. A
+// shared one is left out, because a read of it may make the process larger.
 func (p *process) filelessMemory() (pieces []elf.Prog64, err error) {
 	err = p.scanMaps(func() { pieces = nil }, func(m procfs.Mapping) error {
 		anonymous := m.Inode == 0 && (m.Path == "" || strings.HasPrefix(m.Path, "[anon"))

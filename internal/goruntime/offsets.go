@@ -41,8 +41,8 @@ func (e *UnknownOffsetsError) Error() string {
 func (e *UnknownOffsetsError) Unwrap() error { return e.DWARF }
 
 // readOffsets fills in Offsets: from the user's file if there is one, else from DWARF, else from
-// the built-in table. Only errors of what the user gave are returned: of the file, or of the release.
-// locks is that of lockFields.
+// the built-in table. Only errors of what the user gave are returned: of the file, or of the
+// release. locks is that of lockFields.
 func (r *Runtime) readOffsets(o Options, locks map[uint32]bool) error {
 	info := &r.Info
 	if o.Offsets != "" {

@@ -20,8 +20,9 @@ import (
 type process struct {
 	pid int
 	dir *os.File
-	// thread is the directory of a thread that lives, where the main thread has ended before the process;
-	// else nil. A thread that has ended stays in /proc as a zombie without memory and executable.
+	// thread is the directory of a thread that lives, where the main thread has ended before the
+	// process; else nil. A thread that has ended stays in /proc as a zombie without memory and
+	// executable.
 	thread *os.File
 }
 
@@ -65,7 +66,8 @@ func (p *process) through(read func(dir int) error) error {
 	}
 }
 
-// hasMemory reports whether a thread may have memory. name is its exe, a path from the directory dir.
+// hasMemory reports whether a thread may have memory. name is its exe, a path from the directory
+// dir.
 func hasMemory(dir int, name string) bool {
 	_, err := unix.Readlinkat(dir, name, make([]byte, 1))
 	return !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ESRCH)

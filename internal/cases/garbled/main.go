@@ -1,5 +1,5 @@
-// Garbled hides its Go release, as obfuscators do: it executes a copy of itself whose build info names
-// none.
+// Garbled hides its Go release, as obfuscators do: it executes a copy of itself whose build info
+// names none.
 package main
 
 import (

@@ -1,5 +1,6 @@
-// Packed is what a run-time packer leaves, on amd64: its executable is a stub without section headers,
-// and the Go program lies only in anonymous memory. It packs itself and executes the result.
+// Packed is what a run-time packer leaves, on amd64: its executable is a stub without section
+// headers, and the Go program lies only in anonymous memory. It packs itself and executes the
+// result.
 package main
 
 import (
@@ -27,8 +28,8 @@ const (
 // stubCode returns the bounds of the code that unpacks.
 func stubCode() (start, end uintptr)
 
-// A piece is what the stub makes of one segment. The stub ends at a piece with address 0: it jumps to
-// its size.
+// A piece is what the stub makes of one segment. The stub ends at a piece with address 0: it jumps
+// to its size.
 type piece struct {
 	addr, size, from, length, to, prot uint64
 }

@@ -1,4 +1,5 @@
-// Zombie-leader ends its main thread by the system call itself: the process goes on with the others.
+// Zombie-leader ends its main thread by the system call itself: the process goes on with the
+// others.
 package main
 
 import (

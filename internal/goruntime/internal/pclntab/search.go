@@ -71,7 +71,8 @@ func Present(img *objfile.Image) bool {
 	return err == nil && hasMain(tab)
 }
 
-// Releases returns the first and the last minor release of Go 1 that write a table like that of img.
+// Releases returns the first and the last minor release of Go 1 that write a table like that of
+// img.
 func Releases(img *objfile.Image, s *objfile.Space) (first, last int, err error) {
 	tab, _, _, err := openTable(img, s)
 	if err != nil {

@@ -28,7 +28,8 @@ func hide(table []byte) []byte {
 	return table
 }
 
-// TestHiddenTable: a table without its magic number and with encrypted entries is as good as another.
+// TestHiddenTable: a table without its magic number and with encrypted entries is as good as
+// another.
 func TestHiddenTable(t *testing.T) {
 	data := hide(makeTable(newestMagic, sample))
 	tab, err := readTable(bytes.NewReader(data), int64(len(data)), bytes.NewReader(data))
@@ -96,8 +97,8 @@ func (m *memory) image(flags elf.ProgFlag) *objfile.Image {
 	})
 }
 
-// TestSearchSegments finds the table of a program in memory, among headers without a table and memory
-// that cannot be read.
+// TestSearchSegments finds the table of a program in memory, among headers without a table and
+// memory that cannot be read.
 func TestSearchSegments(t *testing.T) {
 	for magic, hidden := range map[uint32]bool{0xfffffffb: false, 0xfffffffa: false, 0xfffffff0: false, newestMagic: true} {
 		table := makeTable(magic, sample)

@@ -42,8 +42,8 @@ type layout struct {
 	textStart   bool  // the header has a word for the address that entries count from (zero since Go 1.26)
 	field       int64 // size of a row's field and of a func's entry: 8 = an address, 4 = an offset from the text start
 	startLine   bool  // funcs and inlined calls hold the line that their function starts at
-	// hidden: an obfuscator has replaced the magic number and encrypted the entries in funcs, as garble
-	// does (runtime_patch.go there). The rows still hold the entries.
+	// hidden: an obfuscator has replaced the magic number and encrypted the entries in funcs, as
+	// garble does (runtime_patch.go there). The rows still hold the entries.
 	hidden bool
 
 	first, last int // minor releases of Go 1 that write it
@@ -83,8 +83,8 @@ func isHeader(b []byte, size int64) bool {
 	return isHidden(words[:], size)
 }
 
-// isHidden reports whether these are the words of a header of the newest layout: the names follow it,
-// and each part follows the one before.
+// isHidden reports whether these are the words of a header of the newest layout: the names follow
+// it, and each part follows the one before.
 func isHidden(words []int64, size int64) bool {
 	const names = 3
 	parts := words[names:]
@@ -248,7 +248,8 @@ func (t *table) funcOff(rows *objfile.View, i int64) (int64, error) {
 	return t.funcs + int64(off), nil
 }
 
-// entry returns the entry that the row at the offset row starts with, in the form that find returns.
+// entry returns the entry that the row at the offset row starts with, in the form that find
+// returns.
 func (t *table) entry(row int64) (uint64, error) {
 	if t.layout.field == 8 {
 		return t.word(row)
