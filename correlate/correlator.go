@@ -34,6 +34,10 @@ type Config struct {
 	// Func names the function of a goroutine that begins at an address; "" when not known. nil
 	// means never known.
 	Func func(pc uint64) string
+
+	// RuntimeLocks reports whether the runtime starts a goroutine at an address for itself and
+	// calls LockOSThread there. nil means never.
+	RuntimeLocks func(pc uint64) bool
 }
 
 // Frame is one function of a user stack.
@@ -66,6 +70,9 @@ func New(cfg Config) *Correlator {
 	}
 	if cfg.Func == nil {
 		cfg.Func = func(uint64) string { return "" }
+	}
+	if cfg.RuntimeLocks == nil {
+		cfg.RuntimeLocks = func(uint64) bool { return false }
 	}
 	c := &Correlator{cfg: cfg, threads: threads{tidTable: newTIDTable()}, program: newProgram(&cfg)}
 	c.sleepers = sleepers{byTID: map[uint32]sleeper{}, from: maxListed}

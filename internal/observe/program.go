@@ -57,6 +57,7 @@ func (p *Program) correlation(stacks *events.Stacks) correlate.Config {
 	if p.Symbols != nil {
 		cfg.Stack = func(id uint64) []correlate.Frame { return p.frames(stacks.PCs(id)) }
 		cfg.Func = p.Symbols.EntryName
+		cfg.RuntimeLocks = func(pc uint64) bool { return goruntime.RuntimeLocks(p.Symbols.EntryName(pc)) }
 	}
 	return cfg
 }

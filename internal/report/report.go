@@ -201,6 +201,7 @@ type Counts struct {
 	Migrations          uint64  `json:"migrations"`
 	LockedThreads       *uint64 `json:"locked_threads"`
 	LockedThreadsMax    *uint64 `json:"locked_threads_max"`
+	LockedByRuntime     *uint64 `json:"locked_threads_runtime"`
 }
 
 // Moves splits the migrations.

@@ -129,8 +129,12 @@ func (l *Lister) setM(row *report.ListedThread, m *goruntime.M) {
 	}
 	row.GoID, row.Parked = &m.GoID, &m.Parked
 	if m.EntryPC != 0 && l.Function != nil {
-		if name := l.Function(m.EntryPC); name != "" {
+		name := l.Function(m.EntryPC)
+		if name != "" {
 			row.LockEntry = &name
+		}
+		if row.Lock == goruntime.LockUser && goruntime.RuntimeLocks(name) {
+			row.Lock = goruntime.LockRuntime
 		}
 	}
 }
