@@ -58,6 +58,7 @@ type Correlator struct {
 	samples  sampler
 	cpus     cpuTimes
 	started  bool // a window has begun: threads that appear without a birth are broken links
+	lastEnd  events.Time
 }
 
 // New returns a correlator without threads or windows.
@@ -137,6 +138,10 @@ func (c *Correlator) Living() int {
 	}
 	return n
 }
+
+// LastEnd is the last moment at which a thread left its CPU for the last time, by the events so
+// far; 0 = none did. Once no thread lives, that is the kernel's moment of the target's end.
+func (c *Correlator) LastEnd() events.Time { return c.lastEnd }
 
 // threadOf returns the thread of an event. A thread without an event before lived before the
 // observation, or its birth was lost.

@@ -150,7 +150,7 @@ func (c *Correlator) processExit(e *events.Event) {
 
 // lastSwitchOut ends a thread's time line.
 func (c *Correlator) lastSwitchOut(t *thread, now events.Time) {
-	t.deadAt = now
+	t.deadAt, c.lastEnd = now, max(c.lastEnd, now)
 	c.locks.release(t)
 	c.locks.settlePins(t, now)
 	if t.spans[spanExit].begin == 0 {

@@ -81,7 +81,11 @@ func (l *loop) run(ctx context.Context) error {
 		}
 		switch {
 		case l.targetGone(before):
+			if l.endedBefore(start) {
+				return endedError(l.cfg.PID)
+			}
 			return l.finish()
+		case l.ended: // its last records are on their way
 		case duration > 0 && before >= end:
 			return l.finish()
 		case interval > 0 && before >= cut:
@@ -117,6 +121,9 @@ func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
 	if at, err = l.sums.begin(ctx, l.now); err != nil {
 		return 0, err
 	}
+	if !l.session.Target.Alive() {
+		return 0, endedError(l.cfg.PID)
+	}
 	start := events.Event{Kind: events.WindowStart, Time: at}
 	if l.cfg.Interval > 0 {
 		start.Flags = events.WindowIntervals
@@ -136,6 +143,12 @@ func (l *loop) targetGone(before events.Time) bool {
 		l.ended, l.endSeen = true, before
 	}
 	return l.ended && (l.correlator.Living() == 0 || before.Sub(l.endSeen) > lastSteps)
+}
+
+// endedBefore reports whether the target, which is gone, ended before the window began. Lost records
+// prove nothing.
+func (l *loop) endedBefore(start events.Time) bool {
+	return l.correlator.Living() == 0 && l.correlator.LastEnd() < start
 }
 
 // poll takes one batch from the buffers and releases the events that no older one can follow.
@@ -207,6 +220,9 @@ func (l *loop) boundary(ctx context.Context, kind events.Kind) error {
 	e := events.Event{Kind: kind, Time: at}
 	if kind == events.WindowEnd && l.ended {
 		e.Flags = events.WindowTargetEnded
+		if l.correlator.Living() == 0 {
+			e.Args[events.ArgEnded] = uint64(l.correlator.LastEnd())
+		}
 	}
 	l.order.Push(&e)
 	if err := l.snapshot(); err != nil {

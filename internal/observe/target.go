@@ -57,7 +57,7 @@ func (o *observation) readTarget() (*Program, error) {
 		err = fmt.Errorf("the program cannot be read: %w; without sites the kernel side can be observed", err)
 		return p, &OptionError{"sites", err}
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, os.ErrProcessDone):
-		return p, nil // it has just ended; the window will have that
+		return p, nil // it has just ended, or its main thread has
 	case errors.Is(err, goruntime.Err32Bit):
 		return p, fmt.Errorf("process %d is %w: it cannot be observed", pid, goruntime.Err32Bit)
 	case p.Info == nil:

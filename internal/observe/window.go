@@ -80,7 +80,7 @@ func (o *observation) run(ctx context.Context) (*Window, error) {
 	defer ring.Close()
 	if o.probe != nil {
 		if err := o.session.ProbePins(o.probe.place); err != nil {
-			return nil, &OptionError{"sites", err}
+			return nil, orEnded(o.session.Target, &OptionError{"sites", err})
 		}
 	}
 	var added *sums
@@ -175,7 +175,7 @@ func (o *observation) final(statsErr error) (*Window, error) {
 
 // window makes the window of a Result that has settled now, without its overhead.
 func (o *observation) window(r *correlate.Result) *Window {
-	w := &Window{Result: r, End: time.Now(), Host: o.host, Target: o.target}
+	w := &Window{Result: r, End: time.Now().Add(-o.loop.now().Sub(r.End)), Host: o.host, Target: o.target}
 	w.Target.Ended = o.loop.ended
 	w.Warnings = append(w.Warnings, o.warnings...)
 	w.Warnings = append(w.Warnings, readClocks().changes(o.clocks)...)
