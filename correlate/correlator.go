@@ -16,6 +16,10 @@ type Config struct {
 	// Locks is set when lock state is read from the runtime's memory.
 	Locks bool
 
+	// OtherRuntimes is set when the process has Go runtimes that are not observed. A thread without an
+	// M of the observed runtime may be theirs: what it is and what it holds is not known.
+	OtherRuntimes bool
+
 	// Light is set when system calls are not watched. Then NewTask and SignalGenerate come with a
 	// CloneEnter or TgkillEnter of their moment, for the stack, and ProcessExit has a flag for
 	// exit(2).
@@ -122,10 +126,39 @@ func (c *Correlator) Add(e *events.Event) []*Result {
 	if e.Kind == events.WindowSettled {
 		return c.settle()
 	}
+	if c.cfg.OtherRuntimes {
+		hideForeign(e)
+	}
 	if int(e.Kind) < len(dispatch) && dispatch[e.Kind] != nil {
 		dispatch[e.Kind](c, e)
 	}
 	return nil
+}
+
+// SetOtherRuntimes sets Config.OtherRuntimes from now on: a library has been loaded.
+func (c *Correlator) SetOtherRuntimes() { c.cfg.OtherRuntimes = true }
+
+// hideForeign makes the lock of a thread unknown that has no M of the observed runtime.
+func hideForeign(e *events.Event) {
+	at := 0
+	switch e.Kind {
+	case events.Lock, events.Sigmask, events.SignalDeliver:
+		if e.Flags == events.LockForeign {
+			e.Flags = events.LockUnknown
+		}
+		return
+	case events.CloneEnter:
+		at = events.ArgCloneLock
+	case events.SignalGenerate:
+		at = events.ArgTargetLock
+	case events.Switch:
+		at = events.ArgLock
+	default:
+		return
+	}
+	if e.Args[at] == uint64(events.LockForeign) {
+		e.Args[at] = uint64(events.LockUnknown)
+	}
 }
 
 // Living returns how many threads have not left their CPUs for the last time, by the events so far.

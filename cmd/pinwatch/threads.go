@@ -102,7 +102,9 @@ func threads(ctx context.Context, s streams, pid int, format, offsets string) er
 	defer p.Close()
 	if p.Info != nil {
 		target = windowreport.Target(pid, p.Info)
-		l.Runtime, l.Info = p.Runtime, p.Info
+		target.Plugins, target.OtherRuntimes = p.Loaded()
+		warnings = append(warnings, p.Notes()...)
+		l.Runtime, l.Info, l.OtherRuntimes = p.Runtime, p.Info, len(target.OtherRuntimes) > 0
 	}
 	if p.Symbols != nil {
 		l.Function = p.Symbols.EntryName

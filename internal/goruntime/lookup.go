@@ -19,6 +19,7 @@ const (
 	fnLockOSThread   = "runtime.LockOSThread"
 	fnSysmon         = "runtime.sysmon"
 	fnTemplateThread = "runtime.templateThread"
+	fnPluginOpen     = "plugin.lastmoduleinit" // runtime/plugin.go: linked in where plugin.Open is called
 	abi0             = ".abi0"
 
 	// Only .symtab has these, except for the last two.
@@ -32,7 +33,7 @@ const (
 )
 
 var (
-	goFunctions  = []string{fnCrosscall2, fnMain, fnLockOSThread, fnSysmon, fnTemplateThread}
+	goFunctions  = []string{fnCrosscall2, fnMain, fnLockOSThread, fnSysmon, fnTemplateThread, fnPluginOpen}
 	asmFunctions = append([]string{fnAsyncPreempt, fnRacecall}, gslot.Functions...)
 	variables    = append([]string{varGomaxprocs, varAllM, varM0, varSigsetAll, varSigsetExit, symText, symEtext},
 		gslot.Variables...)

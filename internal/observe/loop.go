@@ -30,18 +30,21 @@ type loop struct {
 	correlator *correlate.Correlator
 	times      *loader.ProgramTimes
 	program    *Program
+	pins       *pinProbe // nil without Sites
 	onResult   func(*correlate.Result) error
 
-	lost    losses        // already reported to the correlator
-	seen    uint64        // events so far
-	behind  bool          // the buffers held more than one batch
-	wait    time.Duration // until the next poll
-	longest time.Duration // upper limit of wait
-	settled events.Time   // time of the last boundary's WindowSettled
-	done    bool          // the whole observation is settled
-	ended   bool          // the target has ended
-	endSeen events.Time   // when ended was set
-	err     error         // of onResult or pushListed
+	lost     losses        // already reported to the correlator
+	seen     uint64        // events so far
+	behind   bool          // the buffers held more than one batch
+	wait     time.Duration // until the next poll
+	longest  time.Duration // upper limit of wait
+	followed events.Time   // time of the last followPlugins
+	settled  events.Time   // time of the last boundary's WindowSettled
+	began    bool          // the window has begun
+	done     bool          // the whole observation is settled
+	ended    bool          // the target has ended
+	endSeen  events.Time   // when ended was set
+	err      error         // of onResult or pushListed
 }
 
 // now is the clock that the events are stamped with.
@@ -129,6 +132,7 @@ func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
 		start.Flags = events.WindowIntervals
 	}
 	l.order.Push(&start)
+	l.began = true
 	if l.cfg.OnBegin != nil {
 		err = l.cfg.OnBegin()
 	}
@@ -166,6 +170,7 @@ func (l *loop) drain(before events.Time) (fill float64, err error) {
 		return 0, err
 	}
 	l.behind = d.Until < before
+	l.followPlugins()
 	if err := l.reportLosses(l.now()); err != nil {
 		return 0, err
 	}
@@ -237,6 +242,7 @@ func (l *loop) boundary(ctx context.Context, kind events.Kind) error {
 // finish ends the observation. It waits for what was stamped before the end, and for no more: the
 // target may go on.
 func (l *loop) finish() error {
+	l.followRuntimes()
 	if err := l.boundary(context.Background(), events.WindowEnd); err != nil {
 		return err
 	}

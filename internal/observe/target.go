@@ -18,6 +18,9 @@ type Target struct {
 	Exe   string          // name of the executable; "" = not known
 	Info  *goruntime.Info // nil: not a Go program, or one that could not be read
 	Ended bool            // the process ended in the window
+
+	Plugins       []string // files of the plugins that it had loaded when the window settled
+	OtherRuntimes []string // files of Go libraries whose own runtime is not observed
 }
 
 // GOMAXPROCS is the program's when the observation began; 0 = not known.

@@ -19,6 +19,8 @@ type Lister struct {
 	Runtime  Machines               // nil: the kernel's side only
 	Info     *goruntime.Info        // nil with Runtime
 	Function func(pc uint64) string // nil: functions have no names
+	// OtherRuntimes: the process has Go runtimes that Runtime is not. A thread without M may be theirs.
+	OtherRuntimes bool
 
 	bases func() ([]threadBase, error) // nil: asks the kernel; tests replace it
 }
@@ -143,7 +145,7 @@ func (l *Lister) setM(row *report.ListedThread, m *goruntime.M) {
 // before its thread, and frees it before the thread ends; but such a thread does not sleep outside
 // Go's code.
 func (l *Lister) foreign(t *task, ms runtimeMs) bool {
-	if l.Info == nil || !l.Info.CGO || l.Info.TextStart == 0 || !ms.before[t.tid] || !ms.whole && !ms.without[t.nsTID] {
+	if l.Info == nil || l.OtherRuntimes || !l.Info.CGO || l.Info.TextStart == 0 || !ms.before[t.tid] || !ms.whole && !ms.without[t.nsTID] {
 		return false
 	}
 	call, sleeps := procfs.Thread(l.PID, t.tid).Syscall()
