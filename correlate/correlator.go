@@ -172,6 +172,19 @@ func (c *Correlator) Living() int {
 	return n
 }
 
+// ended reports whether no thread lives.
+func (c *Correlator) ended() bool {
+	if len(c.sleepers.byTID) > 0 {
+		return false
+	}
+	for t := range c.threads.all {
+		if t.deadAt == 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // LastEnd is the last moment at which a thread left its CPU for the last time, by the events so
 // far; 0 = none did. Once no thread lives, that is the kernel's moment of the target's end.
 func (c *Correlator) LastEnd() events.Time { return c.lastEnd }

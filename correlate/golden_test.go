@@ -18,7 +18,7 @@ import (
 // 8192, templateThread at 12288, main.worker at 16384 and a function of which the runtime locks the
 // goroutine at 20480. A line "stack N FUNCTION…" defines stack N, innermost function first; a
 // function may be written function@file:line. A line "locks" sets Config.Locks, a line "light"
-// Config.Light and a line "aggregate" Config.Aggregate.
+// Config.Light, a line "aggregate" Config.Aggregate and a line "other runtimes" Config.OtherRuntimes.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -61,14 +61,15 @@ func replay(t *testing.T, file string, followed int) []*Result {
 		RuntimeLocks: func(pc uint64) bool { return pc == 20480 },
 		Sites:        true,
 		Light:        bytes.Contains(text, []byte("\nlight\n")), Aggregate: bytes.Contains(text, []byte("\naggregate\n")),
-		Locks: bytes.HasPrefix(text, []byte("locks\n")) || bytes.Contains(text, []byte("\nlocks\n")),
+		OtherRuntimes: bytes.Contains(text, []byte("\nother runtimes\n")),
+		Locks:         bytes.HasPrefix(text, []byte("locks\n")) || bytes.Contains(text, []byte("\nlocks\n")),
 	}
 	c := New(cfg)
 	c.sleepers.from = followed
 	var results []*Result
 	for line := range strings.Lines(string(text)) {
 		line, _, _ = strings.Cut(strings.TrimSpace(line), " #")
-		if line == "" || line[0] == '#' || line == "locks" || line == "light" || line == "aggregate" {
+		if line == "" || line[0] == '#' || line == "locks" || line == "light" || line == "aggregate" || line == "other runtimes" {
 			continue
 		}
 		if rest, ok := strings.CutPrefix(line, "stack "); ok {

@@ -74,10 +74,10 @@ func (l *Modules) Grow() error {
 		if err != nil {
 			return fmt.Errorf("read moduledata at %#x: %w", m.Addr, err)
 		}
-		if i < len(l.List)-1 || !bytes.Equal(data, m.data) {
+		if !bytes.Equal(data, m.data) {
+			m.data = data
 			l.follow(data)
 		}
-		l.List[i].data = data
 	}
 	return nil
 }
