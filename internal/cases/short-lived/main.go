@@ -1,0 +1,29 @@
+// Short-lived works for a quarter of a second from the line "go" on, as a command does, and ends.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"runtime"
+	"time"
+)
+
+func main() {
+	account := json.NewEncoder(os.Stdout)
+	_ = account.Encode(map[string]any{"ready": true})
+	in := bufio.NewReader(os.Stdin)
+	_, _ = in.ReadString('\n')
+	begin := time.Now()
+	const n = 25
+	gone := make(chan bool)
+	for range n {
+		go func() {
+			runtime.LockOSThread() // ends with its thread
+			gone <- true
+		}()
+		<-gone
+		time.Sleep(10 * time.Millisecond)
+	}
+	_ = account.Encode(map[string]any{"exits": n, "lived_s": time.Since(begin).Seconds()})
+}
