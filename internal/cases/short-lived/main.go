@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+func init() {
+	runtime.LockOSThread() // the main thread cannot end: no goroutine below may be locked to it
+}
+
 func main() {
 	account := json.NewEncoder(os.Stdout)
 	_ = account.Encode(map[string]any{"ready": true})
