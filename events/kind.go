@@ -143,7 +143,7 @@ const (
 	ArgMoveDistance, ArgMoveWhy, ArgMoveCount                      = 0, 1, 2             // Move
 	ArgLostKind, ArgLostCount                                      = 0, 1                // Loss
 	ArgUntracked, ArgUntrackedTurns                                = 0, 1                // Untracked
-	ArgEnded                                                       = 0                   // WindowEnd: the target's last moment, 0 = not known
+	ArgEnded                                                       = 0                   // WindowEnd; 0 = not known
 )
 
 // spec gives a kind its name, its text form and its decoder.

@@ -145,7 +145,10 @@ func (l *Lister) setM(row *report.ListedThread, m *goruntime.M) {
 // before its thread, and frees it before the thread ends; but such a thread does not sleep outside
 // Go's code.
 func (l *Lister) foreign(t *task, ms runtimeMs) bool {
-	if l.Info == nil || l.OtherRuntimes || !l.Info.CGO || l.Info.TextStart == 0 || !ms.before[t.tid] || !ms.whole && !ms.without[t.nsTID] {
+	if l.OtherRuntimes {
+		return false
+	}
+	if l.Info == nil || !l.Info.CGO || l.Info.TextStart == 0 || !ms.before[t.tid] || !ms.whole && !ms.without[t.nsTID] {
 		return false
 	}
 	call, sleeps := procfs.Thread(l.PID, t.tid).Syscall()

@@ -9,9 +9,7 @@ import (
 	"time"
 )
 
-func init() {
-	runtime.LockOSThread() // the main thread cannot end: no goroutine below may be locked to it
-}
+func init() { runtime.LockOSThread() } // so that no goroutine below gets the main thread, which cannot end
 
 func main() {
 	account := json.NewEncoder(os.Stdout)
@@ -23,7 +21,7 @@ func main() {
 	gone := make(chan bool)
 	for range n {
 		go func() {
-			runtime.LockOSThread() // ends with its thread
+			runtime.LockOSThread() // the thread dies with the goroutine: ends are what is counted
 			gone <- true
 		}()
 		<-gone
