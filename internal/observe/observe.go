@@ -102,11 +102,8 @@ type OptionError struct {
 	Err    error
 }
 
-// ErrEnded means that the target ended before the observation began.
-var ErrEnded = errors.New("ended before observation began")
-
 func endedError(pid int) error {
-	return fmt.Errorf("process %d %w: it lived too short a time, and nothing of it was observed", pid, ErrEnded)
+	return fmt.Errorf("process %d %w: nothing of it was observed", pid, loader.ErrEnded)
 }
 
 // orEnded is the error of preparing to observe a target: another one if it has ended meanwhile.
@@ -123,7 +120,7 @@ func (e *OptionError) Unwrap() error { return e.Err }
 // Run observes one process until the duration, the context or the process ends, and returns the
 // window of the whole observation. When the context ends the window is complete up to then, and
 // that is no error. When the process ends the window ends with it, by the kernel's clock; where that
-// was before the window began, the error satisfies errors.Is with ErrEnded. An error of detaching
+// was before the window began, the error satisfies errors.Is with loader.ErrEnded. An error of detaching
 // comes with the window.
 func Run(ctx context.Context, cfg Config) (whole *Window, err error) {
 	if err := cfg.Validate(); err != nil {

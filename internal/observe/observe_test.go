@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/loader"
 )
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
@@ -277,22 +277,20 @@ func TestEndedBefore(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		var reaped sync.WaitGroup
-		reaped.Go(func() { _ = cmd.Wait() })
-		defer reaped.Wait()
+		defer func() { _ = cmd.Wait() }()
 		pid = cmd.Process.Pid
 		cfg.PID = pid
 		return observe.Run(t.Context(), cfg)
 	}
 	w, err := run("60", observe.Config{OnLimit: func(string) { kill(t, pid) }})
-	if w != nil || !errors.Is(err, observe.ErrEnded) || !strings.Contains(err.Error(), "ended before observation began") {
+	if w != nil || !errors.Is(err, loader.ErrEnded) || !strings.Contains(err.Error(), "ended before observation began") {
 		t.Errorf("killed before the attach: %v, %v", w, err)
 	}
 	// At whatever moment it ends, there is an error, or a window that has its end.
 	for lifetime := time.Duration(0); lifetime <= 800*time.Millisecond; lifetime += 100 * time.Millisecond {
 		w, err := run(fmt.Sprint(lifetime.Seconds()), observe.Config{})
 		switch {
-		case w == nil && (errors.Is(err, observe.ErrEnded) || strings.Contains(err.Error(), "no such process")):
+		case w == nil && errors.Is(err, loader.ErrEnded):
 			t.Logf("%v: %v", lifetime, err)
 		case err != nil:
 			t.Errorf("%v: %v", lifetime, err)
