@@ -141,12 +141,12 @@ func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
 
 // targetGone reports whether the target has ended and all its threads have left their CPUs for the
 // last time. The kernel reports a process as ended before that: a thread may be preempted in its
-// last steps. If those records are lost, the wait ends after lastSteps.
+// last steps. If those records are lost, the wait ends after lastSteps, once the buffers are empty.
 func (l *loop) targetGone(before events.Time) bool {
 	if !l.ended && !l.session.Target.Alive() {
-		l.ended, l.endSeen = true, before
+		l.ended, l.endSeen = true, l.now()
 	}
-	return l.ended && (l.correlator.Living() == 0 || before.Sub(l.endSeen) > lastSteps)
+	return l.ended && (l.correlator.Living() == 0 || !l.behind && before.Sub(l.endSeen) > lastSteps)
 }
 
 // endedBefore reports whether the target, which is gone, ended before the window began. Lost records
