@@ -37,13 +37,17 @@ func (c *Correlator) result(w *window) *Result {
 
 // addThreads adds the threads with a share of the window, and the counts that are sums over them.
 func (c *Correlator) addThreads(r *Result, w *window) {
-	var locked uint64
+	var locked, lockedByRuntime uint64
 	r.Threads = make([]Thread, 0, len(w.threads))
 	for _, t := range w.threads {
 		s := &t.shares[w.slot]
 		row := c.threadRow(t, s, w)
-		if row.Lock.State == "user" && row.ExitedAt == 0 {
+		switch {
+		case row.ExitedAt != 0:
+		case row.Lock.State == "user":
 			locked++
+		case row.Lock.State == "runtime":
+			lockedByRuntime++
 		}
 		r.Threads = append(r.Threads, row)
 		r.Counts.Switches += s.switches
@@ -59,6 +63,7 @@ func (c *Correlator) addThreads(r *Result, w *window) {
 	})
 	if c.program.locks {
 		r.Counts.LockedThreads, r.Counts.LockedThreadsMax = &locked, &w.lockedMax
+		r.Counts.LockedByRuntime = &lockedByRuntime
 		if !c.cfg.Light {
 			r.Counts.ThreadsExitedLocked = &w.exitedLocked
 		}
@@ -114,6 +119,9 @@ func (c *Correlator) threadRow(t *thread, s *share, w *window) Thread {
 func lockState(t *thread, kind uint8) string {
 	switch kind {
 	case events.LockUser:
+		if t.atEnd.ofRuntime {
+			return "runtime"
+		}
 		return "user"
 	case events.LockRuntime:
 		return "runtime"

@@ -16,6 +16,10 @@ type Config struct {
 	// Locks is set when lock state is read from the runtime's memory.
 	Locks bool
 
+	// OtherRuntimes is set when the process has Go runtimes that are not observed. A thread without an
+	// M of the observed runtime may be theirs: what it is and what it holds is not known.
+	OtherRuntimes bool
+
 	// Light is set when system calls are not watched. Then NewTask and SignalGenerate come with a
 	// CloneEnter or TgkillEnter of their moment, for the stack, and ProcessExit has a flag for
 	// exit(2).
@@ -34,6 +38,10 @@ type Config struct {
 	// Func names the function of a goroutine that begins at an address; "" when not known. nil
 	// means never known.
 	Func func(pc uint64) string
+
+	// RuntimeLocks reports whether the runtime starts a goroutine at an address for itself and
+	// calls LockOSThread there. nil means never.
+	RuntimeLocks func(pc uint64) bool
 }
 
 // Frame is one function of a user stack.
@@ -54,6 +62,7 @@ type Correlator struct {
 	samples  sampler
 	cpus     cpuTimes
 	started  bool // a window has begun: threads that appear without a birth are broken links
+	lastEnd  events.Time
 }
 
 // New returns a correlator without threads or windows.
@@ -66,6 +75,9 @@ func New(cfg Config) *Correlator {
 	}
 	if cfg.Func == nil {
 		cfg.Func = func(uint64) string { return "" }
+	}
+	if cfg.RuntimeLocks == nil {
+		cfg.RuntimeLocks = func(uint64) bool { return false }
 	}
 	c := &Correlator{cfg: cfg, threads: threads{tidTable: newTIDTable()}, program: newProgram(&cfg)}
 	c.sleepers = sleepers{byTID: map[uint32]sleeper{}, from: maxListed}
@@ -114,10 +126,39 @@ func (c *Correlator) Add(e *events.Event) []*Result {
 	if e.Kind == events.WindowSettled {
 		return c.settle()
 	}
+	if c.cfg.OtherRuntimes {
+		hideForeign(e)
+	}
 	if int(e.Kind) < len(dispatch) && dispatch[e.Kind] != nil {
 		dispatch[e.Kind](c, e)
 	}
 	return nil
+}
+
+// SetOtherRuntimes sets Config.OtherRuntimes from now on: a library has been loaded.
+func (c *Correlator) SetOtherRuntimes() { c.cfg.OtherRuntimes = true }
+
+// hideForeign makes the lock of a thread unknown that has no M of the observed runtime.
+func hideForeign(e *events.Event) {
+	at := 0
+	switch e.Kind {
+	case events.Lock, events.Sigmask, events.SignalDeliver:
+		if e.Flags == events.LockForeign {
+			e.Flags = events.LockUnknown
+		}
+		return
+	case events.CloneEnter:
+		at = events.ArgCloneLock
+	case events.SignalGenerate:
+		at = events.ArgTargetLock
+	case events.Switch:
+		at = events.ArgLock
+	default:
+		return
+	}
+	if e.Args[at] == uint64(events.LockForeign) {
+		e.Args[at] = uint64(events.LockUnknown)
+	}
 }
 
 // Living returns how many threads have not left their CPUs for the last time, by the events so far.
@@ -130,6 +171,23 @@ func (c *Correlator) Living() int {
 	}
 	return n
 }
+
+// ended reports whether no thread lives.
+func (c *Correlator) ended() bool {
+	if len(c.sleepers.byTID) > 0 {
+		return false
+	}
+	for t := range c.threads.all {
+		if t.deadAt == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// LastEnd is the last moment at which a thread left its CPU for the last time, by the events so
+// far; 0 = none did. Once no thread lives, that is the kernel's moment of the target's end.
+func (c *Correlator) LastEnd() events.Time { return c.lastEnd }
 
 // threadOf returns the thread of an event. A thread without an event before lived before the
 // observation, or its birth was lost.

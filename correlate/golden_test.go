@@ -15,9 +15,10 @@ import (
 
 // Every file testdata/SCENARIO.txt is a stream in the text form of events; its Results are in
 // SCENARIO.golden. The target is 100, CPUs 0 and 1 are siblings, asyncPreempt is at 4096, sysmon at
-// 8192, templateThread at 12288 and main.worker at 16384. A line "stack N FUNCTION…" defines stack
-// N, innermost function first; a function may be written function@file:line. A line "locks" sets
-// Config.Locks, a line "light" Config.Light and a line "aggregate" Config.Aggregate.
+// 8192, templateThread at 12288, main.worker at 16384 and a function of which the runtime locks the
+// goroutine at 20480. A line "stack N FUNCTION…" defines stack N, innermost function first; a
+// function may be written function@file:line. A line "locks" sets Config.Locks, a line "light"
+// Config.Light, a line "aggregate" Config.Aggregate and a line "other runtimes" Config.OtherRuntimes.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -54,17 +55,21 @@ func replay(t *testing.T, file string, followed int) []*Result {
 			return "llc"
 		},
 		Stack: func(id uint64) []Frame { return stacks[id] },
-		Func:  func(pc uint64) string { return map[uint64]string{16384: "main.worker"}[pc] },
-		Sites: true,
-		Light: bytes.Contains(text, []byte("\nlight\n")), Aggregate: bytes.Contains(text, []byte("\naggregate\n")),
-		Locks: bytes.HasPrefix(text, []byte("locks\n")) || bytes.Contains(text, []byte("\nlocks\n")),
+		Func: func(pc uint64) string {
+			return map[uint64]string{16384: "main.worker", 20480: "runtime.ensureSigM.func1"}[pc]
+		},
+		RuntimeLocks: func(pc uint64) bool { return pc == 20480 },
+		Sites:        true,
+		Light:        bytes.Contains(text, []byte("\nlight\n")), Aggregate: bytes.Contains(text, []byte("\naggregate\n")),
+		OtherRuntimes: bytes.Contains(text, []byte("\nother runtimes\n")),
+		Locks:         bytes.HasPrefix(text, []byte("locks\n")) || bytes.Contains(text, []byte("\nlocks\n")),
 	}
 	c := New(cfg)
 	c.sleepers.from = followed
 	var results []*Result
 	for line := range strings.Lines(string(text)) {
 		line, _, _ = strings.Cut(strings.TrimSpace(line), " #")
-		if line == "" || line[0] == '#' || line == "locks" || line == "light" || line == "aggregate" {
+		if line == "" || line[0] == '#' || line == "locks" || line == "light" || line == "aggregate" || line == "other runtimes" {
 			continue
 		}
 		if rest, ok := strings.CutPrefix(line, "stack "); ok {
@@ -196,6 +201,9 @@ func dump(w *bytes.Buffer, r *Result) {
 		fmt.Fprintf(w, "  locks observations=%d unknown=%d", r.Locks.Observations, r.Locks.Unknown)
 		if c.LockedThreads != nil {
 			fmt.Fprintf(w, " now=%d max=%d exited=%d", *c.LockedThreads, *c.LockedThreadsMax, known(c.ThreadsExitedLocked))
+			if n := known(c.LockedByRuntime); n > 0 {
+				fmt.Fprintf(w, " runtime=%d", n)
+			}
 		}
 		fmt.Fprintln(w)
 	}

@@ -150,7 +150,7 @@ func (c *Correlator) processExit(e *events.Event) {
 
 // lastSwitchOut ends a thread's time line.
 func (c *Correlator) lastSwitchOut(t *thread, now events.Time) {
-	t.deadAt = now
+	t.deadAt, c.lastEnd = now, max(c.lastEnd, now)
 	c.locks.release(t)
 	c.locks.settlePins(t, now)
 	if t.spans[spanExit].begin == 0 {
@@ -171,7 +171,7 @@ func (c *Correlator) processFree(e *events.Event) {
 		c.endUnseen(t, e.Time)
 		c.locks.settlePins(t, e.Time)
 	}
-	if t.exitEnter != 0 && t.deadAt != e.Time {
+	if t.exitEnter != 0 && t.deadAt != e.Time && !c.ended() { // after the target's end there is no window
 		c.windows.record(&sample{phase: phaseFree, group: t.death, begin: t.deadAt, end: e.Time, anchor: t.exitEnter})
 	}
 	c.threads.remove(e.TID)

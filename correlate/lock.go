@@ -8,6 +8,7 @@ type lock struct {
 	kind          uint8 // events.Lock…
 	parked        bool  // the goroutine does not run
 	fromMemory    bool  // read from the process's memory, not sent by the thread itself
+	ofRuntime     bool  // by a LockOSThread of the runtime itself, as for os/signal
 	ext, internal uint32
 	goid, entry   uint64
 	seen          events.Time // the last read that found it so
@@ -47,6 +48,8 @@ func lockedPart(kind uint8) part {
 	return partUnknown
 }
 
+// heldByUser reports whether LockOSThread holds a thread. The runtime may have called it, see
+// lock.ofRuntime.
 func heldByUser(kind uint8) bool { return kind == events.LockUser }
 
 // lockTracker follows the locks of threads from read to read, and the calls of LockOSThread that
@@ -77,7 +80,7 @@ func (l *lockTracker) set(t *thread, now lock, read events.Time) {
 		l.release(t)
 		now.notBefore = read
 	case heldByUser(was.kind) && was.goid == now.goid:
-		now.since = was.since
+		now.since, now.ofRuntime = was.since, was.ofRuntime
 	default:
 		l.findMovedCall(t, now.goid)
 		begun := t.pins.holdBegin(now.goid)
@@ -88,9 +91,14 @@ func (l *lockTracker) set(t *thread, now lock, read events.Time) {
 		if begun != 0 { // the probe saw it begin
 			now.since, now.notBefore = begun, begun
 		}
+		now.ofRuntime = l.program.ofRuntime(now.entry)
 		// Coroutines pass a lock to each other and back (runtime/coro.go): the return to the holder
 		// before is no new lock.
-		l.hold(t, now.since, !heldByUser(was.kind) || begun != 0 || now.goid != t.holderBefore)
+		if now.ofRuntime {
+			l.release(t)
+		} else {
+			l.hold(t, now.since, !heldByUser(was.kind) || begun != 0 || now.goid != t.holderBefore)
+		}
 		t.holderBefore = was.goid
 	}
 	t.lock = now

@@ -8,8 +8,9 @@ import (
 // program holds what is known of the target's program: its functions, and the causes that its
 // stacks show. After an exec nothing is.
 type program struct {
-	stack    func(id uint64) []Frame
-	function func(pc uint64) string
+	stack     func(id uint64) []Frame
+	function  func(pc uint64) string
+	ofRuntime func(pc uint64) bool
 
 	// As in Config.
 	asyncPreempt, sysmon, templateThread uint64
@@ -39,7 +40,7 @@ type reasonKey struct {
 
 func newProgram(cfg *Config) program {
 	return program{
-		stack: cfg.Stack, function: cfg.Func,
+		stack: cfg.Stack, function: cfg.Func, ofRuntime: cfg.RuntimeLocks,
 		asyncPreempt: cfg.AsyncPreempt, sysmon: cfg.Sysmon, templateThread: cfg.TemplateThread, locks: cfg.Locks,
 		classes: map[stackKey]*reason{}, reasons: map[reasonKey]*reason{},
 	}

@@ -45,6 +45,7 @@ type Counts struct {
 	ThreadsExitedLocked *uint64 // of ThreadsExited, those whose goroutine exited while locked; nil in light, too
 	LockedThreads       *uint64 // threads locked by their program (LockOSThread) at End, as last read
 	LockedThreadsMax    *uint64 // most at one time
+	LockedByRuntime     *uint64 // threads that the runtime holds for itself at End
 
 	// Delivered, but the handler did not inject runtime.asyncPreempt. nil when that address is not
 	// known, and in light.
@@ -135,7 +136,7 @@ type Thread struct {
 
 // ThreadLock is the lock of a thread as last read.
 type ThreadLock struct {
-	State    string   // none, user, runtime, exiting, wedged, unknown
+	State    string   // none, user, runtime (by itself, Ext may be 1), exiting, wedged, unknown
 	Ext, Int uint32   // lockedExt: calls of LockOSThread not yet undone; lockedInt: the runtime's own
 	MaxExt   uint32   // the deepest lockedExt read in the window
 	GoID     uint64   // the goroutine; 0 = none, or not known

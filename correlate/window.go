@@ -163,8 +163,13 @@ func (c *Correlator) windowCut(e *events.Event) {
 }
 
 // windowEnd handles a WindowEnd. Where the target has ended, so has every thread, whether its last
-// switch-out was recorded or not.
+// switch-out was recorded or not. A window ends right after the target's last moment, where that is
+// known: when it was noticed says nothing about the target. An interval may have begun meanwhile.
 func (c *Correlator) windowEnd(e *events.Event) {
+	end := e.Time
+	if ended := events.Time(e.Args[events.ArgEnded]); ended != 0 {
+		end = max(min(end, ended+1), c.windows.boundary+1)
+	}
 	if e.Flags&events.WindowTargetEnded != 0 {
 		c.endSleepers(e.Time - 1)
 		for t := range c.threads.all {
@@ -175,7 +180,7 @@ func (c *Correlator) windowEnd(e *events.Event) {
 	}
 	for _, w := range c.windows.list {
 		if w.end == 0 {
-			c.windows.finish(w, e.Time)
+			c.windows.finish(w, end)
 		}
 	}
 }

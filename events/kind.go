@@ -143,6 +143,7 @@ const (
 	ArgMoveDistance, ArgMoveWhy, ArgMoveCount                      = 0, 1, 2             // Move
 	ArgLostKind, ArgLostCount                                      = 0, 1                // Loss
 	ArgUntracked, ArgUntrackedTurns                                = 0, 1                // Untracked
+	ArgEnded                                                       = 0                   // WindowEnd; 0 = not known
 )
 
 // spec gives a kind its name, its text form and its decoder.
@@ -240,7 +241,7 @@ var specs = [kindCount]spec{
 
 	WindowStart:   {name: "window_start", flags: oneFlag(WindowIntervals, "intervals")},
 	WindowCut:     {name: "window_cut"},
-	WindowEnd:     {name: "window_end", flags: oneFlag(WindowTargetEnded, "target_ended")},
+	WindowEnd:     {name: "window_end", args: []string{"ended"}, flags: oneFlag(WindowTargetEnded, "target_ended")},
 	WindowSettled: {name: "window_settled"},
 	Loss:          {name: "loss", args: []string{"kind", "count"}},
 	SampleTotal:   {name: "sample_total", args: []string{"n", "sum", "least", "most"}, flags: sampleFlags},

@@ -6,8 +6,11 @@ import (
 	"strings"
 )
 
-// errNoProcess means that no process has the PID, or that it ended before it could be observed.
+// errNoProcess means that no process has the PID.
 var errNoProcess = errors.New("no such process")
+
+// ErrEnded means that the process ended while pinwatch attached to it, or had ended as a zombie.
+var ErrEnded = errors.New("ended before observation began")
 
 // errKernelThread means that the PID is a kernel thread's, which runs no user code.
 var errKernelThread = errors.New("is a kernel thread")

@@ -59,6 +59,7 @@ type Session struct {
 	objs           objects
 	loaded         *collection
 	pin            *ebpf.Program
+	pins           *links // of pin; nil = none
 	attached       []attachment
 	snapshot       *tasks
 	hooks          map[string]string

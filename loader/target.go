@@ -97,7 +97,7 @@ func (t *Target) resolve() error {
 	// The pidfd was opened first. If its process still lives, the PID was this process's all the
 	// time.
 	if !t.Alive() {
-		return fmt.Errorf("process %d: %w", t.PID, errNoProcess)
+		return fmt.Errorf("process %d %w: nothing of it was observed", t.PID, ErrEnded)
 	}
 	if err != nil || n == 0 {
 		return fmt.Errorf("process %d is not in the kernel's list of tasks: this machine hides it from BPF programs",

@@ -24,16 +24,30 @@ type Place struct {
 // PinProbe is the name of the probe on runtime.LockOSThread in hooks and statistics.
 const PinProbe = "LockOSThread"
 
-// ProbePins puts a breakpoint on the target's runtime.LockOSThread. From then on each call sends a
-// record.
+// ProbePins puts a breakpoint on a copy of runtime.LockOSThread in the target: plugins bring copies
+// along. From then on each call of that copy sends a record.
 func (s *Session) ProbePins(at Place) error {
 	l, err := attachUprobe(at, s.pin, s.Target.PID)
 	if err != nil {
 		return explainAttach("probe runtime.LockOSThread", err)
 	}
-	s.attached = append(s.attached, attachment{hook{PinProbe, s.pin}, l})
-	s.hooks[PinProbe] = "uprobe"
+	if s.pins == nil {
+		s.pins = &links{}
+		s.attached = append(s.attached, attachment{hook{PinProbe, s.pin}, s.pins})
+		s.hooks[PinProbe] = "uprobe"
+	}
+	*s.pins = append(*s.pins, l)
 	return nil
+}
+
+// links are the places of one program.
+type links []link.Link
+
+func (l *links) Close() (err error) {
+	for _, one := range *l {
+		err = errors.Join(err, one.Close())
+	}
+	return err
 }
 
 func attachUprobe(at Place, prog *ebpf.Program, pid int) (link.Link, error) {

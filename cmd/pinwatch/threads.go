@@ -110,8 +110,10 @@ func threads(ctx context.Context, s streams, pid int, format string, o goruntime
 	defer p.Close()
 	if p.Info != nil {
 		target = windowreport.Target(pid, p.Info)
+		target.Plugins, target.OtherRuntimes = p.Loaded()
 		warnings = append(warnings, observe.Caveats(p.Info)...)
-		l.Runtime, l.Info = p.Runtime, p.Info
+		warnings = append(warnings, p.Notes()...)
+		l.Runtime, l.Info, l.OtherRuntimes = p.Runtime, p.Info, len(target.OtherRuntimes) > 0
 	}
 	if p.Symbols != nil {
 		l.Function = p.Symbols.EntryName

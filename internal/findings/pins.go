@@ -2,7 +2,6 @@ package findings
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/internal/unit"
@@ -75,7 +74,7 @@ func leaked(o *observed) (fs []Finding) {
 	var idle []*correlate.Thread
 	for i := range o.Threads {
 		t := &o.Threads[i]
-		if t.Lock.State == "user" && t.Lock.Parked && t.Handoff.N == 0 && o.slept(t) && !ofRuntime(t.Lock.Entry) {
+		if t.Lock.State == "user" && t.Lock.Parked && t.Handoff.N == 0 && o.slept(t) {
 			idle = append(idle, t)
 		}
 	}
@@ -99,12 +98,6 @@ func leaked(o *observed) (fs []Finding) {
 		fs = append(fs, f)
 	}
 	return fs
-}
-
-// ofRuntime reports whether the runtime started a goroutine for itself. In every program that uses
-// os/signal one of them is pinned for good, and rightly so: ensureSigM in runtime/signal_unix.go.
-func ofRuntime(entry string) bool {
-	return strings.HasPrefix(entry, "runtime.") && entry != mainGoroutine
 }
 
 func leastHeld(ts []*correlate.Thread) int64 {

@@ -74,7 +74,7 @@ func TestLeakedPin(t *testing.T) {
 		{"new", 60, idlePins(3, 60, func(th *correlate.Thread) { th.StartedAt, th.Blocked = 6e9, 59e9 }), nil},
 		{"ended", 60, idlePins(3, 60, func(th *correlate.Thread) { th.ExitedAt = 60e9 }), nil},
 		{"not locked", 60, idlePins(3, 60, func(th *correlate.Thread) { th.Lock.State = "none" }), nil},
-		{"the runtime's", 60, idlePins(1, 60, func(th *correlate.Thread) { th.Lock.Entry = "runtime.ensureSigM.func1" }), nil},
+		{"the runtime's", 60, idlePins(1, 60, func(th *correlate.Thread) { th.Lock.State = "runtime" }), nil},
 		{"lock not known", 60, idlePins(3, 60, func(th *correlate.Thread) { th.Lock.State = "unknown" }), nil},
 		{"a wake-up may have been lost", 60, func(r *correlate.Result, a *About) { idlePins(3, 60, nil)(r, a); lose(r) }, nil},
 		{"a program run was skipped", 60, func(r *correlate.Result, a *About) {

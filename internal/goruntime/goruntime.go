@@ -44,6 +44,7 @@ type Info struct {
 
 	CGO      bool // runtime/cgo is linked in: pthread_create makes the threads. CGO_ENABLED=1 alone does not link it
 	Race     bool // built with -race
+	Plugins  bool // the program can load plugins: it calls plugin.Open
 	PIE      bool // Module is position independent
 	Static   bool // Module names no dynamic loader
 	Stripped bool // Module has no .symtab
@@ -120,6 +121,7 @@ func (r *Runtime) describe(o Options) error {
 	}
 	_, info.CGO = addrs[fnCrosscall2]
 	_, info.Race = addrs[fnRacecall]
+	_, info.Plugins = addrs[fnPluginOpen]
 	if setting(build, "-race") == "true" {
 		info.Race = true
 	}

@@ -20,6 +20,7 @@ const (
 	fnDoLock         = "runtime.dolockOSThread" // the other part of LockOSThread, where it is not inlined
 	fnSysmon         = "runtime.sysmon"
 	fnTemplateThread = "runtime.templateThread"
+	fnPluginOpen     = "plugin.lastmoduleinit" // runtime/plugin.go: linked in where plugin.Open is called
 	abi0             = ".abi0"
 
 	// Only .symtab has these, except for the last two.
@@ -33,7 +34,7 @@ const (
 )
 
 var (
-	goFunctions  = []string{fnCrosscall2, fnMain, fnLockOSThread, fnDoLock, fnSysmon, fnTemplateThread}
+	goFunctions  = []string{fnCrosscall2, fnMain, fnLockOSThread, fnDoLock, fnSysmon, fnTemplateThread, fnPluginOpen}
 	asmFunctions = append([]string{fnAsyncPreempt, fnRacecall}, gslot.Functions...)
 	variables    = append([]string{varGomaxprocs, varAllM, varM0, varSigsetAll, varSigsetExit, symText, symEtext},
 		gslot.Variables...)

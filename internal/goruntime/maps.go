@@ -72,36 +72,35 @@ type object struct {
 	bias uint64 // run-time minus link-time addresses
 }
 
-// goObject returns the one shared object with Go build info that the process has mapped: a c-shared
+// goObject returns the first shared object with Go build info that the process has mapped: a c-shared
 // library in a C program, or a program started through the dynamic loader. The error wraps ErrNotGo
-// if there is none or more than one.
+// if there is none. See OtherRuntimes if there are more.
 func (p *process) goObject() (*object, error) {
 	mapped, err := p.mappings()
 	if err != nil {
 		return nil, err
 	}
-	var found []*object
 	for _, m := range mapped {
 		if obj := p.openObject(m); obj != nil {
-			found = append(found, obj)
+			return obj, nil
 		}
 	}
-	if len(found) == 1 {
-		return found[0], nil
-	}
-	for _, obj := range found {
-		obj.file.Close()
-	}
-	if len(found) == 0 {
-		return nil, objfile.NotGo("neither the executable nor a library of it has Go build info, which Go writes since 1.13")
-	}
-	return nil, objfile.NotGo("it has loaded %d Go libraries (%s, %s), each with its runtime",
-		len(found), found[0].path, found[1].path)
+	return nil, objfile.NotGo("neither the executable nor a library of it has Go build info, which Go writes since 1.13")
 }
 
 // openObject opens the file of m. It returns nil if the file cannot be read or is not Go's: a
 // process maps many files, and others than Go's may be unreadable or replaced.
 func (p *process) openObject(m procfs.Mapping) *object {
+	obj := p.openMapped(m)
+	if obj != nil && obj.img.Section(".go.buildinfo") == nil {
+		obj.file.Close()
+		return nil
+	}
+	return obj
+}
+
+// openMapped opens the file of m, whatever it is. It returns nil if the file cannot be read.
+func (p *process) openMapped(m procfs.Mapping) *object {
 	name := "root" + m.Path // in the mount namespace and root of the process
 	var st unix.Stat_t
 	// The inode must be the mapped one; the device may differ between maps and stat (overlayfs,
@@ -113,7 +112,7 @@ func (p *process) openObject(m procfs.Mapping) *object {
 	if err != nil {
 		return nil
 	}
-	if img, err := objfile.ReadFile(file); err == nil && img.Section(".go.buildinfo") != nil {
+	if img, err := objfile.ReadFile(file); err == nil {
 		if bias, ok := biasOf(img, m); ok {
 			return &object{path: strings.TrimSuffix(m.Path, " (deleted)"), file: file, img: img, bias: bias}
 		}

@@ -47,12 +47,18 @@ const (
 // Locks of an M to a goroutine, by their holder.
 const (
 	LockNone    = "none"
-	LockUser    = "user"    // runtime.LockOSThread; the runtime may hold a lock too
+	LockUser    = "user"    // runtime.LockOSThread; the runtime may hold a lock too. But see RuntimeLocks
 	LockRuntime = "runtime" // only the runtime: a C function has called Go, or main.init runs
 	LockExiting = "exiting" // the goroutine has exited while locked, and the thread is about to exit
 	LockWedged  = "wedged"  // the same on m0, which is then parked for ever
 	LockUnknown = "unknown" // it changed during every read, or its fields contradict each other
 )
+
+// RuntimeLocks reports whether the runtime starts a goroutine for itself with the named function and
+// calls LockOSThread there: the lock is its own, not the program's. There is one in every program
+// that uses os/signal (runtime/signal_unix.go), in Go 1.13 to 1.27. Other goroutines that begin with
+// a function of the runtime run code of the program: runtime.main, finalizers, coroutines.
+func RuntimeLocks(function string) bool { return function == "runtime.ensureSigM.func1" }
 
 // Errors of reading Ms.
 var (

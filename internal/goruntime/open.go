@@ -33,6 +33,7 @@ type Runtime struct {
 	exe     *os.File // what the process executed
 	obj     *object  // the file with the Go runtime, open
 	biasErr error    // the reason if obj.bias is not known
+	plugins plugins
 
 	mem    io.ReaderAt // the process's memory by run-time address; nil if the kernel refuses it
 	memErr error       // the reason

@@ -148,7 +148,6 @@ func checkBias(t *testing.T, exe string, info *Info, want account) {
 func TestReadSharedLibrary(t *testing.T) {
 	goroot := testprog.Goroots(t)[0]
 	host := gcc(t)
-	lib := goBuild(t, goroot, "", "-tags=withcgo", "-buildmode=c-shared")
 	for name, ldflags := range map[string]string{"plain": "", "stripped": "-s -w"} {
 		t.Run(name, func(t *testing.T) {
 			lib := goBuild(t, goroot, ldflags, "-tags=withcgo", "-buildmode=c-shared")
@@ -168,12 +167,6 @@ func TestReadSharedLibrary(t *testing.T) {
 			}
 		})
 	}
-	t.Run("two", func(t *testing.T) {
-		proc, _ := startAccount(t, host, lib, testprog.Copy(t, lib, func(*os.File) {}))
-		if _, err := readInfo(proc.Pid); !errors.Is(err, ErrNotGo) || !strings.Contains(err.Error(), "2 Go libraries") {
-			t.Errorf("Read = %v", err)
-		}
-	})
 }
 
 func TestReadReplacedExecutable(t *testing.T) {

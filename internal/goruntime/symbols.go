@@ -29,20 +29,25 @@ func (r *Runtime) Symbols() (*Symbols, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find the program's functions: %w", err)
 	}
+	if r.Info.Plugins {
+		symbols.Others = r.pluginSymbols
+	}
 	return symbols, nil
 }
 
 // CodePlace returns the place in its file of the instruction at the run-time address addr: a path
 // by which this process can open the file while r is open, and the offset in it.
 func (r *Runtime) CodePlace(addr uint64) (path string, offset uint64, err error) {
-	if r.InMemory {
-		return "", 0, errors.New("the program lies only in memory, and a breakpoint needs a file")
-	}
-	link := addr - r.obj.bias
-	for _, p := range r.obj.img.Progs {
-		if elf.ProgType(p.Type) == elf.PT_LOAD && elf.ProgFlag(p.Flags)&elf.PF_X != 0 &&
-			link >= p.Vaddr && link-p.Vaddr < p.Filesz {
-			return fmt.Sprintf("/proc/self/fd/%d", r.obj.file.Fd()), link - p.Vaddr + p.Off, nil
+	for _, obj := range r.objects() {
+		if obj.file == nil {
+			return "", 0, errors.New("the program lies only in memory, and a breakpoint needs a file")
+		}
+		link := addr - obj.bias
+		for _, p := range obj.img.Progs {
+			if elf.ProgType(p.Type) == elf.PT_LOAD && elf.ProgFlag(p.Flags)&elf.PF_X != 0 &&
+				link >= p.Vaddr && link-p.Vaddr < p.Filesz {
+				return fmt.Sprintf("/proc/self/fd/%d", obj.file.Fd()), link - p.Vaddr + p.Off, nil
+			}
 		}
 	}
 	return "", 0, fmt.Errorf("address %#x is not in the program's code", addr)

@@ -30,18 +30,21 @@ type loop struct {
 	correlator *correlate.Correlator
 	times      *loader.ProgramTimes
 	program    *Program
+	pins       *pinProbe // nil without Sites
 	onResult   func(*correlate.Result) error
 
-	lost    losses        // already reported to the correlator
-	seen    uint64        // events so far
-	behind  bool          // the buffers held more than one batch
-	wait    time.Duration // until the next poll
-	longest time.Duration // upper limit of wait
-	settled events.Time   // time of the last boundary's WindowSettled
-	done    bool          // the whole observation is settled
-	ended   bool          // the target has ended
-	endSeen events.Time   // when ended was set
-	err     error         // of onResult or pushListed
+	lost     losses        // already reported to the correlator
+	seen     uint64        // events so far
+	behind   bool          // the buffers held more than one batch
+	wait     time.Duration // until the next poll
+	longest  time.Duration // upper limit of wait
+	followed events.Time   // time of the last followPlugins
+	settled  events.Time   // time of the last boundary's WindowSettled
+	began    bool          // the window has begun
+	done     bool          // the whole observation is settled
+	ended    bool          // the target has ended
+	endSeen  events.Time   // when ended was set
+	err      error         // of onResult or pushListed
 }
 
 // now is the clock that the events are stamped with.
@@ -81,7 +84,11 @@ func (l *loop) run(ctx context.Context) error {
 		}
 		switch {
 		case l.targetGone(before):
+			if l.endedBefore(start) {
+				return endedError(l.cfg.PID)
+			}
 			return l.finish()
+		case l.ended: // its last records are on their way
 		case duration > 0 && before >= end:
 			return l.finish()
 		case interval > 0 && before >= cut:
@@ -117,11 +124,15 @@ func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
 	if at, err = l.sums.begin(ctx, l.now); err != nil {
 		return 0, err
 	}
+	if !l.session.Target.Alive() {
+		return 0, endedError(l.cfg.PID)
+	}
 	start := events.Event{Kind: events.WindowStart, Time: at}
 	if l.cfg.Interval > 0 {
 		start.Flags = events.WindowIntervals
 	}
 	l.order.Push(&start)
+	l.began = true
 	if l.cfg.OnBegin != nil {
 		err = l.cfg.OnBegin()
 	}
@@ -130,12 +141,18 @@ func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
 
 // targetGone reports whether the target has ended and all its threads have left their CPUs for the
 // last time. The kernel reports a process as ended before that: a thread may be preempted in its
-// last steps. If those records are lost, the wait ends after lastSteps.
+// last steps. If those records are lost, the wait ends after lastSteps, once the buffers are empty.
 func (l *loop) targetGone(before events.Time) bool {
 	if !l.ended && !l.session.Target.Alive() {
-		l.ended, l.endSeen = true, before
+		l.ended, l.endSeen = true, l.now()
 	}
-	return l.ended && (l.correlator.Living() == 0 || before.Sub(l.endSeen) > lastSteps)
+	return l.ended && (l.correlator.Living() == 0 || !l.behind && before.Sub(l.endSeen) > lastSteps)
+}
+
+// endedBefore reports whether the target, which is gone, ended before the window began. Lost records
+// prove nothing.
+func (l *loop) endedBefore(start events.Time) bool {
+	return l.correlator.Living() == 0 && l.correlator.LastEnd() < start
 }
 
 // poll takes one batch from the buffers and releases the events that no older one can follow.
@@ -153,6 +170,7 @@ func (l *loop) drain(before events.Time) (fill float64, err error) {
 		return 0, err
 	}
 	l.behind = d.Until < before
+	l.followPlugins()
 	if err := l.reportLosses(l.now()); err != nil {
 		return 0, err
 	}
@@ -207,6 +225,9 @@ func (l *loop) boundary(ctx context.Context, kind events.Kind) error {
 	e := events.Event{Kind: kind, Time: at}
 	if kind == events.WindowEnd && l.ended {
 		e.Flags = events.WindowTargetEnded
+		if l.correlator.Living() == 0 {
+			e.Args[events.ArgEnded] = uint64(l.correlator.LastEnd())
+		}
 	}
 	l.order.Push(&e)
 	if err := l.snapshot(); err != nil {
@@ -221,6 +242,7 @@ func (l *loop) boundary(ctx context.Context, kind events.Kind) error {
 // finish ends the observation. It waits for what was stamped before the end, and for no more: the
 // target may go on.
 func (l *loop) finish() error {
+	l.followRuntimes()
 	if err := l.boundary(context.Background(), events.WindowEnd); err != nil {
 		return err
 	}

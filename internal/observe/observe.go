@@ -105,12 +105,26 @@ type OptionError struct {
 	Err    error
 }
 
+func endedError(pid int) error {
+	return fmt.Errorf("process %d %w: nothing of it was observed", pid, loader.ErrEnded)
+}
+
+// orEnded is the error of preparing to observe a target: another one if it has ended meanwhile.
+func orEnded(target *loader.Target, err error) error {
+	if target.Alive() {
+		return err
+	}
+	return endedError(target.PID)
+}
+
 func (e *OptionError) Error() string { return e.Option + ": " + e.Err.Error() }
 func (e *OptionError) Unwrap() error { return e.Err }
 
 // Run observes one process until the duration, the context or the process ends, and returns the
 // window of the whole observation. When the context ends the window is complete up to then, and
-// that is no error. An error of detaching comes with the window.
+// that is no error. When the process ends the window ends with it, by the kernel's clock; where that
+// was before the window began, the error satisfies errors.Is with loader.ErrEnded. An error of detaching
+// comes with the window.
 func Run(ctx context.Context, cfg Config) (whole *Window, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -124,7 +138,7 @@ func Run(ctx context.Context, cfg Config) (whole *Window, err error) {
 		cfg: cfg, host: host.Read(root), target: Target{PID: target.PID}, distance: host.ReadTopology(root).Distance,
 	}
 	defer func() { o.program.Close() }()
-	if err := o.describe(); err != nil {
+	if err := orEnded(target, o.describe()); err != nil {
 		return nil, errors.Join(err, target.Close())
 	}
 	o.session, err = loader.Attach(target, loader.Config{
@@ -132,7 +146,7 @@ func Run(ctx context.Context, cfg Config) (whole *Window, err error) {
 		Aggregate: cfg.Aggregate, Runtime: loader.RuntimeOf(o.program.Info), Calibrate: true, Slow: cfg.Slow,
 	})
 	if err != nil {
-		return nil, errors.Join(err, target.Close())
+		return nil, errors.Join(orEnded(target, err), target.Close())
 	}
 	defer func() { err = errors.Join(err, o.session.Close()) }()
 	return o.run(ctx)

@@ -5,13 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/loader"
 )
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
@@ -186,6 +191,113 @@ func TestTargetEndIsReported(t *testing.T) {
 	if ended[0] || !w.Target.Ended || w.Result.Counts.Threads != 0 {
 		t.Errorf("ended in the first interval %v, at last %v; %d threads live",
 			ended[0], w.Target.Ended, w.Result.Counts.Threads)
+	}
+}
+
+// now is CLOCK_MONOTONIC.
+func now(t *testing.T) events.Time {
+	t.Helper()
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		t.Fatal(err)
+	}
+	return events.Time(ts.Nano())
+}
+
+// kill kills a process and waits until it has ended.
+func kill(t *testing.T, pid int) {
+	t.Helper()
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
+		_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestEndIsTheKernels: the window of a target that ends is over when the target is, however late that
+// is noticed.
+func TestEndIsTheKernels(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	const late = time.Second
+	for _, cfg := range []observe.Config{{}, {Interval: observe.MinInterval}, {Aggregate: true}} {
+		p := testenv.Workload(t, "pingpong")
+		var killed, dead events.Time
+		var last *observe.Window
+		cfg.PID = p.PID
+		cfg.OnProgress = func(elapsed time.Duration, _ uint64) {
+			if killed != 0 || elapsed < 150*time.Millisecond {
+				return
+			}
+			killed = now(t)
+			kill(t, p.PID)
+			dead = now(t)
+			time.Sleep(late)
+		}
+		cfg.OnWindow = func(w *observe.Window) error { last = w; return nil }
+		w, err := observe.Run(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A thread may wait for a CPU once more after the process has ended for others.
+		if end := w.Result.End; end < killed || end.Sub(dead) > late/2 {
+			t.Errorf("%+v: killed at %d, dead at %d, the window ends at %d", cfg, killed, dead, end)
+		}
+		if lag := time.Since(w.End); !w.Target.Ended || lag < late/2 {
+			t.Errorf("ended %v, by the wall clock %v ago", w.Target.Ended, lag)
+		}
+		if last != nil && last.Result.End != w.Result.End {
+			t.Errorf("the last interval ends at %d, the whole at %d", last.Result.End, w.Result.End)
+		}
+		if err := correlate.Validate(w.Result); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestEndedBefore: of a process that ends before its window begins there is no window.
+func TestEndedBefore(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Log("no sleep in this guest: it has no program that is not Go's")
+		return
+	}
+	pid := 0
+	run := func(seconds string, cfg observe.Config) (*observe.Window, error) {
+		cmd := exec.Command(sleep, seconds)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = cmd.Wait() }()
+		pid = cmd.Process.Pid
+		cfg.PID = pid
+		return observe.Run(t.Context(), cfg)
+	}
+	w, err := run("60", observe.Config{OnLimit: func(string) { kill(t, pid) }})
+	if w != nil || !errors.Is(err, loader.ErrEnded) || !strings.Contains(err.Error(), "ended before observation began") {
+		t.Errorf("killed before the attach: %v, %v", w, err)
+	}
+	// At whatever moment it ends, there is an error, or a window that has its end.
+	for lifetime := time.Duration(0); lifetime <= 800*time.Millisecond; lifetime += 100 * time.Millisecond {
+		w, err := run(fmt.Sprint(lifetime.Seconds()), observe.Config{})
+		switch {
+		case w == nil && errors.Is(err, loader.ErrEnded):
+			t.Logf("%v: %v", lifetime, err)
+		case err != nil:
+			t.Errorf("%v: %v", lifetime, err)
+		case w.Result.End <= w.Result.Start || !w.Target.Ended || w.Result.Counts.ThreadsKilled != 1:
+			t.Errorf("%v: window [%d, %d), ended %v, %+v", lifetime, w.Result.Start, w.Result.End, w.Target.Ended,
+				w.Result.Counts)
+		}
 	}
 }
 

@@ -11,10 +11,11 @@ import (
 	"github.com/pinwatch/pinwatch/loader"
 )
 
-// pinProbe is the place of the breakpoint on runtime.LockOSThread, and its cost on this machine.
+// pinProbe has the places of the breakpoints on runtime.LockOSThread: that of the program, and the
+// copies in plugins. They cost the same on this machine.
 type pinProbe struct {
-	place loader.Place
-	cost  time.Duration
+	places []loader.Place
+	cost   time.Duration
 }
 
 // pinProbe finds the program's LockOSThread and measures, before anything is attached, what a
@@ -44,16 +45,32 @@ func (p *Program) pinProbe() (*pinProbe, error) {
 	return probe, nil
 }
 
-// findPins finds the program's LockOSThread.
+// findPins finds the program's LockOSThread, and the copies of its plugins. A program that can load
+// plugins may have none yet.
 func (p *Program) findPins() (*pinProbe, error) {
-	switch {
-	case p.Info.LockOSThread != 0:
-		place, err := placeOf(p.Runtime, p.Info.LockOSThread)
-		return &pinProbe{place: place}, err
-	case p.Info.Unknown["LockOSThread"] != nil:
-		return nil, p.Info.Unknown["LockOSThread"]
+	if why := p.Info.Unknown["LockOSThread"]; why != nil {
+		return nil, why
 	}
-	return nil, errors.New("the program never calls runtime.LockOSThread: it is not linked in")
+	probe := &pinProbe{}
+	addrs := []uint64{p.Info.LockOSThread}
+	plugins, _ := p.Runtime.Plugins() // the error is among the program's notes
+	for _, pl := range plugins {
+		addrs = append(addrs, pl.LockOSThread)
+	}
+	for _, addr := range addrs {
+		if addr == 0 {
+			continue
+		}
+		place, err := placeOf(p.Runtime, addr)
+		if err != nil {
+			return nil, err
+		}
+		probe.places = append(probe.places, place)
+	}
+	if len(probe.places) == 0 && !p.Info.Plugins {
+		return nil, errors.New("the program never calls runtime.LockOSThread: it is not linked in")
+	}
+	return probe, nil
 }
 
 func placeOf(rt *goruntime.Runtime, addr uint64) (place loader.Place, err error) {

@@ -15,6 +15,8 @@ type Program struct {
 	Symbols *goruntime.Symbols
 	Info    *goruntime.Info // nil: no Go program, or one that cannot be read
 
+	loaded
+
 	checked bool // the Ms have been compared with the runtime's list
 
 	// A lock was read that proves the offsets of locks: the M and the goroutine name each other.
@@ -33,6 +35,8 @@ func OpenProgram(pid int, o goruntime.Options) (*Program, error) {
 	if p.Symbols, err = rt.Symbols(); err != nil {
 		err = fmt.Errorf("functions have no names: %w", err)
 	}
+	p.newPlugins()
+	p.findRuntimes()
 	return p, err
 }
 
@@ -50,13 +54,14 @@ func (p *Program) locks() bool {
 
 // correlation is the part of the correlator's configuration that depends on the program.
 func (p *Program) correlation(stacks *events.Stacks) correlate.Config {
-	cfg := correlate.Config{Locks: p.locks()}
+	cfg := correlate.Config{Locks: p.locks(), OtherRuntimes: len(p.others) > 0}
 	if p.Info != nil {
 		cfg.AsyncPreempt, cfg.Sysmon, cfg.TemplateThread = p.Info.AsyncPreempt, p.Info.Sysmon, p.Info.TemplateThread
 	}
 	if p.Symbols != nil {
 		cfg.Stack = func(id uint64) []correlate.Frame { return p.frames(stacks.PCs(id)) }
 		cfg.Func = p.Symbols.EntryName
+		cfg.RuntimeLocks = func(pc uint64) bool { return goruntime.RuntimeLocks(p.Symbols.EntryName(pc)) }
 	}
 	return cfg
 }

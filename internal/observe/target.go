@@ -18,6 +18,9 @@ type Target struct {
 	Exe   string          // name of the executable; "" = not known
 	Info  *goruntime.Info // nil: not a Go program, or one that could not be read
 	Ended bool            // the process ended in the window
+
+	Plugins       []string // files of the plugins that it had loaded when the window settled
+	OtherRuntimes []string // files of Go libraries whose own runtime is not observed
 }
 
 // GOMAXPROCS is the program's when the observation began; 0 = not known.
@@ -63,7 +66,7 @@ func (o *observation) readTarget() (*Program, error) {
 		err = fmt.Errorf("the program cannot be read: %w; without sites the kernel side can be observed", err)
 		return p, &OptionError{"sites", err}
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, os.ErrProcessDone):
-		return p, nil // it has just ended; the window will have that
+		return p, nil // it has just ended, or its main thread has
 	case errors.Is(err, goruntime.Err32Bit):
 		return p, fmt.Errorf("process %d is %w: it cannot be observed", pid, goruntime.Err32Bit)
 	case p.Info == nil:

@@ -79,8 +79,10 @@ func (o *observation) run(ctx context.Context) (*Window, error) {
 	}
 	defer ring.Close()
 	if o.probe != nil {
-		if err := o.session.ProbePins(o.probe.place); err != nil {
-			return nil, &OptionError{"sites", err}
+		for _, place := range o.probe.places {
+			if err := o.session.ProbePins(place); err != nil {
+				return nil, orEnded(o.session.Target, &OptionError{"sites", err})
+			}
 		}
 	}
 	var added *sums
@@ -93,7 +95,7 @@ func (o *observation) run(ctx context.Context) (*Window, error) {
 	o.clocks, o.stats = readClocks(), o.session.NewStats()
 	o.loop = &loop{
 		cfg: &o.cfg, session: o.session, ring: ring, sums: added, times: o.session.NewProgramTimes(o.session.Calibration),
-		program: o.program, onResult: o.settle, longest: longestWait(buffers.TurnsPerCPU, o.cfg.Aggregate),
+		program: o.program, pins: o.probe, onResult: o.settle, longest: longestWait(buffers.TurnsPerCPU, o.cfg.Aggregate),
 		correlator: correlate.New(o.correlation(&ring.Stacks)),
 	}
 	if o.begin, err = o.usage(); err != nil {
@@ -175,9 +177,10 @@ func (o *observation) final(statsErr error) (*Window, error) {
 
 // window makes the window of a Result that has settled now, without its overhead.
 func (o *observation) window(r *correlate.Result) *Window {
-	w := &Window{Result: r, End: time.Now(), Host: o.host, Target: o.target}
+	w := &Window{Result: r, End: time.Now().Add(-o.loop.now().Sub(r.End)), Host: o.host, Target: o.target}
 	w.Target.Ended = o.loop.ended
-	w.Warnings = append(w.Warnings, o.warnings...)
+	w.Target.Plugins, w.Target.OtherRuntimes = o.program.Loaded()
+	w.Warnings = append(append(w.Warnings, o.warnings...), o.program.Notes()...)
 	w.Warnings = append(w.Warnings, readClocks().changes(o.clocks)...)
 	return w
 }

@@ -107,6 +107,7 @@ func newCounts(c correlate.Counts) Counts {
 		ThreadsExitedLocked: clone(c.ThreadsExitedLocked),
 		LockedThreads:       clone(c.LockedThreads),
 		LockedThreadsMax:    clone(c.LockedThreadsMax),
+		LockedByRuntime:     clone(c.LockedByRuntime),
 		SigurgSent:          clone(c.SigurgSent),
 		SigurgGenerated:     c.SigurgGenerated,
 		SigurgCoalesced:     c.SigurgCoalesced,

@@ -108,6 +108,9 @@ type Target struct {
 	Offsets    *string `json:"offsets"` // dwarf, table, file (the user's), none
 	GOMAXPROCS *int    `json:"gomaxprocs"`
 	Ended      *string `json:"ended"` // how it ended inside the window, in words; nil while it lives
+
+	Plugins       []string `json:"plugins"`        // files of code that it has loaded
+	OtherRuntimes []string `json:"other_runtimes"` // files of Go libraries whose own runtime is not observed
 }
 
 // Window is the time that the numbers cover.
@@ -201,6 +204,7 @@ type Counts struct {
 	Migrations          uint64  `json:"migrations"`
 	LockedThreads       *uint64 `json:"locked_threads"`
 	LockedThreadsMax    *uint64 `json:"locked_threads_max"`
+	LockedByRuntime     *uint64 `json:"locked_threads_runtime"`
 }
 
 // Moves splits the migrations.

@@ -19,6 +19,8 @@ type Lister struct {
 	Runtime  Machines               // nil: the kernel's side only
 	Info     *goruntime.Info        // nil with Runtime
 	Function func(pc uint64) string // nil: functions have no names
+	// OtherRuntimes: the process has Go runtimes that Runtime is not. A thread without M may be theirs.
+	OtherRuntimes bool
 
 	bases func() ([]threadBase, error) // nil: asks the kernel; tests replace it
 }
@@ -132,8 +134,12 @@ func (l *Lister) setM(row *report.ListedThread, m *goruntime.M) {
 	}
 	row.GoID, row.Parked = &m.GoID, &m.Parked
 	if m.EntryPC != 0 && l.Function != nil {
-		if name := l.Function(m.EntryPC); name != "" {
+		name := l.Function(m.EntryPC)
+		if name != "" {
 			row.LockEntry = &name
+		}
+		if row.Lock == goruntime.LockUser && goruntime.RuntimeLocks(name) {
+			row.Lock = goruntime.LockRuntime
 		}
 	}
 }
@@ -142,6 +148,9 @@ func (l *Lister) setM(row *report.ListedThread, m *goruntime.M) {
 // before its thread, and frees it before the thread ends; but such a thread does not sleep outside
 // Go's code.
 func (l *Lister) foreign(t *task, ms runtimeMs) bool {
+	if l.OtherRuntimes {
+		return false
+	}
 	if l.Info == nil || !l.Info.CGO || l.Info.TextStart == 0 || !ms.before[t.tid] || !ms.whole && !ms.without[t.nsTID] {
 		return false
 	}

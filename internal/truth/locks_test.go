@@ -55,10 +55,10 @@ func (w *watched) checkLocks(t *testing.T) {
 		pins[p.TID] = p
 	}
 	threads := w.alive()
-	locked := len(pins)
+	locked, ofRuntime := len(pins), 0
 	for tid, th := range threads {
 		if servesSignals(th) {
-			locked++
+			ofRuntime++
 		}
 		if p, pinned := pins[tid]; pinned {
 			checkPinned(t, th, p)
@@ -73,6 +73,9 @@ func (w *watched) checkLocks(t *testing.T) {
 	if int(*c.LockedThreads) != locked || *c.ThreadsExitedLocked != a.LockedExits || c.ThreadsExited != a.LockedExits {
 		t.Errorf("%d threads locked, want %d; %d of %d exits locked, want %d",
 			*c.LockedThreads, locked, *c.ThreadsExitedLocked, c.ThreadsExited, a.LockedExits)
+	}
+	if a.Name == "idle" && (ofRuntime != 1 || !is(c.LockedByRuntime, 1)) {
+		t.Errorf("%d threads serve os/signal, %s counted as the runtime's: want 1", ofRuntime, word(c.LockedByRuntime))
 	}
 	// A thread that is locked for a moment only, before it exits with its goroutine, counts as
 	// well.
@@ -158,7 +161,7 @@ func checkFree(t *testing.T, th report.Thread, a *workload.Account) {
 }
 
 func servesSignals(th report.Thread) bool {
-	return th.Lock == "user" && th.LockEntry != nil && strings.HasPrefix(*th.LockEntry, "runtime.ensureSigM")
+	return th.Lock == "runtime" && th.LockEntry != nil && strings.HasPrefix(*th.LockEntry, "runtime.ensureSigM")
 }
 
 // checkRoles checks that each thread has a role that it can have. Only the runtime knows which

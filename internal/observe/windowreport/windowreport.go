@@ -28,6 +28,7 @@ func target(t *observe.Target) report.Target {
 	target := report.Target{PID: t.PID}
 	if t.Info != nil {
 		target = Target(t.PID, t.Info)
+		target.Plugins, target.OtherRuntimes = t.Plugins, t.OtherRuntimes
 	} else if t.Exe != "" {
 		target.Exe = &t.Exe
 	}

@@ -66,9 +66,20 @@ func (p *page) locked(r *report.Report, verbose bool) {
 		if len(ts) == 0 {
 			p.line()
 		}
+		p.lockedForSignals(r)
 		known := unit.Percent(math.Floor(1000*(1-float64(l.Unknown)/float64(l.Observations))) / 1000) // 100 % means all
 		p.field("lock state", plain, known+" of "+unit.Count(l.Observations)+" reads known",
 			"can be missed: locks shorter than 100 µs, or than a gap between events of their thread")
+	}
+}
+
+// lockedForSignals names the thread that the runtime itself has locked by LockOSThread.
+func (p *page) lockedForSignals(r *report.Report) {
+	for i := range r.Threads {
+		if t := &r.Threads[i]; t.Lock == "runtime" && t.ExitNS == nil && t.LockedExt != nil && *t.LockedExt > 0 {
+			p.field("Go's own", plain, fmt.Sprintf("thread %d is locked by %s, which Go starts where a program uses os/signal: "+
+				"not counted as locked", t.TID, or(t.LockEntry, "the runtime")))
+		}
 	}
 }
 

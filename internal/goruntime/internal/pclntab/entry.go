@@ -18,6 +18,9 @@ import (
 // the name that the compiler gave, such as main.main.gowrap1, where f is not in the code, as for a
 // closure or a method of an interface, and where the code has more than that call.
 func (s *Symbols) EntryName(pc uint64) string {
+	if s = s.of(pc); s == nil {
+		return ""
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if name, ok := s.entries[pc]; ok {

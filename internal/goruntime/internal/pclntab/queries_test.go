@@ -2,10 +2,6 @@ package pclntab
 
 // Queries that only tests make.
 
-// Text returns the run-time bounds of the Go code: the entry of the first function and the end of
-// the last.
-func (s *Symbols) Text() (start, end uint64) { return s.start + s.bias, s.end + s.bias }
-
 // Inlining returns nil if Frames reports inlined calls, else the reason why it does not.
 func (s *Symbols) Inlining() error { return s.trees.unknown }
 

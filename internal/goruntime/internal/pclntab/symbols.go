@@ -40,6 +40,11 @@ type Frame struct {
 //
 // A Symbols is safe for concurrent use.
 type Symbols struct {
+	// Others returns the symbols of the plugin that has code at the run-time address pc, or nil. It is
+	// asked for addresses outside the program. nil = there are no plugins. It must not be changed once
+	// look-ups have begun.
+	Others func(pc uint64) *Symbols
+
 	start, end uint64 // link-time bounds of the functions
 	bias       uint64
 
@@ -92,6 +97,9 @@ func Open(img *objfile.Image, s *objfile.Space, bias uint64) (*Symbols, error) {
 // pc, with the file and line of the instruction. These may belong to a function that is inlined
 // into it.
 func (s *Symbols) Frames(pc uint64) []Frame {
+	if s = s.of(pc); s == nil {
+		return nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if frames, ok := s.remembered[pc]; ok {
@@ -112,6 +120,35 @@ func (s *Symbols) Frames(pc uint64) []Frame {
 	s.remembered[pc] = frames
 	s.bytes += size
 	return frames
+}
+
+// Text returns the run-time bounds of the Go code: the entry of the first function and the end of
+// the last.
+func (s *Symbols) Text() (start, end uint64) { return s.start + s.bias, s.end + s.bias }
+
+// of returns the symbols of the part of the program that pc lies in; nil = it is in none.
+func (s *Symbols) of(pc uint64) *Symbols {
+	switch {
+	case pc-s.bias >= s.start && pc-s.bias < s.end:
+		return s
+	case s.Others == nil:
+		return nil
+	}
+	return s.Others(pc)
+}
+
+// Find returns the run-time address of a function, or 0 if the table does not have it exactly once.
+func (s *Symbols) Find(name string) (uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found, err := s.table.table.find(name)
+	if err != nil {
+		return 0, fmt.Errorf("read pclntab: %w", err)
+	}
+	if entry, ok := found[name]; ok {
+		return s.table.base + entry + s.bias, nil
+	}
+	return 0, nil
 }
 
 // expand returns the frames of the link-time address pc, which is in fn.
