@@ -32,6 +32,7 @@ enum event_kind {
 	KIND_PIN,	      // enter of runtime.LockOSThread
 	KIND_SUM,	      // aggregating: the sum of a thread's turns that were not sent
 	KIND_SUM_LOCK,	      // aggregating: what these turns showed of its lock
+	KIND_PARENT_DEATH,    // a thread ends whose children have asked for a signal then (PR_SET_PDEATHSIG)
 	KIND_COUNT,
 };
 
@@ -171,6 +172,12 @@ struct event_exec {
 	__u32 ns_tid;
 };
 
+struct event_parent_death {
+	struct event_header h;
+	__u32 children; // that the thread made and that get the signal
+	__u32 signal;	// of the first of them
+};
+
 // One turn of a thread, sent at its switch-out at h.time. The thread had left its CPU before, slept
 // for blocked_ns, waited for a CPU for runq_ns and ran for run_ns, so its switch-out before was at
 // h.time - run_ns - runq_ns - blocked_ns. Without SWITCH_RUN the switch-in was not seen: run_ns and
@@ -301,6 +308,7 @@ union event {
 	struct event_signal_generate signal_generate;
 	struct event_sigreturn sigreturn;
 	struct event_exec exec;
+	struct event_parent_death parent_death;
 	struct event_switch turn;
 	struct event_stacked stacked;
 	struct event_sum sum;

@@ -7,7 +7,7 @@ set -eu
 # C types that Go names. Types of map values and of global variables need no entry.
 types='
 event_kind event_header event_plain event_stacked event_return
-event_thread event_newtask event_clone_enter event_exec
+event_thread event_newtask event_clone_enter event_exec event_parent_death
 event_sigmask event_sigaltstack event_signal_generate event_sigreturn
 event_switch event_sum event_sum_lock
 event_thread_m event_lock event_pin

@@ -145,6 +145,9 @@ struct task_struct {
 	unsigned int flags;
 	__u32 pid;
 	__u32 tgid;
+	int pdeath_signal;
+	struct list_head children;
+	struct list_head sibling;
 	struct pid *thread_pid;
 	struct signal_struct *signal;
 	struct list_head thread_node;

@@ -97,7 +97,8 @@ const (
 	PinwatchEventKindKIND_PIN             PinwatchEventKind = 20
 	PinwatchEventKindKIND_SUM             PinwatchEventKind = 21
 	PinwatchEventKindKIND_SUM_LOCK        PinwatchEventKind = 22
-	PinwatchEventKindKIND_COUNT           PinwatchEventKind = 23
+	PinwatchEventKindKIND_PARENT_DEATH    PinwatchEventKind = 23
+	PinwatchEventKindKIND_COUNT           PinwatchEventKind = 24
 )
 
 type PinwatchEventLock struct {
@@ -117,6 +118,13 @@ type PinwatchEventNewtask struct {
 	NsTid      uint32
 	CloneFlags uint64
 	Enter      uint64
+}
+
+type PinwatchEventParentDeath struct {
+	_        structs.HostLayout
+	H        PinwatchEventHeader
+	Children uint32
+	Signal   uint32
 }
 
 type PinwatchEventPin struct {

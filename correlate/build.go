@@ -18,6 +18,7 @@ func (c *Correlator) result(w *window) *Result {
 	r := &Result{Start: w.start, End: w.end, Interval: w.interval, Counts: w.counts, Loss: w.loss,
 		Moves: w.moves.result(), Locks: w.locks, ThreadsOmitted: w.droppedN}
 	r.Causes, r.Unclassified = c.program.causeRows(&w.ledger)
+	r.ParentDeaths = parentDeathRows(&w.ledger)
 	r.Handoffs = c.program.handoffRows(&w.ledger)
 	r.Costs = w.costRows(c.cfg.Light)
 	if c.cfg.Sites {

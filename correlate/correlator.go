@@ -103,6 +103,7 @@ var dispatch = [...]func(*Correlator, *events.Event){
 	events.SignalDeliver:  (*Correlator).signalDeliver,
 	events.Sigreturn:      (*Correlator).sigreturn,
 	events.Exec:           (*Correlator).exec,
+	events.ParentDeath:    (*Correlator).parentDeath,
 	events.Switch:         (*Correlator).turn,
 	events.ThreadM:        (*Correlator).threadM,
 	events.Lock:           (*Correlator).lockEvent,

@@ -207,6 +207,9 @@ func dump(w *bytes.Buffer, r *Result) {
 		}
 		fmt.Fprintln(w)
 	}
+	for _, d := range r.ParentDeaths {
+		fmt.Fprintf(w, "  parent_death signal=%d %q threads=%d children=%d\n", d.Signal, d.Function, d.Threads, d.Children)
+	}
 	for _, k := range r.Causes {
 		if k.Cause != "unknown" {
 			fmt.Fprintf(w, "  cause %s %s %q %q: %d\n", k.What, k.Cause, k.Reason, k.Function, k.N)

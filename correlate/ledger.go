@@ -21,19 +21,29 @@ type ledger struct {
 	lockedMax    uint64 // threads locked by the user at one time, at most
 	exitedLocked uint64
 	causes       map[*reason]uint64
-	unclassified map[stackKey]uint64       // stacks of the cause "other"
-	sites        map[uint64]*siteCounts    // by stack
+	unclassified map[stackKey]uint64    // stacks of the cause "other"
+	sites        map[uint64]*siteCounts // by stack
+	parentDeaths map[parentDeath]deathCounts
 	handoffs     map[uint64]*entryHandoffs // by the function that the woken goroutine began with
 }
 
 func newLedger() ledger {
 	return ledger{
 		causes: map[*reason]uint64{}, unclassified: map[stackKey]uint64{},
-		sites: map[uint64]*siteCounts{}, handoffs: map[uint64]*entryHandoffs{},
+		parentDeaths: map[parentDeath]deathCounts{},
+		sites:        map[uint64]*siteCounts{}, handoffs: map[uint64]*entryHandoffs{},
 		loss:  Loss{ByKind: map[string]uint64{}},
 		moves: moves{byDistance: map[string]uint64{}},
 	}
 }
+
+// parentDeath is a kind of ending of threads whose children get a signal then.
+type parentDeath struct {
+	signal   int
+	function string // as ParentDeath.Function
+}
+
+type deathCounts struct{ threads, children uint64 }
 
 // add adds the ledger of an interval.
 func (l *ledger) add(o *ledger) {
@@ -56,6 +66,10 @@ func (l *ledger) add(o *ledger) {
 	addAll(l.unclassified, o.unclassified)
 	for stack, s := range o.sites {
 		l.site(stack).add(s)
+	}
+	for key, d := range o.parentDeaths {
+		sum := l.parentDeaths[key]
+		l.parentDeaths[key] = deathCounts{sum.threads + d.threads, sum.children + d.children}
 	}
 	for entry, h := range o.handoffs {
 		l.entry(entry).merge(h)

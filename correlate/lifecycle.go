@@ -1,6 +1,9 @@
 package correlate
 
-import "github.com/pinwatch/pinwatch/events"
+import (
+	"github.com/pinwatch/pinwatch/correlate/internal/cause"
+	"github.com/pinwatch/pinwatch/events"
+)
 
 const (
 	sigurgBit = 1 << (23 - 1) // in a signal mask
@@ -134,11 +137,39 @@ func (c *Correlator) threadExits(t *thread, stack uint64, moment events.Time) {
 	}
 }
 
+// parentDeath handles a ParentDeath: the thread is about to end.
+func (c *Correlator) parentDeath(e *events.Event) {
+	c.threadOf(e.TID).childrenKilled = childrenKilled{e.Args[events.ArgChildren], int(e.Args[events.ArgDeathSignal])}
+}
+
+// countParentDeath counts the children that get a signal because their parent's thread has called
+// exit(2). Where the whole process ends, they get it too, and that is what it is for.
+func (c *Correlator) countParentDeath(t *thread, moment events.Time) {
+	k := t.childrenKilled
+	w := c.windows.find(moment, moment)
+	if k.n == 0 || w == nil {
+		return
+	}
+	key := parentDeath{signal: k.signal}
+	if last := c.locks.lastPin(t); last != 0 {
+		key.function = c.program.reasonOf(cause.Exit, last).Function
+	} else if t.awaited.entry != 0 && heldByUser(t.awaited.kind) {
+		key.function = c.program.function(t.awaited.entry)
+	}
+	d := w.parentDeaths[key]
+	d.threads++
+	d.children += k.n
+	w.parentDeaths[key] = d
+}
+
 // processExit handles a ProcessExit. It counts the threads that end without a call of exit(2), and
 // those whose call was not seen: in light, or because the kernel skipped the program there.
 func (c *Correlator) processExit(e *events.Event) {
 	t := c.threadOf(e.TID)
 	t.ending = e.Time
+	if t.exitEnter != 0 || e.Flags&events.ExitCalled != 0 {
+		c.countParentDeath(t, e.Time)
+	}
 	switch {
 	case t.exitEnter != 0, t.ioWorker:
 	case e.Flags&events.ExitCalled != 0:

@@ -21,6 +21,7 @@ type Result struct {
 	Moves          Moves
 	Locks          LockView
 	Causes         []Cause        // why threads began and ended, and SIGURG was sent; their n sum to the counts
+	ParentDeaths   []ParentDeath  // threads whose end signalled their children, most children first
 	Unclassified   []Stack        // stacks whose cause is "other", most frequent first; a few
 	Handoffs       []EntryHandoff // the pin tax by the function that the woken goroutine began with, most first
 	Sites          []Site         // calls of LockOSThread, most frequent first; only with the probe on it
@@ -178,6 +179,15 @@ type Cause struct {
 	Reason   string // of a stop-the-world: what for; "" elsewhere
 	Function string // the innermost function of the user's on the stack; "" when there is none
 	N        uint64
+}
+
+// ParentDeath counts threads that called exit(2) while they had children which get a signal at their
+// parent's death (PR_SET_PDEATHSIG): the kernel sends it when the thread that made them ends.
+type ParentDeath struct {
+	Signal   int    // of the first child of each thread
+	Function string // that locked the thread last, with the probe; else that the goroutine it waited for began with; "" when not known
+	Threads  uint64
+	Children uint64 // at most 64 of each thread
 }
 
 // Stack is a stack that matches no rule for causes.

@@ -33,6 +33,18 @@ func (p *program) causeRows(l *ledger) (rows []Cause, others []Stack) {
 	return rows, others[:min(len(others), maxUnclassified)]
 }
 
+// parentDeathRows lists the endings of threads whose children got a signal, most children first.
+func parentDeathRows(l *ledger) (rows []ParentDeath) {
+	for k, n := range l.parentDeaths {
+		rows = append(rows, ParentDeath{k.signal, k.function, n.threads, n.children})
+	}
+	slices.SortFunc(rows, func(a, b ParentDeath) int {
+		return cmp.Or(cmp.Compare(b.Children, a.Children), cmp.Compare(a.Function, b.Function),
+			cmp.Compare(a.Signal, b.Signal))
+	})
+	return rows
+}
+
 // handoffRows joins the hand-offs of a ledger by the name of the function, most first.
 func (p *program) handoffRows(l *ledger) []EntryHandoff {
 	byName := map[string]*EntryHandoff{}

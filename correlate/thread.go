@@ -41,6 +41,12 @@ type thread struct {
 	*threadDetails
 }
 
+// childrenKilled are the children that get a signal when the thread that made them ends.
+type childrenKilled struct {
+	n      uint64
+	signal int
+}
+
 // threadDetails are the fields of a thread that its turns need seldom.
 type threadDetails struct {
 	handoffs [maxWindows]threadHandoffs // by window, as shares
@@ -69,6 +75,7 @@ type threadDetails struct {
 	maskUnknown                bool        // its signal mask could not be read
 	ending                     events.Time // sched_process_exit: soon after, the kernel lists it no more
 	death                      group       // of the samples of its end
+	childrenKilled             childrenKilled
 
 	// The M, and its lock.
 	m            mIdentity

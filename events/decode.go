@@ -127,6 +127,11 @@ func decodeExec(p unsafe.Pointer, e *Event, _ *Stacks) {
 	e.Args = [8]uint64{uint64(r.OldTid), uint64(r.NsTid)}
 }
 
+func decodeParentDeath(p unsafe.Pointer, e *Event, _ *Stacks) {
+	r := (*bpf.PinwatchEventParentDeath)(p)
+	e.Args = [8]uint64{uint64(r.Children), uint64(r.Signal)}
+}
+
 func decodeSwitch(p unsafe.Pointer, e *Event, _ *Stacks) {
 	r := (*bpf.PinwatchEventSwitch)(p)
 	e.Args = [8]uint64{r.RunNs, r.RunqNs, r.BlockedNs, uint64(r.Waker), uint64(uint16(r.LastCpu)),

@@ -28,6 +28,7 @@ const (
 	SignalDeliver  = Kind(bpf.PinwatchEventKindKIND_SIGNAL_DELIVER)
 	Sigreturn      = Kind(bpf.PinwatchEventKindKIND_SIGRETURN)
 	Exec           = Kind(bpf.PinwatchEventKindKIND_EXEC)
+	ParentDeath    = Kind(bpf.PinwatchEventKindKIND_PARENT_DEATH)
 	Switch         = Kind(bpf.PinwatchEventKindKIND_SWITCH)
 	ThreadM        = Kind(bpf.PinwatchEventKindKIND_THREAD_M)
 	Lock           = Kind(bpf.PinwatchEventKindKIND_LOCK)
@@ -125,6 +126,7 @@ const (
 	ArgFlags, ArgCloneStack, ArgCloneLock                          = 0, 1, 2             // CloneEnter
 	ArgRet, ArgEnter                                               = 0, 1                // CloneExit, TgkillExit
 	ArgOldTID, ArgExecNSTID                                        = 0, 1                // Exec
+	ArgChildren, ArgDeathSignal                                    = 0, 1                // ParentDeath
 	ArgValue                                                       = 0                   // kinds of one argument; Sigmask
 	ArgUnread                                                      = 1                   // Sigmask: the set was unreadable
 	ArgStack                                                       = 0                   // ExitEnter, TgkillEnter, Park
@@ -225,6 +227,8 @@ var specs = [kindCount]spec{
 		unsafe.Sizeof(bpf.PinwatchEventSigreturn{}), decodeSigreturn},
 	Exec: {"exec", []string{"old_tid", "ns_tid"}, flagNames{},
 		unsafe.Sizeof(bpf.PinwatchEventExec{}), decodeExec},
+	ParentDeath: {"parent_death", []string{"children", "signal"}, flagNames{},
+		unsafe.Sizeof(bpf.PinwatchEventParentDeath{}), decodeParentDeath},
 	Switch: {"switch", []string{"run", "runq", "blocked", "waker", "last_cpu", "why", "lock"},
 		turnFlags, unsafe.Sizeof(bpf.PinwatchEventSwitch{}), decodeSwitch},
 	ThreadM: {"thread_m", []string{"m", "id", "start", "extra", "read"}, flagNames{},

@@ -143,3 +143,24 @@ func TestPerRequestPinning(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// Children that a thread's end signals are found from the first on; none is no finding.
+func TestChildrenKilled(t *testing.T) {
+	r := healthy(10)
+	r.ParentDeaths = []correlate.ParentDeath{
+		{Signal: 9, Function: "main.startChild", Threads: 2, Children: 3}, {Signal: 15, Threads: 1, Children: 1},
+	}
+	fs := Find(r, about)
+	if len(fs) != 1 || fs[0].ID != "children-killed-by-thread-exit" || fs[0].Severity != warn {
+		t.Fatalf("%+v", fs)
+	}
+	const want = "4 child processes got SIGKILL in 10 s although this process goes on: 3 threads that had started them ended; " +
+		"3 of them of main.startChild"
+	if fs[0].Message != want {
+		t.Errorf("%q, want %q", fs[0].Message, want)
+	}
+	r.ParentDeaths = nil
+	if fs := Find(r, about); len(fs) != 0 {
+		t.Errorf("%+v", fs)
+	}
+}

@@ -64,7 +64,7 @@ func Find(res *correlate.Result, about About) []Finding {
 	}
 	var found []Finding
 	for _, kind := range []func(*observed) []Finding{
-		churn, perRequest, wedged, unbalanced, hotSpots, storm, sharedCores, leaked, surplus,
+		churn, childrenKilled, perRequest, wedged, unbalanced, hotSpots, storm, sharedCores, leaked, surplus,
 	} {
 		fs := kind(o)
 		found = append(found, fs[:min(len(fs), perKind)]...)

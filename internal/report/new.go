@@ -60,6 +60,7 @@ func New(meta Meta, res *correlate.Result) *Report {
 		Locks:        Locks(res.Locks),
 		Sites:        newSites(res.Sites, seconds),
 		Causes:       make([]Cause, 0, len(res.Causes)),
+		ParentDeaths: make([]ParentDeath, 0, len(res.ParentDeaths)),
 		Unclassified: make([]Stack, 0, len(res.Unclassified)),
 		Findings:     make([]Finding, 0, len(meta.Findings)),
 		Warnings:     append(append([]string{}, meta.Warnings...), res.Warnings...),
@@ -76,6 +77,10 @@ func New(meta Meta, res *correlate.Result) *Report {
 	for _, c := range res.Causes {
 		r.Causes = append(r.Causes, Cause{What: c.What, Cause: c.Cause, Reason: known(c.Reason),
 			Function: known(c.Function), N: c.N})
+	}
+	for _, d := range res.ParentDeaths {
+		r.ParentDeaths = append(r.ParentDeaths,
+			ParentDeath{Signal: d.Signal, Function: known(d.Function), Threads: d.Threads, Children: d.Children})
 	}
 	for _, s := range res.Unclassified {
 		r.Unclassified = append(r.Unclassified, Stack{What: s.What, Frames: append([]string{}, s.Frames...), N: s.N})

@@ -80,6 +80,14 @@ type Cause struct {
 	N        uint64  `json:"n"`
 }
 
+// ParentDeath counts threads whose end signalled their children.
+type ParentDeath struct {
+	Signal   int     `json:"signal"`
+	Function *string `json:"function"`
+	Threads  uint64  `json:"threads"`
+	Children uint64  `json:"children"`
+}
+
 // Stack is a stack of no known cause.
 type Stack struct {
 	What   string   `json:"what"`
