@@ -32,25 +32,26 @@ var Schema []byte
 // Report describes one window. The schema gives the meaning of each key; comments here add facts
 // about the Go side.
 type Report struct {
-	Schema       string    `json:"schema"`
-	Pinwatch     Pinwatch  `json:"pinwatch"`
-	Host         Host      `json:"host"`
-	Target       Target    `json:"target"`
-	Window       Window    `json:"window"`
-	Loss         Loss      `json:"loss"`
-	Observer     Observer  `json:"observer"`
-	Counts       Counts    `json:"counts"`
-	Verdicts     []Verdict `json:"verdicts"`
-	Costs        []Cost    `json:"costs"`
-	Moves        Moves     `json:"moves"`
-	Threads      []Thread  `json:"threads"`
-	Omitted      Omitted   `json:"threads_omitted"`
-	Locks        Locks     `json:"locks"`
-	Sites        []Site    `json:"sites"` // nil without the probe on LockOSThread
-	Causes       []Cause   `json:"causes"`
-	Unclassified []Stack   `json:"unclassified"`
-	Findings     []Finding `json:"findings"`
-	Warnings     []string  `json:"warnings"`
+	Schema       string        `json:"schema"`
+	Pinwatch     Pinwatch      `json:"pinwatch"`
+	Host         Host          `json:"host"`
+	Target       Target        `json:"target"`
+	Window       Window        `json:"window"`
+	Loss         Loss          `json:"loss"`
+	Observer     Observer      `json:"observer"`
+	Counts       Counts        `json:"counts"`
+	Verdicts     []Verdict     `json:"verdicts"`
+	Costs        []Cost        `json:"costs"`
+	Moves        Moves         `json:"moves"`
+	Threads      []Thread      `json:"threads"`
+	Omitted      Omitted       `json:"threads_omitted"`
+	Holders      []ThreadGroup `json:"holders"` // nil = not read
+	Locks        Locks         `json:"locks"`
+	Sites        []Site        `json:"sites"` // nil without the probe on LockOSThread
+	Causes       []Cause       `json:"causes"`
+	Unclassified []Stack       `json:"unclassified"`
+	Findings     []Finding     `json:"findings"`
+	Warnings     []string      `json:"warnings"`
 }
 
 // Pinwatch is the program that wrote the report.
