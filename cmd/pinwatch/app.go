@@ -120,7 +120,7 @@ func newApp(s streams) *cli.App {
   sudo pinwatch attach -p 4242 -d 10s          observe process 4242 for ten seconds
   sudo pinwatch attach -p 4242 -i 1s           a line per second until Ctrl-C, then the report
   sudo pinwatch attach -p 4242 -d 1m -o json --out report.json
-  pinwatch threads -p 4242                     its threads now: roles, locks, goroutines
+  pinwatch threads -p 4242                     its threads now: who holds them, in which call, locked by whom
   sudo pinwatch verify                         test the specification on this machine, statement by statement
   pinwatch explain P-8                         one statement, how it is measured, and its last verdict
   pinwatch vet ./...                           mistakes in Go source that pins threads

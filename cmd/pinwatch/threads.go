@@ -1,22 +1,12 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/pinwatch/pinwatch/internal/goruntime"
-	"github.com/pinwatch/pinwatch/internal/observe"
-	"github.com/pinwatch/pinwatch/internal/observe/windowreport"
-	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/report"
-	"github.com/pinwatch/pinwatch/internal/report/text"
-	"github.com/pinwatch/pinwatch/internal/threadlist"
 )
 
 func threadsCommand(s streams) *cli.Command {
@@ -24,21 +14,27 @@ func threadsCommand(s streams) *cli.Command {
 		Name:     "threads",
 		Usage:    "list a process's threads now: which M, which goroutine, locked by whom",
 		Category: "observe",
-		Description: `A ps of the Go runtime's threads. It reads memory and /proc once. It neither stops nor changes
-anything. Threads locked by LockOSThread come first. Without a locked goroutine, goid is that of the goroutine the
-thread runs, and the thread's name stands in brackets.
+		Description: `A ps of the Go runtime's threads. It reads memory and /proc. It neither stops nor changes anything.
+First come groups: how many threads which function holds, in which call. Then each thread, those locked by LockOSThread
+first.
 
   role       main, sysmon, template, worker; cgo_extra: a C thread that runs Go; foreign: a C thread without M;
              io_worker: made by the kernel for its own work, as io_uring does
   lock       user×2: LockOSThread, two deep; runtime: by Go itself; exiting, wedged: the goroutine exited while locked
-  goroutine  parked: does not run; runs; in a call: of the system, of C, or to wait for a lock of the runtime
+  goid       the locked goroutine, else the one that the thread runs
+  goroutine  the system call it is in, without a name for it "in a call"; in C: it has called C; runs; parked: locked
+             and does not run; idle: the thread has none, and the runtime keeps it for later
+  function   the one that a locked goroutine began with, else the innermost one on its stack that is not the standard
+             library's, else the thread's name in brackets
   kernel     state as in ps, and the function it sleeps in
 
-Who created a thread, and since when it is locked, can't be seen afterwards. "attach" reports what happens while it
-observes.
+Who created a thread, and since when it is
+locked, can't be seen afterwards. "attach" reports what happens while it observes.
 
 Examples:
   pinwatch threads -p 4242
+  pinwatch threads -p 4242 --by function -w 1s
+  pinwatch threads -p 4242 --by function --stacks
   sudo pinwatch threads -p $(pidof renderd) -o json | jq '.threads[] | select(.lock == "user")'
 
 Your own processes need no privileges where ptrace is not restricted. Other users' processes need CAP_SYS_PTRACE and
@@ -47,6 +43,10 @@ and CAP_PERFMON.`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "pid", Aliases: []string{"p"}, Usage: "`PID` of the process"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT`: text or json", Value: "text"},
+			&cli.StringFlag{Name: "by", Usage: "only groups of threads, by `WHAT`: " + strings.Join(report.Groupings, ", ")},
+			&cli.BoolFlag{Name: "stacks", Usage: "with the stack of each thread's goroutine"},
+			&cli.StringFlag{Name: "watch", Aliases: []string{"w"},
+				Usage: "list again every `TIME` and mark what has changed; Ctrl-C ends it"},
 			offsetsFlag(),
 			goVersionFlag(),
 		},
@@ -54,77 +54,29 @@ and CAP_PERFMON.`,
 		OnUsageError:    onUsageError,
 		HideHelpCommand: true,
 		Action: func(c *cli.Context) error {
-			format := c.String("output")
-			if format != "text" && format != "json" {
-				return usagef("-o %s: no such format; it is text or json", format)
+			o := listOptions{format: c.String("output"), by: c.String("by"), stacks: c.Bool("stacks")}
+			if o.format != "text" && o.format != "json" {
+				return usagef("-o %s: no such format; it is text or json", o.format)
+			}
+			if c.IsSet("by") && !slices.Contains(report.Groupings, o.by) {
+				return usagef("--by %s: threads can't be grouped by that; it is one of %s", o.by,
+					strings.Join(report.Groupings, ", "))
 			}
 			if c.IsSet("offsets") && c.String("offsets") == "" {
 				return usagef("--offsets needs a file name")
 			}
-			pid, err := parsePID(c.String("pid"))
-			if err != nil {
+			var err error
+			if o.watch, err = parseDuration("-w", c.String("watch"), c.IsSet("watch")); err != nil {
 				return err
 			}
-			release, err := parseRelease(c)
-			if err != nil {
+			if o.program.GoVersion, err = parseRelease(c); err != nil {
 				return err
 			}
-			return threads(c.Context, s, pid, format, goruntime.Options{Offsets: c.String("offsets"), GoVersion: release})
+			o.program.Offsets = c.String("offsets")
+			if o.pid, err = parsePID(c.String("pid")); err != nil {
+				return err
+			}
+			return threads(c.Context, s, o)
 		},
 	}
-}
-
-// threads writes the list of one process's threads.
-func threads(ctx context.Context, s streams, pid int, format string, o goruntime.Options) error {
-	if !procfs.ShowsOurNamespace() {
-		return errors.New("/proc is not of this PID namespace, so its PIDs mean other processes; " +
-			"mount a /proc of this namespace")
-	}
-	leader, err := procfs.Leader(pid)
-	if err != nil {
-		return err
-	}
-	if leader != pid {
-		return fmt.Errorf("process %d is a thread of process %d: name that", pid, leader)
-	}
-	l := threadlist.Lister{PID: pid}
-	target := report.Target{PID: pid}
-	if exe, err := procfs.Process(pid).Exe(); err == nil {
-		exe = filepath.Base(exe)
-		target.Exe = &exe
-	}
-	warnings := observe.Conditions(pid)
-	p, err := observe.OpenProgram(pid, o)
-	var table *goruntime.TableError
-	var release *goruntime.ReleaseError
-	switch {
-	case errors.As(err, &release):
-		return fmt.Errorf("--go-version: %w", release)
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, os.ErrProcessDone), errors.As(err, &table):
-		return err
-	case p.Info == nil:
-		warnings = append(warnings, fmt.Sprintf("kernel side only: %v", err))
-	case err != nil:
-		warnings = append(warnings, oneLine(err))
-	}
-	defer p.Close()
-	if p.Info != nil {
-		target = windowreport.Target(pid, p.Info)
-		target.Plugins, target.OtherRuntimes = p.Loaded()
-		warnings = append(warnings, observe.Caveats(p.Info)...)
-		warnings = append(warnings, p.Notes()...)
-		l.Runtime, l.Info, l.OtherRuntimes = p.Runtime, p.Info, len(target.OtherRuntimes) > 0
-	}
-	if p.Symbols != nil {
-		l.Function = p.Symbols.EntryName
-	}
-	rows, more, err := l.List(ctx)
-	if err != nil {
-		return fmt.Errorf("process %d: %w", pid, err)
-	}
-	list := report.NewThreadList(target, rows, append(warnings, more...))
-	if format == "json" {
-		return explainWrite(report.WriteThreadListJSON(s.out, list))
-	}
-	return explainWrite(text.WriteThreadList(s.out, list, textOptions(s.out)))
 }

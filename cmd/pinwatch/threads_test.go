@@ -243,7 +243,7 @@ func TestThreadsNoPrivileges(t *testing.T) {
 	}
 	defer exe.Close()
 	p := testenv.Workload(t, "idle")
-	cmd := exec.Command("/proc/self/fd/3", "threads", "-p", strconv.Itoa(p.PID), "-o", "json")
+	cmd := exec.Command("/proc/self/fd/3", "threads", "-p", strconv.Itoa(p.PID), "-o", "json", "--by", "namespace")
 	cmd.ExtraFiles = []*os.File{exe}
 	cmd.Env = append(os.Environ(), asPinwatch+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
@@ -253,7 +253,8 @@ func TestThreadsNoPrivileges(t *testing.T) {
 	}
 	l := parseList(t, out)
 	if all := strings.Join(l.Warnings, "\n"); !strings.Contains(all, "kernel side only") ||
-		!strings.Contains(all, "CAP_SYS_PTRACE") {
+		!strings.Contains(all, "CAP_SYS_PTRACE") || !strings.Contains(all, "namespaces of") ||
+		!strings.Contains(all, "which system calls") {
 		t.Errorf("warnings %q", l.Warnings)
 	}
 	if len(l.Threads) == 0 || l.Threads[0].CPUSeconds == nil || l.Threads[0].Role != "unknown" {
@@ -318,6 +319,10 @@ func TestThreadsErrors(t *testing.T) {
 		{"threads -p 1 2", "no arguments"},
 		{"threads -p 1 --offsets=", "--offsets"},
 		{"threads -p 1 --go-version=", "--go-version|release of Go"},
+		{"threads -p 1 --by color", "color|function, wait, lock, namespace"},
+		{"threads -p 1 --by=", "--by"},
+		{"threads -p 1 -w never", "-w|never"},
+		{"threads -p 1 -w 0s", "more than zero"},
 	} {
 		wrong(t, exitUsage, strings.Split(c.words, "|"), strings.Fields(c.args)...)
 	}

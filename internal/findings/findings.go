@@ -40,6 +40,14 @@ type Finding struct {
 type About struct {
 	GOMAXPROCS int             // 0 = not known
 	Affinity   map[int32][]int // by tid: the CPUs a thread may run on; missing = not known
+	Held       map[int32]Held  // by tid: what holds a thread that lives; nil = not read
+}
+
+// Held is what holds a thread after the window's end.
+type Held struct {
+	Idle   bool   // nothing: it has no goroutine
+	Worker bool   // an unlocked thread of role worker or main
+	Words  string // for people: "main.work in read(2)"
 }
 
 // perKind bounds the findings of one kind: three functions show the mistake of ten.

@@ -1,6 +1,8 @@
 package findings
 
 import (
+	"fmt"
+	"maps"
 	"testing"
 
 	"github.com/pinwatch/pinwatch/correlate"
@@ -75,14 +77,25 @@ func TestPinnedThreadSharesCore(t *testing.T) {
 	}
 }
 
-// sleepers adds n threads that did nothing.
+// sleepers adds n threads that did nothing, and that nothing holds.
 func sleepers(n int, role, lock string, seconds int64) func(*correlate.Result, *About) {
-	return func(r *correlate.Result, _ *About) {
+	return func(r *correlate.Result, a *About) {
 		r.Counts.Threads += uint64(n)
 		for i := range n {
 			r.Threads = append(r.Threads, asleep(int32(1000+i), role, lock, seconds))
 		}
+		idle(a, 1000, n)
 	}
+}
+
+// idle adds n workers that nothing holds.
+func idle(a *About, tid int32, n int) {
+	held := map[int32]Held{}
+	maps.Copy(held, a.Held)
+	for i := range n {
+		held[tid+int32(i)] = Held{Idle: true, Worker: true}
+	}
+	a.Held = held
 }
 
 func TestThreadSurplus(t *testing.T) {
@@ -90,9 +103,27 @@ func TestThreadSurplus(t *testing.T) {
 	but := func(edit func(r *correlate.Result, a *About)) func(*correlate.Result, *About) {
 		return func(r *correlate.Result, a *About) { sleepers(40, "worker", "none", 60)(r, a); edit(r, a) }
 	}
-	asleepNow := func(r *correlate.Result, _ *About) { // no worker of the healthy six has anything to do
+	asleepNow := func(r *correlate.Result, a *About) { // no worker of the healthy six has anything to do
 		for i := range r.Threads[:8] {
 			r.Threads[i] = asleep(r.Threads[i].TID, r.Threads[i].Role, "none", 60)
+			idle(a, r.Threads[i].TID, 1)
+		}
+	}
+	// hold has function hold the first n of the sleepers.
+	hold := func(n int, words string) func(r *correlate.Result, a *About) {
+		return but(func(_ *correlate.Result, a *About) {
+			for i := range n {
+				a.Held[int32(1000+i)] = Held{Worker: true, Words: words}
+			}
+		})
+	}
+	unlisted := func(n, idlers int) func(r *correlate.Result, a *About) {
+		return func(r *correlate.Result, a *About) {
+			r.Sleepers = correlate.Sleepers{N: uint64(n), Workers: uint64(n)}
+			idle(a, 5000, n)
+			for i := range n - idlers {
+				a.Held[int32(5000+i)] = Held{Worker: true, Words: "main.f in read(2)"}
+			}
 		}
 	}
 	run(t, []scenario{
@@ -102,7 +133,21 @@ func TestThreadSurplus(t *testing.T) {
 			asleepNow(r, a)
 			sleepers(6, "worker", "none", 60)(r, a)
 		}, nil},
-		{"not listed", 60, func(r *correlate.Result, _ *About) { r.Sleepers = correlate.Sleepers{N: 9, Workers: 9} }, info},
+		{"not listed", 60, unlisted(9, 9), info},
+		{"not listed, in calls", 60, unlisted(40, 8), nil},
+		{"not listed, what holds them is not known", 60, func(r *correlate.Result, a *About) {
+			r.Sleepers = correlate.Sleepers{N: 40, Workers: 40}
+			idle(a, 5000, 8)
+		}, nil},
+		{"in calls", 60, hold(40, "main.f in read(2)"), nil},
+		{"most in calls", 60, hold(31, "main.f in read(2)"), info},
+		{"too many in calls", 60, hold(32, "main.f in read(2)"), nil},
+		{"what holds them was not read", 60, but(func(_ *correlate.Result, a *About) { a.Held = nil }), nil},
+		{"what holds most is not known", 60, but(func(_ *correlate.Result, a *About) {
+			for i := range 32 {
+				delete(a.Held, int32(1000+i))
+			}
+		}), nil},
 		{"not listed, a C library's", 60, func(r *correlate.Result, _ *About) { r.Sleepers.N = 9 }, nil},
 		{"and no more", 60, func(r *correlate.Result, a *About) {
 			asleepNow(r, a)
@@ -139,12 +184,22 @@ func TestThreadSurplus(t *testing.T) {
 		{"lent to C", 60, sleepers(40, "cgo_extra", "none", 60), nil},
 		{"role not known", 60, sleepers(40, "unknown", "none", 60), nil},
 	})
-	r := healthy(60)
-	sleepers(20, "worker", "none", 60)(r, nil)
-	f := Find(r, about)[0]
-	const want = "20 of 29 threads are more than the program needed: it ran on 6 in these 60 s (GOMAXPROCS 4), " +
-		"and 20 unlocked ones slept all the time"
-	if f.Message != want || f.Evidence["locked_threads"] != uint64(1) {
-		t.Errorf("%s\n%v", f.Message, f.Evidence)
+	for _, c := range []struct {
+		held          int
+		message, list string
+	}{
+		{0, "40 of 49 threads are more than the program needed: it ran on 6 in these 60 s (GOMAXPROCS 4), " +
+			"and 40 unlocked ones were idle all the time", "[]"},
+		{25, "15 of 49 threads are more than the program needed: it ran on 6 in these 60 s (GOMAXPROCS 4), goroutines " +
+			"hold 25 more that slept (25 × main.f in read(2)), and 15 unlocked ones were idle all the time",
+			"[25 × main.f in read(2)]"},
+	} {
+		r, a := healthy(60), about
+		hold(c.held, "main.f in read(2)")(r, &a)
+		f := Find(r, a)[0]
+		if f.Message != c.message || f.Evidence["locked_threads"] != uint64(1) || f.Evidence["workers_held"] != c.held ||
+			fmt.Sprint(f.Evidence["held_by"]) != c.list {
+			t.Errorf("%s\n%v", f.Message, f.Evidence)
+		}
 	}
 }

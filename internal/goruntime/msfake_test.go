@@ -14,6 +14,7 @@ import (
 
 // fakeOffsets is a layout of no release: the code must not depend on one.
 var fakeOffsets = Offsets{
+	GStack: 0, GSched: 56, GSyscallSP: 112, GSyscallPC: 120,
 	GM: 48, GStatus: 144, GGoid: 152, GLockedM: 208, GStartPC: 264, GWaitReason: 172,
 	MG0: 0, MProcID: 64, MStartFn: 176, MCurG: 184, MP: 208, MID: 232, MLockedG: 384, MLockedExt: 648, MLockedInt: 652,
 	MAllLink: 352, MIsExtra: 297, PID: 8,

@@ -50,7 +50,9 @@ func (v *reading) judge(steady bool) M {
 		}
 	}
 	if m.TID != 0 && v.cur.m == v.addr {
-		m.CurGoID = v.cur.goid
+		m.CurGoID, m.G = v.cur.goid, v.curG
+	} else if m.GoID != 0 {
+		m.G = v.lockedG
 	}
 	return m
 }

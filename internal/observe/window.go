@@ -26,13 +26,15 @@ type Window struct {
 	Overhead Overhead
 	// Schedules has the scheduling of the threads that live, by TID, read after the window's end.
 	Schedules map[int32]procfs.Schedule
+	// Holders is what holds each living thread, read after the window's end; nil = not read.
+	Holders []Holder
 	// Warnings are about the whole observation; those about single numbers are in Result.
 	Warnings []string
 }
 
 // Findings returns what is worth acting on in the window.
 func (w *Window) Findings() []findings.Finding {
-	about := findings.About{GOMAXPROCS: w.Target.GOMAXPROCS(), Affinity: map[int32][]int{}}
+	about := findings.About{GOMAXPROCS: w.Target.GOMAXPROCS(), Affinity: map[int32][]int{}, Held: w.held()}
 	for tid, s := range w.Schedules {
 		if s.CPUs != nil {
 			about.Affinity[tid] = s.CPUs
@@ -191,6 +193,10 @@ func (o *observation) addOverhead(w *Window, programs []loader.ProgramStats, sam
 	w.Overhead = o.overhead(w.Result, programs, sampled, used, elapsed)
 	setBias(w.Result.Costs, w.Overhead.Timings)
 	w.Schedules = o.schedules(w.Result)
+	var err error
+	if w.Holders, err = o.readHolders(w.Result); err != nil {
+		w.warn("what holds the threads is not known: %s", oneLine(err))
+	}
 	if n := o.loop.ring.Stacks.Dropped(); n > 0 {
 		w.warn("more than %d different stacks: of %d the causes are unknown", events.MaxStacks, n)
 	}

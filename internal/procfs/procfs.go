@@ -6,7 +6,6 @@ package procfs
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strconv"
@@ -49,16 +48,30 @@ func Thread(pid int, tid int32) Dir { return Dir(fmt.Sprintf("/proc/%d/task/%d",
 
 // read returns the beginning of a file in the directory.
 func (d Dir) read(name string) (string, error) {
-	f, err := os.Open(string(d) + "/" + name)
+	// Not by os.File, which makes twice as many system calls: the lists of 10,000 threads take 40,000
+	// of these files.
+	path := string(d) + "/" + name
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return "", err
+		return "", &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxFile))
-	if err != nil {
-		return "", fmt.Errorf("read %s: %w", f.Name(), err)
+	defer unix.Close(fd)
+	var piece [2 << 10]byte
+	var text []byte
+	for len(text) < maxFile {
+		n, err := unix.Read(fd, piece[:min(len(piece), maxFile-len(text))])
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return "", fmt.Errorf("read %s: %w", path, err)
+		}
+		if n == 0 {
+			break
+		}
+		text = append(text, piece[:n]...)
 	}
-	return string(b), nil
+	return string(text), nil
 }
 
 // Threads lists the threads of a process by their numbers in the PID namespace that /proc shows.
@@ -96,6 +109,27 @@ func (d Dir) Files() (map[int]string, error) {
 	return files, nil
 }
 
+// Namespaces maps the types of the namespaces that the process or thread is in to their names:
+// "net" to "net:[4026531840]". Types that the kernel does not have are missing.
+func (d Dir) Namespaces() (map[string]string, error) {
+	entries, err := os.ReadDir(string(d) + "/ns")
+	if err != nil {
+		return nil, fmt.Errorf("list namespaces: %w", err)
+	}
+	namespaces := make(map[string]string, len(entries))
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), "_for_children") { // of children to come, not the thread's own
+			continue
+		}
+		name, err := os.Readlink(string(d) + "/ns/" + e.Name())
+		if err != nil {
+			return nil, err
+		}
+		namespaces[e.Name()] = name
+	}
+	return namespaces, nil
+}
+
 // Exe returns the path of the program that the process runs. Where the main thread has ended, it is
 // known through the threads that live.
 func (d Dir) Exe() (string, error) {
@@ -120,36 +154,6 @@ func (d Dir) WChan() string {
 		return ""
 	}
 	return strings.TrimSpace(wchan)
-}
-
-// Syscall is a system call that a thread sleeps in.
-type Syscall struct {
-	Number int
-	PC     uint64 // the instruction after the call
-}
-
-// Syscall returns the system call that the thread sleeps in. It returns false when the thread
-// sleeps in none, and where the kernel does not permit the reader to know.
-func (d Dir) Syscall() (Syscall, bool) {
-	text, err := d.read("syscall")
-	if err != nil {
-		return Syscall{}, false
-	}
-	return parseSyscall(text)
-}
-
-// parseSyscall parses /proc/PID/syscall: number, six arguments, stack pointer, program counter.
-func parseSyscall(text string) (Syscall, bool) {
-	fields := strings.Fields(text)
-	if len(fields) != 9 {
-		return Syscall{}, false
-	}
-	number, numberErr := strconv.Atoi(fields[0])
-	pc, pcErr := strconv.ParseUint(fields[8], 0, 64)
-	if numberErr != nil || pcErr != nil || number < 0 { // -1: the thread sleeps outside a system call
-		return Syscall{}, false
-	}
-	return Syscall{number, pc}, true
 }
 
 // ShowsOurNamespace reports whether /proc shows the PID namespace of this process.

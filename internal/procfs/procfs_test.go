@@ -178,11 +178,11 @@ func TestThisProcess(t *testing.T) {
 }
 
 func TestParseSyscall(t *testing.T) {
-	if got, ok := parseSyscall("0 0x3 0xc000 0x1 0x0 0x0 0x0 0x7ffd 0x47b0ce\n"); !ok || got != (Syscall{0, 0x47b0ce}) {
+	if got, ok := parseSyscall("0 0x3 0xc000 0x1 0x0 0x0 0x0 0x7ffd 0x47b0ce\n"); !ok || got != (Syscall{0, 0x7ffd, 0x47b0ce}) {
 		t.Errorf("%+v, %t", got, ok)
 	}
 	for _, text := range []string{"", "running\n", "-1 0x7ffd 0x47b0ce\n", "-1 0 0 0 0 0 0 0 0", "x 0 0 0 0 0 0 0 0",
-		"0 0 0 0 0 0 0 0 x"} {
+		"0 0 0 0 0 0 0 0 x", "0 0 0 0 0 0 0 x 0"} {
 		if got, ok := parseSyscall(text); ok {
 			t.Errorf("%q: %+v", text, got)
 		}

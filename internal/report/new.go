@@ -19,7 +19,8 @@ type Meta struct {
 	Target   Target
 	Observer Observer
 	Findings []findings.Finding
-	Warnings []string // written before those of the result
+	Holders  []ListedThread // what holds each thread that lives; nil = not read
+	Warnings []string       // written before those of the result
 }
 
 // histBars is the number of bars of a cost's histogram.
@@ -64,6 +65,9 @@ func New(meta Meta, res *correlate.Result) *Report {
 		Unclassified: make([]Stack, 0, len(res.Unclassified)),
 		Findings:     make([]Finding, 0, len(meta.Findings)),
 		Warnings:     append(append([]string{}, meta.Warnings...), res.Warnings...),
+	}
+	if meta.Holders != nil {
+		r.Holders = GroupThreads(meta.Holders, ByFunction)
 	}
 	if !meta.End.IsZero() {
 		r.Window.WallEnd = ptr(meta.End.Format(time.RFC3339Nano))

@@ -45,6 +45,7 @@ type Report struct {
 	Moves        Moves         `json:"moves"`
 	Threads      []Thread      `json:"threads"`
 	Omitted      Omitted       `json:"threads_omitted"`
+	Holders      []ThreadGroup `json:"holders"` // nil = not read
 	Locks        Locks         `json:"locks"`
 	Sites        []Site        `json:"sites"` // nil without the probe on LockOSThread
 	Causes       []Cause       `json:"causes"`

@@ -1,6 +1,9 @@
 package report
 
-import _ "embed"
+import (
+	_ "embed"
+	"time"
+)
 
 // ThreadListSchemaID is the value of the key "schema" of a thread list.
 const ThreadListSchemaID = "pinwatch.threads/v1"
@@ -13,10 +16,14 @@ var ThreadListSchema []byte
 // ThreadList describes the threads of a process at one moment. The schema gives the meaning of each
 // key.
 type ThreadList struct {
-	Schema   string         `json:"schema"`
-	Target   Target         `json:"target"`
-	Threads  []ListedThread `json:"threads"`
-	Warnings []string       `json:"warnings"`
+	Schema    string         `json:"schema"`
+	Target    Target         `json:"target"`
+	ReadAt    string         `json:"read_at"` // RFC 3339
+	GroupedBy string         `json:"grouped_by"`
+	Groups    []ThreadGroup  `json:"groups"`
+	Ended     *int           `json:"threads_ended"` // since the read before; nil without one
+	Threads   []ListedThread `json:"threads"`
+	Warnings  []string       `json:"warnings"`
 }
 
 // ListedThread is one OS thread of a thread list. Nil = not known, or none, as the schema
@@ -44,13 +51,18 @@ type ListedThread struct {
 	Policy      *string  `json:"policy"`
 	CPUSeconds  *float64 `json:"cpu_s"`
 	AgeSeconds  *float64 `json:"age_s"`
+	Held
+	Stack      []string          `json:"stack"`      // innermost first; nil also unless asked for
+	Namespaces map[string]string `json:"namespaces"` // nil also unless asked for
+	Change     *string           `json:"change"`     // since the read before; nil also without one
 }
 
-// NewThreadList makes a list of the threads, in the order given.
-func NewThreadList(target Target, threads []ListedThread, warnings []string) *ThreadList {
+// NewThreadList makes a list of the threads, in the order given. by is one of Groupings.
+func NewThreadList(target Target, threads []ListedThread, by string, warnings []string) *ThreadList {
 	// An empty list is [] in JSON, not null.
 	return &ThreadList{
-		Schema: ThreadListSchemaID, Target: target,
+		Schema: ThreadListSchemaID, Target: target, ReadAt: time.Now().Format(time.RFC3339Nano), GroupedBy: by,
+		Groups:  GroupThreads(threads, by),
 		Threads: append([]ListedThread{}, threads...), Warnings: append([]string{}, warnings...),
 	}
 }

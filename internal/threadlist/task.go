@@ -12,7 +12,6 @@ type task struct {
 	tid   int32 // in pinwatch's PID namespace
 	nsTID int32 // in the target's; 0 = not known
 	stat  procfs.Stat
-	wchan *string
 	procfs.Schedule
 	age *float64 // seconds
 }
@@ -37,11 +36,6 @@ func readTasks(pid int, nested bool) ([]task, error) {
 		if now != 0 {
 			age := max(now-stat.Start, 0).Seconds()
 			t.age = &age
-		}
-		if stat.State != 'R' {
-			if wchan := dir.WChan(); wchan != "" {
-				t.wchan = &wchan
-			}
 		}
 		if nested {
 			status, err := dir.Status()

@@ -6,9 +6,15 @@ package threadlist
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"slices"
+	"time"
 
+	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/internal/goruntime"
+	"github.com/pinwatch/pinwatch/internal/holders"
 	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/report"
 )
@@ -21,6 +27,9 @@ type Lister struct {
 	Function func(pc uint64) string // nil: functions have no names
 	// OtherRuntimes: the process has Go runtimes that Runtime is not. A thread without M may be theirs.
 	OtherRuntimes bool
+	Holders       *holders.Reader // nil: what holds the threads is not read
+	// Stacks and Namespaces are in the rows only if asked for: with many threads they are long.
+	Stacks, Namespaces bool
 
 	bases func() ([]threadBase, error) // nil: asks the kernel; tests replace it
 }
@@ -30,6 +39,10 @@ type Machines interface {
 	Ms() ([]goruntime.M, error)
 	ThreadM(base uint64, tid int32) (goruntime.M, error)
 }
+
+// holdersLimit bounds the time in which the holders of all threads are read: a target could make
+// each read take long.
+const holdersLimit = 5 * time.Second
 
 // maxReads is the number of reads of the process while some thread has no known M: a thread that
 // has just begun, or is about to end, has none for a moment.
@@ -43,14 +56,15 @@ func (l *Lister) List(ctx context.Context) (rows []report.ListedThread, warnings
 		status = procfs.Status{} // the process has ended: so its threads can't be listed
 	}
 	nested := len(status.NSPID) > 1
+	var tasks []task
+	var ms runtimeMs
 	for range maxReads {
 		before, err := process.Threads()
 		if err != nil {
 			return nil, nil, err
 		}
-		ms := l.readMs()
-		tasks, err := readTasks(l.PID, nested)
-		if err != nil {
+		ms = l.readMs()
+		if tasks, err = readTasks(l.PID, nested); err != nil {
 			return nil, nil, err
 		}
 		ms.settle(before, tasks)
@@ -67,6 +81,16 @@ func (l *Lister) List(ctx context.Context) (rows []report.ListedThread, warnings
 		if unknown == 0 || ms.blind || ctx.Err() != nil {
 			break
 		}
+	}
+	if l.Holders != nil {
+		l.Holders.Begin(holdersLimit)
+		for i := range rows {
+			l.hold(&rows[i], &tasks[i], ms)
+		}
+		warnings = append(warnings, l.Holders.Warnings()...)
+	}
+	if l.Namespaces {
+		warnings = append(warnings, l.readNamespaces(rows)...)
 	}
 	slices.SortFunc(rows, func(a, b report.ListedThread) int {
 		return cmp.Or(cmp.Compare(rank(a.Lock), rank(b.Lock)), cmp.Compare(a.TID, b.TID))
@@ -88,8 +112,8 @@ func (l *Lister) row(t *task, ms runtimeMs) report.ListedThread {
 	state, used := string(t.stat.State), t.stat.Used.Seconds()
 	row := report.ListedThread{
 		TID: t.tid, Name: t.stat.Name, Role: goruntime.RoleUnknown, Lock: goruntime.LockUnknown,
-		State: &state, WChan: t.wchan, CPU: &t.stat.CPU, CPUSeconds: &used, AgeSeconds: t.age,
-		Affinity: t.Affinity, Nice: t.Nice, Policy: t.Policy,
+		State: &state, CPU: &t.stat.CPU, CPUSeconds: &used, AgeSeconds: t.age,
+		Affinity: t.Affinity, Nice: t.Nice, Policy: t.Policy, Held: report.NewHeld(holders.Unknown, "", "", "", ""),
 	}
 	if t.nsTID != 0 {
 		row.NSTID = &t.nsTID
@@ -110,6 +134,52 @@ func (l *Lister) row(t *task, ms runtimeMs) report.ListedThread {
 	return row
 }
 
+// hold fills in what holds the thread of a row.
+func (l *Lister) hold(row *report.ListedThread, t *task, ms runtimeMs) {
+	asleep := t.stat.State == 'S' || t.stat.State == 'D'
+	var h holders.Holder
+	if m, ok := ms.byTID[t.nsTID]; ok && t.nsTID != 0 {
+		old := m
+		if h = l.Holders.Read(t.tid, &m, asleep); m != old {
+			l.setM(row, &m)
+		}
+	} else if h = l.Holders.Foreign(t.tid, asleep); row.Role != roleForeign && row.Role != roleIOWorker {
+		h.Use = holders.Unknown
+	}
+	if h.WChan != "" {
+		row.WChan = &h.WChan
+	}
+	row.Held = report.NewHeld(h.Use, h.Function, h.Via, h.Call, h.CFunc)
+	if !l.Stacks {
+		return
+	}
+	for _, f := range h.Stack {
+		row.Stack = append(row.Stack, correlate.Frame(f).String())
+	}
+	if len(h.Stack) > 0 && !h.Whole {
+		row.Stack = append(row.Stack, "… its callers are not known")
+	}
+}
+
+// readNamespaces fills in the namespaces of the threads.
+func (l *Lister) readNamespaces(rows []report.ListedThread) (warnings []string) {
+	var refused error
+	n := 0
+	for i := range rows {
+		namespaces, err := procfs.Thread(l.PID, rows[i].TID).Namespaces()
+		rows[i].Namespaces = namespaces
+		if errors.Is(err, fs.ErrPermission) {
+			refused = err
+			n++
+		}
+	}
+	if n > 0 {
+		warnings = append(warnings, fmt.Sprintf("the namespaces of %d threads are not known: it takes CAP_SYS_PTRACE, "+
+			"or to run as the user of the process: %v", n, refused))
+	}
+	return warnings
+}
+
 // Roles of threads that have no M: C made it, or the kernel did for its own work.
 const (
 	roleForeign  = "foreign"
@@ -119,6 +189,8 @@ const (
 // setM fills in the columns of the thread's M.
 func (l *Lister) setM(row *report.ListedThread, m *goruntime.M) {
 	row.M, row.Role, row.Lock = &m.ID, m.Role, m.Lock
+	row.P, row.RunningGoID, row.LockedExt, row.LockedInt = nil, nil, nil, nil
+	row.GoID, row.Parked, row.LockEntry = nil, nil, nil
 	if m.P >= 0 {
 		row.P = &m.P
 	}
@@ -154,6 +226,6 @@ func (l *Lister) foreign(t *task, ms runtimeMs) bool {
 	if l.Info == nil || !l.Info.CGO || l.Info.TextStart == 0 || !ms.before[t.tid] || !ms.whole && !ms.without[t.nsTID] {
 		return false
 	}
-	call, sleeps := procfs.Thread(l.PID, t.tid).Syscall()
+	call, sleeps, _ := procfs.Thread(l.PID, t.tid).Syscall()
 	return sleeps && (call.PC < l.Info.TextStart || call.PC >= l.Info.TextEnd)
 }

@@ -137,7 +137,7 @@ func sleeper(t *testing.T) (tid int32, pc uint64) {
 	tid = int32(<-ids)
 	t.Cleanup(func() { w.Close(); <-done; r.Close() })
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
-		if call, ok := procfs.Thread(os.Getpid(), tid).Syscall(); ok && call.Number == unix.SYS_READ {
+		if call, ok, _ := procfs.Thread(os.Getpid(), tid).Syscall(); ok && call.Number == unix.SYS_READ {
 			return tid, call.PC
 		}
 		time.Sleep(time.Millisecond)

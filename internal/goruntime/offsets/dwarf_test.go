@@ -86,6 +86,7 @@ func memberEntry(name string, at uint64) []byte {
 
 // sampleOffsets are those of Go 1.26.
 var sampleOffsets = Offsets{
+	GSched: 56, GSyscallSP: 104, GSyscallPC: 112,
 	GM: 48, GStatus: 144, GGoid: 152, GLockedM: 208, GStartPC: 304, GWaitReason: 176,
 	MG0: 0, MProcID: 64, MStartFn: 176, MCurG: 184, MP: 208, MID: 232, MLockedG: 384, MLockedExt: 648, MLockedInt: 652,
 	MAllLink: 352, MIsExtra: 281,
@@ -168,7 +169,7 @@ func TestDWARFForged(t *testing.T) {
 		"twice":         {runtimeUnit(structs(edited(func(o *Offsets) { o.MLockedG = o.MCurG }))), "m.lockedg at 184 overlaps m.curg"},
 		"overlapping":   {runtimeUnit(structs(edited(func(o *Offsets) { o.MLockedInt = o.MCurG + 4 }))), "m.lockedInt at 188 overlaps m.curg"},
 		"missing":       {runtimeUnit(structs(edited(func(o *Offsets) { o.MAllLink = Absent }))), "runtime.m has no member alllink"},
-		"huge":          {runtimeUnit(structEntry("runtime.g", 800, memberEntry("m", math.MaxUint64)), structEntry("runtime.m", 0), structEntry("runtime.p", 0)), "g.m at -1: outside 0 to"},
+		"huge":          {runtimeUnit(structEntry("runtime.g", 800, memberEntry("stack", math.MaxUint64)), structEntry("runtime.m", 0), structEntry("runtime.p", 0)), "g.stack at -1: outside 0 to"},
 		"two structs":   {runtimeUnit(structEntry("runtime.g", 8), good), "runtime.g occurs twice"},
 		"two members":   {runtimeUnit(structEntry("runtime.g", 800, memberEntry("m", 48), memberEntry("m", 56)), good), `member "m" occurs twice`},
 		"expression":    {runtimeUnit(structEntry("runtime.g", 800, expr), good), `member "m" has no plain offset`},

@@ -9,6 +9,10 @@ import "fmt"
 // Absent marks a field that the release does not have.
 type Offsets struct {
 	// runtime.g
+	GStack      uint32 // stack: its lowest address, then the one above its highest
+	GSched      uint32 // sched: the saved stack pointer, then the saved program counter (type gobuf)
+	GSyscallSP  uint32 // syscallsp
+	GSyscallPC  uint32 // syscallpc
 	GM          uint32 // m
 	GStatus     uint32 // atomicstatus, 4 bytes
 	GGoid       uint32 // goid
@@ -43,7 +47,7 @@ const maxOffset = 8 << 10
 // A field describes one field of the runtime's structs.
 type field struct {
 	owner, name string // "g", "goid"
-	size        uint32 // in bytes; also its alignment
+	size        uint32 // in bytes; up to 8 also its alignment
 	optional    bool   // some supported releases do not have it
 	offset      func(*Offsets) *uint32
 }
@@ -52,6 +56,10 @@ func (f field) column() string { return f.owner + "." + f.name }
 
 // fields are in the order of the columns of a table.
 var fields = []field{
+	{"g", "stack", 16, false, func(o *Offsets) *uint32 { return &o.GStack }},
+	{"g", "sched", 16, false, func(o *Offsets) *uint32 { return &o.GSched }},
+	{"g", "syscallsp", 8, false, func(o *Offsets) *uint32 { return &o.GSyscallSP }},
+	{"g", "syscallpc", 8, false, func(o *Offsets) *uint32 { return &o.GSyscallPC }},
 	{"g", "m", 8, false, func(o *Offsets) *uint32 { return &o.GM }},
 	{"g", "atomicstatus", 4, false, func(o *Offsets) *uint32 { return &o.GStatus }},
 	{"g", "goid", 8, false, func(o *Offsets) *uint32 { return &o.GGoid }},
@@ -104,7 +112,7 @@ func (o *Offsets) check() error {
 		if at == Absent && f.optional {
 			continue
 		}
-		if at > maxOffset-f.size || at%f.size != 0 {
+		if at > maxOffset-f.size || at%min(f.size, 8) != 0 {
 			return fmt.Errorf("%s at %d: not an aligned field of %d bytes below %d", f.column(), at, f.size, maxOffset)
 		}
 		for _, other := range fields[:i] {

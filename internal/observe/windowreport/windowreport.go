@@ -14,7 +14,7 @@ import (
 func New(version string, w *observe.Window) *report.Report {
 	r := report.New(report.Meta{
 		Version: version, End: w.End, Host: w.Host, Target: target(&w.Target), Observer: observer(&w.Overhead),
-		Findings: w.Findings(), Warnings: w.Warnings,
+		Findings: w.Findings(), Warnings: w.Warnings, Holders: held(w.Holders),
 	}, w.Result)
 	for i := range r.Threads {
 		t := &r.Threads[i]
@@ -22,6 +22,20 @@ func New(version string, w *observe.Window) *report.Report {
 		t.Affinity, t.Nice, t.Policy = s.Affinity, s.Nice, s.Policy
 	}
 	return r
+}
+
+// held is nil where the holders were not read.
+func held(list []observe.Holder) (rows []report.ListedThread) {
+	for i := range list {
+		h := &list[i]
+		row := report.ListedThread{TID: h.TID, Role: h.Role, Lock: h.Lock,
+			Held: report.NewHeld(h.Use, h.Function, h.Via, h.Call, h.CFunc)}
+		if h.WChan != "" {
+			row.WChan = &h.WChan
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 func target(t *observe.Target) report.Target {

@@ -13,8 +13,8 @@ import (
 // Meta describes the surroundings of all windows.
 func Meta() report.Meta {
 	return report.Meta{
-		Version: "v0.1.0",
-		End:     time.Date(2025, 3, 9, 3, 12, 45, 500e6, time.UTC),
+		Version: "v0.1.0", Holders: holders(),
+		End: time.Date(2025, 3, 9, 3, 12, 45, 500e6, time.UTC),
 		Host: host.Info{Kernel: "6.12.9", Arch: "amd64", CPUs: 16, Virtualization: "none",
 			CPUModel:    "AMD EPYC 7313 16-Core Processor",
 			Clocksource: "tsc", Mitigations: map[string]string{"retbleed": "Mitigation: untrained return thunk"}},

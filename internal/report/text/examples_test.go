@@ -34,7 +34,7 @@ func examples(t *testing.T) map[string]string {
 	}
 	var whole, threads, verdicts bytes.Buffer
 	for _, err := range []error{
-		text.WriteReport(&whole, &r, text.Options{}), text.WriteThreadList(&threads, &l, text.Options{}),
+		text.WriteReport(&whole, &r, text.Options{}), text.WriteThreadList(&threads, &l, text.ListOptions{}),
 		text.WriteVerdicts(&verdicts, []*report.Verdicts{&v}, text.Options{}),
 	} {
 		if err != nil {

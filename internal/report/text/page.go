@@ -47,6 +47,18 @@ func (p *page) write(w io.Writer) error {
 	return nil
 }
 
+// cut leaves out the lines beyond a height; 0 = none.
+func (p *page) cut(height int) {
+	lines := strings.SplitAfter(strings.TrimSuffix(p.b.String(), "\n"), "\n")
+	if height <= 0 || len(lines) <= height {
+		return
+	}
+	kept := max(height-1, 0)
+	p.b.Reset()
+	p.b.WriteString(strings.Join(lines[:kept], ""))
+	p.line(styled{fmt.Sprintf("… %d more lines: a higher terminal, a pipe or --by shows them", len(lines)-kept), dim})
+}
+
 // line adds one line and cuts what does not fit. Characters that could move the cursor are
 // replaced: the target chooses its thread names and paths.
 func (p *page) line(pieces ...styled) {

@@ -42,6 +42,7 @@ func WriteReport(w io.Writer, r *report.Report, o Options) error {
 	p.causes(r, o.Verbose)
 	p.locked(r, o.Verbose)
 	p.sites(r, o.Verbose)
+	p.holders(r, o.Verbose)
 	p.threads(r)
 	p.observer(r)
 	p.warnings(r)

@@ -147,7 +147,7 @@ func TestWriteErrors(t *testing.T) {
 		"report":   text.WriteReport(broken{}, r, text.Options{}),
 		"line":     text.WriteLine(broken{}, r),
 		"header":   text.WriteLineHeader(broken{}),
-		"threads":  text.WriteThreadList(broken{}, reporttest.Lists()["threads_c"], text.Options{}),
+		"threads":  text.WriteThreadList(broken{}, reporttest.Lists()["threads_c"], text.ListOptions{}),
 		"verdicts": text.WriteVerdicts(broken{}, []*report.Verdicts{reporttest.Verdicts(t)}, text.Options{}),
 	} {
 		if !errors.Is(err, errBroken) {

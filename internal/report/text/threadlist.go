@@ -38,17 +38,33 @@ var kernelTable = table{
 	{title: "age", width: 7, spare: 4},
 }
 
-// WriteThreadList writes a list of threads: the process, the number of threads of each kind, their
-// scheduling, warnings, and a row for each thread.
-func WriteThreadList(w io.Writer, l *report.ThreadList, o Options) error {
-	p := newPage(o)
+// ListOptions are the properties of a page with a list of threads.
+type ListOptions struct {
+	Options
+	Groups bool // every group and no row for each thread
+	Height int  // lines; 0 = no limit
+}
+
+// WriteThreadList writes a list of threads: the process, the number of threads of each kind, what
+// holds them, their scheduling, warnings, and a row for each thread.
+func WriteThreadList(w io.Writer, l *report.ThreadList, o ListOptions) error {
+	p := newPage(o.Options)
 	t := l.Target
 	parts := []string{fmt.Sprintf("%s, pid %d", path.Base(or(t.Exe, "?")), t.PID)}
 	if t.GoVersion != nil {
 		parts = append(parts, *t.GoVersion)
 	}
 	p.field("target", plain, append(parts, traits(&t)...)...)
-	p.field("threads", plain, tally(l.Threads)...)
+	counts := tally(l.Threads)
+	if words := changes(l); words != "" {
+		counts = append(counts, words)
+	}
+	p.field("threads", plain, counts...)
+	most := mostGroups
+	if o.Groups {
+		most = len(l.Groups)
+	}
+	p.groups(groupLabels[l.GroupedBy], l.Groups, most, "--by function lists all")
 	label := "scheduling"
 	for _, line := range schedules(l.Threads) {
 		p.field(label, plain, line)
@@ -59,9 +75,17 @@ func WriteThreadList(w io.Writer, l *report.ThreadList, o Options) error {
 		p.field(label, notice, w)
 		label = ""
 	}
-	if len(l.Threads) == 0 {
-		return p.write(w)
+	if o.Groups {
+		p.groupStacks(l)
+	} else if len(l.Threads) > 0 {
+		p.listed(l)
 	}
+	p.cut(o.Height)
+	return p.write(w)
+}
+
+// listed writes a row for each thread.
+func (p *page) listed(l *report.ThreadList) {
 	columns := kernelTable
 	if slices.ContainsFunc(l.Threads, func(th report.ListedThread) bool {
 		return th.Role != unknown && th.Role != ioWorker
@@ -72,9 +96,35 @@ func WriteThreadList(w io.Writer, l *report.ThreadList, o Options) error {
 	p.line()
 	p.line(columns.header()...)
 	for i := range l.Threads {
-		p.line(listedRow(columns, &l.Threads[i])...)
+		th := &l.Threads[i]
+		cells := listedRow(columns, th)
+		cells[0].text = changeMark(th) + cells[0].text[1:] // in the gap before the first column
+		p.line(cells...)
+		p.stack(th)
 	}
-	return p.write(w)
+}
+
+// stack writes the stack of a thread, if it was asked for.
+func (p *page) stack(th *report.ListedThread) {
+	for _, frame := range th.Stack {
+		p.line(styled{labelIndent + frame, dim})
+	}
+}
+
+// groupStacks writes the stack of a thread of each group, if it was asked for.
+func (p *page) groupStacks(l *report.ThreadList) {
+	for i := range l.Groups {
+		g := &l.Groups[i]
+		at := slices.IndexFunc(l.Threads, func(th report.ListedThread) bool {
+			return len(g.TIDs) > 0 && th.TID == g.TIDs[0] && len(th.Stack) > 0
+		})
+		if at < 0 {
+			continue
+		}
+		p.line()
+		p.line(styled{fmt.Sprintf("thread %d, %s", g.TIDs[0], groupWords(g)), plain})
+		p.stack(&l.Threads[at])
+	}
 }
 
 // tally counts all threads and those in a special state.
@@ -185,6 +235,9 @@ func listedRow(t table, th *report.ListedThread) []styled {
 			if th.LockEntry != nil {
 				return styled{ending(unit.Function(*th.LockEntry), width), st}
 			}
+			if th.Function != nil && th.Role != *th.Function {
+				return styled{ending(unit.Function(*th.Function), width), plain}
+			}
 			return styled{"[" + th.Name + "]", dim}
 		case "P":
 			return styled{number(th.P), plain}
@@ -201,15 +254,15 @@ func listedRow(t table, th *report.ListedThread) []styled {
 
 // running is the state of the thread's goroutine.
 func running(th *report.ListedThread) string {
-	switch {
-	case th.Parked != nil && *th.Parked:
-		return "parked"
-	case th.RunningGoID == nil:
-		return ""
-	case or(th.State, "R") == "R":
-		return "runs"
+	switch or(th.Use, unknown) {
+	case "call":
+		return or(th.Call, "in a call")
+	case "c":
+		return "in C"
+	case "runs", "parked", "idle":
+		return *th.Use
 	}
-	return "in a call" // a system call, a C call, or a wait for a lock of the runtime
+	return ""
 }
 
 // age writes seconds; none where they are not known.

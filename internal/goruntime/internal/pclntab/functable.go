@@ -22,6 +22,7 @@ type function struct {
 	entry, end uint64
 	at         int64 // offset of the func in the table
 	name       uint32
+	pcsp       uint32
 	pcfile     uint32
 	pcln       uint32
 	unit       uint32 // index of its compilation unit's first file; before Go 1.16: 0
@@ -154,7 +155,7 @@ func (t *funcTable) readFunc(fn *function) error {
 	for _, f := range []struct {
 		off int64
 		v   *uint32
-	}{{0, &fn.name}, {16, &fn.pcfile}, {20, &fn.pcln}, {24, &fn.npcdata}} {
+	}{{0, &fn.name}, {12, &fn.pcsp}, {16, &fn.pcfile}, {20, &fn.pcln}, {24, &fn.npcdata}} {
 		if *f.v, err = t.data.uint32(at + f.off); err != nil {
 			return err
 		}

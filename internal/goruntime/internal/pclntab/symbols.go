@@ -54,6 +54,7 @@ type Symbols struct {
 	remembered map[uint64][]Frame
 	bytes      int // of the frames in remembered and their strings
 	entries    map[uint64]string
+	sizes      map[uint64]int32 // of frames; -1 = none
 }
 
 // Open opens the table of img. s reads what relocations change, and bias is the load bias of img.
@@ -80,7 +81,7 @@ func Open(img *objfile.Image, s *objfile.Space, bias uint64) (*Symbols, error) {
 	}
 	return &Symbols{
 		start: start, end: end, bias: bias, table: table, trees: trees,
-		remembered: make(map[uint64][]Frame), entries: make(map[uint64]string),
+		remembered: make(map[uint64][]Frame), entries: make(map[uint64]string), sizes: make(map[uint64]int32),
 	}, nil
 }
 
@@ -174,6 +175,28 @@ func (s *Symbols) frame(fn function, name string, pc uint64) Frame {
 		return Frame{Func: name}
 	}
 	return Frame{Func: name, File: file, Line: line}
+}
+
+// FrameSize returns how many bytes the function with the instruction at the run-time address pc has
+// on the stack when it reaches pc. A return address that the call instruction put there is not one
+// of them. It returns false where pc is not in Go code or the table has no size for it.
+func (s *Symbols) FrameSize(pc uint64) (uint64, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	size, ok := s.sizes[pc]
+	if !ok {
+		size = -1
+		if fn, found := s.find(pc); found {
+			if v, err := s.table.value(fn, fn.pcsp, pc-s.bias); err == nil && v%8 == 0 {
+				size = v
+			}
+		}
+		if len(s.sizes) == maxRemembered {
+			clear(s.sizes)
+		}
+		s.sizes[pc] = size
+	}
+	return uint64(max(size, 0)), size >= 0
 }
 
 // named returns the function that contains the run-time address pc, and its name. The name is ""

@@ -1,0 +1,6 @@
+package procfs
+
+import _ "embed"
+
+//go:embed syscalls_amd64.txt
+var syscallList string
