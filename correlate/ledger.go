@@ -11,6 +11,7 @@ import (
 // them when they happen.
 type ledger struct {
 	counts       Counts
+	paused       int64 // ns in which the process was stopped or frozen
 	execs        uint64
 	sent         uint64
 	notInjected  uint64
@@ -37,6 +38,7 @@ func newLedger() ledger {
 
 // add adds the ledger of an interval.
 func (l *ledger) add(o *ledger) {
+	l.paused += o.paused
 	l.execs += o.execs
 	l.sent += o.sent
 	l.notInjected += o.notInjected

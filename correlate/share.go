@@ -14,6 +14,9 @@ const (
 	classRun
 	classRunq
 	classBlocked
+	classPaused    // the process was stopped or frozen
+	classThrottled // its cgroup's quota of CPU time was used up
+	classCount
 )
 
 // share is one thread's part of one window.
@@ -22,7 +25,7 @@ type share struct {
 	place      int32  // of the thread in the window's list, or forgotten
 	switches   uint64
 	migrations uint64
-	time       [4]int64 // by timeClass, ns
+	time       [classCount]int64 // by timeClass, ns
 	cpus       cpuSet
 
 	maxExt uint32
@@ -69,12 +72,13 @@ func (s *share) add(o *share) {
 	s.holds += o.holds
 }
 
-// accountTurn accounts an absence and the run after it, which ends now.
-func (ws *windows) accountTurn(t *thread, out, wake, in, now events.Time) {
-	if out != t.accounted || out < ws.boundary || ws.open == nil || out > wake || wake > in || in > now {
+// accountTurn accounts an absence and the run after it on a CPU, which ends now.
+func (ws *windows) accountTurn(t *thread, cpu uint16, out, wake, in, now events.Time) {
+	if out != t.accounted || out < ws.boundary || ws.open == nil || out > wake || wake > in || in > now ||
+		out <= ws.bans.newest {
 		ws.account(t, classUnknown, t.accounted, out)
-		ws.account(t, classBlocked, out, wake)
-		ws.account(t, classRunq, wake, in)
+		ws.accountOff(t, classBlocked, cpu, out, wake)
+		ws.accountOff(t, classRunq, cpu, wake, in)
 		ws.account(t, classRun, in, now)
 		return
 	}
@@ -103,6 +107,12 @@ func (ws *windows) account(t *thread, class timeClass, from, to events.Time) {
 // accountAcross is account for a time with a boundary in it. What lies in an interval does not
 // count in the whole's share yet.
 func (ws *windows) accountAcross(t *thread, class timeClass, from, to events.Time) {
+	ws.acrossWindows(from, to, func(w *window, ns int64) { ws.share(w, t).time[class] += ns })
+}
+
+// acrossWindows calls add with how much of [from, to) lies in each window. What lies in an interval
+// is left out of the whole.
+func (ws *windows) acrossWindows(from, to events.Time, add func(w *window, ns int64)) {
 	inIntervals := int64(0)
 	for i := len(ws.list) - 1; i >= 0; i-- {
 		w := ws.list[i]
@@ -113,14 +123,14 @@ func (ws *windows) accountAcross(t *thread, class timeClass, from, to events.Tim
 			ns -= inIntervals
 		}
 		if ns > 0 {
-			ws.share(w, t).time[class] += ns
+			add(w, ns)
 		}
 	}
 }
 
 // accountSum attributes [from, to) of a thread's time, the parts of which are known but not their
 // order.
-func (ws *windows) accountSum(t *thread, from, to events.Time, parts [4]int64) {
+func (ws *windows) accountSum(t *thread, from, to events.Time, parts [classCount]int64) {
 	switch w := ws.find(to, to); {
 	case w == nil:
 		ws.account(t, classUnknown, t.accounted, to)
