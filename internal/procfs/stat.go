@@ -3,6 +3,7 @@ package procfs
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -43,6 +44,29 @@ func (d Dir) Stat() (Stat, error) {
 		return s, fmt.Errorf("read %s/stat: %w", d, err)
 	}
 	return s, nil
+}
+
+// ThreadStates returns the states of the process's first threads that have not ended, of so many at
+// most. It does not read the process's own stat: the kernel adds up all threads for that.
+func (d Dir) ThreadStates(most int) (states []byte) {
+	task, err := os.Open(string(d) + "/task")
+	if err != nil {
+		return nil
+	}
+	defer task.Close()
+	for len(states) < most {
+		names, err := task.Readdirnames(most - len(states))
+		for _, tid := range names {
+			stat, err := Dir(task.Name() + "/" + tid).Stat()
+			if err == nil && stat.State != 'Z' && stat.State != 'X' {
+				states = append(states, stat.State)
+			}
+		}
+		if err != nil {
+			break
+		}
+	}
+	return states
 }
 
 // ParseStat parses the line of a stat. The name, in parentheses, may hold any byte.
