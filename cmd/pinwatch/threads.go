@@ -111,7 +111,7 @@ func threads(ctx context.Context, s streams, pid int, format, offsets string) er
 	if err != nil {
 		return fmt.Errorf("process %d: %w", pid, err)
 	}
-	list := report.NewThreadList(target, rows, append(warnings, more...))
+	list := report.NewThreadList(target, rows, append(append(warnings, more...), differing(pid, rows)...))
 	if format == "json" {
 		return explainWrite(report.WriteThreadListJSON(s.out, list))
 	}

@@ -30,6 +30,8 @@ type loop struct {
 	correlator *correlate.Correlator
 	times      *loader.ProgramTimes
 	program    *Program
+	pauses     *pauses              // nil: not read
+	onEdge     func(at events.Time) // at the ends of windows
 	onResult   func(*correlate.Result) error
 
 	lost    losses        // already reported to the correlator
@@ -111,6 +113,9 @@ func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
 	if err := l.readLocks(); err != nil {
 		return 0, err
 	}
+	if err := l.pauses.readNow(l.now, l.order.Push); err != nil {
+		return 0, err
+	}
 	if err := l.times.Collect(); err != nil {
 		return 0, err
 	}
@@ -122,6 +127,7 @@ func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
 		start.Flags = events.WindowIntervals
 	}
 	l.order.Push(&start)
+	l.onEdge(at)
 	if l.cfg.OnBegin != nil {
 		err = l.cfg.OnBegin()
 	}
@@ -154,6 +160,9 @@ func (l *loop) drain(before events.Time) (fill float64, err error) {
 	}
 	l.behind = d.Until < before
 	if err := l.reportLosses(l.now()); err != nil {
+		return 0, err
+	}
+	if err := l.pauses.read(l.now, l.order.Push); err != nil {
 		return 0, err
 	}
 	if err := l.times.Collect(); err != nil {
@@ -197,10 +206,14 @@ func (l *loop) boundary(ctx context.Context, kind events.Kind) error {
 	if err := l.readLocks(); err != nil {
 		return err
 	}
+	if err := l.pauses.readNow(l.now, l.order.Push); err != nil {
+		return err
+	}
 	at, err := l.sums.next(ctx, l.now, l.order.Push)
 	if err != nil {
 		return err
 	}
+	l.onEdge(at)
 	if err := l.reportLosses(at - 1); err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 func New(version string, w *observe.Window) *report.Report {
 	r := report.New(report.Meta{
 		Version: version, End: w.End, Host: w.Host, Target: target(&w.Target), Observer: observer(&w.Overhead),
-		Findings: w.Findings(), Warnings: w.Warnings,
+		Pauses: pauses(&w.Pauses), NoTopology: w.NoTopology, Findings: w.Findings(), Warnings: w.Warnings,
 	}, w.Result)
 	for i := range r.Threads {
 		t := &r.Threads[i]
@@ -22,6 +22,24 @@ func New(version string, w *observe.Window) *report.Report {
 		t.Affinity, t.Nice, t.Policy = s.Affinity, s.Nice, s.Policy
 	}
 	return r
+}
+
+func pauses(p *observe.Pauses) report.Pauses {
+	suspended := int64(p.Suspended)
+	row := report.Pauses{SuspendedNS: &suspended}
+	if p.Stolen != nil {
+		stolen := int64(*p.Stolen)
+		row.StolenNS = &stolen
+	}
+	if p.QuotaErr != nil {
+		why := p.QuotaErr.Error()
+		row.QuotaUnknown = &why
+	}
+	if q := p.Quota; q != nil {
+		row.Quota = &report.Quota{Cgroup: q.Group, LimitNS: int64(q.Limit), PeriodNS: int64(q.Period), CPUs: q.CPUs(),
+			Periods: q.Periods, ThrottledPeriods: q.Throttled, ThrottledCPUNS: int64(q.Time), Groups: q.Groups}
+	}
+	return row
 }
 
 func target(t *observe.Target) report.Target {
