@@ -148,7 +148,7 @@ const (
 	ArgMoveDistance, ArgMoveWhy, ArgMoveCount                      = 0, 1, 2             // Move
 	ArgLostKind, ArgLostCount                                      = 0, 1                // Loss
 	ArgUntracked, ArgUntrackedTurns                                = 0, 1                // Untracked
-	ArgNotBefore, ArgBanUntil                                      = 0, 1                // Paused (one argument), Throttled
+	ArgNotBefore, ArgBanUntil                                      = 0, 1                // Throttled; Paused has one
 )
 
 // spec gives a kind its name, its text form and its decoder.

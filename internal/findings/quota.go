@@ -2,6 +2,7 @@ package findings
 
 import (
 	"fmt"
+	"maps"
 	"math"
 
 	"github.com/pinwatch/pinwatch/correlate"
@@ -42,8 +43,8 @@ func throttled(o *observed) []Finding {
 	}
 	if o.ThrottlesKnown {
 		kept, waited := o.waits()
-		f.Message += fmt.Sprintf("; it kept all threads together from running for at least %s, beside %s of waiting for a CPU",
-			unit.ShortDuration(float64(kept)), unit.ShortDuration(float64(waited)))
+		f.Message += fmt.Sprintf("; it kept all threads together from running for at least %s, "+
+			"beside %s of waiting for a CPU", unit.ShortDuration(float64(kept)), unit.ShortDuration(float64(waited)))
 		f.Evidence["threads_throttled_ns"], f.Evidence["threads_waiting_ns"] = kept, waited
 	}
 	f.Advice = "raise the quota (cpu.max, or limits.cpu of the container)"
@@ -95,7 +96,7 @@ const procsWarn = 2
 // those that hold locks or collect garbage, wait for a CPU where they would wait for a P. The
 // runtime reads the number of CPUs when the program starts; Go 1.25 and later also follow a change.
 func procsMismatch(o *observed) []Finding {
-	if o.GOMAXPROCS <= 0 {
+	if o.GOMAXPROCS <= 0 || o.placedAnew() {
 		return nil
 	}
 	usable, why := o.usable()
@@ -105,8 +106,8 @@ func procsMismatch(o *observed) []Finding {
 	f := Finding{ID: "gomaxprocs-mismatch", Severity: info,
 		Message: fmt.Sprintf("GOMAXPROCS is %d, but the program can use only %s: %s",
 			o.GOMAXPROCS, unit.Plural(usable, "CPU"), why),
-		Advice: fmt.Sprintf("set GOMAXPROCS to %d; Go 1.25 and later do so by themselves unless it is set in the environment "+
-			"or by a call of runtime.GOMAXPROCS", usable),
+		Advice: fmt.Sprintf("set GOMAXPROCS to %d; Go 1.25 and later do so by themselves unless it is set in the "+
+			"environment or by a call of runtime.GOMAXPROCS", usable),
 		Evidence: map[string]any{"gomaxprocs": o.GOMAXPROCS, "usable_cpus": usable, "affinity_cpus": nil, "quota_cpus": nil},
 	}
 	if n := len(o.everyCPU()); n > 0 {
@@ -132,6 +133,18 @@ func (o *observed) usable() (cpus int, why string) {
 		}
 	}
 	return cpus, why
+}
+
+// placedAnew reports whether the process may use other CPUs than when the window began: the runtime
+// follows a second later.
+func (o *observed) placedAnew() bool {
+	before := map[int]bool{}
+	for _, cpus := range o.AffinityBefore {
+		for _, cpu := range cpus {
+			before[cpu] = true
+		}
+	}
+	return len(before) > 0 && !maps.Equal(before, o.everyCPU())
 }
 
 // neverRan reports whether a thread lived through the whole window without running.

@@ -74,6 +74,11 @@ func TestProcsMismatch(t *testing.T) {
 			quota(0.2, 0)(r, a)
 			a.GOMAXPROCS = leastProcs
 		}, nil},
+		{"changed in this window", 10, func(r *correlate.Result, a *About) {
+			confined(0, 1, 2, 3)(r, a)
+			a.AffinityBefore = a.Affinity
+			confined(4, 5)(r, a)
+		}, nil},
 		{"not known", 10, func(r *correlate.Result, a *About) { confined(0)(r, a); a.GOMAXPROCS = 0 }, nil},
 	})
 	r, a := healthy(10), about

@@ -20,7 +20,7 @@ type Target struct {
 	Ended bool            // the process ended in the window
 }
 
-// GOMAXPROCS is the program's when the observation began; 0 = not known.
+// GOMAXPROCS is the program's, after the window's end; 0 = not known.
 func (t *Target) GOMAXPROCS() int {
 	if t.Info == nil {
 		return 0

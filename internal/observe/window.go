@@ -207,6 +207,7 @@ func (o *observation) final(statsErr error) (*Window, error) {
 func (o *observation) window(r *correlate.Result) *Window {
 	w := &Window{Result: r, End: time.Now(), Host: o.host, Target: o.target}
 	w.Target.Ended = o.loop.ended
+	w.Target.Info = o.program.infoNow()
 	first, last := o.edges[r.Start], o.edges[r.End]
 	w.Pauses, w.Before, w.CPUSet = between(first, last), Placement{first.affinity, first.cpuset}, last.cpuset
 	w.NoTopology = !o.apart

@@ -115,8 +115,8 @@ func makeCgroup(controller string, controls map[string]string) (dir string, err 
 	if version1() {
 		parent = filepath.Join(parent, controller)
 	}
-	dir = filepath.Join(parent, fmt.Sprintf("pinwatch-test-%d-%s", os.Getpid(), controller))
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	dir, err = os.MkdirTemp(parent, "pinwatch-test-")
+	if err != nil {
 		return "", err
 	}
 	for name, value := range controls {

@@ -86,7 +86,8 @@ func stopInWindow(t *testing.T, p *testenv.Proc, stop func(bool)) {
 	lived := 0
 	for i := range r.Threads {
 		if th := &r.Threads[i]; th.StartNS == nil && th.ExitNS == nil {
-			checkPaused(t, strconv.Itoa(int(th.TID)), th.PausedNS, least, most)
+			// One that is preempted on its way into the stop has first to wait for a CPU.
+			checkPaused(t, strconv.Itoa(int(th.TID)), th.PausedNS, least-th.RunqNS, most)
 			lived++
 		}
 	}

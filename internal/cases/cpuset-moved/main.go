@@ -75,7 +75,8 @@ func main() {
 		runtime.LockOSThread() // for good
 		bind(0)
 		tid <- syscall.Gettid()
-		for range time.Tick(time.Millisecond) {
+		for {
+			time.Sleep(time.Millisecond)
 		}
 	}()
 	pinned := <-tid

@@ -12,7 +12,7 @@ import (
 )
 
 func inside(work func() error) (tid int, err error) {
-	runtime.LockOSThread()
+	runtime.LockOSThread() // a namespace is the thread's
 	defer runtime.UnlockOSThread()
 	own, err := os.Open(fmt.Sprintf("/proc/self/task/%d/ns/net", syscall.Gettid()))
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 
 // bound works on one CPU.
 func bound(meet *sync.WaitGroup) (tid int) {
-	runtime.LockOSThread()
+	runtime.LockOSThread() // affinity and niceness are the thread's
 	defer runtime.UnlockOSThread()
 	set := [16]uint64{1} // CPU 0
 	if _, _, errno := syscall.Syscall(syscall.SYS_SCHED_SETAFFINITY, 0, unsafe.Sizeof(set),

@@ -59,7 +59,8 @@ func main() {
 	go func() {
 		runtime.LockOSThread() // for good
 		tid <- syscall.Gettid()
-		for range time.Tick(time.Millisecond) {
+		for {
+			time.Sleep(time.Millisecond)
 		}
 	}()
 	fmt.Printf("{\"ticker\": %d}\n", <-tid)

@@ -5,9 +5,9 @@ package main
 import (
 	"bufio"
 	"encoding/json"
-	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -34,8 +34,14 @@ func counters() (periods, throttled int) {
 			continue
 		}
 		for _, line := range strings.Split(string(text), "\n") {
-			fmt.Sscanf(line, "nr_periods %d", &periods)
-			fmt.Sscanf(line, "nr_throttled %d", &throttled)
+			if words := strings.Fields(line); len(words) == 2 {
+				switch n, _ := strconv.Atoi(words[1]); words[0] { // all are numbers
+				case "nr_periods":
+					periods = n
+				case "nr_throttled":
+					throttled = n
+				}
+			}
 		}
 		if periods > 0 {
 			break

@@ -112,8 +112,8 @@ func heldBack(r *report.Report) (parts []string) {
 		}
 		kept, waiting = kept+*r.Threads[i].ThrottledNS, waiting+r.Threads[i].RunqNS
 	}
-	return append(parts, fmt.Sprintf("it kept all threads together from running for at least %s, beside %s of waiting for a CPU",
-		unit.Duration(float64(kept)), unit.Duration(float64(waiting))))
+	return append(parts, fmt.Sprintf("it kept all threads together from running for at least %s, "+
+		"beside %s of waiting for a CPU", unit.Duration(float64(kept)), unit.Duration(float64(waiting))))
 }
 
 // perSecond writes the rate of n events in brackets; nothing where there is none.
