@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -65,7 +66,8 @@ func replay(t *testing.T, file string, followed int) []*Result {
 	var results []*Result
 	for line := range strings.Lines(string(text)) {
 		line, _, _ = strings.Cut(strings.TrimSpace(line), " #")
-		if line == "" || line[0] == '#' || line == "locks" || line == "light" || line == "aggregate" || line == "pauses" || line == "throttles" {
+		settings := []string{"", "locks", "light", "aggregate", "pauses", "throttles"}
+		if slices.Contains(settings, line) || line[0] == '#' {
 			continue
 		}
 		if rest, ok := strings.CutPrefix(line, "stack "); ok {

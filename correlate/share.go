@@ -230,6 +230,9 @@ type bookBans struct {
 func (c *Correlator) paused(e *events.Event) {
 	b := &c.windows.bans
 	current := b.process.current()
+	if c.cfg.Aggregate { // when threads were off their CPUs is not known
+		return
+	}
 	if e.Flags == 0 {
 		if current.seen != 0 && current.until == 0 {
 			current.until = e.Time
@@ -247,6 +250,9 @@ func (c *Correlator) paused(e *events.Event) {
 // quota's period.
 func (c *Correlator) throttled(e *events.Event) {
 	b := &c.windows.bans
+	if c.cfg.Aggregate {
+		return
+	}
 	if n := int(e.CPU) + 1 - len(b.cpus); n > 0 {
 		b.cpus = append(b.cpus, make([]bans, n)...)
 	}

@@ -59,9 +59,10 @@ func (a *Attributes) Compared() findings.Attributes {
 	return c
 }
 
-// attributes reads those of the window's threads that live.
+// attributes reads those of the threads that live after the observation. Between intervals there is
+// no time for that.
 func (o *observation) attributes(r *correlate.Result) Attributes {
-	if !procfs.ShowsOurNamespace() || !o.program.locks() { // which threads may differ is not known
+	if r.Interval || !procfs.ShowsOurNamespace() || !o.program.locks() { // which threads may differ is not known
 		return Attributes{}
 	}
 	var tids []int32
