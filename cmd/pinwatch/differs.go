@@ -34,6 +34,9 @@ func differing(pid int, rows []report.ListedThread) (warnings []string) {
 		return nil
 	}
 	attributes := observe.ReadAttributes(pid, all)
+	if attributes.Hidden {
+		warnings = append(warnings, observe.HiddenAttributes)
+	}
 	slices.Sort(pool)
 	for _, f := range findings.Differing(attributes.Compared(), pool, standard) {
 		warnings = append(warnings, fmt.Sprintf("%s (tid %s): whatever goroutine runs there has that too",

@@ -97,7 +97,8 @@ func differs(names []string) Finding {
 	return Finding{ID: "thread-differs", Severity: warn,
 		Advice: "find the code that changes this after runtime.LockOSThread and calls UnlockOSThread without changing it " +
 			"back on every path (pinwatch vet looks for that); where it can't be changed back, let the goroutine end locked: " +
-			"the runtime then destroys the thread. The threads that are so now stay so until the program restarts",
+			"the runtime then destroys the thread. Tools that change one thread only make the same mistake (renice -p, " +
+			"taskset -p, chrt -p). Threads that are so now stay so until the program restarts",
 		Evidence: map[string]any{"attributes": names},
 	}
 }

@@ -73,7 +73,7 @@ func (p *pauses) readNow(now func() events.Time, push func(*events.Event)) error
 
 // state returns why no thread of the target may run, as flags of a Paused; 0 = they may.
 func (p *pauses) state() (flags uint8) {
-	if stopped(procfs.Process(p.pid)) {
+	if stopped(p.pid) {
 		flags |= events.PausedStopped
 	}
 	for i := range p.freezers {
@@ -89,14 +89,19 @@ const mostTraced = 256
 
 // stopped reports whether a process is stopped as a whole. A signal stops all threads: any of them
 // shows it (kernel/signal.c, do_signal_stop). A tracer may stop some only.
-func stopped(process procfs.Dir) bool {
-	first := process.ThreadStates(1)
-	if len(first) == 0 || first[0] != 't' {
-		return len(first) > 0 && first[0] == 'T'
+func stopped(pid int) bool {
+	leader, err := procfs.Thread(pid, int32(pid)).Stat()
+	switch {
+	case err != nil:
+		return false
+	case leader.State == 'T':
+		return true
+	case leader.State != 't' && leader.State != 'Z' && leader.State != 'X': // or it has ended, and other threads go on
+		return false
 	}
-	states := process.ThreadStates(mostTraced + 1)
+	states := procfs.Process(pid).ThreadStates(mostTraced + 1)
 	running := func(state byte) bool { return state != 'T' && state != 't' }
-	return len(states) <= mostTraced && !slices.ContainsFunc(states, running)
+	return len(states) > 0 && len(states) <= mostTraced && !slices.ContainsFunc(states, running)
 }
 
 func (p *pauses) readThrottled(push func(*events.Event)) error {
@@ -144,8 +149,7 @@ func (o *observation) readEdge() edge {
 	}
 	e.quotas, e.quotasErr = procfs.ReadQuotas(root, process)
 	e.cpuset = procfs.CPUSet(root, process)
-	tids, _ := procfs.Process(o.target.PID).Threads() // nil: it has ended
-	for _, tid := range tids[:min(len(tids), mostAttributes)] {
+	for _, tid := range procfs.Process(o.target.PID).FirstThreads(mostAttributes) {
 		if cpus, err := procfs.Affinity(tid); err == nil {
 			e.affinity[tid] = cpus
 		}

@@ -38,7 +38,7 @@ func sleeper(t *testing.T) (pid int, signal func(unix.Signal)) {
 // await waits until a process is stopped, or is not.
 func await(t *testing.T, pid int, want bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); stopped(procfs.Process(pid)) != want; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); stopped(pid) != want; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("stopped: %t, want %t", !want, want)
 		}
@@ -72,7 +72,7 @@ func TestPauses(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if stopped(procfs.Process(1 << 30)) {
+	if stopped(1 << 30) {
 		t.Error("a process that does not exist is stopped")
 	}
 	if err := (*pauses)(nil).read(clock, nil); err != nil {
@@ -91,7 +91,7 @@ func TestTraced(t *testing.T) {
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 	await(t, cmd.Process.Pid, true)
-	if stopped(procfs.Self) {
+	if stopped(os.Getpid()) {
 		t.Error("this process is stopped")
 	}
 }

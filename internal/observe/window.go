@@ -228,7 +228,7 @@ func (o *observation) addOverhead(w *Window, programs []loader.ProgramStats, sam
 	w.Schedules = o.schedules(w.Result)
 	w.Attributes = o.attributes(w.Result)
 	if w.Attributes.Hidden {
-		w.warn("whether threads differ in their namespaces and directories is not known: reading that takes CAP_SYS_PTRACE")
+		w.warn(HiddenAttributes)
 	}
 	if n := w.Attributes.Unread; n > 0 {
 		w.warn("%d threads were not compared with the others: those of more than %d are not read", n, mostAttributes)

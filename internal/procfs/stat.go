@@ -3,7 +3,6 @@ package procfs
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -49,21 +48,10 @@ func (d Dir) Stat() (Stat, error) {
 // ThreadStates returns the states of the process's first threads that have not ended, of so many at
 // most. It does not read the process's own stat: the kernel adds up all threads for that.
 func (d Dir) ThreadStates(most int) (states []byte) {
-	task, err := os.Open(string(d) + "/task")
-	if err != nil {
-		return nil
-	}
-	defer task.Close()
-	for len(states) < most {
-		names, err := task.Readdirnames(most - len(states))
-		for _, tid := range names {
-			stat, err := Dir(task.Name() + "/" + tid).Stat()
-			if err == nil && stat.State != 'Z' && stat.State != 'X' {
-				states = append(states, stat.State)
-			}
-		}
-		if err != nil {
-			break
+	for _, tid := range d.FirstThreads(most) {
+		stat, err := Dir(fmt.Sprintf("%s/task/%d", d, tid)).Stat()
+		if err == nil && stat.State != 'Z' && stat.State != 'X' {
+			states = append(states, stat.State)
 		}
 	}
 	return states

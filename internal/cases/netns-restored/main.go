@@ -48,5 +48,6 @@ func main() {
 		panic(err)
 	}
 	fmt.Printf("{\"tid\": %d, \"inode\": %q, \"failed\": %t}\n", r.tid, ns[len("net:["):len(ns)-1], r.err != nil)
+	in.Scan() // go
 	in.Scan() // the end
 }
