@@ -43,7 +43,7 @@ func throttled(o *observed) []Finding {
 	}
 	if o.ThrottlesKnown {
 		kept, waited := o.waits()
-		f.Message += fmt.Sprintf("; it kept all threads together from running for at least %s, "+
+		f.Message += fmt.Sprintf("; it kept all threads together from running for about %s, "+
 			"beside %s of waiting for a CPU", unit.ShortDuration(float64(kept)), unit.ShortDuration(float64(waited)))
 		f.Evidence["threads_throttled_ns"], f.Evidence["threads_waiting_ns"] = kept, waited
 	}

@@ -16,8 +16,8 @@ var errMoved = errors.New("the process was moved to another cgroup, or its quota
 const mostAttributes = 4096
 
 // HiddenAttributes is the warning where Attributes.Hidden is set.
-const HiddenAttributes = "whether threads differ in their namespaces and directories is not known: reading that takes " +
-	"CAP_SYS_PTRACE"
+const HiddenAttributes = "whether threads differ in their namespaces and directories is not known: " +
+	"reading that takes CAP_SYS_PTRACE"
 
 // Attributes are those of the threads that lived after a window's end.
 type Attributes struct {

@@ -112,7 +112,7 @@ func heldBack(r *report.Report) (parts []string) {
 		}
 		kept, waiting = kept+*r.Threads[i].ThrottledNS, waiting+r.Threads[i].RunqNS
 	}
-	return append(parts, fmt.Sprintf("it kept all threads together from running for at least %s, "+
+	return append(parts, fmt.Sprintf("it kept all threads together from running for about %s, "+
 		"beside %s of waiting for a CPU", unit.Duration(float64(kept)), unit.Duration(float64(waiting))))
 }
 
