@@ -93,7 +93,7 @@ func migrationParts(r *report.Report) []string {
 // heldBack is why the process could not run though it had work; nil where it could.
 func heldBack(r *report.Report) (parts []string) {
 	if ns := r.Pauses.PausedNS; ns != nil && *ns > 0 {
-		parts = append(parts, fmt.Sprintf("stopped or frozen for at least %s (%s), which the rates leave out",
+		parts = append(parts, fmt.Sprintf("stopped or frozen for %s (%s), which the rates leave out",
 			unit.Duration(float64(*ns)), unit.Percent(float64(*ns)/max(1, 1e9*r.Window.DurationS))))
 	}
 	q := r.Pauses.Quota
