@@ -75,6 +75,13 @@ static __always_inline bool task_is_io_worker(const struct task_struct *task)
 	return task->flags & flags;
 }
 
+// Reports whether the kernel was built with quotas of CPU time (CONFIG_CFS_BANDWIDTH).
+static __always_inline bool has_quotas(void)
+{
+	return bpf_core_field_exists(((struct task_struct *)0)->sched_task_group) &&
+	       bpf_core_field_exists(((struct task_group *)0)->cfs_bandwidth.throttled_cfs_rq);
+}
+
 // How far a task's CLOCK_MONOTONIC is ahead of bpf_ktime_get_ns, ns: the offset of its time
 // namespace. Without CONFIG_TIME_NS there is none.
 static __always_inline __s64 task_clock_ahead(const struct task_struct *task)

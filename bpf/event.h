@@ -296,6 +296,18 @@ struct resolved {
 	__s64 clock_ahead; // of pinwatch's CLOCK_MONOTONIC, ns: the offset of its time namespace
 };
 
+// The throttle iterator's answer: a CPU on which no thread of the process may run, since the quota
+// of CPU time of its cgroup, or of one above it, is used up. The last answer has the CPU
+// NOT_THROTTLED.
+enum throttle { NOT_THROTTLED = 0xffffffff };
+
+struct throttled {
+	__u64 time;
+	__u64 until; // the end of the quota's period
+	__u32 cpu;
+	__u32 unused;
+};
+
 union event {
 	struct event_header header;
 	struct event_thread thread;

@@ -133,7 +133,31 @@ struct nsproxy {
 	struct time_namespace *time_ns;
 };
 
+struct rq {
+	int cpu;
+};
+
+struct cfs_rq {
+	struct rq *rq;
+	struct list_head throttled_list;
+};
+
+struct hrtimer {
+	__s64 _softexpires;
+};
+
+struct cfs_bandwidth {
+	struct hrtimer period_timer;
+	struct list_head throttled_cfs_rq;
+};
+
+struct task_group {
+	struct task_group *parent;
+	struct cfs_bandwidth cfs_bandwidth;
+};
+
 struct task_struct {
+	struct task_group *sched_task_group;
 	struct thread_info thread_info;
 	struct thread_struct thread;
 	int on_cpu;

@@ -49,4 +49,6 @@ const union {
 	union event event;
 	struct snapshot snapshot;
 	struct resolved resolved;
+	struct throttled throttled;
+	enum throttle throttle;
 } *in_btf __attribute__((unused));

@@ -495,6 +495,20 @@ type PinwatchThreadSum struct {
 	Unused     [2]uint64
 }
 
+type PinwatchThrottle uint32
+
+const (
+	PinwatchThrottleNOT_THROTTLED PinwatchThrottle = 4294967295
+)
+
+type PinwatchThrottled struct {
+	_      structs.HostLayout
+	Time   uint64
+	Until  uint64
+	Cpu    uint32
+	Unused uint32
+}
+
 type PinwatchTurn struct {
 	_         structs.HostLayout
 	Time      uint64
@@ -568,6 +582,7 @@ const (
 	PinwatchProgPwTgkillExit          = "pw_tgkill_exit"
 	PinwatchProgPwTgkillFentry        = "pw_tgkill_fentry"
 	PinwatchProgPwTgkillFexit         = "pw_tgkill_fexit"
+	PinwatchProgPwThrottled           = "pw_throttled"
 	PinwatchProgPwWakeupNew           = "pw_wakeup_new"
 	PinwatchProgPwWaking              = "pw_waking"
 	PinwatchVarAggregate              = "aggregate"
@@ -707,6 +722,7 @@ type PinwatchProgramSpecs struct {
 	PwTgkillExit          *ebpf.ProgramSpec `ebpf:"pw_tgkill_exit"`
 	PwTgkillFentry        *ebpf.ProgramSpec `ebpf:"pw_tgkill_fentry"`
 	PwTgkillFexit         *ebpf.ProgramSpec `ebpf:"pw_tgkill_fexit"`
+	PwThrottled           *ebpf.ProgramSpec `ebpf:"pw_throttled"`
 	PwWakeupNew           *ebpf.ProgramSpec `ebpf:"pw_wakeup_new"`
 	PwWaking              *ebpf.ProgramSpec `ebpf:"pw_waking"`
 }
@@ -940,6 +956,7 @@ type PinwatchPrograms struct {
 	PwTgkillExit          *ebpf.Program `ebpf:"pw_tgkill_exit"`
 	PwTgkillFentry        *ebpf.Program `ebpf:"pw_tgkill_fentry"`
 	PwTgkillFexit         *ebpf.Program `ebpf:"pw_tgkill_fexit"`
+	PwThrottled           *ebpf.Program `ebpf:"pw_throttled"`
 	PwWakeupNew           *ebpf.Program `ebpf:"pw_wakeup_new"`
 	PwWaking              *ebpf.Program `ebpf:"pw_waking"`
 }
@@ -979,6 +996,7 @@ func (p *PinwatchPrograms) Close() error {
 		p.PwTgkillExit,
 		p.PwTgkillFentry,
 		p.PwTgkillFexit,
+		p.PwThrottled,
 		p.PwWakeupNew,
 		p.PwWaking,
 	)

@@ -126,6 +126,50 @@ static __always_inline void snapshot_thread(struct event_thread *e, struct task_
 	bpf_probe_read_kernel(e->comm, sizeof(e->comm), task->comm);
 }
 
+// Lists the CPUs on which the process may not run now. The walk over lists of CPUs, of all cgroups
+// from the process's own to the root, has an end that the verifier knows: what lies beyond is left
+// out. A list may change meanwhile. What was read of it is still of cgroups' CPUs, and may be a
+// moment old.
+#define THROTTLED_STEPS 512
+SEC("iter/task")
+int pw_throttled(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct list_head *at = NULL, *end = NULL;
+	struct throttled answer = {};
+	struct task_group *group;
+	struct cfs_rq *queue;
+
+	if (!task || task->tgid != target_tgid || task->pid != task->tgid)
+		return 0;
+	if (!has_quotas())
+		goto last;
+	group = BPF_CORE_READ(task, sched_task_group);
+	for (int i = 0; i < THROTTLED_STEPS && group; i++) {
+		if (at == end) { // a cgroup's list begins
+			if (at)
+				group = BPF_CORE_READ(group, parent);
+			at = end = NULL;
+			if (!group)
+				break;
+			end = (void *)group + bpf_core_field_offset(group->cfs_bandwidth.throttled_cfs_rq);
+			at = BPF_CORE_READ(end, next);
+			continue;
+		}
+		queue = (void *)at - bpf_core_field_offset(((struct cfs_rq *)0)->throttled_list);
+		answer.time = bpf_ktime_get_ns();
+		answer.until = BPF_CORE_READ(group, cfs_bandwidth.period_timer._softexpires);
+		answer.cpu = BPF_CORE_READ(queue, rq, cpu);
+		bpf_seq_write(ctx->meta->seq, &answer, sizeof(answer));
+		at = BPF_CORE_READ(at, next);
+	}
+last:
+	answer.time = bpf_ktime_get_ns();
+	answer.cpu = NOT_THROTTLED;
+	bpf_seq_write(ctx->meta->seq, &answer, sizeof(answer));
+	return 0;
+}
+
 // A thread may move while it is read, and its own records show that. User space joins both by time.
 SEC("iter/task")
 int pw_snapshot(struct bpf_iter__task *ctx)

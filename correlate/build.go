@@ -30,6 +30,9 @@ func (c *Correlator) result(w *window) *Result {
 			r.Counts.SigurgNotInjected = &w.notInjected
 		}
 	}
+	// Of turns that are only summed it is not known when the thread was off its CPU.
+	r.PausesKnown, r.ThrottlesKnown = c.cfg.Pauses && !c.cfg.Aggregate, c.cfg.Throttles && !c.cfg.Aggregate
+	r.Paused = w.paused
 	c.addThreads(r, w)
 	c.addSleepers(r)
 	r.Warnings = c.warnings(w)
@@ -95,6 +98,7 @@ func (c *Correlator) threadRow(t *thread, s *share, w *window) Thread {
 	r := Thread{
 		TID: t.nsTID, Name: t.name, CreatedBy: t.createdBy, Switches: s.switches, Migrations: s.migrations,
 		Run: s.time[classRun], Runq: s.time[classRunq], Blocked: s.time[classBlocked], Unknown: s.time[classUnknown],
+		Paused: s.time[classPaused], Throttled: s.time[classThrottled],
 		CPUs: s.cpus.list(), Role: c.program.role(t, c.cfg.Light), Lock: c.lockRow(t, s, w),
 	}
 	if h := &t.handoffs[w.slot]; h.goid == t.atEnd.goid {

@@ -28,6 +28,9 @@ type Config struct {
 	// Aggregate is set when most turns are sent as sums, and the CPU time of hand-offs only so.
 	Aggregate bool
 
+	// Pauses is set when Paused events are sent, and Throttles when Throttled ones are.
+	Pauses, Throttles bool
+
 	// Sites is set when the calls of LockOSThread are sent.
 	Sites bool
 
@@ -119,6 +122,8 @@ var dispatch = [...]func(*Correlator, *events.Event){
 	events.WindowEnd:      (*Correlator).windowEnd,
 	events.Loss:           (*Correlator).loss,
 	events.Untracked:      (*Correlator).untracked,
+	events.Paused:         (*Correlator).paused,
+	events.Throttled:      (*Correlator).throttled,
 }
 
 // Add takes the next event. It returns the windows that the event settles: after a cut the interval

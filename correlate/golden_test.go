@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,8 +18,8 @@ import (
 // SCENARIO.golden. The target is 100, CPUs 0 and 1 are siblings, asyncPreempt is at 4096, sysmon at
 // 8192, templateThread at 12288, main.worker at 16384 and a function of which the runtime locks the
 // goroutine at 20480. A line "stack N FUNCTION…" defines stack N, innermost function first; a
-// function may be written function@file:line. A line "locks" sets Config.Locks, a line "light"
-// Config.Light, a line "aggregate" Config.Aggregate and a line "other runtimes" Config.OtherRuntimes.
+// function may be written function@file:line. A line "locks" sets Config.Locks; "light", "aggregate",
+// "pauses", "throttles" and "other runtimes" set the fields of these names.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -61,6 +62,7 @@ func replay(t *testing.T, file string, followed int) []*Result {
 		RuntimeLocks: func(pc uint64) bool { return pc == 20480 },
 		Sites:        true,
 		Light:        bytes.Contains(text, []byte("\nlight\n")), Aggregate: bytes.Contains(text, []byte("\naggregate\n")),
+		Pauses: bytes.Contains(text, []byte("\npauses\n")), Throttles: bytes.Contains(text, []byte("\nthrottles\n")),
 		OtherRuntimes: bytes.Contains(text, []byte("\nother runtimes\n")),
 		Locks:         bytes.HasPrefix(text, []byte("locks\n")) || bytes.Contains(text, []byte("\nlocks\n")),
 	}
@@ -69,7 +71,8 @@ func replay(t *testing.T, file string, followed int) []*Result {
 	var results []*Result
 	for line := range strings.Lines(string(text)) {
 		line, _, _ = strings.Cut(strings.TrimSpace(line), " #")
-		if line == "" || line[0] == '#' || line == "locks" || line == "light" || line == "aggregate" || line == "other runtimes" {
+		settings := []string{"", "locks", "light", "aggregate", "pauses", "throttles", "other runtimes"}
+		if slices.Contains(settings, line) || line[0] == '#' {
 			continue
 		}
 		if rest, ok := strings.CutPrefix(line, "stack "); ok {
@@ -166,6 +169,9 @@ func dump(w *bytes.Buffer, r *Result) {
 	if c.Migrations > 0 {
 		fmt.Fprintf(w, "  moves %v %v\n", r.Moves.ByWhy, r.Moves.ByDistance)
 	}
+	if r.PausesKnown {
+		fmt.Fprintf(w, "  paused=%d\n", r.Paused)
+	}
 	for _, k := range r.Costs {
 		if k.Hist.N() == 0 && k.Unfinished == 0 || k.Locked == "unknown" || k.Cause == "unknown" {
 			continue
@@ -194,7 +200,11 @@ func dump(w *bytes.Buffer, r *Result) {
 	for _, t := range r.Threads {
 		fmt.Fprintf(w, "  thread %d %q by=%d start=%d exit=%d switches=%d migrations=%d",
 			t.TID, t.Name, t.CreatedBy, t.StartedAt, t.ExitedAt, t.Switches, t.Migrations)
-		fmt.Fprintf(w, " run=%d runq=%d blocked=%d unknown=%d cpus=%v\n", t.Run, t.Runq, t.Blocked, t.Unknown, t.CPUs)
+		fmt.Fprintf(w, " run=%d runq=%d blocked=%d unknown=%d", t.Run, t.Runq, t.Blocked, t.Unknown)
+		if t.Paused+t.Throttled > 0 {
+			fmt.Fprintf(w, " paused=%d throttled=%d", t.Paused, t.Throttled)
+		}
+		fmt.Fprintf(w, " cpus=%v\n", t.CPUs)
 		dumpLock(w, &t)
 	}
 	if r.Locks.Observations > 0 {

@@ -11,6 +11,7 @@ import (
 // them when they happen.
 type ledger struct {
 	counts       Counts
+	paused       int64 // ns in which the process was stopped or frozen
 	execs        uint64
 	sent         uint64
 	notInjected  uint64
@@ -47,6 +48,7 @@ type deathCounts struct{ threads, children uint64 }
 
 // add adds the ledger of an interval.
 func (l *ledger) add(o *ledger) {
+	l.paused += o.paused
 	l.execs += o.execs
 	l.sent += o.sent
 	l.notInjected += o.notInjected

@@ -11,6 +11,11 @@ type Result struct {
 	Start, End events.Time // the window, CLOCK_MONOTONIC; no number below counts anything outside [Start, End)
 	Interval   bool        // a part of the observation, not the whole
 
+	// Paused is the time, ns, in which the process was stopped or frozen as a whole, as far as that
+	// was seen. PausesKnown and ThrottlesKnown: these times of threads are apart from others.
+	Paused                      int64
+	PausesKnown, ThrottlesKnown bool
+
 	Counts  Counts
 	Loss    Loss
 	Costs   []Cost   // by phase, then population; the row over all samples first
@@ -124,8 +129,11 @@ type Thread struct {
 	ExitedAt                    events.Time // 0 unless it ended in the window: its last switch-out
 	Switches                    uint64
 	Migrations                  uint64
-	Run, Runq, Blocked, Unknown int64 // ns; they sum to the thread's share of the window
-	CPUs                        []int // CPUs it ran on in the window, ascending
+	Run, Runq, Blocked, Unknown int64 // ns; with the next two they sum to the thread's share of the window
+	// ns in which it was not allowed to run: while the process was stopped or frozen, and while it
+	// waited on a CPU where its cgroup's quota was used up. See Result.PausesKnown.
+	Paused, Throttled int64
+	CPUs              []int // CPUs it ran on in the window, ascending
 
 	Role          string // main, sysmon, template, worker, cgo_extra, foreign, io_worker, unknown
 	M             *int64 // the runtime's number of this M (m.id)

@@ -71,17 +71,21 @@ func (c *Correlator) snapshotTurn(t *thread, e *events.Event) {
 		c.windows.account(t, classUnknown, t.accounted, now)
 		c.samples.addUnknownAbsence(t, now)
 	case out != 0 && e.Has(events.ThreadOffRunnable):
-		c.addAbsence(t, false, out, out, end)
+		c.addAbsence(t, e.CPU, false, out, out, end)
 	case out != 0 && wake > out:
-		c.addAbsence(t, e.Has(events.ThreadNew) && running, out, min(wake, end), end)
+		c.windows.endPause(out, wake)
+		c.addAbsence(t, e.CPU, e.Has(events.ThreadNew) && running, out, min(wake, end), end)
 	case out != 0 && running:
-		c.addAbsence(t, false, out, out, end) // woken before it had left
+		c.addAbsence(t, e.CPU, false, out, out, end) // woken before it had left
 	case out != 0:
-		c.addAbsence(t, false, out, now, now)
+		c.addAbsence(t, e.CPU, false, out, now, now)
 	case running || t.state != classRun:
 		c.samples.addAbsence(t, t.accounted, end)
-		c.windows.account(t, t.state, t.accounted, cmp.Or(wake, end))
-		c.windows.account(t, classRunq, t.accounted, end)
+		if wake != 0 {
+			c.windows.endPause(0, wake)
+		}
+		c.windows.accountOff(t, t.state, e.CPU, 0, cmp.Or(wake, end))
+		c.windows.accountOff(t, classRunq, e.CPU, cmp.Or(wake, end), end)
 	default: // it has run since before the programs did
 		c.samples.addAbsence(t, now, now)
 		c.windows.addCPU(t, e.CPU, t.accounted, now)
@@ -96,8 +100,8 @@ func (c *Correlator) snapshotTurn(t *thread, e *events.Event) {
 
 // addAbsence accounts and ends an absence: blocked from out to wake, waiting for a CPU from wake to
 // in.
-func (c *Correlator) addAbsence(t *thread, first bool, out, wake, in events.Time) {
-	c.windows.accountTurn(t, out, wake, in, in)
+func (c *Correlator) addAbsence(t *thread, cpu uint16, first bool, out, wake, in events.Time) {
+	c.windows.accountTurn(t, cpu, out, wake, in, in)
 	c.endAbsence(t, first, out, wake, in)
 }
 

@@ -25,7 +25,7 @@ func (c *Correlator) sum(e *events.Event) {
 	if now.switches == last.switches || end <= t.lastOut || t.deadAt != 0 {
 		return
 	}
-	parts := [...]int64{classRun: int64(now.run - last.run), classRunq: int64(now.runq - last.runq),
+	parts := [classCount]int64{classRun: int64(now.run - last.run), classRunq: int64(now.runq - last.runq),
 		classBlocked: int64(now.blocked - last.blocked)}
 	begin := end - events.Time(parts[classRun]+parts[classRunq]+parts[classBlocked])
 	t.spoilBefore(end)

@@ -16,13 +16,15 @@ func (c *Correlator) turn(e *events.Event) {
 
 	switch {
 	case e.Has(events.SwitchRun | events.SwitchOff):
-		c.windows.accountTurn(t, out, wake, in, now)
+		c.windows.endPause(out, wake)
+		c.windows.accountTurn(t, e.CPU, out, wake, in, now)
 		c.endAbsence(t, e.Has(events.SwitchFirst), out, wake, in)
 		c.switchIn(t, e, in)
 	case e.Has(events.SwitchRun):
 		c.samples.addAbsence(t, t.accounted, in)
-		c.windows.account(t, t.state, t.accounted, wake)
-		c.windows.account(t, classRunq, wake, in)
+		c.windows.endPause(0, wake)
+		c.windows.accountOff(t, t.state, e.CPU, 0, wake)
+		c.windows.accountOff(t, classRunq, e.CPU, wake, in)
 		c.switchIn(t, e, in)
 		c.windows.account(t, classRun, in, now)
 	case !e.Has(events.SwitchOff) && t.lastOut == 0 && t.createdAt == 0: // it has run since before the programs did
@@ -50,6 +52,7 @@ func (c *Correlator) turn(e *events.Event) {
 	if !c.cpus.add(e.CPU, in, now) {
 		c.windows.breakLink()
 	}
+	c.windows.bans.lastOut = now
 	t.lastOut, t.preempted = now, e.Has(events.SwitchPreempted)
 	t.countAbsence()
 	c.windows.countSwitchOut(t, e.CPU, max(in, 1), now)

@@ -13,6 +13,9 @@ func Validate(r *Result) error {
 	if r.End < r.Start {
 		broken("window ends before it starts: [%d, %d)", r.Start, r.End)
 	}
+	if r.Paused < 0 || r.Paused > int64(r.End-r.Start) {
+		broken("stopped or frozen for %d ns of %d", r.Paused, r.End-r.Start)
+	}
 	validateThreads(r, broken)
 	validateCosts(r, broken)
 	validateCauses(r, broken)
@@ -49,11 +52,11 @@ func validateThreads(r *Result, broken func(string, ...any)) {
 		} else {
 			alive++
 		}
-		if t.Run < 0 || t.Runq < 0 || t.Blocked < 0 || t.Unknown < 0 {
-			broken("thread %d: negative time: run %d, runq %d, blocked %d, unknown %d",
-				t.TID, t.Run, t.Runq, t.Blocked, t.Unknown)
+		if min(t.Run, t.Runq, t.Blocked, t.Unknown, t.Paused, t.Throttled) < 0 {
+			broken("thread %d: negative time: run %d, runq %d, blocked %d, unknown %d, paused %d, throttled %d",
+				t.TID, t.Run, t.Runq, t.Blocked, t.Unknown, t.Paused, t.Throttled)
 		}
-		if got, want := t.Run+t.Runq+t.Blocked+t.Unknown, int64(to-from); got != want {
+		if got, want := t.Run+t.Runq+t.Blocked+t.Unknown+t.Paused+t.Throttled, int64(to-from); got != want {
 			broken("thread %d: times sum to %d ns, it lived %d ns of the window", t.TID, got, want)
 		}
 		if t.Migrations > t.Switches+1 {

@@ -56,6 +56,7 @@ type windows struct {
 	list      []*window   // the whole observation first, then intervals
 	open      *window     // the innermost of those that have not ended; nil = none
 	boundary  events.Time // the last begin or end of a window
+	bans      bookBans
 	lastID    uint32
 	untracked uint64        // threads that found no room for their state
 	keep      int           // ended threads that a window lists at least
@@ -218,6 +219,7 @@ func (c *Correlator) untracked(e *events.Event) {
 // settle handles a WindowSettled: the windows that have ended become Results. A snapshot has been
 // taken since, so every thread's time is accounted past their end.
 func (c *Correlator) settle() []*Result {
+	c.windows.countBan(c.windows.bans.process.current(), c.windows.boundary)
 	for _, w := range c.windows.list {
 		c.wakeUnlisted(w.end)
 		c.accountUnlisted(w.end)

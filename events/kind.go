@@ -51,6 +51,8 @@ const (
 	SampleBucket                       // sums: those of the samples in one bucket
 	Move                               // sums: migrations over one distance for one reason, in the window that ends
 	Untracked                          // threads that found no room for their state, ever; their turns since the last one
+	Paused                             // the process is stopped or frozen at this moment; without flags: it is not
+	Throttled                          // no thread may run on this CPU now: a quota of CPU time is used up
 	kindCount
 )
 
@@ -86,6 +88,9 @@ const (
 
 	WindowIntervals   = uint8(1) // WindowStart: the window will be cut
 	WindowTargetEnded = uint8(1) // WindowEnd: by the kernel's records the target has ended
+
+	PausedStopped = uint8(1) // Paused: by a signal or a debugger
+	PausedFrozen  = uint8(2) // Paused: by its cgroup
 
 	SwitchRun       = uint8(bpf.PinwatchSwitchFlagSWITCH_RUN)
 	SwitchOff       = uint8(bpf.PinwatchSwitchFlagSWITCH_OFF)
@@ -146,6 +151,7 @@ const (
 	ArgLostKind, ArgLostCount                                      = 0, 1                // Loss
 	ArgUntracked, ArgUntrackedTurns                                = 0, 1                // Untracked
 	ArgEnded                                                       = 0                   // WindowEnd; 0 = not known
+	ArgNotBefore, ArgBanUntil                                      = 0, 1                // Throttled; Paused has one
 )
 
 // spec gives a kind its name, its text form and its decoder.
@@ -188,6 +194,8 @@ var birthFlags = flagNames{bits: []flagName{{ThreadIOWorker, "io_worker"}, {Thre
 var stateFlags = flagNames{values: []flagName{
 	{TargetBlocked, "blocked"}, {TargetRunnable, "runnable"}, {TargetOnCPU, "on_cpu"}, {TargetUnknown, "unknown"},
 }}
+
+var pauseFlags = flagNames{bits: []flagName{{PausedStopped, "stopped"}, {PausedFrozen, "frozen"}}}
 
 var sampleFlags = flagNames{values: []flagName{{SampleWake, "wake"}, {SampleCPU, "cpu"}}}
 
@@ -252,6 +260,8 @@ var specs = [kindCount]spec{
 	SampleBucket:  {name: "sample_bucket", args: []string{"value", "n"}, flags: sampleFlags},
 	Move:          {name: "move", args: []string{"distance", "why", "n"}},
 	Untracked:     {name: "untracked", args: []string{"threads", "turns"}},
+	Paused:        {name: "paused", args: []string{"not_before"}, flags: pauseFlags},
+	Throttled:     {name: "throttled", args: []string{"not_before", "until"}},
 }
 
 // String returns the kind's name in reports and in the text form; "kind(N)" for a number that is no

@@ -71,6 +71,10 @@ func (s *Session) attach(cfg Config) error {
 	if err != nil {
 		return explainAttach("attach thread iterator", err)
 	}
+	s.throttled, err = attachTasks(s.loaded.Programs[k.PwThrottled.Name], s.Target.leaderOnly())
+	if err != nil {
+		return explainAttach("attach throttle iterator", err)
+	}
 	return nil
 }
 
@@ -98,11 +102,13 @@ func closeAll(attached []attachment) error {
 
 func (s *Session) detach() error {
 	err := closeAll(s.attached)
-	if s.snapshot != nil {
-		err = errors.Join(err, s.snapshot.Close())
+	for _, iterator := range []*tasks{s.snapshot, s.throttled} {
+		if iterator != nil {
+			err = errors.Join(err, iterator.Close())
+		}
 	}
 	s.loaded.Close()
-	s.attached, s.snapshot = nil, nil
+	s.attached, s.snapshot, s.throttled = nil, nil, nil
 	if err != nil {
 		return fmt.Errorf("detach: %w", err)
 	}

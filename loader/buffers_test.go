@@ -84,6 +84,8 @@ func TestRingCPUs(t *testing.T) {
 
 func TestMemoryLimit(t *testing.T) {
 	file := func(s string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(s)} }
+	mounts := file("31 23 0:28 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n" +
+		"41 31 0:38 / /sys/fs/cgroup rw,relatime shared:9 - cgroup2 cgroup2 rw\n")
 	machine := file("MemTotal: 2048 kB\nMemAvailable:    1024 kB\n")
 	for _, c := range []struct {
 		name  string
@@ -94,17 +96,17 @@ func TestMemoryLimit(t *testing.T) {
 		{"machine", fstest.MapFS{"proc/meminfo": machine}, 1 << 20, "the machine (MemAvailable)"},
 		{"nothing known", fstest.MapFS{}, ^uint64(0), "no limit"},
 		{"version 2", fstest.MapFS{
-			"proc/meminfo": machine, "proc/self/cgroup": file("0::/a/b\n"),
+			"proc/meminfo": machine, "proc/self/mountinfo": mounts, "proc/self/cgroup": file("0::/a/b\n"),
 			"sys/fs/cgroup/a/b/memory.max": file("max\n"), "sys/fs/cgroup/a/b/memory.current": file("5\n"),
 			"sys/fs/cgroup/a/memory.max": file("5000\n"), "sys/fs/cgroup/a/memory.current": file("1000\n"),
 		}, 4000, "the cgroup /sys/fs/cgroup/a"},
 		{"version 1", fstest.MapFS{
-			"proc/meminfo": machine, "proc/self/cgroup": file("5:cpu,memory:/x\n3:pids:/y\n"),
+			"proc/meminfo": machine, "proc/self/mountinfo": mounts, "proc/self/cgroup": file("5:cpu,memory:/x\n3:pids:/y\n"),
 			"sys/fs/cgroup/memory/x/memory.limit_in_bytes": file("700\n"),
 			"sys/fs/cgroup/memory/x/memory.usage_in_bytes": file("900\n"),
 		}, 0, "the cgroup /sys/fs/cgroup/memory/x"},
 		{"no limit", fstest.MapFS{
-			"proc/meminfo": machine, "proc/self/cgroup": file("0::/\n"), "sys/fs/cgroup/memory.max": file("max\n"),
+			"proc/meminfo": machine, "proc/self/mountinfo": mounts, "proc/self/cgroup": file("0::/\n"), "sys/fs/cgroup/memory.max": file("max\n"),
 		}, 1 << 20, "the machine (MemAvailable)"},
 	} {
 		if bytes, by := readMemoryLimit(c.root); bytes != c.bytes || by != c.by {

@@ -6,9 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
 // memoryLimit is the number of bytes that this process may still use, and what sets the limit: the
@@ -21,7 +22,7 @@ func readMemoryLimit(root fs.FS) (bytes uint64, by string) {
 	if free, ok := memAvailable(root); ok {
 		bytes, by = free, "the machine (MemAvailable)"
 	}
-	for _, dir := range cgroups(root) {
+	for _, dir := range procfs.Cgroups(root, "self", "memory") {
 		if free, ok := cgroupFree(root, dir); ok && free < bytes {
 			bytes, by = free, "the cgroup /"+dir
 		}
@@ -42,35 +43,6 @@ func memAvailable(root fs.FS) (uint64, bool) {
 		}
 	}
 	return 0, false
-}
-
-// cgroups lists the directories of the cgroups that can limit this process's memory, from the
-// process up to the root, for version 2 and version 1.
-func cgroups(root fs.FS) (dirs []string) {
-	b, err := fs.ReadFile(root, "proc/self/cgroup")
-	if err != nil {
-		return nil
-	}
-	for line := range strings.Lines(string(b)) {
-		_, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
-		controllers, dir, ok := strings.Cut(rest, ":")
-		mount := "sys/fs/cgroup"
-		switch {
-		case !ok:
-			continue
-		case slices.Contains(strings.Split(controllers, ","), "memory"):
-			mount = "sys/fs/cgroup/memory"
-		case controllers != "":
-			continue
-		}
-		for dir = path.Clean("/" + dir); ; dir = path.Dir(dir) {
-			dirs = append(dirs, path.Join(mount, dir))
-			if dir == "/" {
-				break
-			}
-		}
-	}
-	return dirs
 }
 
 // cgroupFree is the memory that a cgroup still leaves in bytes; false = it sets no limit.

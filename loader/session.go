@@ -62,6 +62,7 @@ type Session struct {
 	pins           *links // of pin; nil = none
 	attached       []attachment
 	snapshot       *tasks
+	throttled      *tasks
 	hooks          map[string]string
 	noFentry       map[string]error // by system call: why it has a tracepoint
 	fence          atomic.Uint32
@@ -217,6 +218,31 @@ func readSnapshot(t *tasks, each func(record []byte) error) error {
 // isLast reports whether a record of a Snapshot is of the process's last thread.
 func isLast(record []byte) bool {
 	return (*bpf.PinwatchSnapshot)(unsafe.Pointer(unsafe.SliceData(record))).Thread.Last != 0
+}
+
+// A ThrottledCPU is a CPU on which no thread of the target may run at a moment, since its cgroup's
+// quota of CPU time, or that of a cgroup above it, is used up.
+type ThrottledCPU struct {
+	CPU         uint16
+	Time, Until uint64 // CLOCK_MONOTONIC ns: the moment, and the end of the quota's period
+}
+
+// Throttled lists the CPUs on which the target may not run now. moment is when the list was
+// complete; 0 = the process has left the kernel's list of tasks.
+func (s *Session) Throttled() (cpus []ThrottledCPU, moment uint64, err error) {
+	err = s.throttled.read(int(unsafe.Sizeof(bpf.PinwatchThrottled{})), func(record []byte) (bool, error) {
+		r := (*bpf.PinwatchThrottled)(unsafe.Pointer(unsafe.SliceData(record)))
+		if r.Cpu == uint32(bpf.PinwatchThrottleNOT_THROTTLED) {
+			moment = r.Time
+			return true, nil
+		}
+		cpus = append(cpus, ThrottledCPU{CPU: uint16(r.Cpu), Time: r.Time, Until: r.Until})
+		return false, nil
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("list throttled CPUs: %w", err)
+	}
+	return cpus, moment, nil
 }
 
 // SnapshotRecord is the length of one record of a Snapshot in bytes.

@@ -113,9 +113,12 @@ func (t *Target) resolve() error {
 // threadsOnly restricts an iterator to the process's threads.
 func (t *Target) threadsOnly() taskFilter { return taskFilter{pid: uint32(t.PID)} }
 
+// leaderOnly restricts an iterator to the thread that leads the process.
+func (t *Target) leaderOnly() taskFilter { return taskFilter{tid: uint32(t.PID)} }
+
 // askAbout reads the iterator's answer about the process.
 func (t *Target) askAbout(prog *ebpf.Program) (answer []byte, err error) {
-	tasks, err := attachTasks(prog, taskFilter{tid: uint32(t.PID)})
+	tasks, err := attachTasks(prog, t.leaderOnly())
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -137,7 +138,8 @@ func (l *openedThreads) read(ctx context.Context) (*report.ThreadList, error) {
 	if by == "" {
 		by = report.ByFunction
 	}
-	return report.NewThreadList(l.target, rows, by, append(append([]string{}, l.warnings...), warnings...)), nil
+	warnings = append(append(slices.Clone(l.warnings), warnings...), differing(l.PID, rows)...)
+	return report.NewThreadList(l.target, rows, by, warnings), nil
 }
 
 // clearScreen moves to the top of a terminal and clears it.

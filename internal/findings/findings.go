@@ -8,12 +8,14 @@
 //
 // Every threshold is a constant with its reason, next to its finding. Each kind of finding is one
 // function, listed in [Find]: churn.go (pins that end), pins.go (pins that stay), load.go
-// (hand-offs and SIGURG), placement.go (CPUs) and surplus.go (threads).
+// (hand-offs and SIGURG), placement.go (CPUs), surplus.go (threads), quota.go (CPU time that the
+// process may use) and differs.go (threads that are not as the others).
 package findings
 
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/pinwatch/pinwatch/correlate"
 )
@@ -41,6 +43,13 @@ type About struct {
 	GOMAXPROCS int             // 0 = not known
 	Affinity   map[int32][]int // by tid: the CPUs a thread may run on; missing = not known
 	Held       map[int32]Held  // by tid: what holds a thread that lives; nil = not read
+	// The same when the window began, and the CPUs that the process's cpuset allows, in the kernel's
+	// list format: then, and at the window's end; "" = not known.
+	AffinityBefore       map[int32][]int
+	CPUSetBefore, CPUSet string
+
+	Quota      *Quota // nil = there is none, or it is not known
+	Attributes Attributes
 }
 
 // Held is what holds a thread after the window's end.
@@ -50,6 +59,23 @@ type Held struct {
 	Words  string // for people: "main.work in read(2)"
 }
 
+// Quota is the tightest quota of CPU time that holds for the process.
+type Quota struct {
+	Group              string        // the cgroup that has it
+	Limit, Period      time.Duration // CPU time in each period
+	Periods, Throttled uint64        // of the window: all, and those in which it was used up
+	Time               time.Duration // that its threads were kept off a CPU, in sum over CPUs
+}
+
+// CPUs is how many CPUs the quota allows to be used all the time.
+func (q *Quota) CPUs() float64 { return float64(q.Limit) / float64(q.Period) }
+
+// Attributes are what the kernel keeps for each thread and Go takes to be the process's.
+type Attributes struct {
+	Names []string           // the most consequential first
+	ByTID map[int32][]string // the values, by name; "" = not known
+}
+
 // perKind bounds the findings of one kind: three functions show the mistake of ten.
 const perKind = 3
 
@@ -57,7 +83,7 @@ const perKind = 3
 type observed struct {
 	*correlate.Result
 	About
-	ns       int64   // length of the window
+	ns       int64   // of the window, in which the process was allowed to run
 	seconds  float64 // the same
 	complete bool    // nothing was missed
 }
@@ -65,7 +91,8 @@ type observed struct {
 // Find returns the findings in one window, the most severe first. It does not change res and keeps
 // no reference to it.
 func Find(res *correlate.Result, about About) []Finding {
-	o := &observed{Result: res, About: about, ns: int64(res.End.Sub(res.Start)), seconds: res.End.Sub(res.Start).Seconds()}
+	o := &observed{Result: res, About: about, ns: int64(res.End.Sub(res.Start)) - res.Paused}
+	o.seconds = float64(o.ns) / 1e9
 	o.complete = !res.Loss.Lossy()
 	if o.ns <= 0 {
 		return nil
@@ -73,6 +100,7 @@ func Find(res *correlate.Result, about About) []Finding {
 	var found []Finding
 	for _, kind := range []func(*observed) []Finding{
 		churn, childrenKilled, perRequest, wedged, unbalanced, hotSpots, storm, sharedCores, leaked, surplus,
+		throttled, procsMismatch, threadDiffers, overridden,
 	} {
 		fs := kind(o)
 		found = append(found, fs[:min(len(fs), perKind)]...)

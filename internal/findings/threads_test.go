@@ -48,6 +48,7 @@ func TestPinnedThreadSharesCore(t *testing.T) {
 			a.Affinity[r.Threads[8].TID] = []int{0, 1, 2, 3}
 		}), nil},
 		{"the whole process is confined", 10, but(func(r *correlate.Result, a *About) {
+			a.GOMAXPROCS = 1
 			for tid := range a.Affinity {
 				a.Affinity[tid] = []int{3}
 			}

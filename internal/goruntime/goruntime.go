@@ -135,7 +135,8 @@ func (r *Runtime) describe(o Options) error {
 		}
 	}
 	info.SignalMasks = r.signalMasks(addrs[varSigsetAll], addrs[varSigsetExit])
-	if info.GOMAXPROCS, err = r.gomaxprocs(addrs[varGomaxprocs]); err != nil {
+	r.procs = addrs[varGomaxprocs]
+	if info.GOMAXPROCS, err = r.GOMAXPROCSNow(); err != nil {
 		info.unknown(err, "GOMAXPROCS")
 	}
 	return r.readOffsets(o, lockFields(img, addrs))
@@ -190,9 +191,9 @@ func (r *Runtime) gSlot(addrs map[string]uint64) (*GSlot, error) {
 	return finder.Find(r.CGO)
 }
 
-// gomaxprocs reads runtime.gomaxprocs, an int32 at the link-time address addr.
-func (r *Runtime) gomaxprocs(addr uint64) (int, error) {
-	if addr == 0 {
+// GOMAXPROCSNow reads runtime.gomaxprocs, an int32. Since Go 1.25 the runtime changes it by itself.
+func (r *Runtime) GOMAXPROCSNow() (int, error) {
+	if r.procs == 0 {
 		return 0, fmt.Errorf("the program has no symbol %s", varGomaxprocs)
 	}
 	s, err := r.space()
@@ -200,7 +201,7 @@ func (r *Runtime) gomaxprocs(addr uint64) (int, error) {
 		return 0, err
 	}
 	var buf [4]byte
-	if err := s.Read(buf[:], addr); err != nil {
+	if err := s.Read(buf[:], r.procs); err != nil {
 		return 0, err
 	}
 	const limit = 1 << 20 // far above the CPUs of any machine

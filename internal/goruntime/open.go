@@ -37,6 +37,7 @@ type Runtime struct {
 
 	mem    io.ReaderAt // the process's memory by run-time address; nil if the kernel refuses it
 	memErr error       // the reason
+	procs  uint64      // link-time address of runtime.gomaxprocs; 0 = not known
 	files  []io.Closer
 }
 

@@ -69,6 +69,25 @@ func (t Topology) Distance(a, b int) string {
 	return "node"
 }
 
+// Known reports whether the distance between any two CPUs is known. A virtual machine may describe
+// neither which CPUs share a core or a cache, nor more than one memory node.
+func (t Topology) Known() bool {
+	cores, caches, nodes, described := map[int]bool{}, map[int]bool{}, map[int]bool{}, 0
+	for _, p := range t.cpus {
+		if p.core >= 0 && cores[p.core] || p.llc >= 0 && caches[p.llc] {
+			return true
+		}
+		cores[p.core], caches[p.llc] = true, true
+		if p.node >= 0 {
+			nodes[p.node] = true
+		}
+		if p.node >= 0 && p.llc >= 0 {
+			described++
+		}
+	}
+	return len(nodes) > 1 || described > 1
+}
+
 func same(a, b int) bool { return a >= 0 && a == b }
 
 // lastLevelCache is the CPU list of the highest-level cache that holds data; "" if no cache is

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"strings"
 	"testing"
 	"testing/fstest"
 )
@@ -33,6 +34,34 @@ func TestDistance(t *testing.T) {
 		}
 		if back := top.Distance(tt.b, tt.a); back != tt.want {
 			t.Errorf("%s: %d → %d = %q, but reversed %q", tt.tree, tt.a, tt.b, tt.want, back)
+		}
+	}
+}
+
+// TestKnown: the distances of some pair of CPUs, or of none.
+func TestKnown(t *testing.T) {
+	bare := tree(t, "server.tree") // two nodes, nothing else
+	for name := range bare {
+		if !strings.HasSuffix(name, "/cpulist") {
+			bare[name] = &fstest.MapFile{}
+		}
+	}
+	apart := fstest.MapFS{ // as a hypervisor leaves them: each its own core, caches without a list, one node
+		"sys/devices/system/cpu/cpu0/topology/thread_siblings_list": {Data: []byte("0\n")},
+		"sys/devices/system/cpu/cpu1/topology/thread_siblings_list": {Data: []byte("1\n")},
+		"sys/devices/system/cpu/cpu0/cache/index0/id":               {Data: []byte("0\n")},
+		"sys/devices/system/node/node0/cpulist":                     {Data: []byte("0-1\n")},
+	}
+	for name, c := range map[string]struct {
+		root fstest.MapFS
+		want bool
+	}{
+		"server": {tree(t, "server.tree"), true}, "guest": {tree(t, "guest.tree"), true},
+		"arm64": {tree(t, "arm64.tree"), true}, "nodes only": {bare, true}, "nothing": {fstest.MapFS{}, false},
+		"CPUs without caches": {apart, false},
+	} {
+		if got := ReadTopology(c.root).Known(); got != c.want {
+			t.Errorf("%s: %t, want %t", name, got, c.want)
 		}
 	}
 }

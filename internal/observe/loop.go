@@ -30,7 +30,9 @@ type loop struct {
 	correlator *correlate.Correlator
 	times      *loader.ProgramTimes
 	program    *Program
-	pins       *pinProbe // nil without Sites
+	pins       *pinProbe            // nil without Sites
+	pauses     *pauses              // nil: not read
+	onEdge     func(at events.Time) // at the ends of windows
 	onResult   func(*correlate.Result) error
 
 	lost     losses        // already reported to the correlator
@@ -118,6 +120,9 @@ func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
 	if err := l.readLocks(); err != nil {
 		return 0, err
 	}
+	if err := l.pauses.readNow(l.now, l.order.Push); err != nil {
+		return 0, err
+	}
 	if err := l.times.Collect(); err != nil {
 		return 0, err
 	}
@@ -133,6 +138,7 @@ func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
 	}
 	l.order.Push(&start)
 	l.began = true
+	l.onEdge(at)
 	if l.cfg.OnBegin != nil {
 		err = l.cfg.OnBegin()
 	}
@@ -172,6 +178,9 @@ func (l *loop) drain(before events.Time) (fill float64, err error) {
 	l.behind = d.Until < before
 	l.followPlugins()
 	if err := l.reportLosses(l.now()); err != nil {
+		return 0, err
+	}
+	if err := l.pauses.read(l.now, l.order.Push); err != nil {
 		return 0, err
 	}
 	if err := l.times.Collect(); err != nil {
@@ -215,10 +224,14 @@ func (l *loop) boundary(ctx context.Context, kind events.Kind) error {
 	if err := l.readLocks(); err != nil {
 		return err
 	}
+	if err := l.pauses.readNow(l.now, l.order.Push); err != nil {
+		return err
+	}
 	at, err := l.sums.next(ctx, l.now, l.order.Push)
 	if err != nil {
 		return err
 	}
+	l.onEdge(at)
 	if err := l.reportLosses(at - 1); err != nil {
 		return err
 	}

@@ -134,8 +134,10 @@ func Run(ctx context.Context, cfg Config) (whole *Window, err error) {
 		return nil, err
 	}
 	root := os.DirFS("/")
+	topology := host.ReadTopology(root)
 	o := &observation{
-		cfg: cfg, host: host.Read(root), target: Target{PID: target.PID}, distance: host.ReadTopology(root).Distance,
+		cfg: cfg, host: host.Read(root), target: Target{PID: target.PID}, distance: topology.Distance,
+		apart: topology.Known(),
 	}
 	defer func() { o.program.Close() }()
 	if err := orEnded(target, o.describe()); err != nil {

@@ -23,6 +23,10 @@ func longestWait(turnsPerCPU int, aggregate bool) time.Duration {
 	return max(pollEvery, min(most, time.Duration(turnsPerCPU)*time.Second/time.Duration(fastest)))
 }
 
+// longestWithQuota is that of a target with a quota of CPU time: the CPUs that it closes are listed at
+// each poll, and a period of such a quota usually has 100 ms.
+const longestWithQuota = pollEvery
+
 // nextPoll is the wait after a wait at whose end the buffers were filled to fill (0 to 1) and held
 // n events: the time in which they fill to an eighth. It is at most most, at most twice the last
 // wait, and above pollEvery only for a few events.

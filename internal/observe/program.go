@@ -47,6 +47,20 @@ func (p *Program) Close() {
 	}
 }
 
+// infoNow is Info with what may have changed since it was read; nil = as Info.
+func (p *Program) infoNow() *goruntime.Info {
+	if p.Info == nil {
+		return nil
+	}
+	procs, err := p.Runtime.GOMAXPROCSNow()
+	if err != nil {
+		return p.Info
+	}
+	info := *p.Info
+	info.GOMAXPROCS = procs
+	return &info
+}
+
 // locks reports whether the Ms' locks can be read.
 func (p *Program) locks() bool {
 	return p.Info != nil && p.Info.Offsets != nil && p.Info.GSlot != nil

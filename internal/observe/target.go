@@ -23,7 +23,7 @@ type Target struct {
 	OtherRuntimes []string // files of Go libraries whose own runtime is not observed
 }
 
-// GOMAXPROCS is the program's when the observation began; 0 = not known.
+// GOMAXPROCS is the program's, after the window's end; 0 = not known.
 func (t *Target) GOMAXPROCS() int {
 	if t.Info == nil {
 		return 0

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 	"time"
 
@@ -27,9 +28,20 @@ type Window struct {
 	// Schedules has the scheduling of the threads that live, by TID, read after the window's end.
 	Schedules map[int32]procfs.Schedule
 	// Holders is what holds each living thread, read after the window's end; nil = not read.
-	Holders []Holder
+	Holders    []Holder
+	Pauses     Pauses
+	Attributes Attributes
+	Before     Placement // of the target's threads when the window began
+	CPUSet     string    // the CPUs that its cpuset allows at the window's end; "" = not known
+	NoTopology bool      // how far CPUs are apart is not known on this machine
 	// Warnings are about the whole observation; those about single numbers are in Result.
 	Warnings []string
+}
+
+// Placement is which CPUs threads may use.
+type Placement struct {
+	Affinity map[int32][]int // by TID; missing = not known
+	CPUSet   string          // of the process; "" = not known
 }
 
 // Findings returns what is worth acting on in the window.
@@ -39,6 +51,12 @@ func (w *Window) Findings() []findings.Finding {
 		if s.CPUs != nil {
 			about.Affinity[tid] = s.CPUs
 		}
+	}
+	about.AffinityBefore, about.CPUSetBefore, about.CPUSet = w.Before.Affinity, w.Before.CPUSet, w.CPUSet
+	about.Attributes = w.Attributes.Compared()
+	if q := w.Pauses.Quota; q != nil {
+		about.Quota = &findings.Quota{Group: q.Group, Limit: q.Limit, Period: q.Period, Periods: q.Periods,
+			Throttled: q.Throttled, Time: q.Time}
 	}
 	return findings.Find(w.Result, about)
 }
@@ -58,12 +76,16 @@ type observation struct {
 	probe    *pinProbe // nil without Sites
 	session  *loader.Session
 	distance func(from, to int) string // between CPUs
+	apart    bool                      // some distances are known
+	edges    map[events.Time]edge      // of the windows that are not settled
+	pauses   *pauses                   // nil: not read
 
 	loop   *loop
 	stats  *loader.Stats
-	clocks clocks // at the start
-	begin  usage  // at the start of the observation
-	last   usage  // at the start of the interval
+	clocks clocks      // at the start
+	begin  usage       // at the start of the observation
+	last   usage       // at the start of the interval
+	cut    events.Time // the end of the interval that settled last; 0 = none
 	whole  *correlate.Result
 }
 
@@ -95,10 +117,16 @@ func (o *observation) run(ctx context.Context) (*Window, error) {
 		defer added.close()
 	}
 	o.clocks, o.stats = readClocks(), o.session.NewStats()
+	o.pauses, o.edges = openPauses(os.DirFS("/"), o.target.PID, o.session), map[events.Time]edge{}
 	o.loop = &loop{
 		cfg: &o.cfg, session: o.session, ring: ring, sums: added, times: o.session.NewProgramTimes(o.session.Calibration),
-		program: o.program, pins: o.probe, onResult: o.settle, longest: longestWait(buffers.TurnsPerCPU, o.cfg.Aggregate),
+		program: o.program, pins: o.probe, pauses: o.pauses,
+		onEdge:   func(at events.Time) { o.edges[at] = o.readEdge() },
+		onResult: o.settle, longest: longestWait(buffers.TurnsPerCPU, o.cfg.Aggregate),
 		correlator: correlate.New(o.correlation(&ring.Stacks)),
+	}
+	if o.pauses != nil && o.pauses.throttled != nil {
+		o.loop.longest = longestWithQuota
 	}
 	if o.begin, err = o.usage(); err != nil {
 		return nil, err
@@ -117,6 +145,8 @@ func (o *observation) run(ctx context.Context) (*Window, error) {
 func (o *observation) correlation(stacks *events.Stacks) correlate.Config {
 	cfg := o.program.correlation(stacks)
 	cfg.TGID, cfg.Distance = o.session.Target.TGID, o.distance
+	cfg.Pauses = o.pauses != nil
+	cfg.Throttles = cfg.Pauses && o.pauses.quotasErr == nil
 	cfg.Sites, cfg.Light, cfg.Aggregate = o.cfg.Sites, o.cfg.Light, o.cfg.Aggregate
 	return cfg
 }
@@ -182,6 +212,14 @@ func (o *observation) window(r *correlate.Result) *Window {
 	w := &Window{Result: r, End: time.Now().Add(-o.loop.now().Sub(r.End)), Host: o.host, Target: o.target}
 	w.Target.Ended = o.loop.ended
 	w.Target.Plugins, w.Target.OtherRuntimes = o.program.Loaded()
+	w.Target.Info = o.program.infoNow()
+	first, last := o.edges[r.Start], o.edges[r.End]
+	w.Pauses, w.Before, w.CPUSet = between(first, last), Placement{first.affinity, first.cpuset}, last.cpuset
+	w.NoTopology = !o.apart
+	if r.Interval {
+		delete(o.edges, o.cut) // the last interval's end; the whole still needs its own start
+		o.cut = r.End
+	}
 	w.Warnings = append(append(w.Warnings, o.warnings...), o.program.Notes()...)
 	w.Warnings = append(w.Warnings, readClocks().changes(o.clocks)...)
 	return w
@@ -196,6 +234,13 @@ func (o *observation) addOverhead(w *Window, programs []loader.ProgramStats, sam
 	var err error
 	if w.Holders, err = o.readHolders(w.Result); err != nil {
 		w.warn("what holds the threads is not known: %s", oneLine(err))
+	}
+	w.Attributes = o.attributes(w.Result)
+	if w.Attributes.Hidden {
+		w.warn(HiddenAttributes)
+	}
+	if n := w.Attributes.Unread; n > 0 {
+		w.warn("%d threads were not compared with the others: those of more than %d are not read", n, mostAttributes)
 	}
 	if n := o.loop.ring.Stacks.Dropped(); n > 0 {
 		w.warn("more than %d different stacks: of %d the causes are unknown", events.MaxStacks, n)

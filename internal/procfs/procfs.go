@@ -91,6 +91,22 @@ func (d Dir) Threads() ([]int32, error) {
 	return tids, nil
 }
 
+// FirstThreads lists some threads of a process, so many at most: a process may have 100,000.
+func (d Dir) FirstThreads(most int) (tids []int32) {
+	task, err := os.Open(string(d) + "/task")
+	if err != nil {
+		return nil
+	}
+	defer task.Close()
+	names, _ := task.Readdirnames(most) // fewer: there are no more
+	for _, name := range names {
+		if tid, err := strconv.ParseInt(name, 10, 32); err == nil {
+			tids = append(tids, int32(tid))
+		}
+	}
+	return tids
+}
+
 // Files maps the file descriptors of the process to what they refer to: a path, or a name such as
 // anon_inode:[perf_event]; "" for a descriptor that was closed meanwhile, as that of the listing.
 func (d Dir) Files() (map[int]string, error) {

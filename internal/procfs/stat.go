@@ -45,6 +45,18 @@ func (d Dir) Stat() (Stat, error) {
 	return s, nil
 }
 
+// ThreadStates returns the states of the process's first threads that have not ended, of so many at
+// most. It does not read the process's own stat: the kernel adds up all threads for that.
+func (d Dir) ThreadStates(most int) (states []byte) {
+	for _, tid := range d.FirstThreads(most) {
+		stat, err := Dir(fmt.Sprintf("%s/task/%d", d, tid)).Stat()
+		if err == nil && stat.State != 'Z' && stat.State != 'X' {
+			states = append(states, stat.State)
+		}
+	}
+	return states
+}
+
 // ParseStat parses the line of a stat. The name, in parentheses, may hold any byte.
 func ParseStat(line string) (Stat, error) {
 	begin, end := strings.IndexByte(line, '('), strings.LastIndexByte(line, ')')

@@ -18,9 +18,13 @@ type Meta struct {
 	Host     host.Info
 	Target   Target
 	Observer Observer
-	Findings []findings.Finding
-	Holders  []ListedThread // what holds each thread that lives; nil = not read
-	Warnings []string       // written before those of the result
+	// Pauses are without PausedNS, which the result has.
+	Pauses Pauses
+	// NoTopology is set where the machine does not describe how far its CPUs are apart.
+	NoTopology bool
+	Holders    []ListedThread // what holds each thread that lives; nil = not read
+	Findings   []findings.Finding
+	Warnings   []string // written before those of the result
 }
 
 // histBars is the number of bars of a cost's histogram.
@@ -29,13 +33,15 @@ const histBars = 10
 // New makes the report of one window. It keeps no reference to memory of res that later events
 // could change.
 func New(meta Meta, res *correlate.Result) *Report {
-	seconds := res.End.Sub(res.Start).Seconds()
+	duration := res.End.Sub(res.Start).Seconds()
+	seconds := duration - inSeconds(res.Paused)
 	r := &Report{
 		Schema:   SchemaID,
 		Pinwatch: Pinwatch{Version: meta.Version},
 		Host:     newHost(meta.Host),
 		Target:   meta.Target,
-		Window:   Window{StartNS: int64(res.Start), EndNS: int64(res.End), DurationS: seconds},
+		Window: Window{StartNS: int64(res.Start), EndNS: int64(res.End), DurationS: duration,
+			ActiveS: seconds},
 		Loss: Loss{
 			Total:           res.Loss.Total(),
 			ByKind:          counts(res.Loss.ByKind),
@@ -47,12 +53,14 @@ func New(meta Meta, res *correlate.Result) *Report {
 			BrokenLinks:     res.Loss.BrokenLinks,
 		},
 		Observer: meta.Observer,
+		Pauses:   meta.Pauses,
 		Counts:   newCounts(res.Counts),
 		Verdicts: newVerdicts(res),
 		Costs:    make([]Cost, 0, len(res.Costs)),
 		Moves: Moves{
 			ByWhy:           counts(res.Moves.ByWhy),
 			ByDistance:      counts(res.Moves.ByDistance),
+			DistanceKnown:   !meta.NoTopology,
 			PerSecond:       ratio(float64(res.Counts.Migrations), seconds),
 			PerKiloSwitches: ratio(1000*float64(res.Counts.Migrations), float64(res.Counts.Switches)),
 		},
@@ -75,8 +83,18 @@ func New(meta Meta, res *correlate.Result) *Report {
 	for i := range res.Costs {
 		r.Costs = append(r.Costs, newCost(&res.Costs[i], res.Loss))
 	}
+	if res.PausesKnown {
+		r.Pauses.PausedNS = ptr(res.Paused)
+	}
 	for i := range res.Threads {
-		r.Threads = append(r.Threads, newThread(&res.Threads[i], seconds))
+		row := newThread(&res.Threads[i], seconds)
+		if res.PausesKnown {
+			row.PausedNS = ptr(res.Threads[i].Paused)
+		}
+		if res.ThrottlesKnown && r.Pauses.QuotaUnknown == nil {
+			row.ThrottledNS = ptr(res.Threads[i].Throttled)
+		}
+		r.Threads = append(r.Threads, row)
 	}
 	for _, c := range res.Causes {
 		r.Causes = append(r.Causes, Cause{What: c.What, Cause: c.Cause, Reason: known(c.Reason),

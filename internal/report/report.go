@@ -39,6 +39,7 @@ type Report struct {
 	Window       Window        `json:"window"`
 	Loss         Loss          `json:"loss"`
 	Observer     Observer      `json:"observer"`
+	Pauses       Pauses        `json:"pauses"`
 	Counts       Counts        `json:"counts"`
 	Verdicts     []Verdict     `json:"verdicts"`
 	Costs        []Cost        `json:"costs"`
@@ -120,7 +121,29 @@ type Window struct {
 	StartNS   int64   `json:"start_ns"`
 	EndNS     int64   `json:"end_ns"`
 	DurationS float64 `json:"duration_s"`
+	ActiveS   float64 `json:"active_s"` // rates are per these
 	WallEnd   *string `json:"wall_end"`
+}
+
+// Pauses are the times in which the target was not allowed to run. Nil = not known.
+type Pauses struct {
+	PausedNS     *int64  `json:"paused_ns"`
+	SuspendedNS  *int64  `json:"suspended_ns"`
+	StolenNS     *int64  `json:"stolen_ns"`
+	Quota        *Quota  `json:"quota"` // nil: there is none, or it is not known
+	QuotaUnknown *string `json:"quota_unknown"`
+}
+
+// Quota is the tightest quota of CPU time that holds for the target, and its use in the window.
+type Quota struct {
+	Cgroup           string  `json:"cgroup"`
+	LimitNS          int64   `json:"limit_ns"`
+	PeriodNS         int64   `json:"period_ns"`
+	CPUs             float64 `json:"cpus"`
+	Periods          uint64  `json:"periods"`
+	ThrottledPeriods uint64  `json:"throttled_periods"`
+	ThrottledCPUNS   int64   `json:"throttled_cpu_ns"`
+	Groups           int     `json:"groups"`
 }
 
 // Loss counts what pinwatch missed.
@@ -213,6 +236,7 @@ type Counts struct {
 type Moves struct {
 	ByWhy           map[string]uint64 `json:"by_why"`
 	ByDistance      map[string]uint64 `json:"by_distance"`
+	DistanceKnown   bool              `json:"distance_known"` // false: on this machine all are unknown
 	PerSecond       *float64          `json:"per_s"`
 	PerKiloSwitches *float64          `json:"per_1000_switches"`
 }

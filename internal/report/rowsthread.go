@@ -30,6 +30,8 @@ type Thread struct {
 	RunqNS        int64    `json:"runq_ns"`
 	BlockedNS     int64    `json:"blocked_ns"`
 	UnknownNS     int64    `json:"unknown_ns"`
+	PausedNS      *int64   `json:"paused_ns"`    // nil: in blocked_ns
+	ThrottledNS   *int64   `json:"throttled_ns"` // nil: in runq_ns
 	CPUs          []int    `json:"cpus"`
 	Affinity      *string  `json:"affinity"`
 	Nice          *int     `json:"nice"`

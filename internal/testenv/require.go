@@ -67,6 +67,11 @@ var (
 	CPUQuota = ofKernel(need("cgroups with CPU quotas",
 		"run as root, with cgroups mounted at /sys/fs/cgroup, on a kernel with CONFIG_CFS_BANDWIDTH", tryCPUQuota))
 
+	// CgroupFreezer is the privilege to make a cgroup that can be frozen; Freezer needs it.
+	CgroupFreezer = ofKernel(need("cgroups that can be frozen",
+		"run as root, with cgroups mounted at /sys/fs/cgroup, on Linux 5.2 or later or with version 1's freezer",
+		tryCgroupFreezer))
+
 	// Tracefs is a trace file system in which an instance can be made; witness.StartTrace needs it.
 	Tracefs = need("tracefs instances",
 		"run as root on a kernel with CONFIG_TRACING, not in lockdown=confidentiality", tryTracefs)

@@ -14,7 +14,8 @@ import (
 func New(version string, w *observe.Window) *report.Report {
 	r := report.New(report.Meta{
 		Version: version, End: w.End, Host: w.Host, Target: target(&w.Target), Observer: observer(&w.Overhead),
-		Findings: w.Findings(), Warnings: w.Warnings, Holders: held(w.Holders),
+		Pauses: pauses(&w.Pauses), NoTopology: w.NoTopology, Holders: held(w.Holders),
+		Findings: w.Findings(), Warnings: w.Warnings,
 	}, w.Result)
 	for i := range r.Threads {
 		t := &r.Threads[i]
@@ -36,6 +37,24 @@ func held(list []observe.Holder) (rows []report.ListedThread) {
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+func pauses(p *observe.Pauses) report.Pauses {
+	suspended := int64(p.Suspended)
+	row := report.Pauses{SuspendedNS: &suspended}
+	if p.Stolen != nil {
+		stolen := int64(*p.Stolen)
+		row.StolenNS = &stolen
+	}
+	if p.QuotaErr != nil {
+		why := p.QuotaErr.Error()
+		row.QuotaUnknown = &why
+	}
+	if q := p.Quota; q != nil {
+		row.Quota = &report.Quota{Cgroup: q.Group, LimitNS: int64(q.Limit), PeriodNS: int64(q.Period), CPUs: q.CPUs(),
+			Periods: q.Periods, ThrottledPeriods: q.Throttled, ThrottledCPUNS: int64(q.Time), Groups: q.Groups}
+	}
+	return row
 }
 
 func target(t *observe.Target) report.Target {

@@ -2,6 +2,7 @@ package text
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -13,9 +14,12 @@ import (
 // counts writes the exact event counts of the window.
 func (p *page) counts(r *report.Report) {
 	p.line()
+	if parts := heldBack(r); parts != nil {
+		p.field("held back", notice, parts...)
+	}
 	p.field("threads", plain, threadParts(r)...)
 	p.field("SIGURG", plain, sigurgParts(&r.Counts)...)
-	p.field("switches", plain, unit.Count(r.Counts.Switches)+perSecond(r.Counts.Switches, r.Window.DurationS))
+	p.field("switches", plain, unit.Count(r.Counts.Switches)+perSecond(r.Counts.Switches, r.Window.ActiveS))
 	p.field("migrations", plain, migrationParts(r)...)
 }
 
@@ -71,14 +75,45 @@ func sigurgParts(c *report.Counts) []string {
 
 func migrationParts(r *report.Report) []string {
 	n := r.Counts.Migrations
-	parts := []string{unit.Count(n) + perSecond(n, r.Window.DurationS)}
+	parts := []string{unit.Count(n) + perSecond(n, r.Window.ActiveS)}
 	if n == 0 {
 		return parts
 	}
 	if r.Moves.PerKiloSwitches != nil {
 		parts = append(parts, unit.Scaled(*r.Moves.PerKiloSwitches)+" per 1,000 switches")
 	}
-	return append(parts, "why: "+byCount(r.Moves.ByWhy), "how far: "+byCount(r.Moves.ByDistance))
+	parts = append(parts, "why: "+byCount(r.Moves.ByWhy))
+	if !r.Moves.DistanceKnown {
+		return append(parts, "how far is not known: this machine does not describe its caches and cores "+
+			"(/sys/devices/system/cpu/cpu*/cache, which a hypervisor may leave empty)")
+	}
+	return append(parts, "how far: "+byCount(r.Moves.ByDistance))
+}
+
+// heldBack is why the process could not run though it had work; nil where it could.
+func heldBack(r *report.Report) (parts []string) {
+	if ns := r.Pauses.PausedNS; ns != nil && *ns > 0 {
+		parts = append(parts, fmt.Sprintf("stopped or frozen for %s (%s), which the rates leave out",
+			unit.Duration(float64(*ns)), unit.Percent(float64(*ns)/max(1, 1e9*r.Window.DurationS))))
+	}
+	q := r.Pauses.Quota
+	if q == nil {
+		return parts
+	}
+	quota := fmt.Sprintf("CPU quota of %s CPUs", unit.Short(q.CPUs))
+	if q.ThrottledPeriods == 0 {
+		return append(parts, quota+", never used up")
+	}
+	parts = append(parts, fmt.Sprintf("%s used up in %d of %d periods", quota, q.ThrottledPeriods, q.Periods))
+	var kept, waiting int64
+	for i := range r.Threads {
+		if r.Threads[i].ThrottledNS == nil {
+			return parts
+		}
+		kept, waiting = kept+*r.Threads[i].ThrottledNS, waiting+r.Threads[i].RunqNS
+	}
+	return append(parts, fmt.Sprintf("it kept all threads together from running for about %s, "+
+		"beside %s of waiting for a CPU", unit.Duration(float64(kept)), unit.Duration(float64(waiting))))
 }
 
 // perSecond writes the rate of n events in brackets; nothing where there is none.

@@ -35,7 +35,7 @@ func WriteLineHeader(w io.Writer) error {
 // WriteLine writes the report of one interval on one line of at most 100 columns. lost counts all
 // records and program runs that were missed.
 func WriteLine(w io.Writer, r *report.Report) error {
-	c, s := r.Counts, r.Window.DurationS
+	c, s := r.Counts, r.Window.ActiveS
 	cell := map[string]string{
 		"time":          lineTime(r.Window),
 		"threads":       unit.Count(c.Threads),
