@@ -208,8 +208,8 @@ func dump(w *bytes.Buffer, r *Result) {
 		fmt.Fprintf(w, "  unclassified %s %q: %d\n", s.What, s.Frames, s.N)
 	}
 	for _, s := range r.Sites {
-		fmt.Fprintf(w, "  site %s %s:%d calls=%d outer=%d released=%d held=%d for %d to %d from %q\n",
-			s.Function, s.File, s.Line, s.Calls, s.Outer, s.Released, s.Held, s.HeldMin, s.HeldMax, s.Stack)
+		fmt.Fprintf(w, "  site %s %s:%d calls=%d outer=%d released=%d ended=%d held=%d for %d to %d from %q\n",
+			s.Function, s.File, s.Line, s.Calls, s.Outer, s.Released, s.Ended, s.Held, s.HeldMin, s.HeldMax, s.Stack)
 	}
 	for _, warning := range r.Warnings {
 		fmt.Fprintln(w, "  warning:", warning)

@@ -194,8 +194,9 @@ type Site struct {
 	Stack    []string // "function (file:line)", innermost first; the call site is the first
 	Calls    uint64
 	Outer    uint64 // of these, on a goroutine that was not locked yet
-	Released uint64 // of Outer, locks seen to end
-	Held     uint64 // of Outer, not seen to end
+	Released uint64 // of Outer, locks seen to be released
+	Ended    uint64 // of Outer, threads that ended with the lock
+	Held     uint64 // of Outer, the others: not seen to end
 	// Sums over Released of the times held, ns: at least and at most.
 	HeldMin, HeldMax int64
 }

@@ -108,7 +108,8 @@ func (p *program) siteRows(w *window) []Site {
 		row.Calls += s.calls
 		row.Outer += s.outer
 		row.Released += s.released
-		row.Held += s.outer - min(s.outer, s.released)
+		row.Ended += s.ended
+		row.Held += s.outer - min(s.outer, s.released+s.ended)
 		row.HeldMin += s.heldMin
 		row.HeldMax += s.heldMax
 	}

@@ -42,7 +42,7 @@ func TestChurnCost(t *testing.T) {
 		correlate.Cause{What: "exit", Cause: "locked", N: 959},
 		correlate.Cause{What: "exit", Cause: "other", Function: "main.g", N: 900},
 		correlate.Cause{What: "create", Cause: "locked", Function: "main.g", N: 900})
-	fs := Find(r, about)
+	fs := find(r, about)
 	if len(fs) != 1 || fs[0].Evidence["cpu_each_ns"] != 100_000.0 || fs[0].Evidence["cpu_s_per_hour"] != 36.0 ||
 		fs[0].Evidence["function"] != "a/b.f" {
 		t.Fatalf("%+v", fs)
@@ -58,11 +58,11 @@ func TestChurnCost(t *testing.T) {
 	// Parts along other dimensions do not count.
 	r.Costs[len(r.Costs)-2].State, r.Costs[len(r.Costs)-1].Locked = "on_cpu", "true"
 	r.Costs = r.Costs[2:]
-	if fs = Find(r, about); fs[0].Evidence["cpu_each_ns"] != 50_000.0 {
+	if fs = find(r, about); fs[0].Evidence["cpu_each_ns"] != 50_000.0 {
 		t.Errorf("each takes %v ns, want 50,000", fs[0].Evidence["cpu_each_ns"])
 	}
 	r.Costs = r.Costs[:1] // no sample of the exit
-	if fs = Find(r, about); fs[0].Evidence["cpu_each_ns"] != nil || strings.Contains(fs[0].Message, "CPU") {
+	if fs = find(r, about); fs[0].Evidence["cpu_each_ns"] != nil || strings.Contains(fs[0].Message, "CPU") {
 		t.Errorf("a cost out of nothing: %+v", fs)
 	}
 }
@@ -73,7 +73,7 @@ func TestNoMostFrequentFunction(t *testing.T) {
 	r.Counts.ThreadsExitedLocked = ptr(uint64(1000))
 	r.Causes = append(r.Causes, correlate.Cause{What: "exit", Cause: "locked", Function: "main.f", N: 500},
 		correlate.Cause{What: "exit", Cause: "locked", Function: "main.g", N: 500})
-	if f := Find(r, about)[0]; f.Evidence["function"] != nil || strings.Contains(f.Message, "main.") {
+	if f := find(r, about)[0]; f.Evidence["function"] != nil || strings.Contains(f.Message, "main.") {
 		t.Errorf("%+v", f)
 	}
 }
@@ -125,7 +125,7 @@ func TestPerRequestPinning(t *testing.T) {
 
 	r := healthy(5)
 	released(500)(r, nil)
-	f := Find(r, about)[0]
+	f := find(r, about)[0]
 	const want = "api.handle (api.go:7) pins its goroutine 100 times per s and unpins it after 1 ms to 3 ms on average"
 	if f.Message != want {
 		t.Errorf("%s", f.Message)
@@ -138,7 +138,7 @@ func TestPerRequestPinning(t *testing.T) {
 	r.Threads[4].Lock.Entry, r.Threads[5].Lock.Entry = "", "main.rare"
 	r.Threads[5].Lock.Holds--
 	r.Threads[6].Lock.Holds += 2
-	f = Find(r, about)[0]
+	f = find(r, about)[0]
 	if f.Evidence["function"] != "net/http.(*conn).serve" || !strings.Contains(f.Advice, "--sites") {
 		t.Errorf("%+v", f)
 	}

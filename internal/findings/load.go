@@ -53,7 +53,7 @@ func hotSpots(o *observed) (fs []Finding) {
 		}
 		fs = append(fs, f)
 	}
-	slices.SortStableFunc(fs, func(a, b Finding) int { return cmp.Compare(rank(a.Severity), rank(b.Severity)) })
+	slices.SortStableFunc(fs, func(a, b Finding) int { return cmp.Compare(rank(a), rank(b)) })
 	return fs
 }
 

@@ -45,7 +45,7 @@ func TestHandoffHotSpot(t *testing.T) {
 	handed(250_000, 10_000, 4_000)(r, nil)
 	const want = "gl.(*Loop).run is pinned and was woken 25000 times per s on 1 thread: each time 10 µs passed until " +
 		"its thread ran, and the waker spent 4 µs of CPU or more, in all at least 10 % of one CPU"
-	if f := Find(r, about)[0]; f.Message != want {
+	if f := find(r, about)[0]; f.Message != want {
 		t.Errorf("%s", f.Message)
 	}
 }
@@ -109,7 +109,7 @@ func TestSigurgStorm(t *testing.T) {
 	} {
 		r := healthy(10)
 		tt.edit(r, nil)
-		fs := Find(r, about)
+		fs := find(r, about)
 		if len(fs) != 1 || !strings.HasSuffix(fs[0].Message, tt.message) || !strings.Contains(fs[0].Advice, tt.advice) ||
 			fs[0].Evidence["cause"] != tt.cause {
 			t.Errorf("%s: %+v", name, fs)

@@ -66,7 +66,7 @@ func TestPinnedThreadSharesCore(t *testing.T) {
 	r, a := healthy(10), about
 	shared(second/4, 100)(r, &a)
 	r.Threads[1].Run = 9 * second
-	f := Find(r, a)[0]
+	f := find(r, a)[0]
 	const want = "thread 108 of gl.(*Loop).run may run on CPU 3 only, where 8 other threads of the program ran too " +
 		"(most of all tid 101, sysmon): it waited 250 ms for a CPU, 20 % of the time it was ready"
 	if f.Message != want || f.Evidence["busiest_other_tid"] != int32(101) ||
@@ -141,7 +141,7 @@ func TestThreadSurplus(t *testing.T) {
 	})
 	r := healthy(60)
 	sleepers(20, "worker", "none", 60)(r, nil)
-	f := Find(r, about)[0]
+	f := find(r, about)[0]
 	const want = "20 of 29 threads are more than the program needed: it ran on 6 in these 60 s (GOMAXPROCS 4), " +
 		"and 20 unlocked ones slept all the time"
 	if f.Message != want || f.Evidence["locked_threads"] != uint64(1) {

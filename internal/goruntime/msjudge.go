@@ -50,7 +50,8 @@ func (v *reading) judge(steady bool) M {
 		}
 	}
 	if m.TID != 0 && v.cur.m == v.addr {
-		m.CurGoID = v.cur.goid
+		m.CurGoID, m.CurEntryPC = v.cur.goid, v.cur.startPC
+		m.InCall = v.cur.status&^gScan == gSyscall
 	}
 	return m
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/events"
+	"github.com/pinwatch/pinwatch/internal/findings"
 	"github.com/pinwatch/pinwatch/internal/goruntime"
 )
 
@@ -17,8 +18,16 @@ type Program struct {
 
 	checked bool // the Ms have been compared with the runtime's list
 
+	running map[int32]running // by tid: what threads ran when the Ms were read last
+
 	// A lock was read that proves the offsets of locks: the M and the goroutine name each other.
 	lockProved bool
+}
+
+// running is the goroutine that a thread runs, perhaps in a call.
+type running struct {
+	entry  uint64 // address of its first function
+	inCall bool
 }
 
 // OpenProgram reads what the process runs. offsets is as Config.Offsets. The error is why little or
@@ -59,6 +68,18 @@ func (p *Program) correlation(stacks *events.Stacks) correlate.Config {
 		cfg.Func = p.Symbols.EntryName
 	}
 	return cfg
+}
+
+// goroutines names what threads ran when the Ms were read last.
+func (p *Program) goroutines() map[int32]findings.Goroutine {
+	if p.Symbols == nil {
+		return nil
+	}
+	named := make(map[int32]findings.Goroutine, len(p.running))
+	for tid, g := range p.running {
+		named[tid] = findings.Goroutine{Entry: p.Symbols.EntryName(g.entry), InCall: g.inCall}
+	}
+	return named
 }
 
 // frames names the functions of a stack, inlined ones too. Code outside the Go program gives a

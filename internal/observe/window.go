@@ -26,13 +26,18 @@ type Window struct {
 	Overhead Overhead
 	// Schedules has the scheduling of the threads that live, by TID, read after the window's end.
 	Schedules map[int32]procfs.Schedule
+	// Goroutines has what threads ran when the window ended, by TID.
+	Goroutines map[int32]findings.Goroutine
+	// Limits are those of the number of threads.
+	Limits []findings.Limit
 	// Warnings are about the whole observation; those about single numbers are in Result.
 	Warnings []string
 }
 
-// Findings returns what is worth acting on in the window.
-func (w *Window) Findings() []findings.Finding {
-	about := findings.About{GOMAXPROCS: w.Target.GOMAXPROCS(), Affinity: map[int32][]int{}}
+// Findings returns what is worth acting on in the window, and what was looked for.
+func (w *Window) Findings() ([]findings.Finding, []findings.Judged) {
+	about := findings.About{GOMAXPROCS: w.Target.GOMAXPROCS(), Affinity: map[int32][]int{}, Goroutines: w.Goroutines,
+		Limits: w.Limits}
 	for tid, s := range w.Schedules {
 		if s.CPUs != nil {
 			about.Affinity[tid] = s.CPUs
@@ -188,6 +193,8 @@ func (o *observation) addOverhead(w *Window, programs []loader.ProgramStats, sam
 	w.Overhead = o.overhead(w.Result, programs, sampled, used, elapsed)
 	setBias(w.Result.Costs, w.Overhead.Timings)
 	w.Schedules = o.schedules(w.Result)
+	w.Goroutines = o.program.goroutines()
+	w.Limits = limits(o.target.PID, &w.Result.Counts)
 	if n := o.loop.ring.Stacks.Dropped(); n > 0 {
 		w.warn("more than %d different stacks: of %d the causes are unknown", events.MaxStacks, n)
 	}

@@ -19,6 +19,7 @@ type Meta struct {
 	Target   Target
 	Observer Observer
 	Findings []findings.Finding
+	Judged   []findings.Judged
 	Warnings []string // written before those of the result
 }
 
@@ -62,6 +63,7 @@ func New(meta Meta, res *correlate.Result) *Report {
 		Causes:       make([]Cause, 0, len(res.Causes)),
 		Unclassified: make([]Stack, 0, len(res.Unclassified)),
 		Findings:     make([]Finding, 0, len(meta.Findings)),
+		Judged:       make([]Judged, 0, len(meta.Judged)),
 		Warnings:     append(append([]string{}, meta.Warnings...), res.Warnings...),
 	}
 	if !meta.End.IsZero() {
@@ -81,7 +83,11 @@ func New(meta Meta, res *correlate.Result) *Report {
 		r.Unclassified = append(r.Unclassified, Stack{What: s.What, Frames: append([]string{}, s.Frames...), N: s.N})
 	}
 	for _, f := range meta.Findings {
-		r.Findings = append(r.Findings, Finding(f))
+		r.Findings = append(r.Findings, Finding{ID: f.ID, Severity: f.Severity, Message: f.Message, Advice: f.Advice,
+			Cost: (*FindingCost)(f.Cost), Evidence: f.Evidence})
+	}
+	for _, j := range meta.Judged {
+		r.Judged = append(r.Judged, Judged{ID: j.ID, Why: known(j.Why)})
 	}
 	return r
 }

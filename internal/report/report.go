@@ -50,6 +50,7 @@ type Report struct {
 	Causes       []Cause   `json:"causes"`
 	Unclassified []Stack   `json:"unclassified"`
 	Findings     []Finding `json:"findings"`
+	Judged       []Judged  `json:"judged"`
 	Warnings     []string  `json:"warnings"`
 }
 

@@ -12,9 +12,10 @@ import (
 
 // New makes the report of a window. version is pinwatch's.
 func New(version string, w *observe.Window) *report.Report {
+	found, judged := w.Findings()
 	r := report.New(report.Meta{
 		Version: version, End: w.End, Host: w.Host, Target: target(&w.Target), Observer: observer(&w.Overhead),
-		Findings: w.Findings(), Warnings: w.Warnings,
+		Findings: found, Judged: judged, Warnings: w.Warnings,
 	}, w.Result)
 	for i := range r.Threads {
 		t := &r.Threads[i]
