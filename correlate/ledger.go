@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"github.com/pinwatch/pinwatch/correlate/internal/cause"
+	"github.com/pinwatch/pinwatch/correlate/stats"
 	"github.com/pinwatch/pinwatch/events"
 )
 
@@ -24,6 +25,7 @@ type ledger struct {
 	unclassified map[stackKey]uint64       // stacks of the cause "other"
 	sites        map[uint64]*siteCounts    // by stack
 	handoffs     map[uint64]*entryHandoffs // by the function that the woken goroutine began with
+	endRelays    stats.Histogram           // as in Result
 }
 
 func newLedger() ledger {
@@ -60,6 +62,7 @@ func (l *ledger) add(o *ledger) {
 	for entry, h := range o.handoffs {
 		l.entry(entry).merge(h)
 	}
+	l.endRelays.Merge(&o.endRelays)
 }
 
 func addAll[K comparable](sum, more map[K]uint64) {

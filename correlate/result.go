@@ -20,10 +20,11 @@ type Result struct {
 	Sleepers       Sleepers // of a process with very many threads
 	Moves          Moves
 	Locks          LockView
-	Causes         []Cause        // why threads began and ended, and SIGURG was sent; their n sum to the counts
-	Unclassified   []Stack        // stacks whose cause is "other", most frequent first; a few
-	Handoffs       []EntryHandoff // the pin tax by the function that the woken goroutine began with, most first
-	Sites          []Site         // calls of LockOSThread, most frequent first; only with the probe on it
+	Causes         []Cause         // why threads began and ended, and SIGURG was sent; their n sum to the counts
+	Unclassified   []Stack         // stacks whose cause is "other", most frequent first; a few
+	Handoffs       []EntryHandoff  // the pin tax by the function that the woken goroutine began with, most first
+	EndRelays      stats.Histogram // as EntryHandoff.Relays, of threads whose goroutine had exited while locked
+	Sites          []Site          // calls of LockOSThread, most frequent first; only with the probe on it
 	Warnings       []string
 }
 
@@ -50,6 +51,7 @@ type Counts struct {
 	// known, and in light.
 	SigurgNotInjected *uint64
 	Switches          uint64 // switch-outs of target threads
+	Run               int64  // ns on a CPU, all threads
 	Migrations        uint64 // switch-ins on another CPU than the thread last ran on
 }
 
@@ -152,6 +154,10 @@ type EntryHandoff struct {
 	Entry   string  // "" when not known
 	Threads []int32 // TIDs of the threads woken for them, ascending; not all when there are very many
 	Handoff
+	Wake stats.Histogram // the wake-ups of WakeNS; empty when aggregating
+	// Relays are the turns of threads that these goroutines' threads woke to give their P away, ns on
+	// a CPU each until it was left voluntarily; empty when aggregating.
+	Relays stats.Histogram
 }
 
 // Handoff is the price of waking a locked thread for its goroutine in the window: the pin tax. That

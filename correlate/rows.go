@@ -47,6 +47,8 @@ func (p *program) handoffRows(l *ledger) []EntryHandoff {
 			byName[name] = row
 		}
 		row.add(&h.Handoff)
+		row.Wake.Merge(&h.wake)
+		row.Relays.Merge(&h.relays)
 		row.Threads = append(row.Threads, slices.Collect(maps.Keys(h.threads))...)
 	}
 	var rows []EntryHandoff

@@ -93,4 +93,3 @@ func noSysmon(o *observed) string {
 	}
 	return "no thread is known to be sysmon"
 }
-
