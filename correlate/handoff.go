@@ -52,7 +52,7 @@ func (c *Correlator) countRelay(t *thread, e *events.Event, in, now events.Time)
 			}
 		}
 	}
-	if r.kind == 0 || heldByUser(t.lockKind()) {
+	if r.kind == 0 || heldByUser(t.lockKind()) || c.program.isTemplate(t) { // its whole time is for pinned threads
 		return
 	}
 	r.run += int64(now - in)

@@ -16,6 +16,7 @@ package findings
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/pinwatch/pinwatch/correlate"
 )
@@ -65,6 +66,9 @@ type About struct {
 	Affinity   map[int32][]int     // by tid: the CPUs a thread may run on; missing = not known
 	Goroutines map[int32]Goroutine // by tid: what it runs; missing = nothing, or not known
 	Limits     []Limit             // of the number of threads
+	// CPU is the process's CPU time in the window and SysmonCPU that of sysmon, both by the kernel's
+	// own account; nil = not known.
+	CPU, SysmonCPU *time.Duration
 }
 
 // Goroutine is the goroutine that a thread runs, perhaps in a system call.

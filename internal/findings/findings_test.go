@@ -32,9 +32,11 @@ func healthy(seconds int64) *correlate.Result {
 	for i, role := range roles {
 		r.Threads = append(r.Threads, busy(int32(100+i), role, seconds))
 	}
-	sysmon := &r.Threads[1] // it has nothing to do but to look every 10 ms
-	sysmon.Switches, sysmon.Run = uint64(100*seconds), seconds*second/1000
-	sysmon.Blocked = seconds*second - sysmon.Run - sysmon.Runq
+	for i := range r.Threads[1:3] { // sysmon looks every 10 ms, and the template thread has nothing to do
+		t := &r.Threads[1+i]
+		t.Switches, t.Run = uint64(100*seconds), seconds*second/1000
+		t.Blocked = seconds*second - t.Run - t.Runq
+	}
 	pin := &r.Threads[8]
 	pin.Lock = correlate.ThreadLock{State: "user", Ext: 1, MaxExt: 1, GoID: 20, Entry: "example.com/app/gl.(*Loop).run",
 		Parked: true, HeldMin: seconds * second}

@@ -31,7 +31,10 @@ func busySysmon(o *observed) []Finding {
 	if s == nil || o.ns < sysmonWindow {
 		return nil
 	}
-	cpu, perSecond := float64(s.Run)/float64(o.ns), o.rate(s.Switches)
+	cpu, perSecond, how := float64(s.Run)/float64(o.ns), o.rate(s.Switches), "sysmon's time on a CPU between switches"
+	if o.SysmonCPU != nil { // it has turns of a few µs: what the kernel charges before the switch counts
+		cpu, how = float64(o.SysmonCPU.Nanoseconds())/float64(o.ns), "sysmon's time by the kernel's account, as in top"
+	}
 	if cpu < sysmonCPU || perSecond < sysmonPerSecond {
 		return nil
 	}
@@ -41,8 +44,8 @@ func busySysmon(o *observed) []Finding {
 			unit.ShortPercent(cpu), o.atLeast(), unit.Short(perSecond)),
 		Advice: "wait without a system call where there is a choice (time.Sleep, time.Ticker, a channel, net and os files " +
 			"that use the poller), or wait once for longer instead of often",
-		Cost: &Cost{CPU: cpu, Least: cpu, Most: cpu, How: "sysmon's time on a CPU"},
-		Evidence: map[string]any{"tid": s.TID, "cpu_fraction": rounded(cpu), "wakeups_per_s": rounded(perSecond),
+		Cost: &Cost{CPU: rounded(cpu), Least: rounded(cpu), Most: rounded(cpu), How: how},
+		Evidence: map[string]any{"tid": s.TID, "cpu_fraction": rounded(cpu), "run_ns": s.Run, "wakeups_per_s": rounded(perSecond),
 			"function": nil, "function_tid": nil, "function_switches_per_s": nil, "lossy": !o.complete},
 	}
 	f.Severity = f.Cost.severity()

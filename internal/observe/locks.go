@@ -72,6 +72,9 @@ func (p *Program) readMs(threads []loader.ThreadInfo, now func() events.Time, ou
 				out(lockEvent(r, kind, r.m))
 			}
 			p.lockProved = p.lockProved || r.m.Lock == goruntime.LockUser
+			if r.m.Role == goruntime.RoleSysmon {
+				p.sysmonTID = r.nsTID
+			}
 			if r.m.CurEntryPC != 0 {
 				p.running[r.nsTID] = running{r.m.CurEntryPC, r.m.InCall}
 			}

@@ -31,6 +31,7 @@ type loop struct {
 	times      *loader.ProgramTimes
 	program    *Program
 	onResult   func(*correlate.Result) error
+	accounts   accounts
 
 	lost    losses        // already reported to the correlator
 	seen    uint64        // events so far
@@ -122,10 +123,16 @@ func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
 		start.Flags = events.WindowIntervals
 	}
 	l.order.Push(&start)
+	l.account(at)
 	if l.cfg.OnBegin != nil {
 		err = l.cfg.OnBegin()
 	}
 	return at, err
+}
+
+// account reads the kernel's account of the process at a boundary.
+func (l *loop) account(at events.Time) {
+	l.accounts.read(at, l.session.Target.PID, l.program.sysmonTID)
 }
 
 // targetGone reports whether the target has ended and all its threads have left their CPUs for the
@@ -209,6 +216,7 @@ func (l *loop) boundary(ctx context.Context, kind events.Kind) error {
 		e.Flags = events.WindowTargetEnded
 	}
 	l.order.Push(&e)
+	l.account(at)
 	if err := l.snapshot(); err != nil {
 		return err
 	}

@@ -18,7 +18,8 @@ type Program struct {
 
 	checked bool // the Ms have been compared with the runtime's list
 
-	running map[int32]running // by tid: what threads ran when the Ms were read last
+	running   map[int32]running // by tid: what threads ran when the Ms were read last
+	sysmonTID int32             // 0 = not known
 
 	// A lock was read that proves the offsets of locks: the M and the goroutine name each other.
 	lockProved bool

@@ -28,6 +28,7 @@ type Window struct {
 	Schedules map[int32]procfs.Schedule
 	// Goroutines has what threads ran when the window ended, by TID.
 	Goroutines map[int32]findings.Goroutine
+	CPU        CPU
 	// Limits are those of the number of threads.
 	Limits []findings.Limit
 	// Warnings are about the whole observation; those about single numbers are in Result.
@@ -37,7 +38,7 @@ type Window struct {
 // Findings returns what is worth acting on in the window, and what was looked for.
 func (w *Window) Findings() ([]findings.Finding, []findings.Judged) {
 	about := findings.About{GOMAXPROCS: w.Target.GOMAXPROCS(), Affinity: map[int32][]int{}, Goroutines: w.Goroutines,
-		Limits: w.Limits}
+		Limits: w.Limits, CPU: w.CPU.Process, SysmonCPU: w.CPU.Sysmon}
 	for tid, s := range w.Schedules {
 		if s.CPUs != nil {
 			about.Affinity[tid] = s.CPUs
@@ -193,6 +194,7 @@ func (o *observation) addOverhead(w *Window, programs []loader.ProgramStats, sam
 	w.Overhead = o.overhead(w.Result, programs, sampled, used, elapsed)
 	setBias(w.Result.Costs, w.Overhead.Timings)
 	w.Schedules = o.schedules(w.Result)
+	w.CPU = o.loop.accounts.of(w.Result)
 	w.Goroutines = o.program.goroutines()
 	w.Limits = limits(o.target.PID, &w.Result.Counts)
 	if n := o.loop.ring.Stacks.Dropped(); n > 0 {

@@ -20,6 +20,7 @@ type Meta struct {
 	Observer Observer
 	Findings []findings.Finding
 	Judged   []findings.Judged
+	CPU      CPU
 	Warnings []string // written before those of the result
 }
 
@@ -48,6 +49,7 @@ func New(meta Meta, res *correlate.Result) *Report {
 		},
 		Observer: meta.Observer,
 		Counts:   newCounts(res.Counts),
+		CPU:      CPU{ProcessNS: meta.CPU.ProcessNS, SysmonNS: meta.CPU.SysmonNS, RunNS: res.Counts.Run},
 		Verdicts: newVerdicts(res),
 		Costs:    make([]Cost, 0, len(res.Costs)),
 		Moves: Moves{
