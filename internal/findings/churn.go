@@ -44,7 +44,8 @@ func churn(o *observed) []Finding {
 	}
 	if f.Cost = o.churnCost(n); f.Cost != nil {
 		each := f.Cost.CPU * float64(o.ns) / float64(n)
-		f.Message += fmt.Sprintf(": %s of CPU each with the thread that replaces it, %s", unit.ShortDuration(each), f.Cost.words())
+		f.Message += fmt.Sprintf(": %s of CPU each with the thread that replaces it, %s", unit.ShortDuration(each),
+			f.Cost.words())
 		f.Severity = f.Cost.severity()
 		f.Evidence["cpu_each_ns"], f.Evidence["cpu_s_per_hour"] = rounded(each), rounded(f.Cost.CPU*3600)
 	}
@@ -86,8 +87,8 @@ func (o *observed) churnCost(exited uint64) *Cost {
 		ns = max(measured, ns-clone*float64(min(o.created("template_thread"), exited))) // counted in both
 	}
 	ns += o.EndRelays.SumUpTo(ending)
-	return o.newCost(ns, measured/float64(o.ns), "the end of the threads, the birth of those that replace them, the template "+
-		"thread, and the turns of threads that were woken because the ending ones gave their P away")
+	return o.newCost(ns, measured/float64(o.ns), "the end of the threads, the birth of those that replace them, the "+
+		"template thread, and the turns of threads that were woken because the ending ones gave their P away")
 }
 
 // templateRun is the time that the template thread ran, ns: it creates threads for pinned ones and does

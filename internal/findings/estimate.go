@@ -39,8 +39,8 @@ func (o *observed) handoffCost(h *correlate.EntryHandoff) *Cost {
 	if relays > 0 && float64(h.Relays.Quantile(0.5)) > workFrom*part { // most do work
 		relayed, refill = part*relays, refillOfWork*h.Relays.Mean()*relays
 	}
-	c := o.newCost(partsPerHandoff*part*n+relayed+(n+relays)*o.unseenPerSwitch(), bound, "the wakers' time, the same for the "+
-		"threads that they wake, and the turns of threads that were woken to take the P of a pinned one that waits; what "+
+	ns := partsPerHandoff*part*n + relayed + (n+relays)*o.unseenPerSwitch()
+	c := o.newCost(ns, bound, "the wakers' time, the same for the threads that they wake, and the turns of threads that were woken to take the P of a pinned one that waits; what "+
 		"caches lose is only in the upper end")
 	c.Most = rounded(c.Most + refill/float64(o.ns))
 	return c
@@ -59,7 +59,8 @@ func (o *observed) unseenPerSwitch() float64 {
 // least.
 func (o *observed) newCost(ns, bound float64, how string) *Cost {
 	cpu := max(ns/float64(o.ns), bound)
-	return &Cost{CPU: rounded(cpu), Least: rounded(max(bound, leastOfEstimate*cpu)), Most: rounded(mostOfEstimate * cpu), How: how}
+	return &Cost{CPU: rounded(cpu), Least: rounded(max(bound, leastOfEstimate*cpu)), Most: rounded(mostOfEstimate * cpu),
+		How: how}
 }
 
 // words writes a cost in a sentence.

@@ -116,7 +116,8 @@ func (o *observed) addLimit(f *Finding, perSecond float64) {
 	}
 	f.Evidence["limit"], f.Evidence["limit_name"], f.Evidence["limit_used"] = nearest.Max, nearest.Name, nearest.Now
 	used := float64(nearest.Now) / float64(nearest.Max)
-	f.Message += fmt.Sprintf("; the nearest limit is %d threads (%s), %d are in use", nearest.Max, nearest.Name, nearest.Now)
+	f.Message += fmt.Sprintf("; the nearest limit is %d threads (%s), %d are in use", nearest.Max, nearest.Name,
+		nearest.Now)
 	if perSecond > 0 {
 		left := float64(nearest.left()) / perSecond
 		f.Evidence["limit_in_s"] = rounded(left)

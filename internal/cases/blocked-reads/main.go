@@ -12,7 +12,9 @@ const readers = 300
 
 func blockingRead(fd int) {
 	var b [1]byte
-	syscall.Read(fd, b[:])
+	if _, err := syscall.Read(fd, b[:]); err != nil {
+		panic(err)
+	}
 }
 
 func main() {

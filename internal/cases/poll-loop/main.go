@@ -14,7 +14,7 @@ import (
 func poll() {
 	ts := syscall.Timespec{Nsec: 150000}
 	for {
-		syscall.Nanosleep(&ts, nil)
+		_ = syscall.Nanosleep(&ts, nil) // EINTR is as good
 	}
 }
 
@@ -24,7 +24,9 @@ func onCPU() (ns int64) {
 	for _, file := range files {
 		b, _ := os.ReadFile(file)
 		var n int64
-		fmt.Fscan(strings.NewReader(string(b)), &n)
+		if _, err := fmt.Fscan(strings.NewReader(string(b)), &n); err != nil {
+			continue // the thread has ended
+		}
 		ns += n
 	}
 	return ns
