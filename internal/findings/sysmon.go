@@ -47,7 +47,7 @@ func busySysmon(o *observed) []Finding {
 		Cost: &Cost{CPU: rounded(cpu), Least: rounded(cpu), Most: rounded(cpu), How: how},
 		Evidence: map[string]any{"tid": s.TID, "cpu_fraction": rounded(cpu), "run_ns": s.Run,
 			"wakeups_per_s": rounded(perSecond),
-			"function": nil, "function_tid": nil, "function_switches_per_s": nil, "lossy": !o.complete},
+			"function":      nil, "function_tid": nil, "function_switches_per_s": nil, "lossy": !o.complete},
 	}
 	f.Severity = f.Cost.severity()
 	if t, entry := o.busiestCaller(); t != nil {
