@@ -37,6 +37,7 @@ func TestUsageErrors(t *testing.T) {
 		{"attach -p 1 --thread-entries 8388608", `4194304`},
 		{"attach -p 1 --max-rate fast", `"fast"`},
 		{"attach -p 1 --max-rate 7", `100`},
+		{"attach -p 1 --go-version new", `"new"|release of Go, such as go1.26.8`},
 		{"attach -p 1 --no-such-flag", `no-such-flag`},
 		{"attach -p 1 2", `no arguments`},
 		{"demo -d x", `"x"`},

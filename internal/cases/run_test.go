@@ -71,9 +71,10 @@ func outcome(t *testing.T, e *Expect, dir, pinwatch, program string) (o *Outcome
 		decode(t, stdout, &o.JSON)
 		var r report.Report
 		decode(t, stdout, &r)
-		verbose := slices.Contains(e.Pinwatch, "-v") || slices.Contains(e.Pinwatch, "--verbose")
-		if err := text.WriteReport(&page, &r, text.Options{Verbose: verbose}); err != nil {
-			t.Fatal(err)
+		for _, verbose := range []bool{false, true} {
+			if err := text.WriteReport(&page, &r, text.Options{Verbose: verbose}); err != nil {
+				t.Fatal(err)
+			}
 		}
 		lossy = r.Lossy()
 	}
@@ -90,7 +91,6 @@ func command(t *testing.T, dir string, argv []string, meanwhile func(context.Con
 	cmd.Dir = dir
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -40,8 +40,8 @@ func (o *observed) handoffCost(h *correlate.EntryHandoff) *Cost {
 		relayed, refill = part*relays, refillOfWork*h.Relays.Mean()*relays
 	}
 	ns := partsPerHandoff*part*n + relayed + (n+relays)*o.unseenPerSwitch()
-	c := o.newCost(ns, bound, "the wakers' time, the same for the threads that they wake, and the turns of threads that were woken to take the P of a pinned one that waits; what "+
-		"caches lose is only in the upper end")
+	c := o.newCost(ns, bound, "the wakers' time, the same for the threads that they wake, and the turns of "+
+		"threads that were woken to take the P of a pinned one that waits; what caches lose is only in the upper end")
 	c.Most = rounded(c.Most + refill/float64(o.ns))
 	return c
 }

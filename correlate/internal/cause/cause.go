@@ -63,7 +63,9 @@ func Classify(what What, functions []string) Class {
 		return Class{Cause: Unknown}
 	}
 	k := Class{Cause: Other, Function: userFunction(functions)}
-	if what == Create && functions[0] == "" && !onStack(functions, []string{"newm"}) {
+	// templateThread calls newm1.
+	byRuntime := onStack(functions, []string{"newm"}) || onStack(functions, []string{"newm1"})
+	if what == Create && functions[0] == "" && !byRuntime {
 		k.Cause = Cgo
 		return k
 	}
@@ -131,6 +133,7 @@ func userFunction(functions []string) string {
 	for _, f := range functions {
 		switch {
 		case !strings.Contains(f, "."):
+		case strings.Contains(f, "._Cfunc_"): // cmd/cgo makes it for a call of C
 		case strings.HasPrefix(f, "runtime."), strings.HasPrefix(f, "runtime/"), strings.HasPrefix(f, "internal/runtime/"):
 		default:
 			return f

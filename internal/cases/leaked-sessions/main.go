@@ -11,7 +11,7 @@ import (
 
 // session keeps its thread until somebody closes it, which nobody does.
 func session(opened chan<- bool, closed <-chan bool) {
-	runtime.LockOSThread() // never undone: that is the fault
+	runtime.LockOSThread() // stays locked on purpose: that is the fault to show
 	opened <- true
 	<-closed
 }
