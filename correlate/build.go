@@ -19,7 +19,7 @@ func (c *Correlator) result(w *window) *Result {
 		Moves: w.moves.result(), Locks: w.locks, ThreadsOmitted: w.droppedN}
 	r.Causes, r.Unclassified = c.program.causeRows(&w.ledger)
 	r.ParentDeaths = parentDeathRows(&w.ledger)
-	r.Handoffs = c.program.handoffRows(&w.ledger)
+	r.Handoffs, r.EndRelays = c.program.handoffRows(&w.ledger), w.endRelays
 	r.Costs = w.costRows(c.cfg.Light)
 	if c.cfg.Sites {
 		r.Sites = c.program.siteRows(w)
@@ -56,12 +56,14 @@ func (c *Correlator) addThreads(r *Result, w *window) {
 		r.Threads = append(r.Threads, row)
 		r.Counts.Switches += s.switches
 		r.Counts.Migrations += s.migrations
+		r.Counts.Run += s.time[classRun]
 		if t.deadAt == 0 || t.deadAt >= w.end {
 			r.Counts.Threads++
 		}
 	}
 	r.Counts.Switches += w.dropped.switches
 	r.Counts.Migrations += w.dropped.migrations
+	r.Counts.Run += w.dropped.time[classRun]
 	slices.SortFunc(r.Threads, func(a, b Thread) int {
 		return cmp.Or(cmp.Compare(a.TID, b.TID), cmp.Compare(a.StartedAt, b.StartedAt))
 	})

@@ -228,9 +228,16 @@ func dump(w *bytes.Buffer, r *Result) {
 	for _, s := range r.Unclassified {
 		fmt.Fprintf(w, "  unclassified %s %q: %d\n", s.What, s.Frames, s.N)
 	}
+	for _, h := range r.Handoffs {
+		fmt.Fprintf(w, "  handoffs %q n=%d wake=%d cpu=%d relays=%d of %d\n", h.Entry, h.N, h.Wake.N(), h.CPUNS,
+			h.Relays.N(), h.Relays.Max())
+	}
+	if r.EndRelays.N() > 0 {
+		fmt.Fprintf(w, "  relays of ended threads: %d of %d\n", r.EndRelays.N(), r.EndRelays.Max())
+	}
 	for _, s := range r.Sites {
-		fmt.Fprintf(w, "  site %s %s:%d calls=%d outer=%d released=%d held=%d for %d to %d from %q\n",
-			s.Function, s.File, s.Line, s.Calls, s.Outer, s.Released, s.Held, s.HeldMin, s.HeldMax, s.Stack)
+		fmt.Fprintf(w, "  site %s %s:%d calls=%d outer=%d released=%d ended=%d held=%d for %d to %d from %q\n",
+			s.Function, s.File, s.Line, s.Calls, s.Outer, s.Released, s.Ended, s.Held, s.HeldMin, s.HeldMax, s.Stack)
 	}
 	for _, warning := range r.Warnings {
 		fmt.Fprintln(w, "  warning:", warning)

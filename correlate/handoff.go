@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"github.com/pinwatch/pinwatch/correlate/internal/cause"
+	"github.com/pinwatch/pinwatch/correlate/stats"
 	"github.com/pinwatch/pinwatch/events"
 )
 
@@ -27,17 +28,55 @@ func (c *Correlator) countHandoff(t *thread, e *events.Event, woken, in events.T
 		}
 	}
 	if w := c.windows.find(in, in); w != nil {
-		c.windows.addHandoffs(w, t, &Handoff{N: 1, WakeNS: int64(in - woken), CPUNS: cpu})
+		c.windows.addHandoffs(w, t, &Handoff{N: 1, WakeNS: int64(in - woken), CPUNS: cpu}).wake.Add(int64(in - woken))
 	}
 }
 
-// addHandoffs adds hand-offs to a thread's and to the ledger's.
-func (ws *windows) addHandoffs(w *window, t *thread, more *Handoff) {
+// relay is the turn of a thread that a locked thread woke, over its preemptions: before a locked
+// thread waits or ends, it gives its P to another one (runtime.handoffp).
+type relay struct {
+	kind  uint8  // of the waker's lock; 0 = no relay
+	entry uint64 // the first function of the waker's goroutine
+	run   int64  // ns so far
+}
+
+// countRelay adds a run, from in until now, to the relay that it is a part of. It comes before the
+// thread notes that switch-out.
+func (c *Correlator) countRelay(t *thread, e *events.Event, in, now events.Time) {
+	r := &t.relay
+	if !t.preempted {
+		*r = relay{}
+		if waker := uint32(e.Args[events.ArgWaker]); waker != 0 && waker != t.tid {
+			if w := c.threads.get(waker); w != nil && (heldByUser(w.lockKind()) || w.lockKind() == events.LockOrphan) {
+				r.kind, r.entry = w.lock.kind, w.lock.entry
+			}
+		}
+	}
+	if r.kind == 0 || heldByUser(t.lockKind()) || c.program.isTemplate(t) { // its whole time is for pinned threads
+		return
+	}
+	r.run += int64(now - in)
+	if e.Has(events.SwitchPreempted) {
+		return
+	}
+	if w := c.windows.find(now, now); w != nil {
+		if r.kind == events.LockOrphan {
+			w.endRelays.Add(r.run)
+		} else {
+			w.entry(r.entry).relays.Add(r.run)
+		}
+	}
+	*r = relay{}
+}
+
+// addHandoffs adds hand-offs to a thread's and to the ledger's, which it returns.
+func (ws *windows) addHandoffs(w *window, t *thread, more *Handoff) *entryHandoffs {
 	ws.share(w, t) // begins t.handoffs, too
 	h := &t.handoffs[w.slot]
 	h.setGoroutine(w, t)
 	h.add(more)
 	h.entryHandoffs.add(more)
+	return h.entryHandoffs
 }
 
 func (h *Handoff) add(o *Handoff) {
@@ -86,7 +125,8 @@ func (h *threadHandoffs) append(o *threadHandoffs) {
 // entryHandoffs are a ledger's hand-offs to goroutines that began with one function.
 type entryHandoffs struct {
 	Handoff
-	threads map[int32]bool
+	wake, relays stats.Histogram // as in EntryHandoff
+	threads      map[int32]bool
 }
 
 // maxEntryThreads bounds the threads that are listed for one function.
@@ -101,6 +141,8 @@ func (h *entryHandoffs) addThread(tid int32) {
 // merge adds the hand-offs in a part of the window.
 func (h *entryHandoffs) merge(o *entryHandoffs) {
 	h.add(&o.Handoff)
+	h.wake.Merge(&o.wake)
+	h.relays.Merge(&o.relays)
 	for tid := range o.threads {
 		h.addThread(tid)
 	}

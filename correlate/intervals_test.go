@@ -44,7 +44,9 @@ func whole(t *testing.T, r *recording, cut bool) (text string, intervals int) {
 				continue
 			}
 			dump(&out, r)
-			fmt.Fprintln(&out, r.Handoffs)
+			for _, h := range r.Handoffs {
+				fmt.Fprintln(&out, h.Entry, h.Threads, h.Handoff, h.Wake.N(), h.Wake.Mean(), h.Relays.N(), h.Relays.Mean())
+			}
 		}
 	}
 	flags := uint8(0)

@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"github.com/pinwatch/pinwatch/correlate/internal/cause"
+	"github.com/pinwatch/pinwatch/correlate/stats"
 	"github.com/pinwatch/pinwatch/events"
 )
 
@@ -26,6 +27,7 @@ type ledger struct {
 	sites        map[uint64]*siteCounts // by stack
 	parentDeaths map[parentDeath]deathCounts
 	handoffs     map[uint64]*entryHandoffs // by the function that the woken goroutine began with
+	endRelays    stats.Histogram           // as in Result
 }
 
 func newLedger() ledger {
@@ -76,6 +78,7 @@ func (l *ledger) add(o *ledger) {
 	for entry, h := range o.handoffs {
 		l.entry(entry).merge(h)
 	}
+	l.endRelays.Merge(&o.endRelays)
 }
 
 func addAll[K comparable](sum, more map[K]uint64) {

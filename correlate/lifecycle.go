@@ -183,7 +183,7 @@ func (c *Correlator) processExit(e *events.Event) {
 func (c *Correlator) lastSwitchOut(t *thread, now events.Time) {
 	t.deadAt, c.lastEnd = now, max(c.lastEnd, now)
 	c.locks.release(t)
-	c.locks.settlePins(t, now)
+	c.locks.endPins(t, now)
 	if t.spans[spanExit].begin == 0 {
 		return
 	}
@@ -200,7 +200,7 @@ func (c *Correlator) processFree(e *events.Event) {
 		return // the tid is in use again
 	case t.deadAt == 0: // the record of its last switch-out was lost
 		c.endUnseen(t, e.Time)
-		c.locks.settlePins(t, e.Time)
+		c.locks.endPins(t, e.Time)
 	}
 	if t.exitEnter != 0 && t.deadAt != e.Time && !c.ended() { // after the target's end there is no window
 		c.windows.record(&sample{phase: phaseFree, group: t.death, begin: t.deadAt, end: e.Time, anchor: t.exitEnter})

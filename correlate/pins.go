@@ -61,6 +61,7 @@ func (p *pins) truncate(depth uint32) {
 // siteCounts are a window's counters of the calls with one stack.
 type siteCounts struct {
 	calls, outer, released uint64
+	ended                  uint64 // holds whose thread ended with them
 	heldMin, heldMax       int64
 }
 
@@ -76,6 +77,7 @@ func (s *siteCounts) add(o *siteCounts) {
 	s.calls += o.calls
 	s.outer += o.outer
 	s.released += o.released
+	s.ended += o.ended
 	s.heldMin += o.heldMin
 	s.heldMax += o.heldMax
 }
@@ -113,6 +115,7 @@ func (l *lockTracker) checkPins(t *thread, read events.Time, blocked bool) {
 	case o == nil && !heldByUser(t.lock.kind):
 		t.pins.truncate(0)
 	case o == nil || o.begin >= read:
+	case t.lock.kind == events.LockOrphan: // the goroutine has ended with the lock: nothing released it
 	case !heldByUser(t.lock.kind):
 		if blocked && t.pins.free == 0 {
 			t.pins.free = read
@@ -135,6 +138,20 @@ func (l *lockTracker) settlePins(t *thread, moment events.Time) {
 		if w := l.windows.find(min(o.begin, t.pins.free), max(o.begin, t.pins.free)); w != nil {
 			w.site(o.stack).release(&t.pins)
 		}
+	}
+	t.pins = pins{last: t.pins.last}
+}
+
+// endPins ends the hold that the probe saw begin: its thread has ended. Unless a read found the lock
+// released before, the thread has ended with it (runtime.mexit, exit_group), which is no release.
+func (l *lockTracker) endPins(t *thread, moment events.Time) {
+	o := t.pins.outermost()
+	if o == nil || t.pins.free != 0 || !heldByUser(t.lock.kind) && t.lock.kind != events.LockOrphan {
+		l.settlePins(t, moment)
+		return
+	}
+	if w := l.windows.find(min(o.begin, moment), max(o.begin, moment)); w != nil {
+		w.site(o.stack).ended++
 	}
 	t.pins = pins{last: t.pins.last}
 }

@@ -102,6 +102,10 @@ func (p *program) siteName(stack uint64) string {
 	return cause.Unknown
 }
 
+func (p *program) isTemplate(t *thread) bool {
+	return t.m.known && t.m.start == p.templateThread && t.m.start != 0
+}
+
 // role returns what the runtime uses a thread for.
 func (p *program) role(t *thread, light bool) string {
 	switch {
@@ -115,7 +119,7 @@ func (p *program) role(t *thread, light bool) string {
 		return "worker"
 	case t.m.known && t.m.start == p.sysmon:
 		return "sysmon"
-	case t.m.known && t.m.start == p.templateThread:
+	case p.isTemplate(t):
 		return "template"
 	case t.m.known && p.sysmon != 0 && p.templateThread != 0:
 		return "worker"

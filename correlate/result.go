@@ -25,11 +25,12 @@ type Result struct {
 	Sleepers       Sleepers // of a process with very many threads
 	Moves          Moves
 	Locks          LockView
-	Causes         []Cause        // why threads began and ended, and SIGURG was sent; their n sum to the counts
-	ParentDeaths   []ParentDeath  // threads whose end signalled their children, most children first
-	Unclassified   []Stack        // stacks whose cause is "other", most frequent first; a few
-	Handoffs       []EntryHandoff // the pin tax by the function that the woken goroutine began with, most first
-	Sites          []Site         // calls of LockOSThread, most frequent first; only with the probe on it
+	Causes         []Cause         // why threads began and ended, and SIGURG was sent; their n sum to the counts
+	ParentDeaths   []ParentDeath   // threads whose end signalled their children, most children first
+	Unclassified   []Stack         // stacks whose cause is "other", most frequent first; a few
+	Handoffs       []EntryHandoff  // the pin tax by the function that the woken goroutine began with, most first
+	EndRelays      stats.Histogram // as EntryHandoff.Relays, of threads whose goroutine had exited while locked
+	Sites          []Site          // calls of LockOSThread, most frequent first; only with the probe on it
 	Warnings       []string
 }
 
@@ -57,6 +58,7 @@ type Counts struct {
 	// known, and in light.
 	SigurgNotInjected *uint64
 	Switches          uint64 // switch-outs of target threads
+	Run               int64  // ns on a CPU, all threads
 	Migrations        uint64 // switch-ins on another CPU than the thread last ran on
 }
 
@@ -162,6 +164,10 @@ type EntryHandoff struct {
 	Entry   string  // "" when not known
 	Threads []int32 // TIDs of the threads woken for them, ascending; not all when there are very many
 	Handoff
+	Wake stats.Histogram // the wake-ups of WakeNS; empty when aggregating
+	// Relays are the turns of threads that these goroutines' threads woke to give their P away, ns on
+	// a CPU each until it was left voluntarily; empty when aggregating.
+	Relays stats.Histogram
 }
 
 // Handoff is the price of waking a locked thread for its goroutine in the window: the pin tax. That
@@ -213,8 +219,9 @@ type Site struct {
 	Stack    []string // "function (file:line)", innermost first; the call site is the first
 	Calls    uint64
 	Outer    uint64 // of these, on a goroutine that was not locked yet
-	Released uint64 // of Outer, locks seen to end
-	Held     uint64 // of Outer, not seen to end
+	Released uint64 // of Outer, locks seen to be released
+	Ended    uint64 // of Outer, threads that ended with the lock
+	Held     uint64 // of Outer, the others: not seen to end
 	// Sums over Released of the times held, ns: at least and at most.
 	HeldMin, HeldMax int64
 }

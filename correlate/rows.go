@@ -59,6 +59,8 @@ func (p *program) handoffRows(l *ledger) []EntryHandoff {
 			byName[name] = row
 		}
 		row.add(&h.Handoff)
+		row.Wake.Merge(&h.wake)
+		row.Relays.Merge(&h.relays)
 		row.Threads = append(row.Threads, slices.Collect(maps.Keys(h.threads))...)
 	}
 	var rows []EntryHandoff
@@ -120,7 +122,8 @@ func (p *program) siteRows(w *window) []Site {
 		row.Calls += s.calls
 		row.Outer += s.outer
 		row.Released += s.released
-		row.Held += s.outer - min(s.outer, s.released)
+		row.Ended += s.ended
+		row.Held += s.outer - min(s.outer, s.released+s.ended)
 		row.HeldMin += s.heldMin
 		row.HeldMax += s.heldMax
 	}

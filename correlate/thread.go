@@ -35,6 +35,7 @@ type thread struct {
 	lock     lock
 	sent     lock      // as the last record of the thread itself has it
 	runs     [4]cpuRun // the last ones
+	relay    relay     // the present turn, if it is one
 	awaited  lockedTo  // the goroutine that did not run at lastOut
 	shares   [maxWindows]share
 

@@ -43,8 +43,10 @@ func (c *Correlator) turn(e *events.Event) {
 		if e.Has(events.SwitchOff) || e.Has(events.SwitchWake) { // or it has slept since before the attach
 			c.countHandoff(t, e, wake, in)
 		}
+		c.countRelay(t, e, in, now)
 		t.addRun(in, now, e.Has(events.SwitchPreempted))
 	} else {
+		t.relay = relay{}
 		t.forgetResumes(now)
 	}
 	c.locks.observeKind(t, uint8(e.Args[events.ArgLock]), now, !e.Has(events.SwitchPreempted))

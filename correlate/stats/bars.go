@@ -62,6 +62,13 @@ func (h *Histogram) CountWithin(lo, hi int64) int64 {
 	return n
 }
 
+// SumUpTo returns the sum of all values, each of which counts as most if it is more. Values within 1
+// % of most may count as their bucket.
+func (h *Histogram) SumUpTo(most float64) (sum float64) {
+	h.each(func(v, count int64) { sum += min(float64(v), most) * float64(count) })
+	return sum
+}
+
 // each visits the buckets that hold values, ascending, with a value between Min and Max that stands
 // for the bucket.
 func (h *Histogram) each(visit func(v, count int64)) {

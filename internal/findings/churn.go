@@ -19,9 +19,6 @@ const (
 	// churnPerSecond is a rate that such a clean-up never reaches for long, and a goroutine per job
 	// does at once.
 	churnPerSecond = 1.0
-	// churnWarnPerSecond threads destroyed are 36,000 an hour. One costs some 100 µs of CPU with
-	// its replacement, and the kernel frees its stack and task a grace period later.
-	churnWarnPerSecond = 10.0
 )
 
 // churn finds threads destroyed because their goroutine ended while locked (G-4, P-9).
@@ -35,9 +32,6 @@ func churn(o *observed) []Finding {
 		return nil
 	}
 	f := Finding{ID: "exit-while-locked-churn", Severity: info}
-	if perSecond >= churnWarnPerSecond {
-		f.Severity = warn
-	}
 	entry, known := o.exitedEntry()
 	f.Message = fmt.Sprintf("%s%s threads/s were destroyed because their goroutine ended while locked to them (%d in %s)",
 		o.atLeast(), unit.Short(perSecond), n, unit.ShortDuration(float64(o.ns)))
@@ -48,11 +42,12 @@ func churn(o *observed) []Finding {
 		f.Message += fmt.Sprintf(", %d of them known to be of %s", known, goroutineOf(entry))
 		f.Evidence["function_threads"] = known
 	}
-	if each, ok := o.churnCPU(n); ok {
-		perHour := perSecond * each / 1e9 * 3600
-		f.Message += fmt.Sprintf(": %s of CPU each with the thread that replaces it, %s s of CPU per hour",
-			unit.ShortDuration(each), unit.Short(perHour))
-		f.Evidence["cpu_each_ns"], f.Evidence["cpu_s_per_hour"] = rounded(each), rounded(perHour)
+	if f.Cost = o.churnCost(n); f.Cost != nil {
+		each := f.Cost.CPU * float64(o.ns) / float64(n)
+		f.Message += fmt.Sprintf(": %s of CPU each with the thread that replaces it, %s", unit.ShortDuration(each),
+			f.Cost.words())
+		f.Severity = f.Cost.severity()
+		f.Evidence["cpu_each_ns"], f.Evidence["cpu_s_per_hour"] = rounded(each), rounded(f.Cost.CPU*3600)
 	}
 	f.Advice = fmt.Sprintf("in %s, put defer runtime.UnlockOSThread() right after LockOSThread; or start a fixed number "+
 		"of goroutines that stay locked and send them the work. Only a thread whose state can't be restored (namespaces, "+
@@ -63,25 +58,58 @@ func churn(o *observed) []Finding {
 	return []Finding{f}
 }
 
-// churnCPU returns the mean CPU time in ns of destroying a locked thread and, as far as threads are
-// replaced at all, creating another.
-func (o *observed) churnCPU(exited uint64) (ns float64, ok bool) {
+// churnCost estimates the CPU time of destroying locked threads and, as far as threads are replaced at
+// all, creating others; nil where it is not known. It is the time from mexit on, the birth of new
+// threads until they run Go, all of the template thread's time, and the turns of threads that were
+// woken because the ending ones gave their P away.
+func (o *observed) churnCost(exited uint64) *Cost {
+	ending := 0.0 // ns each
 	for _, phase := range []string{"runtime", "exit"} {
 		mean, ok := o.cpu("P-9", phase, "locked")
 		if !ok {
-			return 0, false
+			return nil
 		}
-		ns += mean
+		ending += mean
 	}
-	replaced := min(1, float64(o.Counts.ThreadsCreated)/float64(exited))
+	n := float64(exited)
+	replaced := min(1, float64(o.Counts.ThreadsCreated)/n)
+	creating := 0.0
 	for _, phase := range []string{"clone_syscall", "start"} {
 		mean, ok := o.cpu("P-8", phase, "")
 		if !ok && replaced > 0 {
-			return 0, false
+			return nil
 		}
-		ns += replaced * mean
+		creating += replaced * mean
 	}
-	return ns, true
+	measured := n * (ending + creating)
+	ns := measured + o.templateRun()
+	if clone, ok := o.cpu("P-8", "clone_syscall", "template_thread"); ok {
+		ns = max(measured, ns-clone*float64(min(o.created("template_thread"), exited))) // counted in both
+	}
+	ns += o.EndRelays.SumUpTo(ending)
+	return o.newCost(ns, measured/float64(o.ns), "the end of the threads, the birth of those that replace them, the "+
+		"template thread, and the turns of threads that were woken because the ending ones gave their P away")
+}
+
+// templateRun is the time that the template thread ran, ns: it creates threads for pinned ones and does
+// nothing else.
+func (o *observed) templateRun() (ns float64) {
+	for i := range o.Threads {
+		if o.Threads[i].Role == "template" {
+			ns += float64(o.Threads[i].Run)
+		}
+	}
+	return ns
+}
+
+// created counts the threads that were created for one cause.
+func (o *observed) created(cause string) (n uint64) {
+	for _, c := range o.Causes {
+		if c.What == "create" && c.Cause == cause {
+			n += c.N
+		}
+	}
+	return n
 }
 
 // exitedEntry returns the function that more than half of the goroutines which ended while locked

@@ -66,7 +66,7 @@ func TestThreadDiffers(t *testing.T) {
 	a.Attributes.ByTID[104] = []string{"net:[2]", "0077", "0"}
 	a.Attributes.ByTID[105] = []string{"net:[2]", "0077", "0"}
 	r.Threads[5].Run = 0
-	f := Find(r, a)[0]
+	f := find(r, a)[0]
 	const want = "2 threads of the pool, locked to no goroutine, with another state than the process: network namespace " +
 		"net:[2] (process: net:[1]), umask 0077 (process: 0022); goroutines that know nothing of it ran there for 2.5 s " +
 		"in this window"
@@ -74,7 +74,7 @@ func TestThreadDiffers(t *testing.T) {
 		t.Errorf("%s\n%v", f.Message, f.Evidence)
 	}
 	r.Threads[4].Run = 0
-	if f := Find(r, a)[0]; strings.Contains(f.Message, "ran there") || f.Evidence["ran_ns"] != int64(0) {
+	if f := find(r, a)[0]; strings.Contains(f.Message, "ran there") || f.Evidence["ran_ns"] != int64(0) {
 		t.Errorf("%s\n%v", f.Message, f.Evidence)
 	}
 }
@@ -115,7 +115,7 @@ func TestOverridden(t *testing.T) {
 	moved("0-3", "0-2", 0, 1, 2)(r, &a)
 	const want = "thread 108 of gl.(*Loop).run was bound to CPU 3 and is now to 0-2: its cpuset was changed from CPU 0-3 to 0-2 " +
 		"meanwhile"
-	if f := Find(r, a)[0]; f.Message != want {
+	if f := find(r, a)[0]; f.Message != want {
 		t.Errorf("%s", f.Message)
 	}
 }

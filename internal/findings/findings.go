@@ -4,12 +4,14 @@
 // A missing finding is better than a false one. A finding from things that happened ("82 threads/s
 // were destroyed") survives lost records, which make its numbers lower bounds: it is then worded
 // and marked so. A finding from things that did not happen ("never woken") needs a window without
-// losses. Unknown values are no evidence.
+// losses. Unknown values are no evidence. What a window could not show at all is no all-clear:
+// [Judged] has each kind that was not looked for, and why.
 //
 // Every threshold is a constant with its reason, next to its finding. Each kind of finding is one
-// function, listed in [Find]: churn.go (pins that end), pins.go (pins that stay), load.go
-// (hand-offs and SIGURG), placement.go (CPUs), surplus.go (threads), quota.go (CPU time that the
-// process may use) and differs.go (threads that are not as the others).
+// function, listed in kinds (kinds.go): churn.go (pins that end), children.go, pins.go (pins that
+// stay), growing.go (pins and threads that become more), load.go (hand-offs, SIGURG), sysmon.go,
+// placement.go (CPUs), surplus.go (threads), quota.go (CPU time that the process may use) and
+// differs.go (threads that are not as the others).
 package findings
 
 import (
@@ -20,11 +22,16 @@ import (
 	"github.com/pinwatch/pinwatch/correlate"
 )
 
-// Severities: info is worth knowing, warn costs something now or will.
+// Severities: info is worth knowing, warn costs something now or will, error breaks something soon.
 const (
 	info = "info"
 	warn = "warn"
+	fail = "error"
 )
+
+// warnCPU is the part of one CPU from which on a cost is a warning, whatever causes it: a twentieth
+// shows in a bill and in a latency.
+const warnCPU = 0.05
 
 // Finding is one thing worth acting on.
 type Finding struct {
@@ -32,24 +39,45 @@ type Finding struct {
 	Severity string // info, warn, error
 	Message  string // what was found, with numbers and units
 	Advice   string // what to change
+	// Cost is the CPU time that it takes; nil = none, or not known.
+	Cost *Cost
 	// Evidence holds the numbers behind the finding, for JSON: keys in snake_case that end in the
 	// unit (_ns, _s, _per_s, _fraction of 1), values that are numbers, strings, booleans, lists of
 	// these, or nil where not known.
 	Evidence map[string]any
 }
 
-// About holds what is known of the process beside the Result.
+// Cost is CPU time as a fraction of one CPU: the best estimate, and what it lies between.
+type Cost struct {
+	CPU, Least, Most float64
+	How              string // how it was estimated
+}
+
+// severity is that of a cost alone.
+func (c *Cost) severity() string {
+	if c != nil && c.CPU >= warnCPU {
+		return warn
+	}
+	return info
+}
+
+// About holds what is known of the process beside the Result, as read after the window's end.
 type About struct {
-	GOMAXPROCS int             // 0 = not known
-	Affinity   map[int32][]int // by tid: the CPUs a thread may run on; missing = not known
-	Held       map[int32]Held  // by tid: what holds a thread that lives; nil = not read
-	// The same when the window began, and the CPUs that the process's cpuset allows, in the kernel's
+	GOMAXPROCS int                 // 0 = not known
+	Affinity   map[int32][]int     // by tid: the CPUs a thread may run on; missing = not known
+	Held       map[int32]Held      // by tid: what holds a thread that lives; nil = not read
+	Goroutines map[int32]Goroutine // by tid: what it runs; missing = nothing, or not known
+	Limits     []Limit             // of the number of threads
+	// Affinity when the window began, and the CPUs that the process's cpuset allows, in the kernel's
 	// list format: then, and at the window's end; "" = not known.
 	AffinityBefore       map[int32][]int
 	CPUSetBefore, CPUSet string
 
 	Quota      *Quota // nil = there is none, or it is not known
 	Attributes Attributes
+	// CPU is the process's CPU time in the window and SysmonCPU that of sysmon, both by the kernel's
+	// own account; nil = not known.
+	CPU, SysmonCPU *time.Duration
 }
 
 // Held is what holds a thread after the window's end.
@@ -76,6 +104,18 @@ type Attributes struct {
 	ByTID map[int32][]string // the values, by name; "" = not known
 }
 
+// Goroutine is the goroutine that a thread runs, perhaps in a system call.
+type Goroutine struct {
+	Entry  string // the function it began with; "" = not known
+	InCall bool   // it is in a system call or in C
+}
+
+// Limit is a limit of the number of threads.
+type Limit struct {
+	Name     string // as its owner calls it: "pids.max of /system.slice/app.service"
+	Max, Now uint64 // Now counts all that it limits, which may be more than this process
+}
+
 // perKind bounds the findings of one kind: three functions show the mistake of ten.
 const perKind = 3
 
@@ -88,28 +128,53 @@ type observed struct {
 	complete bool    // nothing was missed
 }
 
-// Find returns the findings in one window, the most severe first. It does not change res and keeps
-// no reference to it.
-func Find(res *correlate.Result, about About) []Finding {
+// Judged is a kind of finding that was looked for, or not.
+type Judged struct {
+	ID  string
+	Why string // why it could not be looked for; "" = it was
+}
+
+// Find returns the findings in one window, the dearest first, and what was looked for. It does not
+// change res and keeps no reference to it.
+func Find(res *correlate.Result, about About) (found []Finding, judged []Judged) {
 	o := &observed{Result: res, About: about, ns: int64(res.End.Sub(res.Start)) - res.Paused}
 	o.seconds = float64(o.ns) / 1e9
 	o.complete = !res.Loss.Lossy()
-	if o.ns <= 0 {
-		return nil
-	}
-	var found []Finding
-	for _, kind := range []func(*observed) []Finding{
-		churn, childrenKilled, perRequest, wedged, unbalanced, hotSpots, storm, sharedCores, leaked, surplus,
-		throttled, procsMismatch, threadDiffers, overridden,
-	} {
-		fs := kind(o)
+	for _, k := range kinds {
+		var fs []Finding
+		why := "the window has no length"
+		if o.ns > 0 {
+			fs = k.find(o)
+			why = ""
+			if len(fs) == 0 && k.unable != nil {
+				why = k.unable(o)
+			}
+		}
+		judged = append(judged, Judged{k.id, why})
 		found = append(found, fs[:min(len(fs), perKind)]...)
 	}
-	slices.SortStableFunc(found, func(a, b Finding) int { return cmp.Compare(rank(a.Severity), rank(b.Severity)) })
-	return found
+	slices.SortStableFunc(found, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.cpu(), a.cpu()))
+	})
+	return found, judged
 }
 
-func rank(severity string) int { return slices.Index([]string{"error", warn, info}, severity) }
+// rank orders findings by severity. What grows until it breaks comes before what costs the same all
+// the time.
+func rank(f Finding) int {
+	if f.Severity != info && (f.ID == pinsGrowing || f.ID == threadsGrowing) {
+		return -1
+	}
+	return slices.Index([]string{fail, warn, info}, f.Severity)
+}
+
+// cpu is the cost for comparison.
+func (f *Finding) cpu() float64 {
+	if f.Cost == nil {
+		return 0
+	}
+	return f.Cost.CPU
+}
 
 // rate returns n per second of the window.
 func (o *observed) rate(n uint64) float64 { return float64(n) / o.seconds }

@@ -10,50 +10,48 @@ import (
 )
 
 const (
-	// hotPerSecond hand-offs are the least: fewer are not worth a redesign, however slow the
-	// machine.
-	hotPerSecond = 1000.0
-	// hotCPU is the part of one CPU that the wakers alone spend; the whole cost of the two extra
-	// switches is more. The wait of the woken threads is no measure: other programs on the same
-	// CPUs lengthen it.
+	// hotCount hand-offs in the window are the least that a cost is estimated from.
+	hotCount = 100
+	// hotCPU is the part of one CPU that they must take. The wait of the woken threads is no measure:
+	// other programs on the same CPUs lengthen it.
 	hotCPU = 0.02
-	// hotWarnCPU is a tenth of a CPU for nothing but passing work from thread to thread.
-	hotWarnCPU = 0.10
 )
 
 // hotSpots finds pinned goroutines that are woken so often that the hand-offs themselves are load:
 // to a pinned goroutine, each is two context switches instead of none (X-handoff;
 // runtime.stoplockedm, startlockedm).
 func hotSpots(o *observed) (fs []Finding) {
-	for _, sum := range o.Handoffs {
-		perSecond := o.rate(sum.N)
-		cpu := float64(sum.CPUNS) / float64(o.ns)
-		if perSecond < hotPerSecond || cpu < hotCPU {
+	for i := range o.Handoffs {
+		h := &o.Handoffs[i]
+		if h.N < hotCount || h.Entry == "" && len(h.Threads) > 1 { // of how many functions is not known
 			continue
 		}
-		if sum.Entry == "" && len(sum.Threads) > 1 {
-			continue // of how many functions is not known
+		cost := o.handoffCost(h)
+		if cost.CPU < hotCPU {
+			continue
 		}
-		entry := sum.Entry
-		wake, waker := float64(sum.WakeNS)/float64(sum.N), float64(sum.CPUNS)/float64(sum.N)
-		f := Finding{ID: "pinned-handoff-hot-spot", Severity: info,
-			Message: fmt.Sprintf("%s is pinned and was woken %s%s times per s on %s: each time %s passed until its thread ran, "+
-				"and the waker spent %s of CPU or more, in all at least %s of one CPU",
-				goroutineOf(entry), o.atLeast(), unit.Short(perSecond), unit.Plural(len(sum.Threads), "thread"),
-				unit.ShortDuration(wake), unit.ShortDuration(waker), unit.ShortPercent(cpu)),
+		entry, perSecond, n := h.Entry, o.rate(h.N), float64(h.N)
+		f := Finding{ID: "pinned-handoff-hot-spot", Severity: cost.severity(), Cost: cost,
+			Message: fmt.Sprintf("%s is pinned and was woken %s%s times per s on %s: that costs %s",
+				goroutineOf(entry), o.atLeast(), unit.Short(perSecond), unit.Plural(len(h.Threads), "thread"), cost.words()),
 			Advice: fmt.Sprintf("each wait of %s for another goroutine (channel, lock, timer) and each preemption costs that: "+
 				"give it more work at a time (a slice per channel operation, or a buffered channel drained in a loop), "+
 				"or unpin the code that does not depend on the thread", function(entry)),
-			Evidence: map[string]any{"threads": len(sum.Threads), "tids": sum.Threads[:min(len(sum.Threads), mostTIDs)],
-				"function": orNil(entry), "handoffs_per_s": rounded(perSecond), "wake_mean_ns": rounded(wake),
-				"waker_cpu_mean_ns": rounded(waker), "cpu_min_fraction": rounded(cpu), "lossy": !o.complete},
+			Evidence: map[string]any{"threads": len(h.Threads), "tids": h.Threads[:min(len(h.Threads), mostTIDs)],
+				"function": orNil(entry), "handoffs_per_s": rounded(perSecond), "wake_mean_ns": rounded(float64(h.WakeNS) / n),
+				"wake_typical_ns": nil, "wake_tail_ns": nil, "waker_cpu_mean_ns": rounded(float64(h.CPUNS) / n),
+				"relays_per_s": rounded(o.rate(uint64(h.Relays.N()))), "cpu_each_ns": rounded(cost.CPU * float64(o.ns) / n),
+				"cpu_min_fraction": rounded(float64(h.CPUNS) / float64(o.ns)), "lossy": !o.complete},
 		}
-		if cpu >= hotWarnCPU {
-			f.Severity = warn
+		if uint64(h.Wake.N()) == h.N {
+			typical, tail := h.Wake.Quantile(0.5), h.Wake.Quantile(0.99)
+			f.Message += fmt.Sprintf(". Its thread runs %s after it is woken, typically, and 1 time in 100 later than %s",
+				unit.ShortDuration(float64(typical)), unit.ShortDuration(float64(tail)))
+			f.Evidence["wake_typical_ns"], f.Evidence["wake_tail_ns"] = typical, tail
 		}
 		fs = append(fs, f)
 	}
-	slices.SortStableFunc(fs, func(a, b Finding) int { return cmp.Compare(rank(a.Severity), rank(b.Severity)) })
+	slices.SortStableFunc(fs, func(a, b Finding) int { return cmp.Compare(b.cpu(), a.cpu()) })
 	return fs
 }
 
@@ -63,8 +61,6 @@ const (
 	// stormPerProc signals per second and P are twice the most that the scheduler sends to programs
 	// that only compute: one per 10 ms time slice (forcePreemptNS in runtime/proc.go).
 	stormPerProc = 200.0
-	// stormWarnCPU is the part of one CPU that sending and handling take.
-	stormWarnCPU = 0.05
 )
 
 // stormAdvice is the advice by cause.
@@ -106,9 +102,8 @@ func storm(o *observed) []Finding {
 		cpu := (o.rate(*o.Counts.SigurgSent)*send + o.rate(o.Counts.SigurgDelivered)*handler) / 1e9
 		f.Message += fmt.Sprintf("; sending and handling take %s of one CPU", unit.ShortPercent(cpu))
 		f.Evidence["cpu_fraction"] = rounded(cpu)
-		if cpu >= stormWarnCPU {
-			f.Severity = warn
-		}
+		f.Cost = &Cost{CPU: rounded(cpu), Least: rounded(cpu), Most: rounded(cpu), How: "the time to send and to handle them"}
+		f.Severity = f.Cost.severity()
 	}
 	return []Finding{f}
 }

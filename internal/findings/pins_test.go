@@ -86,12 +86,12 @@ func TestLeakedPin(t *testing.T) {
 
 	r := healthy(20)
 	r.Threads[8].Lock.Ext = lockDepth
-	if f := Find(r, about)[0]; f.Evidence["goid"] != uint64(20) {
+	if f := find(r, about)[0]; f.Evidence["goid"] != uint64(20) {
 		t.Errorf("%v", f.Evidence)
 	}
 	r = healthy(20)
 	idlePins(2, 20, nil)(r, nil)
-	f := Find(r, about)[0]
+	f := find(r, about)[0]
 	if want := "2 threads kept for main.leak.func1: locked, parked and never woken in 20 s"; f.Message != want {
 		t.Errorf("%s", f.Message)
 	}
@@ -100,7 +100,7 @@ func TestLeakedPin(t *testing.T) {
 	}
 	r = healthy(20)
 	idlePins(1, 20, func(th *correlate.Thread) { th.Lock.Entry = mainGoroutine })(r, nil)
-	f = Find(r, about)[0]
+	f = find(r, about)[0]
 	if !strings.Contains(f.Message, "the main goroutine") || !strings.Contains(f.Advice, "from main.main") {
 		t.Errorf("%s\n%s", f.Message, f.Advice)
 	}

@@ -35,14 +35,14 @@ func TestThrottled(t *testing.T) {
 		r.Threads[i].Throttled, r.Threads[i].Runq = second, 0
 	}
 	r.Threads[0].Runq = second / 2
-	f := Find(r, a)[0]
+	f := find(r, a)[0]
 	const want = "the CPU quota was used up in 49 of 100 periods (49 %): cgroup /sys/fs/cgroup/x may use 4 CPUs (400 ms in each " +
 		"100 ms), GOMAXPROCS is 4; it kept all threads together from running for about 9 s, beside 500 ms of waiting for a CPU"
 	if f.Message != want || f.Evidence["threads_throttled_ns"] != 9*second || !strings.Contains(f.Advice, "in bursts") {
 		t.Errorf("%s\n%v\n%s", f.Message, f.Evidence, f.Advice)
 	}
 	r.ThrottlesKnown, a.GOMAXPROCS = false, 0
-	if f := Find(r, a)[0]; strings.Contains(f.Message, "together") || f.Evidence["threads_throttled_ns"] != nil ||
+	if f := find(r, a)[0]; strings.Contains(f.Message, "together") || f.Evidence["threads_throttled_ns"] != nil ||
 		f.Evidence["gomaxprocs"] != nil {
 		t.Errorf("%s\n%v", f.Message, f.Evidence)
 	}
@@ -84,7 +84,7 @@ func TestProcsMismatch(t *testing.T) {
 	r, a := healthy(10), about
 	confined(4, 5, 6)(r, &a)
 	quota(2, 0)(r, &a)
-	f := Find(r, a)[0]
+	f := find(r, a)[0]
 	const want = "GOMAXPROCS is 4, but the program can use only 2 CPUs: the quota of cgroup /sys/fs/cgroup/x is 2 CPUs"
 	if f.Message != want || f.Evidence["affinity_cpus"] != 3 || f.Evidence["quota_cpus"] != 2.0 {
 		t.Errorf("%s\n%v", f.Message, f.Evidence)
@@ -106,7 +106,7 @@ func TestFrozenProcess(t *testing.T) {
 	r := healthy(10)
 	exitedLocked(churnCount)(r, nil)
 	r.Paused = 9 * second
-	if f := Find(r, about)[0]; f.Evidence["destroyed_per_s"] != float64(churnCount) {
+	if f := find(r, about)[0]; f.Evidence["destroyed_per_s"] != float64(churnCount) {
 		t.Errorf("%v: the rate is of the second in which it ran", f.Evidence)
 	}
 }

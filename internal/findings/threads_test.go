@@ -69,7 +69,7 @@ func TestPinnedThreadSharesCore(t *testing.T) {
 	r, a := healthy(10), about
 	shared(second/4, 100)(r, &a)
 	r.Threads[1].Run = 9 * second
-	f := Find(r, a)[0]
+	f := find(r, a)[0]
 	const want = "thread 108 of gl.(*Loop).run may run on CPU 3 only, where 8 other threads of the program ran too " +
 		"(most of all tid 101, sysmon): it waited 250 ms for a CPU, 20 % of the time it was ready"
 	if f.Message != want || f.Evidence["busiest_other_tid"] != int32(101) ||
@@ -197,7 +197,7 @@ func TestThreadSurplus(t *testing.T) {
 	} {
 		r, a := healthy(60), about
 		hold(c.held, "main.f in read(2)")(r, &a)
-		f := Find(r, a)[0]
+		f := find(r, a)[0]
 		if f.Message != c.message || f.Evidence["locked_threads"] != uint64(1) || f.Evidence["workers_held"] != c.held ||
 			fmt.Sprint(f.Evidence["held_by"]) != c.list {
 			t.Errorf("%s\n%v", f.Message, f.Evidence)

@@ -31,6 +31,8 @@ type M struct {
 	// waitReason). It is 0 unless the status of the goroutine is "waiting".
 	WaitReason uint8
 	CurGoID    uint64 // the goroutine the thread runs, perhaps in a system call; 0 = none
+	CurEntryPC uint64 // the function it began with; 0 = none, or not known
+	InCall     bool   // it is in a system call or in C
 	G          uint64 // address of that goroutine; without one, of the locked one; 0 = none
 	P          int32  // the P it holds; -1 = none
 }

@@ -50,7 +50,8 @@ func (v *reading) judge(steady bool) M {
 		}
 	}
 	if m.TID != 0 && v.cur.m == v.addr {
-		m.CurGoID, m.G = v.cur.goid, v.curG
+		m.CurGoID, m.G, m.CurEntryPC = v.cur.goid, v.curG, v.cur.startPC
+		m.InCall = v.cur.status&^gScan == gSyscall
 	} else if m.GoID != 0 {
 		m.G = v.lockedG
 	}

@@ -15,10 +15,11 @@ import (
 
 // reading is the M of a thread as read from memory at a moment.
 type reading struct {
-	time events.Time
-	tid  uint32
-	m    goruntime.M
-	err  error
+	time  events.Time
+	tid   uint32
+	nsTID int32 // in pinwatch's PID namespace
+	m     goruntime.M
+	err   error
 }
 
 // maxReaders limits the goroutines that read a process's memory: more of them wait for each other
@@ -34,7 +35,7 @@ func (p *Program) readings(threads []loader.ThreadInfo, now func() events.Time) 
 	for range min(maxReaders, runtime.GOMAXPROCS(0)) {
 		readers.Go(func() {
 			for i := next.Add(1) - 1; int(i) < len(threads); i = next.Add(1) - 1 {
-				r := reading{time: now(), tid: threads[i].KernelTID}
+				r := reading{time: now(), tid: threads[i].KernelTID, nsTID: threads[i].TID}
 				r.m, r.err = p.readM(threads[i])
 				readings[i] = r
 			}
@@ -57,6 +58,7 @@ func (p *Program) readMs(threads []loader.ThreadInfo, now func() events.Time, ou
 		// After the readings: an M is in the list before it has a thread, until it is about to end.
 		listed = p.listedMs()
 	}
+	p.running = make(map[int32]running, len(readings))
 	for _, r := range readings {
 		switch {
 		case errors.Is(r.err, goruntime.ErrForeign):
@@ -70,6 +72,12 @@ func (p *Program) readMs(threads []loader.ThreadInfo, now func() events.Time, ou
 				out(lockEvent(r, kind, r.m))
 			}
 			p.lockProved = p.lockProved || r.m.Lock == goruntime.LockUser
+			if r.m.Role == goruntime.RoleSysmon {
+				p.sysmonTID = r.nsTID
+			}
+			if r.m.CurEntryPC != 0 {
+				p.running[r.nsTID] = running{r.m.CurEntryPC, r.m.InCall}
+			}
 		}
 	}
 }

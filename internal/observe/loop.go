@@ -34,6 +34,7 @@ type loop struct {
 	pauses     *pauses              // nil: not read
 	onEdge     func(at events.Time) // at the ends of windows
 	onResult   func(*correlate.Result) error
+	accounts   accounts
 
 	lost     losses        // already reported to the correlator
 	seen     uint64        // events so far
@@ -139,10 +140,16 @@ func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
 	l.order.Push(&start)
 	l.began = true
 	l.onEdge(at)
+	l.account(at)
 	if l.cfg.OnBegin != nil {
 		err = l.cfg.OnBegin()
 	}
 	return at, err
+}
+
+// account reads the kernel's account of the process at a boundary.
+func (l *loop) account(at events.Time) {
+	l.accounts.read(at, l.session.Target.PID, l.program.sysmonTID)
 }
 
 // targetGone reports whether the target has ended and all its threads have left their CPUs for the
@@ -243,6 +250,7 @@ func (l *loop) boundary(ctx context.Context, kind events.Kind) error {
 		}
 	}
 	l.order.Push(&e)
+	l.account(at)
 	if err := l.snapshot(); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/events"
+	"github.com/pinwatch/pinwatch/internal/findings"
 	"github.com/pinwatch/pinwatch/internal/goruntime"
 )
 
@@ -19,8 +20,17 @@ type Program struct {
 
 	checked bool // the Ms have been compared with the runtime's list
 
+	running   map[int32]running // by tid: what threads ran when the Ms were read last
+	sysmonTID int32             // 0 = not known
+
 	// A lock was read that proves the offsets of locks: the M and the goroutine name each other.
 	lockProved bool
+}
+
+// running is the goroutine that a thread runs, perhaps in a call.
+type running struct {
+	entry  uint64 // address of its first function
+	inCall bool
 }
 
 // OpenProgram reads what the process runs. The error is why little or nothing can be read; the
@@ -78,6 +88,18 @@ func (p *Program) correlation(stacks *events.Stacks) correlate.Config {
 		cfg.RuntimeLocks = func(pc uint64) bool { return goruntime.RuntimeLocks(p.Symbols.EntryName(pc)) }
 	}
 	return cfg
+}
+
+// goroutines names what threads ran when the Ms were read last.
+func (p *Program) goroutines() map[int32]findings.Goroutine {
+	if p.Symbols == nil {
+		return nil
+	}
+	named := make(map[int32]findings.Goroutine, len(p.running))
+	for tid, g := range p.running {
+		named[tid] = findings.Goroutine{Entry: p.Symbols.EntryName(g.entry), InCall: g.inCall}
+	}
+	return named
 }
 
 // frames names the functions of a stack, inlined ones too. Code outside the Go program gives a

@@ -34,6 +34,11 @@ type Window struct {
 	Before     Placement // of the target's threads when the window began
 	CPUSet     string    // the CPUs that its cpuset allows at the window's end; "" = not known
 	NoTopology bool      // how far CPUs are apart is not known on this machine
+	// Goroutines has what threads ran when the window ended, by TID.
+	Goroutines map[int32]findings.Goroutine
+	CPU        CPU
+	// Limits are those of the number of threads.
+	Limits []findings.Limit
 	// Warnings are about the whole observation; those about single numbers are in Result.
 	Warnings []string
 }
@@ -44,9 +49,10 @@ type Placement struct {
 	CPUSet   string          // of the process; "" = not known
 }
 
-// Findings returns what is worth acting on in the window.
-func (w *Window) Findings() []findings.Finding {
-	about := findings.About{GOMAXPROCS: w.Target.GOMAXPROCS(), Affinity: map[int32][]int{}, Held: w.held()}
+// Findings returns what is worth acting on in the window, and what was looked for.
+func (w *Window) Findings() ([]findings.Finding, []findings.Judged) {
+	about := findings.About{GOMAXPROCS: w.Target.GOMAXPROCS(), Affinity: map[int32][]int{}, Held: w.held(),
+		Goroutines: w.Goroutines, Limits: w.Limits, CPU: w.CPU.Process, SysmonCPU: w.CPU.Sysmon}
 	for tid, s := range w.Schedules {
 		if s.CPUs != nil {
 			about.Affinity[tid] = s.CPUs
@@ -242,6 +248,9 @@ func (o *observation) addOverhead(w *Window, programs []loader.ProgramStats, sam
 	if n := w.Attributes.Unread; n > 0 {
 		w.warn("%d threads were not compared with the others: those of more than %d are not read", n, mostAttributes)
 	}
+	w.CPU = o.loop.accounts.of(w.Result)
+	w.Goroutines = o.program.goroutines()
+	w.Limits = limits(o.target.PID, &w.Result.Counts)
 	if n := o.loop.ring.Stacks.Dropped(); n > 0 {
 		w.warn("more than %d different stacks: of %d the causes are unknown", events.MaxStacks, n)
 	}

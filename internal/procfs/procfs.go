@@ -172,6 +172,15 @@ func (d Dir) WChan() string {
 	return strings.TrimSpace(wchan)
 }
 
+// OnCPU returns the time that the thread has run, by the scheduler's account: the first field of
+// schedstat. A thread that runs now may have up to a tick more.
+func (d Dir) OnCPU() (time.Duration, bool) {
+	text, err := d.read("schedstat")
+	first, _, _ := strings.Cut(text, " ")
+	ns, parseErr := strconv.ParseInt(first, 10, 64)
+	return time.Duration(ns), err == nil && parseErr == nil
+}
+
 // ShowsOurNamespace reports whether /proc shows the PID namespace of this process.
 func ShowsOurNamespace() bool {
 	self, err := os.Readlink(string(Self))

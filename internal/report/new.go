@@ -24,6 +24,8 @@ type Meta struct {
 	NoTopology bool
 	Holders    []ListedThread // what holds each thread that lives; nil = not read
 	Findings   []findings.Finding
+	Judged     []findings.Judged
+	CPU        CPU
 	Warnings   []string // written before those of the result
 }
 
@@ -55,6 +57,7 @@ func New(meta Meta, res *correlate.Result) *Report {
 		Observer: meta.Observer,
 		Pauses:   meta.Pauses,
 		Counts:   newCounts(res.Counts),
+		CPU:      CPU{ProcessNS: meta.CPU.ProcessNS, SysmonNS: meta.CPU.SysmonNS, RunNS: res.Counts.Run},
 		Verdicts: newVerdicts(res),
 		Costs:    make([]Cost, 0, len(res.Costs)),
 		Moves: Moves{
@@ -72,6 +75,7 @@ func New(meta Meta, res *correlate.Result) *Report {
 		ParentDeaths: make([]ParentDeath, 0, len(res.ParentDeaths)),
 		Unclassified: make([]Stack, 0, len(res.Unclassified)),
 		Findings:     make([]Finding, 0, len(meta.Findings)),
+		Judged:       make([]Judged, 0, len(meta.Judged)),
 		Warnings:     append(append([]string{}, meta.Warnings...), res.Warnings...),
 	}
 	if meta.Holders != nil {
@@ -108,7 +112,11 @@ func New(meta Meta, res *correlate.Result) *Report {
 		r.Unclassified = append(r.Unclassified, Stack{What: s.What, Frames: append([]string{}, s.Frames...), N: s.N})
 	}
 	for _, f := range meta.Findings {
-		r.Findings = append(r.Findings, Finding(f))
+		r.Findings = append(r.Findings, Finding{ID: f.ID, Severity: f.Severity, Message: f.Message, Advice: f.Advice,
+			Cost: (*FindingCost)(f.Cost), Evidence: f.Evidence})
+	}
+	for _, j := range meta.Judged {
+		r.Judged = append(r.Judged, Judged{ID: j.ID, Why: known(j.Why)})
 	}
 	return r
 }

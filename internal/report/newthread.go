@@ -85,6 +85,7 @@ func newSites(sites []correlate.Site, seconds float64) []Site {
 			PerS:        ratio(float64(s.Calls), seconds),
 			Outer:       s.Outer,
 			Released:    s.Released,
+			Ended:       s.Ended,
 			Held:        s.Held,
 			HeldMeanMin: ratio(float64(s.HeldMin), float64(s.Released)),
 			HeldMeanMax: ratio(float64(s.HeldMax), float64(s.Released)),

@@ -41,6 +41,7 @@ type Report struct {
 	Observer     Observer      `json:"observer"`
 	Pauses       Pauses        `json:"pauses"`
 	Counts       Counts        `json:"counts"`
+	CPU          CPU           `json:"cpu"`
 	Verdicts     []Verdict     `json:"verdicts"`
 	Costs        []Cost        `json:"costs"`
 	Moves        Moves         `json:"moves"`
@@ -53,6 +54,7 @@ type Report struct {
 	ParentDeaths []ParentDeath `json:"parent_deaths"`
 	Unclassified []Stack       `json:"unclassified"`
 	Findings     []Finding     `json:"findings"`
+	Judged       []Judged      `json:"judged"`
 	Warnings     []string      `json:"warnings"`
 }
 
@@ -210,6 +212,13 @@ type BPFProgram struct {
 	Runs     uint64   `json:"runs"`       // while statistics were on
 	NSPerRun *float64 `json:"ns_per_run"` // nil when it did not run then
 	Missed   uint64   `json:"missed"`     // runs the kernel skipped since attach; they are in loss.recursion_misses
+}
+
+// CPU is the CPU time of the process in the window.
+type CPU struct {
+	ProcessNS *int64 `json:"process_ns"` // by the kernel's own account; nil = not known
+	SysmonNS  *int64 `json:"sysmon_ns"`  // the same of sysmon
+	RunNS     int64  `json:"run_ns"`     // between switches
 }
 
 // Counts are exact event counts of the window.

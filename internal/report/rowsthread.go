@@ -68,6 +68,7 @@ type Site struct {
 	PerS        *float64 `json:"per_s"`
 	Outer       uint64   `json:"outer"`
 	Released    uint64   `json:"released"`
+	Ended       uint64   `json:"ended_with_thread"`
 	Held        uint64   `json:"held"`
 	HeldMeanMin *float64 `json:"held_mean_min_ns"` // nil when nothing was released
 	HeldMeanMax *float64 `json:"held_mean_max_ns"` // the same
@@ -103,5 +104,20 @@ type Finding struct {
 	Severity string         `json:"severity"`
 	Message  string         `json:"message"`
 	Advice   string         `json:"advice"`
+	Cost     *FindingCost   `json:"cost"` // nil where it costs no CPU time, or that is not known
 	Evidence map[string]any `json:"evidence"`
+}
+
+// FindingCost is CPU time as a fraction of one CPU.
+type FindingCost struct {
+	CPU   float64 `json:"cpu_fraction"`
+	Least float64 `json:"cpu_least_fraction"`
+	Most  float64 `json:"cpu_most_fraction"`
+	How   string  `json:"how"`
+}
+
+// Judged is a kind of finding that was looked for, or why it was not.
+type Judged struct {
+	ID  string  `json:"id"`
+	Why *string `json:"why"`
 }

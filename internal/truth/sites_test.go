@@ -88,8 +88,9 @@ func (w *watched) checkSites(t *testing.T, outer uint64) {
 		got.Outer != outer {
 		t.Errorf("site %+v, want %+v, %d of them outer", got, want, outer)
 	}
-	if got.Released+got.Held != got.Outer || a.LockedExits == 0 && got.Held != 0 {
-		t.Errorf("of %d locks %d were let go and %d not", got.Outer, got.Released, got.Held)
+	if got.Released+got.Ended+got.Held != got.Outer || got.Held != 0 || got.Ended != a.LockedExits {
+		t.Errorf("of %d locks %d were released, %d ended with their threads and %d are held: %d threads exited locked",
+			got.Outer, got.Released, got.Ended, got.Held, a.LockedExits)
 	}
 	if k := knownShare(r.Locks); k < minKnown {
 		t.Errorf("%.2f %% of %d lock observations are known", 100*k, r.Locks.Observations)

@@ -54,7 +54,8 @@ func programs(r *run) error {
 		var w *observe.Window
 		if w, o.err = r.lab.resting(r, p.window, strings.Fields(args)...); o.err == nil {
 			o.loss = contract.Lossy(w.Result.Loss)
-			o.found = slices.ContainsFunc(w.Findings(), func(f findings.Finding) bool { return f.ID == p.finding })
+			found, _ := w.Findings()
+			o.found = slices.ContainsFunc(found, func(f findings.Finding) bool { return f.ID == p.finding })
 		}
 		mu.Lock()
 		defer mu.Unlock()

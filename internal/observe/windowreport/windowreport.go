@@ -4,6 +4,7 @@ package windowreport
 
 import (
 	"path/filepath"
+	"time"
 
 	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/observe"
@@ -12,10 +13,12 @@ import (
 
 // New makes the report of a window. version is pinwatch's.
 func New(version string, w *observe.Window) *report.Report {
+	found, judged := w.Findings()
 	r := report.New(report.Meta{
 		Version: version, End: w.End, Host: w.Host, Target: target(&w.Target), Observer: observer(&w.Overhead),
 		Pauses: pauses(&w.Pauses), NoTopology: w.NoTopology, Holders: held(w.Holders),
-		Findings: w.Findings(), Warnings: w.Warnings,
+		Findings: found, Judged: judged, Warnings: w.Warnings,
+		CPU: report.CPU{ProcessNS: nanoseconds(w.CPU.Process), SysmonNS: nanoseconds(w.CPU.Sysmon)},
 	}, w.Result)
 	for i := range r.Threads {
 		t := &r.Threads[i]
@@ -23,6 +26,15 @@ func New(version string, w *observe.Window) *report.Report {
 		t.Affinity, t.Nice, t.Policy = s.Affinity, s.Nice, s.Policy
 	}
 	return r
+}
+
+// nanoseconds is nil for nil.
+func nanoseconds(d *time.Duration) *int64 {
+	if d == nil {
+		return nil
+	}
+	ns := d.Nanoseconds()
+	return &ns
 }
 
 // held is nil where the holders were not read.

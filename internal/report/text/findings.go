@@ -21,9 +21,8 @@ func (p *page) findings(r *report.Report) {
 		case r.Lossy():
 			p.field("findings", notice, "none that a lossy run can prove")
 		default:
-			p.field("findings", plain, "none")
+			p.field("findings", plain, "nothing found")
 		}
-		return
 	}
 	for _, f := range r.Findings {
 		p.line()
@@ -31,6 +30,31 @@ func (p *page) findings(r *report.Report) {
 			[]string{f.Message})
 		p.wrap(labelIndent+"→ ", plain, labelIndent+"  ", plain, []string{f.Advice})
 		p.field("", dim, append([]string{f.ID}, evidence(f.Evidence)...)...)
+	}
+	p.judged(r)
+}
+
+// judged writes which kinds of findings were looked for, where there is none, and which were not and
+// why, always.
+func (p *page) judged(r *report.Report) {
+	var looked, whys []string
+	not := map[string][]string{} // ids by reason
+	for _, j := range r.Judged {
+		if j.Why == nil {
+			looked = append(looked, j.ID)
+			continue
+		}
+		if not[*j.Why] == nil {
+			whys = append(whys, *j.Why)
+		}
+		not[*j.Why] = append(not[*j.Why], j.ID)
+	}
+	if len(r.Findings) == 0 && len(looked) > 0 {
+		p.wrap(pad("", labelWidth)+"looked for: ", plain, labelIndent, plain, []string{strings.Join(looked, ", ")})
+	}
+	for _, why := range whys {
+		p.wrap(pad("", labelWidth)+"not looked for: ", notice, labelIndent, notice,
+			[]string{strings.Join(not[why], ", ") + ": " + why})
 	}
 }
 

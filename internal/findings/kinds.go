@@ -1,0 +1,113 @@
+package findings
+
+import (
+	"cmp"
+
+	"github.com/pinwatch/pinwatch/internal/unit"
+)
+
+// kind is one kind of finding.
+type kind struct {
+	id   string
+	find func(*observed) []Finding
+	// unable returns why a window can't show it, in words that follow "because"; "" = it can. nil =
+	// every window can.
+	unable func(*observed) string
+}
+
+// kinds are all kinds of findings.
+var kinds = []kind{
+	{pinsGrowing, growingPins, noLocks},
+	{threadsGrowing, growingThreads, nil},
+	{"exit-while-locked-churn", churn, noExits},
+	{"children-killed-by-thread-exit", childrenKilled, nil},
+	{"per-request-pinning", perRequest, noLocks},
+	{"wedged-m0", wedged, noLocks},
+	{"unbalanced-lock", unbalanced, noLocks},
+	{"pinned-handoff-hot-spot", hotSpots, noLocks},
+	{"sigurg-storm", storm, noStorm},
+	{"sysmon-busy", busySysmon, noSysmon},
+	{"pinned-thread-shares-core", sharedCores, noAffinity},
+	{"leaked-pin", leaked, noLeaks},
+	{"thread-surplus", surplus, noSurplus},
+	{"cpu-throttled", throttled, nil},
+	{"gomaxprocs-mismatch", procsMismatch, noProcs},
+	{"thread-differs", threadDiffers, noAttributes},
+	{"affinity-overridden", overridden, noAffinity},
+}
+
+const (
+	whyRuntime = "the target's Go runtime could not be read"
+	whyLoss    = "records were lost, and it follows from what did not happen"
+)
+
+func noLocks(o *observed) string {
+	if o.Counts.LockedThreads == nil {
+		return whyRuntime
+	}
+	return ""
+}
+
+func noExits(o *observed) string {
+	if why := noLocks(o); why != "" || o.Counts.ThreadsExitedLocked != nil {
+		return why
+	}
+	return "system calls are not watched (--light)"
+}
+
+func noProcs(o *observed) string {
+	if o.GOMAXPROCS <= 0 {
+		return "the target's GOMAXPROCS could not be read"
+	}
+	return ""
+}
+
+// tooShort names the window that a finding needs, if this one is shorter.
+func (o *observed) tooShort(needed int64) string {
+	if o.ns >= needed {
+		return ""
+	}
+	return "that takes a window of " + unit.ShortDuration(float64(needed)) + " or more (-d)"
+}
+
+func (o *observed) lost() string {
+	if o.complete {
+		return ""
+	}
+	return whyLoss
+}
+
+func noStorm(o *observed) string { return cmp.Or(noProcs(o), o.tooShort(stormWindow)) }
+
+func noLeaks(o *observed) string { return cmp.Or(noLocks(o), o.tooShort(leakWindow), o.lost()) }
+
+func noSurplus(o *observed) string {
+	why := cmp.Or(noProcs(o), o.tooShort(int64(SurplusWindow)), o.lost())
+	if why == "" && o.Held == nil {
+		why = "what holds the threads could not be read"
+	}
+	return why
+}
+
+func noAffinity(o *observed) string {
+	if why := noLocks(o); why != "" || len(o.Affinity) > 0 {
+		return why
+	}
+	return "the CPUs that threads may run on could not be read"
+}
+
+func noSysmon(o *observed) string {
+	for i := range o.Threads {
+		if o.Threads[i].Role == "sysmon" {
+			return ""
+		}
+	}
+	return "no thread is known to be sysmon"
+}
+
+func noAttributes(o *observed) string {
+	if len(o.Attributes.ByTID) > 0 {
+		return ""
+	}
+	return "threads were not compared: that takes a Go program that lives at the end of the observation"
+}

@@ -1,0 +1,91 @@
+package procfs
+
+import (
+	"os"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// TaskLimit limits a number of tasks, which are threads of any process.
+type TaskLimit struct {
+	Name     string
+	Max, Now uint64
+}
+
+// TaskLimits returns what limits the number of tasks around a process: the pids controller of its
+// cgroup and of those above it, and the machine. Limits that can't be read, and those that are
+// "max", are left out.
+func TaskLimits(pid int) (limits []TaskLimit) {
+	for _, dir := range pidsCgroups(Process(pid)) {
+		most, ok := readNumber(dir + "/pids.max")
+		now, known := readNumber(dir + "/pids.current")
+		if ok && known {
+			limits = append(limits, TaskLimit{"pids.max of " + dir, most, now})
+		}
+	}
+	if now, ok := machineTasks(); ok {
+		for _, name := range []string{"threads-max", "pid_max"} {
+			if most, ok := readNumber("/proc/sys/kernel/" + name); ok {
+				limits = append(limits, TaskLimit{"kernel." + name, most, now})
+			}
+		}
+	}
+	return limits
+}
+
+// pidsCgroups returns the directories of the process's cgroup with the pids controller and of all
+// above it. Their files are missing where the controller is not enabled.
+func pidsCgroups(process Dir) (dirs []string) {
+	text, err := process.read("cgroup")
+	if err != nil {
+		return nil
+	}
+	root, in := pidsCgroup(text)
+	if in == "" {
+		return nil
+	}
+	for ; in != "/"; in = path.Dir(in) {
+		dirs = append(dirs, root+in)
+	}
+	return append(dirs, root)
+}
+
+// pidsCgroup returns where the hierarchy with the pids controller is mounted, and the process's
+// cgroup in it, from /proc/PID/cgroup: "ID:CONTROLLERS:PATH" in lines, no controllers for version 2.
+func pidsCgroup(text string) (root, in string) {
+	for line := range strings.Lines(text) {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		switch {
+		case len(fields) != 3 || !strings.HasPrefix(fields[2], "/"):
+		case strings.HasPrefix(fields[2], "/.."): // outside the cgroup namespace of this process
+		case fields[1] == "pids":
+			return "/sys/fs/cgroup/pids", path.Clean(fields[2])
+		case fields[1] == "":
+			root, in = "/sys/fs/cgroup", path.Clean(fields[2])
+		}
+	}
+	return root, in
+}
+
+// machineTasks returns the number of tasks of the machine: the fourth field of /proc/loadavg is
+// RUNNABLE/ALL.
+func machineTasks() (uint64, bool) {
+	text, err := os.ReadFile("/proc/loadavg")
+	fields := strings.Fields(string(text))
+	if err != nil || len(fields) < 4 {
+		return 0, false
+	}
+	_, all, _ := strings.Cut(fields[3], "/")
+	n, err := strconv.ParseUint(all, 10, 64)
+	return n, err == nil
+}
+
+func readNumber(file string) (uint64, bool) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	return n, err == nil
+}
