@@ -16,13 +16,7 @@ import (
 // where the runtime's state could be read, because most findings depend on it.
 func (p *page) findings(r *report.Report) {
 	if len(r.Findings) == 0 {
-		switch {
-		case r.Counts.LockedThreads == nil:
-		case r.Lossy():
-			p.field("findings", notice, "none that a lossy run can prove")
-		default:
-			p.field("findings", plain, "none")
-		}
+		p.noFindings(r)
 		return
 	}
 	for _, f := range r.Findings {
@@ -31,6 +25,16 @@ func (p *page) findings(r *report.Report) {
 			[]string{f.Message})
 		p.wrap(labelIndent+"→ ", plain, labelIndent+"  ", plain, []string{f.Advice})
 		p.field("", dim, append([]string{f.ID}, evidence(f.Evidence)...)...)
+	}
+}
+
+func (p *page) noFindings(r *report.Report) {
+	switch {
+	case r.Counts.LockedThreads == nil:
+	case r.Lossy():
+		p.field("findings", notice, "none that a lossy run can prove")
+	default:
+		p.field("findings", plain, "none")
 	}
 }
 
