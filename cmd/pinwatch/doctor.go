@@ -22,7 +22,7 @@ Exit code 0 when processes can be observed, 1 when not.
 Example:
   sudo pinwatch doctor`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT`: text or json", Value: "text"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o", "format"}, Usage: "`FORMAT`: text or json", Value: "text"},
 		},
 		Before:          noArguments,
 		OnUsageError:    onUsageError,

@@ -28,7 +28,7 @@ Examples:
 		Action: func(c *cli.Context) error {
 			switch c.NArg() {
 			case 0:
-				return explainWrite(text.WriteStatements(s.out, contract.Statements(), textOptions(s.out)))
+				return explainWrite(text.WriteStatements(s.out, contract.Statements(), s.textOptions(s.out)))
 			case 1:
 			default:
 				return usagef("explain one statement at a time, for instance P-8")
@@ -41,7 +41,7 @@ Examples:
 			if err != nil {
 				fmt.Fprintln(s.err, "pinwatch: the last verdict is not known:", oneLine(err))
 			}
-			return explainWrite(text.WriteStatement(s.out, st, last, textOptions(s.out)))
+			return explainWrite(text.WriteStatement(s.out, st, last, s.textOptions(s.out)))
 		},
 	}
 }
@@ -55,16 +55,23 @@ func findStatement(id string) (contract.Statement, error) {
 		}
 		ids = append(ids, s.ID)
 	}
-	far := func(other string) int { // of two that are equally near, that of the same section comes first
-		d := 2 * distance(id, other)
-		if id != "" && strings.EqualFold(id[:1], other[:1]) {
+	return contract.Statement{}, usagef("no statement %q; did you mean %s? pinwatch explain lists all", id,
+		strings.Join(nearest(id, ids, 3), ", "))
+}
+
+// nearest returns the n names that are most like a word. Of two that are equally near, that with the same
+// first letter comes first.
+func nearest(word string, names []string, n int) []string {
+	far := func(name string) int {
+		d := 2 * distance(word, name)
+		if word != "" && strings.EqualFold(word[:1], name[:1]) {
 			d--
 		}
 		return d
 	}
-	slices.SortStableFunc(ids, func(a, b string) int { return far(a) - far(b) })
-	nearest := strings.Join(ids[:3], ", ")
-	return contract.Statement{}, usagef("no statement %q; did you mean %s? pinwatch explain lists all", id, nearest)
+	names = slices.Clone(names)
+	slices.SortStableFunc(names, func(a, b string) int { return far(a) - far(b) })
+	return names[:min(n, len(names))]
 }
 
 // distance is the number of letters to insert, delete or change to turn id into other

@@ -46,7 +46,7 @@ CAP_DAC_READ_SEARCH. A stripped program has no symbol for its list of threads: a
 and CAP_PERFMON.`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "pid", Aliases: []string{"p"}, Usage: "`PID` of the process"},
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT`: text or json", Value: "text"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o", "format"}, Usage: "`FORMAT`: text or json", Value: "text"},
 			offsetsFlag(),
 		},
 		Before:          onlyFlagsAndPID,
@@ -115,5 +115,5 @@ func threads(ctx context.Context, s streams, pid int, format, offsets string) er
 	if format == "json" {
 		return explainWrite(report.WriteThreadListJSON(s.out, list))
 	}
-	return explainWrite(text.WriteThreadList(s.out, list, textOptions(s.out)))
+	return explainWrite(text.WriteThreadList(s.out, list, s.textOptions(s.out)))
 }

@@ -51,6 +51,7 @@ type Report struct {
 	Unclassified []Stack   `json:"unclassified"`
 	Findings     []Finding `json:"findings"`
 	Warnings     []string  `json:"warnings"`
+	Final        bool      `json:"final,omitempty"` // the whole, at the end of reports by interval
 }
 
 // Pinwatch is the program that wrote the report.
