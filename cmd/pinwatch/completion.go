@@ -33,7 +33,7 @@ compdef _pinwatch pinwatch
 	"fish": `function __pinwatch_complete
 	set -l words (commandline -opc)
 	set -l word (commandline -ct)
-	string match -q -- '-*' $word; and set words $words (string replace -r '^-?-?' -- '--' $word)
+	string match -q -- '-*' $word; and set words $words (string replace -r '^--' -- - $word)
 	$words --generate-bash-completion 2>/dev/null | string replace : \t
 end
 complete -c pinwatch -a '(__pinwatch_complete)'
