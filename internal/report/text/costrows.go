@@ -1,6 +1,8 @@
 package text
 
 import (
+	"strconv"
+
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/unit"
 )
@@ -104,10 +106,12 @@ func (c costRow) lockWord() string {
 	return "lock ?"
 }
 
-// samples is n, marked where lost records make it a lower bound.
-func (c costRow) samples() string {
+// samples is n, marked where lost records make it a lower bound. A page with one unit has plain numbers.
+func (p *page) samples(c costRow) string {
 	n := uint64(c.N)
 	switch {
+	case p.unit != "":
+		return strconv.FormatUint(n, 10)
 	case c.Bound == nil || bracketed(c.Cost):
 		return unit.SixRunes(n)
 	case n < 10_000:

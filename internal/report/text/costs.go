@@ -165,7 +165,7 @@ func (p *page) costCell(c costRow, title string, r *report.Report) styled {
 	case "":
 		return styled{c.words(), dim}
 	case "n":
-		return styled{c.samples(), plain}
+		return styled{p.samples(c), plain}
 	case "p50":
 		return styled{p.ns(c.P50), bold}
 	case "p90":

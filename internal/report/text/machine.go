@@ -58,7 +58,7 @@ func (p *page) machine(r *report.Report) {
 		p.line(p.cells(t, func(title string) styled {
 			switch title {
 			case "n":
-				return styled{costRow{Cost: c}.samples(), plain}
+				return styled{p.samples(costRow{Cost: c}), plain}
 			case "p50":
 				return styled{p.bounds(lo.P50, c.P50), plain}
 			case "p99":
