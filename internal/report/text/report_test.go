@@ -110,6 +110,17 @@ func TestLine(t *testing.T) {
 		}
 	}
 	testenv.Golden(t, "testdata/lines.golden", b.Bytes())
+	for _, width := range []int{20, 60, 80, 100, 200} { // what is left out, is left out of header and lines
+		var b bytes.Buffer
+		o := text.Options{Width: width}
+		if err := errors.Join(text.WriteLineHeader(&b, o), text.WriteLine(&b, reporttest.Reports()["rich"], o)); err != nil {
+			t.Fatal(err)
+		}
+		header, line, _ := strings.Cut(strings.TrimSuffix(b.String(), "\n"), "\n")
+		if h, l := utf8.RuneCountInString(header), utf8.RuneCountInString(line); h != l || h > width {
+			t.Errorf("width %d: header of %d columns, line of %d", width, h, l)
+		}
+	}
 }
 
 // The first screen has a line for each function that pins, the whole report one for each thread.
