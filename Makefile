@@ -6,7 +6,7 @@ SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
 ARGS    ?=
 N       ?= 5
 
-.PHONY: help build install demo test repeat lint generate verify stability truth matrix gomatrix bench soak \
+.PHONY: help build install demo test repeat lint generate verify stability cases truth matrix gomatrix bench soak \
         updateoffsets profile clean
 
 help: ## list these targets
@@ -49,6 +49,10 @@ verify: build ## compare the specification's statements with this machine, and t
 
 stability: build ## verify three times alone and three times beside two CPU hogs, and compare the verdicts (root)
 	@go run ./scripts/stability $(ARGS)
+
+cases: ## observe the programs made after public reports, and check what is printed (root; ARGS="-run TestCases/NAME -show")
+	@scripts/setup test
+	go test -count=1 -pgo=off -timeout 30m ./internal/cases -all $(ARGS)
 
 truth: ## compare durations and bias with other instruments, into docs/accuracy.md (root; alone; error 4: inconclusive)
 	@scripts/setup truth

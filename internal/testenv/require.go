@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -54,6 +55,10 @@ var (
 	// TimeNamespace is the privilege to make a time namespace; InTimeNamespace needs it.
 	TimeNamespace = ofKernel(need("time namespaces", "run as root on Linux 5.6 or later with CONFIG_TIME_NS",
 		tryTimeNamespace))
+
+	// Namespaces is the privilege to make mount, network and PID namespaces.
+	Namespaces = ofKernel(need("mount, network and PID namespaces",
+		"run as root on a kernel with CONFIG_NET_NS and CONFIG_PID_NS", tryNamespaces))
 
 	// CPUHotplug is an emulator with a second CPU that can go and come; SetSecondCPU needs it.
 	CPUHotplug = ofKernel(need("a second CPU that can be taken away", "run make matrix", tryCPUHotplug))
@@ -193,6 +198,12 @@ func tryPerf() error {
 		return fmt.Errorf("record sched_switch: %w: %s", err, strings.Join(strings.Fields(string(out)), " "))
 	}
 	return nil
+}
+
+func tryNamespaces() error {
+	cmd := exec.Command("true")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWNET | unix.CLONE_NEWPID}
+	return cmd.Run()
 }
 
 func tryToolchain() error {

@@ -22,7 +22,7 @@ const Module = "github.com/pinwatch/pinwatch"
 type Package struct {
 	Path     string // of import
 	Loader   bool   // its tests are linked with the loader
-	LoadsBPF bool   // and some of them require testenv.BPF
+	LoadsBPF bool   // and some of them require testenv.BPF, and nothing that a guest of the kernel matrix lacks
 
 	// Kernel is set when its tests load BPF programs or read the kernel's events. No two such packages
 	// may run at once.
@@ -65,8 +65,8 @@ func List(ctx context.Context) ([]Package, error) {
 		if p.LoadsBPF, err = g.matches(requiresBPF, append(g.TestGoFiles, g.XTestGoFiles...)); err != nil {
 			return nil, err
 		}
-		p.LoadsBPF = p.LoadsBPF && p.Loader
 		p.Kernel = p.LoadsBPF || tests.holds("internal/testenv/witness") || path == Module+"/internal/testenv"
+		p.LoadsBPF = p.LoadsBPF && p.Loader // else they start a pinwatch that they build, which takes the go command
 		if p.Concurrent, err = g.matches(goStatement, g.GoFiles); err != nil {
 			return nil, err
 		}

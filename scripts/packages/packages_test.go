@@ -13,6 +13,7 @@ func TestList(t *testing.T) {
 	for _, want := range []Package{
 		{Path: Module + "/loader", Loader: true, LoadsBPF: true, Kernel: true, Concurrent: true},
 		{Path: Module + "/internal/threadlist", Loader: true},
+		{Path: Module + "/internal/cases", Kernel: true},
 		{Path: Module + "/internal/testenv", Kernel: true, Concurrent: true},
 		{Path: Module + "/correlate/stats"},
 	} {
