@@ -23,8 +23,8 @@
 //	throttle                the program gets a tenth of a CPU, by a quota (needs quota)
 //	pinwatch COMMAND ARG... what is run. attach and threads get -p PID, vet gets the case's folder
 //	exit N                  pinwatch's exit code; 0 if there is no such line
-//	want REGEXP             matches pinwatch's text: of attach the first screen and, behind it, the whole
-//	                        report (-v). White space is squeezed to one blank first; ${KEY} is a value
+//	want REGEXP             matches pinwatch's text: of attach the whole report (-v) and, behind it, the
+//	                        first screen. White space is squeezed to one blank first; ${KEY} is a value
 //	                        of the account
 //	may REGEXP              need not match, but is expected too
 //	never REGEXP            does not match it
