@@ -54,6 +54,10 @@ const volatile __u32 ring_cpus = 1;
 // runtime_known nothing is read.
 const volatile bool runtime_known = false;
 
+// The Go code: its first address and its length. 0 = not known.
+const volatile __u64 go_text = 0;
+const volatile __u64 go_text_size = 0;
+
 // Ms of C threads exist (runtime/cgo is linked in): they pass from thread to thread.
 const volatile bool runtime_cgo = false;
 

@@ -118,7 +118,7 @@ static __always_inline void emit_plain(enum event_kind kind, __u32 tid, __u64 no
 // begins there does not include it. Returns the time; 0 = there was no room.
 static __always_inline __u64 emit_stacked(enum event_kind kind, __u32 tid)
 {
-	struct stack_place *place = stack_take(tid);
+	struct stack_place *place = stack_take(tid, false);
 	struct event_stacked *e = emit_reserve(sizeof(*e), kind, tid, 0);
 	__u64 now;
 

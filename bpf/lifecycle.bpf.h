@@ -44,7 +44,7 @@ static __always_inline void call_end(enum event_kind kind, __s64 ret)
 static __always_inline __u64 clone_emit(__u32 tid, __u64 clone_flags, __u8 clone3)
 {
 	__u8 lock = lock_check_self(tid, bpf_ktime_get_ns());
-	struct stack_place *place = clone3 ? stack_take_c(tid) : stack_take(tid); // C libraries call clone3
+	struct stack_place *place = stack_take(tid, clone3 || runtime_cgo); // Go itself never calls clone3
 	struct event_clone_enter *e;
 	__u64 now;
 

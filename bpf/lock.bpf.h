@@ -36,7 +36,7 @@ int pw_pin(struct pt_regs *ctx)
 		lock_check(self, tid, now, &seen);
 		self->check_time = 0; // and at the next switch-out
 	}
-	place = stack_take(tid);
+	place = stack_take(tid, false);
 	e = emit_reserve(sizeof(*e), KIND_PIN, tid, now);
 	if (!e) {
 		stack_free(place);

@@ -387,6 +387,8 @@ type PinwatchStackPlace struct {
 	_      structs.HostLayout
 	Owner  uint32
 	Unused uint32
+	Frame  uint64
+	Call   uint64
 	Stack  PinwatchUserStack
 }
 
@@ -568,6 +570,8 @@ const (
 	PinwatchVarG_piece                = "g_piece"
 	PinwatchVarG_pieceSize            = "g_piece_size"
 	PinwatchVarG_tlsOffset            = "g_tls_offset"
+	PinwatchVarGoText                 = "go_text"
+	PinwatchVarGoTextSize             = "go_text_size"
 	PinwatchVarGoneLeader             = "gone_leader"
 	PinwatchVarInBtf                  = "in_btf"
 	PinwatchVarInG_goid               = "in_g_goid"
@@ -726,6 +730,8 @@ type PinwatchVariableSpecs struct {
 	G_piece        *ebpf.VariableSpec `ebpf:"g_piece"`
 	G_pieceSize    *ebpf.VariableSpec `ebpf:"g_piece_size"`
 	G_tlsOffset    *ebpf.VariableSpec `ebpf:"g_tls_offset"`
+	GoText         *ebpf.VariableSpec `ebpf:"go_text"`
+	GoTextSize     *ebpf.VariableSpec `ebpf:"go_text_size"`
 	GoneLeader     *ebpf.VariableSpec `ebpf:"gone_leader"`
 	InBtf          *ebpf.VariableSpec `ebpf:"in_btf"`
 	InG_goid       *ebpf.VariableSpec `ebpf:"in_g_goid"`
@@ -835,6 +841,8 @@ type PinwatchVariables struct {
 	G_piece        *ebpf.Variable `ebpf:"g_piece"`
 	G_pieceSize    *ebpf.Variable `ebpf:"g_piece_size"`
 	G_tlsOffset    *ebpf.Variable `ebpf:"g_tls_offset"`
+	GoText         *ebpf.Variable `ebpf:"go_text"`
+	GoTextSize     *ebpf.Variable `ebpf:"go_text_size"`
 	GoneLeader     *ebpf.Variable `ebpf:"gone_leader"`
 	InBtf          *ebpf.Variable `ebpf:"in_btf"`
 	InG_goid       *ebpf.Variable `ebpf:"in_g_goid"`

@@ -216,7 +216,7 @@ int reference_stack(__u64 *ctx)
 	if (!r)
 		return 0;
 	reference_kernel_stack(ctx, &r->before);
-	place = stack_take(prev->pid);
+	place = stack_take(prev->pid, false);
 	stack_move(&r->walked, place, prev->pid);
 	reference_kernel_stack(ctx, &r->after);
 	bpf_ringbuf_submit(r, 0);

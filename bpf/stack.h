@@ -15,6 +15,8 @@
 struct stack_place {
 	__u32 owner; // tid; 0 = free
 	__u32 unused;
+	__u64 frame; // where stack_walk goes on
+	__u64 call;  // of stack_find_call: where it looks
 	struct user_stack stack;
 };
 
@@ -40,22 +42,25 @@ static __always_inline __u64 code_address(__u64 pc)
 #endif
 }
 
-// Walks the calling thread's user stack. Frames need not ascend: the runtime's chain passes from
-// the system stack to the goroutine's, which may lie anywhere (runtime.systemstack). A chain that
-// loops ends once it comes to a marked frame again; the mark moves at each doubling of the depth.
-// The function is global: the verifier follows its loop once, not for every caller's state.
+// Frames of a stack that stack_find_call begins; any other begins with one.
+#define CALL_FRAMES 2
+
+// Walks on from place->frame. Frames need not ascend: the runtime's chain passes from the system
+// stack to the goroutine's, which may lie anywhere (runtime.systemstack). A chain that loops ends
+// once it comes to a marked frame again; the mark moves at each doubling of the depth. The function
+// is global, as are those below: the verifier follows its loop once, not for every caller's state.
 __noinline int stack_walk(__u32 key)
 {
 	struct stack_place *place = bpf_map_lookup_elem(&stack_places, &key);
-	__u64 pair[2], marked = 0, frame = user_frame_pointer();
+	__u64 pair[2], marked = 0, frame;
 	struct user_stack *stack;
 	__u32 depth;
 
 	if (!place)
 		return 0;
 	stack = &place->stack;
-	stack->pcs[0] = user_program_counter();
-	for (depth = 1; depth < MAX_FRAMES; depth++) {
+	frame = place->frame;
+	for (depth = stack->depth == CALL_FRAMES ? CALL_FRAMES : 1; depth < MAX_FRAMES; depth++) {
 		if (frame < LEAST_FRAME || frame & 7 || frame == marked ||
 		    bpf_probe_read_user(pair, sizeof(pair), (void *)frame))
 			break;
@@ -69,12 +74,121 @@ __noinline int stack_walk(__u32 key)
 	return 0;
 }
 
+static __always_inline bool in_go_text(__u64 pc)
+{
+	return pc - go_text < go_text_size;
+}
+
+// Go calls C through runtime.asmcgocall (runtime/asm_amd64.s). It saves the caller's stack pointer at
+// the bottom of its frame: itself and a 0 if it was on a system stack, else the depth in the stack
+// of g, and that g. Below them is room for registers, 16 bytes since Go 1.22 and 64 before, in which
+// they lie first or 40 bytes up. Returns the caller's stack pointer if place->call is the place of
+// a return address into that function.
+static __always_inline __u64 go_stack_pointer(__u64 call)
+{
+	__u64 words[7], bounds[2], sp = call + 8;
+
+	if (bpf_probe_read_user(words, sizeof(words), (void *)sp))
+		return 0;
+	for (__u32 old = 0; old < 2; old++) {
+		__u64 saved = words[old ? 5 : 0], g = words[old ? 6 : 1], room = old ? 64 : 16;
+
+		if (!g && saved - (sp + room) < 16)
+			return saved;
+		// The stack of a g is its first member (runtime/runtime2.go): lo, hi.
+		if (g >= LEAST_FRAME && !(g & 7) && saved < 1 << 30 &&
+		    !bpf_probe_read_user(bounds, sizeof(bounds), (void *)g) && bounds[1] - saved > bounds[0] &&
+		    bounds[1] - saved < bounds[1])
+			return bounds[1] - saved;
+	}
+	return 0;
+}
+
+// Begins the stack of a thread in C code at the Go code that called C, if place->call is the place
+// of a return address into runtime.asmcgocall: C code keeps no frame pointers. asmcgocall has a
+// frame pointer where the assembler gives it one. If it has none, its return address is on top, and
+// the next frame is the first that a pair on the stack shows: a frame pointer that leads upwards,
+// and a return address into Go code. Returns 0 if there is no such frame.
+__noinline int stack_begin_go(__u32 key)
+{
+	struct stack_place *place = bpf_map_lookup_elem(&stack_places, &key);
+	__u64 sp, into = 0, *words;
+
+	if (!place)
+		return 0;
+	sp = go_stack_pointer(place->call);
+	words = place->stack.pcs;
+	if (!sp || sp & 7 || bpf_probe_read_user(&into, sizeof(into), (void *)place->call) ||
+	    bpf_probe_read_user(words, sizeof(place->stack.pcs), (void *)sp))
+		return 0;
+	if (in_go_text(words[0]))
+		into = words[0];
+	for (__u32 i = 0; i + 1 < MAX_FRAMES; i++) {
+		__u64 at = sp + 8 * i;
+
+		if (!in_go_text(words[i + 1]) || words[i] <= at || words[i] - at >= 1 << 16 || words[i] & 7)
+			continue;
+		place->frame = at;
+		words[0] = user_program_counter();
+		words[1] = into;
+		place->stack.depth = CALL_FRAMES;
+		return 1;
+	}
+	return 0;
+}
+
+// Pieces of a stack that are searched for a call of C code, each of MAX_FRAMES words: the C library
+// takes up to 2 KiB to make a thread.
+#define CALL_PIECES 12
+
+// Searches the calling thread's stack for Go's call of C code, the innermost one, and begins a stack
+// there. Returns 0 if there is none.
+__noinline int stack_find_call(__u32 key)
+{
+	struct stack_place *place = bpf_map_lookup_elem(&stack_places, &key);
+	__u64 sp = user_stack_pointer();
+	bool read = false;
+
+	if (!place || !go_text_size)
+		return 0;
+	for (__u32 i = 0; i < CALL_PIECES * MAX_FRAMES; i++) {
+		__u32 at = i % MAX_FRAMES;
+
+		if ((!at || !read) &&
+		    bpf_probe_read_user(place->stack.pcs, sizeof(place->stack.pcs), (void *)(sp + 8 * (i - at))))
+			return 0;
+		read = true;
+		if (!in_go_text(place->stack.pcs[at]))
+			continue;
+		place->call = sp + 8 * i;
+		if (stack_begin_go(key))
+			return 1;
+		read = false; // that needs the memory, too
+	}
+	return 0;
+}
+
+// Begins the stack of a thread that may be in C code.
+static __always_inline void stack_begin_c(struct stack_place *place, __u32 key)
+{
+	__u64 frame = user_frame_pointer(), next = 0;
+
+	if (stack_find_call(key))
+		return;
+	// A frame pointer of C code may hold any value. If it does not lead upwards, there is no stack.
+	if (frame < LEAST_FRAME || bpf_probe_read_user(&next, sizeof(next), (void *)frame) || next <= frame)
+		frame = 0;
+	place->stack.pcs[0] = user_program_counter();
+	place->stack.depth = 1;
+	place->frame = frame;
+}
+
 // Takes the calling thread's stack. NULL = every place is in use. This comes before the record is
 // reserved: a thread that is preempted with a reserved record keeps all later ones from the reader.
 // Two threads may take a place at the same moment. Each checks its tid there after the walk, and
 // again when the stack has been moved. The loser frees the place: after the walk it tries the next
-// one, after the move it has no stack.
-static __always_inline struct stack_place *stack_take(__u32 tid)
+// one, after the move it has no stack. c: the thread may be in C code.
+static __always_inline struct stack_place *stack_take(__u32 tid, bool c)
 {
 	for (__u32 i = 0; i < STACK_PLACES; i++) {
 		__u32 key = i;
@@ -84,6 +198,13 @@ static __always_inline struct stack_place *stack_take(__u32 tid)
 			continue;
 		*(volatile __u32 *)&place->owner = tid;
 		barrier();
+		if (c) {
+			stack_begin_c(place, key);
+		} else {
+			place->stack.pcs[0] = user_program_counter();
+			place->stack.depth = 1;
+			place->frame = user_frame_pointer();
+		}
 		stack_walk(key);
 		barrier();
 		if (*(volatile __u32 *)&place->owner == tid)
@@ -91,17 +212,6 @@ static __always_inline struct stack_place *stack_take(__u32 tid)
 		place->owner = 0;
 	}
 	return NULL;
-}
-
-// The same for a thread in C code, whose frame pointer may hold any value. If it does not lead
-// upwards, there is no stack.
-static __always_inline struct stack_place *stack_take_c(__u32 tid)
-{
-	__u64 frame = user_frame_pointer(), next = 0;
-
-	if (frame < LEAST_FRAME || bpf_probe_read_user(&next, sizeof(next), (void *)frame) || next <= frame)
-		return NULL;
-	return stack_take(tid);
 }
 
 static __always_inline void stack_free(struct stack_place *place)

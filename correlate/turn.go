@@ -38,7 +38,7 @@ func (c *Correlator) turn(e *events.Event) {
 	}
 	if e.Has(events.SwitchRun) {
 		c.samples.endResumes(t, in)
-		if e.Has(events.SwitchOff) {
+		if e.Has(events.SwitchOff) || e.Has(events.SwitchWake) { // or it has slept since before the attach
 			c.countHandoff(t, e, wake, in)
 		}
 		t.addRun(in, now, e.Has(events.SwitchPreempted))

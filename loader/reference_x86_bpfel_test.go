@@ -51,6 +51,8 @@ type referenceStackPlace struct {
 	_      structs.HostLayout
 	Owner  uint32
 	Unused uint32
+	Frame  uint64
+	Call   uint64
 	Stack  struct {
 		_      structs.HostLayout
 		Depth  uint32
@@ -79,6 +81,8 @@ const (
 	referenceVarG_piece            = "g_piece"
 	referenceVarG_pieceSize        = "g_piece_size"
 	referenceVarG_tlsOffset        = "g_tls_offset"
+	referenceVarGoText             = "go_text"
+	referenceVarGoTextSize         = "go_text_size"
 	referenceVarInG_goid           = "in_g_goid"
 	referenceVarInG_lockedm        = "in_g_lockedm"
 	referenceVarInG_status         = "in_g_status"
@@ -186,6 +190,8 @@ type referenceVariableSpecs struct {
 	G_piece         *ebpf.VariableSpec `ebpf:"g_piece"`
 	G_pieceSize     *ebpf.VariableSpec `ebpf:"g_piece_size"`
 	G_tlsOffset     *ebpf.VariableSpec `ebpf:"g_tls_offset"`
+	GoText          *ebpf.VariableSpec `ebpf:"go_text"`
+	GoTextSize      *ebpf.VariableSpec `ebpf:"go_text_size"`
 	InG_goid        *ebpf.VariableSpec `ebpf:"in_g_goid"`
 	InG_lockedm     *ebpf.VariableSpec `ebpf:"in_g_lockedm"`
 	InG_status      *ebpf.VariableSpec `ebpf:"in_g_status"`
@@ -268,6 +274,8 @@ type referenceVariables struct {
 	G_piece         *ebpf.Variable `ebpf:"g_piece"`
 	G_pieceSize     *ebpf.Variable `ebpf:"g_piece_size"`
 	G_tlsOffset     *ebpf.Variable `ebpf:"g_tls_offset"`
+	GoText          *ebpf.Variable `ebpf:"go_text"`
+	GoTextSize      *ebpf.Variable `ebpf:"go_text_size"`
 	InG_goid        *ebpf.Variable `ebpf:"in_g_goid"`
 	InG_lockedm     *ebpf.Variable `ebpf:"in_g_lockedm"`
 	InG_status      *ebpf.Variable `ebpf:"in_g_status"`

@@ -67,6 +67,8 @@ func (k *kernelSide) setRuntime(info *goruntime.Info) error {
 	return set([]setting{
 		{k.RuntimeKnown, true},
 		{k.RuntimeCgo, info.CGO},
+		{k.GoText, info.TextStart},
+		{k.GoTextSize, info.TextEnd - info.TextStart},
 		{k.OffsetsProved, info.OffsetsProved},
 		{k.G_tlsOffset, info.GSlot.TLS},
 		{k.G_inRegister, info.GSlot.Register},

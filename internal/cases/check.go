@@ -72,7 +72,7 @@ func (c *Check) against(o *Outcome, text string, touched []bool) error {
 			return fmt.Errorf("the text must not have, but has: %q", text[matches[0][0]:matches[0][1]])
 		}
 		if c.Kind == "want" && matches == nil {
-			return fmt.Errorf("the text has nothing that matches %s", c.Pattern)
+			return fmt.Errorf("the text has nothing that matches %s", r)
 		}
 		for _, m := range matches {
 			for i := m[0]; i < m[1]; i++ {

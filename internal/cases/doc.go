@@ -23,9 +23,9 @@
 //	throttle                the program gets a tenth of a CPU, by a quota (needs quota)
 //	pinwatch COMMAND ARG... what is run. attach and threads get -p PID, vet gets the case's folder
 //	exit N                  pinwatch's exit code; 0 if there is no such line
-//	want REGEXP             matches pinwatch's text: of attach the whole report (-v) and, behind it, the
-//	                        first screen. White space is squeezed to one blank first; ${KEY} is a value
-//	                        of the account
+//	want REGEXP             matches pinwatch's text: of a report what is printed with and without -v,
+//	                        and standard error. White space is squeezed to one blank first; ${KEY} is a
+//	                        value of the account
 //	may REGEXP              need not match, but is expected too
 //	never REGEXP            does not match it
 //	findings ID...          these findings are made and no others. ?ID may be made; none = there are none

@@ -21,7 +21,7 @@ import (
 
 const (
 	testTimeout = 840 * time.Second // for one package; guests are ten times slower than the machine they run on
-	toolTimeout = 40 * time.Second  // for one pinwatch command
+	toolTimeout = 2 * time.Minute   // for one pinwatch command
 )
 
 //go:embed hostonly.txt

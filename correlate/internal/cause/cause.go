@@ -63,7 +63,8 @@ func Classify(what What, functions []string) Class {
 		return Class{Cause: Unknown}
 	}
 	k := Class{Cause: Other, Function: userFunction(functions)}
-	if what == Create && functions[0] == "" && !onStack(functions, []string{"newm"}) {
+	byRuntime := onStack(functions, []string{"newm"}) || onStack(functions, []string{"newm1"}) // the latter by templateThread
+	if what == Create && functions[0] == "" && !byRuntime {
 		k.Cause = Cgo
 		return k
 	}
@@ -131,6 +132,7 @@ func userFunction(functions []string) string {
 	for _, f := range functions {
 		switch {
 		case !strings.Contains(f, "."):
+		case strings.Contains(f, "._Cfunc_"): // cmd/cgo makes it for a call of C
 		case strings.HasPrefix(f, "runtime."), strings.HasPrefix(f, "runtime/"), strings.HasPrefix(f, "internal/runtime/"):
 		default:
 			return f

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"syscall"
 )
 
@@ -19,6 +20,19 @@ func player(tid chan<- int, in <-chan int, out chan<- int) {
 	close(out)
 }
 
+// slept is how often a thread has gone to sleep, by the kernel's account.
+func slept(tid int) (n int) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/status", tid))
+	if err != nil {
+		panic(err)
+	}
+	_, after, _ := strings.Cut(string(b), "\nvoluntary_ctxt_switches:")
+	if _, err := fmt.Sscan(after, &n); err != nil {
+		panic(err)
+	}
+	return n
+}
+
 func main() {
 	const rounds = 3000
 	tid := make(chan int)
@@ -26,9 +40,11 @@ func main() {
 	go player(tid, there, back)
 	first := <-tid
 	go player(tid, back, home)
-	fmt.Printf(`{"first": %d, "second": %d, "rounds": %d}`, first, <-tid, rounds)
+	second := <-tid
+	fmt.Printf(`{"first": %d, "second": %d}`, first, second)
 	in := bufio.NewScanner(os.Stdin)
 	in.Scan() // go
+	firstSlept, secondSlept := slept(first), slept(second)
 	v := 0
 	for range rounds {
 		there <- v
@@ -38,4 +54,5 @@ func main() {
 		panic(v)
 	}
 	in.Scan() // the end
+	fmt.Printf(`{"first_slept": %d, "second_slept": %d}`, slept(first)-firstSlept, slept(second)-secondSlept)
 }

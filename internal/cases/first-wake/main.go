@@ -1,0 +1,42 @@
+// First-wake has 300 goroutines that keep a thread each, and hands each of them one piece of work.
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+)
+
+func hold(work <-chan int, done chan<- int) {
+	runtime.LockOSThread()
+	done <- 0
+	for v := range work {
+		done <- v
+	}
+}
+
+func main() {
+	const threads = 300
+	done := make(chan int, threads)
+	var work [threads]chan int
+	for i := range work {
+		work[i] = make(chan int)
+		go hold(work[i], done)
+		<-done
+	}
+	time.Sleep(100 * time.Millisecond) // all are parked
+	in := bufio.NewScanner(os.Stdin)
+	fmt.Println(`{"ready": true}`)
+	in.Scan() // go
+	handed := 0
+	for i, w := range work {
+		w <- i
+		handed++
+		<-done
+		time.Sleep(2 * time.Millisecond)
+	}
+	in.Scan() // the end
+	fmt.Printf(`{"handed": %d}`, handed)
+}
