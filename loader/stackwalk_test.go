@@ -119,7 +119,7 @@ func leavesTheStack(t *testing.T, pid int, walked, kernel []uint64) bool {
 	}
 	for line := range strings.Lines(string(maps)) {
 		m, ok := procfs.ParseMapping(strings.TrimSpace(line))
-		if pc := kernel[len(walked)]; ok && strings.Contains(m.Perms, "x") && pc >= m.Start && pc < m.End {
+		if pc := kernel[len(walked)]; ok && m.IsFile() && m.Has("x") && pc >= m.Start && pc < m.End {
 			return false
 		}
 	}

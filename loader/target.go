@@ -136,7 +136,8 @@ func (t *Target) Now() uint64 {
 	return uint64(ts.Nano()) - t.ahead
 }
 
-// Alive reports whether the process has not ended yet. A zombie has ended.
+// Alive reports whether the process has not ended yet. A zombie has ended, unless it is the main
+// thread alone: others of the process live on (kernel/exit.c, delay_group_leader).
 func (t *Target) Alive() bool {
 	fds := []unix.PollFd{{Fd: int32(t.pidfd), Events: unix.POLLIN}}
 	for {

@@ -38,6 +38,7 @@ func TestUsageErrors(t *testing.T) {
 		{"attach -p 1 --thread-entries 8388608", `4194304`},
 		{"attach -p 1 --max-rate fast", `"fast"`},
 		{"attach -p 1 --max-rate 7", `100`},
+		{"attach -p 1 --go-version new", `"new"|release of Go, such as go1.26.8`},
 		{"attach -p 1 --no-such-flag", `no-such-flag`},
 		{"attach -p 1 --durration 5", `--durration|did you mean --duration?`},
 		{"attach -p 1 --unit min", `min|us, ms, ns or s`},

@@ -37,6 +37,7 @@ It needs CAP_BPF, CAP_PERFMON and CAP_DAC_READ_SEARCH, and CAP_SYS_PTRACE for ot
 			&cli.StringFlag{Name: "duration", Aliases: []string{"d"},
 				Usage: "observe for `TIME`, for instance 10 (seconds) or 5m (default: until Ctrl-C)"},
 			offsetsFlag(),
+			goVersionFlag(),
 		}, observeFlags()...),
 		Before:          onlyFlagsAndPID,
 		OnUsageError:    onUsageError,

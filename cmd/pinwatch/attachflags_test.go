@@ -37,6 +37,8 @@ func TestFlagsReachTheObservation(t *testing.T) {
 		t.Fatal(err)
 	}
 	wrong(t, exitError, []string{"--offsets", table, "line 2"}, "attach", "-p", pid, "-d", "1s", "--offsets", table)
+	wrong(t, exitError, []string{"--go-version", "go1.13", "the program names its release"},
+		"attach", "-p", pid, "-d", "1s", "--go-version", "go1.13")
 	if sleeping, ok := startSleep(t); ok {
 		wrong(t, exitError, []string{"--sites", "not a Go program"},
 			"attach", "-p", strconv.Itoa(sleeping), "-d", "1s", "--sites")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/report/text"
@@ -66,6 +67,24 @@ func offsetsFlag() cli.Flag {
 		Usage: "read the field offsets of the Go runtime from `FILE`, for releases that pinwatch does not have"}
 }
 
+func goVersionFlag() cli.Flag {
+	return &cli.StringFlag{Name: "go-version",
+		Usage: "the Go `RELEASE` of a packed or obfuscated program that hides it, such as go1.26.8"}
+}
+
+// parseRelease reads --go-version; "" = not given.
+func parseRelease(c *cli.Context) (string, error) {
+	value := c.String("go-version")
+	if !c.IsSet("go-version") {
+		return "", nil
+	}
+	release := "go" + strings.TrimPrefix(value, "go")
+	if !goruntime.IsRelease(release) {
+		return "", usagef("--go-version %s: want a release of Go, such as go1.26.8", strconv.Quote(value))
+	}
+	return release, nil
+}
+
 func parseOptions(c *cli.Context, defaultDuration string) (o options, err error) {
 	o.format = formatOf(c, map[string]string{".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".txt": "text"})
 	o.verbose, o.quiet, o.unit = c.Bool("verbose"), c.Bool("quiet"), c.String("unit")
@@ -90,6 +109,9 @@ func parseOptions(c *cli.Context, defaultDuration string) (o options, err error)
 	o.observe = observe.Config{
 		Offsets: c.String("offsets"), ThreadEntries: c.Int("thread-entries"),
 		Sites: c.Bool("sites"), Light: c.Bool("light"), Aggregate: c.Bool("aggregate"),
+	}
+	if o.observe.GoVersion, err = parseRelease(c); err != nil {
+		return o, err
 	}
 	if err := parseTimes(c, &o, defaultDuration); err != nil {
 		return o, err

@@ -21,8 +21,10 @@ func TestFlagsBecomeConfig(t *testing.T) {
 			observe: observe.Config{Duration: time.Minute, Interval: 250 * time.Millisecond, Sites: true, Light: true,
 				Aggregate: true, RingBytes: 8 << 10, ThreadEntries: 4},
 		},
-		"-o ndjson --max-rate 100 --offsets o --out r --ready-file f": {format: "ndjson", outFile: "r", readyFile: "f",
-			observe: observe.Config{Duration: 5 * time.Second, Interval: time.Second, MaxRate: 100, Offsets: "o"}},
+		"-o ndjson --max-rate 100 --offsets o --go-version 1.26.8 --out r --ready-file f": {
+			format: "ndjson", outFile: "r", readyFile: "f",
+			observe: observe.Config{Duration: 5 * time.Second, Interval: time.Second, MaxRate: 100, Offsets: "o",
+				GoVersion: "go1.26.8"}},
 		"-o json -i 2s": {format: "json",
 			observe: observe.Config{Duration: 5 * time.Second, Interval: 2 * time.Second}},
 		"-d 10 -i 0.5 --format json": {format: "json",
@@ -37,7 +39,7 @@ func TestFlagsBecomeConfig(t *testing.T) {
 	} {
 		var got options
 		app := &cli.App{
-			Flags: append(observeFlags(), offsetsFlag(), &cli.StringFlag{Name: "duration", Aliases: []string{"d"}}),
+			Flags: append(observeFlags(), offsetsFlag(), goVersionFlag(), &cli.StringFlag{Name: "duration", Aliases: []string{"d"}}),
 			Action: func(c *cli.Context) (err error) {
 				got, err = parseOptions(c, "5s")
 				return err

@@ -48,6 +48,7 @@ and CAP_PERFMON.`,
 			&cli.StringFlag{Name: "pid", Aliases: []string{"p"}, Usage: "`PID` of the process"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o", "format"}, Usage: "`FORMAT`: text or json", Value: "text"},
 			offsetsFlag(),
+			goVersionFlag(),
 		},
 		Before:          onlyFlagsAndPID,
 		OnUsageError:    onUsageError,
@@ -64,13 +65,17 @@ and CAP_PERFMON.`,
 			if err != nil {
 				return err
 			}
-			return threads(c.Context, s, pid, format, c.String("offsets"))
+			release, err := parseRelease(c)
+			if err != nil {
+				return err
+			}
+			return threads(c.Context, s, pid, format, goruntime.Options{Offsets: c.String("offsets"), GoVersion: release})
 		},
 	}
 }
 
 // threads writes the list of one process's threads.
-func threads(ctx context.Context, s streams, pid int, format, offsets string) error {
+func threads(ctx context.Context, s streams, pid int, format string, o goruntime.Options) error {
 	if !procfs.ShowsOurNamespace() {
 		return errors.New("/proc is not of this PID namespace, so its PIDs mean other processes; " +
 			"mount a /proc of this namespace")
@@ -89,9 +94,12 @@ func threads(ctx context.Context, s streams, pid int, format, offsets string) er
 		target.Exe = &exe
 	}
 	warnings := observe.Conditions(pid)
-	p, err := observe.OpenProgram(pid, offsets)
+	p, err := observe.OpenProgram(pid, o)
 	var table *goruntime.TableError
+	var release *goruntime.ReleaseError
 	switch {
+	case errors.As(err, &release):
+		return fmt.Errorf("--go-version: %w", release)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, os.ErrProcessDone), errors.As(err, &table):
 		return err
 	case p.Info == nil:
@@ -102,6 +110,7 @@ func threads(ctx context.Context, s streams, pid int, format, offsets string) er
 	defer p.Close()
 	if p.Info != nil {
 		target = windowreport.Target(pid, p.Info)
+		warnings = append(warnings, observe.Caveats(p.Info)...)
 		l.Runtime, l.Info = p.Runtime, p.Info
 	}
 	if p.Symbols != nil {

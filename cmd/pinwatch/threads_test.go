@@ -317,6 +317,7 @@ func TestThreadsErrors(t *testing.T) {
 		{"threads -p 1 -o ndjson", "ndjson|text or json"},
 		{"threads -p 1 2", "no arguments"},
 		{"threads -p 1 --offsets=", "--offsets"},
+		{"threads -p 1 --go-version=", "--go-version|release of Go"},
 	} {
 		wrong(t, exitUsage, strings.Split(c.words, "|"), strings.Fields(c.args)...)
 	}

@@ -43,14 +43,20 @@ func TestARM64(t *testing.T) {
 				if slot, err := slots.Find(false); err != nil || *slot != (GSlot{Register: true}) {
 					t.Errorf("without cgo: %+v, %v", slot, err)
 				}
-				if ldflags != "" {
-					return
-				}
 				version, _, err := objfile.ReadBuildInfo(img, file)
 				if err != nil {
 					t.Fatal(err)
 				}
 				release, _ := offsets.ParseRelease(version)
+				locks, real := lockFields(img, addrs), builtin.Find(release, "arm64")
+				other := *real
+				other.MLockedG += 8
+				if locks == nil || !fits(locks, real) || fits(locks, &other) {
+					t.Errorf("the code has fields at %v, the table %+v", locks, *real)
+				}
+				if ldflags != "" {
+					return
+				}
 				o, err := offsets.FromDWARF(img)
 				if err != nil || *o != *builtin.Find(release, "arm64") {
 					t.Errorf("offsets %+v, %v; the table has %+v", o, err, builtin.Find(release, "arm64"))

@@ -12,9 +12,21 @@ import (
 // wraps it gives the reason.
 var ErrNotGo = objfile.ErrNotGo
 
+// ErrHidden means that a process runs a Go program that a packer or an obfuscator has made
+// unreadable. The error that wraps it gives the reason.
+var ErrHidden = objfile.ErrHidden
+
 // Err32Bit means that a process runs a 32-bit program. The kernel has no tracepoints for its system
 // calls, so they could not be counted.
 var Err32Bit = objfile.Err32Bit
+
+// A ReleaseError means that Options.GoVersion cannot be the release of the program.
+type ReleaseError struct {
+	Release string // of the options
+	Why     string
+}
+
+func (e *ReleaseError) Error() string { return fmt.Sprintf("%.40s: %s", e.Release, e.Why) }
 
 // A PermissionError names the part of a process that the kernel refused to open, and the capability
 // that opens it. It satisfies errors.Is(err, fs.ErrPermission).

@@ -3,9 +3,9 @@
 // It never writes and never stops the process.
 //
 // The live side is here: a process held open, and its memory. Below it are packages that need no
-// process, only a file: internal/objfile (ELF, symbols, build info), internal/pclntab (names of
-// code), internal/gslot (the place of g) and offsets (the fields of the runtime's structs, by
-// release).
+// process, only a file or the image of a program in memory: internal/objfile (ELF, symbols, build
+// info), internal/pclntab (names of code), internal/gslot (the place of g) and offsets (the fields
+// of the runtime's structs, by release).
 //
 // The target is not trusted. Headers are bounded, tables are read in small pieces with a budget,
 // and every offset is checked. A field that cannot be read stays zero, with a reason in
@@ -22,6 +22,7 @@ import (
 
 	"github.com/pinwatch/pinwatch/internal/goruntime/internal/gslot"
 	"github.com/pinwatch/pinwatch/internal/goruntime/internal/objfile"
+	"github.com/pinwatch/pinwatch/internal/goruntime/internal/pclntab"
 )
 
 // Info describes the Go program in a process. Fields that could not be read are zero, with a reason
@@ -29,12 +30,17 @@ import (
 type Info struct {
 	Exe     string // path of the executable, in the mount namespace of the process
 	Deleted bool   // the file is gone, or the path has another one; Exe has no " (deleted)" at its end
-	Module  string // the file with the Go runtime: Exe, or the c-shared library that a C program has loaded
+	Module  string // the file with the Go runtime: Exe, or the c-shared library of a C program; "" if InMemory
+	// InMemory: the Go program lies only in memory. The executable is packed, or loads the program by
+	// itself. PIE, Static and Stripped are not known.
+	InMemory bool
 
 	GoVersion string // as in runtime.Version: "go1.26.8"
-	Path      string // path of the main package; "" if the build info has none
-	Arch      string // "amd64" or "arm64"
-	BuildMode string // as in go build -buildmode: "exe", "pie", "c-shared"; "" before Go 1.18
+	// GoVersionGiven: GoVersion is that of the Options. The program does not name its release.
+	GoVersionGiven bool
+	Path           string // path of the main package; "" if the build info has none
+	Arch           string // "amd64" or "arm64"
+	BuildMode      string // as in go build -buildmode: "exe", "pie", "c-shared"; "" before Go 1.18
 
 	CGO      bool // runtime/cgo is linked in: pthread_create makes the threads. CGO_ENABLED=1 alone does not link it
 	Race     bool // built with -race
@@ -88,19 +94,26 @@ func (r *Runtime) describe(o Options) error {
 	default:
 		return objfile.NotGo("its architecture %s is not supported", img.Machine)
 	}
-	info.PIE, info.Static, info.Stripped = img.Type == elf.ET_DYN, !img.HasSegment(elf.PT_INTERP), img.Symtab() == nil
-
+	if info.InMemory = r.obj.file == nil; info.InMemory {
+		info.unknown(errors.New("the program lies only in memory"), "PIE", "Static", "Stripped")
+	} else {
+		info.PIE, info.Static, info.Stripped = img.Type == elf.ET_DYN, !img.HasSegment(elf.PT_INTERP), img.Symtab() == nil
+	}
 	s := img.Space()
 	if mem, err := r.space(); err == nil && info.PIE {
 		s = mem
 	}
-	version, build, err := objfile.ReadBuildInfo(img, s)
+	build, err := r.readRelease(s, o)
 	if err != nil {
 		return err
 	}
-	info.GoVersion, info.Path, info.BuildMode = version, build.Path, setting(build, "-buildmode")
-
 	addrs, err := lookUp(img, s)
+	if hidden := info.Unknown["GoVersion"]; hidden != nil && err != nil {
+		return fmt.Errorf("%w; %w; observe a build that is not packed or obfuscated", hidden, err)
+	}
+	if errors.Is(err, pclntab.ErrUnknown) {
+		err = fmt.Errorf("%w, or of a release that pinwatch does not know: %w", ErrHidden, err)
+	}
 	if err != nil {
 		info.unknown(errors.Join(err, r.memErr), "CGO", "Race", "AsyncPreempt", "GSlot", "LockOSThread", "Sysmon",
 			"TemplateThread", "AllM", "M0", "TextStart", "TextEnd")
@@ -123,7 +136,7 @@ func (r *Runtime) describe(o Options) error {
 	if info.GOMAXPROCS, err = r.gomaxprocs(addrs[varGomaxprocs]); err != nil {
 		info.unknown(err, "GOMAXPROCS")
 	}
-	return r.readOffsets(o)
+	return r.readOffsets(o, lockFields(img, addrs))
 }
 
 // place fills in the run-time addresses of functions and variables. addrs holds their link-time

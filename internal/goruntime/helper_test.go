@@ -36,10 +36,10 @@ func goBuild(t *testing.T, goroot, ldflags string, args ...string) string {
 }
 
 // gcc compiles testdata/host/host.c.
-func gcc(t *testing.T) string {
+func gcc(t *testing.T, args ...string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "host")
-	cmd := exec.Command("gcc", "-o", out, "testdata/host/host.c", "-ldl")
+	cmd := exec.Command("gcc", append(args, "-o", out, "testdata/host/host.c", "-ldl")...)
 	if msg, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, msg)
 	}

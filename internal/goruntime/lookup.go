@@ -17,6 +17,7 @@ const (
 	fnRacecall       = "runtime.racecall" // assembly that only race-enabled runtimes have
 	fnMain           = "runtime.main"     // in every program: a table without it is not whole
 	fnLockOSThread   = "runtime.LockOSThread"
+	fnDoLock         = "runtime.dolockOSThread" // the other part of LockOSThread, where it is not inlined
 	fnSysmon         = "runtime.sysmon"
 	fnTemplateThread = "runtime.templateThread"
 	abi0             = ".abi0"
@@ -32,7 +33,7 @@ const (
 )
 
 var (
-	goFunctions  = []string{fnCrosscall2, fnMain, fnLockOSThread, fnSysmon, fnTemplateThread}
+	goFunctions  = []string{fnCrosscall2, fnMain, fnLockOSThread, fnDoLock, fnSysmon, fnTemplateThread}
 	asmFunctions = append([]string{fnAsyncPreempt, fnRacecall}, gslot.Functions...)
 	variables    = append([]string{varGomaxprocs, varAllM, varM0, varSigsetAll, varSigsetExit, symText, symEtext},
 		gslot.Variables...)

@@ -3,6 +3,7 @@ package goruntime
 import (
 	"bufio"
 	"debug/elf"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -16,36 +17,57 @@ import (
 const maxObjects = 512 // files mapped executable that are opened in search of a Go runtime
 
 // mappings returns those lines of /proc/PID/maps that map a file executable, one for each file.
-func (p *process) mappings() ([]procfs.Mapping, error) {
-	f, err := p.open("maps")
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var objects []procfs.Mapping
+func (p *process) mappings() (objects []procfs.Mapping, err error) {
 	seen := make(map[uint64]bool)
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		m, ok := procfs.ParseMapping(lines.Text())
-		if !ok || seen[m.Inode] || len(m.Perms) < 3 || m.Perms[2] != 'x' {
-			continue
+	begin := func() {
+		objects = nil
+		clear(seen)
+	}
+	err = p.scanMaps(begin, func(m procfs.Mapping) error {
+		if !m.IsFile() || seen[m.Inode] || !m.Has("x") {
+			return nil
 		}
 		if len(objects) == maxObjects {
-			return nil, fmt.Errorf("process %d maps more than %d files: %w", p.pid, maxObjects, objfile.ErrLimit)
+			return fmt.Errorf("process %d maps more than %d files: %w", p.pid, maxObjects, objfile.ErrLimit)
 		}
 		seen[m.Inode] = true
 		objects = append(objects, m)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, p.explain("maps", err)
-	}
-	return objects, nil
+		return nil
+	})
+	return objects, err
 }
 
-// An object is a file with code that a process runs.
+// scanMaps calls visit for each line of /proc/PID/maps until it returns an error. It calls begin
+// first, and each time it starts again.
+func (p *process) scanMaps(begin func(), visit func(procfs.Mapping) error) error {
+	err := p.through(func(dir int) error {
+		begin()
+		fd, err := unix.Openat(dir, "maps", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		f := os.NewFile(uintptr(fd), p.path("maps"))
+		defer f.Close()
+		lines := bufio.NewScanner(f)
+		for lines.Scan() {
+			if m, ok := procfs.ParseMapping(lines.Text()); ok {
+				if err := visit(m); err != nil {
+					return err
+				}
+			}
+		}
+		return lines.Err()
+	})
+	if err == nil || errors.Is(err, objfile.ErrLimit) {
+		return err
+	}
+	return p.explain("maps", err)
+}
+
+// An object is a file with code that a process runs, or such code in memory only.
 type object struct {
 	path string
-	file *os.File
+	file *os.File // nil: only in memory
 	img  *objfile.Image
 	bias uint64 // run-time minus link-time addresses
 }
@@ -84,7 +106,7 @@ func (p *process) openObject(m procfs.Mapping) *object {
 	var st unix.Stat_t
 	// The inode must be the mapped one; the device may differ between maps and stat (overlayfs,
 	// btrfs).
-	if unix.Fstatat(int(p.dir.Fd()), name, &st, 0) != nil || st.Ino != m.Inode || st.Mode&unix.S_IFMT != unix.S_IFREG {
+	if unix.Fstatat(p.fd(), name, &st, 0) != nil || st.Ino != m.Inode || st.Mode&unix.S_IFMT != unix.S_IFREG {
 		name = fmt.Sprintf("map_files/%x-%x", m.Start, m.End) // replaced on disk: needs CAP_CHECKPOINT_RESTORE
 	}
 	file, err := p.open(name)

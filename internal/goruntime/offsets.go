@@ -41,8 +41,9 @@ func (e *UnknownOffsetsError) Error() string {
 func (e *UnknownOffsetsError) Unwrap() error { return e.DWARF }
 
 // readOffsets fills in Offsets: from the user's file if there is one, else from DWARF, else from
-// the built-in table. Only an error of the user's file is returned: the user asked for it.
-func (r *Runtime) readOffsets(o Options) error {
+// the built-in table. Only errors of what the user gave are returned: of the file, or of the
+// release. locks is that of lockFields.
+func (r *Runtime) readOffsets(o Options, locks map[uint32]bool) error {
 	info := &r.Info
 	if o.Offsets != "" {
 		return r.userOffsets(o)
@@ -60,13 +61,20 @@ func (r *Runtime) readOffsets(o Options) error {
 	if err != nil {
 		return err
 	}
+	if hidden := info.Unknown["GoVersion"]; hidden != nil {
+		info.unknown(fmt.Errorf("%w; %s", hidden, r.hint(locks)), "Offsets")
+		return nil
+	}
 	if info.Offsets = builtin.ForVersion(info.GoVersion, info.Arch); info.Offsets == nil {
 		info.unknown(&UnknownOffsetsError{GoVersion: info.GoVersion, Arch: info.Arch, DWARF: dwarfErr}, "Offsets")
 		return nil
 	}
+	if info.GoVersionGiven && !fits(locks, info.Offsets) {
+		return &ReleaseError{o.GoVersion, "the program's code is not of that release: " + r.hint(locks)}
+	}
 	info.OffsetsFrom = OffsetsTable
 	release, _ := offsets.ParseRelease(info.GoVersion)
-	info.OffsetsProved = builtin.Proves(release, info.Arch)
+	info.OffsetsProved = builtin.Proves(release, info.Arch) && !info.GoVersionGiven
 	return nil
 }
 
@@ -78,7 +86,16 @@ func (r *Runtime) userOffsets(o Options) error {
 	if err != nil {
 		return err
 	}
-	if info.Offsets = table.ForVersion(info.GoVersion, info.Arch); info.Offsets == nil {
+	info.Offsets = table.ForVersion(info.GoVersion, info.Arch)
+	hidden := info.Unknown["GoVersion"]
+	if hidden != nil {
+		info.Offsets = table.Only(info.Arch)
+	}
+	switch {
+	case info.Offsets == nil && hidden != nil:
+		return &TableError{File: o.Offsets, Err: fmt.Errorf("not exactly one row for %s, and the program hides its release; "+
+			"if you know it, add --go-version go1.N.P", info.Arch)}
+	case info.Offsets == nil:
 		return &TableError{File: o.Offsets, Err: fmt.Errorf("no row for %.60s on %s", info.GoVersion, info.Arch)}
 	}
 	info.OffsetsFrom = OffsetsFile

@@ -13,12 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/internal/goruntime/internal/objfile"
+	"github.com/pinwatch/pinwatch/internal/goruntime/internal/pclntab"
 )
 
-// Options set the source of offsets.
+// Options set the source of offsets and of the release.
 type Options struct {
 	Offsets string // file with a table of offsets, instead of DWARF and the built-in table; "" for none. See offsets.Table
 	NoDWARF bool   // do not read DWARF, as if the program had none
+	// GoVersion is the release of a program that does not name it, as "go1.26.8"; "" = not known.
+	GoVersion string
 }
 
 // A Runtime is the Go runtime of a process, held open: later reads are of the process and the
@@ -37,10 +40,11 @@ type Runtime struct {
 }
 
 // Open reads the Go runtime of process pid, a number in pinwatch's PID namespace. Errors satisfy
-// errors.Is with ErrNotGo or Err32Bit; with fs.ErrPermission, as a PermissionError; with
+// errors.Is with ErrNotGo or Err32Bit; with ErrHidden if the process holds a Go program that is
+// packed or obfuscated beyond reading; with fs.ErrPermission, as a PermissionError; with
 // fs.ErrNotExist if there is no such process, and os.ErrProcessDone if it ended meanwhile. A
-// TableError is an error in the file o.Offsets. Where the kernel refuses only the memory, Open
-// succeeds and Info.Unknown holds the reason.
+// TableError is an error in the file o.Offsets, and a ReleaseError one in o.GoVersion. Where the
+// kernel refuses only the memory, Open succeeds and Info.Unknown holds the reason.
 func Open(pid int, o Options) (*Runtime, error) {
 	const attempts = 3 // a process may execute another program while it is read, rarely twice
 	for i := 1; ; i++ {
@@ -66,7 +70,7 @@ func open(pid int, o Options) (_ *Runtime, err error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Runtime{process: p, files: []io.Closer{p.dir}}
+	r := &Runtime{process: p, files: []io.Closer{p}}
 	defer func() {
 		if err != nil {
 			r.Close()
@@ -108,7 +112,8 @@ func (r *Runtime) unchanged() error {
 // isFile reports whether name, in the directory of the process, is the open file.
 func (p *process) isFile(name string, file *os.File) bool {
 	var a, b unix.Stat_t
-	if unix.Fstatat(int(p.dir.Fd()), name, &a, 0) != nil || unix.Fstat(int(file.Fd()), &b) != nil {
+	err := p.through(func(dir int) error { return unix.Fstatat(dir, name, &a, 0) })
+	if err != nil || unix.Fstat(int(file.Fd()), &b) != nil {
 		return false
 	}
 	return a.Dev == b.Dev && a.Ino == b.Ino
@@ -120,24 +125,44 @@ func (r *Runtime) fill(o Options) error {
 	if err != nil {
 		return fmt.Errorf("read executable: %w", err)
 	}
-	r.obj = &object{path: r.Exe, file: r.exe, img: img}
-	if _, err := objfile.FindBuildInfo(img); errors.Is(err, ErrNotGo) {
-		if r.obj, err = r.process.goObject(); err != nil {
-			return err
-		}
-		r.files = append(r.files, r.obj.file)
-	} else if err != nil {
-		return err
-	} else if r.obj.bias, r.biasErr = r.process.bias(img); r.biasErr != nil {
-		r.unknown(r.biasErr, "LoadBias")
-	}
-	r.Module, r.LoadBias = r.obj.path, r.obj.bias
 	if mem, err := r.process.open("mem"); err != nil {
 		r.memErr = err
 	} else {
 		r.mem, r.files = mem, append(r.files, mem)
 	}
+	if r.obj, err = r.findObject(img); err != nil {
+		return err
+	}
+	r.Module, r.LoadBias = r.obj.path, r.obj.bias
 	return r.describe(o)
+}
+
+// findObject returns the Go program in the process: the executable, whose image is img, a library,
+// or what lies only in memory.
+func (r *Runtime) findObject(img *objfile.Image) (obj *object, err error) {
+	_, err = objfile.FindBuildInfo(img)
+	if err == nil || errors.Is(err, ErrNotGo) && pclntab.Present(img) {
+		obj = &object{path: r.Exe, file: r.exe, img: img}
+		if obj.bias, r.biasErr = r.process.bias(img); r.biasErr != nil {
+			r.unknown(r.biasErr, "LoadBias")
+		}
+		return obj, nil
+	}
+	if !errors.Is(err, ErrNotGo) {
+		return nil, err
+	}
+	obj, notGo := r.process.goObject()
+	if notGo == nil {
+		r.files = append(r.files, obj.file)
+		return obj, nil
+	}
+	if !errors.Is(notGo, ErrNotGo) {
+		return nil, notGo
+	}
+	if obj, err = r.memoryObject(img.Machine); obj == nil && err == nil {
+		err = notGo
+	}
+	return obj, err
 }
 
 // space returns the process's memory, by link-time address of the Go module.

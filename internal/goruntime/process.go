@@ -20,6 +20,10 @@ import (
 type process struct {
 	pid int
 	dir *os.File
+	// thread is the directory of a thread that lives, where the main thread has ended before the
+	// process; else nil. A thread that has ended stays in /proc as a zombie without memory and
+	// executable.
+	thread *os.File
 }
 
 func openProcess(pid int) (*process, error) {
@@ -30,13 +34,84 @@ func openProcess(pid int) (*process, error) {
 	return &process{pid: pid, dir: dir}, nil
 }
 
-func (p *process) close() { p.dir.Close() }
+// Close closes the directories.
+func (p *process) Close() error {
+	if p.thread != nil {
+		p.thread.Close()
+	}
+	return p.dir.Close()
+}
 
 func (p *process) path(name string) string { return fmt.Sprintf("/proc/%d/%s", p.pid, name) }
 
+// fd returns the directory that shows the memory and the files of the process.
+func (p *process) fd() int {
+	if p.thread != nil {
+		return int(p.thread.Fd())
+	}
+	return int(p.dir.Fd())
+}
+
+// maxThreads is the number of threads that may end, one after the other, during one read.
+const maxThreads = 8
+
+// through calls read with the directory of a thread that lives before and after the call. What is
+// read of a thread that ends meanwhile may be empty, so the next living one is read.
+func (p *process) through(read func(dir int) error) error {
+	for i := 1; ; i++ {
+		err := read(p.fd())
+		if i == maxThreads || hasMemory(p.fd(), "exe") || !p.nextThread() {
+			return err
+		}
+	}
+}
+
+// hasMemory reports whether a thread may have memory. name is its exe, a path from the directory
+// dir.
+func hasMemory(dir int, name string) bool {
+	_, err := unix.Readlinkat(dir, name, make([]byte, 1))
+	return !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ESRCH)
+}
+
+// nextThread makes p.thread a thread that lives. It reports whether there is one.
+func (p *process) nextThread() bool {
+	const list = unix.O_RDONLY | unix.O_CLOEXEC | unix.O_DIRECTORY
+	fd, err := unix.Openat(int(p.dir.Fd()), "task", list, 0)
+	if err != nil {
+		return false
+	}
+	tasks := os.NewFile(uintptr(fd), p.path("task"))
+	defer tasks.Close()
+	for {
+		names, err := tasks.Readdirnames(64) // in the order of their beginning: the older, the likelier to stay
+		if err != nil {
+			return false
+		}
+		for _, name := range names {
+			if !hasMemory(fd, name+"/exe") {
+				continue
+			}
+			if dir, err := unix.Openat(fd, name, list, 0); err == nil {
+				if p.thread != nil {
+					p.thread.Close()
+				}
+				p.thread = os.NewFile(uintptr(dir), p.path("task/"+name))
+				return true
+			}
+		}
+	}
+}
+
 // open opens a file of the process for reading. O_NONBLOCK: a path under root may be a pipe by now.
 func (p *process) open(name string) (*os.File, error) {
-	fd, err := unix.Openat(int(p.dir.Fd()), name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	fd := -1
+	err := p.through(func(dir int) (err error) {
+		if fd >= 0 {
+			unix.Close(fd) // of a thread that has ended since
+		}
+		fd, err = unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+		return err
+	})
 	if err != nil {
 		return nil, p.explain(name, err)
 	}
@@ -44,13 +119,17 @@ func (p *process) open(name string) (*os.File, error) {
 }
 
 // read returns the contents of a small file that the kernel generates.
-func (p *process) read(name string) ([]byte, error) {
-	f, err := p.open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, 64<<10))
+func (p *process) read(name string) (b []byte, err error) {
+	err = p.through(func(dir int) error {
+		fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		f := os.NewFile(uintptr(fd), p.path(name))
+		defer f.Close()
+		b, err = io.ReadAll(io.LimitReader(f, 64<<10))
+		return err
+	})
 	if err != nil {
 		return nil, p.explain(name, err)
 	}
@@ -60,7 +139,11 @@ func (p *process) read(name string) ([]byte, error) {
 // exeLink returns the target of /proc/PID/exe, with the kernel's " (deleted)".
 func (p *process) exeLink() (string, error) {
 	buf := make([]byte, unix.PathMax)
-	n, err := unix.Readlinkat(int(p.dir.Fd()), "exe", buf)
+	n := 0
+	err := p.through(func(dir int) (err error) {
+		n, err = unix.Readlinkat(dir, "exe", buf)
+		return err
+	})
 	if err == nil {
 		return string(buf[:n]), nil
 	}
@@ -101,14 +184,14 @@ func (p *process) explain(name string, err error) error {
 // capability returns the capability that opens a file of the process. The kernel checks two things:
 // the right to trace the process (fs/proc/base.c, ptrace_may_access) and the mode of the file.
 func (p *process) capability(name string) string {
-	if _, err := unix.Readlinkat(int(p.dir.Fd()), "exe", make([]byte, 1)); err != nil {
+	if _, err := unix.Readlinkat(p.fd(), "exe", make([]byte, 1)); err != nil {
 		return "CAP_SYS_PTRACE"
 	}
 	if name == "exe" {
 		return "CAP_DAC_READ_SEARCH" // the process may be traced, so the mode of the executable refuses
 	}
 	var st unix.Stat_t
-	err := unix.Fstatat(int(p.dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	err := unix.Fstatat(p.fd(), name, &st, unix.AT_SYMLINK_NOFOLLOW)
 	if err == nil && int(st.Uid) != unix.Geteuid() {
 		return "CAP_DAC_READ_SEARCH" // only their owner may read auxv and mem
 	}

@@ -210,21 +210,18 @@ func TestReadNameEndsInDeleted(t *testing.T) {
 	}
 }
 
-// TestReadNoSectionHeaders: without section headers the version is found, as by Go's tools, but not
-// the functions.
-func TestReadNoSectionHeaders(t *testing.T) {
-	exe := testprog.Copy(t, goBuild(t, testprog.Goroots(t)[0], ""), func(f *os.File) {
-		zero := make([]byte, 8)
-		_, _ = f.WriteAt(zero, 0x28)     // e_shoff
-		_, _ = f.WriteAt(zero[:4], 0x3c) // e_shnum, e_shstrndx
+// TestReadForgedVersion: a version that could move the cursor of a terminal is none.
+func TestReadForgedVersion(t *testing.T) {
+	exe := testprog.Copy(t, goBuild(t, testprog.Goroots(t)[0], "-s -w"), func(f *os.File) {
+		testprog.Overwrite(t, f, ".go.buildinfo", 33, []byte("\x1b[31mx")) // the version, after the header and its length
 	})
 	proc, want := startAccount(t, exe)
 	info, err := readInfo(proc.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info.GoVersion != want.Version || !info.Stripped || info.AsyncPreempt != 0 ||
-		info.Unknown["AsyncPreempt"] == nil || info.Unknown["CGO"] == nil {
+	if err := info.Unknown["GoVersion"]; info.GoVersion != "" || info.AsyncPreempt != want.AsyncPreempt || err == nil ||
+		!strings.Contains(err.Error(), `its build info has "\x1b[31mx`) {
 		t.Errorf("got %+v", *info)
 	}
 }

@@ -2,6 +2,7 @@ package goruntime
 
 import (
 	"debug/elf"
+	"errors"
 	"fmt"
 
 	"github.com/pinwatch/pinwatch/internal/goruntime/internal/pclntab"
@@ -34,6 +35,9 @@ func (r *Runtime) Symbols() (*Symbols, error) {
 // CodePlace returns the place in its file of the instruction at the run-time address addr: a path
 // by which this process can open the file while r is open, and the offset in it.
 func (r *Runtime) CodePlace(addr uint64) (path string, offset uint64, err error) {
+	if r.InMemory {
+		return "", 0, errors.New("the program lies only in memory, and a breakpoint needs a file")
+	}
 	link := addr - r.obj.bias
 	for _, p := range r.obj.img.Progs {
 		if elf.ProgType(p.Type) == elf.PT_LOAD && elf.ProgFlag(p.Flags)&elf.PF_X != 0 &&

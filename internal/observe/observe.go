@@ -46,6 +46,9 @@ type Config struct {
 	// Offsets is a file with the offsets of the target's Go release; "" means pinwatch's table, or
 	// the program's DWARF.
 	Offsets string
+	// GoVersion is the target's Go release, such as go1.26.8, for a target that does not name it; "" =
+	// not known.
+	GoVersion string
 	// Sites puts a breakpoint on runtime.LockOSThread and fills Result.Sites.
 	Sites bool
 	// Light leaves out every hook on a system call.
@@ -98,7 +101,7 @@ func (c *Config) Validate() error {
 
 // An OptionError is a field of Config that this target or machine does not allow.
 type OptionError struct {
-	Option string // the field's name in lower case: offsets, sites
+	Option string // the field's name as a flag: offsets, go-version, sites
 	Err    error
 }
 

@@ -21,11 +21,11 @@ type Program struct {
 	lockProved bool
 }
 
-// OpenProgram reads what the process runs. offsets is as Config.Offsets. The error is why little or
-// nothing can be read; the program holds the rest and is never nil.
-func OpenProgram(pid int, offsets string) (*Program, error) {
+// OpenProgram reads what the process runs. The error is why little or nothing can be read; the
+// program holds the rest and is never nil.
+func OpenProgram(pid int, o goruntime.Options) (*Program, error) {
 	p := &Program{}
-	rt, err := goruntime.Open(pid, goruntime.Options{Offsets: offsets})
+	rt, err := goruntime.Open(pid, o)
 	if err != nil {
 		return p, err
 	}

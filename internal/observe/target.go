@@ -42,17 +42,23 @@ func (o *observation) readTarget() (*Program, error) {
 		if o.cfg.Offsets != "" {
 			return &Program{}, &OptionError{"offsets", errors.New(blind)}
 		}
+		if o.cfg.GoVersion != "" {
+			return &Program{}, &OptionError{"go-version", errors.New(blind)}
+		}
 		return &Program{}, nil
 	}
 	o.warnings = Conditions(pid)
 	if exe, err := procfs.Process(pid).Exe(); err == nil {
 		o.target.Exe = filepath.Base(exe)
 	}
-	p, err := OpenProgram(pid, o.cfg.Offsets)
+	p, err := OpenProgram(pid, goruntime.Options{Offsets: o.cfg.Offsets, GoVersion: o.cfg.GoVersion})
 	var table *goruntime.TableError
+	var release *goruntime.ReleaseError
 	switch {
 	case errors.As(err, &table):
 		return p, &OptionError{"offsets", err}
+	case errors.As(err, &release):
+		return p, &OptionError{"go-version", release}
 	case p.Info == nil && o.cfg.Sites:
 		err = fmt.Errorf("the program cannot be read: %w; without sites the kernel side can be observed", err)
 		return p, &OptionError{"sites", err}
@@ -67,6 +73,7 @@ func (o *observation) readTarget() (*Program, error) {
 		o.warnings = append(o.warnings, oneLine(err))
 	}
 	o.target.Exe, o.target.Info = filepath.Base(p.Info.Exe), p.Info
+	o.warnings = append(o.warnings, Caveats(p.Info)...)
 	if why := p.Info.Unknown["AsyncPreempt"]; why != nil {
 		o.warnings = append(o.warnings,
 			fmt.Sprintf("injected preemptions cannot be distinguished from others: %v", why))
@@ -84,6 +91,18 @@ func (o *observation) limit(reason, warning string) {
 	if o.cfg.OnLimit != nil {
 		o.cfg.OnLimit(reason)
 	}
+}
+
+// Caveats lists what makes a Go program harder to read than others.
+func Caveats(info *goruntime.Info) (warnings []string) {
+	if info.InMemory {
+		warnings = append(warnings, "the executable is packed: the Go program was found in memory alone, "+
+			"so functions have no names once the process has ended")
+	}
+	if info.GoVersionGiven {
+		warnings = append(warnings, info.GoVersion+" is the release that --go-version names: the program hides its own")
+	}
+	return warnings
 }
 
 // Conditions lists what makes a process's threads behave unusually: it is stopped, or traced.

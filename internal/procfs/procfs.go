@@ -96,8 +96,21 @@ func (d Dir) Files() (map[int]string, error) {
 	return files, nil
 }
 
-// Exe returns the path of the program that the process runs.
-func (d Dir) Exe() (string, error) { return os.Readlink(string(d) + "/exe") }
+// Exe returns the path of the program that the process runs. Where the main thread has ended, it is
+// known through the threads that live.
+func (d Dir) Exe() (string, error) {
+	exe, err := os.Readlink(string(d) + "/exe")
+	if !errors.Is(err, fs.ErrNotExist) {
+		return exe, err
+	}
+	tids, _ := d.Threads() // none: the process has ended
+	for _, tid := range tids {
+		if exe, err := os.Readlink(fmt.Sprintf("%s/task/%d/exe", d, tid)); err == nil {
+			return exe, nil
+		}
+	}
+	return "", err
+}
 
 // WChan returns the kernel function in which the thread sleeps; "" when it does not sleep, and
 // where the kernel does not permit the reader to know.

@@ -84,11 +84,18 @@ func TestParseMapping(t *testing.T) {
 	m, ok := ParseMapping("7f3c4a000000-7f3c4a021000 r-xp 00001000 fd:01 1234                       " +
 		`/a b/x\012.so (deleted)`)
 	if want := (Mapping{0x7f3c4a000000, 0x7f3c4a021000, "r-xp", 0x1000, 1234, "/a b/x\n.so (deleted)"}); !ok ||
-		m != want {
+		m != want || !m.IsFile() || !m.Has("xp") || m.Has("rw") {
 		t.Errorf("got %+v, %t", m, ok)
 	}
-	for _, line := range []string{"", "7f3c-7f3d rw-p 00000000 00:00 0 ", "7f3c-7f3d r-xp 00000000 00:00 0      [vdso]",
-		"x-y r-xp 0 0:0 1 /x", "7f3c r-xp 0 0:0 1 /x"} {
+	for line, want := range map[string]Mapping{
+		"7f3c-7f3d rw-p 00000000 00:00 0 ":                {0x7f3c, 0x7f3d, "rw-p", 0, 0, ""},
+		"7f3c-7f3d r-xp 00000000 00:00 0          [vdso]": {0x7f3c, 0x7f3d, "r-xp", 0, 0, "[vdso]"},
+	} {
+		if m, ok := ParseMapping(line); !ok || m != want || m.IsFile() {
+			t.Errorf("ParseMapping(%q) = %+v, %t", line, m, ok)
+		}
+	}
+	for _, line := range []string{"", "x-y r-xp 0 0:0 1 /x", "7f3c r-xp 0 0:0 1 /x"} {
 		if m, ok := ParseMapping(line); ok {
 			t.Errorf("ParseMapping(%q) = %+v", line, m)
 		}

@@ -95,6 +95,9 @@ func (l *Lister) row(t *task, ms runtimeMs) report.ListedThread {
 	m, ok := ms.byTID[t.nsTID]
 	switch {
 	case t.nsTID == 0:
+	case ok && t.stat.State == 'Z':
+		// The main thread has ended before the process. Its M stays as it was, but holds no thread.
+		row.M, row.Role, row.Lock = &m.ID, m.Role, goruntime.LockNone
 	case ok:
 		l.setM(&row, &m)
 	case t.stat.Flags&procfs.IOWorker != 0:

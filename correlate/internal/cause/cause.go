@@ -63,7 +63,8 @@ func Classify(what What, functions []string) Class {
 		return Class{Cause: Unknown}
 	}
 	k := Class{Cause: Other, Function: userFunction(functions)}
-	byRuntime := onStack(functions, []string{"newm"}) || onStack(functions, []string{"newm1"}) // the latter by templateThread
+	// templateThread calls newm1.
+	byRuntime := onStack(functions, []string{"newm"}) || onStack(functions, []string{"newm1"})
 	if what == Create && functions[0] == "" && !byRuntime {
 		k.Cause = Cgo
 		return k

@@ -10,7 +10,7 @@ import (
 )
 
 func hold(work <-chan int, done chan<- int) {
-	runtime.LockOSThread()
+	runtime.LockOSThread() // stays locked: a thread for each goroutine is the case
 	done <- 0
 	for v := range work {
 		done <- v

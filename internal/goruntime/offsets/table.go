@@ -194,6 +194,21 @@ func (t Table) Find(r Release, arch string) *Offsets {
 	return &o
 }
 
+// Only returns the offsets of the only row for an architecture, or nil if there is another number of
+// rows.
+func (t Table) Only(arch string) (only *Offsets) {
+	for _, row := range t {
+		if row.Arch != arch {
+			continue
+		}
+		if only != nil {
+			return nil
+		}
+		only = &row.Offsets
+	}
+	return only
+}
+
 // Proves reports whether the table has the offsets from the toolchain of r or of a later patch
 // release of the same minor release. For patch releases younger than the table, Find assumes that
 // they moved nothing.

@@ -100,6 +100,22 @@ func TestTableFind(t *testing.T) {
 	}
 }
 
+func TestTableOnly(t *testing.T) {
+	two, err := ParseTable("x", rows(map[Release]uint32{{29, 2}: 400, {30, 0}: 416}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o := two[:1].Only("amd64"); o == nil || *o != two[0].Offsets {
+		t.Errorf("one row: %+v", o)
+	}
+	if o := two.Only("amd64"); o != nil {
+		t.Errorf("two rows: %+v", *o)
+	}
+	if o := two.Only("arm64"); o != nil {
+		t.Errorf("no row: %+v", *o)
+	}
+}
+
 func TestTableErrors(t *testing.T) {
 	good := rows(map[Release]uint32{{29, 0}: 400})
 	header, row, _ := strings.Cut(good, "\n")

@@ -45,13 +45,21 @@ func Target(pid int, info *goruntime.Info) report.Target {
 		offsets = "none"
 	}
 	t := report.Target{
-		PID: pid, Exe: &exe, GoVersion: &info.GoVersion, Cgo: &info.CGO, PIE: &info.PIE, Stripped: &info.Stripped,
-		Offsets: &offsets,
+		PID: pid, Exe: &exe, GoVersion: known(info, "GoVersion", &info.GoVersion), Cgo: known(info, "CGO", &info.CGO),
+		PIE: known(info, "PIE", &info.PIE), Stripped: known(info, "Stripped", &info.Stripped), Offsets: &offsets,
 	}
 	if info.GOMAXPROCS > 0 {
 		t.GOMAXPROCS = &info.GOMAXPROCS
 	}
 	return t
+}
+
+// known returns the value of a field of info, or nil if it could not be read.
+func known[T any](info *goruntime.Info, field string, value *T) *T {
+	if info.Unknown[field] != nil {
+		return nil
+	}
+	return value
 }
 
 func observer(o *observe.Overhead) report.Observer {

@@ -53,7 +53,7 @@ func ReadBuildInfo(img *Image, s *Space) (string, *debug.BuildInfo, error) {
 		return "", nil, fmt.Errorf("read build info: %w", err)
 	}
 	if !strings.HasPrefix(version, "go") && !strings.HasPrefix(version, "devel") || !printable(version) {
-		return "", nil, NotGo("its build info has %.40q as the Go version", version)
+		return "", nil, fmt.Errorf("its build info has %.40q as the Go version", version)
 	}
 	// Two sentinels of 16 bytes enclose the module information (cmd/go/internal/modload.ModInfoData).
 	if len(modules) < 33 || modules[len(modules)-17] != '\n' {
@@ -67,7 +67,7 @@ func ReadBuildInfo(img *Image, s *Space) (string, *debug.BuildInfo, error) {
 }
 
 // FindBuildInfo returns the link-time address of the build info: that of its section, else that of
-// the first aligned magic in the first writable segment, as the Go toolchain does.
+// the first aligned magic in a writable segment.
 func FindBuildInfo(img *Image) (uint64, error) {
 	if sec := img.Section(".go.buildinfo"); sec != nil {
 		b, err := img.bytes(uint64(sec.Off), uint64(min(sec.Size, buildInfoHeader)), buildInfoHeader)
@@ -79,31 +79,28 @@ func FindBuildInfo(img *Image) (uint64, error) {
 		}
 		return 0, NotGo("its section .go.buildinfo holds something else")
 	}
+	left, rest := Budget(ReadBudget), uint64(maxSearch)
 	for _, p := range img.Progs {
-		if elf.ProgType(p.Type) != elf.PT_LOAD || elf.ProgFlag(p.Flags)&(elf.PF_W|elf.PF_X) != elf.PF_W {
+		if elf.ProgType(p.Type) != elf.PT_LOAD || elf.ProgFlag(p.Flags)&elf.PF_W == 0 || p.Off > uint64(img.size) {
 			continue
 		}
-		if p.Off > uint64(img.size) {
-			break
-		}
-		size := int64(min(p.Filesz, uint64(img.size)-p.Off, maxSearch))
-		off, ok, err := searchAligned(img, int64(p.Off), size)
+		size := min(p.Filesz, uint64(img.size)-p.Off, rest)
+		rest -= size
+		off, ok, err := searchAligned(img, int64(p.Off), int64(size), &left)
 		if err != nil {
 			return 0, fmt.Errorf("search build info: %w", err)
 		}
 		if ok {
 			return p.Vaddr + uint64(off), nil
 		}
-		break
 	}
 	return 0, NotGo("it has no build info, which every program since Go 1.13 has")
 }
 
 // searchAligned returns the place of the magic in the size bytes at off of the file, counted from
 // off.
-func searchAligned(img *Image, off, size int64) (int64, bool, error) {
-	left := Budget(ReadBudget)
-	w := NewView(img.r, img.size, &left)
+func searchAligned(img *Image, off, size int64, left *Budget) (int64, bool, error) {
+	w := NewView(img.r, img.size, left)
 	for pos := int64(0); pos < size; pos += ViewSize { // a multiple of the alignment: the magic lies within one chunk
 		chunk, err := w.Bytes(off+pos, int(min(ViewSize, size-pos)))
 		if err != nil {

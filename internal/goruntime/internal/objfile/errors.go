@@ -14,6 +14,10 @@ var ErrNotGo = errors.New("not a Go program")
 // calls on x86 (kernel/trace/trace_syscalls.c), so they could not be counted.
 var Err32Bit = errors.New("a 32-bit program, whose system calls the kernel does not trace")
 
+// ErrHidden means that a Go program lacks what pinwatch reads of others, because a packer or an
+// obfuscator has removed it.
+var ErrHidden = errors.New("packed or obfuscated")
+
 // ErrLimit means that a file or a process would take more work to read than any real program does.
 var ErrLimit = errors.New("beyond the limits of what pinwatch reads")
 

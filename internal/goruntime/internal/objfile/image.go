@@ -1,6 +1,6 @@
-// Package objfile reads Go programs from their files, without a process: ELF headers, symbols,
-// debug sections and build info. A file is not trusted. Headers are bounded, tables are read
-// through views with a budget, and every offset is checked.
+// Package objfile reads Go programs from their files, or from memory: ELF headers, symbols, debug
+// sections and build info. Neither is trusted. Headers are bounded, tables are read through views
+// with a budget, and every offset is checked.
 package objfile
 
 import (
@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
 )
@@ -98,6 +99,12 @@ func ReadImage(r io.ReaderAt, size int64) (*Image, error) {
 		return nil, fmt.Errorf("read section names: %w", err)
 	}
 	return img, nil
+}
+
+// MemoryImage returns the image of a program that lies in the memory of a process. The segments are
+// where they are mapped: link-time addresses are run-time addresses. It has no section headers.
+func MemoryImage(mem io.ReaderAt, machine elf.Machine, progs []elf.Prog64) *Image {
+	return &Image{r: mem, size: math.MaxInt64, Type: elf.ET_EXEC, Machine: machine, Progs: progs}
 }
 
 func (img *Image) nameSections(headers []elf.Section64, strndx int) error {

@@ -12,6 +12,9 @@ import (
 // mainFunc is in every program. A table without it is forged or of an unknown layout.
 const mainFunc = "runtime.main"
 
+// ErrUnknown means that a table is of an unknown release, or that an obfuscator has changed it.
+var ErrUnknown = errors.New("its table of functions is of no known form")
+
 // Entries holds link-time addresses of the functions of a program.
 type Entries struct {
 	Named      map[string]uint64 // the entry by name of those that the table has exactly once
@@ -32,7 +35,7 @@ func FindEntries(img *objfile.Image, s *objfile.Space, names ...string) (*Entrie
 		return nil, fmt.Errorf("read pclntab: %w", err)
 	}
 	if _, ok := found[mainFunc]; !ok {
-		return nil, fmt.Errorf("pclntab has no %s: forged, or of an unknown layout", mainFunc)
+		return nil, fmt.Errorf("%w: it has no %s", ErrUnknown, mainFunc)
 	}
 	for name, entry := range found {
 		if tab.layout.field == 8 && entry == 0 {
@@ -60,6 +63,9 @@ func openTable(img *objfile.Image, s *objfile.Space) (tab *table, addr, base uin
 	if tab, err = readTable(img.Contents(sec), sec.Size, s.ReaderAt(sec.Addr)); err != nil {
 		return nil, 0, 0, fmt.Errorf("read pclntab: %w", err)
 	}
+	if tab.layout.hidden && !hasMain(tab) {
+		return nil, 0, 0, fmt.Errorf("%w: it has no %s", ErrUnknown, mainFunc)
+	}
 	base = -s.Bias
 	if tab.layout.field == 4 {
 		if base, err = textStart(img, s, tab, sec); err != nil {
@@ -71,13 +77,17 @@ func openTable(img *objfile.Image, s *objfile.Space) (tab *table, addr, base uin
 
 // tableSection returns the place of the table. It is a section, which has another name in a PIE
 // that Go linked before 1.26. GNU ld makes it a part of .data.rel.ro, where only the first bytes of
-// its header mark its place.
+// its header mark its place. Without section headers all segments are searched for it.
 func tableSection(img *objfile.Image) (*objfile.Section, error) {
 	if sec := img.Section(".gopclntab", ".data.rel.ro.gopclntab"); sec != nil {
 		return sec, nil
 	}
 	if len(img.Sections) == 0 {
-		return nil, errors.New("the file has no section headers to find pclntab by")
+		sec, err := searchSegments(img)
+		if err == nil {
+			img.Sections = append(img.Sections, *sec)
+		}
+		return sec, err
 	}
 	rel := img.Section(".data.rel.ro")
 	if rel == nil || img.Type != elf.ET_DYN {
@@ -104,10 +114,15 @@ func textStart(img *objfile.Image, s *objfile.Space, tab *table, sec *objfile.Se
 	}
 	mod := img.Section(".go.module")
 	if mod == nil {
-		if img.Type != elf.ET_EXEC {
+		found, err := searchModule(img, s, tab, sec.Addr)
+		switch {
+		case err != nil && img.Type != elf.ET_EXEC:
 			return 0, fmt.Errorf("pclntab's header: %w", objfile.ErrUnrelocated)
+		case err != nil:
+			return 0, fmt.Errorf("zero in pclntab's header, and there is no section .go.module: %w", err)
 		}
-		return 0, errors.New("zero in pclntab's header, and there is no section .go.module")
+		img.Sections = append(img.Sections, *found)
+		mod = found
 	}
 	// runtime.moduledata: pcHeader, six slices, findfunctab, minpc, maxpc, text. The same since Go
 	// 1.16.

@@ -137,7 +137,7 @@ func (t *funcTable) readFunc(fn *function) error {
 	if err != nil {
 		return err
 	}
-	if entry != fn.entry {
+	if entry != fn.entry && !t.layout.hidden {
 		return fmt.Errorf("the func of the function at %#x has the entry %#x", fn.entry, entry)
 	}
 	at := fn.at + t.layout.field

@@ -69,7 +69,7 @@ func (m *module) search() ([]uint64, error) {
 	var places []uint64
 	left := objfile.Budget(maxSearch)
 	for _, p := range m.img.Progs {
-		if elf.ProgType(p.Type) != elf.PT_LOAD || elf.ProgFlag(p.Flags)&(elf.PF_W|elf.PF_X) != elf.PF_W {
+		if elf.ProgType(p.Type) != elf.PT_LOAD || elf.ProgFlag(p.Flags)&elf.PF_W == 0 {
 			continue
 		}
 		first := (p.Vaddr + modPointer - 1) &^ (modPointer - 1)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"slices"
 
 	"github.com/pinwatch/pinwatch/internal/goruntime/internal/objfile"
 )
@@ -40,17 +42,55 @@ type layout struct {
 	textStart   bool  // the header has a word for the address that entries count from (zero since Go 1.26)
 	field       int64 // size of a row's field and of a func's entry: 8 = an address, 4 = an offset from the text start
 	startLine   bool  // funcs and inlined calls hold the line that their function starts at
+	// hidden: an obfuscator has replaced the magic number and encrypted the entries in funcs, as
+	// garble does (runtime_patch.go there). The rows still hold the entries.
+	hidden bool
+
+	first, last int // minor releases of Go 1 that write it
 }
 
 // layouts are by magic number; Go 1.2, 1.16, 1.18 and 1.20 introduced them.
 var layouts = map[uint32]layout{
-	0xfffffffb: {headerWords: 1, field: 8},
-	0xfffffffa: {headerWords: 7, field: 8},
-	0xfffffff0: {headerWords: 8, field: 4, textStart: true},
-	0xfffffff1: {headerWords: 8, field: 4, textStart: true, startLine: true},
+	0xfffffffb: {headerWords: 1, field: 8, first: 2, last: 15},
+	0xfffffffa: {headerWords: 7, field: 8, first: 16, last: 17},
+	0xfffffff0: {headerWords: 8, field: 4, textStart: true, first: 18, last: 19},
+	0xfffffff1: {headerWords: 8, field: 4, textStart: true, startLine: true, first: 20, last: math.MaxInt},
 }
 
-const prefixSize = 8 // magic, two zeros, instruction quantum, pointer size
+const (
+	newestMagic = 0xfffffff1
+	prefixSize  = 8                // magic, two zeros, instruction quantum, pointer size
+	maxHeader   = prefixSize + 8*8 // of the layouts above
+)
+
+// isPrefix reports whether b begins like a table of a 64-bit program, whatever its magic number.
+func isPrefix(b []byte) bool {
+	return b[4] == 0 && b[5] == 0 && (b[6] == 1 || b[6] == 2 || b[6] == 4) && b[7] == 8
+}
+
+// isHeader reports whether b, of maxHeader bytes, may be the header of a table in size bytes.
+func isHeader(b []byte, size int64) bool {
+	if !isPrefix(b) {
+		return false
+	}
+	if _, known := layouts[binary.LittleEndian.Uint32(b)]; known {
+		return true
+	}
+	var words [maxHeader/8 - 1]int64
+	for i := range words {
+		words[i] = int64(binary.LittleEndian.Uint64(b[prefixSize+8*i:]))
+	}
+	return isHidden(words[:], size)
+}
+
+// isHidden reports whether these are the words of a header of the newest layout: the names follow
+// it, and each part follows the one before.
+func isHidden(words []int64, size int64) bool {
+	const names = 3
+	parts := words[names:]
+	return words[0] > 0 && parts[0] == maxHeader && slices.IsSorted(parts) &&
+		parts[0] < parts[len(parts)-1] && parts[len(parts)-1] < size
+}
 
 // readTable reads the header of the table in r, which has size bytes.
 func readTable(r io.ReaderAt, size int64, relocated io.ReaderAt) (*table, error) {
@@ -61,12 +101,13 @@ func readTable(r io.ReaderAt, size int64, relocated io.ReaderAt) (*table, error)
 		return nil, fmt.Errorf("read header: %w", err)
 	}
 	magic := binary.LittleEndian.Uint32(prefix)
-	quantum, pointer := prefix[6], prefix[7]
-	l, ok := layouts[magic]
-	if !ok {
-		return nil, fmt.Errorf("unknown layout %#x", magic)
+	quantum := prefix[6]
+	l, known := layouts[magic]
+	if !known {
+		l = layouts[newestMagic]
+		l.hidden = true
 	}
-	if prefix[4] != 0 || prefix[5] != 0 || quantum != 1 && quantum != 2 && quantum != 4 || pointer != 8 {
+	if !isPrefix(prefix) {
 		return nil, fmt.Errorf("not a table of a 64-bit program: % x", prefix)
 	}
 	header, err := t.file.Bytes(prefixSize, 8*l.headerWords)
@@ -76,6 +117,9 @@ func readTable(r io.ReaderAt, size int64, relocated io.ReaderAt) (*table, error)
 	words := make([]int64, l.headerWords)
 	for i := range words {
 		words[i] = int64(binary.LittleEndian.Uint64(header[8*i:]))
+	}
+	if l.hidden && !isHidden(words, size) {
+		return nil, fmt.Errorf("%w: it begins with %#x", ErrUnknown, magic)
 	}
 	t.layout, t.quantum, t.nfunc = l, uint32(quantum), words[0]
 	if l.headerWords == 1 {
@@ -103,7 +147,7 @@ func searchTable(r io.ReaderAt, size int64) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if _, ok := layouts[binary.LittleEndian.Uint32(b)]; !ok || b[4] != 0 || b[5] != 0 || b[7] != 8 {
+		if _, ok := layouts[binary.LittleEndian.Uint32(b)]; !ok || !isPrefix(b) {
 			continue
 		}
 		if place >= 0 {
@@ -163,7 +207,7 @@ func (t *table) find(names ...string) (map[string]uint64, error) {
 		if !hit {
 			continue
 		}
-		entry, err := t.entry(fn)
+		entry, err := t.entry(t.functab + i*2*t.layout.field)
 		if err != nil {
 			return nil, fmt.Errorf("read entry of %s: %w", name, err)
 		}
@@ -204,13 +248,13 @@ func (t *table) funcOff(rows *objfile.View, i int64) (int64, error) {
 	return t.funcs + int64(off), nil
 }
 
-// entry returns the entry that the func, or the row, at the offset fn starts with, in the form that
-// find returns.
-func (t *table) entry(fn int64) (uint64, error) {
+// entry returns the entry that the row at the offset row starts with, in the form that find
+// returns.
+func (t *table) entry(row int64) (uint64, error) {
 	if t.layout.field == 8 {
-		return t.word(fn)
+		return t.word(row)
 	}
-	b, err := t.file.Bytes(fn, 4)
+	b, err := t.file.Bytes(row, 4)
 	if err != nil {
 		return 0, err
 	}

@@ -1,5 +1,6 @@
 // Command account prints facts about its runtime as one line of JSON, then waits for the end of its
-// standard input. Any Go since 1.13 builds it. As a c-shared library it prints when it is loaded.
+// standard input. Any Go since 1.13 builds it. As a c-shared library it prints when it is loaded. With
+// an argument its main thread ends before the process does.
 package main
 
 import (
@@ -25,6 +26,7 @@ func currentG() uintptr
 
 // init starts the goroutine that prints: a library's main does not run.
 func init() {
+	runtime.LockOSThread() // main runs on the main thread
 	go hold()
 	<-printed
 }
@@ -70,6 +72,13 @@ func goid() int {
 }
 
 func main() {
+	if len(os.Args) > 1 {
+		go func() {
+			io.Copy(discard{}, os.Stdin)
+			os.Exit(0)
+		}()
+		syscall.Syscall(syscall.SYS_EXIT, 0, 0, 0) // of this thread only
+	}
 	io.Copy(discard{}, os.Stdin)
 }
 
