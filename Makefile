@@ -16,11 +16,14 @@ help: ## list these targets
 build: ## build bin/pinwatch, static, with the committed BPF objects (no clang needed)
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/pinwatch ./cmd/pinwatch
 
-install: build ## install pinwatch and its shell completion below PREFIX (/usr/local)
+install: build ## install pinwatch, its manual page and its shell completion below PREFIX (/usr/local)
 	install -D -m 755 bin/pinwatch $(DESTDIR)$(PREFIX)/bin/pinwatch
-	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d $(DESTDIR)$(PREFIX)/share/man/man1
 	bin/pinwatch completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/pinwatch
 	bin/pinwatch completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_pinwatch
+	bin/pinwatch completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/pinwatch.fish
+	bin/pinwatch man >$(DESTDIR)$(PREFIX)/share/man/man1/pinwatch.1
 
 demo: build ## observe a built-in pinned workload for a few seconds (root)
 	$(SUDO) bin/pinwatch demo

@@ -16,11 +16,14 @@ import (
 
 // Check is the result of one check of this machine.
 type Check struct {
-	Name   string
-	State  State
-	Detail string // the finding
-	Effect string // the consequence for pinwatch; "" if there is none
-	Remedy string // what would change it; "" if nothing needs to
+	Name     string
+	State    State
+	Sentence string   // the finding for people: what holds, or what does not
+	Detail   string   // the finding
+	Effect   string   // the consequence for pinwatch; "" if there is none
+	Remedy   string   // what would change it; "" if nothing needs to
+	Command  string   // a shell command that changes it; "" = capabilities, or no command does
+	Missing  []string // the capabilities that would change it
 }
 
 // State of a Check.
@@ -63,28 +66,31 @@ func checkKernel() Check {
 		return c
 	}
 	c.Detail = unix.ByteSliceToString(u.Release[:])
+	c.Sentence = "the kernel is new enough: " + c.Detail
 	var major, minor int
 	if _, err := fmt.Sscanf(c.Detail, "%d.%d", &major, &minor); err != nil {
 		return c
 	}
 	if c.State = Yes; major < 5 || major == 5 && minor < 10 {
 		c.State, c.Effect, c.Remedy = No, "pinwatch is not tested on older kernels", "boot Linux 5.10 or newer"
+		c.Sentence = "the kernel is older than 5.10: " + c.Detail
 	}
 	return c
 }
 
 func checkCapability(want capability.Cap, needed bool, effect string) Check {
-	c := Check{Name: want.String(), State: Yes, Detail: "held"}
+	c := Check{Name: want.String(), State: Yes, Detail: "held", Sentence: want.String() + " is held"}
 	has, err := capability.Has(want)
 	switch {
 	case err != nil:
-		c.State, c.Detail = Unknown, err.Error()
+		c.State, c.Detail, c.Sentence = Unknown, err.Error(), ""
 	case !has:
 		c.State, c.Detail, c.Effect = Without, "missing", effect
 		if needed {
 			c.State = No
 		}
-		c.Remedy = "run it with sudo, or: sudo setcap " + strings.ToLower(want.String()) + "+ep …/pinwatch"
+		c.Sentence = want.String() + " is missing"
+		c.Remedy, c.Missing = "sudo, or setcap with "+want.String(), []string{want.String()}
 	}
 	return c
 }
@@ -94,13 +100,15 @@ const lessLockdown = "boot with lockdown=integrity or without lockdown"
 func checkLockdown() Check {
 	c := Check{Name: "kernel lockdown", State: Yes}
 	level, err := capability.Lockdown()
-	c.Detail = level
+	c.Detail, c.Sentence = level, "lockdown permits tracing: "+level
 	switch {
 	case level == capability.LockdownConfidentiality:
-		c.State, c.Effect = No, "the kernel forbids tracing"
+		c.State, c.Effect = No, "nothing can be observed"
+		c.Sentence = "lockdown forbids tracing: " + level
 		c.Remedy = lessLockdown
 	case level == capability.LockdownUnknown:
 		c.State, c.Detail = Unknown, "not readable; the attempt to attach, below, decides"
+		c.Sentence = "the lockdown level is " + c.Detail
 	case err != nil:
 		c.Detail = fmt.Sprintf("%s, %v", level, err)
 	}
@@ -115,17 +123,21 @@ func checkJIT() Check {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		c.Detail = file + " is not readable"
+		c.Sentence = c.Detail + ": BPF programs may be interpreted"
 	case strings.TrimSpace(string(b)) == "0":
-		c.State, c.Effect = Without, "programs are interpreted and cost several times more"
+		c.State, c.Effect = Without, "programs cost several times more"
+		c.Sentence = "BPF programs are interpreted"
 		c.Remedy = "sudo sysctl net.core.bpf_jit_enable=1"
+		c.Command = c.Remedy
 	case err == nil:
-		c.State = Yes
+		c.State, c.Sentence = Yes, "BPF programs are compiled to machine code"
 	}
 	return c
 }
 
-// judge completes a check by the error of its attempt: Yes and ok without one, else bad. The remedy
-// depends on whether the kernel lacks the feature or refuses it.
+// judge completes a check by the error of its attempt: Yes and ok without one, else bad. Its sentence is
+// for the good case; the bad one is the error's. The remedy depends on whether the kernel lacks the
+// feature or refuses it.
 func judge(c Check, ok string, err error, bad State) Check {
 	var unsupported *unsupportedError
 	var refused *permissionError
@@ -136,19 +148,22 @@ func judge(c Check, ok string, err error, bad State) Check {
 	case errors.As(err, &unsupported):
 		c.Remedy = "a kernel that has it: " + unsupported.min
 	case errors.As(err, &refused) && len(refused.missing) > 0:
+		c.Missing = refused.missing
 		c.Remedy = "sudo, or setcap with " + strings.Join(refused.missing, ", ")
 	case errors.Is(err, fs.ErrPermission):
 		c.Remedy = "sudo"
 	}
 	c.State, c.Detail = bad, err.Error()
+	c.Sentence = c.Detail
 	return c
 }
 
 func checkBTF() Check {
 	_, err := kernelTypes(btf.NewCache())
 	return judge(Check{
-		Name:   "kernel type information (BTF)",
-		Effect: effectOf(err, "programs can't be adapted to this kernel"),
+		Name:     "kernel type information (BTF)",
+		Sentence: "the kernel describes its types (BTF)",
+		Effect:   effectOf(err, "programs can't be adapted to this kernel"),
 	}, btfFile, err, No)
 }
 
@@ -156,12 +171,13 @@ func checkBTF() Check {
 // was none.
 func checkFentry(s *Session) Check {
 	c := Check{Name: "system calls hooked by fentry", State: Unknown, Detail: "nothing could be attached"}
-	if s == nil {
+	if c.Sentence = "whether system calls can be hooked by fentry shows once something can be attached"; s == nil {
 		return c
 	}
 	fentry, others, why := s.syscallsBy(Fentry), s.syscallsBy(Tracepoint), error(nil)
 	if len(others) == 0 {
 		c.State, c.Detail = Yes, strings.Join(fentry, ", ")
+		c.Sentence = "system calls are hooked by fentry, which slows no other process"
 		return c
 	}
 	c.State, why = Without, s.noFentry[others[0]]
@@ -169,13 +185,14 @@ func checkFentry(s *Session) Check {
 	if len(fentry) > 0 {
 		c.Detail += "; by fentry: " + strings.Join(fentry, ", ")
 	}
+	c.Sentence = "system calls are hooked by tracepoints, because fentry is not to be had: " + why.Error()
 	c.Effect = "while attached, every system call of every process is slower"
 	c.Remedy = "use --light, which hooks no system call, or a kernel that permits fentry"
 	return c
 }
 
 func checkTracefs(s *Session) Check {
-	c := Check{Name: "system-call tracepoints"}
+	c := Check{Name: "system-call tracepoints", Sentence: "system calls have tracepoints"}
 	bad := No
 	if s != nil && len(s.syscallsBy(Tracepoint)) == 0 {
 		bad = Without
@@ -196,6 +213,10 @@ func checkTracefs(s *Session) Check {
 		c.Remedy = lessLockdown
 	} else if errors.Is(err, fs.ErrNotExist) {
 		c.Remedy = "a kernel built with CONFIG_FTRACE_SYSCALLS=y"
+	} else if missing, capErr := capability.Missing(capability.DACReadSearch); capErr == nil && len(missing) > 0 {
+		c.Missing = capNames(missing)
+		c.Remedy = "sudo, or setcap with " + strings.Join(c.Missing, ", ")
+		c.Sentence = "tracefs, which has the tracepoints of system calls, can't be read without " + c.Missing[0]
 	}
 	return c
 }
@@ -210,8 +231,9 @@ func checkPrevState() Check {
 		err = &unsupportedError{what: "previous state in sched_switch", min: "Linux 5.18"}
 	}
 	return judge(Check{
-		Name:   "state of a thread at its switch-out",
-		Effect: effectOf(err, "it is read from the task: with a simultaneous wake-up it looks like a preemption"),
+		Name:     "state of a thread at its switch-out",
+		Sentence: "the kernel gives the exact state of a thread that leaves its CPU",
+		Effect:   effectOf(err, "it is read from the task: with a simultaneous wake-up it looks like a preemption"),
 	}, "an argument of sched_switch", err, Without)
 }
 
@@ -219,10 +241,13 @@ func checkStats() Check {
 	on, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
 	if err == nil {
 		on.Close()
+	} else {
+		err = explain("read BPF statistics", err, capability.SysAdmin)
 	}
 	return judge(Check{
-		Name:   "BPF run-time statistics",
-		Effect: effectOf(err, "the programs' cost is unknown"),
+		Name:     "BPF run-time statistics",
+		Sentence: "the kernel measures what BPF programs cost",
+		Effect:   effectOf(err, "the programs' cost is unknown"),
 	}, "readable", err, Without)
 }
 
@@ -240,8 +265,9 @@ func checkAttach() (Check, *Session) {
 		return s, s.Close()
 	}()
 	return judge(Check{
-		Name:   "pinwatch attach",
-		Effect: effectOf(err, "nothing can be observed"),
+		Name:     "pinwatch attach",
+		Sentence: "a whole observation was made, and nothing of it is left",
+		Effect:   effectOf(err, "nothing can be observed"),
 	}, "all programs loaded, attached and removed again", err, No), s
 }
 

@@ -61,6 +61,11 @@ func explain(op string, err error, need ...capability.Cap) error {
 		return fmt.Errorf("%s: %w", op, err)
 	}
 	refused := &permissionError{op: op, err: err}
+	if file := (*fs.PathError)(nil); errors.As(err, &file) {
+		// A program with file capabilities may not even open its own /proc/self/mem, in which the kernel's
+		// release is read (PR_SET_DUMPABLE in prctl(2)).
+		need = append(slices.Clone(need), capability.DACReadSearch)
+	}
 	if missing, capErr := capability.Missing(need...); capErr == nil {
 		refused.missing = capNames(missing)
 	}

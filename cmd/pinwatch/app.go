@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -59,6 +60,7 @@ func (s status) Error() string { return fmt.Sprintf("exit code %d", int(s)) }
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
+	look     *look // of the text on them; set before a command acts
 }
 
 // workloadCommand is the command by which pinwatch starts itself as the process to observe. It is
@@ -79,14 +81,17 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if asVettool(args) {
 		return runVettool()
 	}
-	app := newApp(streams{stdin, stdout, stderr})
-	err := app.RunContext(ctx, args)
+	app := newApp(streams{in: stdin, out: stdout, err: stderr, look: &look{}})
+	err := app.RunContext(ctx, pidFirst(args))
 	if err == nil {
 		return exitOK
 	}
 	var code status
-	if errors.As(err, &code) {
+	switch {
+	case errors.As(err, &code):
 		return int(code)
+	case errors.Is(err, errReaderGone): // as other programs in front of head: nobody wants to read more
+		return exitError
 	}
 	fmt.Fprintln(stderr, "pinwatch:", oneLine(err))
 	var usage usageError
@@ -100,13 +105,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 func newApp(s streams) *cli.App {
-	return &cli.App{
+	app := &cli.App{
 		Name:                 "pinwatch",
 		Usage:                "what a Go process pays for its operating-system threads, seen from the kernel",
 		Version:              versionString(),
 		HideVersion:          true,
 		EnableBashCompletion: true,
-		Suggest:              true,
 		HideHelpCommand:      true,
 		Reader:               s.in,
 		Writer:               s.out,
@@ -114,24 +118,26 @@ func newApp(s streams) *cli.App {
 		ExitErrHandler:       func(*cli.Context, error) {}, // run returns the exit code
 		OnUsageError:         onUsageError,
 		CommandNotFound:      nil,
-		Action:               noCommand,
+		Flags:                []cli.Flag{&cli.BoolFlag{Name: "version", Usage: "print the version and how it was built"}},
+		Action:               func(c *cli.Context) error { return noCommand(c, s) },
 		Description: `Examples:
   pinwatch demo                                the whole tool on a built-in workload
-  sudo pinwatch attach -p 4242 -d 10s          observe process 4242 for ten seconds
-  sudo pinwatch attach -p 4242 -i 1s           a line per second until Ctrl-C, then the report
+  sudo pinwatch attach -p 4242 -d 10           observe process 4242 for ten seconds
+  sudo pinwatch attach -p 4242 -d 10 -v        the same, and every number of it
+  sudo pinwatch attach -p 4242 -i 1            a line per second until Ctrl-C, then the report
   sudo pinwatch attach -p 4242 -d 1m -o json --out report.json
   pinwatch threads -p 4242                     its threads now: who holds them, in which call, locked by whom
   sudo pinwatch verify                         test the specification on this machine, statement by statement
-  pinwatch explain P-8                         one statement, how it is measured, and its last verdict
+  pinwatch explain thread-surplus              a finding: what happens, an example, when to ignore it
+  pinwatch explain p99                         a word of the report
   pinwatch vet ./...                           mistakes in Go source that pins threads
   pinwatch doctor                              what this machine allows
 
-P-8, P-9 and P-5 are statements of the LockOSThread performance specification: the cost of creating a
-thread, of destroying one, and of preempting one by SIGURG. Rows marked with a star are compared with it.
 docs/reading-the-report.md explains each number.
 
-Exit codes: 0 done, 1 error, 2 usage, 3 vet found a mistake, or verify found a statement refuted or out
-of range, 4 verify found neither, but inconclusive statements.`,
+Exit codes: 0 done, 1 error, 2 usage, 3 vet found a mistake, verify found a statement refuted or out of
+range, or attach found what --fail-on names, 4 verify found only inconclusive statements, or attach lost
+records (--fail-on loss).`,
 		Commands: []*cli.Command{
 			attachCommand(s),
 			threadsCommand(s),
@@ -142,19 +148,67 @@ of range, 4 verify found neither, but inconclusive statements.`,
 			doctorCommand(s),
 			versionCommand(s),
 			completionCommand(s),
+			manCommand(s),
 		},
 	}
-}
-
-func onUsageError(_ *cli.Context, err error, _ bool) error {
-	return usageError{fmt.Errorf("%w; see pinwatch --help", err)}
-}
-
-func noCommand(c *cli.Context) error {
-	if c.NArg() > 0 {
-		return usagef("no command %q; see pinwatch --help", c.Args().First())
+	for _, c := range app.Commands {
+		if slices.Contains([]string{"attach", "threads", "demo", "verify", "explain"}, c.Name) {
+			c.Flags = append(c.Flags, lookFlags()...)
+			before := c.Before
+			c.Before = func(c *cli.Context) (err error) {
+				if *s.look, err = parseLook(c); err != nil || before == nil {
+					return err
+				}
+				return before(c)
+			}
+		}
 	}
-	return cli.ShowAppHelp(c)
+	return app
+}
+
+// onUsageError adds the nearest flag where there is none of a name.
+func onUsageError(c *cli.Context, err error, _ bool) error {
+	name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !ok {
+		return usageError{fmt.Errorf("%w; see pinwatch --help", err)}
+	}
+	name = strings.TrimLeft(name, "-")
+	var names []string
+	for _, f := range c.Command.Flags {
+		for _, n := range f.Names() {
+			if len(n) > 1 { // one letter is as near to any other
+				names = append(names, n)
+			}
+		}
+	}
+	if near := nearest(name, names, 1); len(near) > 0 && distance(name, near[0]) <= max(2, len(name)/2) {
+		return usagef("no flag --%s; did you mean --%s?", name, near[0])
+	}
+	return usagef("no flag --%s; see pinwatch --help", name)
+}
+
+func noCommand(c *cli.Context, s streams) error {
+	switch {
+	case c.Bool("version"):
+		return writeVersion(s.out)
+	case c.NArg() == 0:
+		return cli.ShowAppHelp(c)
+	}
+	var names []string
+	for _, command := range c.App.VisibleCommands() {
+		names = append(names, command.Name)
+	}
+	return usagef("no command %q; did you mean %s? See pinwatch --help", c.Args().First(),
+		nearest(c.Args().First(), names, 1)[0])
+}
+
+// pidFirst turns the process in attach 4242 -d 5 into a flag: flags behind an argument are not parsed.
+func pidFirst(args []string) []string {
+	if len(args) < 3 || args[1] != "attach" && args[1] != "threads" || args[2] == "" ||
+		strings.Trim(args[2], "0123456789") != "" {
+		return args
+	}
+	return slices.Insert(slices.Clone(args), 2, "-p")
 }
 
 // noArguments refuses arguments that a command would otherwise ignore.
@@ -168,6 +222,9 @@ func noArguments(c *cli.Context) error {
 // onlyFlagsAndPID is noArguments for commands with -p. When pidof finds nothing, -p takes the next
 // flag as its value.
 func onlyFlagsAndPID(c *cli.Context) error {
+	if c.NArg() == 1 && !c.IsSet("pid") { // attach -d 5 4242
+		return c.Set("pid", c.Args().First())
+	}
 	if pid := c.String("pid"); strings.HasPrefix(pid, "-") { // before the remaining arguments are refused
 		return usagef("-p %s: want a PID; does pidof find the process?", pid)
 	}

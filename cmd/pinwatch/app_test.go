@@ -22,8 +22,9 @@ func TestUsageErrors(t *testing.T) {
 		{"attach -p 1 -d 0", `-d 0|more than zero`},
 		{"attach -p 1 -d 0s", `-d 0s|more than zero`},
 		{"attach -p 1 -d -3s", `-3s|more than zero`},
-		{"attach -p 1 -d soon", `"soon"|for instance 10s`},
-		{"attach -p 1 -d 10", `"10"|unit`},
+		{"attach -p 1 -d soon", `"soon"|for instance 10,`},
+		{"attach -p 1 -d 10.5.1", `"10.5.1s"|seconds`},
+		{"attach -p 1 -d inf", `"inf"|seconds`},
 		{"attach -p 1 -d 999999h", `ten years`},
 		{"attach -p 1 -i 1ms", `too short`},
 		{"attach -p 1 -i never", `"never"`},
@@ -39,11 +40,18 @@ func TestUsageErrors(t *testing.T) {
 		{"attach -p 1 --max-rate 7", `100`},
 		{"attach -p 1 --go-version new", `"new"|release of Go, such as go1.26.8`},
 		{"attach -p 1 --no-such-flag", `no-such-flag`},
+		{"attach -p 1 --durration 5", `--durration|did you mean --duration?`},
+		{"attach -p 1 --unit min", `min|us, ms, ns or s`},
+		{"attach -p 1 --fail-on info", `info|warn, loss, error`},
+		{"attach -p 1 --color red", `red|auto, always or never`},
+		{"attach 1 2", `no arguments|2`},
+		{"attach -d 1 renderd", `"renderd"|number`},
+		{"threads x", `"x"|number`},
 		{"attach -p 1 2", `no arguments`},
 		{"demo -d x", `"x"`},
-		{"atach", "atach"},
+		{"atach", "atach|did you mean attach?"},
 		{"doctor -o xml", "xml"},
-		{"completion fish", "bash or zsh"},
+		{"completion tcsh", "bash, zsh or fish"},
 		{"vet -o xml", `xml|text or json`},
 		{"vet --skip nothing", `"nothing"|comment`},
 		{"vet ./... --fix", `--fix|before the packages`},
@@ -61,8 +69,10 @@ func TestHelpNamesEverything(t *testing.T) {
 			t.Errorf("exit code %d, help without %q", code, word)
 		}
 	}
-	if code, stdout, _ := pinwatch(t, "version"); code != exitOK || !strings.HasPrefix(stdout, "pinwatch ") {
-		t.Errorf("version: %d, %q", code, stdout)
+	for _, how := range []string{"version", "--version"} {
+		if code, stdout, _ := pinwatch(t, how); code != exitOK || !strings.HasPrefix(stdout, "pinwatch ") {
+			t.Errorf("%s: %d, %q", how, code, stdout)
+		}
 	}
 }
 
@@ -82,5 +92,43 @@ func TestOnlyWorkloadsWaitInInit(t *testing.T) {
 		if out, err := cmd.Output(); err != nil || strings.Contains(string(out), "ready") {
 			t.Errorf("%s: %v, printed %q", command, err, out)
 		}
+	}
+}
+
+// The manual page has every command and every flag that the help has.
+func TestManualPage(t *testing.T) {
+	code, page, stderr := pinwatch(t, "man")
+	if code != exitOK || !strings.HasPrefix(page, ".nh\n.TH pinwatch 1") {
+		t.Fatalf("exit code %d: %s%.100q", code, stderr, page)
+	}
+	page = strings.ReplaceAll(page, "\\", "")
+	for _, c := range newApp(streams{look: &look{}}).VisibleCommands() {
+		if !strings.Contains(page, ".SH "+c.Name+"\n") {
+			t.Errorf("no section on %s", c.Name)
+		}
+		for _, f := range c.VisibleFlags() {
+			if name := f.Names()[0]; name != "help" && !strings.Contains(page, "--"+name) {
+				t.Errorf("%s: no flag --%s", c.Name, name)
+			}
+		}
+	}
+	for _, line := range []string{"\npinwatch explain p99  ", "\nsudo pinwatch attach -p 4242 -d 10  "} {
+		if !strings.Contains(page, line) {
+			t.Errorf("no line %q of its own", line)
+		}
+	}
+}
+
+// A word that is no command, flag, statement or word of the report gets the nearest.
+func TestDidYouMean(t *testing.T) {
+	for _, c := range []struct{ args, words string }{
+		{"explain p-88", "P-8"}, {"explain leaked-pinn", "leaked-pin"}, {"explain unlcok", "unlock"},
+		{"explain p9999", "p99"}, {"thread", "threads"}, {"doctro", "doctor"}, {"demo --site", "--sites"},
+	} {
+		wrong(t, exitUsage, []string{"did you mean", c.words}, strings.Fields(c.args)...)
+	}
+	if code, out, _ := pinwatch(t, "explain", "wake", "a", "pinned", "goroutine"); code != exitOK ||
+		!strings.Contains(out, "X-handoff") {
+		t.Errorf("exit code %d: %s", code, out)
 	}
 }

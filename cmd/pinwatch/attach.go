@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 
@@ -22,17 +24,18 @@ func attachCommand(s streams) *cli.Command {
 cases.
 
 Examples:
-  sudo pinwatch attach -p 4242 -d 10s
-  sudo pinwatch attach -p $(pidof renderd) -i 1s
-  sudo pinwatch attach -p 4242 -d 1m -o json --out report.json
-  sudo pinwatch attach -p 4242 -i 5s -o ndjson | jq .counts
+  sudo pinwatch attach 4242 -d 10
+  sudo pinwatch attach -p $(pidof renderd) -i 1
+  sudo pinwatch attach -p 4242 -d 1m --out report.json
+  sudo pinwatch attach -p 4242 -i 5 -o ndjson | jq .counts
+  sudo pinwatch attach -p 4242 -d 1m -q --fail-on warn,loss    for CI: 3 a finding, 4 records lost
   sudo pinwatch attach -p 4242 --light
 
 It needs CAP_BPF, CAP_PERFMON and CAP_DAC_READ_SEARCH, and CAP_SYS_PTRACE for other users' processes.`,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "pid", Aliases: []string{"p"}, Usage: "`PID` of the process"},
 			&cli.StringFlag{Name: "duration", Aliases: []string{"d"},
-				Usage: "observe for `TIME`, for instance 10s or 5m (default: until Ctrl-C)"},
+				Usage: "observe for `TIME`, for instance 10 (seconds) or 5m (default: until Ctrl-C)"},
 			offsetsFlag(),
 			goVersionFlag(),
 		}, observeFlags()...),
@@ -62,6 +65,9 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50) // events cost no allocation, so a small heap costs few collections
 	}
+	if o.quiet {
+		s.err = io.Discard
+	}
 	progress := newProgress(s, o.observe)
 	cfg := o.observe
 	cfg.OnLimit = func(reason string) { fmt.Fprintln(s.err, "pinwatch:", reason) }
@@ -71,7 +77,8 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 	whole, err := observe.Run(ctx, cfg)
 	progress.done()
 	if whole != nil {
-		err = errors.Join(err, out.final(windowreport.New(versionString(), whole)))
+		r := windowreport.New(versionString(), whole)
+		err = cmp.Or(errors.Join(err, out.final(r, o.verbose)), o.failed(r))
 	}
 	return namedFlag(err)
 }

@@ -2,13 +2,17 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
@@ -43,6 +47,43 @@ func TestNoPrivileges(t *testing.T) {
 	}
 	if text := string(out); strings.Count(text, "\n") != 1 || !hasAll(text, []string{"CAP_BPF", "CAP_PERFMON"}) {
 		t.Errorf("want one line with both capabilities: %q", text)
+	}
+}
+
+// TestFewerCapabilities: a binary with some file capabilities names the one that it lacks. It may not
+// even open its own /proc/self/mem.
+func TestFewerCapabilities(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	program, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "pinwatch")
+	if err := os.WriteFile(file, program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const version2, effective = 0x02000000, 1 // struct vfs_cap_data in include/uapi/linux/capability.h
+	caps := []uint32{version2 | effective, 0, 0, 1<<(unix.CAP_BPF-32) | 1<<(unix.CAP_PERFMON-32), 0}
+	var xattr []byte
+	for _, word := range caps {
+		xattr = binary.LittleEndian.AppendUint32(xattr, word)
+	}
+	if err := unix.Setxattr(file, "security.capability", xattr, 0); err != nil {
+		t.Log("files here can't have capabilities:", err)
+		return
+	}
+	exe, err := os.Open(file) // the directory is closed to others
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exe.Close()
+	nobody := &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	cmd := exec.Command("/proc/self/fd/3", "attach", "-d", "1", strconv.Itoa(os.Getpid()))
+	cmd.ExtraFiles, cmd.SysProcAttr = []*os.File{exe}, nobody
+	cmd.Env = append(os.Environ(), asPinwatch+"=1")
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "needs CAP_DAC_READ_SEARCH") || strings.Contains(string(out), "/proc/self/mem") {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

@@ -96,7 +96,7 @@ func compareVerdicts(s streams, expect *report.Baseline, all []*report.Verdicts)
 		parts = append(parts, fmt.Sprintf("%d not in the baseline", missing))
 	}
 	if undone > 0 {
-		parts = append(parts, fmt.Sprintf("%d not done, because it was interrupted", undone))
+		parts = append(parts, fmt.Sprintf("%d not run, because it was interrupted", undone))
 	}
 	if changed == 0 {
 		elsewhere = ""

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 )
@@ -29,26 +30,76 @@ _pinwatch() {
 }
 compdef _pinwatch pinwatch
 `,
+	"fish": `function __pinwatch_complete
+	set -l words (commandline -opc)
+	set -l word (commandline -ct)
+	string match -q -- '-*' $word; and set words $words (string replace -r '^--' -- - $word)
+	$words --generate-bash-completion 2>/dev/null | string replace : \t
+end
+complete -c pinwatch -a '(__pinwatch_complete)'
+`,
 }
 
 func completionCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name:      "completion",
-		Usage:     "print a completion script for bash or zsh",
+		Usage:     "print a completion script for bash, zsh or fish",
 		Category:  "this machine, this tool",
-		ArgsUsage: "bash|zsh",
+		ArgsUsage: "bash|zsh|fish",
 		Description: `Examples:
   source <(pinwatch completion bash)
-  source <(pinwatch completion zsh)`,
+  source <(pinwatch completion zsh)
+  pinwatch completion fish | source`,
 		OnUsageError:    onUsageError,
 		HideHelpCommand: true,
 		Action: func(c *cli.Context) error {
 			script, ok := completions[c.Args().First()]
 			if !ok || c.NArg() != 1 {
-				return usagef("completion: name one shell, bash or zsh")
+				return usagef("completion: name one shell, bash, zsh or fish")
 			}
 			_, err := fmt.Fprint(s.out, script)
 			return err
 		},
 	}
+}
+
+// manCommand writes the manual page of the whole command line. The build installs it.
+func manCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name:            "man",
+		Usage:           "print the manual page",
+		Hidden:          true,
+		HideHelpCommand: true,
+		OnUsageError:    onUsageError,
+		Before:          noArguments,
+		Action: func(c *cli.Context) error {
+			for _, command := range c.App.Commands {
+				command.Description = inMarkdown(command.Description)
+			}
+			c.App.Description = inMarkdown(c.App.Description)
+			page, err := c.App.ToManWithSection(1)
+			if err != nil {
+				return fmt.Errorf("man: %w", err)
+			}
+			_, err = fmt.Fprint(s.out, page)
+			return explainWrite(err)
+		},
+	}
+}
+
+// inMarkdown indents what a description indents so far that Markdown keeps its lines.
+func inMarkdown(description string) string {
+	var b strings.Builder
+	before := ""
+	for line := range strings.Lines(description) {
+		if strings.HasPrefix(line, "  ") {
+			if before != "" && !strings.HasPrefix(before, "  ") && strings.TrimSpace(before) != "" {
+				b.WriteByte('\n')
+			}
+			b.WriteString("  ")
+		}
+		b.WriteString(line)
+		before = line
+	}
+	return b.String()
 }

@@ -37,7 +37,7 @@ func TestDemo(t *testing.T) {
 func TestIntervals(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	var lines []string
-	for d := 1500 * time.Millisecond; len(lines) < 3; d *= 3 {
+	for d := 1500 * time.Millisecond; len(lines) < 4; d *= 3 {
 		if d > time.Minute {
 			t.Fatalf("%d intervals of 400 ms in %v", len(lines), d/3)
 		}
@@ -47,20 +47,31 @@ func TestIntervals(t *testing.T) {
 		}
 		lines = strings.Split(strings.TrimSpace(stdout), "\n")
 	}
-	var last int64
-	for i, line := range lines {
+	var last, first int64
+	whole := parse(t, lines[len(lines)-1])
+	for i, line := range lines[:len(lines)-1] {
 		r := parse(t, line)
+		if i == 0 {
+			first = r.Window.StartNS
+		}
+		if r.Final {
+			t.Errorf("interval %d is marked final", i)
+		}
 		if i > 0 && r.Window.StartNS != last {
 			t.Errorf("interval %d starts at %d, the one before ended at %d", i, r.Window.StartNS, last)
 		}
 		last = r.Window.EndNS
+	}
+	if !whole.Final || whole.Window.StartNS != first || whole.Window.EndNS < last {
+		t.Errorf("the last object, final %t, covers %d to %d; the intervals cover %d to %d", whole.Final,
+			whole.Window.StartNS, whole.Window.EndNS, first, last)
 	}
 }
 
 func TestTextIntervals(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	code, stdout, stderr := pinwatch(t, "demo", "-d", "1s", "-i", "300ms")
-	if code != exitOK || !strings.Contains(stdout, "P-8") {
+	if code != exitOK || !strings.Contains(stdout, "create a thread") {
 		t.Fatalf("exit code %d: %s%s", code, stdout, stderr)
 	}
 }

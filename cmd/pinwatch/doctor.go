@@ -1,10 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -22,7 +26,7 @@ Exit code 0 when processes can be observed, 1 when not.
 Example:
   sudo pinwatch doctor`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT`: text or json", Value: "text"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o", "format"}, Usage: "`FORMAT`: text or json", Value: "text"},
 		},
 		Before:          noArguments,
 		OnUsageError:    onUsageError,
@@ -46,7 +50,7 @@ type doctorRow struct {
 	Remedy *string `json:"remedy"`
 }
 
-var errNotReady = errors.New("processes can't be observed here: see the checks with state no")
+var errNotReady = errors.New("processes can't be observed here: see the rows that begin with no")
 
 func doctor(w io.Writer, format string) error {
 	checks := loader.Diagnose()
@@ -65,23 +69,52 @@ func doctor(w io.Writer, format string) error {
 	return nil
 }
 
+// doctorWords are the states as answers.
+var doctorWords = map[loader.State]string{
+	loader.Yes: "yes", loader.No: "no", loader.Without: "partly", loader.Unknown: "unknown",
+}
+
 func writeDoctorText(w io.Writer, checks []loader.Check) error {
+	var b strings.Builder
 	for _, c := range checks {
-		if _, err := fmt.Fprintf(w, "%-8s%-38s %s\n", c.State, c.Name, c.Detail); err != nil {
-			return err
-		}
+		fmt.Fprintf(&b, "%-8s%s\n", doctorWords[c.State], cmp.Or(c.Sentence, c.Name+": "+c.Detail))
 		if c.Effect != "" {
-			if _, err := fmt.Fprintf(w, "%-8s  effect: %s\n", "", c.Effect); err != nil {
-				return err
-			}
+			fmt.Fprintf(&b, "%-8slost: %s\n", "", c.Effect)
 		}
-		if c.Remedy != "" {
-			if _, err := fmt.Fprintf(w, "%-8s  remedy: %s\n", "", c.Remedy); err != nil {
-				return err
-			}
+		if c.Remedy != "" && c.Command == "" && len(c.Missing) == 0 {
+			fmt.Fprintf(&b, "%-8shelps: %s\n", "", c.Remedy)
 		}
 	}
-	return nil
+	if command := remedies(checks); command != "" {
+		fmt.Fprintf(&b, "\nAll of it comes with sudo. Without sudo, most of it comes with this command:\n  %s\n", command)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// granted are the capabilities that a binary is given. CAP_SYS_ADMIN is not among them: it permits nearly
+// everything, for little.
+var granted = []string{"CAP_BPF", "CAP_PERFMON", "CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"}
+
+// remedies joins all commands that help into one; "" where none does. setcap replaces what the file has,
+// so one with all capabilities stands for all.
+func remedies(checks []loader.Check) string {
+	var commands []string
+	lacks := false
+	for _, c := range checks {
+		if c.Command != "" {
+			commands = append(commands, c.Command)
+		}
+		lacks = lacks || slices.ContainsFunc(c.Missing, func(name string) bool { return slices.Contains(granted, name) })
+	}
+	if lacks {
+		self, err := os.Executable()
+		if err != nil {
+			self = "$(which pinwatch)"
+		}
+		commands = append(commands, "sudo setcap "+strings.ToLower(strings.Join(granted, ","))+"+ep "+self)
+	}
+	return strings.Join(commands, " && ")
 }
 
 func writeDoctorJSON(w io.Writer, checks []loader.Check) error {

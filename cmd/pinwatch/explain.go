@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/pinwatch/pinwatch/docs"
 	"github.com/pinwatch/pinwatch/internal/contract"
 	"github.com/pinwatch/pinwatch/internal/report/text"
 )
@@ -14,36 +16,84 @@ import (
 func explainCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name:      "explain",
-		Usage:     "show what a statement of the specification claims, how it is measured, and its last verdict",
+		Usage:     "explain a finding, a check of vet, a word of the report, or a statement of the specification",
 		Category:  "the specification",
-		ArgsUsage: "ID",
-		Description: `Without an id it lists all statements. The last verdict is from this user's last pinwatch verify
-on this machine.
+		ArgsUsage: "WORD",
+		Description: `Without a word it lists all statements, findings, checks and words. Of a statement it shows the
+last verdict of this user's last pinwatch verify on this machine.
 
 Examples:
-  pinwatch explain P-8
-  pinwatch explain`,
+  pinwatch explain exit-while-locked-churn
+  pinwatch explain unlock
+  pinwatch explain p99
+  pinwatch explain wake a pinned goroutine
+  pinwatch explain P-8`,
 		OnUsageError:    onUsageError,
 		HideHelpCommand: true,
 		Action: func(c *cli.Context) error {
-			switch c.NArg() {
-			case 0:
-				return explainWrite(text.WriteStatements(s.out, contract.Statements(), textOptions(s.out)))
-			case 1:
-			default:
-				return usagef("explain one statement at a time, for instance P-8")
+			if c.NArg() == 0 {
+				return explainAll(s)
 			}
-			st, err := findStatement(c.Args().First())
-			if err != nil {
-				return err
-			}
-			last, err := lastVerdicts(st.ID)
-			if err != nil {
-				fmt.Fprintln(s.err, "pinwatch: the last verdict is not known:", oneLine(err))
-			}
-			return explainWrite(text.WriteStatement(s.out, st, last, textOptions(s.out)))
+			return explainWord(s, strings.Join(c.Args().Slice(), " "))
 		},
 	}
+}
+
+// explainAll lists what explain knows.
+func explainAll(s streams) error {
+	o := s.textOptions(s.out)
+	err := text.WriteStatements(s.out, contract.Statements(), o)
+	for _, list := range []struct {
+		title string
+		names []string
+	}{{"Findings", docs.Findings()}, {"Checks of vet", docs.Checks()}, {"Words of the report", docs.Words()}} {
+		if _, e := fmt.Fprintln(s.out); e != nil {
+			err = errors.Join(err, e)
+		}
+		err = errors.Join(err, text.WriteSection(s.out, list.title, strings.Join(list.names, ", "), o))
+	}
+	return explainWrite(err)
+}
+
+// explainWord explains everything that has this name.
+func explainWord(s streams, word string) error {
+	o, begun := s.textOptions(s.out), false
+	if st, err := findStatement(word); err == nil {
+		last, err := lastVerdicts(st.ID)
+		if err != nil {
+			fmt.Fprintln(s.err, "pinwatch: the last verdict is not known:", oneLine(err))
+		}
+		if err := text.WriteStatement(s.out, st, last, o); err != nil {
+			return explainWrite(err)
+		}
+		begun = true
+	}
+	for _, find := range []func(string) (docs.Entry, bool){docs.Finding, docs.Check, docs.Word} {
+		e, ok := find(word)
+		if !ok {
+			continue
+		}
+		if begun {
+			if _, err := fmt.Fprintln(s.out); err != nil {
+				return explainWrite(err)
+			}
+		}
+		if err := text.WriteSection(s.out, e.Title, e.Body, o); err != nil {
+			return explainWrite(err)
+		}
+		begun = true
+	}
+	if begun {
+		return nil
+	}
+	names := slices.Concat(docs.Findings(), docs.Checks(), docs.Words())
+	for _, st := range contract.Statements() {
+		if !slices.Contains(names, st.ID) {
+			names = append(names, st.ID)
+		}
+	}
+	return usagef("%q is no word of pinwatch; did you mean %s? pinwatch explain lists all", word,
+		strings.Join(nearest(word, names, 3), ", "))
 }
 
 // findStatement finds a statement by its id in any case. The error suggests the nearest ids.
@@ -55,16 +105,23 @@ func findStatement(id string) (contract.Statement, error) {
 		}
 		ids = append(ids, s.ID)
 	}
-	far := func(other string) int { // of two that are equally near, that of the same section comes first
-		d := 2 * distance(id, other)
-		if id != "" && strings.EqualFold(id[:1], other[:1]) {
+	return contract.Statement{}, usagef("no statement %q; did you mean %s? pinwatch explain lists all", id,
+		strings.Join(nearest(id, ids, 3), ", "))
+}
+
+// nearest returns the n names that are most like a word. Of two that are equally near, that with the same
+// first letter comes first.
+func nearest(word string, names []string, n int) []string {
+	far := func(name string) int {
+		d := 2 * distance(word, name)
+		if word != "" && strings.EqualFold(word[:1], name[:1]) {
 			d--
 		}
 		return d
 	}
-	slices.SortStableFunc(ids, func(a, b string) int { return far(a) - far(b) })
-	nearest := strings.Join(ids[:3], ", ")
-	return contract.Statement{}, usagef("no statement %q; did you mean %s? pinwatch explain lists all", id, nearest)
+	names = slices.Clone(names)
+	slices.SortStableFunc(names, func(a, b string) int { return far(a) - far(b) })
+	return names[:min(n, len(names))]
 }
 
 // distance is the number of letters to insert, delete or change to turn id into other

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/observe"
+	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/report/text"
 	"github.com/pinwatch/pinwatch/internal/unit"
 	"github.com/pinwatch/pinwatch/loader"
 )
@@ -22,17 +25,27 @@ type options struct {
 	outFile   string // "" = stdout
 	readyFile string // "" = none
 	verbose   bool
+	quiet     bool     // nothing on stderr but errors
+	unit      string   // of the columns of times; "" = each time has its own
+	failOn    []string // warn, loss, error
 }
 
 func observeFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "interval", Aliases: []string{"i"},
 			Usage: "print a line every `TIME` (ndjson: a report every TIME, default 1s)"},
-		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text",
-			Usage: "`FORMAT` of the report: text, json or ndjson"},
-		&cli.StringFlag{Name: "out", Usage: "write the report to `FILE` instead of the terminal"},
+		&cli.StringFlag{Name: "output", Aliases: []string{"o", "format"}, Value: "text",
+			Usage: "`FORMAT` of the report: text, json, or ndjson: a report per interval, the whole last, marked final"},
+		&cli.StringFlag{Name: "out",
+			Usage: "write the report to `FILE` instead of the terminal; FILE.json, .ndjson and .txt name the format"},
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"},
-			Usage: "text: every population, cause, locked thread and site"},
+			Usage: "text: the whole report, with every population, phase, cause, locked thread and site"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no remarks, only errors"},
+		&cli.StringFlag{Name: "unit",
+			Usage: "text: times in columns are plain numbers of this `UNIT`, for sort and awk: us, ms, ns or s"},
+		&cli.StringFlag{Name: "fail-on",
+			Usage: "`WHAT`, separated by commas, makes the exit code 3: warn (a finding of that severity or above), " +
+				"error; or 4: loss (records lost)"},
 		&cli.BoolFlag{Name: "sites",
 			Usage: "put a breakpoint on runtime.LockOSThread: which functions pin, how often, for how long"},
 		&cli.BoolFlag{Name: "light",
@@ -73,7 +86,8 @@ func parseRelease(c *cli.Context) (string, error) {
 }
 
 func parseOptions(c *cli.Context, defaultDuration string) (o options, err error) {
-	o.format, o.verbose = c.String("output"), c.Bool("verbose")
+	o.format = formatOf(c, map[string]string{".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".txt": "text"})
+	o.verbose, o.quiet, o.unit = c.Bool("verbose"), c.Bool("quiet"), c.String("unit")
 	o.outFile, o.readyFile = c.String("out"), c.String("ready-file")
 	switch o.format {
 	case "text", "json", "ndjson":
@@ -82,6 +96,15 @@ func parseOptions(c *cli.Context, defaultDuration string) (o options, err error)
 	}
 	if c.IsSet("out") && o.outFile == "" {
 		return o, usagef("--out needs a file name")
+	}
+	if o.unit != "" && !text.KnownUnit(o.unit) {
+		return o, usagef("--unit %s: it is us, ms, ns or s", o.unit)
+	}
+	o.failOn = list(c.String("fail-on"))
+	for _, what := range o.failOn {
+		if !slices.Contains([]string{"warn", "loss", "error"}, what) {
+			return o, usagef("--fail-on %s: it is warn, loss, error, or several separated by commas", what)
+		}
 	}
 	o.observe = observe.Config{
 		Offsets: c.String("offsets"), ThreadEntries: c.Int("thread-entries"),
@@ -135,6 +158,21 @@ func parseTimes(c *cli.Context, o *options, defaultDuration string) (err error) 
 	return nil
 }
 
+// failed is the exit code of a report with what --fail-on names: a finding stands though records were
+// lost.
+func (o options) failed(r *report.Report) error {
+	on := func(what string) bool { return slices.Contains(o.failOn, what) }
+	for _, f := range r.Findings {
+		if on(f.Severity) || f.Severity == "error" && on("warn") {
+			return status(exitContract)
+		}
+	}
+	if on("loss") && r.Lossy() {
+		return status(exitInconclusive)
+	}
+	return nil
+}
+
 // makeReadyFile makes the file that reports that the window has begun; "" = none. A file that
 // exists already is an error: it would have reported that too early.
 func makeReadyFile(name string) error {
@@ -158,10 +196,14 @@ func parseDuration(flag, value string, given bool) (time.Duration, error) {
 	if value == "" && !given {
 		return 0, nil
 	}
+	if value != "" && strings.Trim(value, "0123456789.") == "" { // seconds, as elsewhere
+		value += "s"
+	}
 	d, err := time.ParseDuration(value)
 	switch {
 	case err != nil:
-		return 0, usagef("%s %s: want a time with its unit, for instance 10s, 500ms or 5m", flag, strconv.Quote(value))
+		return 0, usagef("%s %s: want seconds or a time with its unit, for instance 10, 500ms or 5m", flag,
+			strconv.Quote(value))
 	case d <= 0:
 		return 0, usagef("%s %s: must be more than zero", flag, value)
 	case d > maxDuration:

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
 
+	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
 	"github.com/pinwatch/pinwatch/internal/report"
@@ -29,12 +33,10 @@ type output struct {
 // openOutput opens --out before anything is attached, so that no observation is lost to a wrong
 // name. An existing file keeps its content until there is a report to replace it.
 func openOutput(s streams, o options) (*output, error) {
-	out := &output{format: o.format, report: s.out, lines: s.out}
-	if o.format == "json" {
+	out := &output{format: o.format, report: s.out, lines: s.out, text: s.textOptions(s.out)}
+	if out.text.Unit = o.unit; o.format == "json" {
 		out.lines = s.err // stdout is one object
 	}
-	out.text = textOptions(s.out)
-	out.text.Verbose = o.verbose
 	if o.outFile == "" {
 		return out, nil
 	}
@@ -49,21 +51,63 @@ func openOutput(s streams, o options) (*output, error) {
 		return nil, fmt.Errorf("--out: %w", err)
 	}
 	out.file = &truncateFirst{f: f}
-	out.report, out.text = out.file, text.Options{Verbose: o.verbose}
+	out.report, out.text = out.file, s.textOptions(out.file)
+	out.text.Unit = o.unit
 	return out, nil
 }
 
-// textOptions: colour and the terminal's width only on a terminal.
-func textOptions(w io.Writer) text.Options {
+// look is how text looks on every stream.
+type look struct {
+	color string // auto, always, never
+	ascii bool
+}
+
+func lookFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "color", Value: "auto",
+			Usage: "`WHEN` text has colours: auto (on a terminal, unless NO_COLOR is set), always or never"},
+		&cli.BoolFlag{Name: "ascii", Usage: "text in ASCII, as in the locales C and POSIX"},
+	}
+}
+
+func parseLook(c *cli.Context) (look, error) {
+	l := look{color: c.String("color"), ascii: c.Bool("ascii") || asciiLocale()}
+	if l.color != "auto" && l.color != "always" && l.color != "never" {
+		return l, usagef("--color %s: it is auto, always or never", l.color)
+	}
+	return l, nil
+}
+
+// asciiLocale is true where the locale of characters is C or POSIX (locale(7)). Where none is set most
+// terminals show UTF-8.
+func asciiLocale() bool {
+	locale := cmp.Or(os.Getenv("LC_ALL"), os.Getenv("LC_CTYPE"), os.Getenv("LANG"))
+	return locale == "C" || locale == "POSIX"
+}
+
+// textOptions: by default there is colour on a terminal only, and the page is as wide as a terminal.
+func (s streams) textOptions(w io.Writer) text.Options {
+	o := text.Options{ASCII: s.look.ascii, Color: s.look.color == "always"}
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return text.Options{}
+		return o
 	}
-	o := text.Options{Color: os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
-	if width, _, err := term.GetSize(int(f.Fd())); err == nil && width < text.DefaultWidth {
-		o.Width = width
+	if s.look.color == "auto" {
+		o.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	}
+	if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+		o.Width = min(width, text.MaxWidth)
 	}
 	return o
+}
+
+// formatOf is the format that a command writes to a file: what -o names, else what the file's name ends
+// with, else the first. An extension of no format is no error: people name files as they like.
+func formatOf(c *cli.Context, extensions map[string]string) string {
+	if format := extensions[strings.ToLower(filepath.Ext(c.String("out")))]; format != "" && !c.IsSet("output") {
+		return format
+	}
+	return c.String("output")
 }
 
 // truncateFirst empties a regular file at the first write.
@@ -89,31 +133,37 @@ func (o *output) interval(r *report.Report) error {
 		return explainWrite(report.WriteNDJSON(o.report, r))
 	}
 	if o.printed%headerEvery == 0 {
-		if err := text.WriteLineHeader(o.lines); err != nil {
+		if err := text.WriteLineHeader(o.lines, o.text); err != nil {
 			return explainWrite(err)
 		}
 	}
 	o.printed++
-	return explainWrite(text.WriteLine(o.lines, r))
+	return explainWrite(text.WriteLine(o.lines, r, o.text))
 }
 
 // headerEvery is the number of lines under one header, so that it does not scroll out of sight.
 const headerEvery = 20
 
-// final writes the report of the whole observation. In ndjson the intervals are the report.
-func (o *output) final(r *report.Report) error {
+// final writes the report of the whole observation.
+func (o *output) final(r *report.Report, verbose bool) error {
 	switch o.format {
 	case "ndjson":
-		return nil
+		r.Final = true
+		return explainWrite(report.WriteNDJSON(o.report, r))
 	case "json":
 		return explainWrite(report.WriteJSON(o.report, r))
 	}
-	return explainWrite(text.WriteReport(o.report, r, o.text))
+	page := o.text
+	page.Verbose = verbose
+	return explainWrite(text.WriteReport(o.report, r, page))
 }
+
+// errReaderGone means that the reader of the output has closed its end.
+var errReaderGone = errors.New("the reader of the report is gone")
 
 func explainWrite(err error) error {
 	if errors.Is(err, syscall.EPIPE) {
-		return fmt.Errorf("the reader of the report is gone: %w", err)
+		return fmt.Errorf("%w: %w", errReaderGone, err)
 	}
 	return err
 }

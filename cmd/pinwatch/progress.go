@@ -59,12 +59,13 @@ func (p *progress) done() {
 // the name of the current one.
 type steps struct {
 	w     io.Writer // nil: no terminal
+	ascii bool
 	total int
 	begun time.Time
 }
 
 func newSteps(s streams, total int) *steps {
-	return &steps{w: terminal(s.err), total: total, begun: time.Now()}
+	return &steps{w: terminal(s.err), ascii: s.look.ascii, total: total, begun: time.Now()}
 }
 
 // barWidth is the width of the bar in columns.
@@ -76,6 +77,9 @@ func (p *steps) step(done int, name string) {
 	}
 	full := barWidth * done / max(1, p.total)
 	bar := strings.Repeat("█", full) + strings.Repeat("░", barWidth-full)
+	if p.ascii {
+		bar = strings.NewReplacer("█", "#", "░", ".").Replace(bar)
+	}
 	elapsed := time.Since(p.begun).Seconds()
 	fmt.Fprintf(p.w, "\r\x1b[K%s %d of %d experiments, %.0f s: %s", bar, done, p.total, elapsed, name)
 }

@@ -147,7 +147,7 @@ const clearScreen = "\x1b[H\x1b[2J"
 
 // write writes a list. A reader that has seen enough, such as head, is no error.
 func (o *listOptions) write(s streams, list *report.ThreadList) (err error) {
-	page := text.ListOptions{Options: textOptions(s.out), Groups: o.by != ""}
+	page := text.ListOptions{Options: s.textOptions(s.out), Groups: o.by != ""}
 	switch {
 	case o.format == "json":
 		err = report.WriteThreadListJSON(s.out, list)

@@ -42,7 +42,7 @@ CAP_DAC_READ_SEARCH. A stripped program has no symbol for its list of threads: a
 and CAP_PERFMON.`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "pid", Aliases: []string{"p"}, Usage: "`PID` of the process"},
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT`: text or json", Value: "text"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o", "format"}, Usage: "`FORMAT`: text or json", Value: "text"},
 			&cli.StringFlag{Name: "by", Usage: "only groups of threads, by `WHAT`: " + strings.Join(report.Groupings, ", ")},
 			&cli.BoolFlag{Name: "stacks", Usage: "with the stack of each thread's goroutine"},
 			&cli.StringFlag{Name: "watch", Aliases: []string{"w"},

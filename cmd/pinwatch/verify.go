@@ -49,9 +49,10 @@ or to inconclusive does not count. With -o junit, a changed verdict is a failed 
 			&cli.StringFlag{Name: "repeat", Value: "1",
 				Usage: "do every experiment `N` times and judge by all the evidence"},
 			&cli.StringFlag{Name: "cpus", Usage: "confine the workloads to these CPUs: `LIST`, such as 0,2-3"},
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text",
+			&cli.StringFlag{Name: "output", Aliases: []string{"o", "format"}, Value: "text",
 				Usage: "`FORMAT`: text, json, junit, markdown, html, or baseline: the verdicts alone, in JSON"},
-			&cli.StringFlag{Name: "out", Usage: "write the verdicts to `FILE` instead of the terminal"},
+			&cli.StringFlag{Name: "out",
+				Usage: "write the verdicts to `FILE`; FILE.json, .xml (junit), .md, .html and .txt name the format"},
 			&cli.StringFlag{Name: "expect",
 				Usage: "compare with the verdicts in `FILE`, an earlier -o baseline or json; fail where one changed"},
 		},
@@ -80,7 +81,9 @@ type verifyOptions struct {
 }
 
 func parseVerify(c *cli.Context) (o verifyOptions, err error) {
-	o.format, o.outFile = c.String("output"), c.String("out")
+	o.outFile = c.String("out")
+	o.format = formatOf(c, map[string]string{".json": "json", ".xml": "junit", ".md": "markdown", ".html": "html",
+		".txt": "text"})
 	if verdictWriters[o.format] == nil {
 		return o, usagef("-o %s: no such format; it is text, json, junit, markdown, html or baseline", o.format)
 	}

@@ -48,7 +48,7 @@ func TestVerifyMistakes(t *testing.T) {
 	}{
 		{[]string{`"P-11"`, "did you mean", "P-1"}, []string{"verify", "--only", "P-11"}},
 		{[]string{`"X9"`, "did you mean", "X-"}, []string{"explain", "X9"}},
-		{[]string{"one statement at a time"}, []string{"explain", "P-8", "P-9"}},
+		{[]string{`"P-8 P-9"`, "did you mean"}, []string{"explain", "P-8", "P-9"}},
 		{[]string{"needs ids"}, []string{"verify", "--only", ","}},
 		{[]string{"no such format"}, []string{"verify", "-o", "yaml"}},
 		{[]string{"--repeat"}, []string{"verify", "--repeat", "0"}},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"runtime"
 
 	"github.com/urfave/cli/v2"
@@ -14,11 +15,15 @@ func versionCommand(s streams) *cli.Command {
 		Category: "this machine, this tool",
 		Before:   noArguments,
 		Action: func(*cli.Context) error {
-			_, err := fmt.Fprintf(s.out, "pinwatch %s %s %s/%s\n",
-				versionString(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
+			return writeVersion(s.out)
 		},
 		OnUsageError:    onUsageError,
 		HideHelpCommand: true,
 	}
+}
+
+func writeVersion(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "pinwatch %s %s %s/%s\n", versionString(), runtime.Version(), runtime.GOOS,
+		runtime.GOARCH)
+	return explainWrite(err)
 }

@@ -44,7 +44,7 @@ For golangci-lint, import github.com/pinwatch/pinwatch/vet/golangci as a module 
 
 Exit codes: 0 nothing found, 1 error (also when some packages could not be loaded), 2 usage, 3 something found.`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT`: text or json", Value: "text"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o", "format"}, Usage: "`FORMAT`: text or json", Value: "text"},
 			&cli.BoolFlag{Name: "fix", Usage: "apply the suggested fixes, then report what is left"},
 			&cli.StringFlag{Name: "skip", Usage: "leave out these `CHECKS`, separated by commas"},
 			&cli.BoolFlag{Name: "tests", Usage: "read test files too", Value: true},

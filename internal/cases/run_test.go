@@ -71,11 +71,15 @@ func outcome(t *testing.T, e *Expect, dir, pinwatch, program string) (o *Outcome
 		decode(t, stdout, &o.JSON)
 		var r report.Report
 		decode(t, stdout, &r)
-		for _, verbose := range []bool{false, true} {
-			if err := text.WriteReport(&page, &r, text.Options{Verbose: verbose}); err != nil {
-				t.Fatal(err)
-			}
+		var screen bytes.Buffer
+		if err := errors.Join(text.WriteReport(&page, &r, text.Options{Verbose: true}),
+			text.WriteReport(&screen, &r, text.Options{})); err != nil {
+			t.Fatal(err)
 		}
+		if n := bytes.Count(screen.Bytes(), []byte("\n")); n > 45 {
+			t.Errorf("the first screen has %d lines, want 45 at most:\n%s", n, &screen)
+		}
+		page.Write(screen.Bytes())
 		lossy = r.Lossy()
 	}
 	o.Text = page.String() + stderr

@@ -17,6 +17,7 @@ var verdictsPage string
 var verdictsTemplate = template.Must(template.New("verdicts").Funcs(template.FuncMap{
 	"words":    Words,
 	"mark":     Mark,
+	"kind":     func(v *Verdicts, row StatementVerdict) string { return v.Kind(&row) },
 	"host":     func(v *Verdicts) []string { return v.Host.Words() },
 	"sections": verdictSections,
 	"tally":    (*Verdicts).Tally,

@@ -49,7 +49,7 @@ func WriteVerdictsJUnit(w io.Writer, vs []*Verdicts, expect *Baseline) error {
 			suite := junitSuite{Name: v.GoVersion + " " + section.ID, Timestamp: strings.TrimSuffix(v.Finished, "Z")}
 			for i := range v.Verdicts {
 				if v.Verdicts[i].Section == section.ID {
-					suite.add(&v.Verdicts[i], v.GoVersion, expect)
+					suite.add(&v.Verdicts[i], v, expect)
 				}
 			}
 			if suite.Tests > 0 {
@@ -69,9 +69,9 @@ func WriteVerdictsJUnit(w io.Writer, vs []*Verdicts, expect *Baseline) error {
 	return err
 }
 
-func (s *junitSuite) add(row *StatementVerdict, goVersion string, expect *Baseline) {
-	words := Words(row.Verdict)
-	c := junitCase{Class: "pinwatch." + goVersion + "." + row.Section, Name: row.ID + " " + row.Evidence.Claim,
+func (s *junitSuite) add(row *StatementVerdict, v *Verdicts, expect *Baseline) {
+	words := Words(v.Kind(row))
+	c := junitCase{Class: "pinwatch." + v.GoVersion + "." + row.Section, Name: row.ID + " " + row.Evidence.Claim,
 		Out: strings.Join(append([]string{words, "want: " + row.Want, "got: " + row.Got, "why: " + row.Why,
 			row.Reproduce}, row.Warnings...), "\n")}
 	s.Tests++

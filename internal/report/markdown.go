@@ -17,7 +17,7 @@ func WriteVerdictsMarkdown(w io.Writer, vs []*Verdicts) error {
 			cell(v.Pinwatch.Version), v.Finished,
 			strings.Join(v.TallyWords(), " · "))
 		if v.Interrupted {
-			b.WriteString("\nInterrupted: statements whose experiments were not done are inconclusive.\n")
+			b.WriteString("\nInterrupted: some statements were not run.\n")
 		}
 		for _, section := range contract.Sections {
 			begun := false
@@ -32,7 +32,7 @@ func WriteVerdictsMarkdown(w io.Writer, vs []*Verdicts) error {
 					begun = true
 				}
 				fmt.Fprintf(&b, "| %s | %s | %s %s | %s | %s | %s |\n", cell(row.ID), cell(row.Evidence.Claim),
-					Mark(row.Verdict), Words(row.Verdict),
+					Mark(v.Kind(row)), Words(v.Kind(row)),
 					cell(row.Want), cell(row.Got), cell(row.Why))
 			}
 		}

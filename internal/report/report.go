@@ -56,6 +56,7 @@ type Report struct {
 	Findings     []Finding     `json:"findings"`
 	Judged       []Judged      `json:"judged"`
 	Warnings     []string      `json:"warnings"`
+	Final        bool          `json:"final,omitempty"` // the whole, at the end of reports by interval
 }
 
 // Pinwatch is the program that wrote the report.

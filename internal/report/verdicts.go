@@ -199,6 +199,10 @@ func newSample(s contract.Sample) SampleSummary {
 	return sum
 }
 
+// NotRun stands for the verdict on a statement whose experiments an interrupted run has not made. In JSON
+// that is inconclusive.
+const NotRun = "not_run"
+
 // verdictKinds are the verdicts in the order of a summary, with their words and a mark.
 var verdictKinds = []struct{ verdict, words, mark string }{
 	{contract.Holds, "holds", "✔"},
@@ -207,6 +211,7 @@ var verdictKinds = []struct{ verdict, words, mark string }{
 	{contract.OutOfRange, "out of range", "▲"},
 	{contract.Inconclusive, "inconclusive", "?"},
 	{contract.NotTestable, "not testable", "–"},
+	{NotRun, "not run", " "},
 }
 
 // Words is a verdict as people read it.
@@ -233,9 +238,7 @@ func Mark(verdict string) string {
 type VerdictCount struct {
 	Verdict string
 	N       int
-	// statements that need attention: refuted, out of range, inconclusive though their experiments
-	// were done
-	IDs []string
+	IDs     []string // statements that need attention: refuted, out of range, inconclusive
 }
 
 // Tally counts the verdicts of each kind that occurs.
@@ -244,15 +247,13 @@ func (v *Verdicts) Tally() (counts []VerdictCount) {
 		c := VerdictCount{Verdict: k.verdict}
 		for i := range v.Verdicts {
 			row := &v.Verdicts[i]
-			if row.Verdict != k.verdict {
+			if v.Kind(row) != k.verdict {
 				continue
 			}
 			c.N++
 			switch k.verdict {
 			case contract.Refuted, contract.OutOfRange, contract.Inconclusive:
-				if !v.NotDone(row) {
-					c.IDs = append(c.IDs, row.ID)
-				}
+				c.IDs = append(c.IDs, row.ID)
 			}
 		}
 		if c.N > 0 {
@@ -268,6 +269,14 @@ func (v *Verdicts) TallyWords() (parts []string) {
 		parts = append(parts, fmt.Sprintf("%d %s", c.N, Words(c.Verdict)))
 	}
 	return parts
+}
+
+// Kind is the verdict of a row, or NotRun.
+func (v *Verdicts) Kind(row *StatementVerdict) string {
+	if v.NotDone(row) {
+		return NotRun
+	}
+	return row.Verdict
 }
 
 // NotDone is true when a verdict is inconclusive because the run was interrupted before the

@@ -153,3 +153,34 @@ func TestVerdictsMarkdownAndHTML(t *testing.T) {
 		}
 	}
 }
+
+// A statement that an interrupted run has not reached is called not run in every format for people.
+func TestNotRun(t *testing.T) {
+	v := reporttest.Verdicts(t)
+	v.Interrupted = true
+	row := &v.Verdicts[0]
+	row.Verdict, row.Evidence.Experiments = contract.Inconclusive, nil
+	one := *v
+	one.Verdicts = v.Verdicts[:1]
+	vs := []*report.Verdicts{&one}
+	var html, markdown, junit bytes.Buffer
+	for _, err := range []error{report.WriteVerdictsHTML(&html, vs), report.WriteVerdictsMarkdown(&markdown, vs),
+		report.WriteVerdictsJUnit(&junit, vs, nil)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, page := range map[string]string{"html": html.String(), "markdown": markdown.String(), "junit": junit.String(),
+		"tally": strings.Join(one.TallyWords(), " ")} {
+		_, body, _ := strings.Cut(page, "</style>")
+		if body == "" {
+			body = page
+		}
+		if !strings.Contains(body, "not run") || strings.Contains(strings.ReplaceAll(body, `class="inconclusive"`, ""), "inconclusive") {
+			t.Errorf("%s: %s", name, body)
+		}
+	}
+	if one.Interrupted = false; one.TallyWords()[0] != "1 inconclusive" {
+		t.Errorf("a whole run: %q", one.TallyWords())
+	}
+}

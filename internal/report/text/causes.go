@@ -9,26 +9,50 @@ import (
 	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
-// causeLabels are the kinds of causes in the order of the text.
-var causeLabels = []struct{ what, label string }{
-	{"create", "why created"},
-	{"exit", "why exited"},
-	{"preempt", "why SIGURG"},
+// causeLabels are the kinds of causes in the order of the text, with their labels in the whole report
+// and on the first screen.
+var causeLabels = []struct{ what, label, short string }{
+	{"create", "why created", "created"},
+	{"exit", "why exited", "ended"},
+	{"preempt", "why SIGURG", "preempted"},
 }
 
-// originsShown limits how many functions or reasons the text names for a cause.
-const originsShown = 2
+// causeWords are the causes in words that follow a number of threads or goroutines. One that is not here
+// is its own word.
+var causeWords = map[string]string{
+	"start_the_world":  "after a stop of the world",
+	"template_thread":  "by the template thread",
+	"locked_park":      "as a pinned goroutine parked",
+	"locked_exit":      "as a pinned goroutine ended",
+	"sysmon_handoff":   "for a thread long in a call",
+	"syscall_handoff":  "for a thread in a call",
+	"gc_worker":        "for garbage collection",
+	"inject":           "for the network or timers",
+	"spinning_wake":    "to look for work",
+	"runtime_init":     "as the program began",
+	"scheduler_enable": "as goroutines were let run",
+	"cgo":              "by C code",
+	"locked":           "while pinned",
+	"sysmon_retake":    "after 10 ms on a CPU",
+	"gc_stack_scan":    "to scan their stacks",
+	"stop_the_world":   "to stop the world",
+	"for_each_p":       "for a step on every P",
+	"trace":            "for the tracer",
+	"other":            "for another reason",
+	"unknown":          "unknown",
+}
+
+func causeWord(cause string) string {
+	return cmp.Or(causeWords[cause], strings.ReplaceAll(cause, "_", " "))
+}
 
 // causes lists why threads were created and ended and SIGURG was sent, with the functions that led
 // to it.
-func (p *page) causes(r *report.Report, verbose bool) {
+func (p *page) causes(r *report.Report) {
 	for _, l := range causeLabels {
-		if parts := causeParts(r.Causes, l.what, verbose); len(parts) > 0 {
+		if parts := causeParts(r.Causes, l.what); len(parts) > 0 {
 			p.field(l.label, plain, parts...)
 		}
-	}
-	if !verbose {
-		return
 	}
 	for _, s := range r.Unclassified {
 		p.field("no class", dim, s.What+" "+unit.Count(s.N)+": "+strings.Join(s.Frames, " < "))
@@ -37,7 +61,7 @@ func (p *page) causes(r *report.Report, verbose bool) {
 
 // causeParts lists the causes of one kind, the most frequent first: "locked_park 12 (main.worker 9,
 // main.init 3)".
-func causeParts(causes []report.Cause, what string, verbose bool) (parts []string) {
+func causeParts(causes []report.Cause, what string) (parts []string) {
 	total, origins := map[string]uint64{}, map[string][]report.Cause{}
 	var words []string
 	for _, c := range causes {
@@ -55,7 +79,7 @@ func causeParts(causes []report.Cause, what string, verbose bool) (parts []strin
 	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(total[b], total[a]) })
 	for _, w := range words {
 		part := w + " " + unit.Count(total[w])
-		if names := originParts(origins[w], verbose); names != "" {
+		if names := originParts(origins[w]); names != "" {
 			part += " (" + names + ")"
 		}
 		parts = append(parts, part)
@@ -64,14 +88,10 @@ func causeParts(causes []report.Cause, what string, verbose bool) (parts []strin
 }
 
 // originParts lists the reasons and functions of one cause, the most frequent first.
-func originParts(causes []report.Cause, verbose bool) string {
+func originParts(causes []report.Cause) string {
 	slices.SortStableFunc(causes, func(a, b report.Cause) int { return cmp.Compare(b.N, a.N) })
-	shown := causes
-	if !verbose {
-		shown = causes[:min(len(causes), originsShown)]
-	}
 	var names []string
-	for _, c := range shown {
+	for _, c := range causes {
 		name := or(c.Reason, "")
 		if c.Function != nil {
 			if name != "" {
@@ -80,9 +100,6 @@ func originParts(causes []report.Cause, verbose bool) string {
 			name += unit.Function(*c.Function)
 		}
 		names = append(names, name+" "+unit.Count(c.N))
-	}
-	if n := len(causes) - len(shown); n > 0 {
-		names = append(names, unit.Count(n)+" more")
 	}
 	return strings.Join(names, ", ")
 }

@@ -1,8 +1,7 @@
 package text
 
 import (
-	"cmp"
-	"slices"
+	"strconv"
 
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/unit"
@@ -21,22 +20,9 @@ func byLocked(c *report.Cost) bool { return c.Locked != "" }
 func byCause(c *report.Cost) bool  { return c.Cause != nil }
 func byState(c *report.Cost) bool  { return c.State != nil }
 
-// splits are the most useful dimensions of a phase. The others are in JSON and in the verbose text.
-var splits = map[string][]dimension{
-	"P-8 clone_syscall": {byCause},
-	"P-9 exit":          {byCause},
-	"P-5 deliver":       {byState, byLocked},
-	"P-5 kernel":        {byLocked},
-	"P-6 resume":        {byCause},
-}
-
-// mostParts limits how many parts of one dimension the text shows. Those with the most samples are
-// kept.
-const mostParts = 4
-
 // shown returns the rows of a statement: those over all samples, each followed by its parts along
-// the dimensions of splits. A bound that exists for one state only is a row by itself.
-func shown(costs []report.Cost, id string, verbose bool) (rows []costRow) {
+// every dimension. A bound that exists for one state only is a row by itself.
+func shown(costs []report.Cost, id string) (rows []costRow) {
 	whole := map[string]bool{}
 	for i := range costs {
 		c := &costs[i]
@@ -52,36 +38,21 @@ func shown(costs []report.Cost, id string, verbose bool) (rows []costRow) {
 		}
 		whole[key] = true
 		rows = append(rows, costRow{Cost: c})
-		dims := splits[c.ID+" "+c.Phase]
-		if verbose {
-			dims = []dimension{byLocked, byCause, byState}
-		}
-		for _, along := range dims {
-			rows = append(rows, parts(costs, c, along, verbose)...)
+		for _, along := range []dimension{byLocked, byCause, byState} {
+			rows = append(rows, parts(costs, c, along)...)
 		}
 	}
 	return rows
 }
 
-// parts returns the parts of a row along one dimension that have samples. A single part would
-// repeat the row.
-func parts(costs []report.Cost, whole *report.Cost, along dimension, verbose bool) (rows []costRow) {
+// parts returns the parts of a row along one dimension that have samples.
+func parts(costs []report.Cost, whole *report.Cost, along dimension) (rows []costRow) {
 	for i := range costs {
 		c := &costs[i]
 		same := c.ID == whole.ID && c.Phase == whole.Phase && or(c.Bound, "") == or(whole.Bound, "")
 		if same && along(c) && c.N > 0 {
 			rows = append(rows, costRow{c, true})
 		}
-	}
-	if verbose {
-		return rows
-	}
-	if len(rows) < 2 {
-		return nil
-	}
-	if len(rows) > mostParts {
-		slices.SortStableFunc(rows, func(a, b costRow) int { return cmp.Compare(b.N, a.N) })
-		rows = rows[:mostParts]
 	}
 	return rows
 }
@@ -135,10 +106,12 @@ func (c costRow) lockWord() string {
 	return "lock ?"
 }
 
-// samples is n, marked where lost records make it a lower bound.
-func (c costRow) samples() string {
+// samples is n, marked where lost records make it a lower bound. A page with one unit has plain numbers.
+func (p *page) samples(c costRow) string {
 	n := uint64(c.N)
 	switch {
+	case p.unit != "":
+		return strconv.FormatUint(n, 10)
 	case c.Bound == nil || bracketed(c.Cost):
 		return unit.SixRunes(n)
 	case n < 10_000:

@@ -9,7 +9,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/report/reporttest"
 )
 
-// The text shows the useful parts, --verbose all that have samples.
+// Every part that has samples is a row.
 func TestShownParts(t *testing.T) {
 	row := func(id, phase string, n int64, set func(*report.Cost)) report.Cost {
 		c := report.Cost{ID: id, Phase: phase, N: n}
@@ -21,53 +21,50 @@ func TestShownParts(t *testing.T) {
 	cause := func(w string) func(*report.Cost) { return func(c *report.Cost) { c.Cause = &w } }
 	locked := func(w report.Ternary) func(*report.Cost) { return func(c *report.Cost) { c.Locked = w } }
 	for name, tt := range map[string]struct {
-		costs       []report.Cost
-		short, long []string
+		costs []report.Cost
+		want  []string
 	}{
 		"one cause repeats the row": {
 			[]report.Cost{row("P-9", "exit", 5, nil), row("P-9", "exit", 5, cause("locked")),
 				row("P-9", "exit", 0, cause("other"))},
-			[]string{"exit 5"}, []string{"exit 5", "· locked 5"},
+			[]string{"exit 5", "· locked 5"},
 		},
 		"two causes": {
 			[]report.Cost{row("P-9", "exit", 5, nil), row("P-9", "exit", 4, cause("locked")),
 				row("P-9", "exit", 1, cause("other"))},
-			[]string{"exit 5", "· locked 4", "· other 1"}, []string{"exit 5", "· locked 4", "· other 1"},
+			[]string{"exit 5", "· locked 4", "· other 1"},
 		},
-		"the most frequent causes": {
+		"many causes": {
 			[]report.Cost{row("P-8", "clone_syscall", 15, nil), row("P-8", "clone_syscall", 1, cause("a")),
 				row("P-8", "clone_syscall", 5, cause("b")),
 				row("P-8", "clone_syscall", 4, cause("c")), row("P-8", "clone_syscall", 3, cause("d")),
 				row("P-8", "clone_syscall", 2, cause("e"))},
-			[]string{"clone_syscall 15", "· b 5", "· c 4", "· d 3", "· e 2"},
 			[]string{"clone_syscall 15", "· a 1", "· b 5", "· c 4", "· d 3", "· e 2"},
 		},
-		"a dimension of little use": {
+		"one lock known": {
 			[]report.Cost{row("P-8", "spawn", 5, nil), row("P-8", "spawn", 4, locked("true")),
 				row("P-8", "spawn", 1, locked("unknown"))},
-			[]string{"spawn 5"}, []string{"spawn 5", "· locked 4", "· lock ? 1"},
+			[]string{"spawn 5", "· locked 4", "· lock ? 1"},
 		},
 		"locked": {
 			[]report.Cost{row("P-5", "deliver", 5, nil), row("P-5", "deliver", 4, locked("true")),
 				row("P-5", "deliver", 1, locked("false"))},
-			[]string{"deliver 5", "· locked 4", "· unlocked 1"}, []string{"deliver 5", "· locked 4", "· unlocked 1"},
+			[]string{"deliver 5", "· locked 4", "· unlocked 1"},
 		},
 		"a state without a whole": {
 			[]report.Cost{row("P-5", "kernel", 5, func(c *report.Cost) {
 				c.State, c.Bound = reporttest.Ptr("on_cpu"),
 					reporttest.Ptr("upper")
 			})},
-			[]string{"kernel ≤ 5"}, []string{"kernel ≤ 5"},
+			[]string{"kernel ≤ 5"},
 		},
 	} {
-		for verbose, want := range map[bool][]string{false: tt.short, true: tt.long} {
-			var got []string
-			for _, r := range shown(tt.costs, tt.costs[0].ID, verbose) {
-				got = append(got, fmt.Sprintf("%s %d", r.name(), r.N))
-			}
-			if !slices.Equal(got, want) {
-				t.Errorf("%s, verbose %t: %q, want %q", name, verbose, got, want)
-			}
+		var got []string
+		for _, r := range shown(tt.costs, tt.costs[0].ID) {
+			got = append(got, fmt.Sprintf("%s %d", r.name(), r.N))
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		}
 	}
 }
@@ -83,13 +80,9 @@ func TestCauseParts(t *testing.T) {
 			N: 1},
 		{What: "create", Cause: "other"},
 	}
-	for verbose, want := range map[bool][]string{
-		false: {"locked_park 13 (main.g 5, b.f 3, 1 more)", "spinning_wake 2"},
-		true:  {"locked_park 13 (main.g 5, b.f 3, GC sweep by main.h 1)", "spinning_wake 2"},
-	} {
-		if got := causeParts(causes, "create", verbose); !slices.Equal(got, want) {
-			t.Errorf("verbose %t: %q, want %q", verbose, got, want)
-		}
+	want := []string{"locked_park 13 (main.g 5, b.f 3, GC sweep by main.h 1)", "spinning_wake 2"}
+	if got := causeParts(causes, "create"); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

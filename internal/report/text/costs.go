@@ -55,25 +55,25 @@ var costTable = table{
 	{title: "phase", width: 13, left: true},
 	{title: "", width: 18, left: true, spare: 1},
 	{title: "n", width: 6},
-	{title: "p50", width: 7},
-	{title: "p90", width: 7, spare: 2},
-	{title: "p99", width: 7},
-	{title: "max", width: 7},
+	{title: "p50", width: 7, time: true},
+	{title: "p90", width: 7, spare: 2, time: true},
+	{title: "p99", width: 7, time: true},
+	{title: "max", width: 7, time: true},
 	{title: "shape", width: 10, left: true, spare: 3},
-	{title: "specified", width: 15, left: true},
+	{title: "specified", width: 15, left: true, time: true},
 }
 
 // costs writes the table of costs, a group for each statement of the specification. Groups without
 // a sample are one line each. A table without any sample has no header and no explanation.
-func (p *page) costs(r *report.Report, verbose bool) {
-	t := costTable.fit(p.width - 1)
+func (p *page) costs(r *report.Report) {
+	t := p.fit(costTable, p.width-1)
 	sampled := slices.ContainsFunc(r.Costs, func(c report.Cost) bool { return c.N > 0 })
 	p.line()
 	if sampled {
-		p.line(append([]styled{{" ", plain}}, t.header()...)...)
+		p.line(append([]styled{{" ", plain}}, p.header(t)...)...)
 	}
 	apart := sampled
-	for _, g := range groups(r, verbose) {
+	for _, g := range groups(r) {
 		if g.sampled() || apart {
 			p.line()
 		}
@@ -99,7 +99,7 @@ func (g group) sampled() bool {
 
 // groups returns the statements in the order of costTitles, then costs of no known statement in the
 // report's order.
-func groups(r *report.Report, verbose bool) (gs []group) {
+func groups(r *report.Report) (gs []group) {
 	order := slices.Clone(costTitles)
 	for _, c := range r.Costs {
 		if !slices.ContainsFunc(order, func(s costTitle) bool { return s.id == c.ID }) {
@@ -107,7 +107,7 @@ func groups(r *report.Report, verbose bool) (gs []group) {
 		}
 	}
 	for _, s := range order {
-		g := group{title: strings.TrimSpace(s.id + "  " + s.title), rows: shown(r.Costs, s.id, verbose)}
+		g := group{title: strings.TrimSpace(s.id + "  " + s.title), rows: shown(r.Costs, s.id)}
 		if i := slices.IndexFunc(r.Verdicts, func(v report.Verdict) bool { return v.Statement == s.id }); i >= 0 {
 			g.verdict = &r.Verdicts[i]
 		}
@@ -147,33 +147,33 @@ func (p *page) cost(t table, c costRow, r *report.Report) {
 		star = styled{"★", bold}
 	}
 	if c.N == 0 {
-		name := table{t[0]}.cells(func(string) styled { return styled{c.name(), plain} })
+		name := p.cells(table{t[0]}, func(string) styled { return styled{c.name(), plain} })
 		p.line(star, name[0], styled{" none in this window", dim})
 		return
 	}
 	if c.part && c.Cause != nil { // the name of a cause is long, and has no words
 		t = t.join()
 	}
-	cells := t.cells(func(title string) styled { return costCell(c, title, r) })
+	cells := p.cells(t, func(title string) styled { return p.costCell(c, title, r) })
 	p.line(append([]styled{star}, cells...)...)
 }
 
-func costCell(c costRow, title string, r *report.Report) styled {
+func (p *page) costCell(c costRow, title string, r *report.Report) styled {
 	switch title {
 	case "phase":
 		return styled{c.name(), plain}
 	case "":
 		return styled{c.words(), dim}
 	case "n":
-		return styled{c.samples(), plain}
+		return styled{p.samples(c), plain}
 	case "p50":
-		return styled{ns(c.P50), bold}
+		return styled{p.ns(c.P50), bold}
 	case "p90":
-		return styled{ns(c.P90), plain}
+		return styled{p.ns(c.P90), plain}
 	case "p99":
-		return styled{ns(c.P99), plain}
+		return styled{p.ns(c.P99), plain}
 	case "max":
-		return styled{ns(c.Max), plain}
+		return styled{p.ns(c.Max), plain}
 	case "shape":
 		return styled{sparkline(c.Hist), plain}
 	}
@@ -181,19 +181,11 @@ func costCell(c costRow, title string, r *report.Report) styled {
 	if c.part && c.Locked == "" {
 		return styled{}
 	}
-	return verdictCell(c.Cost, r)
-}
-
-// ns writes nanoseconds, which may be unknown.
-func ns(v *int64) string {
-	if v == nil {
-		return none
-	}
-	return unit.Duration(float64(*v))
+	return p.verdictCell(c.Cost, r)
 }
 
 // verdictCell is "in 10–50 µs"; a question mark where it is in doubt.
-func verdictCell(c *report.Cost, r *report.Report) styled {
+func (p *page) verdictCell(c *report.Cost, r *report.Report) styled {
 	if c.Verdict == nil || c.RangeNS == nil {
 		return styled{}
 	}
@@ -202,7 +194,7 @@ func verdictCell(c *report.Cost, r *report.Report) styled {
 	if *c.Verdict != "too_few" && inDoubt(r, *c.Verdict, holds) {
 		word, st = word+"?", notice
 	}
-	return styled{pad(word, 6) + " " + unit.DurationRange(c.RangeNS[0], c.RangeNS[1]), st}
+	return styled{pad(word, 6) + " " + p.span(c.RangeNS[0], c.RangeNS[1]), st}
 }
 
 func verdictWord(v string) (string, style) {
@@ -254,7 +246,7 @@ func (g group) notes() (notes []string) {
 
 // boundsNote explains the verdict of two bounds.
 func boundsNote(v *report.Verdict, lower, upper *report.Cost) string {
-	between := "★ the median is between " + ns(lower.P50) + " and " + ns(upper.P50)
+	between := "★ the median is between " + duration(lower.P50) + " and " + duration(upper.P50)
 	switch v.Verdict {
 	case "open":
 		return between + ": the bounds leave open whether that is in range"

@@ -32,9 +32,10 @@ func examples(t *testing.T) map[string]string {
 			t.Fatal(err)
 		}
 	}
-	var whole, threads, verdicts bytes.Buffer
+	var screen, whole, threads, verdicts bytes.Buffer
 	for _, err := range []error{
-		text.WriteReport(&whole, &r, text.Options{}), text.WriteThreadList(&threads, &l, text.ListOptions{}),
+		text.WriteReport(&screen, &r, text.Options{}), text.WriteReport(&whole, &r, text.Options{Verbose: true}),
+		text.WriteThreadList(&threads, &l, text.ListOptions{}),
 		text.WriteVerdicts(&verdicts, []*report.Verdicts{&v}, text.Options{}),
 	} {
 		if err != nil {
@@ -42,12 +43,10 @@ func examples(t *testing.T) map[string]string {
 		}
 	}
 	w := whole.String()
-	summary, finding := lines(t, w, "target ", "\n\n"), lines(t, w, "WARN ", "\n\n")
 	return map[string]string{
-		"report": w, "threads": threads.String(), "verdicts": verdicts.String(),
-		"report-short":    summary + "\n" + finding + "\n" + lines(t, w, "  phase ", "P-9 "),
-		"report-summary":  summary,
-		"finding":         finding,
+		"report": w, "screen": screen.String(), "threads": threads.String(), "verdicts": verdicts.String(),
+		"report-summary":  lines(t, w, "target ", "\n\n"),
+		"finding":         lines(t, w, "WARN ", "\n\n"),
 		"report-costs":    lines(t, w, "  phase ", "threads "),
 		"report-counts":   lines(t, w, "threads ", "\n\n"),
 		"report-locked":   lines(t, w, "  locked ", "\n\n"),

@@ -16,13 +16,7 @@ import (
 // where the runtime's state could be read, because most findings depend on it.
 func (p *page) findings(r *report.Report) {
 	if len(r.Findings) == 0 {
-		switch {
-		case r.Counts.LockedThreads == nil:
-		case r.Lossy():
-			p.field("findings", notice, "none that a lossy run can prove")
-		default:
-			p.field("findings", plain, "nothing found")
-		}
+		p.noFindings(r)
 	}
 	for _, f := range r.Findings {
 		p.line()
@@ -34,27 +28,49 @@ func (p *page) findings(r *report.Report) {
 	p.judged(r)
 }
 
-// judged writes which kinds of findings were looked for, where there is none, and which were not and
-// why, always.
-func (p *page) judged(r *report.Report) {
-	var looked, whys []string
-	not := map[string][]string{} // ids by reason
+// notJudged are kinds of findings that were not looked for, for one reason.
+type notJudged struct {
+	why string
+	ids []string
+}
+
+// judgedBy divides the kinds of findings into those that were looked for, and the others by reason.
+func judgedBy(r *report.Report) (looked []string, not []notJudged) {
 	for _, j := range r.Judged {
 		if j.Why == nil {
 			looked = append(looked, j.ID)
 			continue
 		}
-		if not[*j.Why] == nil {
-			whys = append(whys, *j.Why)
+		i := slices.IndexFunc(not, func(n notJudged) bool { return n.why == *j.Why })
+		if i < 0 {
+			i = len(not)
+			not = append(not, notJudged{why: *j.Why})
 		}
-		not[*j.Why] = append(not[*j.Why], j.ID)
+		not[i].ids = append(not[i].ids, j.ID)
 	}
+	return looked, not
+}
+
+// judged writes which kinds of findings were looked for, where there is none, and which were not and
+// why, always.
+func (p *page) judged(r *report.Report) {
+	looked, not := judgedBy(r)
 	if len(r.Findings) == 0 && len(looked) > 0 {
 		p.wrap(pad("", labelWidth)+"looked for: ", plain, labelIndent, plain, []string{strings.Join(looked, ", ")})
 	}
-	for _, why := range whys {
+	for _, n := range not {
 		p.wrap(pad("", labelWidth)+"not looked for: ", notice, labelIndent, notice,
-			[]string{strings.Join(not[why], ", ") + ": " + why})
+			[]string{strings.Join(n.ids, ", ") + ": " + n.why})
+	}
+}
+
+func (p *page) noFindings(r *report.Report) {
+	switch {
+	case r.Counts.LockedThreads == nil:
+	case r.Lossy():
+		p.field("findings", notice, "none that a lossy run can prove")
+	default:
+		p.field("findings", plain, "nothing found")
 	}
 }
 

@@ -15,16 +15,11 @@ import (
 const mostGroups = 8
 
 // holders writes what holds the threads of a report.
-func (p *page) holders(r *report.Report, verbose bool) {
-	if len(r.Holders) == 0 {
-		return
+func (p *page) holders(r *report.Report) {
+	if len(r.Holders) > 0 {
+		p.line()
+		p.groups("held by", r.Holders, len(r.Holders), "")
 	}
-	p.line()
-	most := mostGroups
-	if verbose {
-		most = len(r.Holders)
-	}
-	p.groups("held by", r.Holders, most, "--verbose lists all")
 }
 
 // countWidth is the width of the number of a group's threads.

@@ -16,25 +16,28 @@ var lineTable = table{
 	{title: "new", width: 6},
 	{title: "gone", width: 6},
 	{title: "locked", width: 6},
-	{title: "clone", width: 7},
-	{title: "exit", width: 7},
-	{title: "SIGURG kernel", width: 13},
-	{title: "SIGURG/s", width: 8},
-	{title: "switch/s", width: 8},
-	{title: "migr/s", width: 6},
+	{title: "clone", width: 7, spare: 4, time: true},
+	{title: "exit", width: 7, spare: 3, time: true},
+	{title: "SIGURG kernel", width: 13, spare: 6, time: true},
+	{title: "SIGURG/s", width: 8, spare: 5},
+	{title: "switch/s", width: 8, spare: 1},
+	{title: "migr/s", width: 6, spare: 2},
 	{title: "lost", width: 6},
 }
 
 // WriteLineHeader writes the titles of WriteLine's columns. clone, exit and SIGURG kernel are the
 // medians that are compared with the specification, the last as lower–upper bound. locked counts
 // the threads that are locked at the interval's end.
-func WriteLineHeader(w io.Writer) error {
-	return writeRow(w, lineTable.header())
+func WriteLineHeader(w io.Writer, o Options) error {
+	p := newPage(o)
+	p.line(p.header(p.fit(lineTable, p.width))...)
+	return p.write(w)
 }
 
-// WriteLine writes the report of one interval on one line of at most 100 columns. lost counts all
+// WriteLine writes the report of one interval on one line. lost counts all
 // records and program runs that were missed.
-func WriteLine(w io.Writer, r *report.Report) error {
+func WriteLine(w io.Writer, r *report.Report, o Options) error {
+	p := newPage(o)
 	c, s := r.Counts, r.Window.ActiveS
 	cell := map[string]string{
 		"time":          lineTime(r.Window),
@@ -42,9 +45,9 @@ func WriteLine(w io.Writer, r *report.Report) error {
 		"new":           "+" + unit.SixRunes(c.ThreadsCreated),
 		"gone":          "−" + unit.SixRunes(c.ThreadsExited+c.ThreadsKilled),
 		"locked":        none,
-		"clone":         median(r, "P-8", "clone_syscall"),
-		"exit":          median(r, "P-9", "exit"),
-		"SIGURG kernel": kernelBounds(r),
+		"clone":         p.median(r, "P-8", "clone_syscall"),
+		"exit":          p.median(r, "P-9", "exit"),
+		"SIGURG kernel": p.kernelBounds(r),
 		"SIGURG/s":      rate(c.SigurgGenerated, s),
 		"switch/s":      rate(c.Switches, s),
 		"migr/s":        rate(c.Migrations, s),
@@ -53,12 +56,7 @@ func WriteLine(w io.Writer, r *report.Report) error {
 	if c.LockedThreads != nil {
 		cell["locked"] = unit.SixRunes(*c.LockedThreads)
 	}
-	return writeRow(w, lineTable.cells(func(title string) styled { return styled{text: cell[title]} }))
-}
-
-func writeRow(w io.Writer, row []styled) error {
-	p := newPage(Options{})
-	p.line(row...)
+	p.line(p.cells(p.fit(lineTable, p.width), func(title string) styled { return styled{text: cell[title]} })...)
 	return p.write(w)
 }
 
@@ -74,23 +72,23 @@ func lineTime(w report.Window) string {
 }
 
 // median is the p50 of a phase. It may be a lower bound; the column lost is not 0 then.
-func median(r *report.Report, id, phase string) string {
+func (p *page) median(r *report.Report, id, phase string) string {
 	if c := find(r, id, phase, ""); c != nil {
-		return ns(c.P50)
+		return p.ns(c.P50)
 	}
 	if c := find(r, id, phase, "lower"); c != nil {
-		return ns(c.P50)
+		return p.ns(c.P50)
 	}
 	return none
 }
 
 // kernelBounds writes the two medians that P-5 lies between.
-func kernelBounds(r *report.Report) string {
+func (p *page) kernelBounds(r *report.Report) string {
 	lower, upper := find(r, "P-5", "kernel", "lower"), find(r, "P-5", "kernel", "upper")
 	if lower == nil || upper == nil || lower.P50 == nil || upper.P50 == nil {
 		return none
 	}
-	return unit.DurationRange(*lower.P50, *upper.P50)
+	return p.between(*lower.P50, *upper.P50)
 }
 
 // find returns the first row of a phase with this bound. That row covers all samples that have the

@@ -11,29 +11,23 @@ import (
 	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
-// lockedShown limits how many locked threads the text lists without --verbose.
-const lockedShown = 20
-
-// entryWidth is the column width of a goroutine's first function.
-const entryWidth = 23
-
 // lockTable is 100 wide.
 var lockTable = table{
 	{title: "locked", width: 7},
 	{title: "m", width: 4},
 	{title: "goid", width: 7},
-	{title: "goroutine began with", width: entryWidth, left: true},
-	{title: "held", width: 14, left: true, spare: 2},
+	{title: "goroutine began with", width: 23, left: true, grow: true},
+	{title: "held", width: 14, left: true, spare: 2, time: true},
 	{title: "depth", width: 5, spare: 3},
 	{title: "goroutine", width: 9, left: true},
 	{title: "woken/s", width: 7},
-	{title: "wake", width: 7, spare: 1},
-	{title: "cpu ≥", width: 7, spare: 4},
+	{title: "wake", width: 7, spare: 1, time: true},
+	{title: "cpu ≥", width: 7, spare: 4, time: true},
 }
 
 // locked lists the threads that a goroutine is locked to, or was locked to when it ended, the most
 // often woken first. It ends with the share of lock states that could be read.
-func (p *page) locked(r *report.Report, verbose bool) {
+func (p *page) locked(r *report.Report) {
 	var ts []*report.Thread
 	for i := range r.Threads {
 		if t := &r.Threads[i]; lockedByProgram(t) && t.ExitNS == nil {
@@ -42,22 +36,15 @@ func (p *page) locked(r *report.Report, verbose bool) {
 	}
 	if len(ts) > 0 {
 		slices.SortStableFunc(ts, func(a, b *report.Thread) int { return cmp.Compare(handoffs(b), handoffs(a)) })
-		shown := ts
-		if !verbose {
-			shown = ts[:min(len(ts), lockedShown)]
-		}
-		tab := lockTable.fit(p.width)
+		tab := p.fit(lockTable, p.width)
 		p.line()
-		p.line(tab.header()...)
-		for _, t := range shown {
-			p.line(tab.cells(func(title string) styled { return lockCell(t, title) })...)
+		p.line(p.header(tab)...)
+		for _, t := range ts {
+			p.line(p.cells(tab, func(title string) styled { return p.lockCell(tab, t, title) })...)
 			if len(t.LockSites) > 0 {
 				p.wrap(strings.Repeat(" ", 8), plain, strings.Repeat(" ", 8), dim,
 					[]string{"at " + strings.Join(t.LockSites, ", ")})
 			}
-		}
-		if n := len(ts) - len(shown); n > 0 {
-			p.note(dim, unit.Plural(n, "more locked thread")+": --verbose lists all")
 		}
 		p.note(dim, "woken: hand-offs to it while its goroutine was parked", "wake: mean time until it ran",
 			"cpu ≥: mean CPU time of its waker, a part of the cost of the two extra switches")
@@ -95,7 +82,7 @@ func handoffs(t *report.Thread) uint64 {
 	return t.Handoff.N
 }
 
-func lockCell(t *report.Thread, title string) styled {
+func (p *page) lockCell(tab table, t *report.Thread, title string) styled {
 	switch title {
 	case "locked":
 		return styled{fmt.Sprint(t.TID), bold}
@@ -107,9 +94,9 @@ func lockCell(t *report.Thread, title string) styled {
 		if t.LockEntry == nil {
 			return styled{none, dim}
 		}
-		return styled{ending(unit.Function(*t.LockEntry), entryWidth), plain}
+		return styled{ending(unit.Function(*t.LockEntry), tab.of(title).width), plain}
 	case "held":
-		return styled{held(t), plain}
+		return styled{p.held(t), plain}
 	case "depth":
 		return styled{number(t.LockedExt), plain}
 	case "goroutine":
@@ -120,23 +107,23 @@ func lockCell(t *report.Thread, title string) styled {
 		if t.Handoff == nil || t.Handoff.WakeNS == nil {
 			return styled{none, dim}
 		}
-		return styled{unit.Duration(*t.Handoff.WakeNS), plain}
+		return styled{p.time(*t.Handoff.WakeNS), plain}
 	}
 	if t.Handoff == nil || t.Handoff.CPUNS == nil {
 		return styled{none, dim}
 	}
-	return styled{unit.Duration(*t.Handoff.CPUNS), plain}
+	return styled{p.time(*t.Handoff.CPUNS), plain}
 }
 
 // held writes the bounds of the time that the lock has been held.
-func held(t *report.Thread) string {
+func (p *page) held(t *report.Thread) string {
 	switch {
 	case t.LockHeldMin == nil:
 		return none
 	case t.LockHeldMax == nil:
-		return "≥ " + unit.Duration(1e9**t.LockHeldMin)
+		return p.atLeast(1e9 * *t.LockHeldMin)
 	}
-	return unit.DurationRange(int64(1e9**t.LockHeldMin), int64(1e9**t.LockHeldMax))
+	return p.between(int64(1e9**t.LockHeldMin), int64(1e9**t.LockHeldMax))
 }
 
 // activity is the last known state of the locked goroutine. "at work" is running, runnable, in a

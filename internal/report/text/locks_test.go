@@ -23,7 +23,7 @@ func TestLockedForSignals(t *testing.T) {
 		"the program's":    {report.Thread{TID: 41, Lock: "user", LockedExt: &one}, false},
 	} {
 		p := newPage(Options{})
-		p.locked(&report.Report{Threads: []report.Thread{c.th}, Locks: report.Locks{Observations: 1}}, false)
+		p.locked(&report.Report{Threads: []report.Thread{c.th}, Locks: report.Locks{Observations: 1}})
 		var text strings.Builder
 		if err := p.write(&text); err != nil {
 			t.Fatal(err)

@@ -31,14 +31,19 @@ type page struct {
 	b     strings.Builder
 	width int
 	color bool
+	ascii bool
+	unit  string // of the columns of times; "" = each time has its own
 }
 
 func newPage(o Options) *page {
 	if o.Width <= 0 {
 		o.Width = DefaultWidth
 	}
-	return &page{width: o.Width, color: o.Color}
+	return &page{width: o.Width, color: o.Color, ascii: o.ASCII, unit: o.Unit}
 }
+
+// height counts the lines so far.
+func (p *page) height() int { return strings.Count(p.b.String(), "\n") }
 
 func (p *page) write(w io.Writer) error {
 	if _, err := io.WriteString(w, p.b.String()); err != nil {
@@ -62,14 +67,17 @@ func (p *page) cut(height int) {
 // line adds one line and cuts what does not fit. Characters that could move the cursor are
 // replaced: the target chooses its thread names and paths.
 func (p *page) line(pieces ...styled) {
+	for len(pieces) > 0 && strings.Trim(pieces[len(pieces)-1].text, " ") == "" {
+		pieces = pieces[:len(pieces)-1]
+	}
 	left := p.width
 	for i, s := range pieces {
-		text := strings.Map(printable, s.text)
+		text := p.clean(s.text)
 		if i == len(pieces)-1 {
 			text = strings.TrimRight(text, " ")
 		}
 		if n := utf8.RuneCountInString(text); n > left {
-			text = string([]rune(text)[:max(left-1, 0)]) + "…"
+			text = p.clean(string([]rune(text)[:max(left-1, 0)]) + "…")
 			left = 0
 		} else {
 			left -= n
@@ -90,6 +98,24 @@ func printable(r rune) rune {
 		return r
 	}
 	return '?'
+}
+
+// inASCII spells the signs that a page uses. Only the first three change the length of a line.
+var inASCII = strings.NewReplacer("≥", ">=", "≤", "<=", "→", "->", " · ", "; ", " ·", ";", "·", "-", "µ", "u", "×", "x",
+	"–", "-", "−", "-", "…", "~", "★", "*", "✔", "+", "◐", "~", "✘", "x", "▲", "^")
+
+// clean replaces what a terminal would obey and, on a page in ASCII, every other sign.
+func (p *page) clean(text string) string {
+	text = strings.Map(printable, text)
+	if !p.ascii {
+		return text
+	}
+	return strings.Map(func(r rune) rune {
+		if r > unicode.MaxASCII {
+			return '?'
+		}
+		return r
+	}, inASCII.Replace(text))
 }
 
 // labelWidth is the width of a label in front of its text.
@@ -123,6 +149,7 @@ func (p *page) wrap(first string, firstStyle style, rest string, st style, parts
 		first, line = rest, ""
 	}
 	for i, part := range parts {
+		part = p.clean(part)
 		more := i < len(parts)-1
 		if i > 0 {
 			if fits(line+sep+part, more) {

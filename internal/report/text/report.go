@@ -18,49 +18,67 @@ import (
 )
 
 // DefaultWidth is the width of a page where the caller gives none. Nothing is left out from this
-// width on.
-const DefaultWidth = 100
+// width on. A page gains nothing beyond MaxWidth.
+const (
+	DefaultWidth = 100
+	MaxWidth     = 200
+)
 
 // Options are the properties of a page.
 type Options struct {
-	Width   int  // columns; 0 = DefaultWidth
-	Color   bool // ANSI colours
-	Verbose bool // of a report: every population, cause, locked thread and site, and the stacks of no known cause
+	Width   int    // columns; 0 = DefaultWidth
+	Color   bool   // ANSI colours
+	ASCII   bool   // no sign beyond ASCII, and so no shape of a distribution
+	Unit    string // of all columns of times, a key of timeUnits: plain numbers; "" = each time has its own
+	Verbose bool   // of a report: the whole of it, instead of the first screen
 }
 
-// WriteReport writes a report, the most urgent first: what was observed, losses if any, findings,
-// costs against the specification, event counts and their causes, locked threads, the busiest
-// threads, the cost of observing, and warnings.
+// WriteReport writes the first screen of a report, or the whole of it.
 func WriteReport(w io.Writer, r *report.Report, o Options) error {
 	p := newPage(o)
+	if o.Verbose {
+		p.whole(r)
+	} else {
+		p.screen(r)
+	}
+	return p.write(w)
+}
+
+// whole writes all that people may want to read, the most urgent first: what was observed, losses if
+// any, findings, costs against the specification with every population, event counts and their
+// causes, locked threads, the busiest threads, the cost of observing, and warnings.
+func (p *page) whole(r *report.Report) {
 	p.heading(r)
 	p.summary(r)
 	p.lossBanner(r)
 	p.findings(r)
-	p.costs(r, o.Verbose)
+	p.costs(r)
 	p.counts(r)
-	p.causes(r, o.Verbose)
-	p.locked(r, o.Verbose)
-	p.sites(r, o.Verbose)
-	p.holders(r, o.Verbose)
+	p.causes(r)
+	p.locked(r)
+	p.sites(r.Sites, true)
+	p.holders(r)
 	p.threads(r)
 	p.observer(r)
 	p.warnings(r)
-	return p.write(w)
 }
 
 // heading names the process, the length of the window and the machine.
 func (p *page) heading(r *report.Report) {
+	p.target(r, "observed for "+unit.Duration(1e9*r.Window.DurationS))
+	p.field("host", plain, r.Host.Words()...)
+}
+
+// target names the process and, in the words of the caller, the window.
+func (p *page) target(r *report.Report, window string) {
 	t := r.Target
 	parts := []string{fmt.Sprintf("%s, pid %d", path.Base(or(t.Exe, "?")), t.PID),
 		or(t.GoVersion, "no Go version found")}
-	parts = append(parts, traits(&t)...)
-	parts = append(parts, "observed for "+unit.Duration(1e9*r.Window.DurationS))
+	parts = append(append(parts, traits(&t)...), window)
 	p.field("target", plain, parts...)
 	if t.Ended != nil {
 		p.field("", notice, "the target ended in this window: "+*t.Ended)
 	}
-	p.field("host", plain, r.Host.Words()...)
 }
 
 // traits are the properties of the program besides its name and its Go release.

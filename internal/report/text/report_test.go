@@ -3,6 +3,7 @@ package text_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -24,26 +25,27 @@ func render(t *testing.T, r *report.Report, o text.Options) string {
 	return b.String()
 }
 
+var whole = text.Options{Verbose: true}
+
+// The whole report, and the first screen of it.
 func TestTextGolden(t *testing.T) {
 	for name, r := range reporttest.Reports() {
 		t.Run(name, func(t *testing.T) {
-			testenv.Golden(t, "testdata/"+name+".golden", []byte(render(t, r, text.Options{})))
+			testenv.Golden(t, "testdata/"+name+".golden", []byte(render(t, r, whole)))
+			testenv.Golden(t, "testdata/"+name+".screen.golden", []byte(render(t, r, text.Options{})))
 		})
 	}
 }
 
-// TestVerboseGolden: --verbose shows every population and every stack that is in no class.
-func TestVerboseGolden(t *testing.T) {
-	testenv.Golden(t, "testdata/verbose.golden", []byte(render(t, reporttest.Reports()["rich"],
-		text.Options{Verbose: true})))
-}
-
 func TestTextWidth(t *testing.T) {
 	for name, r := range reporttest.Reports() {
-		for _, width := range []int{1, 20, 40, 60, 80, 99, 100, 160} {
-			for l := range strings.Lines(render(t, r, text.Options{Width: width})) {
-				if n := utf8.RuneCountInString(strings.TrimSuffix(l, "\n")); n > width {
-					t.Errorf("%s: %d columns in a page of %d: %q", name, n, width, l)
+		for _, width := range []int{1, 2, 7, 12, 20, 40, 60, 80, 99, 100, 160, 200, 300} {
+			for _, o := range []text.Options{{}, whole, {ASCII: true}, {Unit: "us"}} {
+				o.Width = width
+				for l := range strings.Lines(render(t, r, o)) {
+					if n := utf8.RuneCountInString(strings.TrimSuffix(l, "\n")); n > width {
+						t.Errorf("%s: %d columns in a page of %d: %q", name, n, width, l)
+					}
 				}
 			}
 		}
@@ -53,7 +55,7 @@ func TestTextWidth(t *testing.T) {
 // At the default width only names that the target chose are cut.
 func TestTextIsWholeAt100(t *testing.T) {
 	for name, r := range reporttest.Reports() {
-		for l := range strings.Lines(render(t, r, text.Options{})) {
+		for l := range strings.Lines(render(t, r, whole)) {
 			if strings.HasSuffix(l, "…\n") && !strings.Contains(l, ",") {
 				t.Errorf("%s: cut line %q", name, l)
 			}
@@ -83,7 +85,7 @@ func TestColor(t *testing.T) {
 
 // Every verdict of a lossy run has a question mark in the text.
 func TestLossyRunNeverPasses(t *testing.T) {
-	got := render(t, report.New(reporttest.Meta(), reporttest.Lossy()), text.Options{})
+	got := render(t, report.New(reporttest.Meta(), reporttest.Lossy()), whole)
 	if !strings.Contains(got, "LOSSY RUN") || !strings.Contains(got, "13,026 records lost") {
 		t.Errorf("the losses are missing:\n%s", got)
 	}
@@ -99,37 +101,47 @@ func TestLossyRunNeverPasses(t *testing.T) {
 
 func TestLine(t *testing.T) {
 	var b bytes.Buffer
-	if err := text.WriteLineHeader(&b); err != nil {
+	if err := text.WriteLineHeader(&b, text.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"rich", "idle", "lossy", "crowd", "empty"} {
-		if err := text.WriteLine(&b, reporttest.Reports()[name]); err != nil {
+		if err := text.WriteLine(&b, reporttest.Reports()[name], text.Options{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	testenv.Golden(t, "testdata/lines.golden", b.Bytes())
+	for _, width := range []int{20, 60, 80, 100, 200} { // what is left out, is left out of header and lines
+		var b bytes.Buffer
+		o := text.Options{Width: width}
+		if err := errors.Join(text.WriteLineHeader(&b, o), text.WriteLine(&b, reporttest.Reports()["rich"], o)); err != nil {
+			t.Fatal(err)
+		}
+		header, line, _ := strings.Cut(strings.TrimSuffix(b.String(), "\n"), "\n")
+		if h, l := utf8.RuneCountInString(header), utf8.RuneCountInString(line); h != l || h > width {
+			t.Errorf("width %d: header of %d columns, line of %d", width, h, l)
+		}
+	}
 }
 
-// The text lists the threads that were woken most often, and the number of the others. --verbose
-// lists all.
+// The first screen has a line for each function that pins, the whole report one for each thread.
 func TestManyLockedThreads(t *testing.T) {
 	res := &correlate.Result{Start: 0, End: 1e9}
 	for i := range 50 {
 		res.Threads = append(res.Threads, correlate.Thread{TID: int32(1000 + i),
 			Handoff: correlate.Handoff{N: uint64(i), WakeNS: int64(i), CPUNS: int64(i)},
-			Lock: correlate.ThreadLock{State: "user", Ext: 1, MaxExt: 1, GoID: uint64(i + 1),
-				Sites: []string{"main.f (f.go:1)"}}})
+			Lock: correlate.ThreadLock{State: "user", Ext: 1, MaxExt: 1, GoID: uint64(i + 1), Parked: i > 0,
+				Entry: fmt.Sprintf("main.f%d", i%7), Sites: []string{"main.f (f.go:1)"}}})
 		res.Sites = append(res.Sites, correlate.Site{Function: "main.f", File: "/f.go", Line: 1, Calls: 1})
 	}
 	r := report.New(report.Meta{}, res)
-	short, long := render(t, r, text.Options{}), render(t, r, text.Options{Verbose: true})
-	for _, want := range []string{"30 more locked threads: --verbose lists all", "40 more sites: --verbose lists all",
-		"\n    1049    –      50 "} {
+	short, long := render(t, r, text.Options{}), render(t, r, whole)
+	for _, want := range []string{"2 more functions: -v", "45 more callers: -v", "       8 main.f0 ",
+		"parked 7, at work 1"} {
 		if !strings.Contains(short, want) {
 			t.Errorf("no %q in\n%s", want, short)
 		}
 	}
-	if got := strings.Count(long, "at main.f (f.go:1)"); got != 50 || strings.Contains(long, "--verbose") {
+	if got := strings.Count(long, "at main.f (f.go:1)"); got != 50 {
 		t.Errorf("--verbose lists %d of 50 locked threads", got)
 	}
 }
@@ -145,8 +157,8 @@ func TestWriteErrors(t *testing.T) {
 	r := reporttest.Reports()["idle"]
 	for name, err := range map[string]error{
 		"report":   text.WriteReport(broken{}, r, text.Options{}),
-		"line":     text.WriteLine(broken{}, r),
-		"header":   text.WriteLineHeader(broken{}),
+		"line":     text.WriteLine(broken{}, r, text.Options{}),
+		"header":   text.WriteLineHeader(broken{}, text.Options{}),
 		"threads":  text.WriteThreadList(broken{}, reporttest.Lists()["threads_c"], text.ListOptions{}),
 		"verdicts": text.WriteVerdicts(broken{}, []*report.Verdicts{reporttest.Verdicts(t)}, text.Options{}),
 	} {

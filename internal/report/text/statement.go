@@ -2,6 +2,7 @@ package text
 
 import (
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
@@ -60,4 +61,44 @@ func WriteStatements(w io.Writer, all []contract.Statement, o Options) error {
 		p.field("  "+s.ID, plain, s.Claim)
 	}
 	return p.write(w)
+}
+
+// WriteSection writes an explanation in Markdown: paragraphs wrapped, code as it stands.
+func WriteSection(w io.Writer, title, body string, o Options) error {
+	p := newPage(o)
+	p.line(styled{title, bold})
+	code, paragraph := false, []string{}
+	flush := func() {
+		if len(paragraph) > 0 {
+			p.line()
+			p.wrap("  ", plain, "  ", plain, []string{unmarked(strings.Join(paragraph, " "))})
+			paragraph = nil
+		}
+	}
+	for line := range strings.Lines(body) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "```"):
+			flush()
+			if code = !code; code {
+				p.line()
+			}
+		case code:
+			p.line(styled{"    " + strings.ReplaceAll(line, "\t", "    "), plain})
+		case strings.TrimSpace(line) == "":
+			flush()
+		default:
+			paragraph = append(paragraph, strings.TrimSpace(line))
+		}
+	}
+	flush()
+	return p.write(w)
+}
+
+// link is a link of Markdown.
+var link = regexp.MustCompile(`\[([^\]]+)\]\([^)]+\)`)
+
+// unmarked leaves out the marks of Markdown inside a line.
+func unmarked(line string) string {
+	return strings.NewReplacer("`", "", "**", "").Replace(link.ReplaceAllString(line, "$1"))
 }

@@ -1,8 +1,12 @@
 package text
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 // column is one column of a table.
@@ -11,6 +15,8 @@ type column struct {
 	width int
 	left  bool // text stands left, numbers right
 	spare int  // a narrow page leaves out the columns with the highest number first; 0 = never left out
+	time  bool // holds times
+	grow  bool // takes the room that a wide page leaves
 }
 
 // table lays out rows of cells under fixed columns, with a gap of one in front of each.
@@ -69,6 +75,98 @@ func (t table) cells(cell func(title string) styled) []styled {
 // header is the row of titles.
 func (t table) header() []styled {
 	return t.cells(func(title string) styled { return styled{title, dim} })
+}
+
+// fit leaves out columns until a table is no wider than width, and the shape where it can't be drawn or
+// would stand between the numbers that a program reads.
+func (p *page) fit(t table, width int) table {
+	t = slices.Clone(t)
+	for i := range t {
+		t[i].width = max(t[i].width, utf8.RuneCountInString(p.title(t[i])))
+		if t[i].time && t[i].left && p.unit != "" {
+			t[i].width += 5 // a range of nanoseconds
+		}
+	}
+	t = slices.Clone(t.fit(width))
+	if i := slices.IndexFunc(t, func(c column) bool { return c.grow }); i >= 0 {
+		t[i].width += max(0, min(width, MaxWidth)-t.width())
+	}
+	if p.ascii || p.unit != "" {
+		t = slices.DeleteFunc(t, func(c column) bool { return c.title == "shape" })
+	}
+	return t
+}
+
+// of is the column with a title.
+func (t table) of(title string) column {
+	return t[slices.IndexFunc(t, func(c column) bool { return c.title == title })]
+}
+
+// cells lays out one row of a table as table.cells does.
+func (p *page) cells(t table, cell func(title string) styled) []styled {
+	return t.cells(func(title string) styled {
+		s := cell(title)
+		s.text = p.clean(s.text)
+		return s
+	})
+}
+
+// header is the row of titles. A column of times names the page's unit.
+func (p *page) header(t table) []styled {
+	return p.cells(t, func(title string) styled { return styled{p.title(t.of(title)), dim} })
+}
+
+func (p *page) title(c column) string {
+	if c.time && p.unit != "" {
+		return strings.ReplaceAll(c.title, " ", "_") + "_" + p.unit
+	}
+	return c.title
+}
+
+// timeUnits are the units of Options.Unit, in ns.
+var timeUnits = map[string]float64{"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
+
+// KnownUnit reports whether a page can have this unit.
+func KnownUnit(name string) bool { return timeUnits[name] != 0 }
+
+// time writes a time of a column: with its unit, or as a plain number where the page has one unit.
+func (p *page) time(ns float64) string {
+	if p.unit == "" {
+		return unit.Duration(ns)
+	}
+	return strconv.FormatFloat(unit.Round(ns/timeUnits[p.unit], 6), 'f', -1, 64)
+}
+
+// atLeast writes a lower bound of a time.
+func (p *page) atLeast(ns float64) string {
+	if p.unit == "" {
+		return "≥ " + p.time(ns)
+	}
+	return p.time(ns)
+}
+
+// between writes a time that lies between two. A page with one unit has the lower bound alone.
+func (p *page) between(lo, hi int64) string {
+	if p.unit == "" && lo != hi {
+		return unit.DurationRange(lo, hi)
+	}
+	return p.time(float64(lo))
+}
+
+// span writes a range that is no measurement.
+func (p *page) span(lo, hi int64) string {
+	if p.unit == "" {
+		return unit.DurationRange(lo, hi)
+	}
+	return p.time(float64(lo)) + "–" + p.time(float64(hi))
+}
+
+// ns writes nanoseconds, which may be unknown.
+func (p *page) ns(v *int64) string {
+	if v == nil {
+		return none
+	}
+	return p.time(float64(*v))
 }
 
 // pad fills s with spaces to n runes, or cuts it to n.

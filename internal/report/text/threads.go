@@ -24,7 +24,7 @@ var threadTable = table{
 	{title: "switch", width: 6, spare: 3},
 	{title: "migr", width: 6, spare: 6},
 	{title: "CPU", width: 6},
-	{title: "waiting", width: 7},
+	{title: "waiting", width: 7, time: true},
 	{title: "woken/s", width: 7, spare: 4},
 	{title: "CPUs", width: 5, left: true, spare: 7},
 }
@@ -39,9 +39,9 @@ var kernelThreadTable = table{
 	{title: "switch", width: 8},
 	{title: "migr", width: 6},
 	{title: "CPU", width: 6},
-	{title: "running", width: 7},
-	{title: "waiting", width: 7, spare: 1},
-	{title: "blocked", width: 7, spare: 2},
+	{title: "running", width: 7, time: true},
+	{title: "waiting", width: 7, spare: 1, time: true},
+	{title: "blocked", width: 7, spare: 2, time: true},
 	{title: "CPUs", width: 12, left: true, spare: 4},
 }
 
@@ -60,11 +60,11 @@ func (p *page) threads(r *report.Report) {
 	}) {
 		t = kernelThreadTable
 	}
-	t = t.fit(p.width)
+	t = p.fit(t, p.width)
 	p.line()
-	p.line(t.header()...)
+	p.line(p.header(t)...)
 	for i := range ts[:min(len(ts), busiest)] {
-		p.line(threadRow(t, &ts[i], float64(r.Window.EndNS-r.Window.StartNS))...)
+		p.line(p.threadRow(t, &ts[i], float64(r.Window.EndNS-r.Window.StartNS))...)
 	}
 	if rest := ts[min(len(ts), busiest):]; len(rest) > 0 {
 		var run int64
@@ -82,8 +82,8 @@ func (p *page) threads(r *report.Report) {
 	}
 }
 
-func threadRow(t table, th *report.Thread, window float64) []styled {
-	return t.cells(func(title string) styled {
+func (p *page) threadRow(t table, th *report.Thread, window float64) []styled {
+	return p.cells(t, func(title string) styled {
 		switch title {
 		case "tid":
 			return styled{fmt.Sprint(th.TID), plain}
@@ -111,11 +111,11 @@ func threadRow(t table, th *report.Thread, window float64) []styled {
 			}
 			return styled{unit.Percent(float64(th.RunNS) / window), bold}
 		case "running":
-			return styled{unit.Duration(float64(th.RunNS)), plain}
+			return styled{p.time(float64(th.RunNS)), plain}
 		case "blocked":
-			return styled{unit.Duration(float64(th.BlockedNS)), plain}
+			return styled{p.time(float64(th.BlockedNS)), plain}
 		case "waiting":
-			return styled{unit.Duration(float64(th.RunqNS)), plain}
+			return styled{p.time(float64(th.RunqNS)), plain}
 		case "woken/s":
 			if handoffs(th) == 0 {
 				return styled{none, dim}

@@ -39,7 +39,7 @@ func (p *page) verdicts(v *report.Verdicts) {
 		}
 	}
 	if ids := notDone(v); ids != nil {
-		p.field("", notice, "interrupted; not done, therefore inconclusive: "+strings.Join(ids, ", "))
+		p.field("", notice, "interrupted; not run: "+strings.Join(ids, ", "))
 	} else if v.Interrupted {
 		p.field("", notice, "interrupted")
 	}

@@ -3,6 +3,8 @@ package text
 import (
 	"fmt"
 	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 const (
@@ -20,6 +22,14 @@ func or(s *string, other string) string {
 		return other
 	}
 	return *s
+}
+
+// duration writes nanoseconds with their unit; none where they are not known.
+func duration(ns *int64) string {
+	if ns == nil {
+		return none
+	}
+	return unit.Duration(float64(*ns))
 }
 
 // number writes an identifier, without separators.
