@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -14,14 +15,15 @@ import (
 func explainCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name:      "explain",
-		Usage:     "show what a statement of the specification claims, how it is measured, and its last verdict",
+		Usage:     "show what a statement of the specification claims and its last verdict, or what a check of vet finds",
 		Category:  "the specification",
-		ArgsUsage: "ID",
+		ArgsUsage: "ID|CHECK",
 		Description: `Without an id it lists all statements. The last verdict is from this user's last pinwatch verify
 on this machine.
 
 Examples:
   pinwatch explain P-8
+  pinwatch explain cleanup
   pinwatch explain`,
 		OnUsageError:    onUsageError,
 		HideHelpCommand: true,
@@ -32,6 +34,10 @@ Examples:
 			case 1:
 			default:
 				return usagef("explain one statement at a time, for instance P-8")
+			}
+			if section := explainCheck(c.Args().First()); section != "" {
+				_, err := io.WriteString(s.out, section)
+				return explainWrite(err)
 			}
 			st, err := findStatement(c.Args().First())
 			if err != nil {
