@@ -25,29 +25,41 @@ type checker struct {
 	goCalls, deferCalls map[*ast.CallExpr]bool
 	rangesOver          map[ast.Expr]bool // channels that a range statement receives from
 
-	wrappers  map[*unit]bool   // functions that only lock
-	effects   map[*unit]effect // functions that leave the calling goroutine locked, or unlocked
-	endless   map[*unit]bool   // functions that never return
-	initLocks bool             // an init function locks, so main starts locked
+	readings  map[*ast.CallExpr]reading // calls that read the state of a thread
+	originals map[types.Object]kindSet  // variables and fields that hold what was read
+
+	mortal      map[types.Object]bool // variables and fields with a command that has a parent death signal
+	makesMortal map[*unit]bool        // functions that return such a command
+
+	wrappers  map[*unit]bool    // functions that only lock
+	effects   map[*unit]effect  // functions that leave the calling goroutine locked, or unlocked
+	summaries map[*unit]summary // what functions do to the state of the thread
+	endless   map[*unit]bool    // functions that never return
+	initLocks bool              // an init function locks, so main starts locked
 }
 
-func check(pass *analysis.Pass, skip []string) error {
+func check(pass *analysis.Pass, skip []string) *Result {
 	c := &checker{
 		pass: pass, skip: skip,
 		byFunc: map[*types.Func]*unit{}, byLit: map[*ast.FuncLit]*unit{}, held: map[*types.Var]ast.Expr{},
 		assigned: map[*ast.Ident]bool{}, goCalls: map[*ast.CallExpr]bool{}, deferCalls: map[*ast.CallExpr]bool{},
 		rangesOver: map[ast.Expr]bool{},
-		wrappers:   map[*unit]bool{}, effects: map[*unit]effect{}, endless: map[*unit]bool{},
+		readings:   map[*ast.CallExpr]reading{}, originals: map[types.Object]kindSet{},
+		mortal: map[types.Object]bool{}, makesMortal: map[*unit]bool{},
+		wrappers: map[*unit]bool{}, effects: map[*unit]effect{}, summaries: map[*unit]summary{},
+		endless: map[*unit]bool{},
 	}
 	for _, f := range pass.Files {
 		c.files = append(c.files, c.newFile(f))
 	}
 	c.checkIgnores()
+	result := &Result{Locks: c.locks()}
 	if !c.concerned() {
-		return nil
+		return result
 	}
 	c.collect()
 	c.link()
+	c.noteDeathSignals()
 	c.settle()
 	for _, u := range c.units {
 		if u.file.generated {
@@ -56,13 +68,33 @@ func check(pass *analysis.Pass, skip []string) error {
 		c.checkLocks(u)
 		c.checkUnlocks(u)
 		c.checkState(u)
+		c.checkKept(u)
+		c.inspectBody(u.body, func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok {
+				c.checkHelper(call)
+			}
+			return true
+		})
 		c.checkHandlers(u)
 	}
-	return nil
+	return result
 }
 
-// concerned reports whether the package locks or sets thread state. Most packages do not, and are
-// not checked further.
+// locks returns the calls of LockOSThread by its name.
+func (c *checker) locks() (at []token.Pos) {
+	for _, f := range c.files {
+		ast.Inspect(f.syntax, func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok && calleeName(c.pass.TypesInfo, call) == "runtime.LockOSThread" {
+				at = append(at, call.Pos())
+			}
+			return true
+		})
+	}
+	return at
+}
+
+// concerned reports whether the package locks, sets thread state or a parent death signal. Most
+// packages do not, and are not checked further.
 func (c *checker) concerned() bool {
 	for _, f := range c.files {
 		for _, d := range f.syntax.Decls {
@@ -70,8 +102,9 @@ func (c *checker) concerned() bool {
 			ast.Inspect(d, func(n ast.Node) bool {
 				switch n := n.(type) {
 				case *ast.CallExpr:
-					found = found || c.setter(n) != ""
+					found = found || c.setter(n).what != ""
 				case *ast.Ident:
+					found = found || c.isDeathSignal(n)
 					if f, ok := c.pass.TypesInfo.Uses[n].(*types.Func); ok {
 						found = found || f.FullName() == "runtime.LockOSThread" || f.FullName() == "runtime.UnlockOSThread"
 					}
@@ -99,6 +132,9 @@ func (c *checker) settle() {
 			c.trace(u)
 			if now := u.effect(); now != c.effects[u] {
 				c.effects[u], changed = now, true
+			}
+			if now := u.summary(); now != c.summaries[u] {
+				c.summaries[u], changed = now, true
 			}
 			if now := u.flow.graph.NoReturn(); now != c.endless[u] {
 				c.endless[u], changed = now, true
@@ -154,7 +190,7 @@ func (c *checker) report(check Check, u *unit, pos, end token.Pos, message strin
 	}
 	d := analysis.Diagnostic{
 		Pos: pos, End: end, Category: check.Name,
-		Message: fmt.Sprintf("%s; see: pinwatch explain %s", message, check.Statement),
+		Message: fmt.Sprintf("%s; see: pinwatch explain %s", message, check.Name),
 	}
 	for _, add := range more {
 		add(&d)

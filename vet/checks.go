@@ -9,6 +9,9 @@ type Check struct {
 	Summary   string // what is reported, in one clause
 }
 
+// Style reports whether the check is about how a lock is written, not about a mistake.
+func (c Check) Style() bool { return c == checkComment || c == checkDefer || c == checkIgnore }
+
 // C-1 to C-10 are the lines of the compliance checklist, R-1 to R-6 the questions for a review, in
 // the specification's order.
 var (
@@ -17,12 +20,14 @@ var (
 	checkDefer     = Check{"defer", "C-2", "an undeferred unlock at the end of a function: a panic leaves the lock"}
 	checkCaller    = Check{"caller", "C-3", "an exported function that pins its caller and waits or calls back"}
 	checkSetup     = Check{"setup", "C-5", "thread state that is set before the lock"}
-	checkCleanup   = Check{"cleanup", "C-6", "thread state that is restored after the unlock"}
+	checkCleanup   = Check{"cleanup", "C-6", "thread state that is not put back before the unlock, or not on all paths"}
+	checkClosure   = Check{"closure", "C-6", "a function given to NetNS.Do or the like that changes other thread state"}
 	checkHandler   = Check{"handler", "R-2", "an HTTP or gRPC handler that pins a thread for every request"}
 	checkPaths     = Check{"paths", "R-3", "a lock that is released on some paths only"}
 	checkElsewhere = Check{"elsewhere", "R-3", "a lock that another function, or another goroutine, has to release"}
 	checkLoop      = Check{"loop", "R-3", "a lock that every iteration of a loop takes again"}
 	checkNested    = Check{"nested", "E-1", "a lock taken twice in one function"}
+	checkDeath     = Check{"pdeathsig", "G-4", "a child with Pdeathsig whose thread may end before it"}
 	checkUnlocked  = Check{"unlocked", "G-1", "thread state that is changed by a goroutine without a lock"}
 	checkGoroutine = Check{"goroutine", "G-9", "a goroutine that relies on the state of the locked thread that started it"}
 	checkIgnore    = Check{"ignore", "R-1", "a //pinwatch:ignore without a reason"}
@@ -30,8 +35,8 @@ var (
 
 // Checks are all checks, in the order of the checklists.
 var Checks = []Check{
-	checkComment, checkUnlock, checkDefer, checkCaller, checkSetup, checkCleanup, checkHandler,
-	checkPaths, checkElsewhere, checkLoop, checkNested, checkUnlocked, checkGoroutine, checkIgnore,
+	checkComment, checkUnlock, checkDefer, checkCaller, checkSetup, checkCleanup, checkClosure, checkHandler,
+	checkPaths, checkElsewhere, checkLoop, checkNested, checkDeath, checkUnlocked, checkGoroutine, checkIgnore,
 }
 
 // CheckNames returns the names of all checks.

@@ -97,7 +97,7 @@ var (
 		`(network|mount|user|pid|current) namespace|netns|setns|unshare|affinity|main loop|(gl|current|rendering) context`)
 	aboutUnlock = regexp.MustCompile(`(?i)unlock|lock(ed)? (for ever|forever|for life|to die)|leav(e|es|ing) .*lock|` +
 		`stay.* lock|keep.* lock|remain.* lock|` +
-		`thread.*\b(exits?|exited|dies?|dying|destroy\w*|discard\w*|terminat\w*|kill\w*|reap\w*|throw\w*|thrown|` +
+		`thread.*\b(ends?|exits?|exited|dies?|dying|destroy\w*|discard\w*|terminat\w*|kill\w*|reap\w*|throw\w*|thrown|` +
 		`scrap\w*|retire\w*|reus\w*|re-us\w*|dedicate\w*|forever|lifetime|restor\w*)|` +
 		`(exits?|dies?|destroy\w*|discard\w*|terminat\w*|kills?|reaps?|throws?|` +
 		`scraps?|retires?|dedicat\w*|restor\w*)\b.*\bthread`)

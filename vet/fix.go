@@ -10,10 +10,12 @@ import (
 // deferFix returns a fix that defers an unlock after a lock, where it only changes the end of the
 // thread. That is so in the function of a goroutine: callers of other functions may rely on the
 // lock. There is no fix where the state of the thread was changed, since the runtime must not reuse
-// that thread, and none in a loop, which would defer repeatedly.
+// that thread, none in a loop, which would defer repeatedly, and none where the goroutine waits for
+// another one: the unlock does not run while the wait lasts, and would hide that.
 func (c *checker) deferFix(u *unit, p point) func(*analysis.Diagnostic) {
 	none := func(*analysis.Diagnostic) {}
-	if !c.isGoroutine(u) || u.file.cgo || p.callee != nil || c.changesThread(u, map[*unit]bool{}) || c.inLoop(u, p) {
+	if !c.isGoroutine(u) || u.file.cgo || p.callee != nil || c.changesThread(u, map[*unit]bool{}) || c.inLoop(u, p) ||
+		c.waitIn(u, true, map[*unit]bool{}).IsValid() {
 		return none
 	}
 	sel, ok := ast.Unparen(p.call.Fun).(*ast.SelectorExpr)
@@ -31,6 +33,28 @@ func (c *checker) deferFix(u *unit, p point) func(*analysis.Diagnostic) {
 			TextEdits: []analysis.TextEdit{{Pos: at, End: at, NewText: []byte("\ndefer " + pkg.Name + ".UnlockOSThread()")}},
 		}}
 	}
+}
+
+// waitIn returns a place where a unit, or a function of the package that it calls, waits for
+// another goroutine.
+func (c *checker) waitIn(u *unit, sends bool, seen map[*unit]bool) token.Pos {
+	if seen[u] {
+		return token.NoPos
+	}
+	seen[u] = true
+	for _, p := range u.flow.points {
+		switch {
+		case p.kind == waiting && (p.call == nil || calleeName(c.pass.TypesInfo, p.call) != "time.Sleep"):
+			if sends || p.what != sending {
+				return p.pos
+			}
+		case p.kind == calling && p.callee != nil:
+			if c.waitIn(p.callee, sends, seen).IsValid() {
+				return p.pos
+			}
+		}
+	}
+	return token.NoPos
 }
 
 // lineEnd returns pos, or the end of the comment after it on the same line.
@@ -53,7 +77,7 @@ func (c *checker) changesThread(u *unit, seen map[*unit]bool) bool {
 	changes := false
 	ast.Inspect(u.body, func(n ast.Node) bool {
 		if call, ok := n.(*ast.CallExpr); ok && !changes {
-			changes = c.setter(call) != ""
+			changes = c.setter(call).what != ""
 			if v := c.calleeUnit(call); v != nil && !changes {
 				changes = c.changesThread(v, seen)
 			}

@@ -10,12 +10,15 @@ import (
 
 // action is a point of a unit that changes the lock or that depends on it.
 type action struct {
-	kind   actionKind
-	call   *ast.CallExpr // nil for waits that are not calls
-	pos    token.Pos
-	what   string // setter: its name
-	callee *unit  // calls, goStmts: the function of this package, nil if unknown
-	site   int    // for locking in the unit itself: its index among these; otherwise -1
+	kind     actionKind
+	call     *ast.CallExpr // nil for waits that are not calls
+	pos      token.Pos
+	what     string // setter: its name
+	callee   *unit  // calls, goStmts: the function of this package, nil if unknown
+	site     int    // for locking in the unit itself: its index among these; otherwise -1
+	sets     kindSet
+	makes    bool    // it sets something new, and never puts back
+	restores kindSet // what it puts back
 }
 
 type actionKind int
@@ -26,11 +29,18 @@ const (
 	deferUnlock
 	setting
 	deferSetting
+	restoring
+	deferRestoring
+	reads
+	starting
 	going
 	calling
 	waiting
 	callingBack
 )
+
+// sending is what an action waits for that sends to a channel. The receiver often waits for it.
+const sending = "send"
 
 // state holds what is possible at a point of a unit, over all paths to it.
 type state struct {
@@ -39,6 +49,7 @@ type state struct {
 	pending  uint64 // deferred settings without a deferred unlock before them
 	lent     bool   // a called function may have left the goroutine locked
 	released bool   // a lock has been released
+	ledger   ledger
 }
 
 const (
@@ -65,7 +76,10 @@ func (s state) overUnlocks() bool {
 func (s state) hasDeferred() bool { return s.pairs&(2|4|2<<3|4<<3|2<<6|4<<6) != 0 }
 
 func (s state) join(t state) state {
-	return state{s.pairs | t.pairs, s.open | t.open, s.pending | t.pending, s.lent || t.lent, s.released || t.released}
+	return state{
+		s.pairs | t.pairs, s.open | t.open, s.pending | t.pending, s.lent || t.lent, s.released || t.released,
+		s.ledger.join(t.ledger),
+	}
 }
 
 // each applies f to every pair of depth and deferred.
@@ -80,8 +94,9 @@ func (s state) each(f func(depth, deferred int) (int, int)) uint16 {
 	return out
 }
 
-// next returns the state after an action.
-func (s state) next(e action) state {
+// next returns the state after an action. A setter that failed has changed nothing.
+func (s state) next(e action, failed bool) state {
+	s.ledger = s.ledger.next(e, failed)
 	switch e.kind {
 	case locking:
 		if e.site < 0 {
@@ -98,6 +113,7 @@ func (s state) next(e action) state {
 		s.pairs = s.each(func(depth, deferred int) (int, int) { return max(depth-1, 0), deferred })
 		if s.pairs&^unlockedPairs == 0 {
 			s.open = 0
+			s.ledger = newLedger()
 		}
 	case deferUnlock:
 		s.pairs = s.each(func(depth, deferred int) (int, int) { return depth, deferred + 1 })
@@ -142,7 +158,7 @@ func (c *checker) trace(u *unit) {
 		}
 	}
 	in := make([]state, len(g.Blocks))
-	in[0].pairs = startPairs
+	in[0].pairs, in[0].ledger = startPairs, newLedger()
 	if u.isMain() && c.initLocks {
 		in[0].pairs = 1 << 3
 	}
@@ -150,11 +166,12 @@ func (c *checker) trace(u *unit) {
 	for len(work) > 0 {
 		b := work[len(work)-1]
 		work = work[:len(work)-1]
-		s := in[b.Index]
-		for _, e := range actions[b.Index] {
-			s = s.next(e)
-		}
-		for _, next := range b.Succs {
+		failing, onFailure := c.failing(b)
+		for i, next := range b.Succs {
+			s := in[b.Index]
+			for _, e := range actions[b.Index] {
+				s = s.next(e, failing != nil && i == onFailure && e.in(failing))
+			}
 			if joined := in[next.Index].join(s); joined != in[next.Index] {
 				in[next.Index] = joined
 				work = append(work, next)
@@ -168,7 +185,7 @@ func (c *checker) trace(u *unit) {
 		s := in[b.Index]
 		for _, e := range actions[b.Index] {
 			f.points = append(f.points, point{e, s})
-			s = s.next(e)
+			s = s.next(e, false)
 		}
 		if ret := b.Return(); ret != nil {
 			f.exits = append(f.exits, exit{ret.Return, s})
@@ -202,7 +219,7 @@ func (c *checker) actionsOf(n ast.Node, u *unit) []action {
 			for _, arg := range n.Call.Args {
 				visit(arg)
 			}
-			for _, e := range c.deferredActions(n.Call) {
+			for _, e := range c.deferredActions(n.Call, u) {
 				add(e)
 			}
 		case *ast.GoStmt:
@@ -222,7 +239,7 @@ func (c *checker) actionsOf(n ast.Node, u *unit) []action {
 			}
 		case *ast.SendStmt:
 			children(n)
-			add(action{kind: waiting, pos: n.Pos(), site: -1})
+			add(action{kind: waiting, what: sending, pos: n.Pos(), site: -1})
 		default:
 			children(n)
 			if e, ok := n.(ast.Expr); ok && c.rangesOver[e] {
@@ -246,12 +263,25 @@ func (c *checker) callActions(call *ast.CallExpr, u *unit) []action {
 		}
 		return []action{e}
 	}
-	if what := c.setter(call); what != "" {
-		e.kind, e.what = setting, what
+	if set := c.setter(call); set.what != "" {
+		e.kind, e.what, e.makes = setting, set.what, set.makes
+		if c.originalIn(call, set.kinds) != nil {
+			e.restores = set.kinds
+		} else {
+			e.sets = set.kinds
+		}
 		return []action{e}
 	}
 	if c.isCleanup(call) && len(call.Args) == 1 {
 		return c.deferredEffect(call.Args[0], call)
+	}
+	if c.startsMortal(call) {
+		e.kind = starting
+		return []action{e}
+	}
+	if r, ok := c.readings[call]; ok && r.thread {
+		e.kind = reads
+		return []action{e}
 	}
 	if startsArgument(c.pass.TypesInfo, call) {
 		e.kind, e.callee = going, c.unitOf(call.Args[len(call.Args)-1])
@@ -263,7 +293,9 @@ func (c *checker) callActions(call *ast.CallExpr, u *unit) []action {
 	}
 	if callee := c.calleeUnit(call); callee != nil {
 		e.kind, e.callee = calling, callee
+		e.sets, e.restores = c.summaries[callee].sets, c.summaries[callee].restores|c.synchronizes(call)
 		actions := []action{e}
+		e.sets, e.restores = 0, 0
 		switch c.effects[callee] {
 		case locks:
 			e.kind = locking
@@ -277,6 +309,10 @@ func (c *checker) callActions(call *ast.CallExpr, u *unit) []action {
 		}
 		return actions
 	}
+	if e.restores = c.putsBack(call, u); e.restores != 0 {
+		e.kind = restoring
+		return []action{e}
+	}
 	if v, ok := c.object(call.Fun).(*types.Var); ok && c.isParameter(v, u) {
 		e.kind = callingBack
 		return []action{e}
@@ -284,58 +320,8 @@ func (c *checker) callActions(call *ast.CallExpr, u *unit) []action {
 	return nil
 }
 
-// deferredActions returns the actions of a defer statement.
-func (c *checker) deferredActions(call *ast.CallExpr) []action {
-	if c.direct(call.Fun) != noEffect || c.calleeUnit(call) != nil {
-		return c.deferredEffect(call.Fun, call)
-	}
-	if what := c.setter(call); what != "" {
-		return []action{{kind: deferSetting, call: call, pos: call.Pos(), what: what, site: -1}}
-	}
-	return nil
-}
-
-// deferredEffect returns the actions of a function that runs at the end of the unit.
-func (c *checker) deferredEffect(fun ast.Expr, call *ast.CallExpr) []action {
-	e := action{kind: deferUnlock, call: call, pos: call.Pos(), site: -1}
-	if c.direct(fun) == unlocks {
-		return []action{e}
-	}
-	u := c.unitOf(fun)
-	if u == nil {
-		return nil
-	}
-	if c.effects[u] == unlocks || c.unlocksSomewhere(u) {
-		return []action{e}
-	}
-	var actions []action
-	c.inspectBody(u.body, func(n ast.Node) bool {
-		if inner, ok := n.(*ast.CallExpr); ok && len(actions) == 0 {
-			if what := c.setter(inner); what != "" {
-				actions = append(actions, action{kind: deferSetting, call: inner, pos: inner.Pos(), what: what, site: -1})
-			}
-		}
-		return true
-	})
-	return actions
-}
-
-// unlocksSomewhere reports whether a unit calls UnlockOSThread and not LockOSThread.
-func (c *checker) unlocksSomewhere(u *unit) bool {
-	found, locksToo := false, false
-	c.inspectBody(u.body, func(n ast.Node) bool {
-		if call, ok := n.(*ast.CallExpr); ok {
-			switch c.direct(call.Fun) {
-			case unlocks:
-				found = true
-			case locks:
-				locksToo = true
-			}
-		}
-		return true
-	})
-	return found && !locksToo
-}
+// in reports whether the action is the call, or an argument of it.
+func (e action) in(call *ast.CallExpr) bool { return call.Pos() <= e.pos && e.pos < call.End() }
 
 // waits reports whether a function of the standard library waits for another goroutine.
 func waits(f *types.Func) bool {

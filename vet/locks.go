@@ -128,9 +128,19 @@ func (c *checker) reportNoUnlock(u *unit, p point) {
 	if c.isGoroutine(u) {
 		consequence = "the thread is destroyed when the goroutine ends, and a new one is made for the next"
 	}
-	message := fmt.Sprintf("LockOSThread without UnlockOSThread in %s: %s; "+
-		"defer the unlock, or give the reason in a comment", u.name(), consequence)
-	c.report(checkUnlock, u, p.pos, p.call.End(), message, c.deferFix(u, p))
+	advice := "defer the unlock, or give the reason in a comment"
+	more := c.deferFix(u, p)
+	wait := c.waitIn(u, false, map[*unit]bool{})
+	switch {
+	case c.changesThread(u, map[*unit]bool{}):
+		advice = "put the state of the thread back and defer the unlock, or state in a comment that the thread has to end"
+	case wait.IsValid():
+		consequence += fmt.Sprintf(", and the thread is parked while line %d waits", c.line(wait))
+		advice = "a deferred unlock does not end that: unlock before the wait, or give the reason in a comment"
+		more = related(wait, "waits here")
+	}
+	c.report(checkUnlock, u, p.pos, p.call.End(),
+		fmt.Sprintf("LockOSThread without UnlockOSThread in %s: %s; %s", u.name(), consequence, advice), more)
 }
 
 // has reports whether a unit has an action of the kind.

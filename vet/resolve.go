@@ -87,6 +87,15 @@ func callee(info *types.Info, call *ast.CallExpr) *types.Func {
 	return nil
 }
 
+// calleeName returns path.name or path.Type.name of the function or method of a call, or "".
+func calleeName(info *types.Info, call *ast.CallExpr) string {
+	f := callee(info, call)
+	if f == nil {
+		return ""
+	}
+	return path(f) + "." + method(f)
+}
+
 // path returns the import path of the package that declares f, or "" for methods of the universe.
 func path(f *types.Func) string {
 	if f == nil || f.Pkg() == nil {

@@ -19,6 +19,10 @@ func (c *checker) checkState(u *unit) {
 			c.checkDeferredSetting(u, i)
 		case going:
 			c.checkGoing(u, p)
+		case starting:
+			c.checkStarting(u, p)
+		case reads:
+			c.checkReading(u, p)
 		}
 	}
 }
@@ -95,6 +99,15 @@ func (c *checker) checkDeferredSetting(u *unit, i int) {
 			c.report(checkCleanup, u, p.pos, p.call.End(),
 				fmt.Sprintf("deferred before the UnlockOSThread of line %d, %s runs after it, possibly on another thread: "+
 					"defer the unlock first", c.line(q.pos), p.what),
+				related(q.pos, "runs before"))
+			return
+		}
+	}
+	for _, q := range u.flow.points {
+		if q.releases() && q.before.ledger.which(changed<<half)&p.restores != 0 {
+			c.report(checkCleanup, u, p.pos, p.call.End(),
+				fmt.Sprintf("deferred, %s runs after the UnlockOSThread of line %d, possibly on another thread: "+
+					"defer the unlock too, first", p.what, c.line(q.pos)),
 				related(q.pos, "runs before"))
 			return
 		}

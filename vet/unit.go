@@ -126,7 +126,14 @@ func (c *checker) collect() {
 					_, channel := t.Underlying().(*types.Chan)
 					c.rangesOver[n.X] = channel
 				}
+			case *ast.CallExpr:
+				if _, ok := c.readings[n]; !ok {
+					c.noteReading(n, nil)
+				}
 			case *ast.AssignStmt:
+				if call, ok := ast.Unparen(n.Rhs[0]).(*ast.CallExpr); ok && len(n.Rhs) == 1 {
+					c.noteReading(call, n.Lhs)
+				}
 				c.assignments(n.Lhs, n.Rhs)
 			case *ast.ValueSpec:
 				lhs := make([]ast.Expr, len(n.Names))

@@ -10,6 +10,8 @@ package vet
 
 import (
 	"fmt"
+	"go/token"
+	"reflect"
 	"strings"
 
 	"golang.org/x/tools/go/analysis"
@@ -26,11 +28,17 @@ func New() *analysis.Analyzer {
 		Doc:  doc(),
 		URL:  "https://github.com/pinwatch/pinwatch/blob/main/docs/vet.md",
 		Run: func(pass *analysis.Pass) (any, error) {
-			return nil, check(pass, skip)
+			return check(pass, skip), nil
 		},
+		ResultType: reflect.TypeFor[*Result](),
 	}
 	a.Flags.Var(&skip, "skip", "comma-separated names of `checks` to skip")
 	return a
+}
+
+// Result is what the analyzer has seen in a package.
+type Result struct {
+	Locks []token.Pos // the calls of LockOSThread
 }
 
 func doc() string {

@@ -41,8 +41,9 @@ func named(a *analysis.Analyzer) *analysis.Analyzer {
 func TestDiagnostics(t *testing.T) {
 	needGo(t)
 	results := analysistest.Run(t, analysistest.TestData(), named(vet.New()),
-		"caller", "cleanup", "comment", "deferred", "dotted", "elsewhere", "exported", "generated", "goroutine",
-		"handler", "ignore", "intest", "loop", "mainlock", "names", "nested", "paths", "setup", "unbalanced",
+		"caller", "cleanup", "closure", "comment", "deferred", "dotted", "elsewhere", "exported", "generated", "goroutine",
+		"handler", "ignore", "intest", "kept", "loop", "mainlock", "names", "nested", "original", "paths",
+		"pdeathsig", "setup", "unbalanced",
 		"unlock", "unlocked")
 	seen := map[string]bool{}
 	for _, r := range results {

@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 	"golang.org/x/tools/go/analysis"
@@ -32,8 +36,13 @@ comment silences its line, the next line or, in the doc of a function, all of th
 
   //pinwatch:ignore the thread's state can't be restored
 
+Mistakes come first, then matters of style, then a line per package about its locks without a comment.
+pinwatch explain CHECK shows what happens, with an example before and after.
+
 Examples:
   pinwatch vet ./...
+  pinwatch vet --comments ./...                  list each lock without a comment
+  pinwatch explain cleanup
   pinwatch vet --fix ./...                       defer missing unlocks where that is safe, report the rest
   pinwatch vet --skip comment,defer ./...
   pinwatch vet -o json ./... | jq '.diagnostics[] | select(.check == "unlocked")'
@@ -42,10 +51,11 @@ Examples:
 
 For golangci-lint, import github.com/pinwatch/pinwatch/vet/golangci as a module plugin; other drivers, vet.Analyzer.
 
-Exit codes: 0 nothing found, 1 error (also when some packages could not be loaded), 2 usage, 3 something found.`,
+Exit codes: 0 nothing reported, 1 error (also when some packages could not be loaded), 2 usage, 3 something reported.`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "output", Aliases: []string{"o", "format"}, Usage: "`FORMAT`: text or json", Value: "text"},
 			&cli.BoolFlag{Name: "fix", Usage: "apply the suggested fixes, then report what is left"},
+			&cli.BoolFlag{Name: "comments", Usage: "list each lock without a comment, instead of a line per package"},
 			&cli.StringFlag{Name: "skip", Usage: "leave out these `CHECKS`, separated by commas"},
 			&cli.BoolFlag{Name: "tests", Usage: "read test files too", Value: true},
 			&cli.StringFlag{Name: "tags", Usage: "build `TAGS`, as the go command takes them"},
@@ -75,6 +85,7 @@ type vetOptions struct {
 	patterns []string
 	format   string // text or json
 	fix      bool
+	comments bool
 	tests    bool
 	tags     string
 }
@@ -82,7 +93,7 @@ type vetOptions struct {
 func parseVetOptions(c *cli.Context) (o vetOptions, err error) {
 	o = vetOptions{
 		analyzer: vet.New(), patterns: c.Args().Slice(), format: c.String("output"),
-		fix: c.Bool("fix"), tests: c.Bool("tests"), tags: c.String("tags"),
+		fix: c.Bool("fix"), comments: c.Bool("comments"), tests: c.Bool("tests"), tags: c.String("tags"),
 	}
 	if o.format != "text" && o.format != "json" {
 		return o, usagef("-o %s: no such format; it is text or json", o.format)
@@ -107,7 +118,7 @@ func (o *vetOptions) run(ctx context.Context, s streams) error {
 	if _, err := exec.LookPath("go"); err != nil {
 		return errors.New("vet: no go command on the PATH: packages are loaded by it")
 	}
-	found, err := o.analyze(ctx)
+	found, err := o.analyze(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -117,13 +128,13 @@ func (o *vetOptions) run(ctx context.Context, s streams) error {
 			return err
 		}
 		if fixed > 0 { // lines have moved
-			if found, err = o.analyze(ctx); err != nil {
+			if found, err = o.analyze(ctx, s); err != nil {
 				return err
 			}
 		}
 		found.Fixed = fixed
 	}
-	if err := explainWrite(found.write(s, o.format)); err != nil {
+	if err := explainWrite(found.write(s, o.format, o.comments)); err != nil {
 		return err
 	}
 	switch {
@@ -143,12 +154,20 @@ func andMore(n int) string {
 }
 
 // analyze loads the packages and runs the analyzer on those that load without an error.
-func (o *vetOptions) analyze(ctx context.Context) (*vetFindings, error) {
-	conf := &packages.Config{Context: ctx, Mode: packages.LoadSyntax | packages.NeedModule, Tests: o.tests}
+func (o *vetOptions) analyze(ctx context.Context, s streams) (*vetFindings, error) {
+	progress := newLoading(terminal(s.err), 200*time.Millisecond)
+	conf := &packages.Config{
+		Context: ctx, Mode: packages.LoadSyntax | packages.NeedModule | packages.NeedForTest, Tests: o.tests,
+		ParseFile: func(fset *token.FileSet, name string, text []byte) (*ast.File, error) {
+			progress.files.Add(1)
+			return parser.ParseFile(fset, name, text, parser.AllErrors|parser.ParseComments)
+		},
+	}
 	if o.tags != "" {
 		conf.BuildFlags = []string{"-tags=" + o.tags}
 	}
 	loaded, err := packages.Load(conf, o.patterns...)
+	progress.done()
 	if ctx.Err() != nil {
 		return nil, errors.New("vet: interrupted")
 	}
@@ -162,7 +181,10 @@ func (o *vetOptions) analyze(ctx context.Context) (*vetFindings, error) {
 	found := newVetFindings()
 	var whole []*packages.Package
 	for _, p := range loaded {
-		if found.addErrors(p); len(p.Errors) == 0 && !p.IllTyped {
+		checked := len(p.Errors) == 0 && !p.IllTyped
+		found.addErrors(p)
+		found.count(p, checked)
+		if checked {
 			whole = append(whole, p)
 		}
 	}
@@ -174,7 +196,7 @@ func (o *vetOptions) analyze(ctx context.Context) (*vetFindings, error) {
 		if act.Err != nil {
 			return nil, fmt.Errorf("vet: %s: %w", act.Package.PkgPath, act.Err)
 		}
-		found.add(act.Package.Fset, act.Diagnostics)
+		found.add(act)
 	}
 	found.sort()
 	return found, nil

@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"go/format"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"golang.org/x/tools/go/analysis"
+	"golang.org/x/tools/go/analysis/checker"
 	"golang.org/x/tools/go/packages"
 
 	"github.com/pinwatch/pinwatch/vet"
@@ -22,11 +23,15 @@ import (
 type vetFindings struct {
 	Schema      string          `json:"schema"`
 	Diagnostics []vetDiagnostic `json:"diagnostics"`
+	Packages    int             `json:"packages"` // checked, each with its tests
+	NotChecked  int             `json:"packages_not_checked"`
+	Locks       int             `json:"locks"`  // calls of LockOSThread in the packages checked
 	Fixed       int             `json:"fixed"`  // fixes applied
 	Errors      []string        `json:"errors"` // packages that could not be read, or not all of them
 
 	edits map[string]map[vetEdit]bool // by file
 	seen  map[vetPlace]bool
+	pkgs  map[string]bool // whether all of it was checked
 }
 
 // vetPlace identifies a diagnostic. A file that is in a package and in its test variant is analyzed
@@ -40,6 +45,7 @@ type vetPlace struct {
 
 type vetDiagnostic struct {
 	vetPlace
+	Package   string     `json:"package"`
 	EndLine   int        `json:"end_line"`
 	EndColumn int        `json:"end_column"`
 	Check     string     `json:"check"`
@@ -56,7 +62,7 @@ type vetEdit struct {
 func newVetFindings() *vetFindings {
 	return &vetFindings{
 		Schema: "pinwatch.vet/v1", Diagnostics: []vetDiagnostic{}, Errors: []string{},
-		edits: map[string]map[vetEdit]bool{}, seen: map[vetPlace]bool{},
+		edits: map[string]map[vetEdit]bool{}, seen: map[vetPlace]bool{}, pkgs: map[string]bool{},
 	}
 }
 
@@ -84,8 +90,41 @@ func shortened(text string) string {
 	return text
 }
 
-func (v *vetFindings) add(fset *token.FileSet, diagnostics []analysis.Diagnostic) {
-	for _, d := range diagnostics {
+// count counts a package, once with its tests. A package is not checked if a part of it is not.
+func (v *vetFindings) count(p *packages.Package, checked bool) {
+	pkg := packageOf(p)
+	if strings.HasSuffix(pkg, ".test") { // the go command's main package of tests
+		return
+	}
+	before, seen := v.pkgs[pkg]
+	v.pkgs[pkg] = checked && (before || !seen)
+	v.Packages, v.NotChecked = 0, 0
+	for _, checked := range v.pkgs {
+		if checked {
+			v.Packages++
+		} else {
+			v.NotChecked++
+		}
+	}
+}
+
+// packageOf returns the path of a package, or of the one that it tests.
+func packageOf(p *packages.Package) string {
+	if p.ForTest != "" {
+		return p.ForTest
+	}
+	return p.PkgPath
+}
+
+func (v *vetFindings) add(act *checker.Action) {
+	fset, pkg := act.Package.Fset, packageOf(act.Package)
+	for _, pos := range act.Result.(*vet.Result).Locks {
+		if place := positionOf(fset, pos, ""); !v.seen[place] {
+			v.seen[place] = true
+			v.Locks++
+		}
+	}
+	for _, d := range act.Diagnostics {
 		place := positionOf(fset, d.Pos, d.Message)
 		if v.seen[place] {
 			continue
@@ -93,7 +132,7 @@ func (v *vetFindings) add(fset *token.FileSet, diagnostics []analysis.Diagnostic
 		v.seen[place] = true
 		end := fset.Position(d.End)
 		out := vetDiagnostic{
-			vetPlace: place, EndLine: end.Line, EndColumn: end.Column, Check: d.Category,
+			vetPlace: place, Package: pkg, EndLine: end.Line, EndColumn: end.Column, Check: d.Category,
 			Fixable: len(d.SuggestedFixes) > 0, Related: []vetPlace{},
 		}
 		if i := slices.IndexFunc(vet.Checks, func(c vet.Check) bool { return c.Name == d.Category }); i >= 0 {
@@ -132,12 +171,26 @@ func relative(name string) string {
 	return name
 }
 
+// sort puts matters of style after mistakes, and locks without a comment last.
 func (v *vetFindings) sort() {
+	rank := func(d vetDiagnostic) int {
+		i := slices.IndexFunc(vet.Checks, func(c vet.Check) bool { return c.Name == d.Check })
+		switch {
+		case d.uncommented():
+			return 2
+		case i >= 0 && vet.Checks[i].Style():
+			return 1
+		}
+		return 0
+	}
 	slices.SortFunc(v.Diagnostics, func(a, b vetDiagnostic) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line),
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line),
 			cmp.Compare(a.Column, b.Column), cmp.Compare(a.Message, b.Message))
 	})
 }
+
+// uncommented reports whether a diagnostic is a note about a lock without a comment.
+func (d vetDiagnostic) uncommented() bool { return d.Check == "comment" }
 
 // fix applies the suggested fixes, formats the files, and returns the number of fixes. Each fix
 // inserts.
@@ -170,27 +223,61 @@ func (v *vetFindings) fix() (fixed int, err error) {
 	return fixed, nil
 }
 
-func (v *vetFindings) write(s streams, form string) error {
+func (v *vetFindings) write(s streams, form string, comments bool) error {
 	if form == "json" {
 		enc := json.NewEncoder(s.out)
 		enc.SetEscapeHTML(false)
 		enc.SetIndent("", "  ")
 		return enc.Encode(v)
 	}
+	if v.Packages == 0 { // the error is the answer
+		return nil
+	}
 	var b bytes.Buffer
-	fixable := 0
+	fixable, uncommented := 0, map[string][]vetDiagnostic{}
 	for _, d := range v.Diagnostics {
-		fmt.Fprintf(&b, "%s:%d:%d: %s: %s\n", d.File, d.Line, d.Column, d.Check, d.Message)
+		if d.uncommented() {
+			uncommented[d.Package] = append(uncommented[d.Package], d)
+		}
+		if !d.uncommented() || comments {
+			fmt.Fprintf(&b, "%s:%d:%d: %s: %s\n", d.File, d.Line, d.Column, d.Check, d.Message)
+		}
 		if d.Fixable {
 			fixable++
 		}
 	}
-	if v.Fixed > 0 {
-		fmt.Fprintf(&b, "%d fixed\n", v.Fixed)
+	notes := 0
+	for _, pkg := range slices.Sorted(maps.Keys(uncommented)) {
+		in := uncommented[pkg]
+		notes += len(in)
+		if !comments {
+			fmt.Fprintf(&b, "%s: comment: %s without a comment that gives the reason, the first at %s:%d; "+
+				"--comments lists them\n", pkg, counted(len(in), "lock"), in[0].File, in[0].Line)
+		}
 	}
+	fmt.Fprintf(&b, "%s, %s, %s", counted(v.Packages, "package"), counted(v.Locks, "lock"),
+		counted(len(v.Diagnostics)-notes, "finding"))
+	if v.NotChecked > 0 {
+		fmt.Fprintf(&b, ", %s not checked", counted(v.NotChecked, "package"))
+	}
+	if notes > 0 {
+		fmt.Fprintf(&b, ", %s without a comment", counted(notes, "lock"))
+	}
+	if v.Fixed > 0 {
+		fmt.Fprintf(&b, ", %d fixed", v.Fixed)
+	}
+	fmt.Fprintln(&b)
 	if fixable > 0 {
-		fmt.Fprintf(&b, "%d of %d can be fixed: pinwatch vet --fix\n", fixable, len(v.Diagnostics))
+		fmt.Fprintf(&b, "%d of them can be fixed: pinwatch vet --fix\n", fixable)
 	}
 	_, err := s.out.Write(b.Bytes())
 	return err
+}
+
+// counted writes a number of things.
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }

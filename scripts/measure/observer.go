@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -42,11 +43,20 @@ func Observe(ctx context.Context, argv []string, ready func(pid int) bool) (*Obs
 		Pdeathsig: syscall.SIGTERM, // most would observe for ever
 	}
 	began := time.Now()
-	if err := o.cmd.Start(); err != nil {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // the kernel sends Pdeathsig when this thread ends
+		defer runtime.UnlockOSThread()
+		err := o.cmd.Start()
+		started <- err
+		if err == nil {
+			o.exited <- o.cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start %s: %w", argv[0], err)
 	}
 	o.PID = o.cmd.Process.Pid
-	go func() { o.exited <- o.cmd.Wait() }()
 	for !ready(o.PID) {
 		select {
 		case err := <-o.exited:

@@ -7,8 +7,8 @@ import (
 )
 
 func wrongOrder(ns netns.NsHandle) {
-	old, _ := netns.Get()
-	defer netns.Set(old) // want `cleanup: deferred before the UnlockOSThread of line 14, netns.Set runs after it`
+	old, _ := netns.Get() // want `setup: netns.Get before LockOSThread`
+	defer netns.Set(old)  // want `cleanup: deferred before the UnlockOSThread of line 14, netns.Set runs after it`
 	// The namespace is the thread's.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

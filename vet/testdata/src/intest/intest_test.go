@@ -15,7 +15,7 @@ func TestMain(m *testing.M) {
 func TestLocked(t *testing.T) {
 	runtime.LockOSThread()
 	t.Cleanup(runtime.UnlockOSThread)
-	_ = netns.Set(3)
+	_ = netns.Set(3) // want `cleanup: netns.Set changes the network namespace of the thread, and TestLocked unlocks`
 	t.Run("on another goroutine", func(t *testing.T) {
 		_ = netns.Set(3) // want `netns.Set changes the thread`
 	})

@@ -30,7 +30,9 @@ func right(ns netns.NsHandle) {
 		// The namespace is the thread's.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
+		old, _ := netns.Get()
 		_ = netns.Set(ns)
+		_ = netns.Set(old)
 	}()
 }
 

@@ -3,6 +3,7 @@ package unlock
 import (
 	"os"
 	"runtime"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,7 +36,7 @@ func start() { go startedOnly() }
 func tainted() {
 	// errno is the thread's.
 	go func() {
-		runtime.LockOSThread() //vet:test // want `LockOSThread without UnlockOSThread`
+		runtime.LockOSThread() //vet:test // want `LockOSThread without UnlockOSThread .* put the state of the thread back`
 		_ = unix.Unshare(unix.CLONE_NEWNET)
 	}()
 }
@@ -105,4 +106,45 @@ func untilExit() {
 func pinned() {
 	work()
 	runtime.LockOSThread()
+}
+
+// What --fix defers would not run while the wait lasts.
+func waits(done chan bool) {
+	// errno is the thread's.
+	go func() {
+		runtime.LockOSThread() //vet:test // want `the thread is destroyed .* and the thread is parked while line 117 waits; a deferred unlock does not end that`
+		work()
+		<-done
+	}()
+}
+
+func waitsInFunction(done chan bool) {
+	// errno is the thread's.
+	go func() {
+		runtime.LockOSThread() //vet:test // want `while line 125 waits`
+		receive(done)
+	}()
+}
+
+func receive(done chan bool) {
+	for range done {
+		work()
+	}
+}
+
+func waitsForOthers(wg *sync.WaitGroup) {
+	// errno is the thread's.
+	go func() {
+		runtime.LockOSThread() //vet:test // want `while line 139 waits`
+		wg.Wait()
+	}()
+}
+
+// The receiver may be gone.
+func sends(result chan int) {
+	// errno is the thread's.
+	go func() {
+		runtime.LockOSThread() //vet:test // want `the thread is destroyed .*; defer the unlock`
+		result <- 1
+	}()
 }
