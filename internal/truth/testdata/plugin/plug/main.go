@@ -36,6 +36,9 @@ func Churn(n int) (function string) {
 	leaving := make(chan int)
 	for i := 0; i < n; i++ {
 		go func() {
+			for syscall.Gettid() == os.Getpid() { // the main thread does not end with its goroutine
+				time.Sleep(time.Millisecond)
+			}
 			runtime.LockOSThread()
 			function = caller()
 			leaving <- syscall.Gettid()
