@@ -19,7 +19,7 @@ func inside(work func() error) (tid int, err error) {
 		panic(err)
 	}
 	defer own.Close()
-	if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil { //pinwatch:ignore that a failure leaves it changed is the case
+	if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil { //pinwatch:ignore a failure leaves it so
 		panic(err)
 	}
 	tid = syscall.Gettid()
