@@ -18,6 +18,7 @@
 #include "goruntime.h"  // reads of the Go runtime's memory
 #include "lock_check.h" // when these are due, and their records
 #include "syscall.h"    // hooks on system calls
+#include "children.h"   // of threads that end
 
 #include "lifecycle.bpf.h" // threads begin and end
 #include "preempt.bpf.h"   // SIGURG from tgkill to rt_sigreturn

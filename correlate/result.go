@@ -198,8 +198,10 @@ type Cause struct {
 // ParentDeath counts threads that called exit(2) while they had children which get a signal at their
 // parent's death (PR_SET_PDEATHSIG): the kernel sends it when the thread that made them ends.
 type ParentDeath struct {
-	Signal   int    // of the first child of each thread
-	Function string // that locked the thread last, with the probe; else that the goroutine it waited for began with; "" when not known
+	Signal int // of the first child of each thread
+	// Function locked the thread last, with the probe; else the goroutine that it waited for began with
+	// it. "" when not known.
+	Function string
 	Threads  uint64
 	Children uint64 // at most 64 of each thread
 }

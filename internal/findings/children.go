@@ -33,8 +33,9 @@ func childrenKilled(o *observed) []Finding {
 		Message: fmt.Sprintf("%s%s got %s in %s although this process goes on: %s that had started them ended",
 			o.atLeast(), processes, signal,
 			unit.ShortDuration(float64(o.ns)), unit.Plural(threads, "thread")),
-		Advice: "Pdeathsig is sent when the thread that started the child ends, not the process: start such children from a " +
-			"goroutine that calls LockOSThread and lives as long as they do, or from one that never ends; or leave Pdeathsig out",
+		Advice: "Pdeathsig is sent when the thread that started the child ends, not the process: start such children " +
+			"from a goroutine that calls LockOSThread and lives as long as they do, or from one that never ends; " +
+			"or leave Pdeathsig out",
 		Evidence: map[string]any{"children": children, "threads": threads, "signal": signal,
 			"function": orNil(most.Function), "function_children": most.Children, "lossy": !o.complete},
 	}

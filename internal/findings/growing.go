@@ -172,7 +172,7 @@ func growingThreads(o *observed) []Finding {
 		f.Evidence["cause"], f.Evidence["cause_threads"] = cause, n
 		f.Message += "; most were made because " + cmp.Or(creationWords[cause], "of "+cause)
 	}
-	if entry, n := o.mostInCalls(); n > 0 {
+	if entry, n := o.mostInCalls(); 2*uint64(n) > grown { // fewer are not why there are more
 		f.Evidence["function"], f.Evidence["function_threads"] = entry, n
 		f.Message += fmt.Sprintf("; %d are in a system call or in C for %s", n, goroutineOf(entry))
 		f.Advice = "in " + function(entry) + " and what starts it, " + f.Advice

@@ -121,4 +121,15 @@ func TestThreadsGrowing(t *testing.T) {
 	if f.Message != want || !strings.HasPrefix(f.Advice, "in main.blockingRead and what starts it, limit") {
 		t.Errorf("%s\n%s", f.Message, f.Advice)
 	}
+
+	r, a = healthy(4), about
+	blocked(3000)(r, &a)
+	for tid, g := range a.Goroutines { // the burst is over, main reads
+		g.InCall = tid == r.Threads[9].TID
+		a.Goroutines[tid] = g
+	}
+	f = find(r, a)[0]
+	if strings.Contains(f.Message, "main.blockingRead") || !strings.HasPrefix(f.Advice, "limit") || f.Evidence["function"] != nil {
+		t.Errorf("one thread of 3000 in a call: %s\n%s", f.Message, f.Advice)
+	}
 }

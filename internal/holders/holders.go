@@ -23,6 +23,7 @@ const (
 	Idle    = "idle"    // it has no goroutine: the runtime keeps it for later
 	Runtime = "runtime" // the runtime itself: sysmon, the template thread, a search for work
 	Exited  = "exited"  // its goroutine has exited while locked
+	Ended   = "ended"   // it has ended itself: the main thread, while others go on
 	Foreign = "foreign" // not a thread of Go: C made it, or the kernel did
 	Unknown = "unknown"
 )

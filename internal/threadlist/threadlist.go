@@ -138,13 +138,19 @@ func (l *Lister) row(t *task, ms runtimeMs) report.ListedThread {
 func (l *Lister) hold(row *report.ListedThread, t *task, ms runtimeMs) {
 	asleep := t.stat.State == 'S' || t.stat.State == 'D'
 	var h holders.Holder
-	if m, ok := ms.byTID[t.nsTID]; ok && t.nsTID != 0 {
+	m, ok := ms.byTID[t.nsTID]
+	switch {
+	case t.stat.State == 'Z':
+		h.Use = holders.Ended
+	case ok && t.nsTID != 0:
 		old := m
 		if h = l.Holders.Read(t.tid, &m, asleep); m != old {
 			l.setM(row, &m)
 		}
-	} else if h = l.Holders.Foreign(t.tid, asleep); row.Role != roleForeign && row.Role != roleIOWorker {
-		h.Use = holders.Unknown
+	default:
+		if h = l.Holders.Foreign(t.tid, asleep); row.Role != roleForeign && row.Role != roleIOWorker {
+			h.Use = holders.Unknown
+		}
 	}
 	if h.WChan != "" {
 		row.WChan = &h.WChan

@@ -37,6 +37,8 @@ func (h Held) String() string {
 		}
 	case "exited":
 		parts = append(parts, "no goroutine: it exited while locked")
+	case "ended":
+		parts = append(parts, "nothing: the thread has ended, others go on")
 	case "foreign":
 		parts = append(parts, "not Go, made by C or the kernel", callWord(h.Call), h.WChan)
 	default:

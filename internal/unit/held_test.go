@@ -16,6 +16,7 @@ func TestHeld(t *testing.T) {
 		"no goroutine: it exited while locked":              {Use: "exited"},
 		"not Go, made by C or the kernel, poll(2)":          {Use: "foreign", Call: "poll"},
 		"not known by whom, futex(2)":                       {Use: "unknown", Call: "futex"},
+		"nothing: the thread has ended, others go on":       {Use: "ended"},
 		"not known by whom":                                 {},
 		"no goroutine: idle, kept by the runtime for later": {Use: "idle", Call: "futex", WChan: "futex_do_wait"},
 	} {

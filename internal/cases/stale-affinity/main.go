@@ -15,6 +15,8 @@ import (
 )
 
 // bound works on one CPU.
+//
+//pinwatch:ignore that affinity and niceness stay changed is the case
 func bound(meet *sync.WaitGroup) (tid int) {
 	runtime.LockOSThread() // affinity and niceness are the thread's
 	defer runtime.UnlockOSThread()

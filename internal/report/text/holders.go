@@ -59,7 +59,8 @@ func groupWords(g *report.ThreadGroup) string {
 	var parts []string
 	if g.Use != nil {
 		parts = append(parts, heldWords(&g.Held, g.WChan))
-		if *g.Use == "idle" || *g.Use == "runtime" || *g.Use == "exited" || *g.Use == "foreign" {
+		if *g.Use == "idle" || *g.Use == "runtime" || *g.Use == "exited" || *g.Use == "ended" ||
+			*g.Use == "foreign" {
 			if g.Lock != nil && *g.Lock == "none" {
 				return parts[0]
 			}

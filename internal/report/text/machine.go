@@ -146,7 +146,7 @@ func (p *page) pinned(r *report.Report, rows int) {
 	p.line()
 	p.line(p.header(t)...)
 	for _, g := range groups[:min(len(groups), rows)] {
-		p.line(p.cells(t, func(title string) styled { return p.pinnedCell(t, g, title, r.Window.DurationS) })...)
+		p.line(p.cells(t, func(title string) styled { return p.pinnedCell(t, g, title, &r.Window) })...)
 	}
 	if n := len(groups) - rows; n > 0 {
 		p.note(dim, unit.Plural(n, "more function")+": -v")
@@ -178,7 +178,7 @@ func pinnedGroups(r *report.Report) (groups []*pinnedGroup) {
 	return groups
 }
 
-func (p *page) pinnedCell(t table, g *pinnedGroup, title string, seconds float64) styled {
+func (p *page) pinnedCell(t table, g *pinnedGroup, title string, w *report.Window) styled {
 	switch title {
 	case "pinned":
 		return styled{unit.Count(len(g.threads)), bold}
@@ -189,12 +189,12 @@ func (p *page) pinnedCell(t table, g *pinnedGroup, title string, seconds float64
 	case "now":
 		return styled{byCount(g.activity), plain}
 	case "woken/s":
-		return styled{rate(g.woken, seconds), plain}
+		return styled{rate(g.woken, w.ActiveS), plain}
 	}
-	if seconds <= 0 {
+	if w.DurationS <= 0 {
 		return styled{none, dim}
 	}
-	return styled{unit.Percent(float64(g.run) / 1e9 / seconds), plain}
+	return styled{unit.Percent(float64(g.run) / 1e9 / w.DurationS), plain}
 }
 
 // heldBy is the shortest lower bound of the time that the threads have been held.

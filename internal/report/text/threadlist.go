@@ -259,7 +259,7 @@ func running(th *report.ListedThread) string {
 		return or(th.Call, "in a call")
 	case "c":
 		return "in C"
-	case "runs", "parked", "idle":
+	case "runs", "parked", "idle", "ended":
 		return *th.Use
 	}
 	return ""
