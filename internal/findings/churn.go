@@ -198,8 +198,12 @@ func (o *observed) pinSites() (fs []Finding) {
 		f := pinFinding(perSecond)
 		where := fmt.Sprintf("%s (%s:%d)", unit.Function(s.Function), path.Base(s.File), s.Line)
 		least, most := float64(s.HeldMin)/float64(s.Released), float64(s.HeldMax)/float64(s.Released)
-		f.Message = fmt.Sprintf("%s pins its goroutine %s%s times per s and unpins it after %s to %s on average",
-			where, o.atLeast(), unit.Short(perSecond), unit.ShortDuration(least), unit.ShortDuration(most))
+		held := unit.ShortDuration(least) + " to " + unit.ShortDuration(most)
+		if least == 0 {
+			held = "at most " + unit.ShortDuration(most)
+		}
+		f.Message = fmt.Sprintf("%s pins its goroutine %s%s times per s and unpins it after %s on average",
+			where, o.atLeast(), unit.Short(perSecond), held)
 		f.Evidence = map[string]any{"pins": s.Released, "pins_per_s": rounded(perSecond), "site": where,
 			"function": s.Function, "held_mean_min_ns": rounded(least), "held_mean_max_ns": rounded(most), "lossy": !o.complete}
 		fs = append(fs, f)

@@ -160,6 +160,10 @@ func TestPerRequestPinning(t *testing.T) {
 	if f.Evidence["pins_per_s"] != 100.0 || math.Abs(f.Evidence["held_mean_max_ns"].(float64)-3e6) > 1 {
 		t.Errorf("%v", f.Evidence)
 	}
+	r.Sites[0].HeldMin = 0
+	if f = find(r, about)[0]; !strings.HasSuffix(f.Message, "unpins it after at most 3 ms on average") {
+		t.Errorf("%s", f.Message)
+	}
 	r = healthy(10)
 	holds(1000, 0)(r, nil)
 	r.Threads[4].Lock.Entry, r.Threads[5].Lock.Entry = "", "main.rare"
