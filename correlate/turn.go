@@ -23,7 +23,7 @@ func (c *Correlator) turn(e *events.Event) {
 	case e.Has(events.SwitchRun):
 		c.samples.addAbsence(t, t.accounted, in)
 		c.windows.endPause(0, wake)
-		c.windows.accountOff(t, t.state, e.CPU, 0, wake)
+		c.windows.accountOff(t, t.stateBefore(e), e.CPU, 0, wake)
 		c.windows.accountOff(t, classRunq, e.CPU, wake, in)
 		c.switchIn(t, e, in)
 		c.windows.account(t, classRun, in, now)
@@ -61,6 +61,20 @@ func (c *Correlator) turn(e *events.Event) {
 	if e.Has(events.SwitchDead) {
 		c.lastSwitchOut(t, now)
 	}
+}
+
+// stateBefore is where a thread without history was from the first snapshot to the wake-up of its
+// first turn. It was not on a CPU, for then its switch-out would have come first: its task's on_cpu
+// outlasts a switch-out that was before the attach (kernel/sched/core.c, finish_task), for as long as
+// the hypervisor keeps the CPU.
+func (t *thread) stateBefore(e *events.Event) timeClass {
+	switch {
+	case t.state != classRun || t.lastOut != 0:
+		return t.state
+	case e.Has(events.SwitchWake):
+		return classBlocked
+	}
+	return classUnknown
 }
 
 // noteWait notes whether the thread has left its CPU to wait for its locked goroutine, by the flags
