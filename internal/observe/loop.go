@@ -159,7 +159,8 @@ func (l *loop) targetGone(before events.Time) bool {
 	if !l.ended && !l.session.Target.Alive() {
 		l.ended, l.endSeen = true, l.now()
 	}
-	return l.ended && (l.correlator.Living() == 0 || !l.behind && before.Sub(l.endSeen) > lastSteps)
+	allEnded := l.correlator.LastEnd() != 0 && l.correlator.Living() == 0 // else the first events may not be released yet
+	return l.ended && (allEnded || !l.behind && before.Sub(l.endSeen) > lastSteps)
 }
 
 // endedBefore reports whether the target, which is gone, ended before the window began. Lost records

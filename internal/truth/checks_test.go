@@ -85,7 +85,7 @@ func (w *witnessed) checkMoves() (problems []string) {
 	if w.lastCPU == nil {
 		return nil // no bpftrace
 	}
-	all, byThread := witness.CountSwitches(w.switches, w.lastCPU, w.report.Window.StartNS, w.report.Window.EndNS)
+	all, byThread := witness.CountSwitches(w.switches, w.lastCPU, w.report.Window.StartNS, w.end())
 	check := func(what string, switches, migrations uint64, want witness.SwitchCount) {
 		if switches != want.Switches || migrations != want.Migrations {
 			problems = append(problems, fmt.Sprintf("%s: %d switches and %d migrations, bpftrace has %+v", what,

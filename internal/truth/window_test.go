@@ -2,6 +2,7 @@ package truth
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -134,7 +135,7 @@ func (a activity) observe(t *testing.T) *witnessed {
 
 // gather ends the witnesses and sorts the records of all.
 func (w *witnessed) gather(all []events.Event, trace *witness.Trace, switches *witness.Switches, perf *witness.Perf) {
-	start, end := w.report.Window.StartNS, w.report.Window.EndNS
+	start, end := w.report.Window.StartNS, w.end()
 	traced := witness.OfThreads(trace.Stop(), w.before)
 	w.lived = map[int32]bool{}
 	for _, tid := range w.before {
@@ -205,6 +206,13 @@ func (w *witnessed) perfRuns(runs []witness.PerfRun, recorded []interval) map[st
 	return all
 }
 
-func (w *witnessed) holds(at int64) bool {
-	return at >= w.report.Window.StartNS && at < w.report.Window.EndNS
+func (w *witnessed) holds(at int64) bool { return at >= w.report.Window.StartNS && at < w.end() }
+
+// end is the end of the window for witnesses. A target that has ended does nothing after it, but
+// they stamp its last switch-out later than pinwatch does.
+func (w *witnessed) end() int64 {
+	if w.report.Target.Ended != nil {
+		return math.MaxInt64
+	}
+	return w.report.Window.EndNS
 }
