@@ -26,6 +26,7 @@ func TestNoSuchProcess(t *testing.T) {
 	pid := strconv.Itoa(cmd.Process.Pid)
 	wrong(t, exitError, []string{"no such process", pid}, "attach", "-p", pid, "-d", "1s")
 	wrong(t, exitError, []string{"kernel thread"}, "attach", "-p", "2", "-d", "1s")
+	wrong(t, exitError, []string{"kernel thread"}, "threads", "-p", "2")
 }
 
 // TestNoPrivileges: the error names the missing capabilities.

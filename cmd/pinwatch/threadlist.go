@@ -47,6 +47,9 @@ func threads(ctx context.Context, s streams, o listOptions) error {
 	if leader != o.pid {
 		return fmt.Errorf("process %d is a thread of process %d: name that", o.pid, leader)
 	}
+	if stat, err := procfs.Process(o.pid).Stat(); err == nil && stat.Flags&procfs.KernelThread != 0 {
+		return fmt.Errorf("process %d is a kernel thread: it runs no user code", o.pid)
+	}
 	l, err := openThreads(o)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/unit"
@@ -22,9 +23,9 @@ var questions = []struct{ id, phase, words string }{
 var machineTable = table{
 	{title: "this machine's time to", width: 25, left: true},
 	{title: "n", width: 7},
-	{title: "p50", width: 10, time: true},
-	{title: "p99", width: 10, time: true},
-	{title: "max", width: 10, time: true, spare: 3},
+	{title: "p50", width: boundsWidth, time: true},
+	{title: "p99", width: boundsWidth, time: true},
+	{title: "max", width: boundsWidth, time: true, spare: 3},
 	{title: "shape", width: 10, left: true, spare: 4},
 	{title: "expected", width: 11, left: true, time: true, spare: 1},
 	{title: "", width: 8, left: true, spare: 2},
@@ -86,7 +87,11 @@ func (p *page) machine(r *report.Report) {
 	}
 }
 
-// bounds writes a time that lies between two, which may be unknown.
+// boundsWidth is the width of the columns of times.
+const boundsWidth = 10
+
+// bounds writes a time that lies between two, which may be unknown: both where they fit, as with one
+// unit, else the upper one.
 func (p *page) bounds(lo, hi *int64) string {
 	if lo == nil || hi == nil {
 		return p.ns(hi)
@@ -94,7 +99,11 @@ func (p *page) bounds(lo, hi *int64) string {
 	if *lo == *hi || p.unit != "" {
 		return p.ns(lo)
 	}
-	return p.between(twoDigits(min(*lo, *hi)), twoDigits(max(*lo, *hi)))
+	most := max(*lo, *hi)
+	if s := p.between(twoDigits(min(*lo, *hi)), twoDigits(most)); utf8.RuneCountInString(s) <= boundsWidth {
+		return s
+	}
+	return "≤ " + p.ns(&most)
 }
 
 func twoDigits(ns int64) int64 { return int64(unit.Round(float64(ns), 2)) }
