@@ -49,6 +49,10 @@ func (o *observation) readHolders(r *correlate.Result) ([]Holder, error) {
 		case err == nil:
 			h.Holder = reader.Read(t.TID, &m, asleep)
 			h.Role, h.Lock = m.Role, m.Lock
+			if m.Lock == goruntime.LockUser && o.program.Symbols != nil &&
+				goruntime.RuntimeLocks(o.program.Symbols.EntryName(m.EntryPC)) {
+				h.Lock = goruntime.LockRuntime
+			}
 		case errors.Is(err, goruntime.ErrForeign):
 			h.Holder, h.Lock = reader.Foreign(t.TID, asleep), goruntime.LockNone
 		default:
