@@ -46,7 +46,8 @@ func TestFindingsTeach(t *testing.T) {
 	}
 	for _, name := range Checks() {
 		e, _ := Check(name)
-		if !strings.Contains(e.Body, "before") || strings.Count(e.Body, "```go") == 0 || !strings.Contains(e.Body, "gnore it") {
+		if !strings.Contains(e.Body, "before") || strings.Count(e.Body, "```go") == 0 ||
+			!strings.Contains(e.Body, "gnore it") {
 			t.Errorf("docs/vet.md: the section on %s lacks an example or when to ignore it", name)
 		}
 	}

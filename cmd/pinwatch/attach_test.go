@@ -83,7 +83,8 @@ func TestFewerCapabilities(t *testing.T) {
 	cmd.ExtraFiles, cmd.SysProcAttr = []*os.File{exe}, nobody
 	cmd.Env = append(os.Environ(), asPinwatch+"=1")
 	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "needs CAP_DAC_READ_SEARCH") || strings.Contains(string(out), "/proc/self/mem") {
+	if err == nil || !strings.Contains(string(out), "needs CAP_DAC_READ_SEARCH") ||
+		strings.Contains(string(out), "/proc/self/mem") {
 		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -35,7 +35,8 @@ func TestDoctorText(t *testing.T) {
 	}
 	got := b.String()
 	for _, want := range []string{
-		"yes     the first thing holds\n", "no      b: broken\n        lost: everything\n", "partly  slow\n        lost: speed\n",
+		"yes     the first thing holds\n", "no      b: broken\n        lost: everything\n",
+		"partly  slow\n        lost: speed\n",
 		"        helps: boot a new kernel\n",
 		"\n  sysctl x=1 && sudo setcap cap_bpf,cap_perfmon,cap_dac_read_search,cap_sys_ptrace+ep /",
 	} {

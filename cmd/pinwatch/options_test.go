@@ -39,7 +39,8 @@ func TestFlagsBecomeConfig(t *testing.T) {
 	} {
 		var got options
 		app := &cli.App{
-			Flags: append(observeFlags(), offsetsFlag(), goVersionFlag(), &cli.StringFlag{Name: "duration", Aliases: []string{"d"}}),
+			Flags: append(observeFlags(), offsetsFlag(), goVersionFlag(),
+				&cli.StringFlag{Name: "duration", Aliases: []string{"d"}}),
 			Action: func(c *cli.Context) (err error) {
 				got, err = parseOptions(c, "5s")
 				return err

@@ -65,7 +65,8 @@ func inModule(t *testing.T, packages map[string]string) {
 
 func TestVet(t *testing.T) {
 	inModule(t, map[string]string{"good": goodSource, "bad": badSource})
-	if code, stdout, stderr := pinwatch(t, "vet", "./good"); code != exitOK || stdout != "1 package, 0 locks, 0 findings\n" || stderr != "" {
+	if code, stdout, stderr := pinwatch(t, "vet", "./good"); code != exitOK ||
+		stdout != "1 package, 0 locks, 0 findings\n" || stderr != "" {
 		t.Errorf("nothing to find: exit code %d, %q, %q", code, stdout, stderr)
 	}
 	code, stdout, stderr := pinwatch(t, "vet", "./...")
@@ -85,7 +86,8 @@ func TestVet(t *testing.T) {
 		t.Errorf("a lock without a comment is listed:\n%s", stdout)
 	}
 	_, stdout, _ = pinwatch(t, "vet", "--comments", "./...")
-	if !hasAll(stdout, []string{"bad/bad.go:13:2: comment: ", "pinwatch explain comment\n", "1 finding, 1 lock without a comment\n"}) {
+	if !hasAll(stdout, []string{"bad/bad.go:13:2: comment: ", "pinwatch explain comment\n",
+		"1 finding, 1 lock without a comment\n"}) {
 		t.Errorf("--comments:\n%s", stdout)
 	}
 	if code, stdout, _ := pinwatch(t, "vet", "--skip", "comment,unlock", "./..."); code != exitOK ||
@@ -130,7 +132,8 @@ func TestVetJSON(t *testing.T) {
 func TestVetFix(t *testing.T) {
 	inModule(t, map[string]string{"bad": badSource})
 	code, stdout, _ := pinwatch(t, "vet", "--fix", "--comments", "./...")
-	if code != exitContract || !hasAll(stdout, []string{"bad/bad.go:14:2: comment: ", "0 findings, 1 lock without a comment, 1 fixed\n"}) {
+	if code != exitContract || !hasAll(stdout, []string{"bad/bad.go:14:2: comment: ",
+		"0 findings, 1 lock without a comment, 1 fixed\n"}) {
 		t.Errorf("exit code %d: %s", code, stdout)
 	}
 	text, err := os.ReadFile("bad/bad.go")
@@ -311,7 +314,8 @@ func TestExplainCheck(t *testing.T) {
 			!strings.Contains(stdout, "statement: "+c.Statement) {
 			t.Errorf("%s: exit code %d, %s%s", c.Name, code, stdout, stderr)
 		}
-		if !hasAll(stdout, []string{"    // before\n", "    // after\n"}) || strings.Contains(stdout, "\t") || strings.Contains(stdout, "```") ||
+		if !hasAll(stdout, []string{"    // before\n", "    // after\n"}) ||
+			strings.Contains(stdout, "\t") || strings.Contains(stdout, "```") ||
 			strings.Contains(stdout, "###") || c != vet.Checks[len(vet.Checks)-1] && !strings.Contains(stdout, "Ignore it") {
 			t.Errorf("%s:\n%s", c.Name, stdout)
 		}

@@ -31,7 +31,8 @@ func TestMain(m *testing.M) {
 func TestCases(t *testing.T) {
 	testenv.Require(t, testenv.BPF, testenv.GoCommand)
 	pinwatch := filepath.Join(t.TempDir(), "pinwatch")
-	if out, err := exec.Command("go", "build", "-pgo=off", "-o", pinwatch, "../../cmd/pinwatch").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-pgo=off", "-o", pinwatch, "../../cmd/pinwatch")
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build pinwatch: %v\n%s", err, out)
 	}
 	anywhere := readAnywhere(t)

@@ -87,7 +87,9 @@ func outcome(t *testing.T, e *Expect, dir, pinwatch, program string) (o *Outcome
 }
 
 // command runs a command to its end. meanwhile runs beside it until its context ends.
-func command(t *testing.T, dir string, argv []string, meanwhile func(context.Context)) (stdout, stderr string, exit int) {
+func command(
+	t *testing.T, dir string, argv []string, meanwhile func(context.Context),
+) (stdout, stderr string, exit int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), runLimit)
 	defer cancel()
