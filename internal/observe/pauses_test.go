@@ -16,20 +16,17 @@ import (
 
 	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/internal/procfs"
+	"github.com/pinwatch/pinwatch/internal/testenv"
 	"github.com/pinwatch/pinwatch/loader"
 )
 
-// sleeper starts a process that sleeps.
+// sleeper starts a process that does nothing. A guest of the matrix has no command sleep.
 func sleeper(t *testing.T) (pid int, signal func(unix.Signal)) {
 	t.Helper()
-	cmd := exec.Command("sleep", "600")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	return cmd.Process.Pid, func(s unix.Signal) {
+	pid = testenv.Workload(t, "idle").PID
+	return pid, func(s unix.Signal) {
 		t.Helper()
-		if err := unix.Kill(cmd.Process.Pid, s); err != nil {
+		if err := unix.Kill(pid, s); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -84,7 +81,7 @@ func TestPauses(t *testing.T) {
 func TestTraced(t *testing.T) {
 	runtime.LockOSThread() // only the thread that starts the process may continue it
 	defer runtime.UnlockOSThread()
-	cmd := exec.Command("sleep", "600")
+	cmd := exec.Command("/proc/self/exe", "-test.run=^$")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true} // it stops at its exec
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

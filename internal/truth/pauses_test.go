@@ -51,6 +51,7 @@ func TestStopped(t *testing.T) {
 			for slices.ContainsFunc(procfs.Process(p.PID).ThreadStates(1<<10), running) {
 				time.Sleep(time.Millisecond)
 			}
+			time.Sleep(20 * time.Millisecond) // a thread has that state a little before it leaves its CPU
 		})
 	})
 	t.Run("freezer", func(t *testing.T) {
