@@ -25,6 +25,7 @@ type decision struct {
 	statistic string
 	interval  *Interval
 	got       string
+	effect    string // its size in words
 	need      string // of undecided: what is missing
 	timing    bool   // it is based on times
 	absence   bool   // it is based on something that was not seen

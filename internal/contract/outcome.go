@@ -24,6 +24,7 @@ type Outcome struct {
 	N         int64
 	Statistic string
 	Interval  *Interval
+	Effect    string // the size of the effect in words; "" = none to tell
 	Got       string
 	Why       string
 	Warnings  []string
@@ -69,8 +70,9 @@ func (s Statement) outOfScope(e Evidence) string {
 	return ""
 }
 
-// Minor is 26 for go1.26.8.
+// Minor is 26 for go1.26.8, go1.26rc1 and "devel go1.26-1a2b3c".
 func Minor(version string) (int, bool) {
+	version = strings.TrimPrefix(version, "devel ")
 	parts := strings.SplitN(strings.TrimPrefix(version, "go"), ".", 3)
 	if len(parts) < 2 || parts[0] != "1" {
 		return 0, false
@@ -94,6 +96,7 @@ func (c Clause) answer(e Evidence) answer {
 		return answer{Clause: c, unable: "durations in an emulator mean nothing"}
 	}
 	a := answer{Clause: c, decision: c.Test.decide(r)}
+	a.effect = effect(c.Test, r, a.decision)
 	switch {
 	case e.Emulated && a.timing && a.ruling > fulfilled:
 		// The host shares its CPUs between the emulated ones. Noise measured inside does not show
@@ -160,6 +163,9 @@ func (o *Outcome) decide(answers []answer) {
 // set takes the numbers of the answer that decides.
 func (o *Outcome) set(verdict string, a *answer, why string) {
 	o.Verdict, o.N, o.Statistic, o.Interval, o.Got, o.Why = verdict, a.n, a.statistic, a.interval, a.got, why
+	if verdict != Inconclusive {
+		o.Effect = a.effect
+	}
 }
 
 // collect adds the numbers of the other clauses, and warnings about clauses that could not be

@@ -39,6 +39,7 @@ type Statement struct {
 	Want    string // the claim as a measurement would read
 	Clauses []Clause
 	Never   string // why pinwatch cannot test it on any machine; "" = it can
+	Read    bool   // decided by reading the runtime's source, not by measuring
 }
 
 // Scope is where a statement applies. An empty field means everywhere.

@@ -68,17 +68,5 @@ var platforms = []Statement{
 				Broken: "a SIGURG was sent in another way"},
 		},
 	},
-	{ID: "O-macos", Section: Platforms, Scope: Scope{OS: "macOS"},
-		Claim: "on macOS an M is a thread of bsdthread_create, preempted by pthread_kill with SIGURG; user " +
-			"interfaces need the main thread",
-		Method: "none here", Refuter: "another call seen there", Want: "as claimed", Never: "needs macOS: pinwatch " +
-			"observes Linux kernels"},
-	{ID: "O-windows", Section: Platforms, Scope: Scope{OS: "Windows"},
-		Claim:  "on Windows an M is a thread of CreateThread, preempted by QueueUserAPC and suspension",
-		Method: "none here", Refuter: "another call seen there", Want: "as claimed", Never: "needs Windows: " +
-			"pinwatch observes Linux kernels"},
-	{ID: "O-other", Section: Platforms, Scope: Scope{OS: "FreeBSD, Solaris, Plan 9, …"},
-		Claim:  "LockOSThread exists wherever Go runs and means the same; how goroutines are preempted differs",
-		Method: "none here", Refuter: "a system where G-1 to G-5 fail", Want: "as on Linux", Never: "needs other " +
-			"systems: pinwatch observes Linux kernels"},
+	macOS, windows, otherSystems,
 }

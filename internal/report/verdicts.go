@@ -26,9 +26,34 @@ type Verdicts struct {
 	Pinwatch    Pinwatch           `json:"pinwatch"`
 	Host        Host               `json:"host"`
 	GoVersion   string             `json:"go_version"`
+	Environment Environment        `json:"environment"`
 	Finished    string             `json:"finished"`
 	Interrupted bool               `json:"interrupted"`
 	Verdicts    []StatementVerdict `json:"verdicts"`
+}
+
+// Environment is what the workloads ran under, besides the host.
+type Environment struct {
+	Settings     map[string]string `json:"settings"`
+	Cleared      map[string]string `json:"cleared"`
+	CPUs         []int             `json:"cpus"`
+	CgroupLimits *[]CgroupLimit    `json:"cgroup_limits"`
+}
+
+// CgroupLimit is a file of a cgroup that sets a limit, with its content.
+type CgroupLimit struct {
+	File  string `json:"file"`
+	Value string `json:"value"`
+}
+
+// SourcePlace is a line of the release's source that explains a verdict.
+type SourcePlace struct {
+	File     string  `json:"file"`
+	Function string  `json:"function"`
+	Line     *int    `json:"line"`
+	Code     *string `json:"code"`
+	Absent   bool    `json:"absent"`
+	Release  *string `json:"release"`
 }
 
 // StatementVerdict is the verdict on one statement.
@@ -39,7 +64,10 @@ type StatementVerdict struct {
 	Got       string   `json:"got"`
 	Want      string   `json:"want"`
 	N         int64    `json:"n"`
+	Effect    *string  `json:"effect"`
 	Why       string   `json:"why"`
+	Corrected *string  `json:"corrected"`
+	See       []string `json:"see"`
 	Evidence  Evidence `json:"evidence"`
 	Reproduce string   `json:"reproduce"`
 	Warnings  []string `json:"warnings"`
@@ -47,13 +75,23 @@ type StatementVerdict struct {
 
 // Evidence is the basis of a verdict.
 type Evidence struct {
-	Claim       string       `json:"claim"`
-	Scope       string       `json:"scope"`
-	Method      string       `json:"method"`
-	Statistic   *string      `json:"statistic"`
-	Interval    *Interval    `json:"interval"`
-	Experiments []Experiment `json:"experiments"`
+	Original    *string       `json:"original"`
+	Claim       string        `json:"claim"`
+	Basis       string        `json:"basis"`
+	Scope       string        `json:"scope"`
+	Method      string        `json:"method"`
+	Statistic   *string       `json:"statistic"`
+	Interval    *Interval     `json:"interval"`
+	Dropped     int64         `json:"dropped"`
+	Experiments []Experiment  `json:"experiments"`
+	Source      []SourcePlace `json:"source"`
 }
+
+// Bases of a verdict.
+const (
+	Measured = "measured"
+	BySource = "source"
+)
 
 // Interval is a confidence interval; nil ends are not bounded.
 type Interval struct {
@@ -104,29 +142,37 @@ type VerdictsMeta struct {
 	Host        host.Info
 	Finished    time.Time
 	Interrupted bool
-	Release     string // given with --go; "" = the built-in workloads
+	Options     []string // of the command, but for the statements and the output
+	Settings    map[string]string
+	Cleared     map[string]string
+	Limits      host.Limits
+	Sources     map[string][]SourcePlace // by statement
 }
 
 // NewVerdicts makes the list of the outcomes, in their order.
 func NewVerdicts(meta VerdictsMeta, outcomes []contract.Outcome, e contract.Evidence) *Verdicts {
 	v := &Verdicts{
 		Schema: VerdictsSchemaID, Pinwatch: Pinwatch{meta.Version}, Host: newHost(meta.Host), GoVersion: e.GoVersion,
-		Finished: meta.Finished.UTC().Format(time.RFC3339), Interrupted: meta.Interrupted,
-		Verdicts: []StatementVerdict{},
+		Environment: newEnvironment(meta), Finished: meta.Finished.UTC().Format(time.RFC3339),
+		Interrupted: meta.Interrupted, Verdicts: []StatementVerdict{},
 	}
 	for _, o := range outcomes {
-		s := o.Statement
+		s, cite := o.Statement, o.Statement.Citation()
 		row := StatementVerdict{
 			ID: s.ID, Section: s.Section, Verdict: o.Verdict, Got: o.Got, Want: s.Want, N: o.N, Why: o.Why,
-			Reproduce: "pinwatch verify --only " + s.ID, Warnings: append([]string{}, o.Warnings...),
-			Evidence: Evidence{Claim: s.Claim, Scope: s.Scope.String(), Method: s.Method, Statistic: known(o.Statistic),
-				Interval: newInterval(o.Interval), Experiments: []Experiment{}},
+			Effect: known(o.Effect), Corrected: known(o.Corrected(intervalWords(o.Interval))),
+			See: append([]string{}, cite.See...), Reproduce: reproduce(s.ID, meta),
+			Warnings: append([]string{}, o.Warnings...),
+			Evidence: Evidence{Original: known(cite.Spec), Claim: s.Claim, Basis: Measured, Scope: s.Scope.String(),
+				Method: s.Method, Statistic: known(o.Statistic), Interval: newInterval(o.Interval),
+				Experiments: []Experiment{}, Source: append([]SourcePlace{}, meta.Sources[s.ID]...)},
 		}
-		if meta.Release != "" {
-			row.Reproduce += " --go " + meta.Release
+		if s.Read {
+			row.Evidence.Basis = BySource
 		}
 		for _, name := range s.Experiments() {
 			if r := e.Experiments[name]; r != nil && s.Never == "" {
+				row.Evidence.Dropped += r.Dropped()
 				row.Evidence.Experiments = append(row.Evidence.Experiments, newExperiment(name, s, r))
 			}
 		}

@@ -26,7 +26,7 @@ func experiments() []experiment {
 		{"inherit", inherit}, {"pins", held}, {"internal", internal}, {"quota", quota}, {"quota_now", quotaNow},
 		{"cgo", cgo},
 		{"callback", callback},
-		// Kernel events, findings, and the analyzer.
-		{"churn", churn}, {"storm", storm}, {"programs", programs}, {"source", source},
+		// Kernel events, findings, the analyzer, and the source of the runtime.
+		{"churn", churn}, {"storm", storm}, {"programs", programs}, {"source", source}, {"systems", systems},
 	}
 }

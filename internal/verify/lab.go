@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/internal/gosource"
 	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/workload"
 	"github.com/pinwatch/pinwatch/internal/workload/client"
@@ -17,6 +18,7 @@ import (
 type Lab struct {
 	GoVersion string   // release that built the workloads
 	Program   []string // command line before a workload's name and flags
+	Environ   []string // environment of the workloads; nil = that of this process
 	CPUs      []int    // that workloads are confined to; nil = any
 	Emulated  bool     // the CPUs are emulated, as in contract.Evidence
 	// Alter has further flags for workloads, by name. Tests use it to show that verdicts change
@@ -26,6 +28,10 @@ type Lab struct {
 	Cgo func(context.Context) ([]string, error)
 	// Release builds the workload by another release of Go and gives its command line.
 	Release func(ctx context.Context, release string) ([]string, error)
+	// Goroot fetches the release that built the workloads.
+	Goroot func(context.Context) (string, error)
+	// Source opens the source of that release.
+	Source func(context.Context) (*gosource.Tree, error)
 	// Unobserved is why this machine gives no kernel events; "" when it does.
 	Unobserved string
 }
@@ -49,7 +55,8 @@ func (r *run) startAs(program, env []string, args ...string) (*client.Process, e
 func (r *run) launch(program, env []string, attr *syscall.SysProcAttr, args ...string) (*client.Process, error) {
 	args = append(args[:len(args):len(args)], r.lab.Alter[args[0]]...)
 	r.Workloads = append(r.Workloads, strings.Join(append(env[:len(env):len(env)], args...), " "))
-	return client.Start(r, client.Options{Program: program, Env: env, Attr: attr}, args...)
+	o := client.Options{Program: program, Environ: r.lab.Environ, Env: env, Attr: attr}
+	return client.Start(r, o, args...)
 }
 
 // trial runs a trial to its end and decodes its account.

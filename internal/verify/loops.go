@@ -31,7 +31,7 @@ func (r *run) tight(env []string, args ...string) error {
 		t := triesOf(&a)
 		r.add("locked_trials", t.tried)
 		r.add("locked_interrupted", t.interrupted)
-		r.add("locked_spoilt", t.disturbed)
+		r.add("locked_dropped", t.disturbed)
 		return t.tried, t.disturbed, nil
 	})
 	if err != nil {

@@ -3,39 +3,87 @@ package verify
 import (
 	"context"
 	"debug/buildinfo"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 
+	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/internal/gosource"
 	"github.com/pinwatch/pinwatch/internal/toolchain"
 	"github.com/pinwatch/pinwatch/internal/workbuild"
 	"github.com/pinwatch/pinwatch/loader"
 )
 
-// NewLab prepares the workloads of a release of Go, without the go in front. "" means those built
-// into the caller: builtin is the command line that starts one. remove removes what the lab builds.
-func NewLab(ctx context.Context, builtin []string, release string, cpus []int) (lab *Lab, remove func(), err error) {
+// Options are the workloads that a lab has, and how it runs them.
+type Options struct {
+	Builtin []string // the command line that starts a workload which is built into the caller
+	Release string   // of Go, builds them instead, without the go in front; "" = built in
+	Goroot  string   // a Go tree that builds them instead; "" = none
+	CPUs    []int    // that they are confined to; nil = any
+	Environ []string // their environment
+}
+
+// NewLab prepares a lab. remove removes what the lab builds.
+func NewLab(ctx context.Context, o Options) (lab *Lab, remove func(), err error) {
 	b := &builder{}
-	lab = &Lab{GoVersion: BuiltinRelease(), Program: builtin, CPUs: cpus, Unobserved: unobservable()}
+	remove = func() { _ = b.remove() } // its own files, in a temporary folder
+	lab = &Lab{GoVersion: BuiltinRelease(), Program: o.Builtin, Environ: o.Environ, CPUs: o.CPUs,
+		Unobserved: unobservable()}
 	lab.Release = func(ctx context.Context, release string) ([]string, error) {
-		return b.build(ctx, release, workbuild.Command{Name: "workload"})
+		goroot, err := toolchain.Fetch(ctx, release)
+		if err != nil {
+			return nil, err
+		}
+		return b.build(ctx, goroot, release, workbuild.Command{Name: "workload"})
+	}
+	lab.Goroot = func(ctx context.Context) (string, error) {
+		if o.Goroot != "" {
+			return o.Goroot, nil
+		}
+		return toolchain.Fetch(ctx, strings.TrimPrefix(lab.GoVersion, "go"))
+	}
+	lab.Source = func(ctx context.Context) (*gosource.Tree, error) {
+		goroot, err := lab.Goroot(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return gosource.Open(goroot)
+	}
+	own := func(ctx context.Context, c workbuild.Command) ([]string, error) {
+		goroot, err := lab.Goroot(ctx)
+		if err != nil {
+			return nil, err
+		}
+		minor, ok := contract.Minor(lab.GoVersion)
+		if !ok {
+			return nil, fmt.Errorf("build %s: %q is no release of Go", c.Name, lab.GoVersion)
+		}
+		return b.build(ctx, goroot, fmt.Sprintf("1.%d", minor), c)
 	}
 	lab.Cgo = func(ctx context.Context) ([]string, error) {
 		if program := os.Getenv(cgoWorkload); program != "" {
 			return prebuilt(program, lab.GoVersion)
 		}
-		return b.build(ctx, strings.TrimPrefix(lab.GoVersion, "go"), workbuild.Command{Name: "cgoworkload", Cgo: true})
+		return own(ctx, workbuild.Command{Name: "cgoworkload", Cgo: true})
 	}
-	if release != "" {
-		lab.GoVersion = "go" + release
-		if lab.Program, err = lab.Release(ctx, release); err != nil {
-			b.remove()
-			return nil, nil, err
-		}
+	switch {
+	case o.Goroot != "":
+		lab.GoVersion, err = toolchain.Version(ctx, o.Goroot)
+	case o.Release != "":
+		lab.GoVersion = "go" + o.Release
+	default:
+		return lab, remove, nil
 	}
-	return lab, b.remove, nil
+	if err == nil {
+		lab.Program, err = own(ctx, workbuild.Command{Name: "workload"})
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, b.remove())
+	}
+	return lab, remove, nil
 }
 
 // BuiltinRelease is the release of Go that built this program, and so its built-in workloads.
@@ -62,7 +110,7 @@ func prebuilt(program, version string) ([]string, error) {
 // builder builds workloads into a directory of its own, each once.
 type builder struct{ dir string } // "" = nothing is built yet
 
-func (b *builder) build(ctx context.Context, release string, c workbuild.Command) (argv []string, err error) {
+func (b *builder) build(ctx context.Context, goroot, release string, c workbuild.Command) (argv []string, err error) {
 	if b.dir == "" {
 		if b.dir, err = os.MkdirTemp("", "pinwatch-verify-*"); err != nil {
 			return nil, err
@@ -73,18 +121,15 @@ func (b *builder) build(ctx context.Context, release string, c workbuild.Command
 	if _, err := os.Stat(program); err == nil {
 		return []string{program}, nil
 	}
-	goroot, err := toolchain.Fetch(ctx, release)
-	if err != nil {
-		return nil, err
-	}
 	program, err = workbuild.Build(ctx, dir, goroot, release, c)
 	return []string{program}, err
 }
 
-func (b *builder) remove() {
-	if b.dir != "" {
-		os.RemoveAll(b.dir)
+func (b *builder) remove() error {
+	if b.dir == "" {
+		return nil
 	}
+	return os.RemoveAll(b.dir)
 }
 
 // unobservable is why this machine gives no kernel events; "" when it does.

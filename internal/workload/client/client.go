@@ -26,7 +26,8 @@ const Patience = 60 * time.Second
 // Options are how a workload is started.
 type Options struct {
 	Program []string             // command line before the workload's name and flags
-	Env     []string             // added to the environment of this process
+	Environ []string             // of the process; nil = that of this one
+	Env     []string             // added to it
 	Attr    *syscall.SysProcAttr // nil = a process group of its own: Ctrl-C interrupts only this process
 }
 
@@ -50,7 +51,10 @@ type Process struct {
 func Start(ctx context.Context, o Options, args ...string) (*Process, error) {
 	argv := append(o.Program[:len(o.Program):len(o.Program)], args...)
 	p := &Process{name: args[0], cmd: exec.CommandContext(ctx, argv[0], argv[1:]...)}
-	p.cmd.Env = append(os.Environ(), o.Env...)
+	if o.Environ == nil {
+		o.Environ = os.Environ()
+	}
+	p.cmd.Env = append(o.Environ[:len(o.Environ):len(o.Environ)], o.Env...)
 	p.cmd.Stderr = &p.stderr
 	p.cmd.SysProcAttr = o.Attr
 	if o.Attr == nil {
