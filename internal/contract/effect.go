@@ -66,6 +66,8 @@ func ratioWords(i Interval) string {
 func shareWords(i Interval) string {
 	percent := func(share float64) string { return figure(100*share) + " %" }
 	switch {
+	case i.Hi-i.Lo > 0.5: // of so few tries no share is known
+		return ""
 	case i.Lo == 0:
 		return "below " + percent(i.Hi) + " of the tries"
 	case i.Hi == 1:

@@ -21,6 +21,7 @@ func TestEffects(t *testing.T) {
 		{"G-1", "", "below 0.15 % of the tries"},
 		{"G-1", "migrate: locked_moves=500", "23 % to 27 % of the tries"},
 		{"G-4", "", "above 78 % of the tries"},
+		{"M-1", "names: metric_specified=0", ""},
 		{"N-4", "", ""},
 	} {
 		s, _ := Find(tt.id)

@@ -11,7 +11,8 @@ import (
 )
 
 func newEnvironment(meta VerdictsMeta) Environment {
-	e := Environment{Settings: map[string]string{}, Cleared: map[string]string{}, CPUs: meta.Limits.CPUs}
+	e := Environment{Settings: map[string]string{}, Cleared: map[string]string{}, CPUs: meta.Limits.CPUs,
+		Notes: append([]string{}, meta.Notes...)}
 	maps.Copy(e.Settings, meta.Settings)
 	maps.Copy(e.Cleared, meta.Cleared)
 	if meta.Limits.Known {
@@ -44,6 +45,14 @@ func (e *Environment) Words() (parts []string) {
 	return parts
 }
 
+// settings are the lines at the top that name what else than the release the verdicts are about.
+func (v *Verdicts) settings() (lines []string) {
+	if h := v.Environment.Handed(); h != "" {
+		lines = append(lines, "The workloads ran with "+h+": the verdicts are about that.")
+	}
+	return append(lines, v.Environment.Notes...)
+}
+
 // Handed are the settings of the Go runtime that the workloads got, as they are typed before a
 // command; "" = none.
 func (e *Environment) Handed() string {
@@ -51,6 +60,56 @@ func (e *Environment) Handed() string {
 		return ""
 	}
 	return settingsWords(e.Settings)
+}
+
+// Field is a line of a citation.
+type Field struct{ Name, Text string }
+
+// Citation are the parts of a row that a reader needs who cites it, besides its verdict and its
+// numbers.
+func (row *StatementVerdict) Citation() (fields []Field) {
+	add := func(name, text string) {
+		if text != "" {
+			fields = append(fields, Field{name, text})
+		}
+	}
+	text := func(s *string) string {
+		if s == nil {
+			return ""
+		}
+		return *s
+	}
+	add("true", text(row.Corrected))
+	add("effect", text(row.Effect))
+	if row.Evidence.Dropped > 0 {
+		add("left", unit.Count(row.Evidence.Dropped)+" measured and left out")
+	}
+	if original := text(row.Evidence.Original); original != "" {
+		add("spec", "“"+original+"”")
+	}
+	add("see", strings.Join(row.See, ", "))
+	for _, p := range row.Evidence.Source {
+		add("in", p.String())
+	}
+	return fields
+}
+
+// cited are the lines of the citation.
+func (row *StatementVerdict) cited() (lines []string) {
+	for _, f := range row.Citation() {
+		lines = append(lines, f.Name+": "+f.Text)
+	}
+	return lines
+}
+
+// KindWords is the verdict of a row as people read it, with its basis where that is the source.
+func (v *Verdicts) KindWords(row *StatementVerdict) string {
+	words := Words(v.Kind(row))
+	if row.Evidence.Basis == BySource && v.Kind(row) == row.Verdict && row.Verdict != contract.NotTestable &&
+		row.Verdict != contract.Inconclusive {
+		words += ", by source"
+	}
+	return words
 }
 
 // reproduce is the command that decides a statement alone, under the same settings.

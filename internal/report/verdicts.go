@@ -38,6 +38,7 @@ type Environment struct {
 	Cleared      map[string]string `json:"cleared"`
 	CPUs         []int             `json:"cpus"`
 	CgroupLimits *[]CgroupLimit    `json:"cgroup_limits"`
+	Notes        []string          `json:"notes"`
 }
 
 // CgroupLimit is a file of a cgroup that sets a limit, with its content.
@@ -147,6 +148,7 @@ type VerdictsMeta struct {
 	Cleared     map[string]string
 	Limits      host.Limits
 	Sources     map[string][]SourcePlace // by statement
+	Notes       []string                 // about the environment
 }
 
 // NewVerdicts makes the list of the outcomes, in their order.

@@ -1,8 +1,13 @@
 package verify
 
 import (
+	"errors"
+	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/pinwatch/pinwatch/internal/gosource"
 )
 
 // A setting is an environment variable that changes what the Go runtime of a program does, or how
@@ -34,4 +39,27 @@ func SplitSettings(environ, handed []string) (workloads []string, given, cleared
 		}
 	}
 	return workloads, given, cleared
+}
+
+// UnknownDebug lists the settings of GODEBUG that the runtime of a release does not have. The
+// runtime ignores them silently (runtime/runtime1.go, parsegodebug).
+func UnknownDebug(tree *gosource.Tree, value string) (names []string, err error) {
+	for _, part := range strings.Split(value, ",") {
+		name, _, _ := strings.Cut(part, "=")
+		if name == "" || strings.HasPrefix(name, "cpu.") { // options of package internal/cpu
+			continue
+		}
+		known := false
+		for _, pkg := range []string{"runtime", "internal/godebugs"} { // the latter from Go 1.21 on
+			uses, err := tree.Uses(pkg, strconv.Quote(name))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+			known = known || len(uses) > 0
+		}
+		if !known {
+			names = append(names, name)
+		}
+	}
+	return names, nil
 }
