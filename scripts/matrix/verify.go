@@ -65,7 +65,7 @@ func divide(only string) [][]string {
 // verification is the plan of -verify. Guests have no C compiler, so the workload with C comes
 // along, linked statically; the rest is built into pinwatch.
 func verification(dir, only string) (files []guestFile, steps []plan.Step, err error) {
-	f, err := build(runtime.GOARCH, dir, "pinwatch", "build", "-ldflags=-X main.version="+version(), "./cmd/pinwatch")
+	f, err := build(runtime.GOARCH, dir, "pinwatch", "build", "-ldflags=-X main.version="+results.Version(), "./cmd/pinwatch")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -89,15 +89,6 @@ func verification(dir, only string) (files []guestFile, steps []plan.Step, err e
 		return nil, nil, fmt.Errorf("-only %s: no such statement", only)
 	}
 	return files, steps, nil
-}
-
-// version is this tree's version, as in the Makefile.
-func version() string {
-	out, err := exec.Command("git", "describe", "--tags", "--always", "--dirty").Output()
-	if err != nil {
-		return "devel"
-	}
-	return strings.TrimSpace(string(out))
 }
 
 // verdicts keeps each guest's verdicts, prints them, and returns errFailed if a part of one has

@@ -236,6 +236,12 @@ func TestCommittedTables(t *testing.T) {
 		if err := Show(block, columns); err != nil {
 			t.Fatal(err)
 		}
+		if block == "go" {
+			if err := ShowFolklore(columns); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	testenv.Golden(t, filepath.Join(top, document), []byte(read(t, document)))
+	testenv.Golden(t, filepath.Join(top, folkloreDocument), []byte(read(t, folkloreDocument)))
 }

@@ -39,7 +39,7 @@ func wordsOf(verdict string) (text string, bold bool) {
 // each. Links lead below the folder.
 func Tables(columns []Column, summaries []Summary, folder string) string {
 	var b strings.Builder
-	b.WriteString(runs(columns, summaries, folder))
+	b.WriteString(madeBy(summaries) + runs(columns, summaries, folder))
 	if text := differences(summaries); text != "" {
 		b.WriteString("\nNot the same in all of them, where there is a verdict:\n\n" + text)
 	}
@@ -54,7 +54,11 @@ func Tables(columns []Column, summaries []Summary, folder string) string {
 			if st.Section != section.ID {
 				continue
 			}
-			row := []string{st.ID, cell(st.Claim)}
+			claim := cell(st.Claim)
+			if st.OneHost() {
+				claim += " *(of one host)*"
+			}
+			row := []string{st.ID, claim}
 			for i, s := range summaries {
 				row = append(row, verdictCell(s.Verdicts[st.ID], folder+columns[i].Key+".md#"+anchor(st.ID)))
 			}
