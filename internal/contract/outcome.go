@@ -53,6 +53,9 @@ func (s Statement) Judge(e Evidence) Outcome {
 		answers = append(answers, c.answer(e))
 	}
 	o.decide(answers)
+	if s.Read {
+		o.Effect = "" // what a source has is no share of tries
+	}
 	o.collect(answers, e)
 	return o
 }

@@ -38,10 +38,11 @@ func ReadLimits(root fs.FS) Limits {
 		return l
 	}
 	l.Known = true
+	online := line(root, "sys/devices/system/cpu/online")
 	for _, c := range limitFiles {
 		for _, dir := range procfs.Cgroups(root, "self", c.controller) {
 			for _, name := range c.files {
-				if v := line(root, path.Join(dir, name)); !unlimited(v) {
+				if v := line(root, path.Join(dir, name)); !unlimited(v) && (c.controller != "cpuset" || v != online) {
 					l.Cgroup = append(l.Cgroup, Limit{"/" + path.Join(dir, name), v})
 				}
 			}

@@ -24,6 +24,9 @@ func TestLimits(t *testing.T) {
 		"sys/fs/cgroup/a/cpu.max":           "max 100000\n",
 		"sys/fs/cgroup/a/memory.max":        "1073741824\n",
 		"sys/fs/cgroup/a/b/cpuset.cpus":     "\n",
+		"sys/fs/cgroup/a/cpuset.cpus":       "0-3\n",
+		"sys/fs/cgroup/cpuset.cpus":         "0-7\n",
+		"sys/devices/system/cpu/online":     "0-7\n",
 		"sys/fs/cgroup/a/b/pids.max":        "max\n",
 		"sys/fs/cgroup/a/b/memory.high":     "max\n",
 		"sys/fs/cgroup/a/b/memory.pressure": "some\n",
@@ -46,7 +49,7 @@ func TestLimits(t *testing.T) {
 		want  []Limit
 	}{
 		"version 2": {version2, true, []Limit{{"/sys/fs/cgroup/a/b/cpu.max", "50000 100000"},
-			{"/sys/fs/cgroup/a/memory.max", "1073741824"}}},
+			{"/sys/fs/cgroup/a/cpuset.cpus", "0-3"}, {"/sys/fs/cgroup/a/memory.max", "1073741824"}}},
 		"version 1": {version1, true, []Limit{{"/sys/fs/cgroup/cpu,cpuacct/c/cpu.cfs_quota_us", "200000"}}},
 		"nothing":   {fstest.MapFS{}, false, nil},
 	} {

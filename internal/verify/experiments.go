@@ -28,5 +28,6 @@ func experiments() []experiment {
 		{"callback", callback},
 		// Kernel events, findings, the analyzer, and the source of the runtime.
 		{"churn", churn}, {"storm", storm}, {"programs", programs}, {"source", source}, {"systems", systems},
+		{"imported", imported}, {"wasm", wasm},
 	}
 }

@@ -97,7 +97,8 @@ func (s *sourceReader) others() {
 	var found []string
 	for _, name := range names {
 		system, ok := strings.CutPrefix(strings.Replace(name, "os3_", "os_", 1), "os_") // os3_solaris.go
-		if system, isGo := strings.CutSuffix(system, ".go"); ok && isGo && slices.Contains(ports, system) {
+		if system, isGo := strings.CutSuffix(system, ".go"); ok && isGo && slices.Contains(ports, system) &&
+			!slices.Contains(found, system) {
 			found = append(found, system)
 		}
 	}
