@@ -33,6 +33,9 @@ func NewLab(ctx context.Context, o Options) (lab *Lab, remove func(), err error)
 	lab = &Lab{GoVersion: BuiltinRelease(), Program: o.Builtin, Environ: o.Environ, CPUs: o.CPUs,
 		Unobserved: unobservable()}
 	lab.Release = func(ctx context.Context, release string) ([]string, error) {
+		if program := os.Getenv(oldWorkload); program != "" {
+			return prebuilt(oldWorkload, program, "go"+release)
+		}
 		goroot, err := toolchain.Fetch(ctx, release)
 		if err != nil {
 			return nil, err
@@ -65,7 +68,7 @@ func NewLab(ctx context.Context, o Options) (lab *Lab, remove func(), err error)
 	}
 	lab.Cgo = func(ctx context.Context) ([]string, error) {
 		if program := os.Getenv(cgoWorkload); program != "" {
-			return prebuilt(program, lab.GoVersion)
+			return prebuilt(cgoWorkload, program, lab.GoVersion)
 		}
 		return own(ctx, workbuild.Command{Name: "cgoworkload", Cgo: true})
 	}
@@ -89,20 +92,21 @@ func NewLab(ctx context.Context, o Options) (lab *Lab, remove func(), err error)
 // BuiltinRelease is the release of Go that built this program, and so its built-in workloads.
 func BuiltinRelease() string { return strings.Fields(runtime.Version())[0] }
 
-// cgoWorkload names a workload with C that has been built already. Machines without a compiler need
-// it, such as the guests of the kernel matrix.
-const cgoWorkload = "PINWATCH_CGO_WORKLOAD"
+// Variables that name workloads which have been built already: one with C, and one by another
+// release of Go. Machines without a compiler need them, such as the guests of the kernel matrix.
+const (
+	cgoWorkload = "PINWATCH_CGO_WORKLOAD"
+	oldWorkload = "PINWATCH_OLD_WORKLOAD"
+)
 
-// prebuilt is the command line of such a program. It must be of the release that the verdicts are
-// about.
-func prebuilt(program, version string) ([]string, error) {
+// prebuilt is the command line of such a program. It must be of the release that is needed.
+func prebuilt(variable, program, version string) ([]string, error) {
 	info, err := buildinfo.ReadFile(program)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", cgoWorkload, err)
+		return nil, fmt.Errorf("%s: %w", variable, err)
 	}
 	if info.GoVersion != version {
-		return nil, fmt.Errorf("%s: %s was built by %s, the other workloads by %s",
-			cgoWorkload, program, info.GoVersion, version)
+		return nil, fmt.Errorf("%s: %s was built by %s; %s is needed", variable, program, info.GoVersion, version)
 	}
 	return []string{program}, nil
 }

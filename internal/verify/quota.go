@@ -15,8 +15,8 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/client"
 )
 
-// quotaRelease is the release that the specification names.
-const quotaRelease = "1.16.15"
+// QuotaRelease is the release that the specification names.
+const QuotaRelease = "1.16.15"
 
 // quota starts workloads in a cgroup that may use one CPU: one built by this release, and one by Go
 // 1.16.
@@ -24,9 +24,9 @@ func quota(r *run) error {
 	if err := quotaNow(r); err != nil {
 		return err
 	}
-	program, err := r.lab.Release(r, quotaRelease)
+	program, err := r.lab.Release(r, QuotaRelease)
 	if err != nil {
-		return unableError("Go " + quotaRelease + " is not available: " + err.Error())
+		return unableError("Go " + QuotaRelease + " is not available: " + err.Error())
 	}
 	return r.underQuota(program)
 }

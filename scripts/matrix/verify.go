@@ -2,11 +2,13 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -14,6 +16,9 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/internal/toolchain"
+	"github.com/pinwatch/pinwatch/internal/verify"
+	"github.com/pinwatch/pinwatch/internal/workbuild"
 	"github.com/pinwatch/pinwatch/scripts/matrix/plan"
 	"github.com/pinwatch/pinwatch/scripts/results"
 )
@@ -64,7 +69,7 @@ func divide(only string) [][]string {
 
 // verification is the plan of -verify. Guests have no C compiler, so the workload with C comes
 // along, linked statically; the rest is built into pinwatch.
-func verification(dir, only string) (files []guestFile, steps []plan.Step, err error) {
+func verification(ctx context.Context, dir, only string) (files []guestFile, steps []plan.Step, err error) {
 	f, err := build(runtime.GOARCH, dir, "pinwatch", "build", "-ldflags=-X main.version="+results.Version(), "./cmd/pinwatch")
 	if err != nil {
 		return nil, nil, err
@@ -77,6 +82,15 @@ func verification(dir, only string) (files []guestFile, steps []plan.Step, err e
 		}
 		files = append(files, f)
 	}
+	goroot, err := toolchain.Fetch(ctx, verify.QuotaRelease)
+	if err != nil {
+		return nil, nil, err
+	}
+	old, err := workbuild.Build(ctx, filepath.Join(dir, "old"), goroot, verify.QuotaRelease, workbuild.Command{Name: "workload"})
+	if err != nil {
+		return nil, nil, err
+	}
+	files = append(files, guestFile{"bin/oldworkload", old})
 	for i, ids := range divide(only) {
 		if len(ids) > 0 {
 			steps = append(steps, plan.Step{
