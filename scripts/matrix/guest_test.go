@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -41,17 +40,6 @@ func TestImages(t *testing.T) {
 		}
 		if line := picked[0].commandLine(options{}); strings.Contains(line, "SKIP") {
 			t.Errorf("tests are left out: %s", line)
-		}
-	}
-}
-
-// Another architecture is always emulated.
-func TestProcessors(t *testing.T) {
-	for arch, m := range machines {
-		args := processors(arch, m)
-		emulated := slices.Contains(args, "tcg,thread=single") && slices.Contains(args, m.cpu)
-		if kvm := slices.Contains(args, "kvm"); kvm == emulated || kvm && (arch != "amd64" || !hasKVM()) {
-			t.Errorf("%s: %q", arch, args)
 		}
 	}
 }
