@@ -116,16 +116,17 @@ func (o *observed) addLimit(f *Finding, perSecond float64) {
 	}
 	f.Evidence["limit"], f.Evidence["limit_name"], f.Evidence["limit_used"] = nearest.Max, nearest.Name, nearest.Now
 	used := float64(nearest.Now) / float64(nearest.Max)
-	f.Message += fmt.Sprintf("; the nearest limit is %d threads (%s), %d are in use", nearest.Max, nearest.Name,
-		nearest.Now)
+	within := ""
 	if perSecond > 0 {
 		left := float64(nearest.left()) / perSecond
 		f.Evidence["limit_in_s"] = rounded(left)
-		f.Message += ": at this rate it is reached in " + unit.Age(left)
+		within = ", reached in " + unit.Age(left) + " at this rate"
 		if left < growSoon.Seconds() {
 			f.Severity = fail
 		}
 	}
+	f.Message += fmt.Sprintf("; the nearest limit is %d threads%s (%s, %d in use)", nearest.Max, within, nearest.Name,
+		nearest.Now)
 	if used >= growHalf && f.Severity == info {
 		f.Severity = warn
 	}
@@ -168,20 +169,20 @@ func growingThreads(o *observed) []Finding {
 			"cause": nil, "cause_threads": nil, "function": nil, "function_threads": nil, "pinned": pinned, "steady": false,
 			"lossy": !o.complete},
 	}
-	if cause, n := o.creationCause(); n > 0 {
-		f.Evidence["cause"], f.Evidence["cause_threads"] = cause, n
-		f.Message += "; most were made because " + cmp.Or(creationWords[cause], "of "+cause)
+	rate := 0.0
+	if o.steady(begins) {
+		f.Severity, f.Evidence["steady"], rate = warn, true, o.rate(grown)
 	}
+	o.addLimit(&f, rate)                                  // before what explains the growth: the first screen cuts the end
 	if entry, n := o.mostInCalls(); 2*uint64(n) > grown { // fewer are not why there are more
 		f.Evidence["function"], f.Evidence["function_threads"] = entry, n
 		f.Message += fmt.Sprintf("; %d are in a system call or in C for %s", n, goroutineOf(entry))
 		f.Advice = "in " + function(entry) + " and what starts it, " + f.Advice
 	}
-	rate := 0.0
-	if o.steady(begins) {
-		f.Severity, f.Evidence["steady"], rate = warn, true, o.rate(grown)
+	if cause, n := o.creationCause(); n > 0 {
+		f.Evidence["cause"], f.Evidence["cause_threads"] = cause, n
+		f.Message += "; most were made because " + cmp.Or(creationWords[cause], "of "+cause)
 	}
-	o.addLimit(&f, rate)
 	return []Finding{f}
 }
 

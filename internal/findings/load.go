@@ -74,6 +74,15 @@ var stormAdvice = map[string]string{
 	"foreign": "another process sends these signals: find it with trace-cmd or bpftrace on signal:signal_generate, sig 23",
 }
 
+// stormWords follow "of them".
+var stormWords = map[string]string{
+	"gc_stack_scan":  "for the garbage collector to read stacks",
+	"stop_the_world": "to stop all goroutines",
+	"for_each_p":     "for a step of the garbage collector on every P",
+	"sysmon_retake":  "to goroutines that had run for 10 ms",
+	"foreign":        "from outside the Go runtime",
+}
+
 // storm finds SIGURG in such numbers that it is load, from any sender (P-5).
 func storm(o *observed) []Finding {
 	perSecond := o.rate(o.Counts.SigurgGenerated)
@@ -90,11 +99,11 @@ func storm(o *observed) []Finding {
 			"cause_fraction": nil, "function": orNil(sender), "cpu_fraction": nil, "lossy": !o.complete},
 	}
 	if cause != "" {
-		f.Message += fmt.Sprintf("; %s of them for %s", unit.ShortPercent(share), cause)
+		f.Message += fmt.Sprintf("; %s of them %s", unit.ShortPercent(share), cmp.Or(stormWords[cause], "for "+cause))
 		f.Evidence["cause_fraction"] = rounded(share)
 	}
 	if sender != "" {
-		f.Message += " in " + unit.Function(sender)
+		f.Message += ", most of these by " + unit.Function(sender)
 	}
 	send, sent := o.cpu("P-5", "send", "")
 	handler, handled := o.cpu("P-5", "handler", "")

@@ -1,6 +1,7 @@
 package procfs
 
 import (
+	"fmt"
 	"os"
 	"path"
 	"strconv"
@@ -14,8 +15,8 @@ type TaskLimit struct {
 }
 
 // TaskLimits returns what limits the number of tasks around a process: the pids controller of its
-// cgroup and of those above it, and the machine. Limits that can't be read, and those that are
-// "max", are left out.
+// cgroup and of those above it, its RLIMIT_NPROC, and the machine. Limits that can't be read, and
+// those that are "max" or do not hold for the process, are left out.
 func TaskLimits(pid int) (limits []TaskLimit) {
 	for _, dir := range pidsCgroups(Process(pid)) {
 		most, ok := readNumber(dir + "/pids.max")
@@ -23,6 +24,9 @@ func TaskLimits(pid int) (limits []TaskLimit) {
 		if ok && known {
 			limits = append(limits, TaskLimit{"pids.max of " + dir, most, now})
 		}
+	}
+	if most, uid, ok := userLimit(Process(pid)); ok {
+		limits = append(limits, TaskLimit{fmt.Sprintf("ulimit -u of user %d", uid), most, userTasks(uid)})
 	}
 	if now, ok := machineTasks(); ok {
 		for _, name := range []string{"threads-max", "pid_max"} {
@@ -32,6 +36,45 @@ func TaskLimits(pid int) (limits []TaskLimit) {
 		}
 	}
 	return limits
+}
+
+// userLimit returns the soft RLIMIT_NPROC of a process, which limits the tasks of its real user id
+// where it has neither of two capabilities (copy_process in kernel/fork.c).
+func userLimit(process Dir) (most uint64, uid int, ok bool) {
+	const capSysAdmin, capSysResource = 1 << 21, 1 << 24
+	status, err := process.Status()
+	if err != nil || status.UID <= 0 || status.Effective == nil || *status.Effective&(capSysAdmin|capSysResource) != 0 {
+		return 0, 0, false
+	}
+	text, err := process.read("limits")
+	if err != nil {
+		return 0, 0, false
+	}
+	most, ok = maxProcesses(text)
+	return most, status.UID, ok
+}
+
+// maxProcesses returns the soft limit of /proc/PID/limits in the line "Max processes".
+func maxProcesses(text string) (uint64, bool) {
+	for line := range strings.Lines(text) {
+		if values, ok := strings.CutPrefix(line, "Max processes"); ok {
+			if words := strings.Fields(values); len(words) > 0 {
+				n, err := strconv.ParseUint(words[0], 10, 64) // or "unlimited"
+				return n, err == nil
+			}
+		}
+	}
+	return 0, false
+}
+
+// userTasks counts the threads of all processes with a real user id.
+func userTasks(uid int) (n uint64) {
+	for _, pid := range Processes() {
+		if s, err := Process(pid).Status(); err == nil && s.UID == uid {
+			n += uint64(s.Threads)
+		}
+	}
+	return n
 }
 
 // pidsCgroups returns the directories of the process's cgroup with the pids controller and of all

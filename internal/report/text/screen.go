@@ -108,10 +108,8 @@ const briefLines = 4
 // names them all for pinwatch explain.
 func (p *page) brief(r *report.Report, room int) {
 	if len(r.Findings) == 0 {
-		if r.Counts.LockedThreads != nil {
-			p.line()
-			p.noFindings(r)
-		}
+		p.line()
+		p.noFindings(r)
 		p.judged(r)
 		return
 	}
