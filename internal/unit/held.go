@@ -40,7 +40,7 @@ func (h Held) String() string {
 	case "ended":
 		parts = append(parts, "nothing: the thread has ended, others go on")
 	case "foreign":
-		parts = append(parts, "not Go, made by C or the kernel", callWord(h.Call), h.WChan)
+		parts = append(parts, "a thread of C or of the kernel, outside Go", callWord(h.Call), h.WChan)
 	default:
 		parts = append(parts, "not known by whom", callWord(h.Call), h.WChan)
 	}

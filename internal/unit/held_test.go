@@ -14,7 +14,7 @@ func TestHeld(t *testing.T) {
 		"main.f, parked":                                    {Use: "parked", Function: "main.f"},
 		"the runtime itself: sysmon":                        {Use: "runtime", Function: "sysmon", Call: "nanosleep"},
 		"no goroutine: it exited while locked":              {Use: "exited"},
-		"not Go, made by C or the kernel, poll(2)":          {Use: "foreign", Call: "poll"},
+		"a thread of C or of the kernel, outside Go, poll(2)":          {Use: "foreign", Call: "poll"},
 		"not known by whom, futex(2)":                       {Use: "unknown", Call: "futex"},
 		"nothing: the thread has ended, others go on":       {Use: "ended"},
 		"not known by whom":                                 {},
