@@ -17,8 +17,8 @@ type kind struct {
 
 // kinds are all kinds of findings.
 var kinds = []kind{
-	{pinsGrowing, growingPins, noLocks},
-	{threadsGrowing, growingThreads, nil},
+	{pinsGrowing, growingPins, tooFewPins},
+	{threadsGrowing, growingThreads, tooFewThreads},
 	{"exit-while-locked-churn", churn, noExits},
 	{"children-killed-by-thread-exit", childrenKilled, nil},
 	{"per-request-pinning", perRequest, noLocks},

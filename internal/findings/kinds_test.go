@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/events"
 )
 
 // TestJudged: every kind is named in every window, and has a reason where nothing could be found.
@@ -46,6 +47,19 @@ func TestJudged(t *testing.T) {
 		}), "pins-growing exit-while-locked-churn per-request-pinning wedged-m0 unbalanced-lock pinned-handoff-hot-spot " +
 			"pinned-thread-shares-core leaked-pin affinity-overridden", "Go runtime could not be read"},
 		{"no length", 0, with(none), all, "no length"},
+		{"pins that may be growing", 60, with(pinned(2, 0, 1)), "pins-growing",
+			"2 pins of main.session began and none ended, too few to tell: that takes a window of some 300 s"},
+		{"one pin", 60, with(pinned(1, 0, 1)), "", ""},
+		{"threads that may be growing", 60, with(func(r *correlate.Result, _ *About) {
+			r.Counts.ThreadsCreated += 10
+			for i := range 10 {
+				r.Threads[i%9].StartedAt = r.Start + (r.End-r.Start)/10*events.Time(i%9)
+			}
+		}), "threads-growing", "10 threads more than when the window began, too few to tell: that takes a window of some 120 s"},
+		{"threads of one moment", 60, with(func(r *correlate.Result, _ *About) {
+			r.Counts.ThreadsCreated += 10
+			r.Threads[3].StartedAt = r.Start + 1
+		}), "", ""},
 		{"what was found was looked for", 5, with(pinned(24, 0, 1)), "leaked-pin thread-surplus", "10 s"},
 	} {
 		r, a := healthy(tt.seconds), about

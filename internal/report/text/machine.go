@@ -206,16 +206,23 @@ func (p *page) pinnedCell(t table, g *pinnedGroup, title string, w *report.Windo
 	return styled{unit.Percent(float64(g.run) / 1e9 / w.DurationS), plain}
 }
 
-// heldBy is the shortest lower bound of the time that the threads have been held.
+// heldBy is the lower bound of the time that the threads have been held, of the longest where they differ.
 func (p *page) heldBy(ts []*report.Thread) string {
-	least := -1.0
+	least, most := -1.0, -1.0
 	for _, t := range ts {
-		if t.LockHeldMin != nil && (least < 0 || *t.LockHeldMin < least) {
-			least = *t.LockHeldMin
+		if t.LockHeldMin != nil {
+			most = max(most, *t.LockHeldMin)
+			if least < 0 || *t.LockHeldMin < least {
+				least = *t.LockHeldMin
+			}
 		}
 	}
-	if least < 0 {
+	switch shortest, longest := p.atLeast(1e9*least), p.atLeast(1e9*most); {
+	case least < 0:
 		return none
+	case shortest != longest:
+		return "longest " + longest
+	default:
+		return longest
 	}
-	return p.atLeast(1e9 * least)
 }
