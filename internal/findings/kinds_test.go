@@ -17,6 +17,7 @@ func TestJudged(t *testing.T) {
 		return func(r *correlate.Result, a *About) {
 			a.Affinity = map[int32][]int{100: {0, 1}}
 			a.Held = map[int32]Held{}
+			r.Sites = []correlate.Site{}
 			a.Attributes = Attributes{[]string{"nice"}, map[int32][]string{100: {"0"}}}
 			edit(r, a)
 		}
@@ -32,6 +33,7 @@ func TestJudged(t *testing.T) {
 		{"all", 60, with(none), "", ""},
 		{"short", 5, with(none), "leaked-pin thread-surplus", "takes a window of 10 s or more"},
 		{"lossy", 60, with(func(r *correlate.Result, _ *About) { lose(r) }), "leaked-pin thread-surplus", "records were lost"},
+		{"no sites", 60, with(func(r *correlate.Result, _ *About) { r.Sites = nil }), "per-request-pinning", "--sites"},
 		{"light", 60, with(func(r *correlate.Result, _ *About) { r.Counts.ThreadsExitedLocked = nil }),
 			"exit-while-locked-churn", "--light"},
 		{"GOMAXPROCS", 60, with(func(_ *correlate.Result, a *About) { a.GOMAXPROCS = 0 }), "sigurg-storm thread-surplus gomaxprocs-mismatch",
