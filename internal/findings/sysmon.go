@@ -64,7 +64,7 @@ func busySysmon(o *observed) []Finding {
 	case stops >= sysmonReset:
 		f.Message += fmt.Sprintf(", because the runtime stops goroutines again and again, mostly to collect garbage (%s "+
 			"signals per s)", unit.Short(stops))
-		f.Advice = stormAdvice["gc_stack_scan"]
+		f.Advice = collectLess
 	default:
 		f.Message += "; that comes of system calls or C calls of some 20 µs, or of a program that falls idle and becomes " +
 			"busy many times a second: which of them it is was not seen"
@@ -97,8 +97,8 @@ func (o *observed) busiestCaller() (busiest *correlate.Thread, entry string, swi
 
 // worldStops counts the signals by which the runtime stopped goroutines for its own work.
 func (o *observed) worldStops() (n uint64) {
-	for _, c := range o.Causes {
-		if c.What == "preempt" && (c.Cause == "stop_the_world" || c.Cause == "for_each_p" || c.Cause == "gc_stack_scan") {
+	for i := range o.Causes {
+		if c := &o.Causes[i]; c.What == "preempt" && (c.Cause == "stop_the_world" || ofCollector(c)) {
 			n += c.N
 		}
 	}
