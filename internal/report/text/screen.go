@@ -267,6 +267,9 @@ func (p *page) why(r *report.Report, what, label string) {
 		k := by[c.Cause]
 		if k == nil {
 			k = &count{words: causeWord(c.Cause)}
+			if what == "exit" && c.Cause == "other" {
+				k.words = "not pinned"
+			}
 			by[c.Cause] = k
 			all = append(all, k)
 		}
