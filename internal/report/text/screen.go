@@ -23,7 +23,7 @@ const (
 	// mostHolders limits the groups of threads by what holds them.
 	mostHolders = 3
 	// mostReasons limits the reasons why some kinds of findings were not looked for.
-	mostReasons = 2
+	mostReasons = 3
 	// mostCaveats limits the remarks at the end, where there is room.
 	mostCaveats = 4
 	// mostLines are those of what was found and of what to do, where there is room.
