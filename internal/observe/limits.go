@@ -1,6 +1,9 @@
 package observe
 
 import (
+	"os"
+	"strconv"
+
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/internal/findings"
 	"github.com/pinwatch/pinwatch/internal/procfs"
@@ -21,7 +24,7 @@ func limits(pid int, counts *correlate.Counts) []findings.Limit {
 		all = append(all, findings.Limit{Name: "the Go runtime's, unless debug.SetMaxThreads has set another one",
 			Max: maxThreads, Now: counts.Threads})
 	}
-	for _, l := range procfs.TaskLimits(pid) {
+	for _, l := range procfs.TaskLimits(os.DirFS("/"), strconv.Itoa(pid)) {
 		all = append(all, findings.Limit(l))
 	}
 	return all
