@@ -35,6 +35,7 @@ type loop struct {
 	onEdge     func(at events.Time) // at the ends of windows
 	onResult   func(*correlate.Result) error
 	accounts   accounts
+	ms         []reading // of all threads, at the end of the last window; nil: can't be read
 
 	lost     losses        // already reported to the correlator
 	seen     uint64        // events so far
@@ -118,7 +119,7 @@ func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
 	if err := l.snapshot(); err != nil {
 		return 0, err
 	}
-	if err := l.readLocks(); err != nil {
+	if _, err := l.readLocks(); err != nil {
 		return 0, err
 	}
 	if err := l.pauses.readNow(l.now, l.order.Push); err != nil {
@@ -228,8 +229,8 @@ func (l *loop) release(before events.Time) {
 
 // boundary ends a window now and takes a snapshot of every thread, so that the threads' times are
 // known up to here. Losses up to now belong to the window.
-func (l *loop) boundary(ctx context.Context, kind events.Kind) error {
-	if err := l.readLocks(); err != nil {
+func (l *loop) boundary(ctx context.Context, kind events.Kind) (err error) {
+	if l.ms, err = l.readLocks(); err != nil {
 		return err
 	}
 	if err := l.pauses.readNow(l.now, l.order.Push); err != nil {
@@ -280,23 +281,20 @@ func (l *loop) finish() error {
 
 // readLocks reads the lock of every living thread from the target's memory: a thread may not have
 // reported its lock for long.
-func (l *loop) readLocks() error {
+func (l *loop) readLocks() ([]reading, error) {
 	if !l.program.locks() {
-		return nil
+		return nil, nil
 	}
 	threads, err := l.session.ThreadInfos()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	proved := l.program.lockProved
-	l.program.readMs(threads, l.now, l.pushListed())
-	if l.err != nil {
-		return l.err
+	readings := l.program.readMs(threads, l.now, l.pushListed())
+	if l.err == nil && l.program.lockProved && !proved {
+		l.err = l.session.LockProved()
 	}
-	if l.program.lockProved && !proved {
-		return l.session.LockProved()
-	}
-	return nil
+	return readings, l.err
 }
 
 // snapshot asks the kernel for the state of every living thread.

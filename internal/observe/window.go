@@ -85,6 +85,7 @@ type observation struct {
 	apart    bool                      // some distances are known
 	edges    map[events.Time]edge      // of the windows that are not settled
 	pauses   *pauses                   // nil: not read
+	held     allHolders                // read last
 
 	loop   *loop
 	stats  *loader.Stats
@@ -237,10 +238,8 @@ func (o *observation) addOverhead(w *Window, programs []loader.ProgramStats, sam
 	w.Overhead = o.overhead(w.Result, programs, sampled, used, elapsed)
 	setBias(w.Result.Costs, w.Overhead.Timings)
 	w.Schedules = o.schedules(w.Result)
-	var err error
-	if w.Holders, err = o.readHolders(w.Result); err != nil {
-		w.warn("what holds the threads is not known: %s", oneLine(err))
-	}
+	held := o.holders(w.Result)
+	w.Holders, w.Warnings = held.list, append(w.Warnings, held.warnings...)
 	w.Attributes = o.attributes(w.Result)
 	if w.Attributes.Hidden {
 		w.warn(HiddenAttributes)
@@ -249,7 +248,7 @@ func (o *observation) addOverhead(w *Window, programs []loader.ProgramStats, sam
 		w.warn("%d threads were not compared with the others: those of more than %d are not read", n, mostAttributes)
 	}
 	w.CPU = o.loop.accounts.of(w.Result)
-	w.Goroutines = o.program.goroutines()
+	w.Goroutines = o.program.goroutines(o.loop.ms)
 	w.Limits = limits(o.target.PID, &w.Result.Counts)
 	if n := o.loop.ring.Stacks.Dropped(); n > 0 {
 		w.warn("more than %d different stacks: of %d the causes are unknown", events.MaxStacks, n)
