@@ -30,11 +30,10 @@ type loop struct {
 	correlator *correlate.Correlator
 	times      *loader.ProgramTimes
 	program    *Program
-	pins       *pinProbe            // nil without Sites
-	pauses     *pauses              // nil: not read
-	onEdge     func(at events.Time) // at the ends of windows
+	pins       *pinProbe                         // nil without Sites
+	pauses     *pauses                           // nil: not read
+	onEdge     func(at events.Time, begins bool) // at the ends of windows; begins: a window begins there
 	onResult   func(*correlate.Result) error
-	accounts   accounts
 	ms         []reading // of all threads, at the end of the last window; nil: can't be read
 
 	lost     losses        // already reported to the correlator
@@ -140,17 +139,11 @@ func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
 	}
 	l.order.Push(&start)
 	l.began = true
-	l.onEdge(at)
-	l.account(at)
+	l.onEdge(at, true)
 	if l.cfg.OnBegin != nil {
 		err = l.cfg.OnBegin()
 	}
 	return at, err
-}
-
-// account reads the kernel's account of the process at a boundary.
-func (l *loop) account(at events.Time) {
-	l.accounts.read(at, l.session.Target.PID, l.program.sysmonTID)
 }
 
 // targetGone reports whether the target has ended and all its threads have left their CPUs for the
@@ -240,7 +233,7 @@ func (l *loop) boundary(ctx context.Context, kind events.Kind) (err error) {
 	if err != nil {
 		return err
 	}
-	l.onEdge(at)
+	l.onEdge(at, kind == events.WindowCut)
 	if err := l.reportLosses(at - 1); err != nil {
 		return err
 	}
@@ -252,7 +245,6 @@ func (l *loop) boundary(ctx context.Context, kind events.Kind) (err error) {
 		}
 	}
 	l.order.Push(&e)
-	l.account(at)
 	if err := l.snapshot(); err != nil {
 		return err
 	}

@@ -128,7 +128,7 @@ func (o *observation) run(ctx context.Context) (*Window, error) {
 	o.loop = &loop{
 		cfg: &o.cfg, session: o.session, ring: ring, sums: added, times: o.session.NewProgramTimes(o.session.Calibration),
 		program: o.program, pins: o.probe, pauses: o.pauses,
-		onEdge:   func(at events.Time) { o.edges[at] = o.readEdge() },
+		onEdge:   func(at events.Time, begins bool) { o.edges[at] = o.readEdge(begins) },
 		onResult: o.settle, longest: longestWait(buffers.TurnsPerCPU, o.cfg.Aggregate),
 		correlator: correlate.New(o.correlation(&ring.Stacks)),
 	}
@@ -222,7 +222,7 @@ func (o *observation) window(r *correlate.Result) *Window {
 	w.Target.Info = o.program.infoNow()
 	first, last := o.edges[r.Start], o.edges[r.End]
 	w.Pauses, w.Before, w.CPUSet = between(first, last), Placement{first.affinity, first.cpuset}, last.cpuset
-	w.NoTopology = !o.apart
+	w.CPU, w.NoTopology = accountBetween(first.account, last.account), !o.apart
 	if r.Interval {
 		delete(o.edges, o.cut) // the last interval's end; the whole still needs its own start
 		o.cut = r.End
@@ -247,7 +247,6 @@ func (o *observation) addOverhead(w *Window, programs []loader.ProgramStats, sam
 	if n := w.Attributes.Unread; n > 0 {
 		w.warn("%d threads were not compared with the others: those of more than %d are not read", n, mostAttributes)
 	}
-	w.CPU = o.loop.accounts.of(w.Result)
 	w.Goroutines = o.program.goroutines(o.loop.ms)
 	w.Limits = limits(o.target.PID, &w.Result.Counts)
 	if n := o.loop.ring.Stacks.Dropped(); n > 0 {
