@@ -53,6 +53,11 @@ type Cost struct {
 	How              string // how it was estimated
 }
 
+// exactCost is a cost that was measured, not estimated.
+func exactCost(cpu float64, how string) *Cost {
+	return &Cost{CPU: rounded(cpu), Least: rounded(cpu), Most: rounded(cpu), How: how}
+}
+
 // severity is that of a cost alone.
 func (c *Cost) severity() string {
 	if c != nil && c.CPU >= warnCPU {

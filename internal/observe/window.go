@@ -61,8 +61,7 @@ func (w *Window) Findings() ([]findings.Finding, []findings.Judged) {
 	about.AffinityBefore, about.CPUSetBefore, about.CPUSet = w.Before.Affinity, w.Before.CPUSet, w.CPUSet
 	about.Attributes = w.Attributes.Compared()
 	if q := w.Pauses.Quota; q != nil {
-		about.Quota = &findings.Quota{Group: q.Group, Limit: q.Limit, Period: q.Period, Periods: q.Periods,
-			Throttled: q.Throttled, Time: q.Time}
+		about.Quota = (*findings.Quota)(&q.Quota)
 	}
 	return findings.Find(w.Result, about)
 }
@@ -241,12 +240,7 @@ func (o *observation) addOverhead(w *Window, programs []loader.ProgramStats, sam
 	held := o.holders(w.Result)
 	w.Holders, w.Warnings = held.list, append(w.Warnings, held.warnings...)
 	w.Attributes = o.attributes(w.Result)
-	if w.Attributes.Hidden {
-		w.warn(HiddenAttributes)
-	}
-	if n := w.Attributes.Unread; n > 0 {
-		w.warn("%d threads were not compared with the others: those of more than %d are not read", n, mostAttributes)
-	}
+	w.Warnings = append(w.Warnings, w.Attributes.Warnings()...)
 	w.Goroutines = o.program.goroutines(o.loop.ms)
 	w.Limits = limits(o.target.PID, &w.Result.Counts)
 	if n := o.loop.ring.Stacks.Dropped(); n > 0 {
