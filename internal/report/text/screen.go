@@ -253,36 +253,14 @@ func clause(text string, width int) string {
 	return strings.TrimRight(string(runes[:end]), " ") + " …"
 }
 
-// why writes the causes of one kind, the most frequent first, each in words and with the function
-// that most of them come from.
+// why writes the causes of one kind, each in words and with the function that most of them come from.
 func (p *page) why(r *report.Report, what, label string) {
-	type count struct {
-		words, function string
-		n, of           uint64
-	}
-	by := map[string]*count{}
-	var all []*count
-	for _, c := range r.Causes {
-		if c.What != what || c.N == 0 {
-			continue
-		}
-		k := by[c.Cause]
-		if k == nil {
-			k = &count{words: causeWord(c.Cause)}
-			by[c.Cause] = k
-			all = append(all, k)
-		}
-		k.n += c.N
-		if c.Function != nil && c.N > k.of {
-			k.function, k.of = unit.Function(*c.Function), c.N
-		}
-	}
-	slices.SortStableFunc(all, func(a, b *count) int { return cmp.Compare(b.n, a.n) })
 	var parts []string
-	for _, k := range all {
-		part := unit.Count(k.n) + " " + k.words
-		if 2*k.of > k.n {
-			part += " (" + k.function + ")"
+	for _, k := range countCauses(r.Causes, what) {
+		part := unit.Count(k.n) + " " + causeWord(k.cause)
+		i := slices.IndexFunc(k.origins, func(c report.Cause) bool { return c.Function != nil })
+		if i >= 0 && 2*k.origins[i].N > k.n {
+			part += " (" + unit.Function(*k.origins[i].Function) + ")"
 		}
 		parts = append(parts, part)
 	}
