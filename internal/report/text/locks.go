@@ -128,7 +128,7 @@ func (p *page) held(t *report.Thread) string {
 	return p.between(int64(1e9**t.LockHeldMin), int64(1e9**t.LockHeldMax))
 }
 
-// activity is the last known state of the locked goroutine. "at work" is running, runnable, in a
+// activity is the last known state of the locked goroutine. "in use" is running, runnable, in a
 // system call or in C.
 func activity(t *report.Thread) string {
 	switch {
@@ -139,7 +139,7 @@ func activity(t *report.Thread) string {
 	case *t.Parked:
 		return "parked"
 	}
-	return "at work"
+	return "in use"
 }
 
 func wakeRate(t *report.Thread) string {
