@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/pinwatch/pinwatch/correlate"
@@ -27,11 +28,18 @@ type Program struct {
 }
 
 // OpenProgram reads what the process runs. The error is why little or nothing can be read; the
-// program holds the rest and is never nil.
+// program holds the rest and is never nil. An OptionError is about what o gives.
 func OpenProgram(pid int, o goruntime.Options) (*Program, error) {
 	p := &Program{}
 	rt, err := goruntime.Open(pid, o)
-	if err != nil {
+	var table *goruntime.TableError
+	var release *goruntime.ReleaseError
+	switch {
+	case errors.As(err, &table):
+		return p, &OptionError{"offsets", err}
+	case errors.As(err, &release):
+		return p, &OptionError{"go-version", release}
+	case err != nil:
 		return p, err
 	}
 	p.Runtime, p.Info = rt, &rt.Info
