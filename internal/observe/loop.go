@@ -153,14 +153,14 @@ func (l *loop) targetGone(before events.Time) bool {
 	if !l.ended && !l.session.Target.Alive() {
 		l.ended, l.endSeen = true, l.now()
 	}
-	allEnded := l.correlator.LastEnd() != 0 && l.correlator.Living() == 0 // else the first events may not be released yet
+	allEnded := l.correlator.LastEnd() != 0 && l.correlator.Ended() // else the first events may not be released yet
 	return l.ended && (allEnded || !l.behind && before.Sub(l.endSeen) > lastSteps)
 }
 
 // endedBefore reports whether the target, which is gone, ended before the window began. Lost records
 // prove nothing.
 func (l *loop) endedBefore(start events.Time) bool {
-	return l.correlator.Living() == 0 && l.correlator.LastEnd() < start
+	return l.correlator.Ended() && l.correlator.LastEnd() < start
 }
 
 // poll takes one batch from the buffers and releases the events that no older one can follow.
@@ -240,7 +240,7 @@ func (l *loop) boundary(ctx context.Context, kind events.Kind) (err error) {
 	e := events.Event{Kind: kind, Time: at}
 	if kind == events.WindowEnd && l.ended {
 		e.Flags = events.WindowTargetEnded
-		if l.correlator.Living() == 0 {
+		if l.correlator.Ended() {
 			e.Args[events.ArgEnded] = uint64(l.correlator.LastEnd())
 		}
 	}
