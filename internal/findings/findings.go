@@ -68,6 +68,7 @@ func (c *Cost) severity() string {
 
 // About holds what is known of the process beside the Result, as read after the window's end.
 type About struct {
+	NotGo      bool                // no Go runtime could be read: there may be none
 	GOMAXPROCS int                 // 0 = not known
 	Affinity   map[int32][]int     // by tid: the CPUs a thread may run on; missing = not known
 	Held       map[int32]Held      // by tid: what holds a thread that lives; nil = not read

@@ -51,7 +51,7 @@ type Placement struct {
 
 // Findings returns what is worth acting on in the window, and what was looked for.
 func (w *Window) Findings() ([]findings.Finding, []findings.Judged) {
-	about := findings.About{GOMAXPROCS: w.Target.GOMAXPROCS(), Affinity: map[int32][]int{}, Held: w.held(),
+	about := findings.About{NotGo: w.Target.Info == nil, GOMAXPROCS: w.Target.GOMAXPROCS(), Affinity: map[int32][]int{}, Held: w.held(),
 		Goroutines: w.Goroutines, Limits: w.Limits, CPU: w.CPU.Process, SysmonCPU: w.CPU.Sysmon}
 	for tid, s := range w.Schedules {
 		if s.CPUs != nil {
@@ -242,7 +242,7 @@ func (o *observation) addOverhead(w *Window, programs []loader.ProgramStats, sam
 	w.Attributes = o.attributes(w.Result)
 	w.Warnings = append(w.Warnings, w.Attributes.Warnings()...)
 	w.Goroutines = o.program.goroutines(o.loop.ms)
-	w.Limits = limits(o.target.PID, &w.Result.Counts)
+	w.Limits = limits(o.target.PID, w.Target.Info != nil, &w.Result.Counts)
 	if n := o.loop.ring.Stacks.Dropped(); n > 0 {
 		w.warn("more than %d different stacks: of %d the causes are unknown", events.MaxStacks, n)
 	}
