@@ -145,11 +145,17 @@ func (p *page) brief(r *report.Report, room int) {
 	}
 }
 
-// unjudged are the lines for the kinds of findings that were not looked for.
+// unjudged are the lines for the kinds of findings that were not looked for. Where there is no room for
+// all names there is for the reason.
 func (p *page) unjudged(r *report.Report) (lines []string) {
 	_, not := judgedBy(r)
+	room := p.width - severityWidth
 	for _, n := range not[:min(len(not), mostReasons)] {
-		lines = append(lines, cut("not looked for: "+strings.Join(n.ids, ", ")+": "+n.why, p.width-severityWidth, 1))
+		line := "not looked for: " + strings.Join(n.ids, ", ") + ": " + n.why
+		for shown := len(n.ids) - 1; shown > 0 && utf8.RuneCountInString(line) > room; shown-- {
+			line = fmt.Sprintf("not looked for: %s and %d more: %s", strings.Join(n.ids[:shown], ", "), len(n.ids)-shown, n.why)
+		}
+		lines = append(lines, cut(line, room, 1))
 	}
 	return lines
 }
