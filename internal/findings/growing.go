@@ -220,6 +220,9 @@ func growingThreads(o *observed) []Finding {
 			"cause": nil, "cause_threads": nil, "function": nil, "function_threads": nil, "pinned": pinned, "steady": false,
 			"lossy": !o.complete},
 	}
+	if o.NotGo {
+		f.Advice = "limit how many threads the program has at once (a pool of workers)"
+	}
 	rate := 0.0
 	if o.steady(begins) {
 		f.Severity, f.Evidence["steady"], rate = warn, true, o.rate(grown)
