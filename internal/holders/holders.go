@@ -24,7 +24,7 @@ const (
 	Runtime = "runtime" // the runtime itself: sysmon, the template thread, a search for work
 	Exited  = "exited"  // its goroutine has exited while locked
 	Ended   = "ended"   // it has ended itself: the main thread, while others go on
-	Foreign = "foreign" // not a thread of Go: C made it, or the kernel did
+	Foreign = "foreign" // it runs no Go: C made it, or the kernel did
 	Unknown = "unknown"
 )
 
@@ -136,6 +136,8 @@ func (r *Reader) read(tid int32, m *goruntime.M, asleep bool) (Holder, error) {
 	}
 	h := Holder{Use: Runs, Call: c.name(), WChan: wchan, Stack: g.Frames, Whole: g.Whole}
 	switch {
+	case m.Role == goruntime.RoleCgoExtra && g.InCall && len(g.Frames) == 0 && r.entry != nil:
+		h.Use = Foreign // its goroutine has called nothing: it was lent for a call of Go, which is over
 	case g.Parked:
 		h.Use = Parked
 	case g.InCall:

@@ -53,7 +53,7 @@ func (o *observation) readHolders(r *correlate.Result) ([]Holder, error) {
 				goruntime.RuntimeLocks(o.program.Symbols.EntryName(m.EntryPC)) {
 				h.Lock = goruntime.LockRuntime
 			}
-		case errors.Is(err, goruntime.ErrForeign):
+		case errors.Is(err, goruntime.ErrForeign) && o.program.Info.CGO: // else it is one of Go that just begins
 			h.Holder, h.Lock = reader.Foreign(t.TID, asleep), goruntime.LockNone
 		default:
 			h.Use = holders.Unknown

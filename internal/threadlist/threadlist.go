@@ -148,7 +148,12 @@ func (l *Lister) hold(row *report.ListedThread, t *task, ms runtimeMs) {
 			l.setM(row, &m)
 		}
 	default:
-		if h = l.Holders.Foreign(t.tid, asleep); row.Role != roleForeign && row.Role != roleIOWorker {
+		h = l.Holders.Foreign(t.tid, asleep)
+		switch row.Role {
+		case roleForeign:
+		case roleIOWorker:
+			h.Function = roleIOWorker
+		default:
 			h.Use = holders.Unknown
 		}
 	}
