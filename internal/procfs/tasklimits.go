@@ -16,7 +16,8 @@ type TaskLimit struct {
 
 // TaskLimits returns what limits the number of tasks around a process ("self", or its PID): the pids
 // controller of its cgroup and of those above it, its RLIMIT_NPROC, and the machine. Limits that can't
-// be read, and those that are "max" or do not hold for the process, are left out. root is normally os.DirFS("/").
+// be read, and those that are "max" or do not hold for the process, are left out. root is normally
+// os.DirFS("/").
 func TaskLimits(root fs.FS, process string) (limits []TaskLimit) {
 	for _, dir := range Cgroups(root, process, "pids") {
 		most, ok := readNumber(root, path.Join(dir, "pids.max"))
@@ -42,14 +43,21 @@ func TaskLimits(root fs.FS, process string) (limits []TaskLimit) {
 // where it has neither of two capabilities (copy_process in kernel/fork.c).
 func userLimit(root fs.FS, process string) (most uint64, uid int, ok bool) {
 	const capSysAdmin, capSysResource = 1 << 21, 1 << 24
-	text, _ := fs.ReadFile(root, "proc/"+process+"/status") // "" has no capabilities
-	status, err := ParseStatus(string(text))
+	status, err := readStatus(root, process)
 	if err != nil || status.UID <= 0 || status.Effective == nil || *status.Effective&(capSysAdmin|capSysResource) != 0 {
 		return 0, 0, false
 	}
-	text, _ = fs.ReadFile(root, "proc/"+process+"/limits")
+	text, _ := fs.ReadFile(root, "proc/"+process+"/limits") // "" has no line
 	most, ok = maxProcesses(string(text))
 	return most, status.UID, ok
+}
+
+func readStatus(root fs.FS, process string) (Status, error) {
+	text, err := fs.ReadFile(root, "proc/"+process+"/status")
+	if err != nil {
+		return Status{}, err
+	}
+	return ParseStatus(string(text))
 }
 
 // maxProcesses returns the soft limit of /proc/PID/limits in the line "Max processes".
@@ -67,10 +75,12 @@ func maxProcesses(text string) (uint64, bool) {
 
 // userTasks counts the threads of all processes with a real user id.
 func userTasks(root fs.FS, uid int) (n uint64) {
-	processes, _ := fs.Glob(root, "proc/[0-9]*/status")
-	for _, name := range processes {
-		text, _ := fs.ReadFile(root, name) // "" is of user 0
-		if s, err := ParseStatus(string(text)); err == nil && s.UID == uid {
+	entries, _ := fs.ReadDir(root, "proc")
+	for _, e := range entries {
+		if _, err := strconv.Atoi(e.Name()); err != nil {
+			continue
+		}
+		if s, err := readStatus(root, e.Name()); err == nil && s.UID == uid {
 			n += uint64(s.Threads)
 		}
 	}
