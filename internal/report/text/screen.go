@@ -124,7 +124,8 @@ func (p *page) brief(r *report.Report, room int) {
 	shown := r.Findings[:min(len(r.Findings), max(fewestFindings, room/2))]
 	p.line(styled{headline(r), severity(worst(r.Findings))})
 	var texts []string
-	for lines := p.scaled(mostLines); lines > 0 && (texts == nil || strings.Count(strings.Join(texts, ""), "\n") > room); lines-- {
+	tooHigh := func() bool { return strings.Count(strings.Join(texts, ""), "\n") > room }
+	for lines := p.scaled(mostLines); lines > 0 && (texts == nil || tooHigh()); lines-- {
 		texts = nil
 		for _, f := range shown {
 			texts = append(texts, p.briefly(f, lines))
