@@ -149,6 +149,9 @@ func Find(res *correlate.Result, about About) (found []Finding, judged []Judged)
 	for _, k := range kinds {
 		var fs []Finding
 		why := "the window has no length"
+		if res.Paused > 0 {
+			why = "the process was stopped or frozen all the time"
+		}
 		if o.ns > 0 {
 			fs = k.find(o)
 			why = ""

@@ -49,6 +49,8 @@ func TestJudged(t *testing.T) {
 		}), "pins-growing exit-while-locked-churn per-request-pinning wedged-m0 unbalanced-lock pinned-handoff-hot-spot " +
 			"pinned-thread-shares-core leaked-pin affinity-overridden", "Go runtime could not be read"},
 		{"no length", 0, with(none), all, "no length"},
+		{"stopped", 5, with(func(r *correlate.Result, _ *About) { r.Paused = int64(r.End - r.Start) }), all,
+			"was stopped or frozen all the time"},
 		{"pins that may be growing", 60, with(pinned(2, 0, 1)), "pins-growing",
 			"2 pins of main.session began and none ended, too few to tell: that takes a window of some 300 s"},
 		{"one pin", 60, with(pinned(1, 0, 1)), "", ""},

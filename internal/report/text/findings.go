@@ -64,7 +64,10 @@ func (p *page) judged(r *report.Report) {
 }
 
 func (p *page) noFindings(r *report.Report) {
+	looked, not := judgedBy(r)
 	switch {
+	case len(looked) == 0 && len(not) > 0:
+		p.field("findings", notice, "nothing could be looked for")
 	case r.Counts.LockedThreads == nil:
 		p.field("findings", notice, "none, but most kinds could not be looked for")
 	case r.Lossy():
