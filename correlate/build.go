@@ -89,9 +89,13 @@ func (c *Correlator) warnings(w *window) (warnings []string) {
 			"since the attach, and %d switches of such threads were not recorded: their times, migrations and locks "+
 			"are unknown, switches and costs are lower bounds", l.Untracked, l.UntrackedTurns))
 	}
-	if w.execs > 0 {
+	switch {
+	case w.execs > 0:
 		warnings = append(warnings, fmt.Sprintf("the process executed another program (%d×) in the window: "+
 			"the description of the program is true of the first one", w.execs))
+	case c.program.replaced:
+		warnings = append(warnings, "the process has executed another program since pinwatch attached, and before this "+
+			"window: what it is now is not known; attach again")
 	}
 	return warnings
 }

@@ -12,8 +12,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
-// findings writes each finding, its advice and its evidence. It states that there is none only
-// where the runtime's state could be read, because most findings depend on it.
+// findings writes each finding, its advice and its evidence.
 func (p *page) findings(r *report.Report) {
 	if len(r.Findings) == 0 {
 		p.noFindings(r)
@@ -65,8 +64,12 @@ func (p *page) judged(r *report.Report) {
 }
 
 func (p *page) noFindings(r *report.Report) {
+	looked, not := judgedBy(r)
 	switch {
+	case len(looked) == 0 && len(not) > 0:
+		p.field("findings", notice, "nothing could be looked for")
 	case r.Counts.LockedThreads == nil:
+		p.field("findings", notice, "none, but most kinds could not be looked for")
 	case r.Lossy():
 		p.field("findings", notice, "none that a lossy run can prove")
 	default:

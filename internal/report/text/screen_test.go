@@ -56,6 +56,10 @@ func TestScreenFits(t *testing.T) {
 	if n := strings.Count(few, "a long sentence with many words"); n < 3 {
 		t.Errorf("of one finding the message is there %d times, want several lines of it:\n%s", n, few)
 	}
+	advice := strings.Count(render(t, crowded(4, 0, 0), text.Options{}), "do this, that")
+	if n := strings.Count(render(t, crowded(4, 0, 0), text.Options{Width: 60}), "do this, that"); n < advice {
+		t.Errorf("of four findings the advice is there %d times in 60 columns, %d in 100", n, advice)
+	}
 	many := render(t, crowded(20, 9, 20), text.Options{})
 	for _, want := range []string{"more findings: -v", "all numbers and "} {
 		if !strings.Contains(many, want) {
@@ -65,6 +69,22 @@ func TestScreenFits(t *testing.T) {
 	pairs := regexp.MustCompile(`(?m)^(WARN|ERROR) .*\n     → .*$`).FindAllString(many, -1)
 	if len(pairs) < 3 || strings.Count(many, "WARN ")+strings.Count(many, "ERROR ") != len(pairs) {
 		t.Errorf("%d findings of two lines each in\n%s", len(pairs), many)
+	}
+}
+
+// A window that could show nothing finds nothing, and is no all-clear.
+func TestNothingLookedFor(t *testing.T) {
+	r := reporttest.Reports()["calm"]
+	r.Findings = nil
+	stopped := "the process was stopped or frozen all the time"
+	for i := range r.Judged {
+		r.Judged[i].Why = &stopped
+	}
+	for _, verbose := range []bool{false, true} {
+		got := render(t, r, text.Options{Verbose: verbose})
+		if len(r.Judged) == 0 || !strings.Contains(got, "nothing could be looked for") || strings.Contains(got, "nothing found") {
+			t.Errorf("verbose %t:\n%s", verbose, got)
+		}
 	}
 }
 
@@ -99,5 +119,19 @@ func TestUnit(t *testing.T) {
 	if long := render(t, reporttest.Reports()["rich"], text.Options{Unit: "ns", Verbose: true}); !regexp.MustCompile(
 		`(?m)^★ clone_syscall clone in creator +118 +[0-9]+ +[0-9]+ +[0-9]+ +[0-9]+ in +10000–50000$`).MatchString(long) {
 		t.Errorf("no plain numbers in\n%s", long)
+	}
+}
+
+// The first screen has the reason why kinds of findings were not looked for, whatever their number.
+func TestScreenNotLookedFor(t *testing.T) {
+	why := "the target's Go runtime could not be read"
+	r := crowded(0, 0, 0)
+	r.Judged = nil
+	for _, id := range []string{"pins-growing", "exit-while-locked-churn", "per-request-pinning", "wedged-m0", "leaked-pin"} {
+		r.Judged = append(r.Judged, report.Judged{ID: id, Why: &why})
+	}
+	got := render(t, r, text.Options{})
+	if want := "not looked for: pins-growing and 4 more: " + why + "\n"; !strings.Contains(got, want) {
+		t.Errorf("no %q in\n%s", want, got)
 	}
 }
