@@ -8,6 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
+
+	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/probe"
 )
 
 // Self is the process of a trial: its streams, and how it starts this program again.
@@ -16,6 +20,27 @@ type Self struct {
 	stderr io.Writer
 	out    *json.Encoder // of stdout
 	head   Head          // without its end
+
+	claims   bool          // print claims
+	commands <-chan string // lines of stdin; nil = not read
+}
+
+// claim shows an observer the locks that goroutines hold now, and returns when the observer has
+// read the runtime's memory. Without workload.ClaimsVariable it does nothing.
+func (s Self) claim(locks ...workload.Claim) error {
+	if !s.claims {
+		return nil
+	}
+	if err := s.out.Encode(workload.Claims{Claims: locks}); err != nil {
+		return fmt.Errorf("print the claims: %v", err)
+	}
+	<-s.commands
+	return nil
+}
+
+// hold is the claim of the calling goroutine.
+func hold(depth int) workload.Claim {
+	return workload.Claim{TID: syscall.Gettid(), GoID: probe.GoID(), Depth: depth}
 }
 
 // NewSelf finds the program's arguments before args, which are those of Main.
