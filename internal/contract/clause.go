@@ -14,6 +14,7 @@ type ruling int
 const (
 	undecided ruling = iota // too little evidence
 	fulfilled
+	across // the interval of a cost lies across an end of its range
 	broken
 	outside // a cost is outside its range
 )

@@ -74,7 +74,7 @@ var edgeCases = []Statement{
 		Method:  "as G-2, and the thread ids of all that are locked at one time",
 		Refuter: "two on one thread",
 		Want:    "0 shared threads",
-		Clauses: []Clause{threadToItself, {From: "pins",
+		Clauses: []Clause{threadToItself, lendsThread, {From: "pins",
 			Test: Always{Good: "distinct_threads", Of: "pinned", Least: 3,
 				Words: "%s threads for %s locked goroutines"},
 			Holds: "each had a thread to itself", Broken: "two locked goroutines on one thread"}},

@@ -14,6 +14,14 @@ var (
 		Holds:  "no other goroutine was ever on a locked thread, while unlocked threads had others",
 		Broken: "another goroutine was on a locked thread",
 	}
+	lendsThread = Clause{
+		From: "lend", Since: 23, Role: Exception,
+		Test: Never{Bad: "turns_on_locked", Of: "turns", Least: 100,
+			Words: "a coroutine of iter.Pull on the locked thread in %s of %s turns"},
+		Holds: "a coroutine ran on another thread than the locked goroutine that resumes it",
+		Broken: "except for iter.Pull (Go 1.23): its coroutine, another goroutine, runs on the locked thread while the " +
+			"lock is held",
+	}
 	boundUntilLast = Clause{
 		From: "nest", Test: Never{Bad: "bound_moves", Of: "bound_samples", Least: 500, Seen: "free_moves",
 			Words: "moved in %s of %s samples with locks left"},
@@ -76,10 +84,10 @@ var guarantees = []Statement{
 		ID: "G-2", Section: Guarantees,
 		Claim: "a thread that a goroutine is locked to runs no other goroutine until the lock count is zero",
 		Method: "goroutines that change threads check whether theirs is a locked one; unlocked threads are the " +
-			"control",
+			"control; a locked goroutine takes values from an iter.Pull coroutine",
 		Refuter: "one other goroutine on a locked thread",
 		Want:    "0 other goroutines on a locked thread",
-		Clauses: []Clause{threadToItself},
+		Clauses: []Clause{threadToItself, lendsThread},
 	}, {
 		ID: "G-3", Section: Guarantees,
 		Claim: "locks are counted: N calls of LockOSThread need N of UnlockOSThread",
@@ -167,7 +175,7 @@ var guarantees = []Statement{
 		ID: "G-9", Section: Guarantees,
 		Claim: "a goroutine finds the thread state that it has set under the lock as long as it holds the lock",
 		Method: "goroutines name their thread and read the name at each sample, while others name theirs; unlocked " +
-			"ones are the control",
+			"ones are the control; others call AllThreadsSyscall and Setgid beside locked ones",
 		Refuter: "a locked goroutine that finds another's name",
 		Want:    "0 foreign states while locked",
 		Clauses: []Clause{{
@@ -175,6 +183,16 @@ var guarantees = []Statement{
 				Seen: "unlocked_strange", Words: "foreign state in %s of %s samples while locked"},
 			Holds:  "a locked goroutine always found the state it had set, while unlocked ones found others'",
 			Broken: "a locked goroutine found thread state that it had not set",
+		}, {
+			From: "allthreads", Since: 16, Role: Exception, Test: Never{Bad: "changed", Of: "calls", Least: 6,
+				Words: "the locked thread's name changed by %s of %s AllThreadsSyscall"},
+			Holds:  "AllThreadsSyscall of another goroutine left the thread's state alone",
+			Broken: "except for syscall.AllThreadsSyscall (Go 1.16), which another goroutine can call",
+		}, {
+			From: "setgid", Since: 16, Role: Exception, Test: Never{Bad: "changed", Of: "calls", Least: 6,
+				Words: "its gid by %s of %s Setgid"},
+			Holds:  "Setgid of another goroutine left the thread's state alone",
+			Broken: "and for syscall.Setgid and its like, which change every thread",
 		}},
 	},
 }

@@ -75,11 +75,13 @@ const (
 	Claim     Role = iota // the statement falls with it
 	Exception             // the statement holds except for it
 	Support               // another instrument: the statement falls with it, and stands without it
+	Witness               // it may happen: seen or not seen, and the statement stands either way
 )
 
 // Clause is a part of a statement that one test decides.
 type Clause struct {
 	From   string // the experiment that measures its numbers
+	Since  int    // the first minor release of Go 1 that has what it tests; 0 = every release
 	Role   Role
 	Test   Test
 	Holds  string // the meaning of a fulfilled test, in one line

@@ -46,7 +46,8 @@ var versions = []Statement{
 		Method:  "G-1, G-2, G-3 and G-4 on a release from there on",
 		Refuter: "one of them refuted",
 		Want:    "G-1 to G-4 as before",
-		Clauses: []Clause{staysOnThread, threadToItself, boundUntilLast, freeAfterLast, endsThread, endsThreadGoexit},
+		Clauses: []Clause{staysOnThread, threadToItself, boundUntilLast, freeAfterLast, endsThread, endsThreadGoexit,
+			lendsThread},
 	},
 }
 

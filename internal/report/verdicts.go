@@ -207,8 +207,11 @@ const NotRun = "not_run"
 var verdictKinds = []struct{ verdict, words, mark string }{
 	{contract.Holds, "holds", "✔"},
 	{contract.HoldsExcept, "holds except", "◐"},
+	{contract.Witnessed, "witnessed", "●"},
+	{contract.NotWitnessed, "not witnessed", "○"},
 	{contract.Refuted, "refuted", "✘"},
 	{contract.OutOfRange, "out of range", "▲"},
+	{contract.Borderline, "borderline", "△"},
 	{contract.Inconclusive, "inconclusive", "?"},
 	{contract.NotTestable, "not testable", "–"},
 	{NotRun, "not run", " "},
@@ -252,7 +255,7 @@ func (v *Verdicts) Tally() (counts []VerdictCount) {
 			}
 			c.N++
 			switch k.verdict {
-			case contract.Refuted, contract.OutOfRange, contract.Inconclusive:
+			case contract.Refuted, contract.OutOfRange, contract.Borderline, contract.Inconclusive:
 				c.IDs = append(c.IDs, row.ID)
 			}
 		}

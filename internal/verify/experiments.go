@@ -12,6 +12,7 @@ func experiments() []experiment {
 	return []experiment{
 		// The thread that a goroutine runs on.
 		{"migrate", migrate}, {"nest", nest}, {"cross", cross}, {"main", onmain}, {"gc", gcpin},
+		{"lend", lend}, {"allthreads", allThreads}, {"setgid", setGroup},
 		// The end of a lock, and of a locked goroutine.
 		{"exit", exits}, {"reuse", reuse}, {"syscall", retake},
 		// Loops that only a signal interrupts.

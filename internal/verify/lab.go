@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"syscall"
@@ -49,6 +50,7 @@ func (r *run) startAs(program, env []string, args ...string) (*client.Process, e
 func (r *run) launch(program, env []string, attr *syscall.SysProcAttr, args ...string) (*client.Process, error) {
 	args = append(args[:len(args):len(args)], r.lab.Alter[args[0]]...)
 	r.Workloads = append(r.Workloads, strings.Join(append(env[:len(env):len(env)], args...), " "))
+	env = append(env[:len(env):len(env)], workload.ClaimsVariable+"=1")
 	return client.Start(r, client.Options{Program: program, Env: env, Attr: attr}, args...)
 }
 
@@ -63,10 +65,31 @@ func (r *run) trialAs(program, env []string, account any, args ...string) error 
 	if err != nil {
 		return err
 	}
-	if err := p.Read(account); err != nil {
+	if err := r.account(p, account); err != nil {
+		p.Kill()
 		return err
 	}
 	return p.End()
+}
+
+// account decodes the account of a trial, and checks the claims that come before it.
+func (r *run) account(p *client.Process, account any) error {
+	for {
+		var line json.RawMessage
+		if err := p.Read(&line); err != nil {
+			return err
+		}
+		var c workload.Claims
+		if err := json.Unmarshal(line, &c); err != nil || c.Claims == nil {
+			return json.Unmarshal(line, account)
+		}
+		if err := r.check(p, c.Claims); err != nil {
+			return err
+		}
+		if err := p.Send(workload.Go); err != nil {
+			return err
+		}
+	}
 }
 
 // watched is a workload that pinwatch observed from the rest before its activity to the rest after

@@ -1,7 +1,10 @@
 package verify
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/goruntime"
@@ -23,6 +26,34 @@ func (r *run) ms(p *client.Process) ([]goruntime.M, error) {
 		return nil, unableError("the runtime's list of threads cannot be read: " + err.Error())
 	}
 	return ms, nil
+}
+
+// check compares the locks that a workload claims with those in its runtime's memory. Experiments
+// that cannot show a missing lock by its effect depend on it.
+func (r *run) check(p *client.Process, claims []workload.Claim) error {
+	ms, err := r.ms(p)
+	if err != nil {
+		if note := "the locks are the workload's word: " + err.Error(); !slices.Contains(r.Notes, note) {
+			r.Notes = append(r.Notes, note)
+		}
+		return nil
+	}
+	held := 0
+	for _, c := range claims {
+		for _, m := range ms {
+			locked := m.Ext > 0 && m.GoID == uint64(c.GoID)
+			if m.TID == int32(c.TID) && int(m.Ext) == c.Depth && locked == (c.Depth > 0) {
+				held++
+			}
+		}
+	}
+	if held != len(claims) {
+		return fmt.Errorf("the workload claims %d locks, %d of them are in its runtime's memory", len(claims), held)
+	}
+	if source := ", and the locks in the runtime's memory"; !strings.HasSuffix(r.Source, source) {
+		r.Source += source
+	}
+	return nil
 }
 
 // held counts the threads that locked goroutines take: those that they are locked to, and those

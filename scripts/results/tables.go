@@ -18,8 +18,11 @@ var words = []struct {
 }{
 	{contract.Holds, "holds", false},
 	{contract.HoldsExcept, "holds except", false},
+	{contract.Witnessed, "witnessed", false},
+	{contract.NotWitnessed, "not witnessed", false},
 	{contract.Refuted, "refuted", true},
 	{contract.OutOfRange, "out of range", true},
+	{contract.Borderline, "borderline", false},
 	{contract.Inconclusive, "inconclusive", false},
 	{contract.NotTestable, "not testable", false},
 	{NotRun, "not run", false},
@@ -162,11 +165,7 @@ func differences(summaries []Summary) string {
 }
 
 func decided(verdict string) bool {
-	switch verdict {
-	case contract.Holds, contract.HoldsExcept, contract.Refuted, contract.OutOfRange:
-		return true
-	}
-	return false
+	return verdict != "" && verdict != NotRun && verdict != contract.NotTestable && contract.Conclusive(verdict)
 }
 
 // table formats a Markdown table of text.

@@ -12,7 +12,7 @@ import (
 // verdictStyles colour the verdicts.
 var verdictStyles = map[string]style{
 	contract.Holds: good, contract.HoldsExcept: notice, contract.Refuted: bad, contract.OutOfRange: bad,
-	contract.Inconclusive: notice,
+	contract.Witnessed: good, contract.Borderline: notice, contract.Inconclusive: notice, contract.NotWitnessed: dim,
 	contract.NotTestable:  dim,
 }
 
