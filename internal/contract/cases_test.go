@@ -47,8 +47,9 @@ const (
 	called    = "calls: lock~5x60 unlock~4x60 first_lock~90x15 first_ratio~5000x15"
 	inSyscall = "syscall: long_others_ran=24 long_calls=24 moves=0 samples=60 short_others_ran=40 short_calls=40 " +
 		"retake~90000x48"
-	inC  = "cgo: short_ratio~1.1x60 long_ratio~1x60 long_others_ran=12 long_calls=12 moves=0 samples=40"
-	same = "inherit: affinity_same=6 nice_same=6 policy_same=6 mempolicy_same=6 locks=6 cpu_changes=40 " +
+	inC       = "cgo: short_beside_0~1.12x60 short_beside_4~1.12x60 short_beside_16~1.12x60 long~1x60"
+	blockingC = "cgo_blocking: long_others_ran=12 long_calls=12 moves=0 samples=40 short_others_ran=40 short_calls=40"
+	same      = "inherit: affinity_same=6 nice_same=6 policy_same=6 mempolicy_same=6 locks=6 cpu_changes=40 " +
 		"cpu_samples=2000"
 	equalRuns = "runs: tids=7of20 orders=5of20"
 )
@@ -109,9 +110,9 @@ var cases = map[string]evidenceCase{
 			"slices: cycle_locked~9000x60": Refuted},
 		tooFew: []string{"tight: locked_trials=1 locked_interrupted=1", "slices: cycle_locked~90000x3",
 			"slices: cycle_locked~20000x20 cycle_unlocked~20000x20"}},
-	"P-7": {good: []string{inC}, want: Holds, breaks: map[string]string{"cgo: short_ratio~1x60": Refuted,
-		"cgo: short_ratio~1.6x60": Refuted, "cgo: long_ratio~1.2x60": Refuted},
-		tooFew: []string{"cgo: short_ratio~1.1x5", "cgo: short_ratio~1.05x60"}},
+	"P-7": {good: []string{inC}, want: Holds, breaks: map[string]string{"cgo: short_beside_0~1x60": Refuted,
+		"cgo: short_beside_4~1.6x60": Refuted, "cgo: short_beside_16~1x60": Refuted, "cgo: long~1.2x60": Refuted},
+		tooFew: []string{"cgo: short_beside_0~1.1x5", "cgo: short_beside_16~1.05x60"}},
 	"P-8": {good: []string{churned}, want: Holds,
 		breaks: map[string]string{"churn: clone_syscall~5000x60": OutOfRange,
 			"churn: clone_syscall~90000x60": OutOfRange, "churn: clone_syscall~50000x60": Borderline,
@@ -122,9 +123,11 @@ var cases = map[string]evidenceCase{
 		breaks: map[string]string{"churn: exit~5000x60": OutOfRange, "churn: exit~60000x60": OutOfRange,
 			"churn: exit~30000x60": Borderline},
 		tooFew: []string{"churn: exit~20000x5"}},
-	"P-10": {good: []string{inC}, want: Holds, breaks: map[string]string{"cgo: long_others_ran=1": Refuted,
-		"cgo: moves=1": Refuted, "cgo: intruders=1": Refuted},
-		tooFew: []string{"cgo: long_calls=1 long_others_ran=1", "cgo: samples=1"}},
+	"P-10": {good: []string{blockingC}, want: Holds,
+		breaks: map[string]string{"cgo_blocking: long_others_ran=1": Refuted, "cgo_blocking: moves=1": Refuted,
+			"cgo_blocking: intruders=1": Refuted, "cgo_blocking: short_others_ran=30": HoldsExcept},
+		tooFew: []string{"cgo_blocking: long_calls=1 long_others_ran=1", "cgo_blocking: samples=1",
+			"cgo_blocking: short_calls=2 short_others_ran=2"}},
 
 	"M-1": {good: []string{named}, want: Holds, breaks: map[string]string{"names: metric_specified=0": Refuted},
 		tooFew: []string{"names: metric_asked=0 metric_specified=0"}},

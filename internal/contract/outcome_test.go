@@ -48,7 +48,7 @@ func TestLossAndNoise(t *testing.T) {
 		{"a thread less while they are counted, beside a moment of other load", "X-5", moment,
 			[]string{"counts: metric_total=102 kernel_threads=101"}, Inconclusive},
 		{"a move beside other load is a move", "G-1", noise, []string{calm, "migrate: locked_moves=1"}, Refuted},
-		{"no effect, beside load that slows both alike", "P-7", noise, []string{inC, "cgo: short_ratio~1x60"}, Refuted},
+		{"no effect, beside load that slows both alike", "P-7", noise, []string{inC, "cgo: short_beside_0~1x60"}, Refuted},
 		{"no tax beside other load", "X-1", noise, []string{"handoff: tax~3x50"}, Inconclusive},
 	} {
 		if got := judge(tt.id, tt.disturb, tt.lines...); got != tt.want {
@@ -75,7 +75,7 @@ func TestEmulatorIsSlow(t *testing.T) {
 	for _, tt := range []struct{ id, line, want string }{
 		{"G-6", "tight: locked_interrupted=2", NotTestable},
 		{"G-7", "syscall: long_others_ran=23", NotTestable},
-		{"P-7", "cgo: short_ratio~1x60", NotTestable},
+		{"P-7", "cgo: short_beside_0~1x60", NotTestable},
 		{"X-1", "handoff: tax~3x50", NotTestable},
 		{"G-1", "migrate: locked_moves=1", Refuted},
 	} {

@@ -25,7 +25,7 @@ func experiments() []experiment {
 		{"trace", executionTrace},
 		// The surroundings of the runtime: thread attributes, memory, cgroups, C.
 		{"inherit", inherit}, {"pins", held}, {"internal", internal}, {"quota", quota}, {"quota_now", quotaNow},
-		{"cgo", cgo},
+		{"cgo", cgo}, {"cgo_blocking", cgoRetake},
 		{"callback", callback},
 		// Kernel events, findings, and the analyzer.
 		{"churn", churn}, {"storm", storm}, {"programs", programs}, {"source", source},

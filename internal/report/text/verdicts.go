@@ -13,7 +13,7 @@ import (
 var verdictStyles = map[string]style{
 	contract.Holds: good, contract.HoldsExcept: notice, contract.Refuted: bad, contract.OutOfRange: bad,
 	contract.Witnessed: good, contract.Borderline: notice, contract.Inconclusive: notice, contract.NotWitnessed: dim,
-	contract.NotTestable:  dim,
+	contract.NotTestable: dim,
 }
 
 // WriteVerdicts writes verdicts by section: for each what is wanted, what was measured, and why the

@@ -46,7 +46,7 @@ func lend(flags *flag.FlagSet) func(Self) (Result, error) {
 			a.GoID, a.TID = probe.GoID(), syscall.Gettid()
 			var claimed error
 			next, stop, ok := probe.Coroutine(func(yield func(int) bool) {
-				claimed = self.claim(hold(1))
+				claimed = self.Claim(Hold(1))
 				for i := 0; ; i++ {
 					a.Turns = append(a.Turns, Run{GoID: probe.GoID(), TID: syscall.Gettid()})
 					if !yield(i) {
@@ -127,11 +127,11 @@ func (a *Elsewhere) change(self Self, i int, call func(i int) (bool, error)) (Ch
 		defer probe.NameThread(former)
 		probe.NameThread("pinned " + strconv.Itoa(i))
 		c.TID, c.Before = syscall.Gettid(), state()
-		claims <- hold(1)
+		claims <- Hold(1)
 		<-called
 		c.After = state()
 	}()
-	err := self.claim(<-claims)
+	err := self.Claim(<-claims)
 	if err == nil {
 		runtime.LockOSThread()
 		c.Caller = syscall.Gettid()

@@ -25,9 +25,9 @@ type Self struct {
 	commands <-chan string // lines of stdin; nil = not read
 }
 
-// claim shows an observer the locks that goroutines hold now, and returns when the observer has
+// Claim shows an observer the locks that goroutines hold now, and returns when the observer has
 // read the runtime's memory. Without workload.ClaimsVariable it does nothing.
-func (s Self) claim(locks ...workload.Claim) error {
+func (s Self) Claim(locks ...workload.Claim) error {
 	if !s.claims {
 		return nil
 	}
@@ -38,8 +38,8 @@ func (s Self) claim(locks ...workload.Claim) error {
 	return nil
 }
 
-// hold is the claim of the calling goroutine.
-func hold(depth int) workload.Claim {
+// Hold is the claim of the calling goroutine.
+func Hold(depth int) workload.Claim {
 	return workload.Claim{TID: syscall.Gettid(), GoID: probe.GoID(), Depth: depth}
 }
 
