@@ -159,13 +159,17 @@ var beyond = []Statement{
 	}, {
 		ID: "X-4", Section: Beyond, Scope: Scope{Since: 25},
 		Claim:   "since Go 1.25 GOMAXPROCS follows the cgroup's CPU quota",
-		Method:  "as V-1.16, for this release",
-		Refuter: "all CPUs taken, and the quota never read",
+		Method:  "as V-1.16, for this release; and with GOMAXPROCS=8 in the environment",
+		Refuter: "a GOMAXPROCS that is not the quota",
 		Want:    "the quota is followed",
 		Clauses: []Clause{{From: "quota_now", Test: Always{Good: "followed", Of: "started", Least: 1,
 			Words: "quota followed by %s of %s programs"},
 			Holds:  "the quota is followed",
-			Broken: "all CPUs are taken in spite of the quota"}},
+			Broken: "another number of CPUs is taken in spite of the quota"}, {
+			From: "quota_now", Role: Exception, Test: Always{Good: "set_followed", Of: "set_started", Least: 1,
+				Words: "followed in spite of a GOMAXPROCS in the environment by %s of %s"},
+			Holds:  "the quota is followed in spite of GOMAXPROCS",
+			Broken: "except where GOMAXPROCS is set in the environment: it overrides the quota"}},
 	}, {
 		ID: "X-5", Section: Beyond, Scope: Scope{Since: 26},
 		Claim:   "since Go 1.26 the metric /sched/threads/total:threads counts the runtime's threads",

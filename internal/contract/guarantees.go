@@ -190,9 +190,9 @@ var guarantees = []Statement{
 			Broken: "except for syscall.AllThreadsSyscall (Go 1.16), which another goroutine can call",
 		}, {
 			From: "setgid", Since: 16, Role: Exception, Test: Never{Bad: "changed", Of: "calls", Least: 6,
-				Words: "its gid by %s of %s Setgid"},
+				Words: "the locked thread's gid changed by %s of %s Setgid"},
 			Holds:  "Setgid of another goroutine left the thread's state alone",
-			Broken: "and for syscall.Setgid and its like, which change every thread",
+			Broken: "except for syscall.Setgid, which changes every thread",
 		}},
 	},
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
@@ -39,19 +38,17 @@ func (r *run) start(args ...string) (*client.Process, error) {
 func (r *run) startAs(program, env []string, args ...string) (*client.Process, error) {
 	var p *client.Process
 	err := confined(r.lab.CPUs, func() (err error) {
-		p, err = r.launch(program, env, nil, args...)
+		p, err = r.launch(client.Options{Program: program, Env: env}, args...)
 		return err
 	})
 	return p, err
 }
 
-// launch starts a workload. attr is nil or has further attributes of its process, with a process
-// group of its own.
-func (r *run) launch(program, env []string, attr *syscall.SysProcAttr, args ...string) (*client.Process, error) {
+func (r *run) launch(o client.Options, args ...string) (*client.Process, error) {
 	args = append(args[:len(args):len(args)], r.lab.Alter[args[0]]...)
-	r.Workloads = append(r.Workloads, strings.Join(append(env[:len(env):len(env)], args...), " "))
-	env = append(env[:len(env):len(env)], workload.ClaimsVariable+"=1")
-	return client.Start(r, client.Options{Program: program, Env: env, Attr: attr}, args...)
+	r.Workloads = append(r.Workloads, strings.Join(append(o.Env[:len(o.Env):len(o.Env)], args...), " "))
+	o.Env = append(o.Env[:len(o.Env):len(o.Env)], workload.ClaimsVariable+"=1")
+	return client.Start(r, o, args...)
 }
 
 // trial runs a trial to its end and decodes its account.

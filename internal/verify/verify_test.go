@@ -204,3 +204,20 @@ func TestExceptions(t *testing.T) {
 		t.Errorf("G-2 without the lock of iter.Pull's caller: %s, why %s", o.Verdict, o.Why)
 	}
 }
+
+// A quota is followed when the number of CPUs is the quota's, on any machine.
+func TestQuota(t *testing.T) {
+	testenv.Require(t, testenv.CPUQuota)
+	for _, tt := range []struct{ env, value, want string }{
+		{"GODEBUG", "", contract.HoldsExcept},
+		{"GODEBUG", "containermaxprocs=0", contract.Refuted},
+		{"GOMAXPROCS", "8", contract.Refuted},
+	} {
+		t.Run(tt.env+"="+tt.value, func(t *testing.T) {
+			t.Setenv(tt.env, tt.value)
+			if o := judge(t, lab(t), "X-4")["X-4"]; o.Verdict != tt.want {
+				t.Errorf("%s, want %s; got %s, why %s, %q", o.Verdict, tt.want, o.Got, o.Why, o.Warnings)
+			}
+		})
+	}
+}

@@ -28,6 +28,7 @@ type Options struct {
 	Program []string             // command line before the workload's name and flags
 	Env     []string             // added to the environment of this process
 	Attr    *syscall.SysProcAttr // nil = a process group of its own: Ctrl-C interrupts only this process
+	Begun   func(pid int) error  // called once the process exists, before it is waited for; nil = nothing
 }
 
 // Process is a running workload.
@@ -58,6 +59,12 @@ func Start(ctx context.Context, o Options, args ...string) (*Process, error) {
 	}
 	if err := p.start(); err != nil {
 		return nil, fmt.Errorf("start workload %s: %w", p.name, err)
+	}
+	if o.Begun != nil {
+		if err := o.Begun(p.PID); err != nil {
+			p.Kill()
+			return nil, fmt.Errorf("start workload %s: %w", p.name, err)
+		}
 	}
 	if err := p.Read(&p.Ready); err != nil {
 		return nil, err
