@@ -40,10 +40,11 @@ const (
 		"preempt_upper~2200x60 sigurg_by_tgkill=500 sigurg_delivered_own=500"
 	tightLoops = "tight: locked_interrupted=10 locked_trials=10"
 	sliced     = "slices: cycle_locked~90000x60 cycle_unlocked~20000x60"
-	pinned     = "pins: proc_threads=60 kernel_threads=60 locked_threads=8 pinned=8 template_threads=0 " +
+	pinned     = "pins: proc_threads=60 runtime_threads=60 locked_threads=8 listed=8 pinned=8 template_threads=0 " +
 		"distinct_threads=8"
 	named     = "names: metric_specified=1 metric_asked=1"
-	counted   = "counts: goroutines_added=10 pins_added=10 metric_total=60 kernel_threads=60"
+	counted   = "counts: goroutines_added=10 pins_added=10 metric_total=60 kernel_threads=60 metric_growth~1x10 " +
+		"outside_metric=2 service_threads=2"
 	called    = "calls: lock~5x60 unlock~4x60 first_lock~90x15 first_ratio~5000x15"
 	inSyscall = "syscall: long_others_ran=24 long_calls=24 moves=0 samples=60 short_others_ran=40 short_calls=40 " +
 		"retake~90000x48"
@@ -80,8 +81,10 @@ var cases = map[string]evidenceCase{
 		tooFew: []string{"syscall: long_calls=2 long_others_ran=2", "syscall: samples=2",
 			"syscall: short_calls=3 short_others_ran=3"}},
 	"G-8": {good: []string{pinned, named}, want: Holds,
-		breaks: map[string]string{"pins: proc_threads=59": Refuted, "names: metric_specified=0": HoldsExcept},
-		tooFew: []string{"pins: proc_threads=1 kernel_threads=1", "names: metric_asked=0 metric_specified=0"}},
+		breaks: map[string]string{"pins: proc_threads=59": Refuted, "pins: listed=7": Refuted,
+			"names: metric_specified=0": Refuted},
+		tooFew: []string{"pins: proc_threads=1 runtime_threads=1", "pins: listed=1 pinned=1",
+			"names: metric_asked=0 metric_specified=0"}},
 	"G-9": {good: []string{calm, apart, "setgid: changed=0 calls=6"}, want: Holds,
 		breaks: map[string]string{"migrate: locked_strange=2": Refuted, "allthreads: changed=6": HoldsExcept,
 			"setgid: changed=1": HoldsExcept},
@@ -129,8 +132,9 @@ var cases = map[string]evidenceCase{
 		tooFew: []string{"cgo_blocking: long_calls=1 long_others_ran=1", "cgo_blocking: samples=1",
 			"cgo_blocking: short_calls=2 short_others_ran=2"}},
 
-	"M-1": {good: []string{named}, want: Holds, breaks: map[string]string{"names: metric_specified=0": Refuted},
-		tooFew: []string{"names: metric_asked=0 metric_specified=0"}},
+	"M-1": {good: []string{named, counted}, want: Holds, breaks: map[string]string{"names: metric_specified=0": Refuted,
+		"counts: metric_growth~0x10": Refuted, "counts: metric_growth~2x10": Refuted},
+		tooFew: []string{"names: metric_asked=0 metric_specified=0", "counts: metric_growth~1x4"}},
 	"M-2": {good: []string{"latency: answered=8 asked=8 wait_overpinned~900000x200 wait_calm~2000x200"}, want: Holds,
 		breaks: map[string]string{"latency: wait_overpinned~2000x200": Refuted,
 			"latency: wait_overpinned~200x200": Refuted, "latency: answered=0": Refuted},
@@ -138,9 +142,10 @@ var cases = map[string]evidenceCase{
 	"M-3": {good: []string{counted}, want: Holds,
 		breaks: map[string]string{"counts: goroutines_added=7": Refuted, "counts: goroutines_added=12": Refuted},
 		tooFew: []string{"counts: pins_added=1 goroutines_added=1"}},
-	"M-4": {good: []string{pinned, named}, want: Holds,
-		breaks: map[string]string{"pins: proc_threads=61": Refuted, "names: metric_specified=0": HoldsExcept},
-		tooFew: []string{"pins: proc_threads=2 kernel_threads=2"}},
+	"M-4": {good: []string{pinned, named, counted}, want: Holds,
+		breaks: map[string]string{"pins: proc_threads=61": Refuted, "pins: listed=7": Refuted,
+			"names: metric_specified=0": Refuted, "counts: outside_metric=0": Refuted},
+		tooFew: []string{"pins: proc_threads=2 runtime_threads=2", "counts: outside_metric=0 service_threads=0"}},
 	"M-5": {good: []string{"labels: labelled_found=3 labelled=3"}, want: Holds,
 		breaks: map[string]string{"labels: labelled_found=2": Refuted},
 		tooFew: []string{"labels: labelled=0 labelled_found=0"}},
@@ -237,8 +242,9 @@ var cases = map[string]evidenceCase{
 	"C-7": detection("programs", "leaked-pin"),
 	"C-8": {good: []string{pinned}, want: Holds, breaks: map[string]string{"pins: locked_threads=7": Refuted},
 		tooFew: []string{"pins: locked_threads=1 pinned=1"}},
-	"C-9": {good: []string{pinned}, want: Holds, breaks: map[string]string{"pins: proc_threads=7": Refuted},
-		tooFew: []string{"pins: proc_threads=1 kernel_threads=1"}},
+	"C-9": {good: []string{pinned}, want: Holds, breaks: map[string]string{"pins: proc_threads=7": Refuted,
+		"pins: listed=7": Refuted},
+		tooFew: []string{"pins: proc_threads=1 runtime_threads=1"}},
 	"C-10": detection("programs", "thread-surplus"),
 	"R-1":  detection("source", "comment"),
 	"R-2":  detection("programs", "per-request-pinning"),

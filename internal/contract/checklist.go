@@ -80,13 +80,10 @@ var compliance = []Statement{
 	{
 		ID: "C-9", Section: Compliance,
 		Claim:   "the number of threads is watched",
-		Method:  "the Threads line of /proc/PID/status, which monitors read, against the kernel's list of threads",
-		Refuter: "a number that is not the kernel's",
-		Want:    "Threads = kernel's count",
-		Clauses: []Clause{{From: "pins", Test: Always{Good: "proc_threads", Of: "kernel_threads", Least: 3,
-			Words: "Threads: %s of %s threads"},
-			Holds:  "the number that monitors read is the kernel's",
-			Broken: "the number that monitors read is not the kernel's"}},
+		Method:  "the Threads line of /proc/PID/status, which monitors read, against the threads in the runtime's memory",
+		Refuter: "a number that is not the runtime's, or a locked thread that is not listed",
+		Want:    "Threads = the runtime's count",
+		Clauses: []Clause{threadsLine, lockedAreListed},
 	},
 	byFinding("C-10", Compliance,
 		"an alarm is raised when there are far more threads than the program's base and its pins "+

@@ -208,7 +208,7 @@ func appendNew(list []string, s string) []string {
 // examined.
 func (o *Outcome) collect(answers []answer, e Evidence) {
 	switch o.Verdict {
-	case Holds, HoldsExcept, Witnessed, NotWitnessed:
+	case Holds, HoldsExcept, Witnessed, NotWitnessed, Refuted:
 		got := strings.Split(o.Got, "; ")
 		for _, a := range answers {
 			if a.unable == "" && a.ruling == fulfilled {

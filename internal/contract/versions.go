@@ -38,7 +38,7 @@ var versions = []Statement{
 		Method:  "the names that runtime/metrics lists",
 		Refuter: "a newer release without it",
 		Want:    "/sched/threads:threads exists",
-		Clauses: []Clause{{From: "names", Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric}},
+		Clauses: []Clause{metricBySpec},
 	}, {
 		ID: "V-1.22", Section: Versions, Scope: Scope{Since: 22},
 		Claim:   "Go 1.22 changes nothing in what LockOSThread means",

@@ -38,6 +38,7 @@ func (r *run) check(p *client.Process, claims []workload.Claim) error {
 		}
 		return nil
 	}
+	r.claimedMs = ms
 	held := 0
 	for _, c := range claims {
 		for _, m := range ms {
@@ -64,12 +65,7 @@ func held(r *run) error {
 		return err
 	}
 	pause(r, calming)
-	ms, err := r.ms(p)
-	if err != nil {
-		p.Kill()
-		return err
-	}
-	kernel, err := threadsOf(p.PID)
+	c, err := r.census(p)
 	if err != nil {
 		p.Kill()
 		return err
@@ -79,50 +75,71 @@ func held(r *run) error {
 		return err
 	}
 	r.Source = "the runtime's memory, /proc, and the workload's account"
-	tids := map[int]bool{}
-	for _, pin := range a.Pins {
-		tids[pin.TID] = true
-	}
 	r.add("pinned", int64(len(a.Pins)))
-	r.add("distinct_threads", int64(len(tids)))
-	if kernel.calm {
-		r.add("proc_threads", int64(kernel.status))
-		r.add("kernel_threads", int64(kernel.tasks))
-	}
-	for _, m := range ms {
+	r.add("distinct_threads", int64(len(distinct(a.Pins))))
+	for _, m := range c.ms {
 		switch {
 		case m.TID == 0:
 		case m.Role == goruntime.RoleTemplate:
 			r.add("template_threads", 1)
 		case m.Lock == goruntime.LockUser:
 			r.add("locked_threads", 1)
+			if slices.Contains(c.tasks, int(m.TID)) {
+				r.add("listed", 1)
+			}
 		}
 	}
+	if c.calm {
+		r.add("proc_threads", int64(c.status))
+		r.add("runtime_threads", int64(c.threads()))
+	}
 	return nil
+}
+
+func distinct(pins []workload.Pin) map[int]bool {
+	tids := map[int]bool{}
+	for _, pin := range pins {
+		tids[pin.TID] = true
+	}
+	return tids
 }
 
 // heldPins is the number of goroutines that are locked at one time.
 const heldPins = 8
 
-// census is the number of threads of a process: by its status, and by its list of tasks.
+// census is the threads of a process by its status, by its list of tasks, and by its runtime.
 type census struct {
-	status, tasks int
-	calm          bool // the list was the same before and after the status was read, so both describe one moment
+	status int
+	tasks  []int
+	ms     []goruntime.M
+	calm   bool // the list was the same before and after the others were read: all describe one moment
 }
 
-func threadsOf(pid int) (c census, err error) {
-	process := procfs.Process(pid)
+// threads is the number of Ms that have a thread.
+func (c *census) threads() (n int) {
+	for _, m := range c.ms {
+		if m.TID != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *run) census(p *client.Process) (c census, err error) {
+	process := procfs.Process(p.PID)
 	c.calm, err = probe.Bracketed(50, 10*time.Millisecond, func() ([]int, error) {
 		tids, err := process.Threads()
-		c.tasks = len(tids)
-		list := make([]int, len(tids))
+		c.tasks = make([]int, len(tids))
 		for i, tid := range tids {
-			list[i] = int(tid)
+			c.tasks[i] = int(tid)
 		}
-		return list, err
+		return c.tasks, err
 	}, func() error {
 		status, err := process.Status()
-		c.status = status.Threads
+		if err == nil {
+			c.status = status.Threads
+			c.ms, err = r.ms(p)
+		}
 		return err
 	})
 	return c, err

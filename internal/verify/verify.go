@@ -26,6 +26,7 @@ import (
 	"strings"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/internal/goruntime"
 )
 
 // Plan lists the experiments that the statements need, in the order in which they are done.
@@ -93,7 +94,8 @@ func (x experiment) record(ctx context.Context, lab *Lab) *contract.Record {
 // run is one experiment while it is done.
 type run struct {
 	context.Context
-	lab *Lab
+	lab       *Lab
+	claimedMs []goruntime.M // of the last claims; nil = none were checked
 	contract.Record
 }
 

@@ -51,7 +51,7 @@ func countsTrial(flags *flag.FlagSet) func(Self) (Result, error) {
 	settle := flags.Duration("settle", 10*time.Millisecond, "pause before each count")
 	skip := flags.Bool("skip-lock", false, "leave out LockOSThread")
 	stray := flags.Bool("stray", false, "make one more goroutine at each step, which the account leaves out")
-	return func(Self) (Result, error) {
+	return func(self Self) (Result, error) {
 		if *n < 1 || *settle < 0 {
 			return nil, workload.Mistake("-n must be 1 or more and -settle not negative")
 		}
@@ -67,9 +67,10 @@ func countsTrial(flags *flag.FlagSet) func(Self) (Result, error) {
 		var ended sync.WaitGroup
 		defer ended.Wait()
 		defer close(release)
+		var locks []workload.Claim
 		for pins := 0; pins <= *n; pins++ {
 			if pins > 0 {
-				waitLocked(&ended, release, *skip)
+				locks = append(locks, waitLocked(&ended, release, *skip))
 				if *stray {
 					waitLocked(&ended, release, true)
 				}
@@ -90,7 +91,7 @@ func countsTrial(flags *flag.FlagSet) func(Self) (Result, error) {
 			}
 			a.Steps = append(a.Steps, step)
 		}
-		return a, nil
+		return a, self.Claim(locks...)
 	}
 }
 
@@ -105,8 +106,8 @@ func contains(list []string, s string) bool {
 
 // waitLocked makes a goroutine that locks itself and waits. It returns when the goroutine is
 // locked.
-func waitLocked(ended *sync.WaitGroup, release <-chan struct{}, skip bool) {
-	locked := make(chan struct{})
+func waitLocked(ended *sync.WaitGroup, release <-chan struct{}, skip bool) workload.Claim {
+	locked := make(chan workload.Claim)
 	ended.Add(1)
 	go func() {
 		defer ended.Done()
@@ -114,8 +115,8 @@ func waitLocked(ended *sync.WaitGroup, release <-chan struct{}, skip bool) {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
 		}
-		close(locked)
+		locked <- Hold(1)
 		<-release
 	}()
-	<-locked
+	return <-locked
 }
