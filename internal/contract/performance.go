@@ -114,8 +114,9 @@ var performance = []Statement{
 	}, {
 		ID: "P-8", Section: Performance, Scope: sinceLinux,
 		Claim: "creating a thread, a clone(2) system call, takes 10–50 µs",
-		Method: "six processes whose goroutines exit while locked, which forces new threads; kernel events: enter " +
-			"of clone to its return in the parent, median, with an interval as wide as the processes differ",
+		Method: "six processes, spread over the run, whose goroutines exit while locked, which forces new threads; " +
+			"kernel events: enter of clone to its return in the parent, median, with an interval as wide as the " +
+			"processes differ",
 		Refuter: "a median outside the range",
 		Want:    "10–50 µs",
 		Clauses: []Clause{{From: "churn", Test: Within{Sample: "clone_syscall", Lo: creationLo, Hi: creationHi,
@@ -124,8 +125,8 @@ var performance = []Statement{
 	}, {
 		ID: "P-9", Section: Performance, Scope: sinceLinux,
 		Claim: "destroying a thread takes 10–30 µs",
-		Method: "six processes whose goroutines exit while locked; kernel events: enter of exit to the thread's " +
-			"last moment on a CPU, median, with an interval as wide as the processes differ",
+		Method: "six processes, spread over the run, whose goroutines exit while locked; kernel events: enter of exit " +
+			"to the thread's last moment on a CPU, median, with an interval as wide as the processes differ",
 		Refuter: "a median outside the range",
 		Want:    "10–30 µs",
 		Clauses: []Clause{{From: "churn", Test: Within{Sample: "exit", Lo: destructionLo, Hi: destructionHi, About: true},

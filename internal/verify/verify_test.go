@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
 	"github.com/pinwatch/pinwatch/internal/testenv"
@@ -219,5 +220,30 @@ func TestQuota(t *testing.T) {
 				t.Errorf("%s, want %s; got %s, why %s, %q", o.Verdict, tt.want, o.Got, o.Why, o.Warnings)
 			}
 		})
+	}
+}
+
+// The parts of an experiment are spread over the plan, and there is time between them.
+func TestParts(t *testing.T) {
+	plan := Plan(contract.Statements())
+	var at []int
+	for i, name := range plan {
+		if name == "churn" {
+			at = append(at, i)
+		}
+	}
+	if len(at) != contract.MinSamples || at[0] != 0 || at[len(at)-1] < 3*len(plan)/4 {
+		t.Fatalf("parts at %v of %d", at, len(plan))
+	}
+	for i := 1; i < len(at); i++ {
+		if gap := at[i] - at[i-1]; gap < len(plan)/8 || gap > len(plan)/4 {
+			t.Errorf("parts at %v of %d", at, len(plan))
+		}
+	}
+	l := lab(t)
+	began := time.Now()
+	e, err := Run(t.Context(), l, []string{"churn", "churn"}, func(string, int) {})
+	if err != nil || time.Since(began) < partsApart || e.Experiments["churn"].Unable != l.Unobserved {
+		t.Errorf("two parts in %v: %+v, %v", time.Since(began), e.Experiments["churn"], err)
 	}
 }
