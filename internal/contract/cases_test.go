@@ -39,13 +39,14 @@ const (
 	stormed = "storm: sigurg_locked=300 collections=300 sigurg_sent=500 preempt_lower~1500x60 " +
 		"preempt_upper~2200x60 sigurg_by_tgkill=500 sigurg_delivered_own=500"
 	tightLoops = "tight: locked_interrupted=10 locked_trials=10"
-	sliced     = "slices: cycle_locked~90000x60 cycle_unlocked~20000x60"
+	sliced     = "slices: cycle_locked~90000x60 cycle_unlocked~20000x60 sliced=6 locked_rounds=6"
 	pinned     = "pins: proc_threads=60 runtime_threads=60 locked_threads=8 listed=8 pinned=8 template_threads=0 " +
 		"distinct_threads=8"
-	named     = "names: metric_specified=1 metric_asked=1"
-	counted   = "counts: goroutines_added=10 pins_added=10 metric_total=60 kernel_threads=60 metric_growth~1x10 " +
+	named   = "names: metric_specified=1 metric_asked=1"
+	counted = "counts: goroutines_added=10 pins_added=10 metric_total=60 kernel_threads=60 metric_growth~1x10 " +
 		"outside_metric=2 service_threads=2"
-	called    = "calls: lock~5x60 unlock~4x60 first_lock~90x15 first_ratio~5000x15"
+	called = "calls: lock~5x60 unlock~4x60 first_lock~90x15 first_ratio~5000x15 " +
+		"template_started=15 firsts=15"
 	inSyscall = "syscall: long_others_ran=24 long_calls=24 moves=0 samples=60 short_others_ran=40 short_calls=40 " +
 		"retake~90000x48"
 	inC       = "cgo: short_beside_0~1.12x60 short_beside_4~1.12x60 short_beside_16~1.12x60 long~1x60"
@@ -72,8 +73,9 @@ var cases = map[string]evidenceCase{
 	"G-5": {good: []string{nested, "reuse: reused=20 released=48"}, want: Holds,
 		breaks: map[string]string{"nest: freed_rounds=0": Refuted, "reuse: reused=0": Refuted},
 		tooFew: []string{"nest: freed_rounds=0 rounds=0", "reuse: reused=0 released=3"}},
-	"G-6": {good: []string{tightLoops, stormed}, want: Holds,
-		breaks: map[string]string{"tight: locked_interrupted=0": Refuted, "storm: sigurg_locked=0": Refuted},
+	"G-6": {good: []string{tightLoops, sliced, stormed}, want: Holds,
+		breaks: map[string]string{"tight: locked_interrupted=0": Refuted, "storm: sigurg_locked=0": Refuted,
+			"slices: sliced=0": Refuted},
 		tooFew: []string{"tight: locked_trials=1 locked_interrupted=1", "storm: sigurg_locked=0 collections=3"}},
 	"G-7": {good: []string{inSyscall}, want: Holds,
 		breaks: map[string]string{"syscall: long_others_ran=3": Refuted, "syscall: moves=1": Refuted,
@@ -93,10 +95,10 @@ var cases = map[string]evidenceCase{
 	"P-1": {good: []string{pinned}, want: Holds, breaks: map[string]string{"pins: locked_threads=9": Refuted,
 		"pins: locked_threads=7": Refuted, "pins: template_threads=1": HoldsExcept},
 		tooFew: []string{"pins: pinned=1 locked_threads=1"}},
-	"P-2": {good: []string{"saturate: growth~200000x60"}, want: Holds,
+	"P-2": {good: []string{"saturate: growth~200000x400"}, want: Holds,
 		breaks: map[string]string{"saturate: growth~20000000x60": OutOfRange,
 			"saturate: growth~10000000x60": Borderline},
-		tooFew: []string{"saturate: growth~200000x5"}},
+		tooFew: []string{"saturate: growth~200000x5", "saturate: growth~200000x200"}},
 	"P-3": {good: []string{called}, want: Holds, breaks: map[string]string{"calls: lock~150x60": OutOfRange,
 		"calls: lock~100x60": Borderline, "calls: first_lock~30000x15": HoldsExcept},
 		tooFew: []string{"calls: lock~5x5", "calls: first_lock~90x5", "calls: first_lock~100x15"}},
@@ -135,10 +137,12 @@ var cases = map[string]evidenceCase{
 	"M-1": {good: []string{named, counted}, want: Holds, breaks: map[string]string{"names: metric_specified=0": Refuted,
 		"counts: metric_growth~0x10": Refuted, "counts: metric_growth~2x10": Refuted},
 		tooFew: []string{"names: metric_asked=0 metric_specified=0", "counts: metric_growth~1x4"}},
-	"M-2": {good: []string{"latency: answered=8 asked=8 wait_overpinned~900000x200 wait_calm~2000x200"}, want: Holds,
+	"M-2": {good: []string{"latency: answered=8 asked=8 wait_overpinned~900000x200 wait_pinned~3000x200 " +
+		"wait_calm~2000x200"}, want: Holds,
 		breaks: map[string]string{"latency: wait_overpinned~2000x200": Refuted,
-			"latency: wait_overpinned~200x200": Refuted, "latency: answered=0": Refuted},
-		tooFew: []string{"latency: wait_overpinned~900000x4", "latency: wait_calm~2000x4"}},
+			"latency: wait_overpinned~200x200": Refuted, "latency: wait_pinned~900000x200": Refuted,
+			"latency: answered=0": Refuted},
+		tooFew: []string{"latency: wait_overpinned~900000x4", "latency: wait_calm~2000x4", "latency: wait_pinned~2x4"}},
 	"M-3": {good: []string{counted}, want: Holds,
 		breaks: map[string]string{"counts: goroutines_added=7": Refuted, "counts: goroutines_added=12": Refuted},
 		tooFew: []string{"counts: pins_added=1 goroutines_added=1"}},
@@ -161,27 +165,27 @@ var cases = map[string]evidenceCase{
 		breaks: map[string]string{"schedtrace: lockedg_found=1": Refuted},
 		tooFew: []string{"schedtrace: lockedg_pins=0 lockedg_found=0"}},
 
-	"N-1": {good: []string{same}, want: Holds, breaks: map[string]string{"inherit: affinity_same=5": Refuted,
-		"inherit: cpu_changes=0": Refuted},
+	"N-1": {good: []string{same}, want: Witnessed, breaks: map[string]string{"inherit: affinity_same=5": Refuted,
+		"inherit: cpu_changes=0": NotWitnessed},
 		tooFew: []string{"inherit: affinity_same=1 locks=1", "inherit: cpu_changes=0 cpu_samples=5"}},
 	"N-2": {good: []string{same}, want: Holds, breaks: map[string]string{"inherit: nice_same=5": Refuted,
 		"inherit: policy_same=0": Refuted}, tooFew: []string{"inherit: nice_same=1 policy_same=1 locks=1"}},
 	"N-3": {good: []string{same}, want: Holds, breaks: map[string]string{"inherit: mempolicy_same=5": Refuted},
 		tooFew: []string{"inherit: mempolicy_same=1 locks=1"}},
-	"N-4": {good: []string{equalRuns}, want: Holds, breaks: map[string]string{"runs: tids=1of20": Refuted},
+	"N-4": {good: []string{equalRuns}, want: Witnessed, breaks: map[string]string{"runs: tids=1of20": NotWitnessed},
 		tooFew: []string{"runs: tids=1of5", "runs: tids=0of0"}},
-	"N-5": {good: []string{equalRuns}, want: Holds, breaks: map[string]string{"runs: orders=1of20": Refuted},
+	"N-5": {good: []string{equalRuns}, want: Witnessed, breaks: map[string]string{"runs: orders=1of20": NotWitnessed},
 		tooFew: []string{"runs: orders=1of5"}},
-	"N-6": {good: []string{"storm: preempt_upper~9000x300"}, want: Holds,
-		breaks: map[string]string{"storm: preempt_upper~2000x300": Refuted},
+	"N-6": {good: []string{"storm: preempt_upper~2000+90000x300"}, want: Witnessed,
+		breaks: map[string]string{"storm: preempt_upper~2000x300": NotWitnessed},
 		tooFew: []string{"storm: preempt_upper~2000x20", "storm: preempt_upper~0x0"}},
-	"N-7": {good: []string{"reuse: idle_after_unlock=7 unlocks=40"}, want: Holds,
-		breaks: map[string]string{"reuse: idle_after_unlock=0": Refuted},
+	"N-7": {good: []string{"reuse: idle_after_unlock=7 unlocks=40"}, want: Witnessed,
+		breaks: map[string]string{"reuse: idle_after_unlock=0": NotWitnessed},
 		tooFew: []string{"reuse: idle_after_unlock=0 unlocks=5"}},
-	"N-8": {good: []string{"exit: deferred_goexit_alive=6 deferred_goexit=6 deferred_panic_alive=6 deferred_panic=6 " +
+	"N-8": {good: []string{ended, "exit: deferred_goexit_alive=6 deferred_goexit=6 deferred_panic_alive=6 deferred_panic=6 " +
 		"deferred_return_alive=6 deferred_return=6"}, want: Holds,
 		breaks: map[string]string{"exit: deferred_goexit_alive=5": Refuted, "exit: deferred_panic_alive=5": Refuted,
-			"exit: deferred_return_alive=5": Refuted},
+			"exit: deferred_return_alive=5": Refuted, "exit: return_ended=11": Refuted, "exit: goexit_ended=5": Refuted},
 		tooFew: []string{"exit: deferred_goexit=1 deferred_goexit_alive=1"}},
 
 	"E-1": {good: []string{nested}, want: Holds, breaks: map[string]string{"nest: bound_moves=1": Refuted,
@@ -259,7 +263,8 @@ var cases = map[string]evidenceCase{
 
 	"X-1": {good: []string{"handoff: tax~90x50"}, want: Holds, breaks: map[string]string{"handoff: tax~3x50": Refuted},
 		tooFew: []string{"handoff: tax~90x5", "handoff: tax~10x50"}},
-	"X-2": {good: []string{called}, want: Holds, breaks: map[string]string{"calls: first_ratio~30x15": Refuted},
+	"X-2": {good: []string{called}, want: Holds, breaks: map[string]string{"calls: first_ratio~30x15": Refuted,
+		"calls: template_started=0": Refuted},
 		tooFew: []string{"calls: first_ratio~5000x5"}},
 	"X-3": {good: []string{inSyscall}, want: Holds,
 		breaks: map[string]string{"syscall: retake~2000x48": OutOfRange,

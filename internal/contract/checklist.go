@@ -138,12 +138,16 @@ var beyond = []Statement{
 			Broken: "locked hand-offs are cheaper than that"}},
 	}, {
 		ID: "X-2", Section: Beyond,
-		Claim:   "the first LockOSThread of a process costs at least 100 times a later one",
-		Method:  "the first call in several processes by the median of later ones; median of the ratios",
-		Refuter: "a median ratio below 100",
-		Want:    "≥ 100 ×",
+		Claim: "the first LockOSThread of a process costs at least 100 times a later one",
+		Method: "the first call in several processes by the median of later ones, median of the ratios; the threads " +
+			"of the process just before and after the first call",
+		Refuter: "a median ratio below 100, or a first call that starts no thread",
+		Want:    "≥ 100 ×, and one more thread",
 		Clauses: []Clause{{From: "calls", Test: Within{Sample: "first_ratio", Lo: 100, Hi: 1e9, Effect: true},
-			Holds: "the first call starts the template thread", Broken: "the first call is cheaper than that"}},
+			Holds: "the first call costs that much more", Broken: "the first call is cheaper than that"}, {
+			From: "calls", Test: Always{Good: "template_started", Of: "firsts", Least: 6,
+				Words: "another thread after %s of %s first calls"},
+			Holds: "the first call starts a thread, the template thread", Broken: "the first call started no thread"}},
 	}, {
 		ID: "X-3", Section: Beyond,
 		Claim: "the P of a locked goroutine in a blocking system call is taken after 20 µs to 10 ms, by sysmon",

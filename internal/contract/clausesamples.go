@@ -163,29 +163,76 @@ func (t Dearer) decide(r *Record) decision {
 	return d
 }
 
-// Exceeds is fulfilled when at least one value of a sample passes a limit, and broken when none of
-// many does.
-type Exceeds struct {
+// Tail is fulfilled when surely no more than one of a hundred values passes a limit that the
+// specification writes with "~": the 99th percentile is inside it.
+type Tail struct {
 	Sample string
 	Limit  float64
+}
+
+// tail is the share of values that may pass a limit.
+const tail = 0.01
+
+// Keys implements Test.
+func (t Tail) Keys() (counts, samples []string) { return nil, []string{t.Sample} }
+
+func (t Tail) decide(r *Record) decision {
+	s := r.Samples[t.Sample]
+	d := decision{n: s.N, statistic: "99th percentile, and the share that was late", timing: true, got: "no sample"}
+	if len(s.Values) == 0 {
+		d.need = "no sample"
+		return d
+	}
+	v := slices.Sorted(slices.Values(s.Values))
+	late, far := 0, 0
+	for _, x := range v {
+		if x-s.Bias > t.Limit {
+			late++
+		}
+		if x-s.Bias > t.Limit*(1+about) {
+			far++
+		}
+	}
+	n := int64(len(v))
+	d.interval = share(int64(late), n)
+	d.got = fmt.Sprintf("p99 %s, median %s, %d of %s later than %s", unit.Quantity(v[int(0.99*float64(n-1)+0.5)], s.Unit),
+		unit.Quantity(median(s), s.Unit), late, unit.Count(n), unit.Quantity(t.Limit, s.Unit))
+	switch {
+	case d.interval.Hi <= tail:
+		d.ruling = fulfilled
+	case share(int64(far), n).Lo > tail:
+		d.ruling, d.late = outside, d.interval
+	case float64(late) <= tail*float64(n):
+		d.need = fmt.Sprintf("%s values are too few to say that fewer than 1 in 100 are late", unit.Count(n))
+	default:
+		d.ruling, d.need = across, "about 1 in 100 is late"
+	}
+	return d
+}
+
+// Spread is fulfilled when the largest value of a sample is many times its median, and broken when
+// that of many values is not.
+type Spread struct {
+	Sample string
+	Times  float64
 	Least  int64
 }
 
 // Keys implements Test.
-func (t Exceeds) Keys() (counts, samples []string) { return nil, []string{t.Sample} }
+func (t Spread) Keys() (counts, samples []string) { return nil, []string{t.Sample} }
 
-func (t Exceeds) decide(r *Record) decision {
+func (t Spread) decide(r *Record) decision {
 	s := r.Samples[t.Sample]
-	d := decision{n: s.N, statistic: "maximum", timing: true}
+	d := decision{n: s.N, statistic: "maximum by median", timing: true}
 	if s.N == 0 {
 		d.need, d.got = "no sample", "no sample"
 		return d
 	}
-	most := slices.Max(s.Values)
-	d.got = fmt.Sprintf("longest %s, median %s, n = %s",
-		unit.Quantity(most, s.Unit), unit.Quantity(median(s), s.Unit), unit.Count(s.N))
+	most, mid := slices.Max(s.Values), median(s)
+	d.got = fmt.Sprintf("longest %s, median %s, n = %s", unit.Quantity(most, s.Unit), unit.Quantity(mid, s.Unit),
+		unit.Count(s.N))
 	switch {
-	case most-s.Bias > t.Limit:
+	case most-s.Bias >= t.Times*mid:
 		d.ruling = fulfilled
 	case s.N < t.Least:
 		d.need = fmt.Sprintf("need %s samples, had %s", unit.Count(t.Least), unit.Count(s.N))

@@ -133,10 +133,15 @@ var guarantees = []Statement{
 		ID: "G-6", Section: Guarantees, Scope: Scope{Since: 14},
 		Claim: "a locked goroutine is still preempted, for garbage collection and at the end of its time slice",
 		Method: "a locked loop without calls runs while another goroutine collects garbage; whether the collection " +
-			"ended before the loop did",
+			"ended before the loop did; at GOMAXPROCS=1, whether another loop gets its turns",
 		Refuter: "a collection that had to wait for the loop's end",
 		Want:    "the loop is interrupted, every time",
 		Clauses: []Clause{preemptible, {
+			From: "slices", Test: Always{Good: "sliced", Of: "locked_rounds", Least: 3,
+				Words: "another loop had turns in %s of %s rounds", Timed: true},
+			Holds:  "at the end of its time slice another loop got the P",
+			Broken: "a locked loop kept its P beyond its time slice",
+		}, {
 			From: "storm", Role: Support, Test: Happens{Count: "sigurg_locked", Of: "collections", Least: 50,
 				Words: "%s SIGURG delivered to locked threads in %s collections"},
 			Holds: "the kernel delivered SIGURG to locked threads", Broken: "no SIGURG ever reached a locked thread",

@@ -17,13 +17,17 @@ var measurement = []Statement{
 		ID: "M-2", Section: Measurement, Scope: Scope{Since: 17},
 		Claim: "the metric /sched/latencies:seconds shows how long goroutines wait to run, and that too many are " +
 			"locked",
-		Method:  "the histogram of equal work by 32 workers, all locked and none locked in turn; Mann-Whitney test",
+		Method: "the histogram of equal work by 32 workers, all locked, as many locked as there are Ps, and none " +
+			"locked, in turn; Mann-Whitney test",
 		Refuter: "a histogram that over-pinning does not move",
 		Want:    "longer waits when over-pinned",
 		Clauses: []Clause{
 			{From: "latency", Test: Dearer{"wait_overpinned", "wait_calm", 100},
 				Holds:  "over-pinning lengthens the waits in the histogram",
 				Broken: "over-pinning does not lengthen the waits in the histogram"},
+			{From: "latency", Test: Dearer{"wait_overpinned", "wait_pinned", 100},
+				Holds:  "more locked workers than Ps lengthen the waits more than as many",
+				Broken: "more locked workers than Ps do not lengthen the waits more than as many"},
 			{From: "latency", Test: Always{Good: "answered", Of: "asked", Least: 1,
 				Words: "histogram there in %s of %s rounds"}, Holds: "the metric exists", Broken: noSuchMetric},
 		},

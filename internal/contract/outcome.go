@@ -132,7 +132,7 @@ func absolute(t Test) bool {
 	switch t := t.(type) {
 	case Within:
 		return !t.Effect
-	case Bounded, Exceeds:
+	case Bounded, Tail, Spread:
 		return true
 	}
 	return false
@@ -163,7 +163,7 @@ func (o *Outcome) decide(answers []answer) {
 		o.set(Refuted, a, brokenWords)
 	} else if a := claims(outside); a != nil {
 		o.set(OutOfRange, a, brokenWords)
-	} else if a := role(Claim, unable); a != nil {
+	} else if a := append(role(Claim, unable), role(Witness, unable)...); a != nil {
 		o.Verdict, o.Got, o.Why = NotTestable, "nothing", a[0].unable
 	} else if open != nil {
 		o.set(Inconclusive, open[:1], func(a answer) string { return a.need })

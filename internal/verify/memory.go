@@ -16,11 +16,14 @@ import (
 
 // ms reads the Ms of a resting workload from its memory.
 func (r *run) ms(p *client.Process) ([]goruntime.M, error) {
-	rt, err := goruntime.Open(p.PID, goruntime.Options{})
-	if err != nil {
-		return nil, unableError("the workload's memory cannot be read: " + err.Error())
+	rt := r.runtimes[p.PID]
+	if rt == nil {
+		var err error
+		if rt, err = goruntime.Open(p.PID, goruntime.Options{}); err != nil {
+			return nil, unableError("the workload's memory cannot be read: " + err.Error())
+		}
+		r.runtimes[p.PID] = rt
 	}
-	defer rt.Close()
 	ms, err := rt.Ms()
 	if err != nil {
 		return nil, unableError("the runtime's list of threads cannot be read: " + err.Error())

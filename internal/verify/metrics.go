@@ -78,27 +78,36 @@ func (r *run) count(a *trial.Counts) {
 	r.add("outside_metric", int64(last.Tasks)-int64(*last.Metric))
 }
 
-// latency compares the runtime's histogram of waits to run with all workers locked and with none.
+// latency compares the runtime's histogram of waits to run with all workers locked, with as many as
+// there are Ps, and with none. Only more locked workers than Ps are too many.
 func latency(r *run) error {
 	var a trial.Overpin
 	if err := r.trial(&a, "overpin"); err != nil {
 		return err
 	}
-	waits := map[bool][]float64{}
+	waits := map[string][]float64{}
 	for _, round := range a.Rounds {
 		r.add("asked", 1)
 		if round.Latencies == nil {
 			continue
 		}
 		r.add("answered", 1)
+		kind := "wait_calm"
+		switch {
+		case round.Locked > a.GoMaxProcs:
+			kind = "wait_overpinned"
+		case round.Locked > 0:
+			kind = "wait_pinned"
+		}
 		for _, b := range round.Latencies {
 			for range b.N {
-				waits[round.Locked > 0] = append(waits[round.Locked > 0], middle(b))
+				waits[kind] = append(waits[kind], middle(b))
 			}
 		}
 	}
-	r.sample("wait_overpinned", waits[true])
-	r.sample("wait_calm", waits[false])
+	for _, kind := range []string{"wait_overpinned", "wait_pinned", "wait_calm"} {
+		r.sample(kind, waits[kind])
+	}
 	return nil
 }
 

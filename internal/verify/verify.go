@@ -103,8 +103,12 @@ func Run(ctx context.Context, lab *Lab, plan []string, begun func(name string, i
 func (x experiment) record(ctx context.Context, lab *Lab) *contract.Record {
 	r := &run{Context: ctx, lab: lab, Record: contract.Record{Counts: map[string]int64{},
 		Samples: map[string]contract.Sample{}}}
+	r.runtimes = map[int]*goruntime.Runtime{}
 	noise := startNoise()
 	err := x.do(r)
+	for _, rt := range r.runtimes {
+		rt.Close()
+	}
 	r.Noise = noise.otherLoad()
 	var unable unableError
 	switch {
@@ -120,7 +124,8 @@ func (x experiment) record(ctx context.Context, lab *Lab) *contract.Record {
 type run struct {
 	context.Context
 	lab       *Lab
-	claimedMs []goruntime.M // of the last claims; nil = none were checked
+	runtimes  map[int]*goruntime.Runtime // opened, by PID
+	claimedMs []goruntime.M              // of the last claims; nil = none were checked
 	contract.Record
 }
 

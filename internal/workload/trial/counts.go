@@ -49,7 +49,7 @@ const (
 func countsTrial(flags *flag.FlagSet) func(Self) (Result, error) {
 	n := flags.Int("n", 10, "steps, each with one locked goroutine more; 1 or more")
 	settle := flags.Duration("settle", 10*time.Millisecond, "pause before each count")
-	skip := flags.Bool("skip-lock", false, "leave out LockOSThread")
+	lock := probe.LockFlags(flags)
 	stray := flags.Bool("stray", false, "make one more goroutine at each step, which the account leaves out")
 	return func(self Self) (Result, error) {
 		if *n < 1 || *settle < 0 {
@@ -70,9 +70,9 @@ func countsTrial(flags *flag.FlagSet) func(Self) (Result, error) {
 		var locks []workload.Claim
 		for pins := 0; pins <= *n; pins++ {
 			if pins > 0 {
-				locks = append(locks, waitLocked(&ended, release, *skip))
+				locks = append(locks, waitLocked(&ended, release, lock.Next()))
 				if *stray {
-					waitLocked(&ended, release, true)
+					waitLocked(&ended, release, false)
 				}
 			}
 			time.Sleep(*settle)
@@ -91,7 +91,8 @@ func countsTrial(flags *flag.FlagSet) func(Self) (Result, error) {
 			}
 			a.Steps = append(a.Steps, step)
 		}
-		return a, self.Claim(locks...)
+		self.Claim(locks...)
+		return a, nil
 	}
 }
 
@@ -104,14 +105,14 @@ func contains(list []string, s string) bool {
 	return false
 }
 
-// waitLocked makes a goroutine that locks itself and waits. It returns when the goroutine is
-// locked.
-func waitLocked(ended *sync.WaitGroup, release <-chan struct{}, skip bool) workload.Claim {
+// waitLocked makes a goroutine that locks itself, unless that is left out, and waits. It returns when
+// the goroutine is locked.
+func waitLocked(ended *sync.WaitGroup, release <-chan struct{}, lock bool) workload.Claim {
 	locked := make(chan workload.Claim)
 	ended.Add(1)
 	go func() {
 		defer ended.Done()
-		if !skip {
+		if lock {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
 		}

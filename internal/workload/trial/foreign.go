@@ -31,22 +31,21 @@ type Run struct {
 // coroutine's first turn is that the lock is held then.
 func lend(flags *flag.FlagSet) func(Self) (Result, error) {
 	turns := flags.Int("turns", 1000, "values that the locked goroutine takes, 1 or more")
-	skip := flags.Bool("skip-lock", false, "leave out LockOSThread")
+	lock := probe.LockFlags(flags)
 	return func(self Self) (Result, error) {
 		if *turns < 1 {
 			return nil, workload.Mistake("-turns must be 1 or more")
 		}
 		a := &Lend{Turns: []Run{}}
-		ended := make(chan error)
+		ended := make(chan struct{})
 		go func() {
-			if !*skip {
+			if lock.Next() {
 				runtime.LockOSThread()
 				defer runtime.UnlockOSThread()
 			}
 			a.GoID, a.TID = probe.GoID(), syscall.Gettid()
-			var claimed error
 			next, stop, ok := probe.Coroutine(func(yield func(int) bool) {
-				claimed = self.Claim(Hold(1))
+				self.Claim(Hold(1))
 				for i := 0; ; i++ {
 					a.Turns = append(a.Turns, Run{GoID: probe.GoID(), TID: syscall.Gettid()})
 					if !yield(i) {
@@ -61,9 +60,10 @@ func lend(flags *flag.FlagSet) func(Self) (Result, error) {
 				stop()
 			}
 			a.After = syscall.Gettid()
-			ended <- claimed
+			close(ended)
 		}()
-		return a, <-ended
+		<-ended
+		return a, nil
 	}
 }
 
@@ -101,11 +101,7 @@ func elsewhere(flags *flag.FlagSet) func(Self) (Result, error) {
 		}
 		a := &Elsewhere{How: *how, Calls: []Change{}}
 		for i := 0; i < *n && !a.Missing && a.Refused == ""; i++ {
-			c, err := a.change(self, i, call)
-			if err != nil {
-				return nil, err
-			}
-			a.Calls = append(a.Calls, c)
+			a.Calls = append(a.Calls, a.change(self, i, call))
 		}
 		if a.Missing || a.Refused != "" {
 			a.Calls = []Change{}
@@ -115,7 +111,7 @@ func elsewhere(flags *flag.FlagSet) func(Self) (Result, error) {
 }
 
 // change makes the call on another thread than that of a locked goroutine, which waits.
-func (a *Elsewhere) change(self Self, i int, call func(i int) (bool, error)) (Change, error) {
+func (a *Elsewhere) change(self Self, i int, call func(i int) (bool, error)) Change {
 	var c Change
 	state := func() string { return fmt.Sprintf("%s gid %d", probe.ThreadName(), probe.ThreadGID()) }
 	claims, called, read := make(chan workload.Claim), make(chan struct{}), make(chan struct{})
@@ -131,20 +127,18 @@ func (a *Elsewhere) change(self Self, i int, call func(i int) (bool, error)) (Ch
 		<-called
 		c.After = state()
 	}()
-	err := self.Claim(<-claims)
-	if err == nil {
-		runtime.LockOSThread()
-		c.Caller = syscall.Gettid()
-		ok, refused := call(i)
-		runtime.UnlockOSThread()
-		a.Missing = !ok
-		if refused != nil {
-			a.Refused = refused.Error()
-		}
+	self.Claim(<-claims)
+	runtime.LockOSThread()
+	c.Caller = syscall.Gettid()
+	ok, err := call(i)
+	runtime.UnlockOSThread()
+	a.Missing = !ok
+	if err != nil {
+		a.Refused = err.Error()
 	}
 	close(called)
 	<-read
-	return c, err
+	return c
 }
 
 // nameThreads names all threads, or the calling one.

@@ -50,8 +50,9 @@ func testCounts(t *testing.T) {
 
 func testOverpin(t *testing.T) {
 	for _, flag := range []string{"", "-skip-lock"} {
-		a := runTrial(t, &trial.Overpin{}, strings.Fields("overpin -rounds 2 -workers 16 -bursts 20 "+flag)...)
-		if len(a.Rounds) != 2 || a.Workers != 16 || a.Rounds[0].Locked != 16 || a.Rounds[1].Locked != 0 {
+		a := runTrial(t, &trial.Overpin{}, strings.Fields("overpin -rounds 3 -workers 16 -bursts 20 "+flag)...)
+		if len(a.Rounds) != 3 || a.Workers != 16 || a.Rounds[0].Locked != 16 ||
+			a.Rounds[1].Locked != min(16, a.GoMaxProcs) || a.Rounds[2].Locked != 0 {
 			t.Fatalf("%s: rounds %+v", flag, a.Rounds)
 		}
 		for _, r := range a.Rounds {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/pinwatch/pinwatch/internal/workload"
@@ -22,20 +23,20 @@ type Self struct {
 	head   Head          // without its end
 
 	claims   bool          // print claims
+	claiming *sync.Mutex   // one claim at a time
 	commands <-chan string // lines of stdin; nil = not read
 }
 
 // Claim shows an observer the locks that goroutines hold now, and returns when the observer has
 // read the runtime's memory. Without workload.ClaimsVariable it does nothing.
-func (s Self) Claim(locks ...workload.Claim) error {
+func (s Self) Claim(locks ...workload.Claim) {
 	if !s.claims {
-		return nil
+		return
 	}
-	if err := s.out.Encode(workload.Claims{Claims: locks}); err != nil {
-		return fmt.Errorf("print the claims: %v", err)
-	}
+	s.claiming.Lock()
+	defer s.claiming.Unlock()
+	_ = s.out.Encode(workload.Claims{Claims: locks}) // the account fails, too
 	<-s.commands
-	return nil
 }
 
 // Hold is the claim of the calling goroutine.
@@ -45,7 +46,7 @@ func Hold(depth int) workload.Claim {
 
 // NewSelf finds the program's arguments before args, which are those of Main.
 func NewSelf(args []string, stdout, stderr io.Writer) Self {
-	s := Self{stderr: stderr, out: json.NewEncoder(stdout)}
+	s := Self{stderr: stderr, out: json.NewEncoder(stdout), claiming: new(sync.Mutex)}
 	if n := len(os.Args) - len(args); n >= 1 && strings.Join(os.Args[n:], "\x00") == strings.Join(args, "\x00") {
 		s.before = os.Args[1:n:n]
 	}

@@ -32,15 +32,15 @@ type TaxRound struct {
 func tax(flags *flag.FlagSet) func(Self) (Result, error) {
 	n := flags.Int("n", 50, "rounds of each pair, 1 or more")
 	batch := flags.Int("batch", 200, "round trips in a round, 1 or more")
-	skip := flags.Bool("skip-lock", false, "leave out LockOSThread")
-	return func(Self) (Result, error) {
+	lock := probe.LockFlags(flags)
+	return func(self Self) (Result, error) {
 		if *n < 1 || *batch < 1 {
 			return nil, workload.Mistake("-n and -batch must be 1 or more")
 		}
 		a := &Tax{Batch: *batch}
 		var pairs []*taxPair
 		for locked := 0; locked <= 2; locked++ {
-			p := newTaxPair(locked, *skip)
+			p := newTaxPair(self, locked, lock)
 			defer close(p.rounds)
 			pairs = append(pairs, p)
 		}
@@ -60,14 +60,17 @@ type taxPair struct {
 	result chan TaxRound
 }
 
-func newTaxPair(locked int, skip bool) *taxPair {
+func newTaxPair(self Self, locked int, calls *probe.Locks) *taxPair {
 	p := &taxPair{rounds: make(chan int), result: make(chan TaxRound)}
 	ping, pong := make(chan struct{}), make(chan struct{})
 	lock := func(yes bool) (unlock func()) {
-		if !yes || skip {
+		if !yes {
 			return func() {}
 		}
-		runtime.LockOSThread()
+		if calls.Next() {
+			runtime.LockOSThread()
+		}
+		self.Claim(Hold(1))
 		return runtime.UnlockOSThread
 	}
 	go func() {

@@ -30,25 +30,22 @@ func callsTrial(flags *flag.FlagSet) func(trial.Self) (trial.Result, error) {
 	n := flags.Int("n", 60, "batches of each kind locked, and as many not; 1 or more")
 	batch := flags.Int("batch", 20000, "short calls in a batch, 1 or more; long ones are a hundredth")
 	long := flags.Int("long", 20000, "rounds of arithmetic in a long call, about a nanosecond each")
-	skip := flags.Bool("skip-lock", false, "leave out LockOSThread")
+	locks := probe.LockFlags(flags)
 	slow := flags.Int("slow", 0, "rounds of arithmetic to add to each call of a locked goroutine")
 	return func(self trial.Self) (trial.Result, error) {
 		if *n < 1 || *batch < 1 || *long < 0 || *slow < 0 {
 			return nil, workload.Mistake("-n and -batch must be 1 or more, -long and -slow not negative")
 		}
 		a := &trial.CCalls{}
-		if !*skip {
-			runtime.LockOSThread()
-		}
-		err := self.Claim(trial.Hold(1))
-		runtime.UnlockOSThread()
-		if err != nil {
-			return nil, err
-		}
 		lock := func() {
-			if !*skip {
+			if locks.Next() {
 				runtime.LockOSThread()
 			}
+		}
+		for i := 0; i < 2; i++ {
+			lock()
+			self.Claim(trial.Hold(1))
+			runtime.UnlockOSThread()
 		}
 		for _, kind := range []struct {
 			name   string
