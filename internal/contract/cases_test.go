@@ -2,6 +2,7 @@ package contract
 
 import (
 	"fmt"
+	"maps"
 )
 
 // evidenceCase is evidence that fulfils a statement, and changes of it that must change the
@@ -25,6 +26,14 @@ func detection(from, finding string) evidenceCase {
 		tooFew: []string{fmt.Sprintf("%s: %s=0 %s_bad=0", from, bad, finding),
 			fmt.Sprintf("%s: %s_good=0", from, finding)},
 	}
+}
+
+// and is the case of a line that both detect.
+func (c evidenceCase) and(o evidenceCase) evidenceCase {
+	c.good = append(c.good, o.good...)
+	maps.Copy(c.breaks, o.breaks)
+	c.tooFew = append(c.tooFew, o.tooFew...)
+	return c
 }
 
 const (
@@ -53,7 +62,8 @@ const (
 	blockingC = "cgo_blocking: long_others_ran=12 long_calls=12 moves=0 samples=40 short_others_ran=40 short_calls=40"
 	same      = "inherit: affinity_same=6 nice_same=6 policy_same=6 mempolicy_same=6 locks=6 cpu_changes=40 " +
 		"cpu_samples=2000"
-	equalRuns = "runs: tids=7of20 orders=5of20"
+	inCallback = "callback: moves=0 samples=400 same_goroutine=6 later_calls=6 internal_seen=3 internal_claims=3"
+	equalRuns  = "runs: tids=7of20 orders=5of20"
 )
 
 var cases = map[string]evidenceCase{
@@ -154,8 +164,8 @@ var cases = map[string]evidenceCase{
 		breaks: map[string]string{"labels: labelled_found=2": Refuted},
 		tooFew: []string{"labels: labelled=0 labelled_found=0"}},
 	"M-6": {good: []string{"trace: locked_moves=0 locked_events=500 unlocked_moves=40 syscall_events=90 gc_events=9 " +
-		"events=4000"}, want: Holds,
-		breaks: map[string]string{"trace: locked_moves=1": Refuted, "trace: syscall_events=0": Refuted,
+		"events=4000", "trace_c: c_calls_traced=1200 c_calls=1200"}, want: Holds,
+		breaks: map[string]string{"trace_c: c_calls_traced=20": Refuted, "trace: locked_moves=1": Refuted, "trace: syscall_events=0": Refuted,
 			"trace: gc_events=0": Refuted},
 		tooFew: []string{"trace: locked_events=3", "trace: unlocked_moves=0", "trace: gc_events=0 events=5"}},
 	"M-7": {good: []string{"schedtrace: lines_with_fields=10 lines=10"}, want: Holds,
@@ -207,12 +217,14 @@ var cases = map[string]evidenceCase{
 	"E-7": {good: []string{calm, lent, pinned}, want: Holds,
 		breaks: map[string]string{"migrate: visits_locked=1": Refuted, "lend: turns_on_locked=1000": HoldsExcept,
 			"pins: distinct_threads=7": Refuted}, tooFew: []string{"pins: pinned=1 distinct_threads=1"}},
-	"E-8": {good: []string{"callback: moves=0 samples=400"}, want: Holds,
-		breaks: map[string]string{"callback: moves=1": Refuted}, tooFew: []string{"callback: samples=4"}},
+	"E-8": {good: []string{inCallback}, want: Holds,
+		breaks: map[string]string{"callback: moves=1": Refuted, "callback: same_goroutine=2": HoldsExcept},
+		tooFew: []string{"callback: samples=4", "callback: same_goroutine=1 later_calls=1"}},
 	"E-9": {good: []string{"gc: moves=0 samples=200"}, want: Holds, breaks: map[string]string{"gc: moves=1": Refuted},
 		tooFew: []string{"gc: samples=4"}},
-	"E-10": {good: []string{"internal: runtime_locked=6 in_init=6"}, want: Holds,
-		breaks: map[string]string{"internal: runtime_locked=0": Refuted, "internal: runtime_locked=1": Refuted},
+	"E-10": {good: []string{"internal: runtime_locked=6 in_init=6", inCallback}, want: Holds,
+		breaks: map[string]string{"internal: runtime_locked=0": Refuted, "internal: runtime_locked=1": Refuted,
+			"callback: internal_seen=0": Refuted},
 		tooFew: []string{"internal: runtime_locked=0 in_init=0"}},
 
 	"V-1.13": {good: []string{"cooperative: locked_interrupted=0 locked_trials=10"}, want: Holds,
@@ -238,7 +250,7 @@ var cases = map[string]evidenceCase{
 
 	"C-1": detection("source", "comment"),
 	"C-2": detection("programs", "exit-while-locked-churn"),
-	"C-3": detection("programs", "per-request-pinning"),
+	"C-3": detection("programs", "per-request-pinning").and(detection("source", "caller")),
 	"C-4": detection("source", "caller"),
 	"C-5": detection("source", "setup"),
 	"C-6": {good: []string{calm}, want: Holds, breaks: map[string]string{"migrate: unlocked_strange=0": Refuted},

@@ -49,7 +49,8 @@ var compliance = []Statement{
 	byFinding("C-2", Compliance,
 		"every LockOSThread has its deferred UnlockOSThread in the same function, or a comment with the reason why "+
 			"not", "exit-while-locked-churn"),
-	byFinding("C-3", Compliance, "a worker goroutine is pinned, not the goroutine of a caller", "per-request-pinning"),
+	byFinding("C-3", Compliance, "a worker goroutine is pinned, not the goroutine of a caller", "per-request-pinning",
+		detects("source", "caller")...),
 	bySource("C-4", Compliance,
 		"callers reach the pinned goroutine through a channel or a function, and need not be on its thread", "caller"),
 	bySource("C-5", Compliance,

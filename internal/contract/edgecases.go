@@ -81,12 +81,16 @@ var edgeCases = []Statement{
 	}, {
 		ID: "E-8", Section: EdgeCases,
 		Claim:   "a call into Go from a thread that C made runs on a goroutine bound to that thread for the call",
-		Method:  "C threads call Go, which yields and sleeps; its thread before and after",
-		Refuter: "a callback that changes thread",
-		Want:    "the callback stays on its thread",
+		Method:  "C threads call Go again and again, which yields and sleeps; its thread and its goroutine",
+		Refuter: "a callback that changes thread, or later calls of a thread on another goroutine",
+		Want:    "the callback stays on its thread, on the thread's goroutine",
 		Clauses: []Clause{{From: "callback", Test: Never{Bad: "moves", Of: "samples", Least: 100,
 			Words: "on another thread in %s of %s samples in callbacks"},
-			Holds: "callbacks never left their thread", Broken: "a callback moved to another thread"}},
+			Holds: "callbacks never left their thread", Broken: "a callback moved to another thread"}, {
+			From: "callback", Role: Exception, Test: Always{Good: "same_goroutine", Of: "later_calls", Least: 3,
+				Words: "%s of %s later calls of a thread on the goroutine of its first"},
+			Holds:  "every call of a thread ran on the same goroutine",
+			Broken: "except that a thread has no goroutine of its own: its calls ran on different ones"}},
 	}, {
 		ID: "E-9", Section: EdgeCases,
 		Claim:   "garbage collection pauses locked goroutines and leaves the lock intact",
@@ -100,12 +104,16 @@ var edgeCases = []Statement{
 		ID: "E-10", Section: EdgeCases,
 		Claim: "the runtime keeps a lock count apart from the program's",
 		Method: "lockedInt and lockedExt in the runtime's memory while packages are initialized: the runtime locks " +
-			"the main goroutine to the main thread then",
+			"the main goroutine to the main thread then; and while C threads call Go",
 		Refuter: "no internal lock then, or one that is counted as the program's",
 		Want:    "internal count above 0, the program's 0",
 		Clauses: []Clause{{From: "internal", Test: Always{Good: "runtime_locked", Of: "in_init", Least: 3,
 			Words: "internal lock, and no other, in %s of %s processes"},
 			Holds:  "the runtime's lock is counted apart from the program's",
-			Broken: "the runtime's lock is missing, or not counted apart"}},
+			Broken: "the runtime's lock is missing, or not counted apart"}, {
+			From: "callback", Role: Support, Test: Always{Good: "internal_seen", Of: "internal_claims", Least: 3,
+				Words: "and in %s of %s calls of C threads"},
+			Holds:  "the runtime's lock for a callback is counted apart from the program's",
+			Broken: "in a callback the runtime's lock is missing, or not counted apart"}},
 	},
 }

@@ -66,7 +66,7 @@ var measurement = []Statement{
 		ID: "M-6", Section: Measurement, Scope: Scope{Since: 16},
 		Claim: "an execution trace has events of C or system calls, scheduling and garbage collection, and shows " +
 			"a locked goroutine on one thread throughout",
-		Method:  "a trace of locked and unlocked goroutines; threads by goroutine",
+		Method:  "a trace of locked and unlocked goroutines, threads by goroutine; a trace of a program that calls C",
 		Refuter: "a locked goroutine on two threads in the trace",
 		Want:    "1 thread for each locked goroutine",
 		Clauses: []Clause{
@@ -82,6 +82,10 @@ var measurement = []Statement{
 				Words: "%s are of the collector, of %s"},
 				Holds:  "the trace has collections",
 				Broken: "the trace has no event of a garbage collection"},
+			{From: "trace_c", Role: Support, Test: Always{Good: "c_calls_traced", Of: "c_calls", Least: 100,
+				Words: "%s of %s C calls are in the trace"},
+				Holds:  "the trace has every call of C, as a system call",
+				Broken: "the trace lacks calls of C"},
 		},
 	}, {
 		ID: "M-7", Section: Measurement,

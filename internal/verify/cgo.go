@@ -57,7 +57,7 @@ func cgoRetake(r *run) error {
 	return r.blocking(program, "cgoretake")
 }
 
-// callback samples the threads of calls from C threads into Go.
+// callback samples the threads and the goroutines of calls from C threads into Go.
 func callback(r *run) error {
 	program, err := r.withC()
 	if err != nil {
@@ -67,9 +67,18 @@ func callback(r *run) error {
 	if err := r.trialAs(program, nil, &a, "callbacks"); err != nil {
 		return err
 	}
+	first := map[int]int64{} // goroutine of a thread's first call
 	for _, c := range a.Calls {
 		if !c.CThread {
 			continue
+		}
+		if goid := first[c.Caller]; goid == 0 {
+			first[c.Caller] = c.Stretch.GoID
+		} else {
+			r.add("later_calls", 1)
+			if goid == c.Stretch.GoID {
+				r.add("same_goroutine", 1)
+			}
 		}
 		r.add("samples", int64(c.Stretch.Samples))
 		r.add("moves", int64(c.Stretch.Moves))

@@ -80,7 +80,7 @@ func reuse(r *run) error {
 		}
 	}
 	var p trial.Parked
-	if err := r.trial(&p, "parked"); err != nil {
+	if err := r.trial(&p, "parked", "-wanted", "2"); err != nil {
 		return err
 	}
 	for _, thread := range p.Released {

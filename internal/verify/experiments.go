@@ -25,7 +25,7 @@ func experiments() []experiment {
 		// What the runtime publishes: metrics, profiles, traces.
 		{"names", metricNames, 0}, {"counts", counters, 0}, {"latency", latency, 0}, {"labels", labels, 0},
 		{"schedtrace", schedtrace, 0},
-		{"trace", executionTrace, 0},
+		{"trace", executionTrace, 0}, {"trace_c", cgoTrace, 0},
 		// The surroundings of the runtime: thread attributes, memory, cgroups, C.
 		{"inherit", inherit, 0}, {"pins", held, 0}, {"internal", internal, 0}, {"quota", quota, 0}, {"quota_now", quotaNow, 0},
 		{"cgo", cgo, 0}, {"cgo_blocking", cgoRetake, 0},

@@ -44,11 +44,21 @@ func (r *run) check(p *client.Process, claims []workload.Claim) error {
 	r.claimedMs = ms
 	held := 0
 	for _, c := range claims {
-		for _, m := range ms {
-			locked := m.Ext > 0 && m.GoID == uint64(c.GoID)
-			if m.TID == int32(c.TID) && int(m.Ext) == c.Depth && locked == (c.Depth > 0) {
-				held++
+		i := slices.IndexFunc(ms, func(m goruntime.M) bool { return m.TID == int32(c.TID) })
+		if i < 0 {
+			continue
+		}
+		m := ms[i]
+		bound := m.GoID == uint64(c.GoID)
+		switch {
+		case c.Internal: // a clause judges it
+			held++
+			r.add("internal_claims", 1)
+			if m.Int > 0 && m.Ext == 0 && bound {
+				r.add("internal_seen", 1)
 			}
+		case int(m.Ext) == c.Depth && (bound || c.Depth == 0):
+			held++
 		}
 	}
 	if held != len(claims) {

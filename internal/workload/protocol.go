@@ -55,4 +55,6 @@ type Claim struct {
 	TID   int   `json:"tid"`
 	GoID  int64 `json:"goid"`
 	Depth int   `json:"depth"` // LockOSThread calls without their UnlockOSThread; 0 = not locked
+	// Internal: only the runtime has locked it, as while C calls Go.
+	Internal bool `json:"internal,omitempty"`
 }
