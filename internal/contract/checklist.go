@@ -135,7 +135,7 @@ var beyond = []Statement{
 		Refuter: "a median ratio below 10",
 		Want:    "≥ 10 ×",
 		Clauses: []Clause{{From: "handoff", Test: Within{Sample: "tax", Lo: 10, Hi: 1e6, Effect: true},
-			Holds:  "this is the cost of pinning that P-1 to P-10 omit",
+			Holds:  "locked hand-offs cost that much more",
 			Broken: "locked hand-offs are cheaper than that"}},
 	}, {
 		ID: "X-2", Section: Beyond,

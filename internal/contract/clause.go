@@ -27,6 +27,7 @@ type decision struct {
 	interval  *Interval
 	got       string
 	need      string // of undecided: what is missing
+	why       string // how the numbers compare with the claim's; "" = got shows it
 	timing    bool   // it is based on times
 	absence   bool   // it is based on something that was not seen
 

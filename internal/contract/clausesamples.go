@@ -46,6 +46,7 @@ func (t Within) decide(r *Record) decision {
 		return d
 	}
 	d.ruling = place(d.interval.Lo-s.Bias, d.interval.Hi, t.Lo, t.Hi, t.About)
+	d.why = compared(d.interval.Lo, d.interval.Hi, t.Lo, t.Hi, s.Unit)
 	d.despiteLoad = d.interval.Hi < t.Lo || fastest(s)-s.Bias > t.Hi
 	switch {
 	case t.Effect && d.ruling == outside:
@@ -72,6 +73,25 @@ func (t Within) nearEnd(lo, hi float64, s Sample) string {
 		why += "; pinwatch's overhead is " + unit.Quantity(s.Bias, s.Unit) + " of it"
 	}
 	return why
+}
+
+// compared words how an interval compares with a range.
+func compared(lo, hi, least, most float64, name string) string {
+	is := unit.Quantity(lo, name) + "–" + unit.Quantity(hi, name)
+	times := func(end float64) string {
+		return fmt.Sprintf("%s is %s–%s times %s", is, unit.Digits(lo/end), unit.Digits(hi/end), unit.Quantity(end, name))
+	}
+	switch {
+	case lo > most:
+		return times(most)
+	case hi < least:
+		return times(least)
+	case least == 0 && lo >= 0 && hi <= most:
+		return is + " is below " + unit.Quantity(most, name)
+	case lo >= least && hi <= most:
+		return is + " lies in " + unit.Quantity(least, name) + "–" + unit.Quantity(most, name)
+	}
+	return ""
 }
 
 // place compares an interval with a range. With near, an interval must be inside or outside by more
@@ -116,6 +136,7 @@ func (t Bounded) decide(r *Record) decision {
 	d.got = fmt.Sprintf("median between %s and %s", unit.Quantity(d.interval.Lo, name),
 		unit.Quantity(d.interval.Hi, name))
 	d.ruling = place(least, upper.interval.Hi, t.Lo, t.Hi, true)
+	d.why = compared(d.interval.Lo, d.interval.Hi, t.Lo, t.Hi, name)
 	d.despiteLoad = upper.interval.Hi < t.Lo || fastest(r.Samples[t.Lower])-r.Samples[t.Lower].Bias > t.Hi
 	if d.ruling == across {
 		d.ruling, d.need = undecided, "the two bounds leave it open"
@@ -155,6 +176,9 @@ func (t Dearer) decide(r *Record) decision {
 	switch {
 	case c.P <= c.Alpha && median(a) > median(b):
 		d.ruling = fulfilled
+		if median(b) > 0 {
+			d.why = unit.Digits(median(a)/median(b)) + " times"
+		}
 	case c.P <= c.Alpha, min(len(a.Values), len(b.Values)) >= t.Least:
 		d.ruling = broken
 	default:

@@ -50,7 +50,7 @@ var (
 		From: "exit", Role: Exception, Test: Always{Good: "main_ended", Of: "main_exits", Least: 1,
 			Words: "main thread: %s of %s ended"},
 		Holds:  "the main thread ended too",
-		Broken: "except for the main thread: its goroutine exited while locked, and the thread stayed, parked for ever",
+		Broken: "except for the main thread: its goroutine exited while locked, and the thread stayed",
 	}
 	kernelSawExits = Clause{
 		From: "churn", Role: Support, Test: Always{Good: "kernel_locked_exits", Of: "locked_exits", Least: 6,
@@ -170,9 +170,8 @@ var guarantees = []Statement{
 				Broken: "another goroutine ran on the thread of a locked one"},
 			{From: "syscall", Role: Exception, Test: Always{Good: "short_others_ran", Of: "short_calls", Least: 20,
 				Words: "others ran during %s of %s short calls"},
-				Holds: "the P was taken away during every short call too",
-				Broken: "not at once: sysmon takes the P away at its next check, so short blocking calls " +
-					"keep it"},
+				Holds:  "the P was taken away during every short call too",
+				Broken: "not at once: the P stayed with the thread during short calls, while others waited for it"},
 		},
 	}, {
 		ID: "G-8", Section: Guarantees,

@@ -174,15 +174,25 @@ func (o *Outcome) decide(answers []answer) {
 	} else if a := role(Witness, against); a != nil {
 		o.set(NotWitnessed, a, brokenWords)
 	} else if a := role(Witness, good); a != nil {
-		o.set(Witnessed, a[:1], func(a answer) string { return a.Holds })
+		o.set(Witnessed, a[:1], holdsWords)
 	} else if a := role(Claim, good); a != nil {
-		o.set(Holds, a[:1], func(a answer) string { return a.Holds })
+		o.set(Holds, a[:1], holdsWords)
 	} else {
 		o.Verdict, o.Got, o.Why = NotTestable, "nothing", "no clause decides it"
 	}
 }
 
-func brokenWords(a answer) string { return a.Broken }
+func brokenWords(a answer) string { return a.because(a.Broken) }
+
+func holdsWords(a answer) string { return a.because(a.Holds) }
+
+// because adds to the meaning of an answer how its numbers compare with the claim's.
+func (a answer) because(meaning string) string {
+	if a.why == "" {
+		return meaning
+	}
+	return meaning + ": " + a.why
+}
 
 // set takes the numbers of the first answer, and the words of all that give the verdict.
 func (o *Outcome) set(verdict string, answers []answer, why func(answer) string) {

@@ -68,6 +68,21 @@ func (s Scope) String() string {
 	return text
 }
 
+// Subjects of statements.
+const (
+	OfRuntime  = "runtime"
+	OfPinwatch = "pinwatch" // whether pinwatch reports the programs that break a line of a checklist
+)
+
+// Subject is what the statement's evidence judges.
+func (s Statement) Subject() string {
+	judges := func(c Clause) bool { return c.From != "programs" && c.From != "source" }
+	if s.Clauses == nil || slices.ContainsFunc(s.Clauses, judges) {
+		return OfRuntime
+	}
+	return OfPinwatch
+}
+
 // Role is the effect of a broken clause on the verdict.
 type Role int
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
@@ -35,6 +36,7 @@ type Verdicts struct {
 type StatementVerdict struct {
 	ID        string   `json:"id"`
 	Section   string   `json:"section"`
+	Judges    string   `json:"judges"`
 	Verdict   string   `json:"verdict"`
 	Got       string   `json:"got"`
 	Want      string   `json:"want"`
@@ -117,7 +119,7 @@ func NewVerdicts(meta VerdictsMeta, outcomes []contract.Outcome, e contract.Evid
 	for _, o := range outcomes {
 		s := o.Statement
 		row := StatementVerdict{
-			ID: s.ID, Section: s.Section, Verdict: o.Verdict, Got: o.Got, Want: s.Want, N: o.N, Why: o.Why,
+			ID: s.ID, Section: s.Section, Judges: s.Subject(), Verdict: o.Verdict, Got: o.Got, Want: s.Want, N: o.N, Why: o.Why,
 			Reproduce: "pinwatch verify --only " + s.ID, Warnings: append([]string{}, o.Warnings...),
 			Evidence: Evidence{Claim: s.Claim, Scope: s.Scope.String(), Method: s.Method, Statistic: known(o.Statistic),
 				Interval: newInterval(o.Interval), Experiments: []Experiment{}},
@@ -245,12 +247,16 @@ type VerdictCount struct {
 }
 
 // Tally counts the verdicts of each kind that occurs.
-func (v *Verdicts) Tally() (counts []VerdictCount) {
+func (v *Verdicts) Tally() []VerdictCount {
+	return v.tally(func(*StatementVerdict) bool { return true })
+}
+
+func (v *Verdicts) tally(counted func(*StatementVerdict) bool) (counts []VerdictCount) {
 	for _, k := range verdictKinds {
 		c := VerdictCount{Verdict: k.verdict}
 		for i := range v.Verdicts {
 			row := &v.Verdicts[i]
-			if v.Kind(row) != k.verdict {
+			if v.Kind(row) != k.verdict || !counted(row) {
 				continue
 			}
 			c.N++
@@ -266,10 +272,20 @@ func (v *Verdicts) Tally() (counts []VerdictCount) {
 	return counts
 }
 
-// TallyWords is Tally in words: "41 holds".
+// TallyWords is Tally in words: "41 holds". The verdicts on pinwatch itself are counted apart, in the
+// last part.
 func (v *Verdicts) TallyWords() (parts []string) {
-	for _, c := range v.Tally() {
-		parts = append(parts, fmt.Sprintf("%d %s", c.N, Words(c.Verdict)))
+	ofPinwatch := func(row *StatementVerdict) bool { return row.Judges == contract.OfPinwatch }
+	words := func(counts []VerdictCount) (words []string) {
+		for _, c := range counts {
+			words = append(words, fmt.Sprintf("%d %s", c.N, Words(c.Verdict)))
+		}
+		return words
+	}
+	parts = words(v.tally(func(row *StatementVerdict) bool { return !ofPinwatch(row) }))
+	own := words(v.tally(ofPinwatch))
+	if own != nil {
+		parts = append(parts, "of pinwatch's own checks "+strings.Join(own, ", "))
 	}
 	return parts
 }

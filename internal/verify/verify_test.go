@@ -32,6 +32,11 @@ func judge(t *testing.T, l *Lab, ids ...string) map[string]contract.Outcome {
 		}
 		statements = append(statements, s)
 	}
+	return judgeStatements(t, l, statements)
+}
+
+func judgeStatements(t *testing.T, l *Lab, statements []contract.Statement) map[string]contract.Outcome {
+	t.Helper()
 	e, err := Run(t.Context(), l, Plan(statements), func(string, int) {})
 	if err != nil {
 		t.Fatal(err)

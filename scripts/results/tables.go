@@ -115,7 +115,8 @@ func runs(columns []Column, summaries []Summary, folder string) string {
 	for i, s := range summaries {
 		if s.Finished == "" {
 			none := strconv.Itoa(len(contract.Statements()))
-			rows = append(rows, []string{s.Title, "", "", "", "not run", "", "", "", "", "", "", none})
+			row := append([]string{s.Title, "", "", "", "not run"}, make([]string, len(words)-1)...)
+			rows = append(rows, append(row, none))
 			continue
 		}
 		day, _, _ := strings.Cut(s.Finished, "T")
