@@ -47,6 +47,7 @@ const (
 		"exit~20000x60"
 	stormed = "storm: sigurg_locked=300 collections=300 sigurg_sent=500 preempt_lower~1500x60 " +
 		"preempt_upper~2200x60 sigurg_by_tgkill=500 sigurg_delivered_own=500"
+	controlled = "control: send_other~1400x60 send_same~900x60 clone~15000x60 exit~9000x60"
 	tightLoops = "tight: locked_interrupted=10 locked_trials=10"
 	sliced     = "slices: cycle_locked~90000x60 cycle_unlocked~20000x60 sliced=6 locked_rounds=6"
 	pinned     = "pins: proc_threads=60 runtime_threads=60 locked_threads=8 listed=8 pinned=8 template_threads=0 " +
@@ -114,7 +115,7 @@ var cases = map[string]evidenceCase{
 		tooFew: []string{"calls: lock~5x5", "calls: first_lock~90x5", "calls: first_lock~100x15"}},
 	"P-4": {good: []string{called}, want: Holds, breaks: map[string]string{"calls: unlock~150x60": OutOfRange},
 		tooFew: []string{"calls: unlock~4x5"}},
-	"P-5": {good: []string{stormed}, want: Holds,
+	"P-5": {good: []string{stormed, controlled}, want: Holds,
 		breaks: map[string]string{"storm: preempt_lower~5000x60 preempt_upper~9000x60": OutOfRange,
 			"storm: preempt_lower~400x60 preempt_upper~700x60":         OutOfRange,
 			"storm: sigurg_sent=0 preempt_lower~0x0 preempt_upper~0x0": Refuted},
@@ -128,13 +129,13 @@ var cases = map[string]evidenceCase{
 	"P-7": {good: []string{inC}, want: Holds, breaks: map[string]string{"cgo: short_beside_0~1x60": Refuted,
 		"cgo: short_beside_4~1.6x60": Refuted, "cgo: short_beside_16~1x60": Refuted, "cgo: long~1.2x60": Refuted},
 		tooFew: []string{"cgo: short_beside_0~1.1x5", "cgo: short_beside_16~1.05x60"}},
-	"P-8": {good: []string{churned}, want: Holds,
+	"P-8": {good: []string{churned, controlled}, want: Holds,
 		breaks: map[string]string{"churn: clone_syscall~5000x60": OutOfRange,
 			"churn: clone_syscall~90000x60": OutOfRange, "churn: clone_syscall~50000x60": Borderline,
 			"churn: clone_syscall~58000x60": Borderline, "churn: clone_syscall~45000x60": Borderline,
 			"churn: clone_syscall~9000x60": Borderline},
 		tooFew: []string{"churn: clone_syscall~20000x5"}},
-	"P-9": {good: []string{churned}, want: Holds,
+	"P-9": {good: []string{churned, controlled}, want: Holds,
 		breaks: map[string]string{"churn: exit~5000x60": OutOfRange, "churn: exit~60000x60": OutOfRange,
 			"churn: exit~30000x60": Borderline},
 		tooFew: []string{"churn: exit~20000x5"}},

@@ -110,6 +110,21 @@ func place(lo, hi, least, most float64, near bool) ruling {
 	return across
 }
 
+// Measured is the median of a sample, which decides nothing.
+type Measured struct{ Sample, Label string }
+
+// Keys implements Test.
+func (t Measured) Keys() (counts, samples []string) { return nil, []string{t.Sample} }
+
+func (t Measured) decide(r *Record) decision {
+	d, ok := decideMedian(r.Samples[t.Sample])
+	d.got = t.Label + ": " + d.got
+	if ok {
+		d.ruling = fulfilled
+	}
+	return d
+}
+
 // Bounded is fulfilled when two bounds of one cost allow only values inside a range, whose ends the
 // specification writes with "~".
 type Bounded struct {

@@ -132,7 +132,7 @@ func absolute(t Test) bool {
 	switch t := t.(type) {
 	case Within:
 		return !t.Effect
-	case Bounded, Tail, Spread:
+	case Bounded, Tail, Spread, Measured:
 		return true
 	}
 	return false
@@ -157,7 +157,7 @@ func (o *Outcome) decide(answers []answer) {
 	unable := func(a answer) bool { return a.unable != "" }
 	against := func(a answer) bool { return a.unable == "" && a.ruling > fulfilled }
 	good := func(a answer) bool { return a.unable == "" && a.ruling == fulfilled }
-	open := find(func(a answer) bool { return a.unable == "" && a.ruling == undecided })
+	open := find(func(a answer) bool { return a.unable == "" && a.ruling == undecided && a.Role != Control })
 
 	if a := claims(broken); a != nil {
 		o.set(Refuted, a, brokenWords)
@@ -228,6 +228,9 @@ func (o *Outcome) collect(answers []answer, e Evidence) {
 		o.Got = strings.Join(got, "; ")
 	}
 	for _, a := range answers {
+		if a.Role == Control && a.ruling == fulfilled && o.Verdict != NotTestable && !strings.Contains(o.Got, a.got) {
+			o.Got += "; " + a.got
+		}
 		if a.unable != "" && o.Verdict != NotTestable {
 			o.warn("not examined: " + a.unable)
 		}

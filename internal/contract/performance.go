@@ -79,6 +79,8 @@ var performance = []Statement{
 				Hi: preemptionHi},
 				Holds:  "the kernel's part is in range by both bounds",
 				Broken: "the kernel's part is outside the range by both bounds"},
+			withoutGo("send_other", "tgkill without Go, to a thread on another CPU"),
+			withoutGo("send_same", "to one on the same CPU, which needs no interrupt"),
 		},
 	}, {
 		ID: "P-6", Section: Performance, Scope: sinceLinux,
@@ -120,7 +122,8 @@ var performance = []Statement{
 		Want:    "10–50 µs",
 		Clauses: []Clause{{From: "churn", Test: Within{Sample: "clone_syscall", Lo: creationLo, Hi: creationHi,
 			About: true},
-			Holds: "the system call takes that long", Broken: "the system call takes a time outside the range"}},
+			Holds: "the system call takes that long", Broken: "the system call takes a time outside the range"},
+			withoutGo("clone", "clone(2) without Go")},
 	}, {
 		ID: "P-9", Section: Performance, Scope: sinceLinux,
 		Claim: "destroying a thread takes 10–30 µs",
@@ -129,7 +132,8 @@ var performance = []Statement{
 		Refuter: "a median outside the range",
 		Want:    "10–30 µs",
 		Clauses: []Clause{{From: "churn", Test: Within{Sample: "exit", Lo: destructionLo, Hi: destructionHi, About: true},
-			Holds: "exit(2) takes that long", Broken: "exit(2) takes a time outside the range"}},
+			Holds: "exit(2) takes that long", Broken: "exit(2) takes a time outside the range"},
+			withoutGo("exit", "exit(2) without Go")},
 	}, {
 		ID: "P-10", Section: Performance, Scope: sinceLinux,
 		Claim: "during a C call of a locked goroutine its thread does nothing else and its P is free for others",
@@ -163,4 +167,10 @@ func shortCalls(sample, label string) Clause {
 		Dropped: sample + "_dropped"},
 		Holds:  "short calls are faster by that much",
 		Broken: "short C calls of a locked goroutine are not faster by that much"}
+}
+
+// withoutGo is what a C program without Go pays on the same machine: the kernel's part and the
+// hypervisor's.
+func withoutGo(sample, label string) Clause {
+	return Clause{From: "control", Role: Control, Test: Measured{sample, label}, Holds: "measured", Broken: "not measured"}
 }

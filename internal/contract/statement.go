@@ -91,6 +91,7 @@ const (
 	Exception             // the statement holds except for it
 	Support               // another instrument: the statement falls with it, and stands without it
 	Witness               // it may happen: seen or not seen, and the statement stands either way
+	Control               // a number to compare with; it decides nothing
 )
 
 // Clause is a part of a statement that one test decides.

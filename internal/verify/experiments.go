@@ -31,6 +31,6 @@ func experiments() []experiment {
 		{"cgo", cgo, 0}, {"cgo_blocking", cgoRetake, 0},
 		{"callback", callback, 0},
 		// Kernel events, findings, and the analyzer.
-		{"churn", churn, contract.MinSamples}, {"storm", storm, 0}, {"programs", programs, 0}, {"source", source, 0},
+		{"control", control, 0}, {"churn", churn, contract.MinSamples}, {"storm", storm, 0}, {"programs", programs, 0}, {"source", source, 0},
 	}
 }

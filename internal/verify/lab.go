@@ -24,6 +24,8 @@ type Lab struct {
 	Alter map[string][]string
 	// Cgo builds the workload with C by the same release and gives its command line.
 	Cgo func(context.Context) ([]string, error)
+	// Control builds the C program without Go and gives its path.
+	Control func(context.Context) (string, error)
 	// Release builds the workload by another release of Go and gives its command line.
 	Release func(ctx context.Context, release string) ([]string, error)
 	// Unobserved is why this machine gives no kernel events; "" when it does.

@@ -28,6 +28,7 @@ func NewLab(ctx context.Context, builtin []string, release string, cpus []int) (
 		}
 		return b.build(ctx, strings.TrimPrefix(lab.GoVersion, "go"), workbuild.Command{Name: "cgoworkload", Cgo: true})
 	}
+	lab.Control = b.control
 	if release != "" {
 		lab.GoVersion = "go" + release
 		if lab.Program, err = lab.Release(ctx, release); err != nil {
@@ -63,10 +64,8 @@ func prebuilt(program, version string) ([]string, error) {
 type builder struct{ dir string } // "" = nothing is built yet
 
 func (b *builder) build(ctx context.Context, release string, c workbuild.Command) (argv []string, err error) {
-	if b.dir == "" {
-		if b.dir, err = os.MkdirTemp("", "pinwatch-verify-*"); err != nil {
-			return nil, err
-		}
+	if err := b.makeDir(); err != nil {
+		return nil, err
 	}
 	dir := filepath.Join(b.dir, release, c.Name)
 	program := filepath.Join(dir, c.Name)
@@ -79,6 +78,13 @@ func (b *builder) build(ctx context.Context, release string, c workbuild.Command
 	}
 	program, err = workbuild.Build(ctx, dir, goroot, release, c)
 	return []string{program}, err
+}
+
+func (b *builder) makeDir() (err error) {
+	if b.dir == "" {
+		b.dir, err = os.MkdirTemp("", "pinwatch-verify-*")
+	}
+	return err
 }
 
 func (b *builder) remove() {

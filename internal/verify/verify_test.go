@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -250,5 +251,29 @@ func TestParts(t *testing.T) {
 	e, err := Run(t.Context(), l, []string{"churn", "churn"}, func(string, int) {})
 	if err != nil || time.Since(began) < partsApart || e.Experiments["churn"].Unable != l.Unobserved {
 		t.Errorf("two parts in %v: %+v, %v", time.Since(began), e.Experiments["churn"], err)
+	}
+}
+
+// The control has times of everything that it is a control for.
+func TestControl(t *testing.T) {
+	testenv.Require(t, testenv.CCompiler)
+	l, remove, err := NewLab(t.Context(), lab(t).Program, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer remove()
+	e, err := Run(t.Context(), l, []string{"control"}, func(string, int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := e.Experiments["control"]
+	for _, name := range []string{"clone", "exit", "send_same", "send_other"} {
+		s := r.Samples[name]
+		if s.N == 0 && (name == "clone" || name == "exit" || runtime.NumCPU() < 2 && name == "send_other") {
+			continue // no real-time priority here, or no second CPU
+		}
+		if s.N < contract.MinSamples || s.Values[0] <= 0 {
+			t.Errorf("%s: %+v, %s", name, s, r.Failed)
+		}
 	}
 }
