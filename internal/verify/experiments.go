@@ -14,23 +14,29 @@ type experiment struct {
 func experiments() []experiment {
 	return []experiment{
 		// The thread that a goroutine runs on.
-		{"migrate", migrate, 0}, {"nest", nest, 0}, {"cross", cross, 0}, {"main", onmain, 0}, {"gc", gcpin, 0},
-		{"lend", lend, 0}, {"allthreads", allThreads, 0}, {"setgid", setGroup, 0},
+		{name: "migrate", do: migrate}, {name: "nest", do: nest}, {name: "cross", do: cross},
+		{name: "main", do: onmain}, {name: "gc", do: gcpin},
+		{name: "lend", do: lend}, {name: "allthreads", do: allThreads}, {name: "setgid", do: setGroup},
 		// The end of a lock, and of a locked goroutine.
-		{"exit", exits, 0}, {"reuse", reuse, 0}, {"syscall", retake, 0},
+		{name: "exit", do: exits}, {name: "reuse", do: reuse}, {name: "syscall", do: retake},
 		// Loops that only a signal interrupts.
-		{"tight", tightLoop, 0}, {"cooperative", cooperativeLoop, 0}, {"slices", slicesOfTime, 0},
+		{name: "tight", do: tightLoop}, {name: "cooperative", do: cooperativeLoop},
+		{name: "slices", do: slicesOfTime},
 		// Workloads that time themselves.
-		{"calls", lockCost, 0}, {"saturate", saturate, 0}, {"runs", equalRuns, 0}, {"handoff", handoff, 0},
+		{name: "calls", do: lockCost}, {name: "saturate", do: saturate}, {name: "runs", do: equalRuns},
+		{name: "handoff", do: handoff},
 		// What the runtime publishes: metrics, profiles, traces.
-		{"names", metricNames, 0}, {"counts", counters, 0}, {"latency", latency, 0}, {"labels", labels, 0},
-		{"schedtrace", schedtrace, 0},
-		{"trace", executionTrace, 0}, {"trace_c", cgoTrace, 0},
+		{name: "names", do: metricNames}, {name: "counts", do: counters}, {name: "latency", do: latency},
+		{name: "labels", do: labels},
+		{name: "schedtrace", do: schedtrace},
+		{name: "trace", do: executionTrace}, {name: "trace_c", do: cgoTrace},
 		// The surroundings of the runtime: thread attributes, memory, cgroups, C.
-		{"inherit", inherit, 0}, {"pins", held, 0}, {"internal", internal, 0}, {"quota", quota, 0}, {"quota_now", quotaNow, 0},
-		{"cgo", cgo, 0}, {"cgo_blocking", cgoRetake, 0},
-		{"callback", callback, 0},
+		{name: "inherit", do: inherit}, {name: "pins", do: held}, {name: "internal", do: internal},
+		{name: "quota", do: quota}, {name: "quota_now", do: quotaNow},
+		{name: "cgo", do: cgo}, {name: "cgo_blocking", do: cgoRetake},
+		{name: "callback", do: callback},
 		// Kernel events, findings, and the analyzer.
-		{"control", control, 0}, {"churn", churn, contract.MinSamples}, {"storm", storm, 0}, {"programs", programs, 0}, {"source", source, 0},
+		{name: "control", do: control}, {name: "churn", do: churn, parts: contract.MinSamples},
+		{name: "storm", do: storm}, {name: "programs", do: programs}, {name: "source", do: source},
 	}
 }

@@ -134,12 +134,8 @@ func TestMutations(t *testing.T) {
 	}
 	verdicts := map[string]map[string]contract.Outcome{}
 	for _, mutation := range all {
-		l, remove, err := NewLab(t.Context(), lab(t).Program, "", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(remove)
-		l.Alter, l.Unobserved = mutate(mutation), "this test observes nothing"
+		l := building(t)
+		l.Alter = mutate(mutation)
 		verdicts[mutation] = judgeStatements(t, l, affectedBy(mutation))
 	}
 	var table strings.Builder

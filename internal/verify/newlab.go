@@ -18,7 +18,21 @@ import (
 // into the caller: builtin is the command line that starts one. remove removes what the lab builds.
 func NewLab(ctx context.Context, builtin []string, release string, cpus []int) (lab *Lab, remove func(), err error) {
 	b := &builder{}
-	lab = &Lab{GoVersion: BuiltinRelease(), Program: builtin, CPUs: cpus, Unobserved: unobservable()}
+	lab = b.lab(builtin, cpus)
+	lab.Unobserved = unobservable()
+	if release != "" {
+		lab.GoVersion = "go" + release
+		if lab.Program, err = lab.Release(ctx, release); err != nil {
+			b.remove()
+			return nil, nil, err
+		}
+	}
+	return lab, b.remove, nil
+}
+
+// lab is a lab with the built-in workloads, which builds others when they are needed.
+func (b *builder) lab(builtin []string, cpus []int) *Lab {
+	lab := &Lab{GoVersion: BuiltinRelease(), Program: builtin, CPUs: cpus, Control: b.control}
 	lab.Release = func(ctx context.Context, release string) ([]string, error) {
 		return b.build(ctx, release, workbuild.Command{Name: "workload"})
 	}
@@ -28,15 +42,7 @@ func NewLab(ctx context.Context, builtin []string, release string, cpus []int) (
 		}
 		return b.build(ctx, strings.TrimPrefix(lab.GoVersion, "go"), workbuild.Command{Name: "cgoworkload", Cgo: true})
 	}
-	lab.Control = b.control
-	if release != "" {
-		lab.GoVersion = "go" + release
-		if lab.Program, err = lab.Release(ctx, release); err != nil {
-			b.remove()
-			return nil, nil, err
-		}
-	}
-	return lab, b.remove, nil
+	return lab
 }
 
 // BuiltinRelease is the release of Go that built this program, and so its built-in workloads.

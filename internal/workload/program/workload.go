@@ -54,7 +54,8 @@ type Pin struct {
 }
 
 func newWorkload(name string, lock *probe.Locks) *Workload {
-	return &Workload{name: name, lock: lock, begun: make(chan struct{}), done: make(chan struct{}), left: make(chan struct{})}
+	return &Workload{name: name, lock: lock, begun: make(chan struct{}), done: make(chan struct{}),
+		left: make(chan struct{})}
 }
 
 // Pin starts a goroutine that locks itself to a thread depth times, waits for the beginning, runs

@@ -106,7 +106,8 @@ func exits(flags *flag.FlagSet) func(Self) (Result, error) {
 		if *how != "" {
 			return exitProcess(self, *how, !*skipLock, *rescue)
 		}
-		a := &Exits{Watched: int64(*limit), Exits: goroutineExits(*n, *limit, func() bool { return lock.Next() && !*skipLock }, *skipUnlock)}
+		made := func() bool { return lock.Next() && !*skipLock }
+		a := &Exits{Watched: int64(*limit), Exits: goroutineExits(*n, *limit, made, *skipUnlock)}
 		for _, how := range []string{"panic", "goexit from main"} {
 			p, err := watchProcess(self, how, !*skipLock,
 				"-skip-lock="+strconv.FormatBool(*skipLock), "-recover="+strconv.FormatBool(*rescue))
