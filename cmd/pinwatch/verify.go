@@ -328,8 +328,8 @@ var emulated = map[string]bool{"qemu": true, "bochs": true}
 
 // verdictOrder is the order in which differing verdicts are listed.
 var verdictOrder = []string{
-	contract.Holds, contract.HoldsExcept, contract.Refuted, contract.OutOfRange, contract.Inconclusive,
-	contract.NotTestable,
+	contract.Holds, contract.HoldsExcept, contract.Witnessed, contract.NotWitnessed, contract.Refuted,
+	contract.OutOfRange, contract.Borderline, contract.Inconclusive, contract.NotTestable,
 }
 
 // judgeRuns judges by all runs together and adds a warning where a run alone gives another verdict.

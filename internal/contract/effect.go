@@ -30,9 +30,9 @@ func effect(t Test, r *Record, d decision) string {
 			return ""
 		}
 		return fmt.Sprintf("median %s times the other's", figure(a/b))
-	case Exceeds:
-		if s := r.Samples[t.Sample]; len(s.Values) > 0 {
-			return fmt.Sprintf("the longest is %s times the limit", figure(slices.Max(s.Values)/t.Limit))
+	case Spread:
+		if s := r.Samples[t.Sample]; median(s) > 0 {
+			return fmt.Sprintf("the longest is %s times the median", figure(slices.Max(s.Values)/median(s)))
 		}
 	}
 	if i := d.interval; i != nil && i.Unit == "share" {

@@ -17,7 +17,7 @@ func TestEffects(t *testing.T) {
 		{"P-6", "", "median 4.5 times the other's"},
 		{"P-7", "cgo: short_ratio~1x60", "a difference of -1.4 to +1.3 %"},
 		{"X-1", "handoff: tax~310x60", "306–314 times"},
-		{"N-6", "storm: preempt_upper~9000x300", "the longest is 3.1 times the limit"},
+		{"N-6", "storm: preempt_upper~9000x300", "the longest is 1.1 times the median"},
 		{"G-1", "", "below 0.15 % of the tries"},
 		{"G-1", "migrate: locked_moves=500", "23 % to 27 % of the tries"},
 		{"G-4", "", "above 78 % of the tries"},

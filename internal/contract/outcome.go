@@ -11,11 +11,23 @@ import (
 const (
 	Holds        = "holds"
 	HoldsExcept  = "holds_except"
+	Witnessed    = "witnessed"     // what is not guaranteed was seen to vary
+	NotWitnessed = "not_witnessed" // it was not seen to vary, which contradicts nothing
 	Refuted      = "refuted"
 	OutOfRange   = "out_of_range"
+	Borderline   = "borderline" // the interval of a cost lies across an end of the range
 	Inconclusive = "inconclusive"
 	NotTestable  = "not_testable"
 )
+
+// Conclusive is false for a verdict that contradicts no other verdict on the statement.
+func Conclusive(verdict string) bool {
+	switch verdict {
+	case NotWitnessed, Borderline, Inconclusive:
+		return false
+	}
+	return true
+}
 
 // Outcome is the verdict on a statement, with the numbers that decided it.
 type Outcome struct {
@@ -49,8 +61,11 @@ func (s Statement) Judge(e Evidence) Outcome {
 		return o
 	}
 	var answers []answer
+	minor, known := Minor(e.GoVersion)
 	for _, c := range s.Clauses {
-		answers = append(answers, c.answer(e))
+		if !known || c.Since <= minor {
+			answers = append(answers, c.answer(e))
+		}
 	}
 	o.decide(answers)
 	if s.Read {
@@ -111,6 +126,8 @@ func (c Clause) answer(e Evidence) answer {
 		(r.Noise > noisy || a.late != nil && a.late.Lo <= r.Noise):
 		a.ruling, a.need = undecided, fmt.Sprintf("other load kept %.2g CPUs busy: repeat it on a quiet machine",
 			r.Noise)
+	case a.ruling == across && c.Role == Exception:
+		a.ruling = undecided // of an exception it matters only whether there is one
 	}
 	return a
 }
@@ -121,7 +138,7 @@ func absolute(t Test) bool {
 	switch t := t.(type) {
 	case Within:
 		return !t.Effect
-	case Bounded, Exceeds:
+	case Bounded, Tail, Spread, Measured:
 		return true
 	}
 	return false
@@ -129,61 +146,100 @@ func absolute(t Test) bool {
 
 // decide takes the gravest answer that is certain.
 func (o *Outcome) decide(answers []answer) {
-	find := func(role func(Role) bool, is func(answer) bool) *answer {
-		for i := range answers {
-			if role(answers[i].Role) && is(answers[i]) {
-				return &answers[i]
+	find := func(is func(answer) bool) (found []answer) {
+		for _, a := range answers {
+			if is(a) {
+				found = append(found, a)
 			}
 		}
-		return nil
+		return found
 	}
-	claims := func(r Role) bool { return r != Exception }
-	claim := func(r Role) bool { return r == Claim }
-	exception := func(r Role) bool { return r == Exception }
-	is := func(r ruling) func(answer) bool {
-		return func(a answer) bool { return a.unable == "" && a.ruling == r }
+	claims := func(r ruling) []answer {
+		return find(func(a answer) bool { return a.unable == "" && a.ruling == r && (a.Role == Claim || a.Role == Support) })
+	}
+	role := func(want Role, is func(answer) bool) []answer {
+		return find(func(a answer) bool { return a.Role == want && is(a) })
 	}
 	unable := func(a answer) bool { return a.unable != "" }
-	any := func(Role) bool { return true }
+	against := func(a answer) bool { return a.unable == "" && a.ruling > fulfilled }
+	good := func(a answer) bool { return a.unable == "" && a.ruling == fulfilled }
+	open := find(func(a answer) bool { return a.unable == "" && a.ruling == undecided && a.Role != Control })
 
-	if a := find(claims, is(broken)); a != nil {
-		o.set(Refuted, a, a.Broken)
-	} else if a := find(claims, is(outside)); a != nil {
-		o.set(OutOfRange, a, a.Broken)
-	} else if a := find(claim, unable); a != nil {
-		o.Verdict, o.Got, o.Why = NotTestable, "nothing", a.unable
-	} else if a := find(any, is(undecided)); a != nil {
-		o.set(Inconclusive, a, a.need)
-	} else if a := find(exception, func(a answer) bool { return a.unable == "" && a.ruling > fulfilled }); a != nil {
-		o.set(HoldsExcept, a, a.Broken)
-	} else if a := find(claim, is(fulfilled)); a != nil {
-		o.set(Holds, a, a.Holds)
+	if a := claims(broken); a != nil {
+		o.set(Refuted, a, brokenWords)
+	} else if a := claims(outside); a != nil {
+		o.set(OutOfRange, a, brokenWords)
+	} else if a := append(role(Claim, unable), role(Witness, unable)...); a != nil {
+		o.Verdict, o.Got, o.Why = NotTestable, "nothing", a[0].unable
+	} else if open != nil {
+		o.set(Inconclusive, open[:1], func(a answer) string { return a.need })
+	} else if a := claims(across); a != nil {
+		o.set(Borderline, a, func(a answer) string { return a.need })
+	} else if a := role(Exception, against); a != nil {
+		o.set(HoldsExcept, a, brokenWords)
+	} else if a := role(Witness, against); a != nil {
+		o.set(NotWitnessed, a, brokenWords)
+	} else if a := role(Witness, good); a != nil {
+		o.set(Witnessed, a[:1], holdsWords)
+	} else if a := role(Claim, good); a != nil {
+		o.set(Holds, a[:1], holdsWords)
 	} else {
 		o.Verdict, o.Got, o.Why = NotTestable, "nothing", "no clause decides it"
 	}
 }
 
-// set takes the numbers of the answer that decides.
-func (o *Outcome) set(verdict string, a *answer, why string) {
-	o.Verdict, o.N, o.Statistic, o.Interval, o.Got, o.Why = verdict, a.n, a.statistic, a.interval, a.got, why
+func brokenWords(a answer) string { return a.because(a.Broken) }
+
+func holdsWords(a answer) string { return a.because(a.Holds) }
+
+// because adds to the meaning of an answer how its numbers compare with the claim's.
+func (a answer) because(meaning string) string {
+	if a.why == "" {
+		return meaning
+	}
+	return meaning + ": " + a.why
+}
+
+// set takes the numbers of the first answer, and the words of all that give the verdict.
+func (o *Outcome) set(verdict string, answers []answer, why func(answer) string) {
+	a := answers[0]
+	o.Verdict, o.N, o.Statistic, o.Interval = verdict, a.n, a.statistic, a.interval
 	if verdict != Inconclusive {
 		o.Effect = a.effect
 	}
+	var got, reasons []string
+	for _, a := range answers {
+		got = appendNew(got, a.got)
+		reasons = appendNew(reasons, why(a))
+	}
+	o.Got, o.Why = strings.Join(got, "; "), strings.Join(reasons, "; ")
+}
+
+// appendNew appends what the list does not have yet.
+func appendNew(list []string, s string) []string {
+	if slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
 }
 
 // collect adds the numbers of the other clauses, and warnings about clauses that could not be
 // examined.
 func (o *Outcome) collect(answers []answer, e Evidence) {
-	if o.Verdict == Holds || o.Verdict == HoldsExcept {
-		got := []string{o.Got}
+	switch o.Verdict {
+	case Holds, HoldsExcept, Witnessed, NotWitnessed, Refuted:
+		got := strings.Split(o.Got, "; ")
 		for _, a := range answers {
-			if a.unable == "" && a.ruling == fulfilled && !slices.Contains(got, a.got) {
-				got = append(got, a.got)
+			if a.unable == "" && a.ruling == fulfilled {
+				got = appendNew(got, a.got)
 			}
 		}
 		o.Got = strings.Join(got, "; ")
 	}
 	for _, a := range answers {
+		if a.Role == Control && a.ruling == fulfilled && o.Verdict != NotTestable && !strings.Contains(o.Got, a.got) {
+			o.Got += "; " + a.got
+		}
 		if a.unable != "" && o.Verdict != NotTestable {
 			o.warn("not examined: " + a.unable)
 		}

@@ -77,8 +77,8 @@ func ReadBaseline(text []byte) (*Baseline, error) {
 }
 
 // Change returns the baseline's verdict on a statement, "" for none, and whether the new verdict
-// differs. An inconclusive verdict is no statement, so a change from it or to it does not count.
+// differs. A change from or to a verdict that is not conclusive does not count.
 func (b *Baseline) Change(row *StatementVerdict) (was string, changed bool) {
 	was = b.Verdicts[row.ID]
-	return was, was != "" && was != row.Verdict && was != contract.Inconclusive && row.Verdict != contract.Inconclusive
+	return was, was != "" && was != row.Verdict && contract.Conclusive(was) && contract.Conclusive(row.Verdict)
 }

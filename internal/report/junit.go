@@ -107,7 +107,7 @@ func (s *junitSuite) add(row *StatementVerdict, v *Verdicts, compared *Compariso
 	case failed:
 		s.Failures++
 		c.Failure = &junitMessage{Type: row.Verdict, Message: message, Text: row.Why}
-	case row.Verdict == contract.Inconclusive, row.Verdict == contract.NotTestable:
+	case !contract.Conclusive(row.Verdict), row.Verdict == contract.NotTestable:
 		s.Skipped++
 		c.Skipped = &junitMessage{Message: words + ": " + row.Why}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
@@ -61,6 +62,7 @@ type SourcePlace struct {
 type StatementVerdict struct {
 	ID        string   `json:"id"`
 	Section   string   `json:"section"`
+	Judges    string   `json:"judges"`
 	Verdict   string   `json:"verdict"`
 	Got       string   `json:"got"`
 	Want      string   `json:"want"`
@@ -161,7 +163,8 @@ func NewVerdicts(meta VerdictsMeta, outcomes []contract.Outcome, e contract.Evid
 	for _, o := range outcomes {
 		s, cite := o.Statement, o.Statement.Citation()
 		row := StatementVerdict{
-			ID: s.ID, Section: s.Section, Verdict: o.Verdict, Got: o.Got, Want: s.Want, N: o.N, Why: o.Why,
+			ID: s.ID, Section: s.Section, Judges: s.Subject(), Verdict: o.Verdict, Got: o.Got, Want: s.Want, N: o.N,
+			Why:    o.Why,
 			Effect: known(o.Effect), Corrected: known(o.Corrected(intervalWords(o.Interval))),
 			See: append([]string{}, cite.See...), Reproduce: reproduce(s.ID, meta),
 			Warnings: append([]string{}, o.Warnings...),
@@ -255,8 +258,11 @@ const NotRun = "not_run"
 var verdictKinds = []struct{ verdict, words, mark string }{
 	{contract.Holds, "holds", "✔"},
 	{contract.HoldsExcept, "holds except", "◐"},
+	{contract.Witnessed, "witnessed", "●"},
+	{contract.NotWitnessed, "not witnessed", "○"},
 	{contract.Refuted, "refuted", "✘"},
 	{contract.OutOfRange, "out of range", "▲"},
+	{contract.Borderline, "borderline", "△"},
 	{contract.Inconclusive, "inconclusive", "?"},
 	{contract.NotTestable, "not testable", "–"},
 	{NotRun, "not run", " "},
@@ -290,17 +296,21 @@ type VerdictCount struct {
 }
 
 // Tally counts the verdicts of each kind that occurs.
-func (v *Verdicts) Tally() (counts []VerdictCount) {
+func (v *Verdicts) Tally() []VerdictCount {
+	return v.tally(func(*StatementVerdict) bool { return true })
+}
+
+func (v *Verdicts) tally(counted func(*StatementVerdict) bool) (counts []VerdictCount) {
 	for _, k := range verdictKinds {
 		c := VerdictCount{Verdict: k.verdict}
 		for i := range v.Verdicts {
 			row := &v.Verdicts[i]
-			if v.Kind(row) != k.verdict {
+			if v.Kind(row) != k.verdict || !counted(row) {
 				continue
 			}
 			c.N++
 			switch k.verdict {
-			case contract.Refuted, contract.OutOfRange, contract.Inconclusive:
+			case contract.Refuted, contract.OutOfRange, contract.Borderline, contract.Inconclusive:
 				c.IDs = append(c.IDs, row.ID)
 			}
 		}
@@ -311,10 +321,20 @@ func (v *Verdicts) Tally() (counts []VerdictCount) {
 	return counts
 }
 
-// TallyWords is Tally in words: "41 holds".
+// TallyWords is Tally in words: "41 holds". The verdicts on pinwatch itself are counted apart, in the
+// last part.
 func (v *Verdicts) TallyWords() (parts []string) {
-	for _, c := range v.Tally() {
-		parts = append(parts, fmt.Sprintf("%d %s", c.N, Words(c.Verdict)))
+	ofPinwatch := func(row *StatementVerdict) bool { return row.Judges == contract.OfPinwatch }
+	words := func(counts []VerdictCount) (words []string) {
+		for _, c := range counts {
+			words = append(words, fmt.Sprintf("%d %s", c.N, Words(c.Verdict)))
+		}
+		return words
+	}
+	parts = words(v.tally(func(row *StatementVerdict) bool { return !ofPinwatch(row) }))
+	own := words(v.tally(ofPinwatch))
+	if own != nil {
+		parts = append(parts, "of pinwatch's own checks "+strings.Join(own, ", "))
 	}
 	return parts
 }

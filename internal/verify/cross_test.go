@@ -33,7 +33,7 @@ func TestProgramsOfOtherSystems(t *testing.T) {
 			t.Logf("%s: %s", id, w)
 		}
 	}
-	r := experiment{"imported", imported}.record(t.Context(), l)
+	r := experiment{name: "imported", do: imported}.record(t.Context(), l)
 	for name, want := range map[string]int64{"windows_SetThreadContext": 1, "windows_CreateThread": 1,
 		"windows_QueueUserAPC": 0, "darwin_pthread_create": 1, "darwin_bsdthread_create": 0} {
 		if r.Counts[name] != want {

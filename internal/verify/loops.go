@@ -95,6 +95,12 @@ func slicesOfTime(r *run) error {
 	}
 	cycles := map[bool][]float64{}
 	for _, round := range a.Rounds {
+		if round.Locked {
+			r.add("locked_rounds", 1)
+			if len(round.Cycles) > 0 {
+				r.add("sliced", 1)
+			}
+		}
 		for _, ns := range round.Cycles {
 			cycles[round.Locked] = append(cycles[round.Locked], float64(ns))
 		}

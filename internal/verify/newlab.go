@@ -3,7 +3,6 @@ package verify
 import (
 	"context"
 	"debug/buildinfo"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,9 +28,29 @@ type Options struct {
 // NewLab prepares a lab. remove removes what the lab builds.
 func NewLab(ctx context.Context, o Options) (lab *Lab, remove func(), err error) {
 	b := &builder{}
-	remove = func() { _ = b.remove() } // its own files, in a temporary folder
-	lab = &Lab{GoVersion: BuiltinRelease(), Program: o.Builtin, Environ: o.Environ, CPUs: o.CPUs,
-		Unobserved: unobservable()}
+	lab = b.lab(o)
+	lab.Unobserved = unobservable()
+	switch {
+	case o.Goroot != "":
+		lab.GoVersion, err = toolchain.Version(ctx, o.Goroot)
+	case o.Release != "":
+		lab.GoVersion = "go" + o.Release
+	default:
+		return lab, b.remove, nil
+	}
+	if err == nil {
+		lab.Program, err = b.own(ctx, lab, workbuild.Command{Name: "workload"})
+	}
+	if err != nil {
+		b.remove()
+		return nil, nil, err
+	}
+	return lab, b.remove, nil
+}
+
+// lab is a lab with the built-in workloads, which builds others when they are needed.
+func (b *builder) lab(o Options) *Lab {
+	lab := &Lab{GoVersion: BuiltinRelease(), Program: o.Builtin, Environ: o.Environ, CPUs: o.CPUs, Control: b.control}
 	lab.Release = func(ctx context.Context, release string) ([]string, error) {
 		if program := os.Getenv(oldWorkload); program != "" {
 			return prebuilt(oldWorkload, program, "go"+release)
@@ -55,38 +74,26 @@ func NewLab(ctx context.Context, o Options) (lab *Lab, remove func(), err error)
 		}
 		return gosource.Open(goroot)
 	}
-	own := func(ctx context.Context, c workbuild.Command) ([]string, error) {
-		goroot, err := lab.Goroot(ctx)
-		if err != nil {
-			return nil, err
-		}
-		minor, ok := contract.Minor(lab.GoVersion)
-		if !ok {
-			return nil, fmt.Errorf("build %s: %q is no release of Go", c.Name, lab.GoVersion)
-		}
-		return b.build(ctx, goroot, fmt.Sprintf("1.%d", minor), c)
-	}
 	lab.Cgo = func(ctx context.Context) ([]string, error) {
 		if program := os.Getenv(cgoWorkload); program != "" {
 			return prebuilt(cgoWorkload, program, lab.GoVersion)
 		}
-		return own(ctx, workbuild.Command{Name: "cgoworkload", Cgo: true})
+		return b.own(ctx, lab, workbuild.Command{Name: "cgoworkload", Cgo: true})
 	}
-	switch {
-	case o.Goroot != "":
-		lab.GoVersion, err = toolchain.Version(ctx, o.Goroot)
-	case o.Release != "":
-		lab.GoVersion = "go" + o.Release
-	default:
-		return lab, remove, nil
-	}
-	if err == nil {
-		lab.Program, err = own(ctx, workbuild.Command{Name: "workload"})
-	}
+	return lab
+}
+
+// own builds a workload by the lab's release.
+func (b *builder) own(ctx context.Context, lab *Lab, c workbuild.Command) ([]string, error) {
+	goroot, err := lab.Goroot(ctx)
 	if err != nil {
-		return nil, nil, errors.Join(err, b.remove())
+		return nil, err
 	}
-	return lab, remove, nil
+	minor, ok := contract.Minor(lab.GoVersion)
+	if !ok {
+		return nil, fmt.Errorf("build %s: %q is no release of Go", c.Name, lab.GoVersion)
+	}
+	return b.build(ctx, goroot, fmt.Sprintf("1.%d", minor), c)
 }
 
 // BuiltinRelease is the release of Go that built this program, and so its built-in workloads.
@@ -115,10 +122,8 @@ func prebuilt(variable, program, version string) ([]string, error) {
 type builder struct{ dir string } // "" = nothing is built yet
 
 func (b *builder) build(ctx context.Context, goroot, release string, c workbuild.Command) (argv []string, err error) {
-	if b.dir == "" {
-		if b.dir, err = os.MkdirTemp("", "pinwatch-verify-*"); err != nil {
-			return nil, err
-		}
+	if err := b.makeDir(); err != nil {
+		return nil, err
 	}
 	dir := filepath.Join(b.dir, release, c.Name)
 	program := filepath.Join(dir, c.Name)
@@ -129,11 +134,17 @@ func (b *builder) build(ctx context.Context, goroot, release string, c workbuild
 	return []string{program}, err
 }
 
-func (b *builder) remove() error {
+func (b *builder) makeDir() (err error) {
 	if b.dir == "" {
-		return nil
+		b.dir, err = os.MkdirTemp("", "pinwatch-verify-*")
 	}
-	return os.RemoveAll(b.dir)
+	return err
+}
+
+func (b *builder) remove() {
+	if b.dir != "" {
+		os.RemoveAll(b.dir)
+	}
 }
 
 // unobservable is why this machine gives no kernel events; "" when it does.

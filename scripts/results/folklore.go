@@ -33,7 +33,7 @@ type Wrong struct {
 func wrongs(v *Verdicts) (list []Wrong) {
 	for i := range v.Verdicts {
 		row := &v.Verdicts[i]
-		if row.Corrected == nil || v.NotDone(row) {
+		if row.Corrected == nil || v.NotDone(row) || !contract.Conclusive(row.Verdict) {
 			continue
 		}
 		w := Wrong{ID: row.ID, Verdict: row.Verdict, Got: row.Got, Corrected: *row.Corrected}

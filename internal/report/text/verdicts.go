@@ -12,8 +12,8 @@ import (
 // verdictStyles colour the verdicts.
 var verdictStyles = map[string]style{
 	contract.Holds: good, contract.HoldsExcept: notice, contract.Refuted: bad, contract.OutOfRange: bad,
-	contract.Inconclusive: notice,
-	contract.NotTestable:  dim,
+	contract.Witnessed: good, contract.Borderline: notice, contract.Inconclusive: notice, contract.NotWitnessed: dim,
+	contract.NotTestable: dim,
 }
 
 // WriteVerdicts writes verdicts by section: for each what is wanted, what was measured, and why the
@@ -90,14 +90,13 @@ func (p *page) verdict(v *report.Verdicts, row *report.StatementVerdict) {
 		head = []styled{{indent, plain}}
 	}
 	add := func(label string, st style, text string) {
-		p.wrap(indent+pad(label, 7), dim, indent+"       ", st, []string{text})
+		p.wrap(indent+pad(label, 6), dim, indent+"      ", st, []string{text})
 	}
 	add("want", plain, row.Want)
 	add("got", st, row.Got)
 	add("why", plain, row.Why)
 	for _, f := range row.Citation() {
-		short := f.Name == "true" || f.Name == "effect" || f.Name == "see"
-		if short && row.Verdict != contract.Holds { // pinwatch explain has the rest
+		if row.Corrected != nil && (f.Name == "true" || f.Name == "see") { // pinwatch explain has the rest
 			add(f.Name, plain, f.Text)
 		}
 	}

@@ -29,6 +29,7 @@ type Options struct {
 	Environ []string             // of the process; nil = that of this one
 	Env     []string             // added to it
 	Attr    *syscall.SysProcAttr // nil = a process group of its own: Ctrl-C interrupts only this process
+	Begun   func(pid int) error  // called once the process exists, before it is waited for; nil = nothing
 }
 
 // Process is a running workload.
@@ -62,6 +63,12 @@ func Start(ctx context.Context, o Options, args ...string) (*Process, error) {
 	}
 	if err := p.start(); err != nil {
 		return nil, fmt.Errorf("start workload %s: %w", p.name, err)
+	}
+	if o.Begun != nil {
+		if err := o.Begun(p.PID); err != nil {
+			p.Kill()
+			return nil, fmt.Errorf("start workload %s: %w", p.name, err)
+		}
 	}
 	if err := p.Read(&p.Ready); err != nil {
 		return nil, err

@@ -1,7 +1,9 @@
 // Package trial has the workloads that end by themselves after a few seconds. A statement about the
 // runtime is judged by what a trial saw.
 //
-// A trial prints a workload.Ready and then an account of its own type. It judges nothing. With
+// A trial prints a workload.Ready and then an account of its own type. It judges nothing. While
+// goroutines hold locks, some trials print workload.Claims, for an observer to compare with the
+// runtime's memory. With
 // -hold it begins at the line "go", and leaves after its account at any further line or at the end
 // of stdin. Some of its flags break, on purpose, what the account would show without them; they are
 // set apart by a semicolon below. With -trace FILE it writes the runtime's execution trace (M-6),
@@ -42,7 +44,9 @@
 //	labels      Labels      n; skip-labels                   goroutine profile, text and protobuf              M-5
 //	schedtrace  SchedTrace  n every length;                  what schedtrace and scheddetail printed           M-7 M-8
 //	                        skip-lock no-trace
-//	order       Order       runs n; skip-unlock              thread ids and their order, run after run         N-4 N-5
+//	lend        Lend        turns; skip-lock                 a coroutine that a locked goroutine resumes       G-2 E-7
+//	elsewhere   Elsewhere   calls how; skip-call             state of a locked thread, set by another          G-9
+//	                                                         goroutine's AllThreadsSyscall or Setgid
 //	cgocalls    CCalls      n batch long; skip-lock slow     ns a call of C, locked and not                    P-7
 //	cgoretake   Retake      as retake                        as retake, in calls of C                          P-10 G-7
 //	cgogrow     Grow        as grow                          as grow, in calls of C                            P-1 P-2
@@ -108,9 +112,10 @@ func All() []Trial {
 		{info("overpin", "how long work waits for locked goroutines and for others"), overpin},
 		{info("labels", "locked goroutines that label themselves for the profile"), labels},
 		{info("schedtrace", "what GODEBUG=schedtrace prints of locked goroutines"), schedtrace},
-		{info("order", "thread ids and the order in which threads are made, run after run"), order},
 		{info("gcpin", "locked goroutines and others under garbage collection"), gcpin},
 		{info("parked", "threads released all at once, and when they are used again"), parked},
+		{info("lend", "a coroutine that a locked goroutine resumes, and the thread it runs on"), lend},
+		{info("elsewhere", "state of a locked thread that another goroutine's call changes"), elsewhere},
 		{info("slices", "loops that are preempted for each other, locked and not"), timeSlices},
 	}
 }
@@ -132,6 +137,10 @@ func (t Trial) Declare(flags *flag.FlagSet, hold *bool, self Self, lines func() 
 				return nil
 			}
 		}
+		if self.claims = os.Getenv(workload.ClaimsVariable) != ""; self.claims && commands == nil {
+			commands = lines()
+		}
+		self.commands = commands
 		h := Head{
 			Name: t.Name, PID: os.Getpid(), GoVersion: runtime.Version(), GoMaxProcs: runtime.GOMAXPROCS(0),
 			CPUs: runtime.NumCPU(), Debug: os.Getenv("GODEBUG"), Start: probe.Now(),
