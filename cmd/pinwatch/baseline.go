@@ -76,7 +76,7 @@ func compareVerdicts(s streams, expect *report.Baseline, c *report.Comparison, a
 		n     int
 		words string
 	}{
-		{len(c.Lost), "became inconclusive"}, {len(c.Open), "inconclusive in the baseline"},
+		{len(c.Lost), "became inconclusive"}, {len(c.Open), "not decided in one of them"},
 		{len(c.New), "not in the baseline"}, {c.NotRun, "not run, because it was interrupted"},
 	} {
 		if part.n > 0 {

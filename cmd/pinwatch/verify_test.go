@@ -115,7 +115,7 @@ func TestBaselines(t *testing.T) {
 		{with(`"G-3": "refuted"`), exitContract,
 			[]string{"G-3 (" + verify.BuiltinRelease() + "): CHANGED to holds, was refuted", "1 changed"}},
 		{with(`"G-3": "inconclusive"`), exitOK,
-			[]string{"G-3", "holds, was inconclusive", "0 changed, 1 inconclusive in the baseline"}},
+			[]string{"G-3", "holds, was inconclusive", "0 changed, 1 not decided in one of them"}},
 		{with(`"G-4": "holds"`), exitContract, []string{"does not know G-3", "1 not in the baseline"}},
 	} {
 		code, _, errs := pinwatch(t, "verify", "--only", "G-3,M-1", "--expect", tt.baseline)

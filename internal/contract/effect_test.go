@@ -15,7 +15,7 @@ func TestEffects(t *testing.T) {
 		{"P-4", "calls: unlock~4x60", "0.039–0.041 times the limit"},
 		{"P-5", "storm: preempt_lower~12000x60 preempt_upper~30000x60", "3.9–10 times the upper end of the range"},
 		{"P-6", "", "median 4.5 times the other's"},
-		{"P-7", "cgo: short_ratio~1x60", "a difference of -1.4 to +1.3 %"},
+		{"P-7", "cgo: short_beside_0~1x60", "a difference of -1.4 to +1.3 %"},
 		{"X-1", "handoff: tax~310x60", "306–314 times"},
 		{"N-6", "storm: preempt_upper~9000x300", "the longest is 1.1 times the median"},
 		{"G-1", "", "below 0.15 % of the tries"},

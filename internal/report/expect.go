@@ -27,7 +27,8 @@ type Difference struct {
 type Comparison struct {
 	Same    int
 	Changed []Difference
-	// Lost are inconclusive now and were not in the baseline, Open were inconclusive there.
+	// Lost are inconclusive now and were not in the baseline. Open are all others where one of the two
+	// verdicts contradicts nothing.
 	Lost, Open []Difference
 	New        []Difference // that the baseline does not have
 	NotRun     int
