@@ -36,12 +36,17 @@ var nonGuarantees = []Statement{
 	}, {
 		ID: "N-3", Section: NonGuarantees,
 		Claim:   "LockOSThread binds no memory to a NUMA node",
-		Method:  "the thread's memory policy before and after the lock (get_mempolicy)",
-		Refuter: "a policy that the lock changes",
-		Want:    "same memory policy",
+		Method: "the thread's memory policy before and after the lock (get_mempolicy); a locked goroutine moved to a " +
+			"CPU of every memory node, and the node of the memory that it uses first there",
+		Refuter: "a policy that the lock changes, or memory of another node than the CPU's",
+		Want:    "same memory policy; memory of the CPU's node",
 		Clauses: []Clause{{From: "inherit", Test: Always{Good: "mempolicy_same", Of: "locks", Least: 3,
 			Words: "memory policy unchanged by %s of %s locks"},
-			Holds: "the lock leaves the memory policy as it was", Broken: "the lock changed the memory policy"}},
+			Holds: "the lock leaves the memory policy as it was", Broken: "the lock changed the memory policy"},
+			{From: "nodes", Role: Support, Test: Always{Good: "local_pages", Of: "pages", Least: 4,
+				Words: "%s of %s pages of locked goroutines are of their CPU's node"},
+				Holds:  "a locked goroutine gets memory of the node of the CPU that it is on",
+				Broken: "a locked goroutine got memory of another node than its CPU's"}},
 	}, {
 		ID: "N-4", Section: NonGuarantees,
 		Claim:   "which thread a locked goroutine gets is not specified",

@@ -31,7 +31,8 @@ func experiments() []experiment {
 		{name: "schedtrace", do: schedtrace},
 		{name: "trace", do: executionTrace}, {name: "trace_c", do: cgoTrace},
 		// The surroundings of the runtime: thread attributes, memory, cgroups, C.
-		{name: "inherit", do: inherit}, {name: "pins", do: held}, {name: "internal", do: internal},
+		{name: "inherit", do: inherit}, {name: "nodes", do: memoryNodes},
+		{name: "pins", do: held}, {name: "internal", do: internal},
 		{name: "quota", do: quota}, {name: "quota_now", do: quotaNow},
 		{name: "cgo", do: cgo}, {name: "cgo_blocking", do: cgoRetake},
 		{name: "callback", do: callback},

@@ -40,9 +40,11 @@ type KeptThread struct {
 
 // Push is one call that confined a thread to one CPU.
 type Push struct {
-	To  int `json:"to"`
-	CPU int `json:"cpu"` // where the goroutine then ran
-	TID int `json:"tid"`
+	To   int `json:"to"`
+	CPU  int `json:"cpu"` // where the goroutine then ran
+	TID  int `json:"tid"`
+	Node int `json:"node"` // memory node of that CPU, -1 = unknown
+	Page int `json:"page"` // memory node of a page that the goroutine then used first, -1 = unknown
 }
 
 // CPUCount is how many samples were on a CPU.
@@ -135,7 +137,8 @@ func (k *KeptThread) push() error {
 		if err := probe.SetAffinity(0, probe.OneCPU(cpu)); err != nil {
 			return err
 		}
-		k.Pushed = append(k.Pushed, Push{To: cpu, CPU: probe.CurrentCPU(), TID: syscall.Gettid()})
+		k.Pushed = append(k.Pushed, Push{To: cpu, CPU: probe.CurrentCPU(), TID: syscall.Gettid(),
+			Node: probe.CurrentNode(), Page: probe.FreshPageNode()})
 	}
 	return probe.SetAffinity(0, allowed)
 }
