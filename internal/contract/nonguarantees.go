@@ -35,7 +35,7 @@ var nonGuarantees = []Statement{
 		},
 	}, {
 		ID: "N-3", Section: NonGuarantees,
-		Claim:   "LockOSThread binds no memory to a NUMA node",
+		Claim: "LockOSThread binds no memory to a NUMA node",
 		Method: "the thread's memory policy before and after the lock (get_mempolicy); a locked goroutine moved to a " +
 			"CPU of every memory node, and the node of the memory that it uses first there",
 		Refuter: "a policy that the lock changes, or memory of another node than the CPU's",
