@@ -3,6 +3,7 @@ package contract
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/pinwatch/pinwatch/internal/unit"
 )
@@ -35,11 +36,14 @@ func effect(t Test, r *Record, d decision) string {
 			return fmt.Sprintf("the longest is %s times the median", figure(slices.Max(s.Values)/median(s)))
 		}
 	}
-	if i := d.interval; i != nil && i.Unit == "share" {
+	if i := d.interval; i != nil && i.Unit == "share" && d.n >= leastTries {
 		return shareWords(*i)
 	}
 	return ""
 }
+
+// leastTries is the least number of tries of which a share is told. Of fewer, the interval is wide.
+const leastTries = 20
 
 // besideRange compares the interval of a cost with the range of the statement.
 func besideRange(i Interval, lo, hi float64) string {
@@ -57,17 +61,16 @@ func besideRange(i Interval, lo, hi float64) string {
 // ratioWords words a ratio: as a difference where it is near 1.
 func ratioWords(i Interval) string {
 	if i.Hi < 2 {
-		return fmt.Sprintf("a difference of %+.1f to %+.1f %%", 100*(i.Lo-1), 100*(i.Hi-1))
+		difference := fmt.Sprintf("a difference of %+.1f to %+.1f %%", 100*(i.Lo-1), 100*(i.Hi-1))
+		return strings.ReplaceAll(difference, "-", "−")
 	}
 	return span(i.Lo, i.Hi) + " times"
 }
 
 // shareWords words the share of the tries that a count is.
 func shareWords(i Interval) string {
-	percent := func(share float64) string { return figure(100*share) + " %" }
+	percent := func(share float64) string { return unit.Digits(100*share) + " %" }
 	switch {
-	case i.Hi-i.Lo > 0.5: // of so few tries no share is known
-		return ""
 	case i.Lo == 0:
 		return "below " + percent(i.Hi) + " of the tries"
 	case i.Hi == 1:

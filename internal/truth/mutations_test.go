@@ -12,7 +12,7 @@ import (
 // out. internal/verify has the table of all others.
 func TestMutationsOfEvents(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
-	lab, remove, err := verify.NewLab(t.Context(), []string{testenv.WorkloadProgram(t)}, "", nil)
+	lab, remove, err := verify.NewLab(t.Context(), verify.Options{Builtin: []string{testenv.WorkloadProgram(t)}})
 	if err != nil {
 		t.Fatal(err)
 	}

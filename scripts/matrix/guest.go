@@ -104,7 +104,8 @@ func (g guest) run(ctx context.Context, kvm bool, timeout time.Duration) (booted
 		"-kernel", g.image, "-initrd", g.initramfs,
 		// Mitigations of the emulator's host are no part of the test, and indirect branches cost
 		// more with them.
-		"-append", "console=" + m.console + " quiet loglevel=4 panic=-1 rcupdate.rcu_expedited=1 mitigations=off " + g.cmdline})
+		"-append", "console=" + m.console +
+			" quiet loglevel=4 panic=-1 rcupdate.rcu_expedited=1 mitigations=off " + g.cmdline})
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr = f, f
 	if err := cmd.Start(); err != nil {

@@ -53,7 +53,8 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.arch, "arch", "amd64", "amd64 or arm64; with -verify, this machine's only")
-	flag.StringVar(&o.kernels, "kernel", "", "only kernels whose row name matches this regular expression, or the `FILE` of a kernel's image")
+	flag.StringVar(&o.kernels, "kernel", "",
+		"only kernels whose row name matches this regular expression, or the `FILE` of a kernel's image")
 	flag.BoolVar(&o.all, "all", false, "also the kernels between the long-term ones")
 	flag.BoolVar(&o.refresh, "refresh", false, "fetch kernels again that are in the cache")
 	flag.StringVar(&o.cmdline, "cmdline", "", "added to the guests' kernel command line, e.g. lockdown=confidentiality")

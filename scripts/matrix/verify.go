@@ -70,7 +70,8 @@ func divide(only string) [][]string {
 // verification is the plan of -verify. Guests have no C compiler, so the workload with C comes
 // along, linked statically; the rest is built into pinwatch.
 func verification(ctx context.Context, dir, only string) (files []guestFile, steps []plan.Step, err error) {
-	f, err := build(runtime.GOARCH, dir, "pinwatch", "build", "-ldflags=-X main.version="+results.Version(), "./cmd/pinwatch")
+	f, err := build(runtime.GOARCH, dir, "pinwatch",
+		"build", "-ldflags=-X main.version="+results.Version(), "./cmd/pinwatch")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -86,7 +87,8 @@ func verification(ctx context.Context, dir, only string) (files []guestFile, ste
 	if err != nil {
 		return nil, nil, err
 	}
-	old, err := workbuild.Build(ctx, filepath.Join(dir, "old"), goroot, verify.QuotaRelease, workbuild.Command{Name: "workload"})
+	old, err := workbuild.Build(ctx, filepath.Join(dir, "old"), goroot, verify.QuotaRelease,
+		workbuild.Command{Name: "workload"})
 	if err != nil {
 		return nil, nil, err
 	}

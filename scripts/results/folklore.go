@@ -45,13 +45,15 @@ func wrongs(v *Verdicts) (list []Wrong) {
 	return list
 }
 
+// cites reports whether a statement names another as one about the same fact.
+func cites(a, b string) bool {
+	s, _ := contract.Find(a)
+	return slices.Contains(s.Citation().See, b)
+}
+
 // facts groups the statements about one fact: those that cite each other. Each group has the
 // specification's order.
 func facts(list []Wrong) (groups [][]Wrong) {
-	cites := func(a, b string) bool {
-		s, _ := contract.Find(a)
-		return slices.Contains(s.Citation().See, b)
-	}
 	for _, w := range list {
 		i := slices.IndexFunc(groups, func(g []Wrong) bool {
 			return slices.ContainsFunc(g, func(o Wrong) bool { return cites(w.ID, o.ID) || cites(o.ID, w.ID) })
@@ -97,11 +99,11 @@ func folklore(s Summary, page string) string {
 		b.WriteString("\n## Not true\n\n")
 	}
 	for _, g := range untrue {
-		i := slices.IndexFunc(g, func(w Wrong) bool { return w.Verdict != contract.HoldsExcept })
-		w := g[i]
+		w := head(g)
 		st, _ := contract.Find(w.ID)
+		got, _, _ := strings.Cut(w.Got, "; ") // the rest is in the evidence
 		text := fmt.Sprintf("%s: “%s” **%s** %s: %s", links(g, page), cell(st.Citation().Spec), cell(w.Corrected),
-			capital(report.Words(w.Verdict)), cell(w.Got))
+			capital(report.Words(w.Verdict)), cell(got))
 		if w.Effect != "" {
 			text += "; " + cell(w.Effect)
 		}
@@ -114,6 +116,23 @@ func folklore(s Summary, page string) string {
 		item(&b, links(g, page)+": "+cell(g[0].Corrected), "- ", "  ")
 	}
 	return b.String()
+}
+
+// head is the statement of a group that the others cite most, of those that are not true.
+func head(g []Wrong) (best Wrong) {
+	most := -1
+	for _, w := range g {
+		n := 0
+		for _, other := range g {
+			if cites(other.ID, w.ID) {
+				n++
+			}
+		}
+		if w.Verdict != contract.HoldsExcept && n > most {
+			best, most = w, n
+		}
+	}
+	return best
 }
 
 func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }

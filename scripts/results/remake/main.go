@@ -50,7 +50,8 @@ func remake(ctx context.Context, chosen []string) error {
 	if version == "devel" || strings.HasSuffix(version, "-dirty") {
 		return fmt.Errorf("this tree is %s: commit its changes first", version)
 	}
-	build := []string{"go", "build", "-trimpath", "-ldflags", "-X main.version=" + version, "-o", program, "./cmd/pinwatch"}
+	build := []string{"go", "build", "-trimpath", "-ldflags", "-X main.version=" + version, "-o", program,
+		"./cmd/pinwatch"}
 	if err := run(ctx, nil, build...); err != nil {
 		return err
 	}
