@@ -162,6 +162,14 @@ func (d Dir) Exe() (string, error) {
 	return "", err
 }
 
+// Auxv returns the auxiliary vector of the program that a process runs; "" = it can't be read. Where
+// the kernel gives programs random addresses, it is another one after each exec (create_elf_tables in
+// fs/binfmt_elf.c).
+func (d Dir) Auxv() string {
+	text, _ := os.ReadFile(string(d) + "/auxv")
+	return string(text)
+}
+
 // WChan returns the kernel function in which the thread sleeps; "" when it does not sleep, and
 // where the kernel does not permit the reader to know.
 func (d Dir) WChan() string {
