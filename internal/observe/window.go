@@ -51,15 +51,15 @@ type Placement struct {
 
 // Findings returns what is worth acting on in the window, and what was looked for.
 func (w *Window) Findings() ([]findings.Finding, []findings.Judged) {
-	about := findings.About{NotGo: w.Target.Info == nil, GOMAXPROCS: w.Target.GOMAXPROCS(),
-		Affinity: map[int32][]int{}, Held: w.held(), Goroutines: w.Goroutines, Limits: w.Limits, CPU: w.CPU.Process, SysmonCPU: w.CPU.Sysmon}
+	about := findings.About{NotGo: w.Target.Info == nil, GOMAXPROCS: w.Target.GOMAXPROCS(), Held: w.held(),
+		Goroutines: w.Goroutines, Limits: w.Limits, CPU: w.CPU.Process, SysmonCPU: w.CPU.Sysmon,
+		Affinity: map[int32][]int{}, AffinityBefore: w.Before.Affinity, CPUSetBefore: w.Before.CPUSet, CPUSet: w.CPUSet,
+		Attributes: w.Attributes.Compared()}
 	for tid, s := range w.Schedules {
 		if s.CPUs != nil {
 			about.Affinity[tid] = s.CPUs
 		}
 	}
-	about.AffinityBefore, about.CPUSetBefore, about.CPUSet = w.Before.Affinity, w.Before.CPUSet, w.CPUSet
-	about.Attributes = w.Attributes.Compared()
 	if q := w.Pauses.Quota; q != nil {
 		about.Quota = (*findings.Quota)(&q.Quota)
 	}
