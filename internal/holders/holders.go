@@ -26,7 +26,7 @@ const (
 	Runtime = "runtime" // the runtime itself: sysmon, the template thread, a search for work
 	Exited  = "exited"  // its goroutine has exited while locked
 	Ended   = "ended"   // it has ended itself, while others go on
-	Foreign = "foreign" // not a thread of Go: C made it, or the kernel did
+	Foreign = "foreign" // not a thread of Go: C made it, or the kernel did; it may have called Go before
 	Unknown = "unknown"
 )
 
@@ -160,6 +160,9 @@ func (r *Reader) read(tid int32, m *goruntime.M, asleep bool) (Holder, error) {
 	h.Function, h.Via = r.function(g.Frames)
 	if h.Function == "" && g.EntryPC != 0 && r.entry != nil {
 		h.Function, h.Via = r.entry(g.EntryPC), ""
+	}
+	if m.Role == goruntime.RoleCgoExtra && h.Function == "" && h.Use != Parked { // back in the C code that called Go
+		h.Use = Foreign
 	}
 	return h, nil
 }
