@@ -27,7 +27,7 @@ func (o *observation) readEdge(begins bool) edge {
 	e := edge{clocks: readClocks()}
 	process, root := strconv.Itoa(o.target.PID), os.DirFS("/")
 	e.machine, _ = procfs.ReadMachine() // zero: no difference is known
-	if !procfs.ShowsOurNamespace() { // the PID means another process to the kernel
+	if !procfs.ShowsOurNamespace() {    // the PID means another process to the kernel
 		e.quotasErr = fs.ErrPermission
 		return e
 	}
