@@ -241,5 +241,5 @@ func (o *observed) pinSites(cost *Cost) (fs []Finding) {
 	return fs
 }
 
-const pinAdvice = "move the code that needs the thread into a few goroutines that lock once and stay locked, and send " +
-	"them the work over a channel; or, if nothing there depends on the thread, remove the pin"
+const pinAdvice = "move the code that needs the thread into a few goroutines that lock once and stay locked, and " +
+	"send them the work over a channel; or, if nothing there depends on the thread, remove the pin"
