@@ -5,8 +5,9 @@
 // then runs the loop (loop.go): every poll empties the kernel's buffers, the reorder window sorts
 // the events, and the correlator adds them up. At a boundary the loop asks the kernel for every
 // living thread and reads the locks from the target's memory, so that a window's times and locks
-// are known up to its end. A settled Result becomes a Window (window.go), with what observing cost
-// (overhead.go), what happened to the clocks (clocks.go), and how the kernel schedules each thread.
+// are known up to its end. A settled Result becomes a Window (window.go), with what the kernel and
+// /proc had at both ends (edge.go), what observing cost (overhead.go), what happened to the clocks
+// (clocks.go), and how the kernel schedules each thread.
 // Package windowreport turns a Window into a report; nothing here knows a format.
 package observe
 

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/testenv"
@@ -177,7 +178,19 @@ func TestReadAttributes(t *testing.T) {
 		t.Errorf("%+v, %+v", a, c)
 	}
 	many := make([]int32, mostAttributes+3)
-	if a := ReadAttributes(1<<30, many); a.Unread != 3 || len(a.ByTID) != 0 {
-		t.Errorf("%d unread, %d read", a.Unread, len(a.ByTID))
+	if a := ReadAttributes(1<<30, many); a.Unread != 3 || len(a.ByTID) != 0 || len(a.Warnings()) != 1 ||
+		!strings.Contains(a.Warnings()[0], "3 threads were not compared") {
+		t.Errorf("%d unread, %d read, %q", a.Unread, len(a.ByTID), a.Warnings())
+	}
+}
+
+// TestLastEdge: a window that ended with its target, before that was noticed, has the edge that was
+// read then.
+func TestLastEdge(t *testing.T) {
+	o := &observation{edges: map[events.Time]edge{10: {cpuset: "0"}}, newest: edge{cpuset: "1"}}
+	for end, want := range map[events.Time]string{10: "0", 9: "1"} {
+		if got := o.lastEdge(&correlate.Result{End: end}).cpuset; got != want {
+			t.Errorf("at %d: %s, want %s", end, got, want)
+		}
 	}
 }

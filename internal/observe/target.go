@@ -115,8 +115,12 @@ func Conditions(pid int) (warnings []string) {
 		warnings = append(warnings, "the process was stopped (SIGSTOP) when the observation began")
 	}
 	if status.TracerPID != 0 {
-		tracer := fmt.Sprint("process ", status.TracerPID)
-		if stat, err := procfs.Process(status.TracerPID).Stat(); err == nil {
+		pid := status.TracerPID // of the thread that traces
+		if leader, err := procfs.Leader(pid); err == nil {
+			pid = leader
+		}
+		tracer := fmt.Sprint("process ", pid)
+		if stat, err := procfs.Process(pid).Stat(); err == nil {
 			tracer += " (" + stat.Name + ")"
 		}
 		warnings = append(warnings, fmt.Sprintf("the process is traced (ptrace) by %s: its signals and exits wait for the "+

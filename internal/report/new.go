@@ -95,7 +95,7 @@ func New(meta Meta, res *correlate.Result) *Report {
 		if res.PausesKnown {
 			row.PausedNS = ptr(res.Threads[i].Paused)
 		}
-		if res.ThrottlesKnown && r.Pauses.QuotaUnknown == nil {
+		if res.ThrottlesKnown {
 			row.ThrottledNS = ptr(res.Threads[i].Throttled)
 		}
 		r.Threads = append(r.Threads, row)
