@@ -146,26 +146,27 @@ func checkBias(t *testing.T, exe string, info *Info, want account) {
 }
 
 func TestReadSharedLibrary(t *testing.T) {
-	goroot := testprog.Goroots(t)[0]
 	host := gcc(t)
-	for name, ldflags := range map[string]string{"plain": "", "stripped": "-s -w"} {
-		t.Run(name, func(t *testing.T) {
-			lib := goBuild(t, goroot, ldflags, "-tags=withcgo", "-buildmode=c-shared")
-			proc, want := startAccount(t, host, lib)
-			r, err := Open(proc.Pid, Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer r.Close()
-			info := &r.Info
-			checkThread(t, r, want)
-			checkOffsets(t, info)
-			checkAddresses(t, info, want)
-			if info.Exe != host || info.Module != lib || info.CGO != want.CGO || !want.CGO ||
-				info.AsyncPreempt != want.AsyncPreempt || info.GoVersion != want.Version {
-				t.Errorf("got %+v, want %+v", *info, want)
-			}
-		})
+	for _, goroot := range testprog.Goroots(t) {
+		for name, ldflags := range map[string]string{"plain": "", "stripped": "-s -w"} {
+			t.Run(filepath.Base(goroot)+"/"+name, func(t *testing.T) {
+				lib := goBuild(t, goroot, ldflags, "-tags=withcgo", "-buildmode=c-shared")
+				proc, want := startAccount(t, host, lib)
+				r, err := Open(proc.Pid, Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer r.Close()
+				info := &r.Info
+				checkThread(t, r, want)
+				checkOffsets(t, info)
+				checkAddresses(t, info, want)
+				if info.Exe != host || info.Module != lib || info.CGO != want.CGO || !want.CGO ||
+					info.AsyncPreempt != want.AsyncPreempt || info.GoVersion != want.Version {
+					t.Errorf("got %+v, want %+v", *info, want)
+				}
+			})
+		}
 	}
 }
 
