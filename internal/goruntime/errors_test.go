@@ -142,7 +142,7 @@ func TestReadPermission(t *testing.T) {
 		checkPermission(t, 1, "CAP_SYS_PTRACE", "exe")
 		return
 	}
-	exe := goBuild(t, testprog.Goroots(t)[0], "")
+	exe := goBuild(t, testprog.Goroot(t), "")
 	if err := os.Chmod(exe, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestReadPermission(t *testing.T) {
 		t.Fatal(err)
 	}
 	asUser(t, ptrace, func() { checkPartial(t, proc.Pid, want, "GOMAXPROCS") })
-	pie, wantPIE := startAccount(t, goBuild(t, testprog.Goroots(t)[0], "", "-buildmode=pie"))
+	pie, wantPIE := startAccount(t, goBuild(t, testprog.Goroot(t), "", "-buildmode=pie"))
 	wantPIE.AsyncPreempt = 0
 	asUser(t, ptrace, func() {
 		checkPartial(t, pie.Pid, wantPIE, "LoadBias", "AsyncPreempt", "GOMAXPROCS", "LockOSThread", "Sysmon",

@@ -75,7 +75,7 @@ func checkMainThreadEnded(t *testing.T, goroot string, v testprog.Variant) {
 // TestThreadEndsWhileRead: what was read of a thread that has ended meanwhile is read again of
 // another.
 func TestThreadEndsWhileRead(t *testing.T) {
-	proc, _ := startAccount(t, goBuild(t, testprog.Goroots(t)[0], ""), "end the main thread")
+	proc, _ := startAccount(t, goBuild(t, testprog.Goroot(t), ""), "end the main thread")
 	p, err := openProcess(proc.Pid)
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +241,7 @@ func TestReadNoRelease(t *testing.T) {
 // TestReadNoReleaseOffsets: a user's file gives the offsets of a program that hides its release if
 // it has one row.
 func TestReadNoReleaseOffsets(t *testing.T) {
-	stripped := goBuild(t, testprog.Goroots(t)[0], "-s -w")
+	stripped := goBuild(t, testprog.Goroot(t), "-s -w")
 	_, real := startAccount(t, stripped)
 	proc, want := startAccount(t, testprog.Copy(t, stripped, func(f *os.File) {
 		overwriteAll(t, f, real.Version, strings.Repeat("x", len(real.Version)))

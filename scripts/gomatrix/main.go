@@ -94,10 +94,12 @@ func matrix(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		}
 	}
 	printRows(stdout, rows)
-	if !o.short && ctx.Err() == nil {
-		passed = readers(ctx, releasesOf(builds), stdout, stderr) && passed
-	}
 	fmt.Fprintf(stdout, "\n%d of %d builds in %.0f s\n", len(rows), len(builds), time.Since(begin).Seconds())
+	if !o.short && ctx.Err() == nil {
+		if err := readers(ctx, releasesOf(builds), stdout, stderr); err != nil {
+			return err
+		}
+	}
 	if !passed || len(rows) < len(builds) {
 		return errFailed
 	}

@@ -6,39 +6,34 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/toolchain"
 )
 
-// readersPackages are the packages with tests on programs built by the releases in PINWATCH_GOROOTS:
-// what is read of a process's files and memory is compared with the program's own account.
+// readersPackages are the packages with tests on programs built by each of the Go installations in
+// PINWATCH_GOROOTS: what is read of a process's files and memory is compared with the program's own
+// account.
 const readersPackages = "./internal/goruntime/..."
 
-// readers runs those tests for each release, and reports whether all pass.
-func readers(ctx context.Context, releases []string, stdout, stderr io.Writer) bool {
-	passed := true
+// readers runs those tests on programs of the releases.
+func readers(ctx context.Context, releases []string, stdout, stderr io.Writer) error {
+	begun := time.Now()
+	var goroots []string
 	for _, release := range releases {
-		if ctx.Err() != nil {
-			return false
+		goroot, err := toolchain.Fetch(ctx, release)
+		if err != nil {
+			return err
 		}
-		begun := time.Now()
-		if out, err := testReaders(ctx, release); err != nil {
-			fmt.Fprintf(stdout, "%s/readers: FAILED: %v\n%s", release, err, out)
-			passed = false
-			continue
-		}
-		fmt.Fprintf(stderr, "%s/readers: ok, %.0f s\n", release, time.Since(begun).Seconds())
+		goroots = append(goroots, goroot)
 	}
-	return passed
-}
-
-func testReaders(ctx context.Context, release string) ([]byte, error) {
-	goroot, err := toolchain.Fetch(ctx, release)
-	if err != nil {
-		return nil, err
+	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-pgo=off", "-vet=off", "-timeout=60m", readersPackages)
+	cmd.Env = append(os.Environ(), "PINWATCH_GOROOTS="+strings.Join(goroots, string(os.PathListSeparator)))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		fmt.Fprintf(stdout, "\n%s", out)
+		return fmt.Errorf("tests of what reads memory: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-pgo=off", "-vet=off", "-timeout=30m", readersPackages)
-	cmd.Env = append(os.Environ(), "PINWATCH_GOROOTS="+goroot)
-	return cmd.CombinedOutput()
+	fmt.Fprintf(stderr, "tests of what reads memory: ok, %.0f s\n", time.Since(begun).Seconds())
+	return nil
 }
