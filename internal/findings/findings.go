@@ -140,9 +140,13 @@ func Find(res *correlate.Result, about About) (found []Finding, judged []Judged)
 	o := &observed{Result: res, About: about, ns: int64(res.End.Sub(res.Start)) - res.Paused}
 	o.seconds = float64(o.ns) / 1e9
 	o.complete = !res.Loss.Lossy()
+	never := "the window has no length"
+	if res.Paused > 0 {
+		never = "the process was stopped or frozen all the time"
+	}
 	for _, k := range kinds {
 		var fs []Finding
-		why := "the window has no length"
+		why := never
 		if o.ns > 0 {
 			fs = k.find(o)
 			why = ""

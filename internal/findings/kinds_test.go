@@ -46,6 +46,7 @@ func TestJudged(t *testing.T) {
 		}), "pins-growing exit-while-locked-churn per-request-pinning wedged-m0 unbalanced-lock pinned-handoff-hot-spot " +
 			"pinned-thread-shares-core leaked-pin affinity-overridden", "Go runtime could not be read"},
 		{"no length", 0, with(none), all, "no length"},
+		{"stopped", 60, with(func(r *correlate.Result, _ *About) { r.Paused = 60 * second }), all, "stopped or frozen all the time"},
 		{"what was found was looked for", 5, with(pinned(24, 0, 1)), "leaked-pin thread-surplus", "10 s"},
 	} {
 		r, a := healthy(tt.seconds), about

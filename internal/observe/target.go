@@ -115,7 +115,7 @@ func Conditions(pid int) (warnings []string) {
 		return nil
 	}
 	if status.State == 'T' {
-		warnings = append(warnings, "the process was stopped (SIGSTOP) when the observation began")
+		warnings = append(warnings, "pinwatch found the process stopped (SIGSTOP)")
 	}
 	if status.TracerPID != 0 {
 		warnings = append(warnings, fmt.Sprintf("the process is traced (ptrace) by process %d: "+

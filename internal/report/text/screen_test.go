@@ -68,6 +68,23 @@ func TestScreenFits(t *testing.T) {
 	}
 }
 
+// TestNothingLookedFor: a window that shows nothing gets no all-clear, and the reason once.
+func TestNothingLookedFor(t *testing.T) {
+	r := reporttest.Reports()["idle"]
+	why := "the process was stopped or frozen all the time"
+	r.Findings = nil
+	for i := range r.Judged {
+		r.Judged[i].Why = &why
+	}
+	for _, o := range []text.Options{{}, {Verbose: true}} {
+		got := render(t, r, o)
+		if strings.Count(got, why) != 1 || !strings.Contains(got, "findings    not looked for: "+why) ||
+			strings.Contains(got, "nothing found") || strings.Contains(got, r.Judged[0].ID) {
+			t.Errorf("%+v: got\n%s", o, got)
+		}
+	}
+}
+
 // A page in ASCII has no other byte, and no shape of a distribution.
 func TestASCII(t *testing.T) {
 	for name, r := range reporttest.Reports() {
