@@ -88,12 +88,16 @@ func explainWord(s streams, word string) error {
 	}
 	names := slices.Concat(docs.Findings(), docs.Checks(), docs.Words())
 	for _, st := range contract.Statements() {
-		if !slices.Contains(names, st.ID) {
-			names = append(names, st.ID)
-		}
+		names = append(names, st.ID)
 	}
-	return usagef("%q is no word of pinwatch; did you mean %s? pinwatch explain lists all", word,
-		strings.Join(nearest(word, names, 3), ", "))
+	slices.Sort(names)
+	near := nearest(word, slices.Compact(names), 3)
+	// A word that has to be changed in more than two of three letters means none of them.
+	near = slices.DeleteFunc(near, func(name string) bool { return distance(word, name) > max(2, len(word)*2/3) })
+	if len(near) == 0 {
+		return usagef("%q is no word of pinwatch; pinwatch explain lists all", word)
+	}
+	return usagef("%q is no word of pinwatch; did you mean %s? pinwatch explain lists all", word, strings.Join(near, ", "))
 }
 
 // findStatement finds a statement by its id in any case. The error suggests the nearest ids.
