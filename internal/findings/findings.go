@@ -74,6 +74,7 @@ type About struct {
 	CPUSetBefore, CPUSet string
 
 	Quota      *Quota // nil = there is none, or it is not known
+	QuotaErr   error  // why it is not known
 	Attributes Attributes
 	// CPU is the process's CPU time in the window and SysmonCPU that of sysmon, both by the kernel's
 	// own account; nil = not known.

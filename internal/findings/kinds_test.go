@@ -1,6 +1,7 @@
 package findings
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -40,6 +41,8 @@ func TestJudged(t *testing.T) {
 		{"holders", 60, with(func(_ *correlate.Result, a *About) { a.Held = nil }), "thread-surplus", "could not be read"},
 		{"attributes", 60, with(func(_ *correlate.Result, a *About) { a.Attributes = Attributes{} }), "thread-differs",
 			"were not compared"},
+		{"quota", 60, with(func(_ *correlate.Result, a *About) { a.QuotaErr = errors.New("the cgroup /a is not mounted here") }),
+			"cpu-throttled", "is not known: the cgroup /a is not mounted here"},
 		{"no sysmon", 60, with(func(r *correlate.Result, _ *About) { r.Threads[1].Role = "unknown" }), "sysmon-busy", "sysmon"},
 		{"runtime", 60, with(func(r *correlate.Result, _ *About) {
 			r.Counts.LockedThreads, r.Counts.ThreadsExitedLocked = nil, nil

@@ -64,6 +64,9 @@ func (w *Window) Findings() ([]findings.Finding, []findings.Judged) {
 		about.Quota = &findings.Quota{Group: q.Group, Limit: q.Limit, Period: q.Period, Periods: q.Periods,
 			Throttled: q.Throttled, Time: q.Time}
 	}
+	if !w.Target.Ended {
+		about.QuotaErr = w.Pauses.QuotaErr
+	}
 	return findings.Find(w.Result, about)
 }
 
