@@ -12,8 +12,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
-// findings writes each finding, its advice and its evidence. It states that there is none only
-// where the runtime's state could be read, because most findings depend on it.
+// findings writes each finding, its advice and its evidence.
 func (p *page) findings(r *report.Report) {
 	if len(r.Findings) == 0 {
 		p.noFindings(r)
@@ -81,6 +80,7 @@ func (p *page) noFindings(r *report.Report) {
 	why := noneJudged(r)
 	switch {
 	case r.Counts.LockedThreads == nil:
+		p.field("findings", notice, "none, but most kinds could not be looked for")
 	case why != "":
 		p.field("findings", notice, "not looked for: "+why)
 	case r.Lossy():
