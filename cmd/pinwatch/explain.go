@@ -90,6 +90,8 @@ func explainWord(s streams, word string) error {
 	for _, st := range contract.Statements() {
 		names = append(names, st.ID)
 	}
+	slices.Sort(names)
+	names = slices.Compact(names)
 	return usagef("%q is no word of pinwatch; %s", word, meant(word, names, 3, "pinwatch explain lists all"))
 }
 
