@@ -77,6 +77,34 @@ func TestThreadsHeld(t *testing.T) {
 	}
 }
 
+// TestThreadsStacks compares what holds threads, and their stacks, with the program's account. The
+// matrix of Go releases does the same for each release.
+func TestThreadsStacks(t *testing.T) {
+	p := testenv.Workload(t, "held")
+	l := listThreads(t, p.PID, "--stacks")
+	byGoID := map[uint64]report.ListedThread{}
+	for _, th := range l.Threads {
+		if th.RunningGoID != nil {
+			byGoID[*th.RunningGoID] = th
+		} else if th.GoID != nil {
+			byGoID[*th.GoID] = th
+		}
+	}
+	held := p.Quiesce().Held
+	if len(held) == 0 {
+		t.Fatal("the workload holds no threads")
+	}
+	for _, h := range held {
+		th, ok := byGoID[uint64(h.GoID)]
+		stack := th.Stack[max(0, len(th.Stack)-len(h.Stack)):]
+		same := func(frame, function string) int { return strings.Compare(strings.Split(frame, " (")[0], function) }
+		if !ok || h.TID != 0 && int(th.TID) != h.TID || th.Use == nil || *th.Use != h.Use || th.Function == nil ||
+			*th.Function != h.Stack[0] || h.Call != "" && *th.Call != h.Call || slices.CompareFunc(stack, h.Stack, same) != 0 {
+			t.Errorf("%s, want %+v", row(th), h)
+		}
+	}
+}
+
 // TestThreadsNamespaces lists this process, of which one thread has a namespace of its own.
 func TestThreadsNamespaces(t *testing.T) {
 	testenv.Require(t, testenv.BPF) // for the privilege to make a namespace

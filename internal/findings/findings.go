@@ -80,6 +80,7 @@ type About struct {
 	CPUSetBefore, CPUSet string
 
 	Quota      *Quota // nil = there is none, or it is not known
+	QuotaErr   error  // why it is not known
 	Attributes Attributes
 	// CPU is the process's CPU time in the window and SysmonCPU that of sysmon, both by the kernel's
 	// own account; nil = not known.
@@ -146,12 +147,13 @@ func Find(res *correlate.Result, about About) (found []Finding, judged []Judged)
 	o := &observed{Result: res, About: about, ns: int64(res.End.Sub(res.Start)) - res.Paused}
 	o.seconds = float64(o.ns) / 1e9
 	o.complete = !res.Loss.Lossy()
+	never := "the window has no length"
+	if res.Paused > 0 {
+		never = "the process was stopped or frozen all the time"
+	}
 	for _, k := range kinds {
 		var fs []Finding
-		why := "the window has no length"
-		if res.Paused > 0 {
-			why = "the process was stopped or frozen all the time"
-		}
+		why := never
 		if o.ns > 0 {
 			fs = k.find(o)
 			why = ""

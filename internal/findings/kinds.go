@@ -30,7 +30,7 @@ var kinds = []kind{
 	{"pinned-thread-shares-core", sharedCores, noAffinity},
 	{"leaked-pin", leaked, noLeaks},
 	{"thread-surplus", surplus, noSurplus},
-	{"cpu-throttled", throttled, nil},
+	{"cpu-throttled", throttled, noQuota},
 	{"gomaxprocs-mismatch", procsMismatch, noProcs},
 	{"thread-differs", threadDiffers, noAttributes},
 	{"affinity-overridden", overridden, noAffinity},
@@ -62,6 +62,13 @@ func noExits(o *observed) string {
 		return why
 	}
 	return "system calls are not watched (--light)"
+}
+
+func noQuota(o *observed) string {
+	if o.QuotaErr == nil {
+		return ""
+	}
+	return "whether a CPU quota holds for the process is not known: " + o.QuotaErr.Error()
 }
 
 func noProcs(o *observed) string {

@@ -1,6 +1,7 @@
 package findings
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -43,14 +44,15 @@ func TestJudged(t *testing.T) {
 		{"holders", 60, with(func(_ *correlate.Result, a *About) { a.Held = nil }), "thread-surplus", "could not be read"},
 		{"attributes", 60, with(func(_ *correlate.Result, a *About) { a.Attributes = Attributes{} }), "thread-differs",
 			"were not compared"},
+		{"quota", 60, with(func(_ *correlate.Result, a *About) { a.QuotaErr = errors.New("the cgroup /a is not mounted here") }),
+			"cpu-throttled", "is not known: the cgroup /a is not mounted here"},
 		{"no sysmon", 60, with(func(r *correlate.Result, _ *About) { r.Threads[1].Role = "unknown" }), "sysmon-busy", "sysmon"},
 		{"runtime", 60, with(func(r *correlate.Result, _ *About) {
 			r.Counts.LockedThreads, r.Counts.ThreadsExitedLocked = nil, nil
 		}), "pins-growing exit-while-locked-churn per-request-pinning wedged-m0 unbalanced-lock pinned-handoff-hot-spot " +
 			"pinned-thread-shares-core leaked-pin affinity-overridden", "Go runtime could not be read"},
 		{"no length", 0, with(none), all, "no length"},
-		{"stopped", 5, with(func(r *correlate.Result, _ *About) { r.Paused = int64(r.End - r.Start) }), all,
-			"was stopped or frozen all the time"},
+		{"stopped", 60, with(func(r *correlate.Result, _ *About) { r.Paused = 60 * second }), all, "stopped or frozen all the time"},
 		{"pins that may be growing", 60, with(pinned(2, 0, 1)), "pins-growing",
 			"2 pins of main.session began and none ended, too few to tell: that takes a window of some 300 s"},
 		{"one pin", 60, with(pinned(1, 0, 1)), "", ""},

@@ -63,6 +63,9 @@ func (w *Window) Findings() ([]findings.Finding, []findings.Judged) {
 	if q := w.Pauses.Quota; q != nil {
 		about.Quota = (*findings.Quota)(&q.Quota)
 	}
+	if !w.Target.Ended {
+		about.QuotaErr = w.Pauses.QuotaErr
+	}
 	return findings.Find(w.Result, about)
 }
 

@@ -127,6 +127,9 @@ func TestFrozenThroughout(t *testing.T) {
 	for i := range r.Threads {
 		checkPaused(t, strconv.Itoa(int(r.Threads[i].TID)), r.Threads[i].PausedNS, all, all)
 	}
+	if !slices.Contains(r.Warnings, "pinwatch found the process frozen (by its cgroup)") {
+		t.Errorf("warnings %q", r.Warnings)
+	}
 	if len(r.Threads) == 0 || r.Counts.Switches != 0 || r.Window.ActiveS > 1e-6 || len(r.Findings) != 0 {
 		t.Errorf("%d threads, %d switches, active for %g s, findings %+v", len(r.Threads), r.Counts.Switches,
 			r.Window.ActiveS, r.Findings)

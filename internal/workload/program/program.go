@@ -36,6 +36,7 @@ func All() []Program {
 		{info("depth", "goroutines locked at depths 1 to 5, which change by step"), depth},
 		{info("dance", "short-lived goroutines that are locked to the same threads in turn"), dance},
 		{info("matrix", "every state a thread's lock can be in, to be checked thread by thread"), matrix},
+		{info("held", "goroutines that keep threads for good: in system calls and in waits, locked or not"), held},
 		{info("idle", "nothing at all"), idle},
 	}
 }
