@@ -52,8 +52,16 @@ func busySysmon(o *observed) []Finding {
 	}
 	f.Severity = f.Cost.severity()
 	if t, entry := o.busiestCaller(); t != nil {
-		f.Message += fmt.Sprintf(": most of all %s (tid %d, %s waits per s)", goroutineOf(entry), t.TID,
-			unit.Short(o.rate(t.Switches)))
+		// A goroutine whose P is taken goes on with another thread: only all threads together tell how
+		// often goroutines wait.
+		waits := uint64(0)
+		for i := range o.Threads {
+			if &o.Threads[i] != s {
+				waits += o.Threads[i].Switches
+			}
+		}
+		f.Message += fmt.Sprintf("; the other threads leave a CPU %s%s times per s together, and of those in use at the end "+
+			"the busiest (tid %d) was with %s", o.atLeast(), unit.Short(o.rate(waits)), t.TID, goroutineOf(entry))
 		f.Advice = "in " + function(entry) + ", " + f.Advice
 		f.Evidence["function"], f.Evidence["function_tid"] = entry, t.TID
 		f.Evidence["function_switches_per_s"] = rounded(o.rate(t.Switches))
