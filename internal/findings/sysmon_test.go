@@ -42,10 +42,31 @@ func TestSysmonBusy(t *testing.T) {
 	charged(845*time.Millisecond)(r, &a)
 	f := find(r, a)[0]
 	const want = "sysmon, the Go runtime's monitor thread, takes 16.9 % of one CPU with 5000 wake-ups per s: it does not slow " +
-		"down, because goroutines are in short system calls or in C all the time; the other threads leave a CPU 400009100 times " +
-		"per s together, and of those in use at the end the busiest (tid 103) was with main.poll"
+		"down, because goroutines are in short system calls or in C all the time: most of all main.poll (at the end on " +
+		"thread 103, which itself waited 5000 times per s)"
 	if f.Message != want || !strings.HasPrefix(f.Advice, "in main.poll, wait without") || f.Evidence["function"] != "main.poll" ||
 		f.Cost.CPU != 0.169 {
 		t.Errorf("%s\n%s\n%v", f.Message, f.Advice, f.Evidence)
+	}
+
+	for _, c := range []struct {
+		stops         uint64
+		words, advice string
+	}{
+		{500, "it does not slow down, because the runtime stops goroutines again and again, mostly to collect garbage " +
+			"(100 signals per s)", "the garbage collector runs too often"},
+		{499, "or of a program that falls idle and becomes busy many times a second: which of them it is was not seen",
+			"wait without"},
+	} {
+		r, a := healthy(5), about
+		awake(5000, 5_000)(r, &a)
+		a.Goroutines[103] = Goroutine{Entry: "main.poll"}               // has waited for anything, in no call now
+		a.Goroutines[108] = Goroutine{Entry: "main.read", InCall: true} // all the time
+		r.Threads[8].Switches = 0
+		r.Causes = []correlate.Cause{{What: "preempt", Cause: "for_each_p", N: c.stops}, {What: "create", N: 1000}}
+		f := find(r, a)[0]
+		if !strings.HasSuffix(f.Message, c.words) || !strings.HasPrefix(f.Advice, c.advice) || f.Evidence["function"] != nil {
+			t.Errorf("%s\n%s\n%v", f.Message, f.Advice, f.Evidence)
+		}
 	}
 }

@@ -24,6 +24,10 @@ func (h Held) String() string {
 	case "runs":
 		parts = append(parts, function+", running")
 	case "parked":
+		if h.Via == "runtime.asyncPreempt" || h.Via == "runtime.Gosched" { // it does not wait for an event
+			parts = append(parts, function+", interrupted, waits for its turn")
+			break
+		}
 		parts = append(parts, function+", parked")
 		if h.Via != "" {
 			parts[0] += " in " + Function(h.Via)

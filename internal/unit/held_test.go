@@ -11,6 +11,7 @@ func TestHeld(t *testing.T) {
 		"main.f in C":                                       {Use: "c", Function: "main.f"},
 		"main.f, running":                                   {Use: "runs", Function: "main.f"},
 		"main.f, parked in runtime.chanrecv1":               {Use: "parked", Function: "main.f", Via: "runtime.chanrecv1"},
+		"main.f, interrupted, waits for its turn":           {Use: "parked", Function: "main.f", Via: "runtime.asyncPreempt"},
 		"main.f, parked":                                    {Use: "parked", Function: "main.f"},
 		"the runtime itself: sysmon":                        {Use: "runtime", Function: "sysmon", Call: "nanosleep"},
 		"no goroutine: it exited while locked":              {Use: "exited"},
