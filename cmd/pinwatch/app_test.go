@@ -146,7 +146,8 @@ func TestDidYouMean(t *testing.T) {
 	}
 	for _, args := range []string{"help", "help attach"} {
 		code, out, stderr := pinwatch(t, strings.Fields(args)...)
-		if code != exitOK || !strings.Contains(out, "USAGE") || strings.Contains(args, "attach") != strings.Contains(out, "--ring-size") {
+		if code != exitOK || !strings.Contains(out, "USAGE") ||
+			strings.Contains(args, "attach") != strings.Contains(out, "--ring-size") {
 			t.Errorf("%s: exit code %d: %s%s", args, code, out, stderr)
 		}
 	}
