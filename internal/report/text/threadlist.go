@@ -253,6 +253,8 @@ func running(th *report.ListedThread) string {
 	switch or(th.Use, unknown) {
 	case "call":
 		return or(th.Call, "in a call")
+	case "foreign":
+		return or(th.Call, "")
 	case "c":
 		return "in C"
 	case "runs", "parked", "idle", "ended":
