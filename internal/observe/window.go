@@ -51,7 +51,8 @@ type Placement struct {
 
 // Findings returns what is worth acting on in the window, and what was looked for.
 func (w *Window) Findings() ([]findings.Finding, []findings.Judged) {
-	about := findings.About{NotGo: w.Target.Info == nil, GOMAXPROCS: w.Target.GOMAXPROCS(), Affinity: map[int32][]int{}, Held: w.held(),
+	about := findings.About{NotGo: w.Target.Info == nil, GOMAXPROCS: w.Target.GOMAXPROCS(),
+		Affinity: map[int32][]int{}, Held: w.held(),
 		Goroutines: w.Goroutines, Limits: w.Limits, CPU: w.CPU.Process, SysmonCPU: w.CPU.Sysmon}
 	for tid, s := range w.Schedules {
 		if s.CPUs != nil {
