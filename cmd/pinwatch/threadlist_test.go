@@ -58,7 +58,8 @@ func TestThreadsHeld(t *testing.T) {
 			}
 			continue
 		}
-		if *th.Use != "call" || *th.Call != "read" || *th.Via != "syscall.Read" || th.WChan != nil != wchan || th.Function == nil ||
+		if *th.Use != "call" || *th.Call != "read" || *th.Via != "syscall.Read" || th.WChan != nil != wchan ||
+			th.Function == nil ||
 			!strings.HasPrefix(*th.Function, "github.com/pinwatch/") || len(th.Stack) < 3 ||
 			!strings.Contains(strings.Join(th.Stack, "\n"), entry) {
 			t.Errorf("%s, want a function of this module in read", row(th))

@@ -11,7 +11,8 @@ import (
 
 // TestJudged: every kind is named in every window, and has a reason where nothing could be found.
 func TestJudged(t *testing.T) {
-	const all = "pins-growing threads-growing exit-while-locked-churn children-killed-by-thread-exit per-request-pinning " +
+	const all = "pins-growing threads-growing exit-while-locked-churn children-killed-by-thread-exit " +
+		"per-request-pinning " +
 		"wedged-m0 unbalanced-lock pinned-handoff-hot-spot sigurg-storm sysmon-busy pinned-thread-shares-core leaked-pin " +
 		"thread-surplus cpu-throttled gomaxprocs-mismatch thread-differs affinity-overridden"
 	with := func(edit func(*correlate.Result, *About)) func(*correlate.Result, *About) {
@@ -33,11 +34,13 @@ func TestJudged(t *testing.T) {
 	}{
 		{"all", 60, with(none), "", ""},
 		{"short", 5, with(none), "leaked-pin thread-surplus", "takes a window of 10 s or more"},
-		{"lossy", 60, with(func(r *correlate.Result, _ *About) { lose(r) }), "leaked-pin thread-surplus", "records were lost"},
+		{"lossy", 60, with(func(r *correlate.Result, _ *About) { lose(r) }), "leaked-pin thread-surplus",
+			"records were lost"},
 		{"no sites", 60, with(func(r *correlate.Result, _ *About) { r.Sites = nil }), "per-request-pinning", "--sites"},
 		{"light", 60, with(func(r *correlate.Result, _ *About) { r.Counts.ThreadsExitedLocked = nil }),
 			"exit-while-locked-churn", "--light"},
-		{"GOMAXPROCS", 60, with(func(_ *correlate.Result, a *About) { a.GOMAXPROCS = 0 }), "sigurg-storm thread-surplus gomaxprocs-mismatch",
+		{"GOMAXPROCS", 60, with(func(_ *correlate.Result, a *About) { a.GOMAXPROCS = 0 }),
+			"sigurg-storm thread-surplus gomaxprocs-mismatch",
 			"GOMAXPROCS could not be read"},
 		{"affinity", 60, with(func(_ *correlate.Result, a *About) { a.Affinity = nil }),
 			"pinned-thread-shares-core affinity-overridden", "could not be read"},
@@ -61,7 +64,8 @@ func TestJudged(t *testing.T) {
 			for i := range 10 {
 				r.Threads[i%9].StartedAt = r.Start + (r.End-r.Start)/10*events.Time(i%9)
 			}
-		}), "threads-growing", "10 threads more than when the window began, too few to tell: that takes a window of some 120 s"},
+		}), "threads-growing", "10 threads more than when the window began, too few to tell: that takes a window of some " +
+			"120 s"},
 		{"threads of one moment", 60, with(func(r *correlate.Result, _ *About) {
 			r.Counts.ThreadsCreated += 10
 			r.Threads[3].StartedAt = r.Start + 1

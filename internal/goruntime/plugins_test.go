@@ -68,7 +68,8 @@ func checkPlugin(t *testing.T, host, plug string) {
 		t.Fatalf("plugins %+v, %v", list, err)
 	}
 	if r.LockOSThread != account.Lock && list[0].LockOSThread != account.Lock {
-		t.Errorf("LockOSThread at %#x, of the plugin at %#x; it calls %#x", r.LockOSThread, list[0].LockOSThread, account.Lock)
+		t.Errorf("LockOSThread at %#x, of the plugin at %#x; it calls %#x", r.LockOSThread, list[0].LockOSThread,
+			account.Lock)
 	}
 	checkPlace(t, r, account.Lock)
 	if others := r.OtherRuntimes(); len(others) != 0 {

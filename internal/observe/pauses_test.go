@@ -143,9 +143,10 @@ func TestQuotaUse(t *testing.T) {
 		want        string // the group, or a part of the error
 		n           uint64
 	}{
-		"none":                  {of(), of(), "", 0},
-		"one":                   {of(quota("/a", 20, 5)), of(quota("/a", 20, 9)), "/a", 4},
-		"the tightest":          {of(quota("/a/b", 20, 5), quota("/a", 10, 6)), of(quota("/a/b", 20, 9), quota("/a", 10, 7)), "/a", 1},
+		"none": {of(), of(), "", 0},
+		"one":  {of(quota("/a", 20, 5)), of(quota("/a", 20, 9)), "/a", 4},
+		"the tightest": {of(quota("/a/b", 20, 5), quota("/a", 10, 6)), of(quota("/a/b", 20, 9), quota("/a", 10, 7)),
+			"/a", 1},
 		"taken away":            {of(quota("/a", 20, 5)), of(), "", 0},
 		"not to be read":        {refused, of(quota("/a", 20, 9)), "permission denied", 0},
 		"not to be read later":  {of(), refused, "permission denied", 0},

@@ -72,7 +72,8 @@ func TestReadQuotas(t *testing.T) {
 		want []Quota
 	}{
 		"version 1, and one above": {files("1:cpu:/a/b\n", mount1, map[string]string{
-			"cg/cpu/a/b/cpu.cfs_quota_us": "20000\n", "cg/cpu/a/b/cpu.cfs_period_us": "100000\n", "cg/cpu/a/b/cpu.stat": cpuStat1,
+			"cg/cpu/a/b/cpu.cfs_quota_us": "20000\n", "cg/cpu/a/b/cpu.cfs_period_us": "100000\n",
+			"cg/cpu/a/b/cpu.stat":       cpuStat1,
 			"cg/cpu/a/cpu.cfs_quota_us": "150000\n", "cg/cpu/a/cpu.cfs_period_us": "100000\n",
 			"cg/cpu/a/cpu.stat":       "nr_periods 1\nnr_throttled 0\nthrottled_time 0\n",
 			"cg/cpu/cpu.cfs_quota_us": "-1\n", "cg/cpu/cpu.cfs_period_us": "100000\n",

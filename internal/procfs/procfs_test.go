@@ -35,7 +35,8 @@ func TestParseStat(t *testing.T) {
 }
 
 func TestParseStatus(t *testing.T) {
-	got, err := ParseStatus("Name:\ta:b\nState:\tT (stopped)\nTgid:\t40\nPid:\t42\nTracerPid:\t7\nUid:\t9\t0\t0\t0\nNSpid:\t42\t5\t2\n" +
+	got, err := ParseStatus("Name:\ta:b\nState:\tT " +
+		"(stopped)\nTgid:\t40\nPid:\t42\nTracerPid:\t7\nUid:\t9\t0\t0\t0\nNSpid:\t42\t5\t2\n" +
 		"RssAnon:\t      12 kB\nThreads:\t3\nCapPrm:\t000001ffffffffff\nCapEff:\t000000c000000000\n" +
 		"voluntary_ctxt_switches:\t10\nnonvoluntary_ctxt_switches:\t4\n")
 	rss, capabilities := uint64(12<<10), uint64(0xc000000000)
@@ -178,7 +179,8 @@ func TestThisProcess(t *testing.T) {
 }
 
 func TestParseSyscall(t *testing.T) {
-	if got, ok := parseSyscall("0 0x3 0xc000 0x1 0x0 0x0 0x0 0x7ffd 0x47b0ce\n"); !ok || got != (Syscall{0, 0x7ffd, 0x47b0ce}) {
+	if got, ok := parseSyscall("0 0x3 0xc000 0x1 0x0 0x0 0x0 0x7ffd 0x47b0ce\n"); !ok ||
+		got != (Syscall{0, 0x7ffd, 0x47b0ce}) {
 		t.Errorf("%+v, %t", got, ok)
 	}
 	for _, text := range []string{"", "running\n", "-1 0x7ffd 0x47b0ce\n", "-1 0 0 0 0 0 0 0 0", "x 0 0 0 0 0 0 0 0",

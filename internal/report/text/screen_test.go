@@ -128,7 +128,8 @@ func TestScreenNotLookedFor(t *testing.T) {
 	why := "the target's Go runtime could not be read"
 	r := crowded(0, 0, 0)
 	r.Judged = nil
-	for _, id := range []string{"pins-growing", "exit-while-locked-churn", "per-request-pinning", "wedged-m0", "leaked-pin"} {
+	for _, id := range []string{"pins-growing", "exit-while-locked-churn", "per-request-pinning", "wedged-m0",
+		"leaked-pin"} {
 		r.Judged = append(r.Judged, report.Judged{ID: id, Why: &why})
 	}
 	got := render(t, r, text.Options{})
