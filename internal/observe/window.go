@@ -51,11 +51,15 @@ type Placement struct {
 
 // Findings returns what is worth acting on in the window, and what was looked for.
 func (w *Window) Findings() ([]findings.Finding, []findings.Judged) {
-	about := findings.About{GOMAXPROCS: w.Target.GOMAXPROCS(), Affinity: map[int32][]int{}, Held: w.held(),
-		Goroutines: w.Goroutines, Limits: w.Limits, CPU: w.CPU.Process, SysmonCPU: w.CPU.Sysmon}
+	about := findings.About{GOMAXPROCS: w.Target.GOMAXPROCS(), Affinity: map[int32][]int{},
+		Priorities: map[int32]findings.Priority{}, Held: w.held(), Goroutines: w.Goroutines, Limits: w.Limits,
+		CPU: w.CPU.Process, SysmonCPU: w.CPU.Sysmon}
 	for tid, s := range w.Schedules {
 		if s.CPUs != nil {
 			about.Affinity[tid] = s.CPUs
+		}
+		if s.Nice != nil && s.Policy != nil {
+			about.Priorities[tid] = findings.Priority{Policy: *s.Policy, Nice: *s.Nice}
 		}
 	}
 	about.AffinityBefore, about.CPUSetBefore, about.CPUSet = w.Before.Affinity, w.Before.CPUSet, w.CPUSet
