@@ -55,8 +55,8 @@ func delayedStops(o *observed) []Finding {
 		return nil
 	}
 	f := Finding{ID: "stop-the-world-delayed", Severity: info,
-		Message: fmt.Sprintf("stopping the world took up to %s: %s%d of %s took %s or longer, %s of the window, in which all "+
-			"other goroutines wait; %s", unit.ShortDuration(float64(worst)), o.atLeast(), delayed,
+		Message: fmt.Sprintf("stopping the world took up to %s: %s%d of %s took %s or longer, %s of the window, in which "+
+			"all other goroutines wait; %s", unit.ShortDuration(float64(worst)), o.atLeast(), delayed,
 			unit.Plural(int(stops), "stop"), unit.ShortDuration(correlate.StopDelayed), unit.ShortPercent(part),
 			o.whoStopsLate(most, took)),
 		Advice: o.stopEarlier(most),
@@ -125,7 +125,8 @@ func (p Priority) words() string {
 func (o *observed) stopEarlier(d *lateThreads) string {
 	switch d.Why {
 	case "running":
-		return "do that work in pieces of 1 MB or less (copies, checksums, searches): between two pieces the goroutine can stop"
+		return "do that work in pieces of 1 MB or less (copies, checksums, searches): between two pieces the goroutine " +
+			"can stop"
 	case "throttled":
 		return "raise the CPU quota, or set GOMAXPROCS to what it allows"
 	case "paused":

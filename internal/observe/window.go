@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -154,6 +155,7 @@ func (o *observation) run(ctx context.Context) (*Window, error) {
 // correlation is the correlator's configuration for this target.
 func (o *observation) correlation(stacks *events.Stacks) correlate.Config {
 	cfg := o.program.correlation(stacks)
+	cfg.NoPreemption = slices.Contains(strings.Split(procfs.Process(o.target.PID).Env("GODEBUG"), ","), "asyncpreemptoff=1")
 	cfg.TGID, cfg.Distance = o.session.Target.TGID, o.distance
 	cfg.Pauses = o.pauses != nil
 	cfg.Throttles = cfg.Pauses && o.pauses.quotasErr == nil

@@ -104,7 +104,7 @@ func report(account map[string]any) {
 func main() {
 	switch os.Args[1] {
 	case "hog":
-		for {
+		for x := 0; ; x++ {
 		}
 	case "copy":
 		go copyPieces()
