@@ -25,8 +25,8 @@ const (
 	exitOK           = 0
 	exitError        = 1 // it could not be done: no such process, no permission, kernel too old, …
 	exitUsage        = 2 // the command line makes no sense
-	exitContract     = 3 // a statement of the specification, or a line of its checklists, is broken
-	exitInconclusive = 4 // there was too little evidence for a verdict
+	exitContract     = 3 // a statement of the specification or a check of vet is broken, or --fail-on names a finding
+	exitInconclusive = 4 // there was too little evidence for a verdict, or --fail-on names losses
 )
 
 // version is set by the build (-ldflags "-X main.version=…"); a binary made by go install knows its

@@ -168,6 +168,9 @@ func growingThreads(o *observed) []Finding {
 			"cause": nil, "cause_threads": nil, "function": nil, "function_threads": nil, "pinned": pinned, "steady": false,
 			"lossy": !o.complete},
 	}
+	if o.NotGo {
+		f.Advice = "limit how many threads the program has at once (a pool of workers)"
+	}
 	if cause, n := o.creationCause(); n > 0 {
 		f.Evidence["cause"], f.Evidence["cause_threads"] = cause, n
 		f.Message += "; most were made because " + cmp.Or(creationWords[cause], "of "+cause)

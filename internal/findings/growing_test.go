@@ -132,4 +132,8 @@ func TestThreadsGrowing(t *testing.T) {
 	if strings.Contains(f.Message, "main.blockingRead") || !strings.HasPrefix(f.Advice, "limit") || f.Evidence["function"] != nil {
 		t.Errorf("one thread of 3000 in a call: %s\n%s", f.Message, f.Advice)
 	}
+	f = find(r, About{NotGo: true})[0]
+	if f.ID != threadsGrowing || strings.Contains(f.Advice, "goroutine") || strings.Contains(f.Advice, "runtime") {
+		t.Errorf("of a program without Go: %s", f.Advice)
+	}
 }

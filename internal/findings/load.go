@@ -102,7 +102,7 @@ func storm(o *observed) []Finding {
 		cpu := (o.rate(*o.Counts.SigurgSent)*send + o.rate(o.Counts.SigurgDelivered)*handler) / 1e9
 		f.Message += fmt.Sprintf("; sending and handling take %s of one CPU", unit.ShortPercent(cpu))
 		f.Evidence["cpu_fraction"] = rounded(cpu)
-		f.Cost = &Cost{CPU: rounded(cpu), Least: rounded(cpu), Most: rounded(cpu), How: "the time to send and to handle them"}
+		f.Cost = exactCost(cpu, "the time to send and to handle them")
 		f.Severity = f.Cost.severity()
 	}
 	return []Finding{f}

@@ -45,7 +45,7 @@ func busySysmon(o *observed) []Finding {
 			unit.ShortPercent(cpu), o.atLeast(), unit.Short(perSecond)),
 		Advice: "wait without a system call where there is a choice (time.Sleep, time.Ticker, a channel, net and os files " +
 			"that use the poller), or wait once for longer instead of often",
-		Cost: &Cost{CPU: rounded(cpu), Least: rounded(cpu), Most: rounded(cpu), How: how},
+		Cost: exactCost(cpu, how),
 		Evidence: map[string]any{"tid": s.TID, "cpu_fraction": rounded(cpu), "run_ns": s.Run,
 			"wakeups_per_s": rounded(perSecond),
 			"function":      nil, "function_tid": nil, "function_switches_per_s": nil, "lossy": !o.complete},

@@ -55,13 +55,10 @@ func (o *observation) readTarget() (*Program, error) {
 		o.target.Exe = filepath.Base(exe)
 	}
 	p, err := OpenProgram(pid, goruntime.Options{Offsets: o.cfg.Offsets, GoVersion: o.cfg.GoVersion})
-	var table *goruntime.TableError
-	var release *goruntime.ReleaseError
+	var option *OptionError
 	switch {
-	case errors.As(err, &table):
-		return p, &OptionError{"offsets", err}
-	case errors.As(err, &release):
-		return p, &OptionError{"go-version", release}
+	case errors.As(err, &option):
+		return p, err
 	case p.Info == nil && o.cfg.Sites:
 		err = fmt.Errorf("the program cannot be read: %w; without sites the kernel side can be observed", err)
 		return p, &OptionError{"sites", err}

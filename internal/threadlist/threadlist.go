@@ -148,9 +148,7 @@ func (l *Lister) hold(row *report.ListedThread, t *task, ms runtimeMs) {
 			l.setM(row, &m)
 		}
 	default:
-		if h = l.Holders.Foreign(t.tid, asleep); row.Role != roleForeign && row.Role != roleIOWorker {
-			h.Use = holders.Unknown
-		}
+		h = l.Holders.Without(t.tid, asleep, row.Role == roleForeign || row.Role == roleIOWorker)
 	}
 	if h.WChan != "" {
 		row.WChan = &h.WChan

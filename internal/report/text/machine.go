@@ -164,11 +164,7 @@ func (p *page) pinned(r *report.Report, rows int) {
 
 func pinnedGroups(r *report.Report) (groups []*pinnedGroup) {
 	by := map[string]*pinnedGroup{}
-	for i := range r.Threads {
-		t := &r.Threads[i]
-		if !lockedByProgram(t) || t.ExitNS != nil {
-			continue
-		}
+	for _, t := range pinnedThreads(r) {
 		entry := or(t.LockEntry, none)
 		g := by[entry]
 		if g == nil {

@@ -145,11 +145,17 @@ func (p *page) brief(r *report.Report, room int) {
 	}
 }
 
-// unjudged are the lines for the kinds of findings that were not looked for.
+// unjudged are the lines for the kinds of findings that were not looked for. Where there is no room for
+// all names there is for the reason.
 func (p *page) unjudged(r *report.Report) (lines []string) {
 	_, not := judgedBy(r)
+	room := p.width - severityWidth
 	for _, n := range not[:min(len(not), mostReasons)] {
-		lines = append(lines, cut("not looked for: "+strings.Join(n.ids, ", ")+": "+n.why, p.width-severityWidth, 1))
+		line := "not looked for: " + strings.Join(n.ids, ", ") + ": " + n.why
+		for shown := len(n.ids) - 1; shown > 0 && utf8.RuneCountInString(line) > room; shown-- {
+			line = fmt.Sprintf("not looked for: %s and %d more: %s", strings.Join(n.ids[:shown], ", "), len(n.ids)-shown, n.why)
+		}
+		lines = append(lines, cut(line, room, 1))
 	}
 	return lines
 }
@@ -253,36 +259,14 @@ func clause(text string, width int) string {
 	return strings.TrimRight(string(runes[:end]), " ") + " …"
 }
 
-// why writes the causes of one kind, the most frequent first, each in words and with the function
-// that most of them come from.
+// why writes the causes of one kind, each in words and with the function that most of them come from.
 func (p *page) why(r *report.Report, what, label string) {
-	type count struct {
-		words, function string
-		n, of           uint64
-	}
-	by := map[string]*count{}
-	var all []*count
-	for _, c := range r.Causes {
-		if c.What != what || c.N == 0 {
-			continue
-		}
-		k := by[c.Cause]
-		if k == nil {
-			k = &count{words: causeWord(c.Cause)}
-			by[c.Cause] = k
-			all = append(all, k)
-		}
-		k.n += c.N
-		if c.Function != nil && c.N > k.of {
-			k.function, k.of = unit.Function(*c.Function), c.N
-		}
-	}
-	slices.SortStableFunc(all, func(a, b *count) int { return cmp.Compare(b.n, a.n) })
 	var parts []string
-	for _, k := range all {
-		part := unit.Count(k.n) + " " + k.words
-		if 2*k.of > k.n {
-			part += " (" + k.function + ")"
+	for _, k := range countCauses(r.Causes, what) {
+		part := unit.Count(k.n) + " " + causeWord(k.cause)
+		i := slices.IndexFunc(k.origins, func(c report.Cause) bool { return c.Function != nil })
+		if i >= 0 && 2*k.origins[i].N > k.n {
+			part += " (" + unit.Function(*k.origins[i].Function) + ")"
 		}
 		parts = append(parts, part)
 	}
