@@ -155,7 +155,8 @@ func (o *observation) run(ctx context.Context) (*Window, error) {
 // correlation is the correlator's configuration for this target.
 func (o *observation) correlation(stacks *events.Stacks) correlate.Config {
 	cfg := o.program.correlation(stacks)
-	cfg.NoPreemption = slices.Contains(strings.Split(procfs.Process(o.target.PID).Env("GODEBUG"), ","), "asyncpreemptoff=1")
+	debug := procfs.Process(o.target.PID).Env("GODEBUG")
+	cfg.NoPreemption = slices.Contains(strings.Split(debug, ","), "asyncpreemptoff=1")
 	cfg.TGID, cfg.Distance = o.session.Target.TGID, o.distance
 	cfg.Pauses = o.pauses != nil
 	cfg.Throttles = cfg.Pauses && o.pauses.quotasErr == nil

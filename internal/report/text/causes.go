@@ -143,7 +143,7 @@ func (p *page) stops(r *report.Report) {
 		if d.Function != nil {
 			part += " in " + unit.Function(*d.Function)
 		}
-		p.field("stopped late", dim, part, unit.Count(d.N)+" of 1 ms or longer, max "+p.ns(&d.MaxNS)+", sum "+p.ns(&d.SumNS))
+		p.field("slow stops", dim, part, unit.Count(d.N)+" of 1 ms or longer, max "+p.ns(&d.MaxNS)+", sum "+p.ns(&d.SumNS))
 	}
 }
 
