@@ -15,6 +15,9 @@ const (
 	// virtual machine.
 	napLeast = 95_000
 	napMost  = 2_000_000
+	// napShort is the longest such sleep that no timer of a goroutine causes: these are 1 ms or longer
+	// (runtime/netpoll_epoll.go).
+	napShort = 500_000
 	// waitRun is the longest time on a CPU between two sleeps of a thread that waits for others to
 	// stop: it sends some signals. The work of a stopped world takes as long, and the run after it
 	// longer.
@@ -126,7 +129,7 @@ func (k *Tracker) Send(t *Thread, reason string, line int, now events.Time) {
 		k.lastID++
 		id = k.lastID
 		k.active, k.begin, k.stopper = id, now, t.TID
-		if k.is(line, k.againLine) && t.napping != 0 {
+		if !k.is(line, k.firstLine) && t.napping != 0 {
 			k.begin = t.napping
 		}
 	}
@@ -178,7 +181,7 @@ func (k *Tracker) Turn(t *Thread, r *Turn) {
 	} else if t.stop.begin != 0 {
 		k.waitingTurn(t, r)
 	}
-	if !r.nap() || r.Waker != 0 || r.Now-r.In > waitRun {
+	if !r.shortNap() || r.Now-r.In > waitRun {
 		t.napping = 0
 	} else if t.napping == 0 {
 		t.napping = r.Out
@@ -193,6 +196,9 @@ func (r *Turn) nap() bool {
 	slept := int64(r.Wake-r.Out) - r.Paused
 	return slept >= napLeast && slept <= napMost
 }
+
+// shortNap is the same of a thread that nothing but a stop, or a wait for each P like it, lets sleep.
+func (r *Turn) shortNap() bool { return r.nap() && r.Waker == 0 && r.Wake-r.Out <= napShort }
 
 // takePart adds a turn to a thread's part of the stop that is in progress.
 func (k *Tracker) takePart(t *Thread, r *Turn) {
@@ -234,7 +240,7 @@ func (k *Tracker) sendingTurn(t *Thread, r *Turn) {
 			k.finish(t, max(s.sent, s.end))
 		}
 		begin := b.first
-		if afterNap && k.is(b.line, k.againLine) { // until then each thread had a signal on its way
+		if afterNap && r.shortNap() && !k.is(b.line, k.firstLine) { // until then each thread had a signal on its way
 			begin = r.Out
 			if t.napping != 0 {
 				begin = t.napping
