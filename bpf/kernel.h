@@ -156,6 +156,14 @@ struct task_group {
 	struct cfs_bandwidth cfs_bandwidth;
 };
 
+struct kernel_sigset {
+	unsigned long sig[1];
+};
+
+struct sigpending {
+	struct kernel_sigset signal;
+};
+
 struct task_struct {
 	struct task_group *sched_task_group;
 	struct thread_info thread_info;
@@ -176,6 +184,8 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct list_head thread_node;
 	struct nsproxy *nsproxy;
+	struct kernel_sigset blocked;
+	struct sigpending pending;
 	void *stack;
 	char comm[16];
 };

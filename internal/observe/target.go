@@ -115,8 +115,12 @@ func Conditions(pid int) (warnings []string) {
 		warnings = append(warnings, "the process was stopped (SIGSTOP) when the observation began")
 	}
 	if status.TracerPID != 0 {
-		warnings = append(warnings, fmt.Sprintf("the process is traced (ptrace) by process %d: "+
-			"its signals and exits wait for the tracer", status.TracerPID))
+		tracer := fmt.Sprint("process ", status.TracerPID)
+		if stat, err := procfs.Process(status.TracerPID).Stat(); err == nil {
+			tracer += " (" + stat.Name + ")"
+		}
+		warnings = append(warnings, fmt.Sprintf("the process is traced (ptrace) by %s: its signals and exits wait for the "+
+			"tracer, and so do its system calls if that watches them", tracer))
 	}
 	return warnings
 }

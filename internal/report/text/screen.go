@@ -23,7 +23,7 @@ const (
 	// mostHolders limits the groups of threads by what holds them.
 	mostHolders = 3
 	// mostReasons limits the reasons why some kinds of findings were not looked for.
-	mostReasons = 2
+	mostReasons = 3
 	// mostCaveats limits the remarks at the end, where there is room.
 	mostCaveats = 4
 	// mostLines are those of what was found and of what to do, where there is room.
@@ -59,7 +59,7 @@ func (p *page) below(r *report.Report, rows int) string {
 	q := p.blank()
 	q.machine(r)
 	q.line()
-	q.one("threads", comings(r)...)
+	q.one("threads", "number", comings(r)...)
 	for _, why := range causeLabels {
 		q.why(r, why.what, why.short)
 	}
@@ -78,12 +78,12 @@ func (p *page) below(r *report.Report, rows int) string {
 	return q.b.String()
 }
 
-// one adds a label and as many parts as fit on one line, which counts the others.
-func (p *page) one(label string, parts ...string) {
-	p.oneOf(styled{pad(label, labelWidth), bold}, plain, parts)
+// one adds a label and as many parts as fit on one line, which counts the others: "2 more reasons".
+func (p *page) one(label, noun string, parts ...string) {
+	p.oneOf(styled{pad(label, labelWidth), bold}, plain, noun, parts)
 }
 
-func (p *page) oneOf(first styled, st style, parts []string) {
+func (p *page) oneOf(first styled, st style, noun string, parts []string) {
 	room := p.width - utf8.RuneCountInString(first.text)
 	line, more := "", ""
 	for i, part := range parts {
@@ -91,7 +91,7 @@ func (p *page) oneOf(first styled, st style, parts []string) {
 		left := len(parts) - 1 - i
 		tail := ""
 		if left > 0 {
-			tail = fmt.Sprintf(" · %d more", left)
+			tail = " · " + unit.Plural(left, "more "+noun)
 		}
 		if i > 0 && utf8.RuneCountInString(next+tail) > room {
 			break
@@ -108,10 +108,8 @@ const briefLines = 4
 // names them all for pinwatch explain.
 func (p *page) brief(r *report.Report, room int) {
 	if len(r.Findings) == 0 {
-		if r.Counts.LockedThreads != nil {
-			p.line()
-			p.noFindings(r)
-		}
+		p.line()
+		p.noFindings(r)
 		p.judged(r)
 		return
 	}
@@ -136,7 +134,7 @@ func (p *page) brief(r *report.Report, room int) {
 			ids = append(ids, f.ID)
 		}
 	}
-	p.oneOf(styled{findingIndent + "pinwatch explain ", dim}, dim, ids)
+	p.oneOf(styled{findingIndent + "pinwatch explain ", dim}, dim, "finding", ids)
 	if n := len(r.Findings) - len(shown); n > 0 {
 		p.note(dim, unit.Plural(n, "more finding")+": -v")
 	}
@@ -263,7 +261,11 @@ func clause(text string, width int) string {
 func (p *page) why(r *report.Report, what, label string) {
 	var parts []string
 	for _, k := range countCauses(r.Causes, what) {
-		part := unit.Count(k.n) + " " + causeWord(k.cause)
+		words := causeWord(k.cause)
+		if what == "exit" && k.cause == "other" {
+			words = "not pinned"
+		}
+		part := unit.Count(k.n) + " " + words
 		i := slices.IndexFunc(k.origins, func(c report.Cause) bool { return c.Function != nil })
 		if i >= 0 && 2*k.origins[i].N > k.n {
 			part += " (" + unit.Function(*k.origins[i].Function) + ")"
@@ -271,7 +273,7 @@ func (p *page) why(r *report.Report, what, label string) {
 		parts = append(parts, part)
 	}
 	if parts != nil {
-		p.one(label, parts...)
+		p.one(label, "reason", parts...)
 	}
 }
 

@@ -154,7 +154,7 @@ func tally(threads []report.ListedThread) []string {
 	add("wedged", lock("wedged"))
 	add("foreign", func(th *report.ListedThread) bool { return th.Role == "foreign" })
 	add("io_worker", func(th *report.ListedThread) bool { return th.Role == ioWorker })
-	add("not known", func(th *report.ListedThread) bool { return th.Role == "unknown" || th.Lock == "unknown" })
+	add("with unknown role or lock", func(th *report.ListedThread) bool { return th.Role == "unknown" || th.Lock == "unknown" })
 	return parts
 }
 
