@@ -98,6 +98,9 @@ type part struct {
 	id         uint32
 	upto, left events.Time
 	time       [whyCount]int64
+	// It had nothing to run in the stop, until the thread giver handed a P to it.
+	giver uint32
+	given events.Time
 }
 
 // Tracker follows the stops of one process.
@@ -205,6 +208,9 @@ func (k *Tracker) takePart(t *Thread, r *Turn) {
 	p := &t.part
 	if p.id != k.active {
 		*p = part{id: k.active, upto: k.begin}
+		if r.Waker != 0 && r.Wake > r.Out && r.Wake > k.begin {
+			p.giver, p.given = r.Waker, r.Wake
+		}
 	}
 	if p.left != 0 && r.Waker != 0 {
 		return // it had stopped, and the world was started again
@@ -284,13 +290,16 @@ func (k *Tracker) left(s *stop, waker uint32, wake events.Time) bool {
 	return t != nil && t.part.id == s.id && t.part.left >= wake && t.part.left-wake <= waitRun
 }
 
+// mostHops is how many times a P is followed from thread to thread.
+const mostHops = 3
+
 // finish ends the stop of a thread.
 func (k *Tracker) finish(t *Thread, end events.Time) {
 	s := &t.stop
 	out := Stop{Reason: s.reason, Begin: s.begin, End: end}
 	if s.waker != 0 {
 		if out.Last = k.Find(s.waker); out.Last != nil {
-			out.blame(s)
+			k.blame(&out, s)
 		}
 	}
 	if s.woken != 0 && 2*(end-s.woken) > end-s.begin {
@@ -303,15 +312,25 @@ func (k *Tracker) finish(t *Thread, end events.Time) {
 	k.Ended(&out)
 }
 
-// blame finds what the last thread did most of the time.
-func (o *Stop) blame(s *stop) {
-	p := &o.Last.part
+// blame finds what the last thread did most of the time: where that one was handed a P in the stop,
+// the thread that had it before.
+func (k *Tracker) blame(o *Stop, s *stop) {
+	p, until := &o.Last.part, s.woken
+	for hops := 0; p.id == s.id && p.giver != 0; hops++ {
+		giver := k.Find(p.giver)
+		if giver == nil || hops == mostHops {
+			o.Last = nil
+			return
+		}
+		until = p.given
+		o.Last, p = giver, &giver.part
+	}
 	if p.id != s.id {
 		return
 	}
 	p.time[Waiting] -= p.time[Throttled]
 	p.time[Blocked] -= p.time[Paused]
-	p.time[Unknown] = int64(max(0, s.woken-p.upto))
+	p.time[Unknown] = int64(max(0, until-p.upto))
 	for why := range whyCount {
 		if p.time[why] > p.time[o.Why] {
 			o.Why = why
