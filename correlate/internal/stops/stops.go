@@ -63,16 +63,21 @@ type Turn struct {
 
 // Thread is what is known of a thread.
 type Thread struct {
-	TID     uint32
-	NSTID   int32       // in pinwatch's PID namespace
-	napping events.Time // it has slept as a waiting thread does, since then; 0 = it does not
-	part    part
-	stop    stop
-	sends   [4]burst // in the present turn
-	sent    int
+	TID      uint32
+	NSTID    int32       // in pinwatch's PID namespace
+	napping  events.Time // it has slept as a waiting thread does, since then; 0 = it does not
+	part     part
+	*stopper // nil: it has not stopped the world yet
 	// Where a signal of the stop pcOf interrupted it last, and it could not stop.
 	pc   uint64
 	pcOf uint32
+}
+
+// stopper is what is known of a thread that stops the world.
+type stopper struct {
+	stop  stop
+	sends [4]burst // in the present turn
+	sent  int
 }
 
 // burst are signals that a thread sends one after the other.
@@ -120,6 +125,9 @@ type Tracker struct {
 // Send notes that a thread sends a signal from a line of stopTheWorldWithSema.
 func (k *Tracker) Send(t *Thread, reason string, line int, now events.Time) {
 	k.learn(line)
+	if t.stopper == nil {
+		t.stopper = &stopper{}
+	}
 	if n := t.sent; n > 0 {
 		b := &t.sends[n-1]
 		if now-b.last <= waitRun && line >= b.line || n == len(t.sends) {
@@ -157,7 +165,7 @@ func (k *Tracker) is(line, which int) bool { return k.againLine != 0 && line == 
 
 // Sent notes that the signal sent last is on its way.
 func (k *Tracker) Sent(t *Thread, now events.Time) {
-	if t.sent > 0 {
+	if t.stopper != nil && t.sent > 0 {
 		t.sends[t.sent-1].last = now
 	}
 }
@@ -167,10 +175,14 @@ func (k *Tracker) Interrupted(t *Thread, pc uint64) { t.pc, t.pcOf = pc, k.activ
 
 // Lost notes that what a thread did since its last turn is not known.
 func (k *Tracker) Lost(t *Thread) {
+	t.napping, t.part = 0, part{}
+	if t.stopper == nil {
+		return
+	}
 	if k.active == t.stop.id {
 		k.active = 0
 	}
-	t.stop, t.sent, t.napping, t.part = stop{}, 0, 0, part{}
+	t.stop, t.sent = stop{}, 0
 }
 
 // Turn takes a turn of a thread, when it ends.
@@ -178,10 +190,12 @@ func (k *Tracker) Turn(t *Thread, r *Turn) {
 	if k.active != 0 && t.TID != k.stopper {
 		k.takePart(t, r)
 	}
-	if t.sent > 0 {
+	switch {
+	case t.stopper == nil:
+	case t.sent > 0:
 		k.sendingTurn(t, r)
 		t.sent = 0
-	} else if t.stop.begin != 0 {
+	case t.stop.begin != 0:
 		k.waitingTurn(t, r)
 	}
 	if !r.shortNap() || r.Now-r.In > waitRun {
