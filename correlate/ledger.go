@@ -28,13 +28,15 @@ type ledger struct {
 	parentDeaths map[parentDeath]deathCounts
 	handoffs     map[uint64]*entryHandoffs // by the function that the woken goroutine began with
 	endRelays    stats.Histogram           // as in Result
+	stops        [stopKinds]stopCounts
+	delays       map[delayKey]delayCounts // of these, those that took StopDelayed or longer
 }
 
 func newLedger() ledger {
 	return ledger{
 		causes: map[*reason]uint64{}, unclassified: map[stackKey]uint64{},
-		parentDeaths: map[parentDeath]deathCounts{},
-		sites:        map[uint64]*siteCounts{}, handoffs: map[uint64]*entryHandoffs{},
+		parentDeaths: map[parentDeath]deathCounts{}, delays: map[delayKey]delayCounts{},
+		sites: map[uint64]*siteCounts{}, handoffs: map[uint64]*entryHandoffs{},
 		loss:  Loss{ByKind: map[string]uint64{}},
 		moves: moves{byDistance: map[string]uint64{}},
 	}
@@ -79,6 +81,7 @@ func (l *ledger) add(o *ledger) {
 		l.entry(entry).merge(h)
 	}
 	l.endRelays.Merge(&o.endRelays)
+	l.addStops(o)
 }
 
 func addAll[K comparable](sum, more map[K]uint64) {

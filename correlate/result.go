@@ -27,6 +27,9 @@ type Result struct {
 	Locks          LockView
 	Causes         []Cause         // why threads began and ended, and SIGURG was sent; their n sum to the counts
 	ParentDeaths   []ParentDeath   // threads whose end signalled their children, most children first
+	Stops          []Stops         // stops of the world, by kind; nil = not looked for
+	StopsUnknown   string          // why they were not
+	StopDelays     []StopDelay     // those that took StopDelayed or longer, most time first
 	Unclassified   []Stack         // stacks whose cause is "other", most frequent first; a few
 	Handoffs       []EntryHandoff  // the pin tax by the function that the woken goroutine began with, most first
 	EndRelays      stats.Histogram // as EntryHandoff.Relays, of threads whose goroutine had exited while locked
@@ -204,6 +207,26 @@ type ParentDeath struct {
 	Function string
 	Threads  uint64
 	Children uint64 // at most 64 of each thread
+}
+
+// Stops are the stops of the world of one kind for which a thread was sent a signal. Of the others
+// most take no time: no other thread runs Go code then. Some wait for a thread that had not handled
+// an earlier signal.
+type Stops struct {
+	Kind       string          // gc, other, or unknown, as in /sched/pauses/stopping of runtime/metrics
+	Hist       stats.Histogram // ns from the first signal until the thread that stops the world goes on
+	Unfinished uint64          // begun, but not seen to end in the window
+}
+
+// StopDelay counts delayed stops of the world by the thread that stopped last.
+type StopDelay struct {
+	TID int32 // 0 = not known, or several
+	// What that thread did meanwhile: running, waiting, throttled, paused, blocked, unknown. stopper: all
+	// others had stopped, and TID, which stops the world, waited for a CPU itself.
+	Why      string
+	Function string // where it ran and could not stop; "" = not known
+	N        uint64
+	Sum, Max int64 // ns, of the whole stops
 }
 
 // Stack is a stack that matches no rule for causes.

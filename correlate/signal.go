@@ -87,6 +87,7 @@ func (c *Correlator) tgkillEnter(e *events.Event) {
 	if c.cfg.Light {
 		return // it belongs to a signal_generate, which follows and is counted
 	}
+	c.sendStop(t, e.Time)
 	c.windows.countCause(k, t.sending.stack, e.Time)
 	c.windows.count(e.Time, func(l *ledger) *uint64 { return &l.sent })
 }
@@ -110,6 +111,7 @@ func (c *Correlator) signalGenerate(e *events.Event) {
 		return // not by tgkill, or its enter was lost
 	}
 	if c.cfg.Light {
+		c.sendStop(c.threadOf(uint32(e.Args[events.ArgSender])), e.Time)
 		c.windows.countCause(sig.why, sig.stack, e.Time)
 	}
 	if !sig.reached { // it is for a thread of the target, not for another process
@@ -144,6 +146,7 @@ func (c *Correlator) tgkillExit(e *events.Event) {
 	t := c.threadOf(e.TID)
 	sig := t.sending
 	defer c.samples.release(&t.sending)
+	c.stops.Sent(&t.stops, e.Time)
 	s := t.closeSpan(spanTgkill, phaseSend, e.Time)
 	if sig == nil || !sig.reached || s.begin != events.Time(e.Args[events.ArgEnter]) || int64(e.Args[events.ArgRet]) != 0 {
 		return // to another process, or failed, or its enter or an earlier exit was lost
@@ -192,6 +195,9 @@ func (c *Correlator) sigreturn(e *events.Event) {
 	switch pc := e.Args[events.ArgValue]; {
 	case pc == 0 || c.program.asyncPreempt == 0:
 	case pc != c.program.asyncPreempt:
+		if sig.why != nil && sig.why.Cause == cause.StopTheWorld {
+			c.stops.Interrupted(&t.stops, pc)
+		}
 		c.windows.count(e.Time, func(l *ledger) *uint64 { return &l.notInjected })
 	case lockedPart(t.lockKind()) == partTrue:
 		t.openSpan(spanResume, e.Time)

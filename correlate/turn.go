@@ -49,6 +49,7 @@ func (c *Correlator) turn(e *events.Event) {
 		t.relay = relay{}
 		t.forgetResumes(now)
 	}
+	c.stopTurn(t, e, out, wake, in)
 	c.locks.observeKind(t, uint8(e.Args[events.ArgLock]), now, !e.Has(events.SwitchPreempted))
 	t.noteWait(e)
 	if !c.cpus.add(e.CPU, in, now) {

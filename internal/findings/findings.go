@@ -71,6 +71,7 @@ type About struct {
 	NotGo      bool                // no Go runtime could be read: there may be none
 	GOMAXPROCS int                 // 0 = not known
 	Affinity   map[int32][]int     // by tid: the CPUs a thread may run on; missing = not known
+	Priorities map[int32]Priority  // by tid: of threads that live; missing = not known
 	Held       map[int32]Held      // by tid: what holds a thread that lives; nil = not read
 	Goroutines map[int32]Goroutine // by tid: what it runs; missing = nothing, or not known
 	Limits     []Limit             // of the number of threads
@@ -109,6 +110,12 @@ func (q *Quota) CPUs() float64 { return float64(q.Limit) / float64(q.Period) }
 type Attributes struct {
 	Names []string           // the most consequential first
 	ByTID map[int32][]string // the values, by name; "" = not known
+}
+
+// Priority is how the kernel prefers a thread to others.
+type Priority struct {
+	Policy string // as SCHED_OTHER; "" = not known
+	Nice   int
 }
 
 // Goroutine is the goroutine that a thread runs, perhaps in a system call.

@@ -30,6 +30,7 @@ var kinds = []kind{
 	{"pinned-thread-shares-core", sharedCores, noAffinity},
 	{"leaked-pin", leaked, noLeaks},
 	{"thread-surplus", surplus, noSurplus},
+	{"stop-the-world-delayed", delayedStops, noStops},
 	{"cpu-throttled", throttled, noQuota},
 	{"gomaxprocs-mismatch", procsMismatch, noProcs},
 	{"thread-differs", threadDiffers, noAttributes},
@@ -120,6 +121,8 @@ func noSysmon(o *observed) string {
 	}
 	return "no thread is known to be sysmon"
 }
+
+func noStops(o *observed) string { return o.StopsUnknown }
 
 func noAttributes(o *observed) string {
 	if len(o.Attributes.ByTID) > 0 {

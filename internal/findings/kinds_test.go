@@ -14,7 +14,7 @@ func TestJudged(t *testing.T) {
 	const all = "pins-growing threads-growing exit-while-locked-churn children-killed-by-thread-exit " +
 		"per-request-pinning " +
 		"wedged-m0 unbalanced-lock pinned-handoff-hot-spot sigurg-storm sysmon-busy pinned-thread-shares-core leaked-pin " +
-		"thread-surplus cpu-throttled gomaxprocs-mismatch thread-differs affinity-overridden"
+		"thread-surplus stop-the-world-delayed cpu-throttled gomaxprocs-mismatch thread-differs affinity-overridden"
 	with := func(edit func(*correlate.Result, *About)) func(*correlate.Result, *About) {
 		return func(r *correlate.Result, a *About) {
 			a.Affinity = map[int32][]int{100: {0, 1}}
@@ -50,6 +50,8 @@ func TestJudged(t *testing.T) {
 		{"quota", 60, with(func(_ *correlate.Result, a *About) { a.QuotaErr = errors.New("the cgroup /a is not mounted here") }),
 			"cpu-throttled", "is not known: the cgroup /a is not mounted here"},
 		{"no sysmon", 60, with(func(r *correlate.Result, _ *About) { r.Threads[1].Role = "unknown" }), "sysmon-busy", "sysmon"},
+		{"stops", 60, with(func(r *correlate.Result, _ *About) { r.Stops, r.StopsUnknown = nil, "switches are added up" }),
+			"stop-the-world-delayed", "switches are added up"},
 		{"runtime", 60, with(func(r *correlate.Result, _ *About) {
 			r.Counts.LockedThreads, r.Counts.ThreadsExitedLocked = nil, nil
 		}), "pins-growing exit-while-locked-churn per-request-pinning wedged-m0 unbalanced-lock pinned-handoff-hot-spot " +

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,10 +55,13 @@ func (w *Window) Findings() ([]findings.Finding, []findings.Judged) {
 	about := findings.About{NotGo: w.Target.Info == nil, GOMAXPROCS: w.Target.GOMAXPROCS(), Held: w.held(),
 		Goroutines: w.Goroutines, Limits: w.Limits, CPU: w.CPU.Process, SysmonCPU: w.CPU.Sysmon,
 		Affinity: map[int32][]int{}, AffinityBefore: w.Before.Affinity, CPUSetBefore: w.Before.CPUSet, CPUSet: w.CPUSet,
-		Attributes: w.Attributes.Compared()}
+		Attributes: w.Attributes.Compared(), Priorities: map[int32]findings.Priority{}}
 	for tid, s := range w.Schedules {
 		if s.CPUs != nil {
 			about.Affinity[tid] = s.CPUs
+		}
+		if s.Nice != nil && s.Policy != nil {
+			about.Priorities[tid] = findings.Priority{Policy: *s.Policy, Nice: *s.Nice}
 		}
 	}
 	if q := w.Pauses.Quota; q != nil {
@@ -157,6 +161,8 @@ func (o *observation) run(ctx context.Context) (*Window, error) {
 // correlation is the correlator's configuration for this target.
 func (o *observation) correlation(stacks *events.Stacks) correlate.Config {
 	cfg := o.program.correlation(stacks)
+	debug := procfs.Process(o.target.PID).Env("GODEBUG")
+	cfg.NoPreemption = slices.Contains(strings.Split(debug, ","), "asyncpreemptoff=1")
 	cfg.TGID, cfg.Distance = o.session.Target.TGID, o.distance
 	cfg.Pauses = o.pauses != nil
 	cfg.Throttles = cfg.Pauses && o.pauses.quotasErr == nil

@@ -189,6 +189,18 @@ func (d Dir) OnCPU() (time.Duration, bool) {
 	return time.Duration(ns), err == nil && parseErr == nil
 }
 
+// Env returns a variable of the environment that the process was started with; "" where there is none,
+// or it can't be read.
+func (d Dir) Env(name string) string {
+	text, _ := d.read("environ")
+	for line := range strings.SplitSeq(text, "\x00") {
+		if value, ok := strings.CutPrefix(line, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
 // ShowsOurNamespace reports whether /proc shows the PID namespace of this process.
 func ShowsOurNamespace() bool {
 	self, err := os.Readlink(string(Self))

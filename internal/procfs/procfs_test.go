@@ -120,6 +120,21 @@ func TestReadSchedule(t *testing.T) {
 	}
 }
 
+func TestEnv(t *testing.T) {
+	dir := Dir(t.TempDir())
+	if err := os.WriteFile(string(dir)+"/environ", []byte("GODEBUGS=a\x00GODEBUG=b=1,c=2\x00A=GODEBUG=d"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"GODEBUG": "b=1,c=2", "A": "GODEBUG=d", "B": ""} {
+		if got := dir.Env(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if got := Process(1 << 30).Env("A"); got != "" {
+		t.Errorf("a process that does not exist has A=%s", got)
+	}
+}
+
 // exePath is the path of this test's program.
 func exePath(t *testing.T) string {
 	t.Helper()

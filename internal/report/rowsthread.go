@@ -121,3 +121,24 @@ type Judged struct {
 	ID  string  `json:"id"`
 	Why *string `json:"why"`
 }
+
+// Stops are the stops of the world of one kind. Statistics are nil when n is 0.
+type Stops struct {
+	Kind       string   `json:"kind"`
+	N          int64    `json:"n"`
+	Unfinished uint64   `json:"unfinished"`
+	SumNS      *float64 `json:"sum_ns"`
+	P50NS      *int64   `json:"p50_ns"`
+	P99NS      *int64   `json:"p99_ns"`
+	MaxNS      *int64   `json:"max_ns"`
+}
+
+// StopDelay counts delayed stops of the world by the thread that stopped last.
+type StopDelay struct {
+	TID      *int32  `json:"tid"` // nil = not known, or several
+	Why      string  `json:"why"`
+	Function *string `json:"function"`
+	N        uint64  `json:"n"`
+	SumNS    int64   `json:"sum_ns"`
+	MaxNS    int64   `json:"max_ns"`
+}

@@ -57,6 +57,7 @@ func (p *page) whole(r *report.Report) {
 	p.costs(r)
 	p.counts(r)
 	p.causes(r)
+	p.stops(r)
 	p.locked(r)
 	p.sites(r.Sites, true)
 	p.holders(r)
