@@ -176,6 +176,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct list_head thread_node;
 	struct nsproxy *nsproxy;
+	struct task_struct *group_leader;
 	void *stack;
 	char comm[16];
 };

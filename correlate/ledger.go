@@ -26,6 +26,7 @@ type ledger struct {
 	unclassified map[stackKey]uint64    // stacks of the cause "other"
 	sites        map[uint64]*siteCounts // by stack
 	parentDeaths map[parentDeath]deathCounts
+	delays       map[delayKey]*delays
 	handoffs     map[uint64]*entryHandoffs // by the function that the woken goroutine began with
 	endRelays    stats.Histogram           // as in Result
 }
@@ -33,8 +34,8 @@ type ledger struct {
 func newLedger() ledger {
 	return ledger{
 		causes: map[*reason]uint64{}, unclassified: map[stackKey]uint64{},
-		parentDeaths: map[parentDeath]deathCounts{},
-		sites:        map[uint64]*siteCounts{}, handoffs: map[uint64]*entryHandoffs{},
+		parentDeaths: map[parentDeath]deathCounts{}, delays: map[delayKey]*delays{},
+		sites: map[uint64]*siteCounts{}, handoffs: map[uint64]*entryHandoffs{},
 		loss:  Loss{ByKind: map[string]uint64{}},
 		moves: moves{byDistance: map[string]uint64{}},
 	}
@@ -74,6 +75,9 @@ func (l *ledger) add(o *ledger) {
 	for key, d := range o.parentDeaths {
 		sum := l.parentDeaths[key]
 		l.parentDeaths[key] = deathCounts{sum.threads + d.threads, sum.children + d.children}
+	}
+	for key, d := range o.delays {
+		l.delaysOf(key).merge(d)
 	}
 	for entry, h := range o.handoffs {
 		l.entry(entry).merge(h)

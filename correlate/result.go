@@ -27,6 +27,7 @@ type Result struct {
 	Locks          LockView
 	Causes         []Cause         // why threads began and ended, and SIGURG was sent; their n sum to the counts
 	ParentDeaths   []ParentDeath   // threads whose end signalled their children, most children first
+	Delays         []Delay         // waits of pinned threads for a CPU, longest sum first
 	Unclassified   []Stack         // stacks whose cause is "other", most frequent first; a few
 	Handoffs       []EntryHandoff  // the pin tax by the function that the woken goroutine began with, most first
 	EndRelays      stats.Histogram // as EntryHandoff.Relays, of threads whose goroutine had exited while locked
@@ -204,6 +205,30 @@ type ParentDeath struct {
 	Function string
 	Threads  uint64
 	Children uint64 // at most 64 of each thread
+}
+
+// Delay holds the long waits for a CPU of threads that goroutines of one function held, as last read:
+// those of 1 ms or more, and on isolated CPUs all those in which another process ran. A wait counts
+// when the turn after it has ended.
+type Delay struct {
+	Entry    string // "" when not known
+	Isolated bool   // on CPUs that the machine keeps for chosen threads
+	Threads  []int32
+	Wait     stats.Histogram // ns; without waits in which a pause or a quota was seen
+	WaitNS   int64           // their sum
+	By       []DelayedBy     // who took the CPU, most often first
+}
+
+// DelayedBy is a task that ran while threads waited: the one that a thread was preempted for, or,
+// of a thread that was woken, the one that left the CPU last before it.
+type DelayedBy struct {
+	What string // process, kernel_thread, own_thread, idle (the CPU had nothing to run), others
+	ID   int32  // of an own thread its TID, else the PID, in pinwatch's PID namespace; 0 = not known
+	Name string // "" when not known
+	N    uint64
+	// Sum and longest of these N waits.
+	WaitNS, MaxNS int64
+	RanLast       uint64 // waits, of all, that ended when this task left the CPU
 }
 
 // Stack is a stack that matches no rule for causes.

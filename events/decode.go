@@ -102,9 +102,14 @@ func decodePin(p unsafe.Pointer, e *Event, stacks *Stacks) {
 func decodeThread(p unsafe.Pointer, e *Event, _ *Stacks) {
 	r := (*bpf.PinwatchEventThread)(p)
 	e.Args = [8]uint64{r.OffTime, r.WakeTime, r.RunTime, uint64(r.NsTid), uint64(uint16(r.LastCpu)), uint64(r.Why)}
-	for i, c := range r.Comm {
-		e.Args[ArgComm+i/8] |= uint64(uint8(c)) << (i % 8 * 8)
-	}
+	e.setName(ArgComm, &r.Comm)
+}
+
+func decodeDelay(p unsafe.Pointer, e *Event, _ *Stacks) {
+	r := (*bpf.PinwatchEventDelay)(p)
+	e.Args = [8]uint64{ArgWaitEnd: r.End, ArgWait: r.WaitNs, ArgBefore: uint64(r.Before.Id), ArgTaker: uint64(r.Taker.Id)}
+	e.setName(ArgBeforeComm, &r.Before.Comm)
+	e.setName(ArgTakerComm, &r.Taker.Comm)
 }
 
 func decodeNewTask(p unsafe.Pointer, e *Event, _ *Stacks) {

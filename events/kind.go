@@ -29,6 +29,7 @@ const (
 	Sigreturn      = Kind(bpf.PinwatchEventKindKIND_SIGRETURN)
 	Exec           = Kind(bpf.PinwatchEventKindKIND_EXEC)
 	ParentDeath    = Kind(bpf.PinwatchEventKindKIND_PARENT_DEATH)
+	Delay          = Kind(bpf.PinwatchEventKindKIND_DELAY)
 	Switch         = Kind(bpf.PinwatchEventKindKIND_SWITCH)
 	ThreadM        = Kind(bpf.PinwatchEventKindKIND_THREAD_M)
 	Lock           = Kind(bpf.PinwatchEventKindKIND_LOCK)
@@ -92,6 +93,17 @@ const (
 	PausedStopped = uint8(1) // Paused: by a signal or a debugger
 	PausedFrozen  = uint8(2) // Paused: by its cgroup
 
+	DelayPreempted    = uint8(bpf.PinwatchDelayFlagDELAY_PREEMPTED)
+	DelayIsolated     = uint8(bpf.PinwatchDelayFlagDELAY_ISOLATED)
+	DelayBeforeKernel = uint8(bpf.PinwatchDelayFlagDELAY_BEFORE_KERNEL)
+	DelayBeforeOwn    = uint8(bpf.PinwatchDelayFlagDELAY_BEFORE_OWN)
+	DelayBeforeIdle   = uint8(bpf.PinwatchDelayFlagDELAY_BEFORE_IDLE)
+	DelayTakerKernel  = uint8(bpf.PinwatchDelayFlagDELAY_TAKER_KERNEL)
+	DelayTakerOwn     = uint8(bpf.PinwatchDelayFlagDELAY_TAKER_OWN)
+	DelayTakerIdle    = uint8(bpf.PinwatchDelayFlagDELAY_TAKER_IDLE)
+
+	DelayTakerShift = bpf.PinwatchDelayFlagDELAY_TAKER_SHIFT // of a taker's flags from those before
+
 	SwitchRun       = uint8(bpf.PinwatchSwitchFlagSWITCH_RUN)
 	SwitchOff       = uint8(bpf.PinwatchSwitchFlagSWITCH_OFF)
 	SwitchWake      = uint8(bpf.PinwatchSwitchFlagSWITCH_WAKE)
@@ -132,6 +144,8 @@ const (
 	ArgRet, ArgEnter                                               = 0, 1                // CloneExit, TgkillExit
 	ArgOldTID, ArgExecNSTID                                        = 0, 1                // Exec
 	ArgChildren, ArgDeathSignal                                    = 0, 1                // ParentDeath
+	ArgWaitEnd, ArgWait, ArgBefore, ArgBeforeComm                  = 0, 1, 2, 3          // Delay
+	ArgTaker, ArgTakerComm                                         = 5, 6                // Delay (names take two)
 	ArgValue                                                       = 0                   // kinds of one argument; Sigmask
 	ArgUnread                                                      = 1                   // Sigmask: the set was unreadable
 	ArgStack                                                       = 0                   // ExitEnter, TgkillEnter, Park
@@ -197,6 +211,12 @@ var stateFlags = flagNames{values: []flagName{
 
 var pauseFlags = flagNames{bits: []flagName{{PausedStopped, "stopped"}, {PausedFrozen, "frozen"}}}
 
+var delayFlags = flagNames{bits: []flagName{
+	{DelayPreempted, "preempted"}, {DelayIsolated, "isolated"}, {DelayBeforeKernel, "before_kernel"},
+	{DelayBeforeOwn, "before_own"}, {DelayBeforeIdle, "before_idle"}, {DelayTakerKernel, "taker_kernel"},
+	{DelayTakerOwn, "taker_own"}, {DelayTakerIdle, "taker_idle"},
+}}
+
 var sampleFlags = flagNames{values: []flagName{{SampleWake, "wake"}, {SampleCPU, "cpu"}}}
 
 // oneFlag names the only bit of a kind's Flags.
@@ -237,6 +257,8 @@ var specs = [kindCount]spec{
 		unsafe.Sizeof(bpf.PinwatchEventExec{}), decodeExec},
 	ParentDeath: {"parent_death", []string{"children", "signal"}, flagNames{},
 		unsafe.Sizeof(bpf.PinwatchEventParentDeath{}), decodeParentDeath},
+	Delay: {"delay", []string{"end", "wait", "before", "before_comm", "before_comm2", "taker", "taker_comm", "taker_comm2"},
+		delayFlags, unsafe.Sizeof(bpf.PinwatchEventDelay{}), decodeDelay},
 	Switch: {"switch", []string{"run", "runq", "blocked", "waker", "last_cpu", "why", "lock"},
 		turnFlags, unsafe.Sizeof(bpf.PinwatchEventSwitch{}), decodeSwitch},
 	ThreadM: {"thread_m", []string{"m", "id", "start", "extra", "read"}, flagNames{},

@@ -28,6 +28,7 @@ var kinds = []kind{
 	{"sigurg-storm", storm, noStorm},
 	{"sysmon-busy", busySysmon, noSysmon},
 	{"pinned-thread-shares-core", sharedCores, noAffinity},
+	{"pinned-thread-delayed", delayed, noLocks},
 	{"leaked-pin", leaked, noLeaks},
 	{"thread-surplus", surplus, noSurplus},
 	{"cpu-throttled", throttled, nil},

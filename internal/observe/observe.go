@@ -145,7 +145,8 @@ func Run(ctx context.Context, cfg Config) (whole *Window, err error) {
 	}
 	o.session, err = loader.Attach(target, loader.Config{
 		RingBytes: cfg.RingBytes, MaxRate: cfg.MaxRate, ThreadEntries: cfg.ThreadEntries, Light: cfg.Light,
-		Aggregate: cfg.Aggregate, Runtime: loader.RuntimeOf(o.program.Info), Calibrate: true, Slow: cfg.Slow,
+		Aggregate: cfg.Aggregate, Isolated: o.host.Isolated, Runtime: loader.RuntimeOf(o.program.Info), Calibrate: true,
+		Slow: cfg.Slow,
 	})
 	if err != nil {
 		return nil, errors.Join(orEnded(target, err), target.Close())

@@ -73,6 +73,7 @@ func New(meta Meta, res *correlate.Result) *Report {
 		Sites:        newSites(res.Sites, seconds),
 		Causes:       make([]Cause, 0, len(res.Causes)),
 		ParentDeaths: make([]ParentDeath, 0, len(res.ParentDeaths)),
+		Delays:       make([]Delay, 0, len(res.Delays)),
 		Unclassified: make([]Stack, 0, len(res.Unclassified)),
 		Findings:     make([]Finding, 0, len(meta.Findings)),
 		Judged:       make([]Judged, 0, len(meta.Judged)),
@@ -107,6 +108,9 @@ func New(meta Meta, res *correlate.Result) *Report {
 	for _, d := range res.ParentDeaths {
 		r.ParentDeaths = append(r.ParentDeaths,
 			ParentDeath{Signal: d.Signal, Function: known(d.Function), Threads: d.Threads, Children: d.Children})
+	}
+	for i := range res.Delays {
+		r.Delays = append(r.Delays, newDelay(&res.Delays[i]))
 	}
 	for _, s := range res.Unclassified {
 		r.Unclassified = append(r.Unclassified, Stack{What: s.What, Frames: append([]string{}, s.Frames...), N: s.N})

@@ -95,3 +95,19 @@ func newSites(sites []correlate.Site, seconds float64) []Site {
 }
 
 func inSeconds(ns int64) float64 { return float64(ns) / 1e9 }
+
+func newDelay(d *correlate.Delay) Delay {
+	row := Delay{Function: known(d.Entry), Isolated: d.Isolated, TIDs: append([]int32{}, d.Threads...), N: d.Wait.N(),
+		WaitNS: d.WaitNS, P50: d.Wait.Quantile(0.5), P99: d.Wait.Quantile(0.99), Max: d.Wait.Max(),
+		By: make([]DelayedBy, 0, len(d.By))}
+	for _, b := range d.By {
+		by := DelayedBy{What: b.What, Name: known(b.Name), N: b.N, WaitNS: b.WaitNS, Max: b.MaxNS, RanLast: b.RanLast}
+		if b.What == "own_thread" {
+			by.TID = known(b.ID)
+		} else {
+			by.PID = known(b.ID)
+		}
+		row.By = append(row.By, by)
+	}
+	return row
+}

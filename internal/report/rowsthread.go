@@ -91,6 +91,31 @@ type ParentDeath struct {
 	Children uint64  `json:"children"`
 }
 
+// Delay describes the long waits of pinned threads of one function for a CPU.
+type Delay struct {
+	Function *string     `json:"function"`
+	Isolated bool        `json:"isolated_cpus"`
+	TIDs     []int32     `json:"tids"`
+	N        int64       `json:"n"`
+	WaitNS   int64       `json:"wait_ns"`
+	P50      int64       `json:"p50_ns"`
+	P99      int64       `json:"p99_ns"`
+	Max      int64       `json:"max_ns"`
+	By       []DelayedBy `json:"by"`
+}
+
+// DelayedBy is a task that ran meanwhile.
+type DelayedBy struct {
+	What    string  `json:"what"`
+	PID     *int32  `json:"pid"`
+	TID     *int32  `json:"tid"`
+	Name    *string `json:"name"`
+	N       uint64  `json:"n"`
+	WaitNS  int64   `json:"wait_ns"`
+	Max     int64   `json:"max_ns"`
+	RanLast uint64  `json:"ran_last"`
+}
+
 // Stack is a stack of no known cause.
 type Stack struct {
 	What   string   `json:"what"`
