@@ -162,6 +162,20 @@ struct event_signal_generate {
 	__u64 enter; // time of the sender's KIND_TGKILL_ENTER; 0 = the signal was sent by other means
 };
 
+// What a signal does to the system call that the thread waits in.
+enum call_end {
+	CALL_NONE,	  // it is in none, or that has ended by itself
+	CALL_RESTARTED,	  // the kernel begins it again after the handler
+	CALL_INTERRUPTED, // it returns EINTR
+	CALL_UNKNOWN,	  // one of the two: does not show on this architecture
+};
+
+struct event_signal_deliver {
+	struct event_header h; // flags: enum lock_kind
+	__u32 end;	       // enum call_end
+	__u32 call;	       // number of the system call, unless CALL_NONE
+};
+
 struct event_sigreturn {
 	struct event_header h;
 	__u64 pc; // where the interrupted code resumes, from the signal frame; 0 = not readable
@@ -346,6 +360,7 @@ union event {
 	struct event_sigmask sigmask;
 	struct event_sigaltstack sigaltstack;
 	struct event_signal_generate signal_generate;
+	struct event_signal_deliver signal_deliver;
 	struct event_sigreturn sigreturn;
 	struct event_exec exec;
 	struct event_parent_death parent_death;

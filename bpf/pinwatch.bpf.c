@@ -35,6 +35,7 @@ const union {
 	enum thread_flag thread_flag;
 	enum exit_flag exit_flag;
 	enum delay_flag delay_flag;
+	enum call_end call_end;
 	enum lock_kind lock_kind;
 	enum lock_age lock_age;
 	enum target_state target_state;

@@ -13,6 +13,15 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type PinwatchCallEnd uint32
+
+const (
+	PinwatchCallEndCALL_NONE        PinwatchCallEnd = 0
+	PinwatchCallEndCALL_RESTARTED   PinwatchCallEnd = 1
+	PinwatchCallEndCALL_INTERRUPTED PinwatchCallEnd = 2
+	PinwatchCallEndCALL_UNKNOWN     PinwatchCallEnd = 3
+)
+
 type PinwatchConfigLimit uint32
 
 const (
@@ -191,6 +200,13 @@ type PinwatchEventSigmask struct {
 	H      PinwatchEventHeader
 	Set    uint64
 	Unread uint64
+}
+
+type PinwatchEventSignalDeliver struct {
+	_    structs.HostLayout
+	H    PinwatchEventHeader
+	End  uint32
+	Call uint32
 }
 
 type PinwatchEventSignalGenerate struct {

@@ -220,6 +220,9 @@ func dump(w *bytes.Buffer, r *Result) {
 	for _, d := range r.ParentDeaths {
 		fmt.Fprintf(w, "  parent_death signal=%d %q threads=%d children=%d\n", d.Signal, d.Function, d.Threads, d.Children)
 	}
+	for _, k := range r.Calls {
+		fmt.Fprintf(w, "  call %+v\n", k)
+	}
 	for _, d := range r.Delays {
 		fmt.Fprintf(w, "  delayed %q isolated=%v n=%d sum=%d max=%d threads=%v", d.Entry, d.Isolated, d.Wait.N(), d.WaitNS,
 			d.Wait.Max(), d.Threads)

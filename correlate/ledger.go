@@ -27,6 +27,7 @@ type ledger struct {
 	sites        map[uint64]*siteCounts // by stack
 	parentDeaths map[parentDeath]deathCounts
 	delays       map[delayKey]*delays
+	calls        map[callEnd]callEnds
 	handoffs     map[uint64]*entryHandoffs // by the function that the woken goroutine began with
 	endRelays    stats.Histogram           // as in Result
 }
@@ -34,7 +35,7 @@ type ledger struct {
 func newLedger() ledger {
 	return ledger{
 		causes: map[*reason]uint64{}, unclassified: map[stackKey]uint64{},
-		parentDeaths: map[parentDeath]deathCounts{}, delays: map[delayKey]*delays{},
+		parentDeaths: map[parentDeath]deathCounts{}, delays: map[delayKey]*delays{}, calls: map[callEnd]callEnds{},
 		sites: map[uint64]*siteCounts{}, handoffs: map[uint64]*entryHandoffs{},
 		loss:  Loss{ByKind: map[string]uint64{}},
 		moves: moves{byDistance: map[string]uint64{}},
@@ -75,6 +76,9 @@ func (l *ledger) add(o *ledger) {
 	for key, d := range o.parentDeaths {
 		sum := l.parentDeaths[key]
 		l.parentDeaths[key] = deathCounts{sum.threads + d.threads, sum.children + d.children}
+	}
+	for key, n := range o.calls {
+		l.addCalls(key, n)
 	}
 	for key, d := range o.delays {
 		l.delaysOf(key).merge(d)

@@ -25,13 +25,14 @@ type Result struct {
 	Sleepers       Sleepers // of a process with very many threads
 	Moves          Moves
 	Locks          LockView
-	Causes         []Cause         // why threads began and ended, and SIGURG was sent; their n sum to the counts
-	ParentDeaths   []ParentDeath   // threads whose end signalled their children, most children first
-	Delays         []Delay         // waits of pinned threads for a CPU, longest sum first
-	Unclassified   []Stack         // stacks whose cause is "other", most frequent first; a few
-	Handoffs       []EntryHandoff  // the pin tax by the function that the woken goroutine began with, most first
-	EndRelays      stats.Histogram // as EntryHandoff.Relays, of threads whose goroutine had exited while locked
-	Sites          []Site          // calls of LockOSThread, most frequent first; only with the probe on it
+	Causes         []Cause           // why threads began and ended, and SIGURG was sent; their n sum to the counts
+	ParentDeaths   []ParentDeath     // threads whose end signalled their children, most children first
+	Delays         []Delay           // waits of pinned threads for a CPU, longest sum first
+	Calls          []InterruptedCall // system calls that a SIGURG was delivered in, most EINTR first
+	Unclassified   []Stack           // stacks whose cause is "other", most frequent first; a few
+	Handoffs       []EntryHandoff    // the pin tax by the function that the woken goroutine began with, most first
+	EndRelays      stats.Histogram   // as EntryHandoff.Relays, of threads whose goroutine had exited while locked
+	Sites          []Site            // calls of LockOSThread, most frequent first; only with the probe on it
 	Warnings       []string
 }
 
@@ -229,6 +230,22 @@ type DelayedBy struct {
 	// Sum and longest of these N waits.
 	WaitNS, MaxNS int64
 	RanLast       uint64 // waits, of all, that ended when this task left the CPU
+}
+
+// InterruptedCall counts a system call that a SIGURG was delivered in while it waited.
+type InterruptedCall struct {
+	Number            int    // of this architecture
+	Interrupted       uint64 // times it returned EINTR
+	InterruptedLocked uint64 // of these, on threads that could run their goroutine only
+	Restarted         uint64 // times the kernel began it again (SA_RESTART)
+	Unknown           uint64 // one of the two
+	Threads           []ThreadCalls
+}
+
+// ThreadCalls counts calls of a thread that returned EINTR.
+type ThreadCalls struct {
+	TID int32 // in pinwatch's PID namespace
+	N   uint64
 }
 
 // Stack is a stack that matches no rule for causes.

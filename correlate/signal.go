@@ -157,6 +157,7 @@ func (c *Correlator) signalDeliver(e *events.Event) {
 	t := c.threadOf(e.TID)
 	c.windows.count(e.Time, func(l *ledger) *uint64 { return &l.counts.SigurgDelivered })
 	c.locks.observeKind(t, e.Flags, e.Time, false)
+	c.countCallEnd(t, e)
 	sig := t.pending
 	t.openSpan(spanHandler, e.Time)
 	if sig == nil {

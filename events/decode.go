@@ -122,6 +122,11 @@ func decodeSignalGenerate(p unsafe.Pointer, e *Event, _ *Stacks) {
 	e.Args = [8]uint64{uint64(r.Sender), uint64(r.SenderTgid), uint64(r.Result), uint64(r.Group), r.Enter, uint64(r.Lock)}
 }
 
+func decodeSignalDeliver(p unsafe.Pointer, e *Event, _ *Stacks) {
+	r := (*bpf.PinwatchEventSignalDeliver)(p)
+	e.Args = [8]uint64{ArgCallEnd: uint64(r.End), ArgCall: uint64(r.Call)}
+}
+
 func decodeReturn(p unsafe.Pointer, e *Event, _ *Stacks) {
 	r := (*bpf.PinwatchEventReturn)(p)
 	e.Args = [8]uint64{uint64(r.Ret), r.Enter}

@@ -134,6 +134,13 @@ var Distances = [bpf.PinwatchMoveDistanceDISTANCES]string{
 // The last of summed checks is no older than that at the last switch-out.
 const LockAge = Time(bpf.PinwatchLockAgeLOCKED_AGE_NS)
 
+// What a signal does to the system call that its thread waits in, in ArgCallEnd.
+const (
+	CallRestarted   = uint64(bpf.PinwatchCallEndCALL_RESTARTED)
+	CallInterrupted = uint64(bpf.PinwatchCallEndCALL_INTERRUPTED)
+	CallUnknown     = uint64(bpf.PinwatchCallEndCALL_UNKNOWN)
+)
+
 // Positions in Event.Args, by kind. The text form prints arguments under the names in specs.
 // A stack is its number in Stacks. ArgRead and ArgMRead are 1 where pinwatch read the target's
 // memory, and 0 where the thread itself sent the record.
@@ -151,6 +158,7 @@ const (
 	ArgStack                                                       = 0                   // ExitEnter, TgkillEnter, Park
 	ArgSender, ArgSenderTGID, ArgResult, ArgGroup, ArgTgkillEnter  = 0, 1, 2, 3, 4       // SignalGenerate
 	ArgTargetLock                                                  = 5                   // SignalGenerate
+	ArgCallEnd, ArgCall                                            = 0, 1                // SignalDeliver
 	ArgRunNS, ArgRunqNS, ArgBlockedNS, ArgWaker                    = 0, 1, 2, 3          // Switch, with ArgLastCPU, ArgWhy
 	ArgLock                                                        = 6                   // Switch
 	ArgM, ArgMID, ArgMStart, ArgExtra, ArgMRead                    = 0, 1, 2, 3, 4       // ThreadM
@@ -250,7 +258,8 @@ var specs = [kindCount]spec{
 		unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
 	SignalGenerate: {"signal_generate", []string{"sender", "sender_tgid", "result", "group", "enter", "lock"}, stateFlags,
 		unsafe.Sizeof(bpf.PinwatchEventSignalGenerate{}), decodeSignalGenerate},
-	SignalDeliver: {"signal_deliver", nil, lockFlags, plainSize, decodePlain},
+	SignalDeliver: {"signal_deliver", []string{"end", "call"}, lockFlags,
+		unsafe.Sizeof(bpf.PinwatchEventSignalDeliver{}), decodeSignalDeliver},
 	Sigreturn: {"sigreturn", []string{"pc"}, flagNames{},
 		unsafe.Sizeof(bpf.PinwatchEventSigreturn{}), decodeSigreturn},
 	Exec: {"exec", []string{"old_tid", "ns_tid"}, flagNames{},

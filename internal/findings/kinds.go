@@ -26,6 +26,7 @@ var kinds = []kind{
 	{"unbalanced-lock", unbalanced, noLocks},
 	{"pinned-handoff-hot-spot", hotSpots, noLocks},
 	{"sigurg-storm", storm, noStorm},
+	{"interrupted-calls", interruptedCalls, nil},
 	{"sysmon-busy", busySysmon, noSysmon},
 	{"pinned-thread-shares-core", sharedCores, noAffinity},
 	{"pinned-thread-delayed", delayed, noLocks},

@@ -73,6 +73,7 @@ func New(meta Meta, res *correlate.Result) *Report {
 		Sites:        newSites(res.Sites, seconds),
 		Causes:       make([]Cause, 0, len(res.Causes)),
 		ParentDeaths: make([]ParentDeath, 0, len(res.ParentDeaths)),
+		Calls:        make([]Call, 0, len(res.Calls)),
 		Delays:       make([]Delay, 0, len(res.Delays)),
 		Unclassified: make([]Stack, 0, len(res.Unclassified)),
 		Findings:     make([]Finding, 0, len(meta.Findings)),
@@ -108,6 +109,9 @@ func New(meta Meta, res *correlate.Result) *Report {
 	for _, d := range res.ParentDeaths {
 		r.ParentDeaths = append(r.ParentDeaths,
 			ParentDeath{Signal: d.Signal, Function: known(d.Function), Threads: d.Threads, Children: d.Children})
+	}
+	for i := range res.Calls {
+		r.Calls = append(r.Calls, newCall(&res.Calls[i], res.Counts.LockedThreads != nil))
 	}
 	for i := range res.Delays {
 		r.Delays = append(r.Delays, newDelay(&res.Delays[i]))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
 const unknown = "unknown"
@@ -95,6 +96,18 @@ func newSites(sites []correlate.Site, seconds float64) []Site {
 }
 
 func inSeconds(ns int64) float64 { return float64(ns) / 1e9 }
+
+func newCall(c *correlate.InterruptedCall, locks bool) Call {
+	row := Call{Call: procfs.Syscall{Number: c.Number}.Name(), Number: c.Number, Interrupted: c.Interrupted,
+		Restarted: c.Restarted, Unknown: c.Unknown, Threads: make([]ThreadCalls, 0, len(c.Threads))}
+	if locks {
+		row.Locked = ptr(c.InterruptedLocked)
+	}
+	for _, t := range c.Threads {
+		row.Threads = append(row.Threads, ThreadCalls(t))
+	}
+	return row
+}
 
 func newDelay(d *correlate.Delay) Delay {
 	row := Delay{Function: known(d.Entry), Isolated: d.Isolated, TIDs: append([]int32{}, d.Threads...), N: d.Wait.N(),

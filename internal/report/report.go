@@ -52,6 +52,7 @@ type Report struct {
 	Sites        []Site        `json:"sites"` // nil without the probe on LockOSThread
 	Causes       []Cause       `json:"causes"`
 	ParentDeaths []ParentDeath `json:"parent_deaths"`
+	Calls        []Call        `json:"interrupted_calls"`
 	Delays       []Delay       `json:"delays"`
 	Unclassified []Stack       `json:"unclassified"`
 	Findings     []Finding     `json:"findings"`

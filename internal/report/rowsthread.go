@@ -91,6 +91,23 @@ type ParentDeath struct {
 	Children uint64  `json:"children"`
 }
 
+// Call counts a system call that a SIGURG was delivered in.
+type Call struct {
+	Call        string        `json:"call"`
+	Number      int           `json:"number"`
+	Interrupted uint64        `json:"interrupted"`
+	Locked      *uint64       `json:"interrupted_locked"` // nil where locks are not known
+	Restarted   uint64        `json:"restarted"`
+	Unknown     uint64        `json:"unknown"`
+	Threads     []ThreadCalls `json:"threads"`
+}
+
+// ThreadCalls counts those of a thread that returned EINTR.
+type ThreadCalls struct {
+	TID int32  `json:"tid"`
+	N   uint64 `json:"n"`
+}
+
 // Delay describes the long waits of pinned threads of one function for a CPU.
 type Delay struct {
 	Function *string     `json:"function"`
