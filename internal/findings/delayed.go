@@ -28,18 +28,24 @@ func delayed(o *observed) (fs []Finding) {
 	for i := range o.Delays {
 		d := &o.Delays[i]
 		share := float64(d.WaitNS) / float64(o.ns) / float64(max(len(d.Threads), 1))
-		if !d.Isolated && (d.Wait.N() < delayedLeast || share < delayedShare) || ofOwnThreads(d, shared) {
+		often := d.Wait.N() >= delayedLeast && share >= delayedShare
+		intruded := d.Isolated && slices.ContainsFunc(d.By, intruder)
+		if !often && !intruded || ofOwnThreads(d, shared) {
 			continue
 		}
+		where := "a CPU"
+		if d.Isolated {
+			where = "an isolated CPU"
+		}
 		f := Finding{ID: "pinned-thread-delayed", Severity: info,
-			Message: fmt.Sprintf("%s of %s waited for a CPU %s%d times in %s, %s for 1 in 100 of them, %s at worst: "+
-				"%s of the time in all", unit.Plural(len(d.Threads), "pinned thread"), goroutineOf(d.Entry), o.atLeast(),
-				d.Wait.N(), unit.ShortDuration(float64(o.ns)), unit.ShortDuration(float64(d.Wait.Quantile(0.99))),
+			Message: fmt.Sprintf("%s of %s waited for %s %s%d times in %s, %s for 1 in 100 of them, %s at worst: "+
+				"%s of the time in all", unit.Plural(len(d.Threads), "pinned thread"), goroutineOf(d.Entry), where,
+				o.atLeast(), d.Wait.N(), unit.ShortDuration(float64(o.ns)), unit.ShortDuration(float64(d.Wait.Quantile(0.99))),
 				unit.ShortDuration(float64(d.Wait.Max())), unit.ShortPercent(share)),
 			Evidence: map[string]any{"function": orNil(d.Entry), "threads": len(d.Threads),
 				"tids": slices.Clone(d.Threads[:min(len(d.Threads), mostTIDs)]), "delays": d.Wait.N(),
 				"delays_per_s": rounded(o.rate(uint64(d.Wait.N()))), "wait_ns": d.WaitNS, "waiting_fraction": rounded(share),
-				"p50_ns": d.Wait.Quantile(0.5), "p99_ns": d.Wait.Quantile(0.99), "worst_ns": d.Wait.Max(),
+				"median_ns": d.Wait.Quantile(0.5), "tail_ns": d.Wait.Quantile(0.99), "worst_ns": d.Wait.Max(),
 				"isolated_cpus": d.Isolated, "by": rivalWords(d), "lossy": !o.complete},
 		}
 		f.Message += fmt.Sprintf("; meanwhile ran %s", strings.Join(rivalWords(d), ", "))
@@ -64,6 +70,11 @@ func ofOwnThreads(d *correlate.Delay, shared []Finding) bool {
 	return 2*own > d.WaitNS && slices.ContainsFunc(shared, func(f Finding) bool {
 		return f.Evidence["function"] == orNil(d.Entry)
 	})
+}
+
+// intruder reports whether a thread that is not the program's took the CPU.
+func intruder(by correlate.DelayedBy) bool {
+	return by.N > 0 && (by.What == "process" || by.What == "kernel_thread")
 }
 
 // rivalWords names those who took the CPU most.
