@@ -168,19 +168,8 @@ func hideForeign(e *events.Event) {
 	}
 }
 
-// Living returns how many threads have not left their CPUs for the last time, by the events so far.
-func (c *Correlator) Living() int {
-	n := len(c.sleepers.byTID)
-	for t := range c.threads.all {
-		if t.deadAt == 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// ended reports whether no thread lives.
-func (c *Correlator) ended() bool {
+// Ended reports whether all threads have left their CPUs for the last time, by the events so far.
+func (c *Correlator) Ended() bool {
 	if len(c.sleepers.byTID) > 0 {
 		return false
 	}
@@ -193,7 +182,7 @@ func (c *Correlator) ended() bool {
 }
 
 // LastEnd is the last moment at which a thread left its CPU for the last time, by the events so
-// far; 0 = none did. Once no thread lives, that is the kernel's moment of the target's end.
+// far; 0 = none did. Once all have, that is the kernel's moment of the target's end.
 func (c *Correlator) LastEnd() events.Time { return c.lastEnd }
 
 // threadOf returns the thread of an event. A thread without an event before lived before the

@@ -202,7 +202,7 @@ func (c *Correlator) processFree(e *events.Event) {
 		c.endUnseen(t, e.Time)
 		c.locks.endPins(t, e.Time)
 	}
-	if t.exitEnter != 0 && t.deadAt != e.Time && !c.ended() { // after the target's end there is no window
+	if t.exitEnter != 0 && t.deadAt != e.Time && !c.Ended() { // after the target's end there is no window
 		c.windows.record(&sample{phase: phaseFree, group: t.death, begin: t.deadAt, end: e.Time, anchor: t.exitEnter})
 	}
 	c.threads.remove(e.TID)

@@ -152,6 +152,10 @@ func (c *Correlator) countCreation(t, parent *thread, moment events.Time) {
 // countExit counts an exit(2) by its cause: the thread's goroutine ended while locked, or other.
 func (c *Correlator) countExit(t *thread, stack uint64, moment events.Time) {
 	t.death.locked = lockedPart(t.lockKind())
+	byC := t.createdFor != nil && t.createdFor.Cause == cause.Cgo
+	if t.death.locked == partUnknown && byC && !c.cfg.Light && !c.cfg.OtherRuntimes {
+		t.death.locked = partFalse // no goroutine ends with a thread that C code made (runtime.mexit)
+	}
 	k := cause.Class{Cause: cause.Other}
 	switch {
 	case t.lockKind() == events.LockOrphan:

@@ -25,8 +25,8 @@ const (
 	exitOK           = 0
 	exitError        = 1 // it could not be done: no such process, no permission, kernel too old, …
 	exitUsage        = 2 // the command line makes no sense
-	exitContract     = 3 // a statement of the specification, or a line of its checklists, is broken
-	exitInconclusive = 4 // there was too little evidence for a verdict
+	exitContract     = 3 // a statement of the specification or a check of vet is broken, or --fail-on names a finding
+	exitInconclusive = 4 // there was too little evidence for a verdict, or --fail-on names losses
 )
 
 // version is set by the build (-ldflags "-X main.version=…"); a binary made by go install knows its
@@ -82,7 +82,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return runVettool()
 	}
 	app := newApp(streams{in: stdin, out: stdout, err: stderr, look: &look{}})
-	err := app.RunContext(ctx, pidFirst(args))
+	err := app.RunContext(ctx, pidFirst(helpLast(args)))
 	if err == nil {
 		return exitOK
 	}
@@ -172,7 +172,10 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 	if !ok {
 		return usageError{fmt.Errorf("%w; see pinwatch --help", err)}
 	}
-	name = strings.TrimLeft(name, "-")
+	typed := "--" + strings.TrimLeft(name, "-")
+	if name = strings.TrimLeft(name, "-"); len(name) == 1 {
+		typed = "-" + name
+	}
 	var names []string
 	for _, f := range c.Command.Flags {
 		for _, n := range f.Names() {
@@ -181,10 +184,10 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 			}
 		}
 	}
-	if near := nearest(name, names, 1); len(near) > 0 && distance(name, near[0]) <= max(2, len(name)/2) {
-		return usagef("no flag --%s; did you mean --%s?", name, near[0])
+	if near := nearest(name, names, 1); len(near) > 0 {
+		return usagef("no flag %s; did you mean --%s?", typed, near[0])
 	}
-	return usagef("no flag --%s; see pinwatch --help", name)
+	return usagef("no flag %s; see pinwatch %s--help", typed, within(c))
 }
 
 func noCommand(c *cli.Context, s streams) error {
@@ -198,8 +201,24 @@ func noCommand(c *cli.Context, s streams) error {
 	for _, command := range c.App.VisibleCommands() {
 		names = append(names, command.Name)
 	}
-	return usagef("no command %q; did you mean %s? See pinwatch --help", c.Args().First(),
-		nearest(c.Args().First(), names, 1)[0])
+	return usagef("no command %q; %s", c.Args().First(),
+		meant(c.Args().First(), names, 1, "pinwatch --help lists all"))
+}
+
+// within is the name of the command that a flag was given to, for its help.
+func within(c *cli.Context) string {
+	if c.Command.Name == c.App.Name {
+		return ""
+	}
+	return c.Command.Name + " "
+}
+
+// helpLast turns "help COMMAND" into "COMMAND --help".
+func helpLast(args []string) []string {
+	if len(args) < 2 || args[1] != "help" {
+		return args
+	}
+	return slices.Concat(args[:1], args[2:min(len(args), 3)], []string{"--help"})
 }
 
 // pidFirst turns the process in attach 4242 -d 5 into a flag: flags behind an argument are not parsed.
@@ -227,6 +246,9 @@ func onlyFlagsAndPID(c *cli.Context) error {
 	}
 	if pid := c.String("pid"); strings.HasPrefix(pid, "-") { // before the remaining arguments are refused
 		return usagef("-p %s: want a PID; does pidof find the process?", pid)
+	}
+	if c.NArg() > 0 {
+		return usagef("%s takes one PID, and flags before any other word; what is %q?", c.Command.Name, c.Args().Slice())
 	}
 	return noArguments(c)
 }

@@ -44,10 +44,11 @@ func TestUsageErrors(t *testing.T) {
 		{"attach -p 1 --unit min", `min|us, ms, ns or s`},
 		{"attach -p 1 --fail-on info", `info|warn, loss, error`},
 		{"attach -p 1 --color red", `red|auto, always or never`},
-		{"attach 1 2", `no arguments|2`},
+		{"attach 1 2", `one PID|"2"`},
 		{"attach -d 1 renderd", `"renderd"|number`},
 		{"threads x", `"x"|number`},
-		{"attach -p 1 2", `no arguments`},
+		{"attach -p 1 2", `one PID|"2"`},
+		{"attach -p 1 -x", `no flag -x;|pinwatch attach --help`},
 		{"demo -d x", `"x"`},
 		{"atach", "atach|did you mean attach?"},
 		{"doctor -o xml", "xml"},
@@ -126,6 +127,18 @@ func TestDidYouMean(t *testing.T) {
 		{"explain p9999", "p99"}, {"thread", "threads"}, {"doctro", "doctor"}, {"demo --site", "--sites"},
 	} {
 		wrong(t, exitUsage, []string{"did you mean", c.words}, strings.Fields(c.args)...)
+	}
+	for _, args := range []string{"frobnicate", "foo bar", "explain qqqqqq", "attach --qqqqqq"} { // like nothing
+		code, _, stderr := pinwatch(t, strings.Fields(args)...)
+		if code != exitUsage || strings.Contains(stderr, "did you mean") {
+			t.Errorf("%s: exit code %d: %s", args, code, stderr)
+		}
+	}
+	for _, args := range []string{"help", "help attach"} {
+		code, out, stderr := pinwatch(t, strings.Fields(args)...)
+		if code != exitOK || !strings.Contains(out, "USAGE") || strings.Contains(args, "attach") != strings.Contains(out, "--ring-size") {
+			t.Errorf("%s: exit code %d: %s%s", args, code, out, stderr)
+		}
 	}
 	if code, out, _ := pinwatch(t, "explain", "wake", "a", "pinned", "goroutine"); code != exitOK ||
 		!strings.Contains(out, "X-handoff") {

@@ -17,9 +17,10 @@ import (
 
 func attachCommand(s streams) *cli.Command {
 	return &cli.Command{
-		Name:     "attach",
-		Usage:    "observe a running process and report what its threads cost",
-		Category: "observe",
+		Name:      "attach",
+		Usage:     "observe a running process and report what its threads cost",
+		Category:  "observe",
+		ArgsUsage: "[PID]",
 		Description: `Without -d it observes until Ctrl-C or until the process ends. The final report is printed in both
 cases.
 

@@ -16,27 +16,21 @@ func differing(pid int, rows []report.ListedThread) (warnings []string) {
 	var all, pool []int32
 	standard := int32(0)
 	for i := range rows {
-		r := &rows[i]
-		if r.Lock != "none" {
-			continue
+		pooled, model := findings.InPool(rows[i].Role, rows[i].Lock)
+		if pooled {
+			pool = append(pool, rows[i].TID)
+		} else if model {
+			standard = rows[i].TID
 		}
-		switch r.Role {
-		case "sysmon":
-			standard = r.TID
-		case "main", "worker", "template":
-			pool = append(pool, r.TID)
-		default:
-			continue
+		if pooled || model {
+			all = append(all, rows[i].TID)
 		}
-		all = append(all, r.TID)
 	}
 	if len(pool) == 0 {
 		return nil
 	}
 	attributes := observe.ReadAttributes(pid, all)
-	if attributes.Hidden {
-		warnings = append(warnings, observe.HiddenAttributes)
-	}
+	warnings = attributes.Warnings()
 	slices.Sort(pool)
 	for _, f := range findings.Differing(attributes.Compared(), pool, standard) {
 		warnings = append(warnings, fmt.Sprintf("%s (tid %s): whatever goroutine runs there has that too",

@@ -92,8 +92,7 @@ func explainWord(s streams, word string) error {
 			names = append(names, st.ID)
 		}
 	}
-	return usagef("%q is no word of pinwatch; did you mean %s? pinwatch explain lists all", word,
-		strings.Join(nearest(word, names, 3), ", "))
+	return usagef("%q is no word of pinwatch; %s", word, meant(word, names, 3, "pinwatch explain lists all"))
 }
 
 // findStatement finds a statement by its id in any case. The error suggests the nearest ids.
@@ -105,12 +104,20 @@ func findStatement(id string) (contract.Statement, error) {
 		}
 		ids = append(ids, s.ID)
 	}
-	return contract.Statement{}, usagef("no statement %q; did you mean %s? pinwatch explain lists all", id,
-		strings.Join(nearest(id, ids, 3), ", "))
+	return contract.Statement{}, usagef("no statement %q; %s", id, meant(id, ids, 3, "pinwatch explain lists all"))
 }
 
-// nearest returns the n names that are most like a word. Of two that are equally near, that with the same
-// first letter comes first.
+// meant asks for the n names that are most like a word, if some are, and adds where all are listed.
+func meant(word string, names []string, n int, all string) string {
+	near := nearest(word, names, n)
+	if len(near) == 0 {
+		return all
+	}
+	return "did you mean " + strings.Join(near, ", ") + "? " + all
+}
+
+// nearest returns the n names that are most like a word, of those that share about half of it. Of
+// two that are equally near, that with the same first letter comes first.
 func nearest(word string, names []string, n int) []string {
 	far := func(name string) int {
 		d := 2 * distance(word, name)
@@ -119,7 +126,9 @@ func nearest(word string, names []string, n int) []string {
 		}
 		return d
 	}
-	names = slices.Clone(names)
+	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return distance(word, name) > max(2, (len(word)+1)/2)
+	})
 	slices.SortStableFunc(names, func(a, b string) int { return far(a) - far(b) })
 	return names[:min(n, len(names))]
 }

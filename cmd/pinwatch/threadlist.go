@@ -105,15 +105,11 @@ func openThreads(o listOptions) (*openedThreads, error) {
 	}
 	p, err := observe.OpenProgram(o.pid, o.program)
 	l.program = p
-	var table *goruntime.TableError
-	var release *goruntime.ReleaseError
+	var option *observe.OptionError
 	switch {
-	case errors.As(err, &release):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, os.ErrProcessDone), errors.As(err, &option):
 		p.Close()
-		return nil, fmt.Errorf("--go-version: %w", release)
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, os.ErrProcessDone), errors.As(err, &table):
-		p.Close()
-		return nil, err
+		return nil, namedFlag(err)
 	case p.Info == nil:
 		l.warnings = append(l.warnings, fmt.Sprintf("kernel side only: %v", err))
 	case err != nil:

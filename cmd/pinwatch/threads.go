@@ -11,9 +11,10 @@ import (
 
 func threadsCommand(s streams) *cli.Command {
 	return &cli.Command{
-		Name:     "threads",
-		Usage:    "list a process's threads now: which M, which goroutine, locked by whom",
-		Category: "observe",
+		Name:      "threads",
+		Usage:     "list a process's threads now: which M, which goroutine, locked by whom",
+		Category:  "observe",
+		ArgsUsage: "[PID]",
 		Description: `A ps of the Go runtime's threads. It reads memory and /proc. It neither stops nor changes anything.
 First come groups: how many threads which function holds, in which call. Then each thread, those locked by LockOSThread
 first.
@@ -28,8 +29,8 @@ first.
              library's, else the thread's name in brackets
   kernel     state as in ps, and the function it sleeps in
 
-Who created a thread, and since when it is
-locked, can't be seen afterwards. "attach" reports what happens while it observes.
+Who created a thread, and since when it is locked, can't be seen afterwards. "attach" reports what happens while it
+observes.
 
 Examples:
   pinwatch threads -p 4242

@@ -39,6 +39,10 @@ func childrenKilled(o *observed) []Finding {
 		Evidence: map[string]any{"children": children, "threads": threads, "signal": signal,
 			"function": orNil(most.Function), "function_children": most.Children, "lossy": !o.complete},
 	}
+	if o.NotGo {
+		f.Advice = "a parent death signal (PR_SET_PDEATHSIG) is sent when the thread that started the child ends, not the " +
+			"process: start such children from a thread that lives as long as they do, or leave the signal out"
+	}
 	if most.Function != "" {
 		f.Message += fmt.Sprintf("; %d of them of %s", most.Children, goroutineOf(most.Function))
 	}

@@ -190,6 +190,9 @@ func TestChildrenKilled(t *testing.T) {
 	if fs[0].Message != want {
 		t.Errorf("%q, want %q", fs[0].Message, want)
 	}
+	if fs = find(r, About{NotGo: true}); len(fs) != 1 || strings.Contains(fs[0].Advice, "goroutine") {
+		t.Errorf("of a program without Go: %+v", fs)
+	}
 	r.ParentDeaths = nil
 	if fs := find(r, about); len(fs) != 0 {
 		t.Errorf("%+v", fs)

@@ -19,14 +19,13 @@ func threadDiffers(o *observed) []Finding {
 	standard := int32(0)
 	for i := range o.Threads {
 		t := &o.Threads[i]
-		if t.ExitedAt != 0 || t.Lock.State != "none" {
+		if t.ExitedAt != 0 {
 			continue
 		}
-		switch t.Role {
-		case "sysmon":
-			standard = t.TID
-		case "main", "worker", "template":
+		if pooled, model := InPool(t.Role, t.Lock.State); pooled {
 			pool[t.TID] = t
+		} else if model {
+			standard = t.TID
 		}
 	}
 	fs := Differing(o.Attributes, slices.Sorted(maps.Keys(pool)), standard)
@@ -48,6 +47,12 @@ func threadDiffers(o *observed) []Finding {
 	return out
 }
 
+// InPool reports whether any goroutine may run on a thread with this role and lock, and whether the
+// thread is sysmon, the model of those.
+func InPool(role, lock string) (pooled, model bool) {
+	return lock == "none" && (role == "main" || role == "worker" || role == "template"), lock == "none" && role == "sysmon"
+}
+
 // Difference is the finding of threads that differ in the same way.
 type Difference struct {
 	Finding
@@ -55,7 +60,7 @@ type Difference struct {
 }
 
 // Differing compares threads of the pool, which any goroutine may run on, with what the process is:
-// as the thread standard is, which runs no goroutine (sysmon), or without it as most are. There is
+// as the thread standard is, or without it as most are. There is
 // one finding for all threads that differ in the same attributes. The threads are in the order of
 // their tids.
 func Differing(a Attributes, pool []int32, standard int32) (fs []Difference) {
@@ -130,12 +135,7 @@ func shortened(value string) string {
 // end to others, though they did not do that themselves. Who did is known where the process's
 // cpuset changed too; and where the thread never ran, somebody else must have.
 func overridden(o *observed) (fs []Finding) {
-	all := map[int]bool{}
-	for _, cpus := range o.AffinityBefore {
-		for _, cpu := range cpus {
-			all[cpu] = true
-		}
-	}
+	all := everyCPU(o.AffinityBefore)
 	for i := range o.Threads {
 		t := &o.Threads[i]
 		before, now := o.AffinityBefore[t.TID], o.Affinity[t.TID]

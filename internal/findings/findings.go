@@ -53,6 +53,11 @@ type Cost struct {
 	How              string // how it was estimated
 }
 
+// exactCost is a cost that was measured, not estimated.
+func exactCost(cpu float64, how string) *Cost {
+	return &Cost{CPU: rounded(cpu), Least: rounded(cpu), Most: rounded(cpu), How: how}
+}
+
 // severity is that of a cost alone.
 func (c *Cost) severity() string {
 	if c != nil && c.CPU >= warnCPU {
@@ -63,6 +68,7 @@ func (c *Cost) severity() string {
 
 // About holds what is known of the process beside the Result, as read after the window's end.
 type About struct {
+	NotGo      bool                // no Go runtime could be read: there may be none
 	GOMAXPROCS int                 // 0 = not known
 	Affinity   map[int32][]int     // by tid: the CPUs a thread may run on; missing = not known
 	Held       map[int32]Held      // by tid: what holds a thread that lives; nil = not read

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -20,6 +21,8 @@ const (
 const (
 	// growPins pins of one function are the least: fewer may be a pool of workers that starts.
 	growPins = 10
+	// growSome pins may be the beginning of a growth: one alone is in every program that starts something.
+	growSome = 2
 	// growKept is the part of a function's pins of the window that must still be held at its end. Code
 	// that pins for a connection or a job ends about as many as it begins.
 	growKept = 0.9
@@ -38,17 +41,7 @@ const (
 // growingPins finds a function that pins thread after thread and lets none go: each costs a thread
 // until the program reaches a limit and ends. In any window that has enough of them.
 func growingPins(o *observed) (fs []Finding) {
-	var kept []*correlate.Thread
-	begun := map[string]uint64{}
-	for i := range o.Threads {
-		t := &o.Threads[i]
-		if t.Lock.MaxExt > 0 {
-			begun[t.Lock.Entry] += t.Lock.Holds
-		}
-		if t.Lock.State == "user" && t.ExitedAt == 0 && t.Lock.Holds > 0 {
-			kept = append(kept, t)
-		}
-	}
+	kept, begun := o.pinsBegun()
 	for _, group := range byEntry(kept) {
 		entry, n := group[0].Lock.Entry, uint64(len(group))
 		var begins []int64
@@ -77,6 +70,64 @@ func growingPins(o *observed) (fs []Finding) {
 		return cmp.Compare(b.Evidence["pins"].(uint64), a.Evidence["pins"].(uint64))
 	})
 	return fs
+}
+
+// pinsBegun returns the threads with a pin of the program that began in the window and is still held,
+// and how many pins began by function.
+func (o *observed) pinsBegun() (kept []*correlate.Thread, begun map[string]uint64) {
+	begun = map[string]uint64{}
+	for i := range o.Threads {
+		t := &o.Threads[i]
+		if t.Lock.MaxExt > 0 {
+			begun[t.Lock.Entry] += t.Lock.Holds
+		}
+		if t.Lock.State == "user" && t.ExitedAt == 0 && t.Lock.Holds > 0 {
+			kept = append(kept, t)
+		}
+	}
+	return kept, begun
+}
+
+// tooFewPins returns why growing pins can't be told from others: a function began some, fewer than
+// growPins, and all are still held.
+func tooFewPins(o *observed) string {
+	if why := noLocks(o); why != "" {
+		return why
+	}
+	kept, begun := o.pinsBegun()
+	for _, group := range byEntry(kept) {
+		entry, n := group[0].Lock.Entry, uint64(len(group))
+		if n >= growSome && n < growPins && n == begun[entry] {
+			return fmt.Sprintf("%d pins of %s began and none ended, too few to tell: %s", n, goroutineOf(entry),
+				o.longer(n, growPins))
+		}
+	}
+	return ""
+}
+
+// tooFewThreads returns why a growing number of threads can't be told from a constant one: some were
+// created in both halves of the window, and fewer ended.
+func tooFewThreads(o *observed) string {
+	ended := o.Counts.ThreadsExited + o.Counts.ThreadsKilled
+	if o.Counts.ThreadsCreated < ended+growParts || o.Counts.ThreadsCreated >= ended+growThreads {
+		return ""
+	}
+	var halves [2]bool
+	for i := range o.Threads {
+		if t := &o.Threads[i]; t.StartedAt != 0 && t.ExitedAt == 0 {
+			halves[min(1, max(0, int64(t.StartedAt-o.Start)*2/o.ns))] = true
+		}
+	}
+	if !halves[0] || !halves[1] {
+		return ""
+	}
+	n := o.Counts.ThreadsCreated - ended
+	return fmt.Sprintf("%d threads more than when the window began, too few to tell: %s", n, o.longer(n, growThreads))
+}
+
+// longer names a window in which so many become enough.
+func (o *observed) longer(n uint64, enough float64) string {
+	return fmt.Sprintf("that takes a window of some %.0f s (-d)", math.Ceil(o.seconds*enough/float64(n)))
 }
 
 // steady reports whether things began in each part of the window.
@@ -116,16 +167,17 @@ func (o *observed) addLimit(f *Finding, perSecond float64) {
 	}
 	f.Evidence["limit"], f.Evidence["limit_name"], f.Evidence["limit_used"] = nearest.Max, nearest.Name, nearest.Now
 	used := float64(nearest.Now) / float64(nearest.Max)
-	f.Message += fmt.Sprintf("; the nearest limit is %d threads (%s), %d are in use", nearest.Max, nearest.Name,
-		nearest.Now)
+	within := ""
 	if perSecond > 0 {
 		left := float64(nearest.left()) / perSecond
 		f.Evidence["limit_in_s"] = rounded(left)
-		f.Message += ": at this rate it is reached in " + unit.Age(left)
+		within = ", reached in " + unit.Age(left) + " at this rate"
 		if left < growSoon.Seconds() {
 			f.Severity = fail
 		}
 	}
+	f.Message += fmt.Sprintf("; the nearest limit is %d threads%s (%s, %d in use)", nearest.Max, within, nearest.Name,
+		nearest.Now)
 	if used >= growHalf && f.Severity == info {
 		f.Severity = warn
 	}
@@ -168,20 +220,23 @@ func growingThreads(o *observed) []Finding {
 			"cause": nil, "cause_threads": nil, "function": nil, "function_threads": nil, "pinned": pinned, "steady": false,
 			"lossy": !o.complete},
 	}
-	if cause, n := o.creationCause(); n > 0 {
-		f.Evidence["cause"], f.Evidence["cause_threads"] = cause, n
-		f.Message += "; most were made because " + cmp.Or(creationWords[cause], "of "+cause)
-	}
-	if entry, n := o.mostInCalls(); 2*uint64(n) > grown { // fewer are not why there are more
-		f.Evidence["function"], f.Evidence["function_threads"] = entry, n
-		f.Message += fmt.Sprintf("; %d are in a system call or in C for %s", n, goroutineOf(entry))
-		f.Advice = "in " + function(entry) + " and what starts it, " + f.Advice
+	if o.NotGo {
+		f.Advice = "limit how many threads the program has at once (a pool of workers)"
 	}
 	rate := 0.0
 	if o.steady(begins) {
 		f.Severity, f.Evidence["steady"], rate = warn, true, o.rate(grown)
 	}
-	o.addLimit(&f, rate)
+	o.addLimit(&f, rate)                                  // before what explains the growth: the first screen cuts the end
+	if entry, n := o.mostInCalls(); 2*uint64(n) > grown { // fewer are not why there are more
+		f.Evidence["function"], f.Evidence["function_threads"] = entry, n
+		f.Message += fmt.Sprintf("; %d are in a system call or in C for %s", n, goroutineOf(entry))
+		f.Advice = "in " + function(entry) + " and what starts it, " + f.Advice
+	}
+	if cause, n := o.creationCause(); n > 0 {
+		f.Evidence["cause"], f.Evidence["cause_threads"] = cause, n
+		f.Message += "; most were made because " + cmp.Or(creationWords[cause], "of "+cause)
+	}
 	return []Finding{f}
 }
 

@@ -60,7 +60,7 @@ func TestPinsGrowing(t *testing.T) {
 	r.Threads[9].Lock.Sites = []string{"main.session (main.go:10)"}
 	f := find(r, a)[0]
 	const want = "main.session pins thread after thread and lets none go: 24 more in 5 s (4.8 per s), 24 held now; " +
-		"the nearest limit is 1000 threads (pids.max), 400 are in use: at this rate it is reached in 2m"
+		"the nearest limit is 1000 threads, reached in 2m at this rate (pids.max, 400 in use)"
 	if f.Message != want || f.Evidence["site"] != "main.session (main.go:10)" || f.Evidence["limit_in_s"] != 125.0 {
 		t.Errorf("%s\n%v", f.Message, f.Evidence)
 	}
@@ -115,9 +115,9 @@ func TestThreadsGrowing(t *testing.T) {
 	r, a := healthy(4), about
 	blocked(3000)(r, &a)
 	f := find(r, a)[0]
-	const want = "the process has 3000 threads more than 4 s ago (750 per s), 3009 now; most were made because a thread was in " +
-		"a call for long and sysmon gave its P to another; 3000 are in a system call or in C for main.blockingRead; the " +
-		"nearest limit is 10000 threads (the runtime's), 3000 are in use"
+	const want = "the process has 3000 threads more than 4 s ago (750 per s), 3009 now; the nearest limit is 10000 threads " +
+		"(the runtime's, 3000 in use); 3000 are in a system call or in C for main.blockingRead; most were made because a " +
+		"thread was in a call for long and sysmon gave its P to another"
 	if f.Message != want || !strings.HasPrefix(f.Advice, "in main.blockingRead and what starts it, limit") {
 		t.Errorf("%s\n%s", f.Message, f.Advice)
 	}
@@ -131,5 +131,9 @@ func TestThreadsGrowing(t *testing.T) {
 	f = find(r, a)[0]
 	if strings.Contains(f.Message, "main.blockingRead") || !strings.HasPrefix(f.Advice, "limit") || f.Evidence["function"] != nil {
 		t.Errorf("one thread of 3000 in a call: %s\n%s", f.Message, f.Advice)
+	}
+	f = find(r, About{NotGo: true})[0]
+	if f.ID != threadsGrowing || strings.Contains(f.Advice, "goroutine") || strings.Contains(f.Advice, "runtime") {
+		t.Errorf("of a program without Go: %s", f.Advice)
 	}
 }

@@ -17,11 +17,11 @@ type kind struct {
 
 // kinds are all kinds of findings.
 var kinds = []kind{
-	{pinsGrowing, growingPins, noLocks},
-	{threadsGrowing, growingThreads, nil},
+	{pinsGrowing, growingPins, tooFewPins},
+	{threadsGrowing, growingThreads, tooFewThreads},
 	{"exit-while-locked-churn", churn, noExits},
 	{"children-killed-by-thread-exit", childrenKilled, nil},
-	{"per-request-pinning", perRequest, noLocks},
+	{"per-request-pinning", perRequest, noSites},
 	{"wedged-m0", wedged, noLocks},
 	{"unbalanced-lock", unbalanced, noLocks},
 	{"pinned-handoff-hot-spot", hotSpots, noLocks},
@@ -48,6 +48,15 @@ func noLocks(o *observed) string {
 		return whyRuntime
 	}
 	return ""
+}
+
+// noSites: without the probe, a pin that ends just before the same goroutine's next one looks like one
+// pin.
+func noSites(o *observed) string {
+	if why := noLocks(o); why != "" || o.Sites != nil {
+		return why
+	}
+	return "only --sites sees each pin"
 }
 
 func noExits(o *observed) string {

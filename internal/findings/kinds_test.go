@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/events"
 )
 
 // TestJudged: every kind is named in every window, and has a reason where nothing could be found.
@@ -16,6 +17,7 @@ func TestJudged(t *testing.T) {
 		return func(r *correlate.Result, a *About) {
 			a.Affinity = map[int32][]int{100: {0, 1}}
 			a.Held = map[int32]Held{}
+			r.Sites = []correlate.Site{}
 			a.Attributes = Attributes{[]string{"nice"}, map[int32][]string{100: {"0"}}}
 			edit(r, a)
 		}
@@ -31,6 +33,7 @@ func TestJudged(t *testing.T) {
 		{"all", 60, with(none), "", ""},
 		{"short", 5, with(none), "leaked-pin thread-surplus", "takes a window of 10 s or more"},
 		{"lossy", 60, with(func(r *correlate.Result, _ *About) { lose(r) }), "leaked-pin thread-surplus", "records were lost"},
+		{"no sites", 60, with(func(r *correlate.Result, _ *About) { r.Sites = nil }), "per-request-pinning", "--sites"},
 		{"light", 60, with(func(r *correlate.Result, _ *About) { r.Counts.ThreadsExitedLocked = nil }),
 			"exit-while-locked-churn", "--light"},
 		{"GOMAXPROCS", 60, with(func(_ *correlate.Result, a *About) { a.GOMAXPROCS = 0 }), "sigurg-storm thread-surplus gomaxprocs-mismatch",
@@ -46,6 +49,19 @@ func TestJudged(t *testing.T) {
 		}), "pins-growing exit-while-locked-churn per-request-pinning wedged-m0 unbalanced-lock pinned-handoff-hot-spot " +
 			"pinned-thread-shares-core pinned-thread-delayed leaked-pin affinity-overridden", "Go runtime could not be read"},
 		{"no length", 0, with(none), all, "no length"},
+		{"pins that may be growing", 60, with(pinned(2, 0, 1)), "pins-growing",
+			"2 pins of main.session began and none ended, too few to tell: that takes a window of some 300 s"},
+		{"one pin", 60, with(pinned(1, 0, 1)), "", ""},
+		{"threads that may be growing", 60, with(func(r *correlate.Result, _ *About) {
+			r.Counts.ThreadsCreated += 10
+			for i := range 10 {
+				r.Threads[i%9].StartedAt = r.Start + (r.End-r.Start)/10*events.Time(i%9)
+			}
+		}), "threads-growing", "10 threads more than when the window began, too few to tell: that takes a window of some 120 s"},
+		{"threads of one moment", 60, with(func(r *correlate.Result, _ *About) {
+			r.Counts.ThreadsCreated += 10
+			r.Threads[3].StartedAt = r.Start + 1
+		}), "", ""},
 		{"what was found was looked for", 5, with(pinned(24, 0, 1)), "leaked-pin thread-surplus", "10 s"},
 	} {
 		r, a := healthy(tt.seconds), about

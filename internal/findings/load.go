@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
+	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
@@ -63,15 +65,37 @@ const (
 	stormPerProc = 200.0
 )
 
+// collection is a cause that sums up those of the garbage collector.
+const collection = "garbage_collection"
+
+// ofCollector reports whether signals were sent for the garbage collector.
+func ofCollector(c *correlate.Cause) bool {
+	return c.Cause == "gc_stack_scan" || c.Cause == "gc_worker" || c.Cause == "for_each_p" ||
+		c.Cause == "stop_the_world" && strings.HasPrefix(c.Reason, "GC ")
+}
+
+const collectLess = "the garbage collector runs too often: allocate less there, or raise GOGC or GOMEMLIMIT"
+
 // stormAdvice is the advice by cause.
 var stormAdvice = map[string]string{
-	"gc_stack_scan": "the garbage collector runs too often: allocate less there, or raise GOGC or GOMEMLIMIT",
+	"gc_stack_scan": collectLess,
+	collection:      collectLess,
 	"stop_the_world": "stop the world less often: runtime.GC, runtime.ReadMemStats, GOMAXPROCS, profiles and goroutine " +
 		"dumps do; for statistics, runtime/metrics does not",
-	"for_each_p": "the garbage collector runs too often: allocate less there, or raise GOGC or GOMEMLIMIT",
+	"for_each_p": collectLess,
 	"sysmon_retake": "goroutines that compute do not yield, and are signalled again and again: " +
 		"search for long loops that can't be preempted (assembly, C)",
 	"foreign": "another process sends these signals: find it with trace-cmd or bpftrace on signal:signal_generate, sig 23",
+}
+
+// stormWords follow "of them".
+var stormWords = map[string]string{
+	"gc_stack_scan":  "for the garbage collector to read stacks",
+	"stop_the_world": "to stop all goroutines",
+	"for_each_p":     "for a step of the garbage collector on every P",
+	"sysmon_retake":  "to goroutines that had run for 10 ms",
+	collection:       "for the garbage collector",
+	"foreign":        "from another process or the kernel",
 }
 
 // storm finds SIGURG in such numbers that it is load, from any sender (P-5).
@@ -85,16 +109,17 @@ func storm(o *observed) []Finding {
 		Message: fmt.Sprintf("%s%s SIGURG per s were generated for the program's threads, "+
 			"%g per s or more for each of GOMAXPROCS %d",
 			o.atLeast(), unit.Short(perSecond), stormPerProc, o.GOMAXPROCS),
-		Advice: cmp.Or(stormAdvice[cause], "run with --verbose: the section causes shows why they are sent"),
+		Advice: cmp.Or(stormAdvice[cause], "the line \"preempted\" has the reasons (\"why SIGURG\" with -v); "+
+			"what is not there the program has sent to itself, as by kill(2)"),
 		Evidence: map[string]any{"sigurg_per_s": rounded(perSecond), "gomaxprocs": o.GOMAXPROCS, "cause": orNil(cause),
 			"cause_fraction": nil, "function": orNil(sender), "cpu_fraction": nil, "lossy": !o.complete},
 	}
 	if cause != "" {
-		f.Message += fmt.Sprintf("; %s of them for %s", unit.ShortPercent(share), cause)
+		f.Message += fmt.Sprintf("; %s of them %s", unit.ShortPercent(share), cmp.Or(stormWords[cause], "for "+cause))
 		f.Evidence["cause_fraction"] = rounded(share)
 	}
 	if sender != "" {
-		f.Message += " in " + unit.Function(sender)
+		f.Message += ", most of these by " + unit.Function(sender)
 	}
 	send, sent := o.cpu("P-5", "send", "")
 	handler, handled := o.cpu("P-5", "handler", "")
@@ -102,7 +127,7 @@ func storm(o *observed) []Finding {
 		cpu := (o.rate(*o.Counts.SigurgSent)*send + o.rate(o.Counts.SigurgDelivered)*handler) / 1e9
 		f.Message += fmt.Sprintf("; sending and handling take %s of one CPU", unit.ShortPercent(cpu))
 		f.Evidence["cpu_fraction"] = rounded(cpu)
-		f.Cost = &Cost{CPU: rounded(cpu), Least: rounded(cpu), Most: rounded(cpu), How: "the time to send and to handle them"}
+		f.Cost = exactCost(cpu, "the time to send and to handle them")
 		f.Severity = f.Cost.severity()
 	}
 	return []Finding{f}
@@ -112,9 +137,13 @@ func storm(o *observed) []Finding {
 // program that most of these came from; "" where there is none or it is not known.
 func (o *observed) stormCause() (cause, function string, share float64) {
 	n := map[string]uint64{"foreign": o.Counts.SigurgForeign}
-	for _, c := range o.Causes {
-		if c.What == "preempt" {
+	collected := uint64(0)
+	for i := range o.Causes {
+		if c := &o.Causes[i]; c.What == "preempt" {
 			n[c.Cause] += c.N
+			if ofCollector(c) {
+				collected += c.N
+			}
 		}
 	}
 	for _, word := range slices.Sorted(maps.Keys(n)) {
@@ -122,8 +151,13 @@ func (o *observed) stormCause() (cause, function string, share float64) {
 			cause, share = word, min(1, float64(k)/float64(o.Counts.SigurgGenerated))
 		}
 	}
-	for _, c := range o.Causes {
-		if c.What == "preempt" && c.Cause == cause && 2*c.N > n[cause] {
+	if (cause == "" || cause == "stop_the_world") && 2*collected > o.Counts.SigurgGenerated {
+		cause, share = collection, min(1, float64(collected)/float64(o.Counts.SigurgGenerated))
+		n[cause] = collected
+	}
+	for i := range o.Causes {
+		c := &o.Causes[i]
+		if c.What == "preempt" && (c.Cause == cause || cause == collection && ofCollector(c)) && 2*c.N > n[cause] {
 			function = c.Function
 		}
 	}

@@ -150,19 +150,28 @@ func TestSigurgStorm(t *testing.T) {
 		message, advice string
 		cause           any
 	}{
-		"dominant":    {sigurg(1000, 600, "gc_stack_scan", "a/b.churn"), "; 60 % of them for gc_stack_scan in b.churn", "GOGC", "gc_stack_scan"},
-		"half is no ": {sigurg(1000, 500, "gc_stack_scan", "a/b.churn"), "GOMAXPROCS 4", "the section causes", nil},
+		"dominant":    {sigurg(1000, 600, "gc_stack_scan", "a/b.churn"), "; 60 % of them for the garbage collector to read stacks, most of these by b.churn", "GOGC", "gc_stack_scan"},
+		"half is no ": {sigurg(1000, 500, "gc_stack_scan", "a/b.churn"), "GOMAXPROCS 4", "the line \"preempted\"", nil},
 		"half of them from there": {func(r *correlate.Result, a *About) {
 			sigurg(1000, 600, "stop_the_world", "main.gc")(r, a)
 			r.Causes[1].N /= 2
 			r.Causes = append(r.Causes, r.Causes[1])
 			r.Causes[3].Function = "main.other"
-		}, "; 60 % of them for stop_the_world", "runtime/metrics", "stop_the_world"},
-		"no known cause": {sigurg(1000, 0, "gc_stack_scan", ""), "GOMAXPROCS 4", "the section causes", nil},
+		}, "; 60 % of them to stop all goroutines", "runtime/metrics", "stop_the_world"},
+		"all of the collector": {func(r *correlate.Result, a *About) {
+			sigurg(1000, 300, "gc_stack_scan", "main.f")(r, a)
+			r.Causes = append(r.Causes, correlate.Cause{What: "preempt", Cause: "stop_the_world", Reason: "GC sweep termination", N: 3000})
+		}, "; 60 % of them for the garbage collector", "GOGC", "garbage_collection"},
+		"its stops of the world": {func(r *correlate.Result, a *About) {
+			sigurg(1000, 0, "gc_stack_scan", "")(r, a)
+			r.Causes = append(r.Causes, correlate.Cause{What: "preempt", Cause: "stop_the_world", Reason: "GC mark termination",
+				Function: "main.f", N: 6000})
+		}, "; 60 % of them for the garbage collector, most of these by main.f", "GOGC", "garbage_collection"},
+		"no known cause": {sigurg(1000, 0, "gc_stack_scan", ""), "GOMAXPROCS 4", "the line \"preempted\"", nil},
 		"from outside": {func(r *correlate.Result, a *About) {
 			sigurg(1000, 0, "gc_stack_scan", "")(r, a)
 			r.Counts.SigurgForeign = 9000
-		}, "; 90 % of them for foreign", "another process", "foreign"},
+		}, "; 90 % of them from another process or the kernel", "another process", "foreign"},
 	} {
 		r := healthy(10)
 		tt.edit(r, nil)

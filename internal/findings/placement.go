@@ -23,7 +23,7 @@ const (
 // sharedCores finds locked threads that were restricted to CPUs and share them: LockOSThread sets
 // no affinity (N-1), and affinity reserves nothing.
 func sharedCores(o *observed) (fs []Finding) {
-	all := o.everyCPU()
+	all := everyCPU(o.Affinity)
 	for i := range o.Threads {
 		t := &o.Threads[i]
 		cpus := o.Affinity[t.TID]
@@ -61,9 +61,9 @@ func sharedCores(o *observed) (fs []Finding) {
 
 // everyCPU returns the CPUs that any thread may run on. A thread with fewer was restricted on
 // purpose; a process that is confined as a whole has no such thread.
-func (o *observed) everyCPU() map[int]bool {
+func everyCPU(affinity map[int32][]int) map[int]bool {
 	all := map[int]bool{}
-	for _, cpus := range o.Affinity {
+	for _, cpus := range affinity {
 		for _, cpu := range cpus {
 			all[cpu] = true
 		}

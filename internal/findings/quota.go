@@ -110,7 +110,7 @@ func procsMismatch(o *observed) []Finding {
 			"environment or by a call of runtime.GOMAXPROCS", usable),
 		Evidence: map[string]any{"gomaxprocs": o.GOMAXPROCS, "usable_cpus": usable, "affinity_cpus": nil, "quota_cpus": nil},
 	}
-	if n := len(o.everyCPU()); n > 0 {
+	if n := len(everyCPU(o.Affinity)); n > 0 {
 		f.Evidence["affinity_cpus"] = n
 	}
 	if o.Quota != nil {
@@ -124,7 +124,7 @@ func procsMismatch(o *observed) []Finding {
 
 // usable is how many CPUs the program can use at one time, and what limits it; 0 = not known.
 func (o *observed) usable() (cpus int, why string) {
-	if all := o.everyCPU(); len(all) > 0 {
+	if all := everyCPU(o.Affinity); len(all) > 0 {
 		cpus, why = len(all), "its threads may run on no others (affinity or cpuset)"
 	}
 	if q := o.Quota; q != nil {
@@ -138,13 +138,8 @@ func (o *observed) usable() (cpus int, why string) {
 // placedAnew reports whether the process may use other CPUs than when the window began: the runtime
 // follows a second later.
 func (o *observed) placedAnew() bool {
-	before := map[int]bool{}
-	for _, cpus := range o.AffinityBefore {
-		for _, cpu := range cpus {
-			before[cpu] = true
-		}
-	}
-	return len(before) > 0 && !maps.Equal(before, o.everyCPU())
+	before := everyCPU(o.AffinityBefore)
+	return len(before) > 0 && !maps.Equal(before, everyCPU(o.Affinity))
 }
 
 // neverRan reports whether a thread lived through the whole window without running.

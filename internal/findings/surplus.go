@@ -25,9 +25,6 @@ const (
 	surplusWarn = 5000
 )
 
-// notKnown stands for what holds a thread that could not be read.
-const notKnown = "not known by whom"
-
 // surplus finds more threads than the program's work needs. A healthy Go program has, beside
 // sysmon, the template thread, threads of C code and one per pinned goroutine, a thread for each of
 // GOMAXPROCS Ps and one for each goroutine in a system call or in C. The runtime ends no thread
@@ -39,7 +36,8 @@ func surplus(o *observed) []Finding {
 		return nil
 	}
 	workers, awake := int(o.Sleepers.Workers), 0
-	unlisted := workers        // of the sleepers, those of which is not known what holds them
+	unlisted := workers // of the sleepers, those of which is not known what holds them
+	notKnown := unit.Held{}.String()
 	asleep := map[string]int{} // threads that slept all the time, by what holds them
 	listed := make(map[int32]bool, len(o.Threads))
 	for i := range o.Threads {

@@ -18,6 +18,9 @@ const (
 	// sysmonPerSecond wake-ups: it sleeps for 10 ms when there is nothing to do for it, and for 20 µs
 	// when it has just taken a P from a thread in a call (runtime.sysmon).
 	sysmonPerSecond = 1000.0
+	// sysmonReset: each P that it takes, and each start of the world, makes it quick again for 50 wake-ups
+	// of 20 µs and a few longer ones. So many per second are a reason for sysmonPerSecond and more.
+	sysmonReset = 100.0
 )
 
 // busySysmon finds a sysmon that is load itself: while goroutines are in calls of more than 20 µs
@@ -41,22 +44,30 @@ func busySysmon(o *observed) []Finding {
 	}
 	f := Finding{ID: "sysmon-busy",
 		Message: fmt.Sprintf("sysmon, the Go runtime's monitor thread, takes %s of one CPU with %s%s wake-ups per s: "+
-			"it does not slow down, because goroutines are in short system calls or in C all the time",
-			unit.ShortPercent(cpu), o.atLeast(), unit.Short(perSecond)),
+			"it does not slow down", unit.ShortPercent(cpu), o.atLeast(), unit.Short(perSecond)),
 		Advice: "wait without a system call where there is a choice (time.Sleep, time.Ticker, a channel, net and os files " +
 			"that use the poller), or wait once for longer instead of often",
-		Cost: &Cost{CPU: rounded(cpu), Least: rounded(cpu), Most: rounded(cpu), How: how},
+		Cost: exactCost(cpu, how),
 		Evidence: map[string]any{"tid": s.TID, "cpu_fraction": rounded(cpu), "run_ns": s.Run,
 			"wakeups_per_s": rounded(perSecond),
 			"function":      nil, "function_tid": nil, "function_switches_per_s": nil, "lossy": !o.complete},
 	}
 	f.Severity = f.Cost.severity()
-	if t, entry := o.busiestCaller(); t != nil {
-		f.Message += fmt.Sprintf(": most of all %s (tid %d, %s waits per s)", goroutineOf(entry), t.TID,
-			unit.Short(o.rate(t.Switches)))
+	t, entry, calls := o.busiestCaller()
+	switch stops := o.rate(o.worldStops()); {
+	case o.rate(calls) >= sysmonReset:
+		f.Message += fmt.Sprintf(", because goroutines are in short system calls or in C all the time: most of all %s "+
+			"(tid %d, %s waits per s)", goroutineOf(entry), t.TID, unit.Short(o.rate(t.Switches)))
 		f.Advice = "in " + function(entry) + ", " + f.Advice
 		f.Evidence["function"], f.Evidence["function_tid"] = entry, t.TID
 		f.Evidence["function_switches_per_s"] = rounded(o.rate(t.Switches))
+	case stops >= sysmonReset:
+		f.Message += fmt.Sprintf(", because the runtime stops goroutines again and again, mostly to collect garbage (%s "+
+			"signals per s)", unit.Short(stops))
+		f.Advice = collectLess
+	default:
+		f.Message += "; that comes of system calls or C calls of some 20 µs, or of a program that falls idle and becomes " +
+			"busy many times a second: which of them it is was not seen"
 	}
 	return []Finding{f}
 }
@@ -66,16 +77,30 @@ func ofRuntime(entry string) bool {
 	return strings.HasPrefix(entry, "runtime.") && entry != mainGoroutine
 }
 
-// busiestCaller returns the thread that runs a goroutine of the program and has left its CPU most
-// often, and the function that goroutine began with; nil where none is known.
-func (o *observed) busiestCaller() (busiest *correlate.Thread, entry string) {
+// busiestCaller returns the thread whose goroutine was in a call at the window's end and which has left
+// its CPU most often, the function that goroutine began with, and how often all such threads left
+// theirs. Threads that were in no call may have waited for anything.
+func (o *observed) busiestCaller() (busiest *correlate.Thread, entry string, switches uint64) {
 	for i := range o.Threads {
 		t := &o.Threads[i]
 		g := o.Goroutines[t.TID]
-		if g.Entry == "" || ofRuntime(g.Entry) || t.ExitedAt != 0 || busiest != nil && t.Switches <= busiest.Switches {
+		if g.Entry == "" || !g.InCall || ofRuntime(g.Entry) || t.ExitedAt != 0 {
 			continue
 		}
-		busiest, entry = t, g.Entry
+		switches += t.Switches
+		if busiest == nil || t.Switches > busiest.Switches {
+			busiest, entry = t, g.Entry
+		}
 	}
-	return busiest, entry
+	return busiest, entry, switches
+}
+
+// worldStops counts the signals by which the runtime stopped goroutines for its own work.
+func (o *observed) worldStops() (n uint64) {
+	for i := range o.Causes {
+		if c := &o.Causes[i]; c.What == "preempt" && (c.Cause == "stop_the_world" || ofCollector(c)) {
+			n += c.N
+		}
+	}
+	return n
 }

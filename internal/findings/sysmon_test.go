@@ -47,4 +47,25 @@ func TestSysmonBusy(t *testing.T) {
 		f.Cost.CPU != 0.169 {
 		t.Errorf("%s\n%s\n%v", f.Message, f.Advice, f.Evidence)
 	}
+
+	for _, c := range []struct {
+		stops         uint64
+		words, advice string
+	}{
+		{500, "it does not slow down, because the runtime stops goroutines again and again, mostly to collect garbage " +
+			"(100 signals per s)", "the garbage collector runs too often"},
+		{499, "or of a program that falls idle and becomes busy many times a second: which of them it is was not seen",
+			"wait without"},
+	} {
+		r, a := healthy(5), about
+		awake(5000, 5_000)(r, &a)
+		a.Goroutines[103] = Goroutine{Entry: "main.poll"}               // has waited for anything, in no call now
+		a.Goroutines[108] = Goroutine{Entry: "main.read", InCall: true} // all the time
+		r.Threads[8].Switches = 0
+		r.Causes = []correlate.Cause{{What: "preempt", Cause: "for_each_p", N: c.stops}, {What: "create", N: 1000}}
+		f := find(r, a)[0]
+		if !strings.HasSuffix(f.Message, c.words) || !strings.HasPrefix(f.Advice, c.advice) || f.Evidence["function"] != nil {
+			t.Errorf("%s\n%s\n%v", f.Message, f.Advice, f.Evidence)
+		}
+	}
 }

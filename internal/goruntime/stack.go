@@ -107,6 +107,12 @@ func (s *StackReader) Read(m *M, regs Registers) (Goroutine, error) {
 	return Goroutine{ID: before.goid, EntryPC: before.startPC}, nil // whose state always changes runs
 }
 
+// None reports whether the thread of m, which had no goroutine, still has none.
+func (s *StackReader) None(m *M) bool {
+	g, err := s.rd.pointer(m.Addr, s.rd.o.MCurG)
+	return err == nil && g == 0
+}
+
 // goroutine reads the goroutine of m.
 func (s *StackReader) goroutine(m *M) (goroutine, error) {
 	if m.G == 0 {

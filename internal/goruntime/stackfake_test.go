@@ -225,3 +225,22 @@ func TestStackTorn(t *testing.T) {
 		}
 	}
 }
+
+// TestNone: a thread that had no goroutine when its M was read may have one by now.
+func TestNone(t *testing.T) {
+	r, f, m := fakeGoroutine(gSyscall, amd64...)
+	s, err := r.Stacks(fakeProgram)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.None(m) {
+		t.Error("the goroutine that it runs is overlooked")
+	}
+	f.set(m.Addr, fakeOffsets.MCurG, 0)
+	if !s.None(m) {
+		t.Error("it has none, and none is not reported")
+	}
+	if m.Addr = 1 << 50; s.None(m) { // not mapped
+		t.Error("what can't be read is none")
+	}
+}

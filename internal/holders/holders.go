@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/procfs"
 )
@@ -23,8 +25,8 @@ const (
 	Idle    = "idle"    // it has no goroutine: the runtime keeps it for later
 	Runtime = "runtime" // the runtime itself: sysmon, the template thread, a search for work
 	Exited  = "exited"  // its goroutine has exited while locked
-	Ended   = "ended"   // it has ended itself: the main thread, while others go on
-	Foreign = "foreign" // not a thread of Go: C made it, or the kernel did
+	Ended   = "ended"   // it has ended itself, while others go on
+	Foreign = "foreign" // not a thread of Go: C made it, or the kernel did; it may have called Go before
 	Unknown = "unknown"
 )
 
@@ -84,6 +86,9 @@ func (r *Reader) Warnings() (warnings []string) {
 	return warnings
 }
 
+// errBusy means that a thread without a goroutine has one by now.
+var errBusy = errors.New("the thread has a goroutine by now")
+
 // Read returns the holder of the thread tid with the M m, which it reads again where that has
 // another goroutine by now. asleep: the kernel has the thread asleep.
 func (r *Reader) Read(tid int32, m *goruntime.M, asleep bool) Holder {
@@ -110,14 +115,20 @@ func (r *Reader) read(tid int32, m *goruntime.M, asleep bool) (Holder, error) {
 	c := r.call(tid, asleep)
 	without := Holder{Use: Unknown, Call: c.name()}
 	switch {
+	case c.ended:
+		return Holder{Use: Ended}, nil
 	case m.Lock == goruntime.LockExiting, m.Lock == goruntime.LockWedged:
 		without.Use = Exited
 	case m.Role == goruntime.RoleSysmon, m.Role == goruntime.RoleTemplate:
 		without.Use, without.Function = Runtime, m.Role
-	case m.G == 0 && m.Lock == goruntime.LockNone && (c.in || asleep && r.refused != nil):
-		without.Use = Idle
 	case m.G == 0 && m.Lock == goruntime.LockNone:
+		if r.stacks != nil && !r.stacks.None(m) {
+			return Holder{}, errBusy
+		}
 		without.Use = Runtime // it searches for work, or collects garbage
+		if c.in || asleep && r.refused != nil {
+			without.Use = Idle
+		}
 	}
 	if without.Use != Unknown || m.G == 0 || r.stacks == nil {
 		without.WChan = r.wchan(tid, asleep)
@@ -150,12 +161,23 @@ func (r *Reader) read(tid int32, m *goruntime.M, asleep bool) (Holder, error) {
 	if h.Function == "" && g.EntryPC != 0 && r.entry != nil {
 		h.Function, h.Via = r.entry(g.EntryPC), ""
 	}
+	if m.Role == goruntime.RoleCgoExtra && h.Function == "" && h.Use != Parked { // back in the C code that called Go
+		h.Use = Foreign
+	}
 	return h, nil
 }
 
-// Foreign returns the holder of a thread without M.
-func (r *Reader) Foreign(tid int32, asleep bool) Holder {
-	return Holder{Use: Foreign, Call: r.call(tid, asleep).name(), WChan: r.wchan(tid, asleep)}
+// Without returns the holder of a thread without a known M. foreign: it has none.
+func (r *Reader) Without(tid int32, asleep, foreign bool) Holder {
+	c := r.call(tid, asleep)
+	h := Holder{Use: Unknown, Call: c.name(), WChan: r.wchan(tid, asleep)}
+	switch {
+	case c.ended:
+		h.Use = Ended
+	case foreign:
+		h.Use = Foreign
+	}
+	return h
 }
 
 func (r *Reader) wchan(tid int32, asleep bool) string {
@@ -165,10 +187,11 @@ func (r *Reader) wchan(tid int32, asleep bool) string {
 	return procfs.Thread(r.pid, tid).WChan()
 }
 
-// A call is the system call that a thread sleeps in. in: there is one.
+// A call is the system call that a thread sleeps in.
 type call struct {
 	procfs.Syscall
-	in bool
+	in    bool // there is one
+	ended bool // there is no such thread any more
 }
 
 func (c call) name() string {
@@ -186,7 +209,7 @@ func (r *Reader) call(tid int32, asleep bool) call {
 	if errors.Is(err, fs.ErrPermission) {
 		r.refused = err
 	}
-	return call{c, in}
+	return call{c, in, errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH)}
 }
 
 const (

@@ -1,7 +1,11 @@
 package holders
 
 import (
+	"os"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/internal/goruntime"
 )
@@ -57,5 +61,29 @@ func TestLimit(t *testing.T) {
 	r.Begin(1 << 40)
 	if h := r.Read(1, &goruntime.M{Lock: goruntime.LockNone}, false); h.Use != Runtime || len(r.Warnings()) != 0 {
 		t.Errorf("%+v, %q", h, r.Warnings())
+	}
+}
+
+// TestEnded: a thread that has ended since its M was read holds nothing, whatever the M was.
+func TestEnded(t *testing.T) {
+	const tid = 1 << 30 // above the kernel's limit
+	r := NewReader(os.Getpid(), nil, nil)
+	r.Begin(time.Minute)
+	for _, m := range []goruntime.M{{Lock: goruntime.LockNone}, {G: 8, Lock: goruntime.LockUser}, {Lock: goruntime.LockExiting}} {
+		if h := r.Read(tid, &m, true); h.Use != Ended {
+			t.Errorf("%+v: %+v", m, h)
+		}
+	}
+	for _, foreign := range []bool{false, true} {
+		if h := r.Without(tid, true, foreign); h.Use != Ended {
+			t.Errorf("foreign %t: %+v", foreign, h)
+		}
+	}
+	own := int32(unix.Gettid()) // perhaps another thread's by now: it lives
+	if h := r.Without(own, true, true); h.Use != Foreign {
+		t.Errorf("a thread that lives: %+v", h)
+	}
+	if h := r.Without(own, true, false); h.Use != Unknown {
+		t.Errorf("a thread that may have an M: %+v", h)
 	}
 }

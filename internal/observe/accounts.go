@@ -5,8 +5,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/pinwatch/pinwatch/correlate"
-	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
@@ -15,24 +13,16 @@ import (
 // begins it, comes after that: up to some µs on a CPU that was idle (kernel/sched/core.c,
 // __schedule).
 type account struct {
-	process time.Duration
-	sysmon  time.Duration // of the thread sysmonTID
-	tid     int32         // 0 = sysmon is not known
+	process time.Duration // 0 = not known
+	sysmon  time.Duration // of the thread tid
+	tid     int32         // 0 = not known
 }
 
-// accounts are those of the boundaries that a window to come may need.
-type accounts struct {
-	first events.Time // the begin of the whole observation
-	at    map[events.Time]account
-}
-
-// read notes the account now, for a boundary.
-func (a *accounts) read(at events.Time, pid int, sysmonTID int32) {
-	var now account
+func readAccount(pid int, sysmonTID int32) (now account) {
 	var ts unix.Timespec
 	// The clock of a process by its number: CPUCLOCK_SCHED of include/linux/posix-timers.h.
 	if unix.ClockGettime(int32(^pid<<3|2), &ts) != nil {
-		return
+		return account{}
 	}
 	now.process = time.Duration(ts.Nano())
 	if sysmonTID != 0 {
@@ -40,10 +30,7 @@ func (a *accounts) read(at events.Time, pid int, sysmonTID int32) {
 			now.sysmon, now.tid = ns, sysmonTID
 		}
 	}
-	if a.at == nil {
-		a.first, a.at = at, map[events.Time]account{}
-	}
-	a.at[at] = now
+	return now
 }
 
 // CPU is the kernel's account of a window; a field is nil where it is not known.
@@ -51,20 +38,16 @@ type CPU struct {
 	Process, Sysmon *time.Duration
 }
 
-// of returns the account of a window, and forgets what no later one needs.
-func (a *accounts) of(r *correlate.Result) (c CPU) {
-	begin, known := a.at[r.Start]
-	end, ended := a.at[r.End]
-	if known && ended {
-		process := end.process - begin.process
-		c.Process = &process
-		if end.tid != 0 && end.tid == begin.tid {
-			sysmon := end.sysmon - begin.sysmon
-			c.Sysmon = &sysmon
-		}
+// accountBetween is the account of the time between two moments.
+func accountBetween(first, last account) (c CPU) {
+	if first.process == 0 || last.process == 0 {
+		return CPU{}
 	}
-	if r.Interval && r.Start != a.first {
-		delete(a.at, r.Start)
+	process := last.process - first.process
+	c.Process = &process
+	if last.tid != 0 && last.tid == first.tid {
+		sysmon := last.sysmon - first.sysmon
+		c.Sysmon = &sysmon
 	}
 	return c
 }

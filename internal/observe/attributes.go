@@ -2,6 +2,7 @@ package observe
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"github.com/pinwatch/pinwatch/correlate"
@@ -12,12 +13,8 @@ import (
 // errMoved: counters of two cgroups have no difference.
 var errMoved = errors.New("the process was moved to another cgroup, or its quota was set, in this window")
 
-// mostAttributes is how many threads' attributes are read at a window's end. One takes 50 µs.
+// mostAttributes is how many threads' attributes are read at a window's end. One takes up to 100 µs.
 const mostAttributes = 4096
-
-// HiddenAttributes is the warning where Attributes.Hidden is set.
-const HiddenAttributes = "whether threads differ in their namespaces and directories is not known: " +
-	"reading that takes CAP_SYS_PTRACE"
 
 // Attributes are those of the threads that lived after a window's end.
 type Attributes struct {
@@ -51,6 +48,19 @@ func ReadAttributes(pid int, tids []int32) Attributes {
 	return a
 }
 
+// Warnings returns why something is not known.
+func (a *Attributes) Warnings() (warnings []string) {
+	if a.Hidden {
+		warnings = append(warnings, "whether threads differ in their namespaces and directories is not known: "+
+			"reading that takes CAP_SYS_PTRACE")
+	}
+	if a.Unread > 0 {
+		warnings = append(warnings, fmt.Sprintf("%d threads were not compared with the others: "+
+			"no more than %d are read", a.Unread, mostAttributes))
+	}
+	return warnings
+}
+
 // Compared returns the attributes in the form in which they are compared.
 func (a *Attributes) Compared() findings.Attributes {
 	c := findings.Attributes{ByTID: make(map[int32][]string, len(a.ByTID))}
@@ -63,16 +73,17 @@ func (a *Attributes) Compared() findings.Attributes {
 	return c
 }
 
-// attributes reads those of the threads that live after the observation. Between intervals there is
-// no time for that.
+// attributes reads those of the threads to compare that live after the observation. Between intervals
+// there is no time for that.
 func (o *observation) attributes(r *correlate.Result) Attributes {
 	if r.Interval || !procfs.ShowsOurNamespace() || !o.program.locks() { // which threads may differ is not known
 		return Attributes{}
 	}
 	var tids []int32
 	for i := range r.Threads {
-		if r.Threads[i].ExitedAt == 0 {
-			tids = append(tids, r.Threads[i].TID)
+		t := &r.Threads[i]
+		if pooled, model := findings.InPool(t.Role, t.Lock.State); t.ExitedAt == 0 && (pooled || model) {
+			tids = append(tids, t.TID)
 		}
 	}
 	return ReadAttributes(o.target.PID, tids)

@@ -5,14 +5,14 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/internal/findings"
 	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/holders"
-	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
-// Holder is what holds a thread that lives, read after the window's end.
+// Holder is what holds a thread that lived at the window's end and lives.
 type Holder struct {
 	TID        int32
 	Role, Lock string // as in goruntime.M
@@ -27,40 +27,54 @@ const (
 	holdersWindow = findings.SurplusWindow
 )
 
-// readHolders reads what holds each living thread. It is nil where that can't be known: the program
-// can't be read, the process has ended, or the window is a short interval.
-func (o *observation) readHolders(r *correlate.Result) ([]Holder, error) {
-	if !o.program.locks() || !procfs.ShowsOurNamespace() || o.loop.ended ||
-		r.Interval && r.End.Sub(r.Start) < holdersWindow {
-		return nil, nil
+// allHolders are those of one moment.
+type allHolders struct {
+	at       events.Time
+	list     []Holder
+	warnings []string
+}
+
+// holders reads what holds the threads whose Ms were read at the window's end. There are none where
+// the program can't be read, the process has ended, or the window is a short interval. The last
+// interval and the whole observation end at one moment.
+func (o *observation) holders(r *correlate.Result) allHolders {
+	switch {
+	case o.loop.ms == nil, o.loop.ended, r.Interval && r.End.Sub(r.Start) < holdersWindow:
+		return allHolders{}
+	case o.held.at != r.End:
+		o.held = o.readHolders()
+		o.held.at = r.End
 	}
-	threads, err := o.session.ThreadInfos()
-	if err != nil {
-		return nil, err
-	}
+	return o.held
+}
+
+func (o *observation) readHolders() (all allHolders) {
 	reader := holders.NewReader(o.target.PID, o.program.Runtime, o.program.Symbols)
 	reader.Begin(holdersLimit)
-	list := make([]Holder, 0, len(threads))
-	for _, t := range threads {
-		h := Holder{TID: t.TID, Role: goruntime.RoleUnknown, Lock: goruntime.LockUnknown}
+	all.list = make([]Holder, 0, len(o.loop.ms))
+	for _, r := range o.loop.ms {
+		h := Holder{TID: r.nsTID, Role: goruntime.RoleUnknown, Lock: goruntime.LockUnknown}
 		const asleep = true // if not, its call is none
-		m, err := o.program.readM(t)
-		switch {
-		case err == nil:
-			h.Holder = reader.Read(t.TID, &m, asleep)
+		if r.err == nil {
+			m := r.m
+			h.Holder = reader.Read(r.nsTID, &m, asleep)
 			h.Role, h.Lock = m.Role, m.Lock
 			if m.Lock == goruntime.LockUser && o.program.Symbols != nil &&
 				goruntime.RuntimeLocks(o.program.Symbols.EntryName(m.EntryPC)) {
 				h.Lock = goruntime.LockRuntime
 			}
-		case errors.Is(err, goruntime.ErrForeign):
-			h.Holder, h.Lock = reader.Foreign(t.TID, asleep), goruntime.LockNone
-		default:
-			h.Use = holders.Unknown
+		} else {
+			foreign := errors.Is(r.err, goruntime.ErrForeign)
+			if h.Holder = reader.Without(r.nsTID, asleep, foreign); foreign {
+				h.Lock = goruntime.LockNone
+			}
 		}
-		list = append(list, h)
+		if h.Use != holders.Ended {
+			all.list = append(all.list, h)
+		}
 	}
-	return list, nil
+	all.warnings = reader.Warnings()
+	return all
 }
 
 // held is what findings need of the holders; nil where these were not read.

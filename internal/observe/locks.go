@@ -47,10 +47,12 @@ func (p *Program) readings(threads []loader.ThreadInfo, now func() events.Time) 
 }
 
 // readMs reads from the process's memory which M each thread is and what holds it, for threads that
-// have not reported that themselves. It leaves out what cannot be read, and what contradicts itself
-// because the thread runs meanwhile. It also leaves out an M that is not in the runtime's list,
-// where that list can be read.
-func (p *Program) readMs(threads []loader.ThreadInfo, now func() events.Time, out func(*events.Event)) {
+// have not reported that themselves, and returns what it read. It sends no event of what cannot be
+// read, and of what contradicts itself because the thread runs meanwhile; nor of an M that is not in
+// the runtime's list, where that list can be read.
+func (p *Program) readMs(
+	threads []loader.ThreadInfo, now func() events.Time, out func(*events.Event),
+) []reading {
 	readings := p.readings(threads, now)
 	var listed map[uint64]bool
 	if !p.checked { // once, before the window: a target can make that take seconds
@@ -58,7 +60,6 @@ func (p *Program) readMs(threads []loader.ThreadInfo, now func() events.Time, ou
 		// After the readings: an M is in the list before it has a thread, until it is about to end.
 		listed = p.listedMs()
 	}
-	p.running = make(map[int32]running, len(readings))
 	for _, r := range readings {
 		switch {
 		case errors.Is(r.err, goruntime.ErrForeign):
@@ -75,11 +76,9 @@ func (p *Program) readMs(threads []loader.ThreadInfo, now func() events.Time, ou
 			if r.m.Role == goruntime.RoleSysmon {
 				p.sysmonTID = r.nsTID
 			}
-			if r.m.CurEntryPC != 0 {
-				p.running[r.nsTID] = running{r.m.CurEntryPC, r.m.InCall}
-			}
 		}
 	}
+	return readings
 }
 
 // listedMs is the set of the Ms in the runtime's list; nil where that cannot be read whole.

@@ -30,11 +30,11 @@ type loop struct {
 	correlator *correlate.Correlator
 	times      *loader.ProgramTimes
 	program    *Program
-	pins       *pinProbe            // nil without Sites
-	pauses     *pauses              // nil: not read
-	onEdge     func(at events.Time) // at the ends of windows
+	pins       *pinProbe                         // nil without Sites
+	pauses     *pauses                           // nil: not read
+	onEdge     func(at events.Time, begins bool) // at the ends of windows; begins: a window begins there
 	onResult   func(*correlate.Result) error
-	accounts   accounts
+	ms         []reading // of all threads, at the end of the last window; nil: can't be read
 
 	lost     losses        // already reported to the correlator
 	seen     uint64        // events so far
@@ -118,7 +118,7 @@ func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
 	if err := l.snapshot(); err != nil {
 		return 0, err
 	}
-	if err := l.readLocks(); err != nil {
+	if _, err := l.readLocks(); err != nil {
 		return 0, err
 	}
 	if err := l.pauses.readNow(l.now, l.order.Push); err != nil {
@@ -139,17 +139,11 @@ func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
 	}
 	l.order.Push(&start)
 	l.began = true
-	l.onEdge(at)
-	l.account(at)
+	l.onEdge(at, true)
 	if l.cfg.OnBegin != nil {
 		err = l.cfg.OnBegin()
 	}
 	return at, err
-}
-
-// account reads the kernel's account of the process at a boundary.
-func (l *loop) account(at events.Time) {
-	l.accounts.read(at, l.session.Target.PID, l.program.sysmonTID)
 }
 
 // targetGone reports whether the target has ended and all its threads have left their CPUs for the
@@ -159,14 +153,14 @@ func (l *loop) targetGone(before events.Time) bool {
 	if !l.ended && !l.session.Target.Alive() {
 		l.ended, l.endSeen = true, l.now()
 	}
-	allEnded := l.correlator.LastEnd() != 0 && l.correlator.Living() == 0 // else the first events may not be released yet
+	allEnded := l.correlator.LastEnd() != 0 && l.correlator.Ended() // else the first events may not be released yet
 	return l.ended && (allEnded || !l.behind && before.Sub(l.endSeen) > lastSteps)
 }
 
 // endedBefore reports whether the target, which is gone, ended before the window began. Lost records
 // prove nothing.
 func (l *loop) endedBefore(start events.Time) bool {
-	return l.correlator.Living() == 0 && l.correlator.LastEnd() < start
+	return l.correlator.Ended() && l.correlator.LastEnd() < start
 }
 
 // poll takes one batch from the buffers and releases the events that no older one can follow.
@@ -228,8 +222,8 @@ func (l *loop) release(before events.Time) {
 
 // boundary ends a window now and takes a snapshot of every thread, so that the threads' times are
 // known up to here. Losses up to now belong to the window.
-func (l *loop) boundary(ctx context.Context, kind events.Kind) error {
-	if err := l.readLocks(); err != nil {
+func (l *loop) boundary(ctx context.Context, kind events.Kind) (err error) {
+	if l.ms, err = l.readLocks(); err != nil {
 		return err
 	}
 	if err := l.pauses.readNow(l.now, l.order.Push); err != nil {
@@ -239,19 +233,18 @@ func (l *loop) boundary(ctx context.Context, kind events.Kind) error {
 	if err != nil {
 		return err
 	}
-	l.onEdge(at)
+	l.onEdge(at, kind == events.WindowCut)
 	if err := l.reportLosses(at - 1); err != nil {
 		return err
 	}
 	e := events.Event{Kind: kind, Time: at}
 	if kind == events.WindowEnd && l.ended {
 		e.Flags = events.WindowTargetEnded
-		if l.correlator.Living() == 0 {
+		if l.correlator.Ended() {
 			e.Args[events.ArgEnded] = uint64(l.correlator.LastEnd())
 		}
 	}
 	l.order.Push(&e)
-	l.account(at)
 	if err := l.snapshot(); err != nil {
 		return err
 	}
@@ -280,23 +273,20 @@ func (l *loop) finish() error {
 
 // readLocks reads the lock of every living thread from the target's memory: a thread may not have
 // reported its lock for long.
-func (l *loop) readLocks() error {
+func (l *loop) readLocks() ([]reading, error) {
 	if !l.program.locks() {
-		return nil
+		return nil, nil
 	}
 	threads, err := l.session.ThreadInfos()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	proved := l.program.lockProved
-	l.program.readMs(threads, l.now, l.pushListed())
-	if l.err != nil {
-		return l.err
+	readings := l.program.readMs(threads, l.now, l.pushListed())
+	if l.err == nil && l.program.lockProved && !proved {
+		l.err = l.session.LockProved()
 	}
-	if l.program.lockProved && !proved {
-		return l.session.LockProved()
-	}
-	return nil
+	return readings, l.err
 }
 
 // snapshot asks the kernel for the state of every living thread.

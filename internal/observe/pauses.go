@@ -131,17 +131,19 @@ func (p *pauses) readThrottled(push func(*events.Event)) error {
 
 // An edge is an end of a window, with what is read of the target there and nowhere else.
 type edge struct {
+	account   account
 	quotas    []procfs.Quota
 	quotasErr error
 	cpuset    string          // the CPUs that the target's cpuset allows; "" = not known
-	affinity  map[int32][]int // by tid, of the first mostAttributes threads: the CPUs they may run on
+	affinity  map[int32][]int // where a window begins; by tid, of the first mostAttributes threads
 	machine   procfs.Machine
 	clocks    clocks
 }
 
-func (o *observation) readEdge() edge {
+// readEdge reads the account first: it counts on while the others are read.
+func (o *observation) readEdge(begins bool) edge {
+	e := edge{account: readAccount(o.target.PID, o.program.sysmonTID), clocks: readClocks()}
 	process, root := strconv.Itoa(o.target.PID), os.DirFS("/")
-	e := edge{clocks: readClocks(), affinity: map[int32][]int{}}
 	e.machine, _ = procfs.ReadMachine() // zero: no difference is known
 	if !procfs.ShowsOurNamespace() {
 		e.quotasErr = fs.ErrPermission
@@ -149,6 +151,10 @@ func (o *observation) readEdge() edge {
 	}
 	e.quotas, e.quotasErr = procfs.ReadQuotas(root, process)
 	e.cpuset = procfs.CPUSet(root, process)
+	if !begins {
+		return e
+	}
+	e.affinity = map[int32][]int{}
 	for _, tid := range procfs.Process(o.target.PID).FirstThreads(mostAttributes) {
 		if cpus, err := procfs.Affinity(tid); err == nil {
 			e.affinity[tid] = cpus

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -90,6 +91,14 @@ func TestTraced(t *testing.T) {
 	await(t, cmd.Process.Pid, true)
 	if stopped(os.Getpid()) {
 		t.Error("this process is stopped")
+	}
+	own, err := procfs.Self.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf("by process %d (%s): its signals", os.Getpid(), own.Name)
+	if got := strings.Join(Conditions(cmd.Process.Pid), "; "); !strings.Contains(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/pinwatch/pinwatch/correlate"
@@ -20,25 +21,25 @@ type Program struct {
 
 	checked bool // the Ms have been compared with the runtime's list
 
-	running   map[int32]running // by tid: what threads ran when the Ms were read last
-	sysmonTID int32             // 0 = not known
+	sysmonTID int32 // 0 = not known
 
 	// A lock was read that proves the offsets of locks: the M and the goroutine name each other.
 	lockProved bool
 }
 
-// running is the goroutine that a thread runs, perhaps in a call.
-type running struct {
-	entry  uint64 // address of its first function
-	inCall bool
-}
-
 // OpenProgram reads what the process runs. The error is why little or nothing can be read; the
-// program holds the rest and is never nil.
+// program holds the rest and is never nil. An OptionError is about what o gives.
 func OpenProgram(pid int, o goruntime.Options) (*Program, error) {
 	p := &Program{}
 	rt, err := goruntime.Open(pid, o)
-	if err != nil {
+	var table *goruntime.TableError
+	var release *goruntime.ReleaseError
+	switch {
+	case errors.As(err, &table):
+		return p, &OptionError{"offsets", err}
+	case errors.As(err, &release):
+		return p, &OptionError{"go-version", release}
+	case err != nil:
 		return p, err
 	}
 	p.Runtime, p.Info = rt, &rt.Info
@@ -90,14 +91,16 @@ func (p *Program) correlation(stacks *events.Stacks) correlate.Config {
 	return cfg
 }
 
-// goroutines names what threads ran when the Ms were read last.
-func (p *Program) goroutines() map[int32]findings.Goroutine {
+// goroutines names what threads ran, by tid.
+func (p *Program) goroutines(readings []reading) map[int32]findings.Goroutine {
 	if p.Symbols == nil {
 		return nil
 	}
-	named := make(map[int32]findings.Goroutine, len(p.running))
-	for tid, g := range p.running {
-		named[tid] = findings.Goroutine{Entry: p.Symbols.EntryName(g.entry), InCall: g.inCall}
+	named := make(map[int32]findings.Goroutine, len(readings))
+	for _, r := range readings {
+		if r.err == nil && r.m.CurEntryPC != 0 {
+			named[r.nsTID] = findings.Goroutine{Entry: p.Symbols.EntryName(r.m.CurEntryPC), InCall: r.m.InCall}
+		}
 	}
 	return named
 }

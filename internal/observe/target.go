@@ -55,13 +55,10 @@ func (o *observation) readTarget() (*Program, error) {
 		o.target.Exe = filepath.Base(exe)
 	}
 	p, err := OpenProgram(pid, goruntime.Options{Offsets: o.cfg.Offsets, GoVersion: o.cfg.GoVersion})
-	var table *goruntime.TableError
-	var release *goruntime.ReleaseError
+	var option *OptionError
 	switch {
-	case errors.As(err, &table):
-		return p, &OptionError{"offsets", err}
-	case errors.As(err, &release):
-		return p, &OptionError{"go-version", release}
+	case errors.As(err, &option):
+		return p, err
 	case p.Info == nil && o.cfg.Sites:
 		err = fmt.Errorf("the program cannot be read: %w; without sites the kernel side can be observed", err)
 		return p, &OptionError{"sites", err}
@@ -118,8 +115,12 @@ func Conditions(pid int) (warnings []string) {
 		warnings = append(warnings, "the process was stopped (SIGSTOP) when the observation began")
 	}
 	if status.TracerPID != 0 {
-		warnings = append(warnings, fmt.Sprintf("the process is traced (ptrace) by process %d: "+
-			"its signals and exits wait for the tracer", status.TracerPID))
+		tracer := fmt.Sprint("process ", status.TracerPID)
+		if stat, err := procfs.Process(status.TracerPID).Stat(); err == nil {
+			tracer += " (" + stat.Name + ")"
+		}
+		warnings = append(warnings, fmt.Sprintf("the process is traced (ptrace) by %s: its signals and exits wait for the "+
+			"tracer, and so do its system calls if that watches them", tracer))
 	}
 	return warnings
 }

@@ -51,7 +51,7 @@ type Placement struct {
 
 // Findings returns what is worth acting on in the window, and what was looked for.
 func (w *Window) Findings() ([]findings.Finding, []findings.Judged) {
-	about := findings.About{GOMAXPROCS: w.Target.GOMAXPROCS(), Affinity: map[int32][]int{}, Held: w.held(),
+	about := findings.About{NotGo: w.Target.Info == nil, GOMAXPROCS: w.Target.GOMAXPROCS(), Affinity: map[int32][]int{}, Held: w.held(),
 		Goroutines: w.Goroutines, Limits: w.Limits, CPU: w.CPU.Process, SysmonCPU: w.CPU.Sysmon}
 	for tid, s := range w.Schedules {
 		if s.CPUs != nil {
@@ -61,8 +61,7 @@ func (w *Window) Findings() ([]findings.Finding, []findings.Judged) {
 	about.AffinityBefore, about.CPUSetBefore, about.CPUSet = w.Before.Affinity, w.Before.CPUSet, w.CPUSet
 	about.Attributes = w.Attributes.Compared()
 	if q := w.Pauses.Quota; q != nil {
-		about.Quota = &findings.Quota{Group: q.Group, Limit: q.Limit, Period: q.Period, Periods: q.Periods,
-			Throttled: q.Throttled, Time: q.Time}
+		about.Quota = (*findings.Quota)(&q.Quota)
 	}
 	return findings.Find(w.Result, about)
 }
@@ -85,6 +84,7 @@ type observation struct {
 	apart    bool                      // some distances are known
 	edges    map[events.Time]edge      // of the windows that are not settled
 	pauses   *pauses                   // nil: not read
+	held     allHolders                // read last
 
 	loop   *loop
 	stats  *loader.Stats
@@ -127,7 +127,7 @@ func (o *observation) run(ctx context.Context) (*Window, error) {
 	o.loop = &loop{
 		cfg: &o.cfg, session: o.session, ring: ring, sums: added, times: o.session.NewProgramTimes(o.session.Calibration),
 		program: o.program, pins: o.probe, pauses: o.pauses,
-		onEdge:   func(at events.Time) { o.edges[at] = o.readEdge() },
+		onEdge:   func(at events.Time, begins bool) { o.edges[at] = o.readEdge(begins) },
 		onResult: o.settle, longest: longestWait(buffers.TurnsPerCPU, o.cfg.Aggregate),
 		correlator: correlate.New(o.correlation(&ring.Stacks)),
 	}
@@ -221,7 +221,7 @@ func (o *observation) window(r *correlate.Result) *Window {
 	w.Target.Info = o.program.infoNow()
 	first, last := o.edges[r.Start], o.edges[r.End]
 	w.Pauses, w.Before, w.CPUSet = between(first, last), Placement{first.affinity, first.cpuset}, last.cpuset
-	w.NoTopology = !o.apart
+	w.CPU, w.NoTopology = accountBetween(first.account, last.account), !o.apart
 	if r.Interval {
 		delete(o.edges, o.cut) // the last interval's end; the whole still needs its own start
 		o.cut = r.End
@@ -237,20 +237,12 @@ func (o *observation) addOverhead(w *Window, programs []loader.ProgramStats, sam
 	w.Overhead = o.overhead(w.Result, programs, sampled, used, elapsed)
 	setBias(w.Result.Costs, w.Overhead.Timings)
 	w.Schedules = o.schedules(w.Result)
-	var err error
-	if w.Holders, err = o.readHolders(w.Result); err != nil {
-		w.warn("what holds the threads is not known: %s", oneLine(err))
-	}
+	held := o.holders(w.Result)
+	w.Holders, w.Warnings = held.list, append(w.Warnings, held.warnings...)
 	w.Attributes = o.attributes(w.Result)
-	if w.Attributes.Hidden {
-		w.warn(HiddenAttributes)
-	}
-	if n := w.Attributes.Unread; n > 0 {
-		w.warn("%d threads were not compared with the others: those of more than %d are not read", n, mostAttributes)
-	}
-	w.CPU = o.loop.accounts.of(w.Result)
-	w.Goroutines = o.program.goroutines()
-	w.Limits = limits(o.target.PID, &w.Result.Counts)
+	w.Warnings = append(w.Warnings, w.Attributes.Warnings()...)
+	w.Goroutines = o.program.goroutines(o.loop.ms)
+	w.Limits = limits(o.target.PID, w.Target.Info != nil, &w.Result.Counts)
 	if n := o.loop.ring.Stacks.Dropped(); n > 0 {
 		w.warn("more than %d different stacks: of %d the causes are unknown", events.MaxStacks, n)
 	}

@@ -35,11 +35,11 @@ func TestParseStat(t *testing.T) {
 }
 
 func TestParseStatus(t *testing.T) {
-	got, err := ParseStatus("Name:\ta:b\nState:\tT (stopped)\nTgid:\t40\nPid:\t42\nTracerPid:\t7\nNSpid:\t42\t5\t2\n" +
+	got, err := ParseStatus("Name:\ta:b\nState:\tT (stopped)\nTgid:\t40\nPid:\t42\nTracerPid:\t7\nUid:\t9\t0\t0\t0\nNSpid:\t42\t5\t2\n" +
 		"RssAnon:\t      12 kB\nThreads:\t3\nCapPrm:\t000001ffffffffff\nCapEff:\t000000c000000000\n" +
 		"voluntary_ctxt_switches:\t10\nnonvoluntary_ctxt_switches:\t4\n")
 	rss, capabilities := uint64(12<<10), uint64(0xc000000000)
-	want := Status{State: 'T', TGID: 40, TracerPID: 7, NSPID: []int32{42, 5, 2}, Threads: 3, RSSAnon: &rss,
+	want := Status{State: 'T', TGID: 40, TracerPID: 7, UID: 9, NSPID: []int32{42, 5, 2}, Threads: 3, RSSAnon: &rss,
 		Switches: 14, Effective: &capabilities}
 	if err != nil || !reflect.DeepEqual(got, want) || got.NSTID() != 2 {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
@@ -216,5 +216,20 @@ func TestParseMachine(t *testing.T) {
 	}
 	if m, err := ReadMachine(); err != nil || m.Busy == 0 || m.Running == 0 {
 		t.Errorf("%+v, %v", m, err)
+	}
+}
+
+func TestMaxProcesses(t *testing.T) {
+	const limits = "Limit                     Soft Limit           Hard Limit           Units     \n" +
+		"Max cpu time              unlimited            unlimited            seconds   \n" +
+		"Max processes             %s                4096                 processes \n"
+	for soft, want := range map[string]uint64{"200": 200, "unlimited": 0, "": 0} {
+		text := strings.Replace(limits, "%s", soft, 1)
+		if soft == "" {
+			text = limits[:20]
+		}
+		if got, ok := maxProcesses(text); got != want || ok != (want > 0) {
+			t.Errorf("%q: %d, %t", soft, got, ok)
+		}
 	}
 }

@@ -12,6 +12,7 @@ type Status struct {
 	State     byte    // R, S, D, T, t, Z, X, I
 	TGID      int     // of the process that the thread belongs to
 	TracerPID int     // 0 = not traced
+	UID       int     // the real user id
 	NSPID     []int32 // the number in each PID namespace, from that of /proc inwards; Linux 4.1
 	Threads   int
 	RSSAnon   *uint64 // anonymous memory in RAM, bytes; nil for a kernel thread, a zombie and before Linux 4.5
@@ -55,6 +56,8 @@ func (s *Status) set(key string, words []string) (err error) {
 		s.TGID, err = strconv.Atoi(words[0])
 	case "TracerPid":
 		s.TracerPID, err = strconv.Atoi(words[0])
+	case "Uid": // real, effective, saved, of file systems
+		s.UID, err = strconv.Atoi(words[0])
 	case "NSpid":
 		for _, word := range words {
 			id, err := strconv.ParseInt(word, 10, 32)

@@ -32,6 +32,7 @@ type Lister struct {
 	Stacks, Namespaces bool
 
 	bases func() ([]threadBase, error) // nil: asks the kernel; tests replace it
+	ran   map[int32]time.Duration      // CPU time of threads without M, when one list first saw them so
 }
 
 // Machines reads Ms from the memory of a process. It is a *goruntime.Runtime.
@@ -48,6 +49,14 @@ const holdersLimit = 5 * time.Second
 // has just begun, or is about to end, has none for a moment.
 const maxReads = 3
 
+const (
+	// readsApart is the time between two reads.
+	readsApart = 10 * time.Millisecond
+	// ranInC is more CPU time than the runtime's threads use while they have no M, at their end: some ten
+	// microseconds (runtime.mexit).
+	ranInC = 2 * time.Millisecond
+)
+
 // List returns the rows, locked threads first, and warnings.
 func (l *Lister) List(ctx context.Context) (rows []report.ListedThread, warnings []string, err error) {
 	process := procfs.Process(l.PID)
@@ -58,7 +67,14 @@ func (l *Lister) List(ctx context.Context) (rows []report.ListedThread, warnings
 	nested := len(status.NSPID) > 1
 	var tasks []task
 	var ms runtimeMs
-	for range maxReads {
+	l.ran = map[int32]time.Duration{}
+	for i := range maxReads {
+		if i > 0 {
+			select {
+			case <-ctx.Done():
+			case <-time.After(readsApart):
+			}
+		}
 		before, err := process.Threads()
 		if err != nil {
 			return nil, nil, err
@@ -148,9 +164,7 @@ func (l *Lister) hold(row *report.ListedThread, t *task, ms runtimeMs) {
 			l.setM(row, &m)
 		}
 	default:
-		if h = l.Holders.Foreign(t.tid, asleep); row.Role != roleForeign && row.Role != roleIOWorker {
-			h.Use = holders.Unknown
-		}
+		h = l.Holders.Without(t.tid, asleep, row.Role == roleForeign || row.Role == roleIOWorker)
 	}
 	if h.WChan != "" {
 		row.WChan = &h.WChan
@@ -224,7 +238,7 @@ func (l *Lister) setM(row *report.ListedThread, m *goruntime.M) {
 
 // foreign reports whether a thread without M certainly is one that C made. The runtime creates an M
 // before its thread, and frees it before the thread ends; but such a thread does not sleep outside
-// Go's code.
+// Go's code, and does not run for long.
 func (l *Lister) foreign(t *task, ms runtimeMs) bool {
 	if l.OtherRuntimes {
 		return false
@@ -232,6 +246,20 @@ func (l *Lister) foreign(t *task, ms runtimeMs) bool {
 	if l.Info == nil || !l.Info.CGO || l.Info.TextStart == 0 || !ms.before[t.tid] || !ms.whole && !ms.without[t.nsTID] {
 		return false
 	}
-	call, sleeps, _ := procfs.Thread(l.PID, t.tid).Syscall()
-	return sleeps && (call.PC < l.Info.TextStart || call.PC >= l.Info.TextEnd)
+	thread := procfs.Thread(l.PID, t.tid)
+	call, sleeps, _ := thread.Syscall()
+	if !sleeps {
+		return l.worked(thread, t.tid)
+	}
+	return call.PC < l.Info.TextStart || call.PC >= l.Info.TextEnd
+}
+
+// worked reports whether a thread that runs without an M has done so for long.
+func (l *Lister) worked(thread procfs.Dir, tid int32) bool {
+	now, ok := thread.OnCPU()
+	before, seen := l.ran[tid]
+	if ok && !seen {
+		l.ran[tid] = now
+	}
+	return ok && seen && now-before >= ranInC
 }

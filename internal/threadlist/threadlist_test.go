@@ -180,6 +180,44 @@ func TestForeign(t *testing.T) {
 	}
 }
 
+// TestForeignAtWork checks that a thread which computes is foreign when it has done so for longer than
+// any thread of the runtime does without an M.
+func TestForeignAtWork(t *testing.T) {
+	tids, stop := make(chan int32), make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		tids <- int32(unix.Gettid())
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	}()
+	tid := <-tids
+	defer close(stop)
+	l := &Lister{PID: os.Getpid(), Info: &goruntime.Info{CGO: true, TextStart: 1, TextEnd: 2},
+		ran: map[int32]time.Duration{}}
+	ms := runtimeMs{whole: true}
+	ms.settle([]int32{tid}, nil)
+	thread := procfs.Thread(os.Getpid(), tid)
+	begin, _ := thread.OnCPU()
+	if l.foreign(&task{tid: tid, nsTID: tid}, ms) {
+		t.Error("foreign at the first read")
+	}
+	for deadline := time.Now().Add(20 * time.Second); !l.foreign(&task{tid: tid, nsTID: tid}, ms); {
+		if time.Now().After(deadline) {
+			t.Fatal("never foreign")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if now, _ := thread.OnCPU(); now-begin < ranInC {
+		t.Errorf("foreign after %v", now-begin)
+	}
+}
+
 func row(th report.ListedThread) string {
 	b, err := json.Marshal(th)
 	if err != nil {

@@ -24,6 +24,10 @@ func (h Held) String() string {
 	case "runs":
 		parts = append(parts, function+", running")
 	case "parked":
+		if h.Via == "runtime.asyncPreempt" || h.Via == "runtime.Gosched" { // it does not wait for an event
+			parts = append(parts, function+", interrupted, waits for its turn")
+			break
+		}
 		parts = append(parts, function+", parked")
 		if h.Via != "" {
 			parts[0] += " in " + Function(h.Via)
@@ -40,7 +44,7 @@ func (h Held) String() string {
 	case "ended":
 		parts = append(parts, "nothing: the thread has ended, others go on")
 	case "foreign":
-		parts = append(parts, "not Go, made by C or the kernel", callWord(h.Call), h.WChan)
+		parts = append(parts, "a thread of C or of the kernel, outside Go", callWord(h.Call), h.WChan)
 	default:
 		parts = append(parts, "not known by whom", callWord(h.Call), h.WChan)
 	}

@@ -4,21 +4,22 @@ import "testing"
 
 func TestHeld(t *testing.T) {
 	for want, h := range map[string]Held{
-		"main.f in read(2), anon_pipe_read":                 {Use: "call", Function: "example.com/main.f", Call: "read", WChan: "anon_pipe_read"},
-		"main.f in syscall 999":                             {Use: "call", Function: "main.f", Call: "syscall 999"},
-		"a goroutine in a system call":                      {Use: "call"},
-		"main.f in C (usleep), nanosleep(2), x":             {Use: "c", Function: "main.f", CFunc: "usleep", Call: "nanosleep", WChan: "x"},
-		"main.f in C":                                       {Use: "c", Function: "main.f"},
-		"main.f, running":                                   {Use: "runs", Function: "main.f"},
-		"main.f, parked in runtime.chanrecv1":               {Use: "parked", Function: "main.f", Via: "runtime.chanrecv1"},
-		"main.f, parked":                                    {Use: "parked", Function: "main.f"},
-		"the runtime itself: sysmon":                        {Use: "runtime", Function: "sysmon", Call: "nanosleep"},
-		"no goroutine: it exited while locked":              {Use: "exited"},
-		"not Go, made by C or the kernel, poll(2)":          {Use: "foreign", Call: "poll"},
-		"not known by whom, futex(2)":                       {Use: "unknown", Call: "futex"},
-		"nothing: the thread has ended, others go on":       {Use: "ended"},
-		"not known by whom":                                 {},
-		"no goroutine: idle, kept by the runtime for later": {Use: "idle", Call: "futex", WChan: "futex_do_wait"},
+		"main.f in read(2), anon_pipe_read":                   {Use: "call", Function: "example.com/main.f", Call: "read", WChan: "anon_pipe_read"},
+		"main.f in syscall 999":                               {Use: "call", Function: "main.f", Call: "syscall 999"},
+		"a goroutine in a system call":                        {Use: "call"},
+		"main.f in C (usleep), nanosleep(2), x":               {Use: "c", Function: "main.f", CFunc: "usleep", Call: "nanosleep", WChan: "x"},
+		"main.f in C":                                         {Use: "c", Function: "main.f"},
+		"main.f, running":                                     {Use: "runs", Function: "main.f"},
+		"main.f, parked in runtime.chanrecv1":                 {Use: "parked", Function: "main.f", Via: "runtime.chanrecv1"},
+		"main.f, interrupted, waits for its turn":             {Use: "parked", Function: "main.f", Via: "runtime.asyncPreempt"},
+		"main.f, parked":                                      {Use: "parked", Function: "main.f"},
+		"the runtime itself: sysmon":                          {Use: "runtime", Function: "sysmon", Call: "nanosleep"},
+		"no goroutine: it exited while locked":                {Use: "exited"},
+		"a thread of C or of the kernel, outside Go, poll(2)": {Use: "foreign", Call: "poll"},
+		"not known by whom, futex(2)":                         {Use: "unknown", Call: "futex"},
+		"nothing: the thread has ended, others go on":         {Use: "ended"},
+		"not known by whom":                                   {},
+		"no goroutine: idle, kept by the runtime for later":   {Use: "idle", Call: "futex", WChan: "futex_do_wait"},
 	} {
 		if got := h.String(); got != want {
 			t.Errorf("%+v: %q, want %q", h, got, want)

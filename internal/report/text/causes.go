@@ -59,27 +59,41 @@ func (p *page) causes(r *report.Report) {
 	}
 }
 
-// causeParts lists the causes of one kind, the most frequent first: "locked_park 12 (main.worker 9,
-// main.init 3)".
-func causeParts(causes []report.Cause, what string) (parts []string) {
-	total, origins := map[string]uint64{}, map[string][]report.Cause{}
-	var words []string
+// causeCount is how often one cause was, and how often with which reason and function.
+type causeCount struct {
+	cause   string
+	n       uint64
+	origins []report.Cause // the most frequent first
+}
+
+// countCauses adds up the causes of one kind, the most frequent first.
+func countCauses(causes []report.Cause, what string) (all []*causeCount) {
+	by := map[string]*causeCount{}
 	for _, c := range causes {
 		if c.What != what || c.N == 0 {
 			continue
 		}
-		if total[c.Cause] == 0 {
-			words = append(words, c.Cause)
+		if by[c.Cause] == nil {
+			by[c.Cause] = &causeCount{cause: c.Cause}
+			all = append(all, by[c.Cause])
 		}
-		total[c.Cause] += c.N
-		if c.Reason != nil || c.Function != nil {
-			origins[c.Cause] = append(origins[c.Cause], c)
+		k := by[c.Cause]
+		if k.n += c.N; c.Reason != nil || c.Function != nil {
+			k.origins = append(k.origins, c)
 		}
 	}
-	slices.SortStableFunc(words, func(a, b string) int { return cmp.Compare(total[b], total[a]) })
-	for _, w := range words {
-		part := w + " " + unit.Count(total[w])
-		if names := originParts(origins[w]); names != "" {
+	for _, k := range all {
+		slices.SortStableFunc(k.origins, func(a, b report.Cause) int { return cmp.Compare(b.N, a.N) })
+	}
+	slices.SortStableFunc(all, func(a, b *causeCount) int { return cmp.Compare(b.n, a.n) })
+	return all
+}
+
+// causeParts lists the causes of one kind: "locked_park 12 (main.worker 9, main.init 3)".
+func causeParts(causes []report.Cause, what string) (parts []string) {
+	for _, k := range countCauses(causes, what) {
+		part := k.cause + " " + unit.Count(k.n)
+		if names := originParts(k.origins); names != "" {
 			part += " (" + names + ")"
 		}
 		parts = append(parts, part)
@@ -87,9 +101,8 @@ func causeParts(causes []report.Cause, what string) (parts []string) {
 	return parts
 }
 
-// originParts lists the reasons and functions of one cause, the most frequent first.
+// originParts lists the reasons and functions of one cause.
 func originParts(causes []report.Cause) string {
-	slices.SortStableFunc(causes, func(a, b report.Cause) int { return cmp.Compare(b.N, a.N) })
 	var names []string
 	for _, c := range causes {
 		name := or(c.Reason, "")

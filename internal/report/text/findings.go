@@ -12,8 +12,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
-// findings writes each finding, its advice and its evidence. It states that there is none only
-// where the runtime's state could be read, because most findings depend on it.
+// findings writes each finding, its advice and its evidence.
 func (p *page) findings(r *report.Report) {
 	if len(r.Findings) == 0 {
 		p.noFindings(r)
@@ -67,6 +66,7 @@ func (p *page) judged(r *report.Report) {
 func (p *page) noFindings(r *report.Report) {
 	switch {
 	case r.Counts.LockedThreads == nil:
+		p.field("findings", notice, "none, but most kinds could not be looked for")
 	case r.Lossy():
 		p.field("findings", notice, "none that a lossy run can prove")
 	default:

@@ -28,12 +28,7 @@ var lockTable = table{
 // locked lists the threads that a goroutine is locked to, or was locked to when it ended, the most
 // often woken first. It ends with the share of lock states that could be read.
 func (p *page) locked(r *report.Report) {
-	var ts []*report.Thread
-	for i := range r.Threads {
-		if t := &r.Threads[i]; lockedByProgram(t) && t.ExitNS == nil {
-			ts = append(ts, t)
-		}
-	}
+	ts := pinnedThreads(r)
 	if len(ts) > 0 {
 		slices.SortStableFunc(ts, func(a, b *report.Thread) int { return cmp.Compare(handoffs(b), handoffs(a)) })
 		tab := p.fit(lockTable, p.width)
@@ -70,9 +65,16 @@ func (p *page) lockedForSignals(r *report.Report) {
 	}
 }
 
-// lockedByProgram is true when the program, not the runtime, locked a goroutine to the thread.
-func lockedByProgram(t *report.Thread) bool {
-	return t.Lock == "user" || t.Lock == "exiting" || t.Lock == "wedged"
+// pinnedThreads lists the threads that live and that a goroutine was locked to by the program, not the
+// runtime.
+func pinnedThreads(r *report.Report) (ts []*report.Thread) {
+	for i := range r.Threads {
+		t := &r.Threads[i]
+		if t.ExitNS == nil && (t.Lock == "user" || t.Lock == "exiting" || t.Lock == "wedged") {
+			ts = append(ts, t)
+		}
+	}
+	return ts
 }
 
 func handoffs(t *report.Thread) uint64 {
@@ -126,7 +128,7 @@ func (p *page) held(t *report.Thread) string {
 	return p.between(int64(1e9**t.LockHeldMin), int64(1e9**t.LockHeldMax))
 }
 
-// activity is the last known state of the locked goroutine. "at work" is running, runnable, in a
+// activity is the last known state of the locked goroutine. "in use" is running, runnable, in a
 // system call or in C.
 func activity(t *report.Thread) string {
 	switch {
@@ -137,7 +139,7 @@ func activity(t *report.Thread) string {
 	case *t.Parked:
 		return "parked"
 	}
-	return "at work"
+	return "in use"
 }
 
 func wakeRate(t *report.Thread) string {

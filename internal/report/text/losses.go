@@ -76,17 +76,9 @@ func unknownShare(r *report.Report) float64 {
 	for i := range r.Threads {
 		t := &r.Threads[i]
 		unknown += t.UnknownNS
-		all += t.UnknownNS + t.RunNS + t.RunqNS + t.BlockedNS + value(t.PausedNS) + value(t.ThrottledNS)
+		all += t.UnknownNS + t.RunNS + t.RunqNS + t.BlockedNS + or(t.PausedNS, 0) + or(t.ThrottledNS, 0)
 	}
 	return float64(unknown) / float64(max(all, 1))
-}
-
-// value is what p points to; 0 where it is not known.
-func value(p *int64) int64 {
-	if p == nil {
-		return 0
-	}
-	return *p
 }
 
 // warnings come last: the report's first, then those of costs, each once with the phases that it is

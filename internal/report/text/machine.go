@@ -129,7 +129,7 @@ func (p *page) compared(r *report.Report, id string) string {
 var pinnedTable = table{
 	{title: "pinned", width: 7},
 	{title: "goroutine began with", width: 24, left: true, grow: true},
-	{title: "held", width: 16, left: true, spare: 2, time: true},
+	{title: "seen pinned for", width: 16, left: true, spare: 2, time: true},
 	{title: "now", width: 21, left: true, spare: 1},
 	{title: "woken/s", width: 7},
 	{title: "CPU", width: 6},
@@ -164,11 +164,7 @@ func (p *page) pinned(r *report.Report, rows int) {
 
 func pinnedGroups(r *report.Report) (groups []*pinnedGroup) {
 	by := map[string]*pinnedGroup{}
-	for i := range r.Threads {
-		t := &r.Threads[i]
-		if !lockedByProgram(t) || t.ExitNS != nil {
-			continue
-		}
+	for _, t := range pinnedThreads(r) {
 		entry := or(t.LockEntry, none)
 		g := by[entry]
 		if g == nil {
@@ -193,7 +189,7 @@ func (p *page) pinnedCell(t table, g *pinnedGroup, title string, w *report.Windo
 		return styled{unit.Count(len(g.threads)), bold}
 	case "goroutine began with":
 		return styled{ending(unit.Function(g.entry), t.of(title).width), plain}
-	case "held":
+	case "seen pinned for":
 		return styled{p.heldBy(g.threads), plain}
 	case "now":
 		return styled{byCount(g.activity), plain}
@@ -206,16 +202,24 @@ func (p *page) pinnedCell(t table, g *pinnedGroup, title string, w *report.Windo
 	return styled{unit.Percent(float64(g.run) / 1e9 / w.DurationS), plain}
 }
 
-// heldBy is the shortest lower bound of the time that the threads have been held.
+// heldBy is the time in which each look at the threads saw them pinned, of the longest where they
+// differ. It may have been several pins of one goroutine, with no look between them.
 func (p *page) heldBy(ts []*report.Thread) string {
-	least := -1.0
+	least, most := -1.0, -1.0
 	for _, t := range ts {
-		if t.LockHeldMin != nil && (least < 0 || *t.LockHeldMin < least) {
-			least = *t.LockHeldMin
+		if t.LockHeldMin != nil {
+			most = max(most, *t.LockHeldMin)
+			if least < 0 || *t.LockHeldMin < least {
+				least = *t.LockHeldMin
+			}
 		}
 	}
-	if least < 0 {
+	switch shortest, longest := p.time(1e9*least), p.time(1e9*most); {
+	case least < 0:
 		return none
+	case shortest != longest && p.unit == "": // else the column has plain numbers
+		return "longest " + longest
+	default:
+		return longest
 	}
-	return p.atLeast(1e9 * least)
 }

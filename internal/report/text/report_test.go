@@ -136,7 +136,7 @@ func TestManyLockedThreads(t *testing.T) {
 	r := report.New(report.Meta{}, res)
 	short, long := render(t, r, text.Options{}), render(t, r, whole)
 	for _, want := range []string{"2 more functions: -v", "45 more callers: -v", "       8 main.f0 ",
-		"parked 7, at work 1"} {
+		"parked 7, in use 1"} {
 		if !strings.Contains(short, want) {
 			t.Errorf("no %q in\n%s", want, short)
 		}

@@ -23,7 +23,7 @@ const (
 	// mostHolders limits the groups of threads by what holds them.
 	mostHolders = 3
 	// mostReasons limits the reasons why some kinds of findings were not looked for.
-	mostReasons = 2
+	mostReasons = 3
 	// mostCaveats limits the remarks at the end, where there is room.
 	mostCaveats = 4
 	// mostLines are those of what was found and of what to do, where there is room.
@@ -59,7 +59,7 @@ func (p *page) below(r *report.Report, rows int) string {
 	q := p.blank()
 	q.machine(r)
 	q.line()
-	q.one("threads", comings(r)...)
+	q.one("threads", "number", comings(r)...)
 	for _, why := range causeLabels {
 		q.why(r, why.what, why.short)
 	}
@@ -78,12 +78,12 @@ func (p *page) below(r *report.Report, rows int) string {
 	return q.b.String()
 }
 
-// one adds a label and as many parts as fit on one line, which counts the others.
-func (p *page) one(label string, parts ...string) {
-	p.oneOf(styled{pad(label, labelWidth), bold}, plain, parts)
+// one adds a label and as many parts as fit on one line, which counts the others: "2 more reasons".
+func (p *page) one(label, noun string, parts ...string) {
+	p.oneOf(styled{pad(label, labelWidth), bold}, plain, noun, parts)
 }
 
-func (p *page) oneOf(first styled, st style, parts []string) {
+func (p *page) oneOf(first styled, st style, noun string, parts []string) {
 	room := p.width - utf8.RuneCountInString(first.text)
 	line, more := "", ""
 	for i, part := range parts {
@@ -91,7 +91,7 @@ func (p *page) oneOf(first styled, st style, parts []string) {
 		left := len(parts) - 1 - i
 		tail := ""
 		if left > 0 {
-			tail = fmt.Sprintf(" · %d more", left)
+			tail = " · " + unit.Plural(left, "more "+noun)
 		}
 		if i > 0 && utf8.RuneCountInString(next+tail) > room {
 			break
@@ -108,10 +108,8 @@ const briefLines = 4
 // names them all for pinwatch explain.
 func (p *page) brief(r *report.Report, room int) {
 	if len(r.Findings) == 0 {
-		if r.Counts.LockedThreads != nil {
-			p.line()
-			p.noFindings(r)
-		}
+		p.line()
+		p.noFindings(r)
 		p.judged(r)
 		return
 	}
@@ -136,7 +134,7 @@ func (p *page) brief(r *report.Report, room int) {
 			ids = append(ids, f.ID)
 		}
 	}
-	p.oneOf(styled{findingIndent + "pinwatch explain ", dim}, dim, ids)
+	p.oneOf(styled{findingIndent + "pinwatch explain ", dim}, dim, "finding", ids)
 	if n := len(r.Findings) - len(shown); n > 0 {
 		p.note(dim, unit.Plural(n, "more finding")+": -v")
 	}
@@ -145,11 +143,17 @@ func (p *page) brief(r *report.Report, room int) {
 	}
 }
 
-// unjudged are the lines for the kinds of findings that were not looked for.
+// unjudged are the lines for the kinds of findings that were not looked for. Where there is no room for
+// all names there is for the reason.
 func (p *page) unjudged(r *report.Report) (lines []string) {
 	_, not := judgedBy(r)
+	room := p.width - severityWidth
 	for _, n := range not[:min(len(not), mostReasons)] {
-		lines = append(lines, cut("not looked for: "+strings.Join(n.ids, ", ")+": "+n.why, p.width-severityWidth, 1))
+		line := "not looked for: " + strings.Join(n.ids, ", ") + ": " + n.why
+		for shown := len(n.ids) - 1; shown > 0 && utf8.RuneCountInString(line) > room; shown-- {
+			line = fmt.Sprintf("not looked for: %s and %d more: %s", strings.Join(n.ids[:shown], ", "), len(n.ids)-shown, n.why)
+		}
+		lines = append(lines, cut(line, room, 1))
 	}
 	return lines
 }
@@ -253,41 +257,23 @@ func clause(text string, width int) string {
 	return strings.TrimRight(string(runes[:end]), " ") + " …"
 }
 
-// why writes the causes of one kind, the most frequent first, each in words and with the function
-// that most of them come from.
+// why writes the causes of one kind, each in words and with the function that most of them come from.
 func (p *page) why(r *report.Report, what, label string) {
-	type count struct {
-		words, function string
-		n, of           uint64
-	}
-	by := map[string]*count{}
-	var all []*count
-	for _, c := range r.Causes {
-		if c.What != what || c.N == 0 {
-			continue
-		}
-		k := by[c.Cause]
-		if k == nil {
-			k = &count{words: causeWord(c.Cause)}
-			by[c.Cause] = k
-			all = append(all, k)
-		}
-		k.n += c.N
-		if c.Function != nil && c.N > k.of {
-			k.function, k.of = unit.Function(*c.Function), c.N
-		}
-	}
-	slices.SortStableFunc(all, func(a, b *count) int { return cmp.Compare(b.n, a.n) })
 	var parts []string
-	for _, k := range all {
-		part := unit.Count(k.n) + " " + k.words
-		if 2*k.of > k.n {
-			part += " (" + k.function + ")"
+	for _, k := range countCauses(r.Causes, what) {
+		words := causeWord(k.cause)
+		if what == "exit" && k.cause == "other" {
+			words = "not pinned"
+		}
+		part := unit.Count(k.n) + " " + words
+		i := slices.IndexFunc(k.origins, func(c report.Cause) bool { return c.Function != nil })
+		if i >= 0 && 2*k.origins[i].N > k.n {
+			part += " (" + unit.Function(*k.origins[i].Function) + ")"
 		}
 		parts = append(parts, part)
 	}
 	if parts != nil {
-		p.one(label, parts...)
+		p.one(label, "reason", parts...)
 	}
 }
 

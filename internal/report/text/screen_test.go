@@ -101,3 +101,17 @@ func TestUnit(t *testing.T) {
 		t.Errorf("no plain numbers in\n%s", long)
 	}
 }
+
+// The first screen has the reason why kinds of findings were not looked for, whatever their number.
+func TestScreenNotLookedFor(t *testing.T) {
+	why := "the target's Go runtime could not be read"
+	r := crowded(0, 0, 0)
+	r.Judged = nil
+	for _, id := range []string{"pins-growing", "exit-while-locked-churn", "per-request-pinning", "wedged-m0", "leaked-pin"} {
+		r.Judged = append(r.Judged, report.Judged{ID: id, Why: &why})
+	}
+	got := render(t, r, text.Options{})
+	if want := "not looked for: pins-growing and 4 more: " + why + "\n"; !strings.Contains(got, want) {
+		t.Errorf("no %q in\n%s", want, got)
+	}
+}

@@ -57,26 +57,6 @@ func (t table) width() (n int) {
 	return n
 }
 
-// cells lays out one row: cell returns each column's content by its title.
-func (t table) cells(cell func(title string) styled) []styled {
-	row := make([]styled, 0, len(t))
-	for _, c := range t {
-		s := cell(c.title)
-		if c.left {
-			s.text = " " + pad(s.text, c.width)
-		} else {
-			s.text = " " + padLeft(s.text, c.width)
-		}
-		row = append(row, s)
-	}
-	return row
-}
-
-// header is the row of titles.
-func (t table) header() []styled {
-	return t.cells(func(title string) styled { return styled{title, dim} })
-}
-
 // fit leaves out columns until a table is no wider than width, and the shape where it can't be drawn or
 // would stand between the numbers that a program reads.
 func (p *page) fit(t table, width int) table {
@@ -102,13 +82,19 @@ func (t table) of(title string) column {
 	return t[slices.IndexFunc(t, func(c column) bool { return c.title == title })]
 }
 
-// cells lays out one row of a table as table.cells does.
+// cells lays out one row: cell returns each column's content by its title.
 func (p *page) cells(t table, cell func(title string) styled) []styled {
-	return t.cells(func(title string) styled {
-		s := cell(title)
-		s.text = p.clean(s.text)
-		return s
-	})
+	row := make([]styled, 0, len(t))
+	for _, c := range t {
+		s := cell(c.title)
+		if s.text = p.clean(s.text); c.left {
+			s.text = " " + pad(s.text, c.width)
+		} else {
+			s.text = " " + padLeft(s.text, c.width)
+		}
+		row = append(row, s)
+	}
+	return row
 }
 
 // header is the row of titles. A column of times names the page's unit.

@@ -21,7 +21,7 @@ var listTable = table{
 	{title: "lock", width: 8, left: true},
 	{title: "goid", width: 7},
 	{title: "goroutine", width: 9, left: true, spare: 2},
-	{title: "function or [name]", width: 19, left: true, spare: 1},
+	{title: "function or [name]", width: 19, left: true, spare: 1, grow: true},
 	{title: "P", width: 3, spare: 7},
 	{title: "kernel", width: 15, left: true, spare: 3},
 	{title: "CPU", width: 3, spare: 6},
@@ -92,12 +92,12 @@ func (p *page) listed(l *report.ThreadList) {
 	}) {
 		columns = listTable
 	}
-	columns = columns.fit(p.width)
+	columns = p.fit(columns, p.width)
 	p.line()
-	p.line(columns.header()...)
+	p.line(p.header(columns)...)
 	for i := range l.Threads {
 		th := &l.Threads[i]
-		cells := listedRow(columns, th)
+		cells := p.listedRow(columns, th)
 		cells[0].text = changeMark(th) + cells[0].text[1:] // in the gap before the first column
 		p.line(cells...)
 		p.stack(th)
@@ -154,7 +154,7 @@ func tally(threads []report.ListedThread) []string {
 	add("wedged", lock("wedged"))
 	add("foreign", func(th *report.ListedThread) bool { return th.Role == "foreign" })
 	add("io_worker", func(th *report.ListedThread) bool { return th.Role == ioWorker })
-	add("not known", func(th *report.ListedThread) bool { return th.Role == "unknown" || th.Lock == "unknown" })
+	add("with unknown role or lock", func(th *report.ListedThread) bool { return th.Role == "unknown" || th.Lock == "unknown" })
 	return parts
 }
 
@@ -204,17 +204,13 @@ func schedules(threads []report.ListedThread) (lines []string) {
 	return lines
 }
 
-func listedRow(t table, th *report.ListedThread) []styled {
+func (p *page) listedRow(t table, th *report.ListedThread) []styled {
 	st := plain
 	switch th.Lock {
 	case "user", "exiting", "wedged":
 		st = bold
 	}
-	width := 0
-	if i := slices.IndexFunc(t, func(c column) bool { return c.title == "function or [name]" }); i >= 0 {
-		width = t[i].width
-	}
-	return t.cells(func(title string) styled {
+	return p.cells(t, func(title string) styled {
 		switch title {
 		case "tid":
 			return styled{fmt.Sprint(th.TID), st}
@@ -233,10 +229,10 @@ func listedRow(t table, th *report.ListedThread) []styled {
 			return styled{running(th), plain}
 		case "function or [name]":
 			if th.LockEntry != nil {
-				return styled{ending(unit.Function(*th.LockEntry), width), st}
+				return styled{ending(unit.Function(*th.LockEntry), t.of(title).width), st}
 			}
 			if th.Function != nil && th.Role != *th.Function {
-				return styled{ending(unit.Function(*th.Function), width), plain}
+				return styled{ending(unit.Function(*th.Function), t.of(title).width), plain}
 			}
 			return styled{"[" + th.Name + "]", dim}
 		case "P":

@@ -51,6 +51,18 @@ func TestThreadListNarrow(t *testing.T) {
 	}
 }
 
+// A wide page has room for the functions.
+func TestThreadListWide(t *testing.T) {
+	const function = "render.(*Device).eventLoopOfTheSecondDisplay"
+	l := report.NewThreadList(report.Target{PID: 1}, []report.ListedThread{{TID: 2, Role: "worker", Lock: "none",
+		Held: report.NewHeld("runs", function, "", "", "")}}, report.ByLock, nil)
+	for width, whole := range map[int]bool{100: false, 150: true} {
+		if got := listText(t, l, text.ListOptions{Options: text.Options{Width: width}}); strings.Contains(got, function) != whole {
+			t.Errorf("at %d columns:\n%s", width, got)
+		}
+	}
+}
+
 // A terminal shows no more lines than it has.
 func TestThreadListHeight(t *testing.T) {
 	l := reporttest.Lists()["threads_many"]

@@ -45,7 +45,7 @@ func vocabulary(t *testing.T) map[string]bool {
 		phase, _, _ = strings.Cut(phase, " upper")
 		add(phase)
 	}
-	add("error", "warn", "info", "parked", "at work", "exiting", "wedged", "user", "runtime", "new", "ended", "brief",
+	add("error", "warn", "info", "parked", "in use", "exiting", "wedged", "user", "runtime", "new", "ended", "brief",
 		"GOMAXPROCS", "ns", "µs", "ms", "s", "k", "M", "≥", "≤", none, "nothing lost", "of one CPU", "killed")
 	files, err := filepath.Glob("testdata/*.golden")
 	if err != nil || len(files) == 0 {

@@ -17,7 +17,7 @@ const (
 )
 
 // or is *s, or other when s is nil.
-func or(s *string, other string) string {
+func or[T any](s *T, other T) T {
 	if s == nil {
 		return other
 	}
