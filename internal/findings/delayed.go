@@ -131,7 +131,7 @@ func delayedAdvice(o *observed, d *correlate.Delay) string {
 // boundTo returns the CPUs that the threads of a delay are restricted to; "" = they are not all to the
 // same, or that is not known.
 func (o *observed) boundTo(d *correlate.Delay) string {
-	all := len(o.everyCPU())
+	all := len(everyCPU(o.Affinity))
 	var bound []int
 	for _, tid := range d.Threads {
 		cpus := o.Affinity[tid]
