@@ -21,6 +21,7 @@ type account struct{ interrupted, naps, read int }
 // wait sleeps for 50 ms at a time, and counts how often that ended early.
 func wait(known bool, stop *atomic.Bool, done chan<- account) {
 	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	var a account
 	for !stop.Load() {
 		t := syscall.NsecToTimespec(nap.Nanoseconds())
