@@ -145,12 +145,12 @@ static __always_inline bool lock_is_held(__u8 kind)
 // Notes that a locked thread is woken. If another thread of the target wakes it and it waits for
 // its goroutine (runtime.startlockedm), the waker has handed off its P and leaves its CPU next
 // (stopm). Of several wake-ups in one run the first counts.
-static __always_inline void locked_woken(const struct thread_state *state, const struct task_struct *task, __u64 now)
+static __always_inline void locked_woken(const struct thread_state *state, const struct task_struct *task,
+					 __u32 waker, __u64 now)
 {
-	__u64 self = bpf_get_current_pid_tgid();
 	struct cpu_slot *slot;
 
-	if ((__u32)(self >> 32) != target_tgid || (__u32)self == state->tid)
+	if (!waker || waker == state->tid)
 		return;
 	slot = cpu_slot(bpf_get_smp_processor_id());
 	if (!slot || !slot->task)

@@ -246,7 +246,7 @@ struct event_switch {
 	__u64 run_ns;
 	__u64 runq_ns;
 	__u64 blocked_ns;
-	__u32 waker;    // tid of the target's thread that woke it; 0 = woken from outside the target
+	__u32 waker;    // tid of the target's thread that woke it; 0 = from outside; its own = by a signal, see waker_of
 	__s16 last_cpu; // the CPU of its run before; -1 = unknown
 	__u8 why;
 	__u8 lock; // enum lock_kind

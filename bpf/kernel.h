@@ -167,6 +167,14 @@ struct task_group {
 	struct cfs_bandwidth cfs_bandwidth;
 };
 
+struct kernel_sigset {
+	unsigned long sig[1];
+};
+
+struct sigpending {
+	struct kernel_sigset signal;
+};
+
 struct task_struct {
 	struct task_group *sched_task_group;
 	struct thread_info thread_info;
@@ -187,7 +195,12 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct list_head thread_node;
 	struct nsproxy *nsproxy;
+<<<<<<< HEAD
 	struct task_struct *group_leader;
+=======
+	struct kernel_sigset blocked;
+	struct sigpending pending;
+>>>>>>> main
 	void *stack;
 	char comm[16];
 };

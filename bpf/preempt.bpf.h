@@ -41,17 +41,17 @@ static __always_inline __u8 target_state_unseen(const struct task_struct *task)
 static __always_inline __u8 target_state(struct task_struct *task, __u32 sender, __u64 enter)
 {
 	const struct thread_state *state = thread_get(task);
-	bool woken, by_signal;
+	bool woken, by_sender;
 
 	if (slot_holds(cpu_slot(task_cpu(task)), task))
 		return TARGET_ON_CPU;
 	if (!state)
 		return target_state_unseen(task);
 	woken = state->wake_time > state->off_time && !state->off_runnable;
-	if (light && woken && state->waker == sender)
+	by_sender = woken && (state->waker == sender || state->waker == state->tid); // see waker_of
+	if (light && by_sender)
 		return TARGET_UNKNOWN;
-	by_signal = woken && enter && state->waker == sender && state->wake_time >= enter;
-	if (by_signal)
+	if (by_sender && enter && state->wake_time >= enter)
 		return TARGET_BLOCKED;
 	if (!state->off_time)
 		return target_state_unseen(task);

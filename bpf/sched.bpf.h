@@ -223,12 +223,25 @@ int pw_switch(__u64 *ctx)
 	return 0;
 }
 
+// The thread of the target that wakes a thread. If a signal wakes one that may be locked, it is that
+// thread itself: nothing is handed to it. The kernel notes a signal before it wakes the thread
+// (kernel/signal.c, __send_signal_locked), and no thread sleeps interruptibly while one is pending
+// that it does not block (kernel/sched/core.c, __schedule). Signals for the process as a whole are
+// noted elsewhere: a wake-up by one of them counts as its sender's.
+static __always_inline __u32 waker_of(const struct thread_state *state, const struct task_struct *task)
+{
+	if (state->lock != LOCK_NONE && task->pending.signal.sig[0] & ~task->blocked.sig[0])
+		return state->tid;
+	return current_target_tid();
+}
+
 // Notes a wake-up. If the thread was woken since its switch-out already, it is back on a CPU or
 // soon will be: this wake-up is for the absence after that. The state is read before the clock, so
 // that a switch-out in between does not make the wake-up older than it is.
 static __always_inline void thread_woken(struct task_struct *task, enum overhead_run run)
 {
 	struct thread_state *state;
+	__u32 waker;
 	bool early;
 	__u64 now;
 
@@ -243,16 +256,17 @@ static __always_inline void thread_woken(struct task_struct *task, enum overhead
 	barrier();
 	now = bpf_ktime_get_ns();
 	OVERHEAD_RUN(run);
+	waker = waker_of(state, task);
 	if (early) {
 		state->early_time = now;
-		state->early_waker = current_target_tid();
+		state->early_waker = waker;
 		state->early = 1;
 	} else {
 		state->wake_time = now;
-		state->waker = current_target_tid();
+		state->waker = waker;
 	}
 	if (lock_is_held(state->lock))
-		locked_woken(state, task, now);
+		locked_woken(state, task, waker, now);
 }
 
 SEC("tp_btf/sched_waking")

@@ -136,37 +136,62 @@ const (
 	pinCount = 100
 	// pinPerSecond is more than any start-up does for long.
 	pinPerSecond = 10.0
-	// pinWarnPerSecond is a busy service's rate of requests. From there on the hand-offs of the
-	// pinned goroutines, some 10 µs and two context switches each time one waits (X-handoff), are a
-	// cost of every request.
-	pinWarnPerSecond = 100.0
 )
 
 // perRequest finds code that pins a goroutine for one job and unpins it, over and over. With the
 // probe on LockOSThread there is a finding for each site. Without, the locks held at some event
 // count: those so short that no event falls into them cost next to nothing.
 func perRequest(o *observed) []Finding {
-	if o.Sites != nil {
-		return o.pinSites()
-	}
 	ended, entries := o.holdsEnded()
+	cost := o.pinCost()
+	if o.Sites != nil {
+		return o.pinSites(cost)
+	}
 	perSecond := o.rate(ended)
 	if ended < pinCount || perSecond < pinPerSecond {
 		return nil
 	}
-	f := pinFinding(perSecond)
 	entry := ""
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
 		if name != "" && entries[name] > entries[entry] {
 			entry = name
 		}
 	}
-	f.Message = fmt.Sprintf("goroutines were pinned and unpinned at least %s times per s (%d in %s)",
-		unit.Short(perSecond), ended, unit.ShortDuration(float64(o.ns)))
-	f.Advice = "find the call with --sites; " + f.Advice
+	f := Finding{ID: "per-request-pinning", Severity: cost.severity(), Cost: cost, Advice: "find the call with --sites; " + pinAdvice,
+		Message: fmt.Sprintf("goroutines were pinned and unpinned at least %s times per s (%s in %s)%s",
+			unit.Short(perSecond), unit.Count(ended), unit.ShortDuration(float64(o.ns)), o.costOfPins(cost))}
 	f.Evidence = map[string]any{"pins": ended, "pins_per_s": rounded(perSecond), "site": nil, "function": orNil(entry),
 		"lossy": !o.complete}
 	return []Finding{f}
+}
+
+// pinCost adds up the hand-offs to goroutines of functions that do not stay pinned. Beside those a pin
+// costs some tens of ns.
+func (o *observed) pinCost() *Cost {
+	stays := map[string]bool{}
+	for i := range o.Threads {
+		l := &o.Threads[i].Lock
+		stays[l.Entry] = stays[l.Entry] || l.State == "user" && l.HeldMin >= o.ns/2
+	}
+	sum := &Cost{How: "the hand-offs to goroutines that pin and unpin"}
+	for i := range o.Handoffs {
+		if h := &o.Handoffs[i]; h.N > 0 && !stays[h.Entry] {
+			c := o.handoffCost(h)
+			sum.CPU, sum.Least, sum.Most = rounded(sum.CPU+c.CPU), rounded(sum.Least+c.Least), rounded(sum.Most+c.Most)
+		}
+	}
+	return sum
+}
+
+// costOfPins ends a sentence on pins.
+func (o *observed) costOfPins(c *Cost) string {
+	switch {
+	case c.CPU == 0 && !o.complete:
+		return ""
+	case c.CPU == 0:
+		return "; no other thread had to wake them while they were pinned, so that costs next to nothing"
+	}
+	return ": waking them while they are pinned costs " + c.words()
 }
 
 // holdsEnded counts the program's locks that began in the window and are over, and those that
@@ -187,15 +212,15 @@ func (o *observed) holdsEnded() (ended uint64, entries map[string]uint64) {
 	return ended, entries
 }
 
-func (o *observed) pinSites() (fs []Finding) {
-	sites := slices.Clone(o.Sites)
+// pinSites has the cost in the sentence only where it is that of one site.
+func (o *observed) pinSites(cost *Cost) (fs []Finding) {
+	sites := slices.DeleteFunc(slices.Clone(o.Sites), func(s correlate.Site) bool {
+		return s.Released < pinCount || o.rate(s.Released) < pinPerSecond
+	})
 	slices.SortStableFunc(sites, func(a, b correlate.Site) int { return cmp.Compare(b.Released, a.Released) })
 	for _, s := range sites {
 		perSecond := o.rate(s.Released)
-		if s.Released < pinCount || perSecond < pinPerSecond {
-			continue
-		}
-		f := pinFinding(perSecond)
+		f := Finding{ID: "per-request-pinning", Severity: cost.severity(), Advice: pinAdvice}
 		where := fmt.Sprintf("%s (%s:%d)", unit.Function(s.Function), path.Base(s.File), s.Line)
 		least, most := float64(s.HeldMin)/float64(s.Released), float64(s.HeldMax)/float64(s.Released)
 		held := unit.ShortDuration(least) + " to " + unit.ShortDuration(most)
@@ -204,6 +229,10 @@ func (o *observed) pinSites() (fs []Finding) {
 		}
 		f.Message = fmt.Sprintf("%s pins its goroutine %s%s times per s and unpins it after %s on average",
 			where, o.atLeast(), unit.Short(perSecond), held)
+		if len(sites) == 1 {
+			f.Cost = cost
+			f.Message += o.costOfPins(cost)
+		}
 		f.Evidence = map[string]any{"pins": s.Released, "pins_per_s": rounded(perSecond), "site": where,
 			"function": s.Function, "held_mean_min_ns": rounded(least), "held_mean_max_ns": rounded(most), "lossy": !o.complete}
 		fs = append(fs, f)
@@ -211,12 +240,5 @@ func (o *observed) pinSites() (fs []Finding) {
 	return fs
 }
 
-func pinFinding(perSecond float64) Finding {
-	f := Finding{ID: "per-request-pinning", Severity: info}
-	if perSecond >= pinWarnPerSecond {
-		f.Severity = warn
-	}
-	f.Advice = "move the code that needs the thread into a few goroutines that lock once and stay locked, and send them " +
-		"the work over a channel; or, if nothing there depends on the thread, remove the pin"
-	return f
-}
+const pinAdvice = "move the code that needs the thread into a few goroutines that lock once and stay locked, and send them " +
+	"the work over a channel; or, if nothing there depends on the thread, remove the pin"

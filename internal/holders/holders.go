@@ -26,9 +26,12 @@ const (
 	Runtime = "runtime" // the runtime itself: sysmon, the template thread, a search for work
 	Exited  = "exited"  // its goroutine has exited while locked
 	Ended   = "ended"   // it has ended itself, while others go on
-	Foreign = "foreign" // not a thread of Go: C made it, or the kernel did; it may have called Go before
+	Foreign = "foreign" // it runs no Go now: C made it, or the kernel did (Function is IOWorker)
 	Unknown = "unknown"
 )
+
+// IOWorker is the Function of a Foreign thread that the kernel made for its own work, as io_uring does.
+const IOWorker = "io_worker"
 
 // Holder is what holds one thread. "" = not known, or none.
 type Holder struct {
@@ -147,6 +150,8 @@ func (r *Reader) read(tid int32, m *goruntime.M, asleep bool) (Holder, error) {
 	}
 	h := Holder{Use: Runs, Call: c.name(), WChan: wchan, Stack: g.Frames, Whole: g.Whole}
 	switch {
+	case m.Role == goruntime.RoleCgoExtra && g.InCall && len(g.Frames) == 0 && r.entry != nil:
+		h.Use = Foreign // its goroutine has called nothing: it was lent for a call of Go, which is over
 	case g.Parked:
 		h.Use = Parked
 	case g.InCall:

@@ -9,6 +9,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/findings"
 	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/holders"
+	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
@@ -64,9 +65,17 @@ func (o *observation) readHolders() (all allHolders) {
 				h.Lock = goruntime.LockRuntime
 			}
 		} else {
-			foreign := errors.Is(r.err, goruntime.ErrForeign)
+			foreign, ofKernel := errors.Is(r.err, goruntime.ErrForeign), false
+			if foreign {
+				stat, err := procfs.Thread(o.target.PID, r.nsTID).Stat()
+				ofKernel = err == nil && stat.Flags&procfs.IOWorker != 0
+				foreign = ofKernel || o.program.Info.CGO // else it is one of Go that just begins
+			}
 			if h.Holder = reader.Without(r.nsTID, asleep, foreign); foreign {
 				h.Lock = goruntime.LockNone
+			}
+			if ofKernel {
+				h.Function = holders.IOWorker
 			}
 		}
 		if h.Use != holders.Ended {

@@ -165,6 +165,9 @@ func (l *Lister) hold(row *report.ListedThread, t *task, ms runtimeMs) {
 		}
 	default:
 		h = l.Holders.Without(t.tid, asleep, row.Role == roleForeign || row.Role == roleIOWorker)
+		if row.Role == roleIOWorker {
+			h.Function = holders.IOWorker
+		}
 	}
 	if h.WChan != "" {
 		row.WChan = &h.WChan

@@ -44,7 +44,13 @@ func (h Held) String() string {
 	case "ended":
 		parts = append(parts, "nothing: the thread has ended, others go on")
 	case "foreign":
-		parts = append(parts, "a thread of C or of the kernel, outside Go", callWord(h.Call), h.WChan)
+		parts = append(parts, "a C thread", h.WChan)
+		if h.Function == "io_worker" {
+			parts[0] = "the kernel's own work"
+		}
+		if h.Call != "" {
+			parts[0] += " in " + callWord(h.Call)
+		}
 	default:
 		parts = append(parts, "not known by whom", callWord(h.Call), h.WChan)
 	}

@@ -48,7 +48,8 @@ func rival() {
 		panic(errno)
 	}
 	bind()
-	for {
+	for n := 0; ; n++ {
+		_ = n
 	}
 }
 
@@ -78,7 +79,7 @@ func watch(rest time.Duration) (g gaps) {
 }
 
 func pinned(first bool, tids chan<- int, start <-chan bool, done chan<- gaps) {
-	runtime.LockOSThread()
+	runtime.LockOSThread() // the affinity is the thread's
 	bind()
 	rest := time.Duration(0)
 	if first {

@@ -20,7 +20,7 @@ type account struct{ interrupted, naps, read int }
 
 // wait sleeps for 50 ms at a time, and counts how often that ended early.
 func wait(known bool, stop *atomic.Bool, done chan<- account) {
-	runtime.LockOSThread()
+	runtime.LockOSThread() // so that the case knows whose calls they are
 	defer runtime.UnlockOSThread()
 	var a account
 	for !stop.Load() {
@@ -53,6 +53,12 @@ func read(fd int, stop *atomic.Bool, done chan<- account) {
 	done <- a
 }
 
+func write(fd int) {
+	if _, err := syscall.Write(fd, []byte{0}); err != nil {
+		panic(err)
+	}
+}
+
 func main() {
 	known := flag.Bool("known", false, "wait by calls that the runtime knows of")
 	flag.Parse()
@@ -74,10 +80,10 @@ func main() {
 	}
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
 		time.Sleep(nap)
-		syscall.Write(fds[1], []byte{0})
+		write(fds[1])
 	}
 	stop.Store(true)
-	syscall.Write(fds[1], []byte{0})
+	write(fds[1])
 	var sum account
 	for range waiters {
 		a := <-done
