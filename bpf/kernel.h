@@ -195,12 +195,9 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct list_head thread_node;
 	struct nsproxy *nsproxy;
-<<<<<<< HEAD
 	struct task_struct *group_leader;
-=======
 	struct kernel_sigset blocked;
 	struct sigpending pending;
->>>>>>> main
 	void *stack;
 	char comm[16];
 };
