@@ -121,6 +121,7 @@ var dispatch = [...]func(*Correlator, *events.Event){
 	events.Sigreturn:      (*Correlator).sigreturn,
 	events.Exec:           (*Correlator).exec,
 	events.ParentDeath:    (*Correlator).parentDeath,
+	events.Delay:          (*Correlator).delay,
 	events.Switch:         (*Correlator).turn,
 	events.ThreadM:        (*Correlator).threadM,
 	events.Lock:           (*Correlator).lockEvent,

@@ -223,6 +223,17 @@ func dump(w *bytes.Buffer, r *Result) {
 	for _, d := range r.ParentDeaths {
 		fmt.Fprintf(w, "  parent_death signal=%d %q threads=%d children=%d\n", d.Signal, d.Function, d.Threads, d.Children)
 	}
+	for _, k := range r.Calls {
+		fmt.Fprintf(w, "  call %+v\n", k)
+	}
+	for _, d := range r.Delays {
+		fmt.Fprintf(w, "  delayed %q isolated=%v n=%d sum=%d max=%d threads=%v", d.Entry, d.Isolated, d.Wait.N(), d.WaitNS,
+			d.Wait.Max(), d.Threads)
+		for _, by := range d.By {
+			fmt.Fprintf(w, " by %+v", by)
+		}
+		fmt.Fprintln(w)
+	}
 	for _, k := range r.Causes {
 		if k.Cause != "unknown" {
 			fmt.Fprintf(w, "  cause %s %s %q %q: %d\n", k.What, k.Cause, k.Reason, k.Function, k.N)

@@ -26,16 +26,19 @@ type ledger struct {
 	unclassified map[stackKey]uint64    // stacks of the cause "other"
 	sites        map[uint64]*siteCounts // by stack
 	parentDeaths map[parentDeath]deathCounts
+	delays       map[delayKey]*delays
+	calls        map[callEnd]callEnds
 	handoffs     map[uint64]*entryHandoffs // by the function that the woken goroutine began with
 	endRelays    stats.Histogram           // as in Result
 	stops        [stopKinds]stopCounts
-	delays       map[delayKey]delayCounts // of these, those that took StopDelayed or longer
+	stopDelays   map[stopDelayKey]stopDelayCounts // of these, those that took StopDelayed or longer
 }
 
 func newLedger() ledger {
 	return ledger{
 		causes: map[*reason]uint64{}, unclassified: map[stackKey]uint64{},
-		parentDeaths: map[parentDeath]deathCounts{}, delays: map[delayKey]delayCounts{},
+		parentDeaths: map[parentDeath]deathCounts{}, stopDelays: map[stopDelayKey]stopDelayCounts{},
+		delays: map[delayKey]*delays{}, calls: map[callEnd]callEnds{},
 		sites: map[uint64]*siteCounts{}, handoffs: map[uint64]*entryHandoffs{},
 		loss:  Loss{ByKind: map[string]uint64{}},
 		moves: moves{byDistance: map[string]uint64{}},
@@ -76,6 +79,12 @@ func (l *ledger) add(o *ledger) {
 	for key, d := range o.parentDeaths {
 		sum := l.parentDeaths[key]
 		l.parentDeaths[key] = deathCounts{sum.threads + d.threads, sum.children + d.children}
+	}
+	for key, n := range o.calls {
+		l.addCalls(key, n)
+	}
+	for key, d := range o.delays {
+		l.delaysOf(key).merge(d)
 	}
 	for entry, h := range o.handoffs {
 		l.entry(entry).merge(h)

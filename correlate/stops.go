@@ -102,20 +102,20 @@ type stopCounts struct {
 // and the collector is made to keep its pauses far below a millisecond.
 const StopDelayed = 1_000_000
 
-// delayKey is what a delayed stop waited for.
-type delayKey struct {
+// stopDelayKey is what a delayed stop waited for.
+type stopDelayKey struct {
 	tid      int32 // 0 = not known, or one of those for which there was no room
 	why      stops.Why
 	function string
 }
 
-type delayCounts struct {
+type stopDelayCounts struct {
 	n        uint64
 	sum, max int64
 }
 
-// maxDelays bounds the kinds of delays that are kept apart.
-const maxDelays = 256
+// maxStopDelays bounds the kinds of delays that are kept apart.
+const maxStopDelays = 256
 
 func (c *Correlator) stopBegun(reason string, begin events.Time) {
 	c.windows.count(begin, func(l *ledger) *uint64 { return &l.stops[stopKindOf(reason)].begun })
@@ -131,22 +131,22 @@ func (c *Correlator) stopEnded(s *stops.Stop) {
 	if took < StopDelayed {
 		return
 	}
-	key := delayKey{why: s.Why}
+	key := stopDelayKey{why: s.Why}
 	if s.Last != nil {
 		key.tid = s.Last.NSTID
 	}
 	if s.PC != 0 {
 		key.function = c.cfg.Code(s.PC)
 	}
-	w.addDelay(key, delayCounts{1, took, took})
+	w.addStopDelay(key, stopDelayCounts{1, took, took})
 }
 
-func (l *ledger) addDelay(key delayKey, more delayCounts) {
-	if _, ok := l.delays[key]; !ok && len(l.delays) >= maxDelays {
-		key = delayKey{why: key.why}
+func (l *ledger) addStopDelay(key stopDelayKey, more stopDelayCounts) {
+	if _, ok := l.stopDelays[key]; !ok && len(l.stopDelays) >= maxStopDelays {
+		key = stopDelayKey{why: key.why}
 	}
-	d := l.delays[key]
-	l.delays[key] = delayCounts{d.n + more.n, d.sum + more.sum, max(d.max, more.max)}
+	d := l.stopDelays[key]
+	l.stopDelays[key] = stopDelayCounts{d.n + more.n, d.sum + more.sum, max(d.max, more.max)}
 }
 
 // addStops adds the stops of a part of the window.
@@ -155,8 +155,8 @@ func (l *ledger) addStops(o *ledger) {
 		l.stops[kind].begun += o.stops[kind].begun
 		l.stops[kind].took.Merge(&o.stops[kind].took)
 	}
-	for key, d := range o.delays {
-		l.addDelay(key, d)
+	for key, d := range o.stopDelays {
+		l.addStopDelay(key, d)
 	}
 }
 
@@ -168,7 +168,7 @@ func (l *ledger) stopRows() ([]Stops, []StopDelay) {
 		}
 	}
 	var delays []StopDelay
-	for key, d := range l.delays {
+	for key, d := range l.stopDelays {
 		delays = append(delays, StopDelay{TID: key.tid, Why: key.why.String(), Function: key.function,
 			N: d.n, Sum: d.sum, Max: d.max})
 	}

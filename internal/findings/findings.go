@@ -9,9 +9,9 @@
 //
 // Every threshold is a constant with its reason, next to its finding. Each kind of finding is one
 // function, listed in kinds (kinds.go): churn.go (pins that end), children.go, pins.go (pins that
-// stay), growing.go (pins and threads that become more), load.go (hand-offs, SIGURG), sysmon.go,
-// placement.go (CPUs), surplus.go (threads), quota.go (CPU time that the process may use) and
-// differs.go (threads that are not as the others).
+// stay), growing.go (pins and threads that become more), load.go (hand-offs, SIGURG), calls.go (EINTR),
+// sysmon.go, placement.go (CPUs), delayed.go (waits for one), surplus.go (threads), quota.go (CPU time
+// that the process may use) and differs.go (threads that are not as the others).
 package findings
 
 import (

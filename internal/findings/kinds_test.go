@@ -12,9 +12,9 @@ import (
 // TestJudged: every kind is named in every window, and has a reason where nothing could be found.
 func TestJudged(t *testing.T) {
 	const all = "pins-growing threads-growing exit-while-locked-churn children-killed-by-thread-exit " +
-		"per-request-pinning " +
-		"wedged-m0 unbalanced-lock pinned-handoff-hot-spot sigurg-storm sysmon-busy pinned-thread-shares-core leaked-pin " +
-		"thread-surplus stop-the-world-delayed cpu-throttled gomaxprocs-mismatch thread-differs affinity-overridden"
+		"per-request-pinning wedged-m0 unbalanced-lock pinned-handoff-hot-spot sigurg-storm interrupted-calls " +
+		"sysmon-busy pinned-thread-shares-core pinned-thread-delayed leaked-pin thread-surplus stop-the-world-delayed " +
+		"cpu-throttled gomaxprocs-mismatch thread-differs affinity-overridden"
 	with := func(edit func(*correlate.Result, *About)) func(*correlate.Result, *About) {
 		return func(r *correlate.Result, a *About) {
 			a.Affinity = map[int32][]int{100: {0, 1}}
@@ -55,7 +55,7 @@ func TestJudged(t *testing.T) {
 		{"runtime", 60, with(func(r *correlate.Result, _ *About) {
 			r.Counts.LockedThreads, r.Counts.ThreadsExitedLocked = nil, nil
 		}), "pins-growing exit-while-locked-churn per-request-pinning wedged-m0 unbalanced-lock pinned-handoff-hot-spot " +
-			"pinned-thread-shares-core leaked-pin affinity-overridden", "Go runtime could not be read"},
+			"pinned-thread-shares-core pinned-thread-delayed leaked-pin affinity-overridden", "Go runtime could not be read"},
 		{"no length", 0, with(none), all, "no length"},
 		{"stopped", 60, with(func(r *correlate.Result, _ *About) { r.Paused = 60 * second }), all, "stopped or frozen all the time"},
 		{"pins that may be growing", 60, with(pinned(2, 0, 1)), "pins-growing",

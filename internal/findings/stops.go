@@ -12,8 +12,8 @@ const (
 	// delayedPart is the part of the window that delayed stops of the world take, from which on one of a
 	// hundred requests meets one.
 	delayedPart = 0.01
-	// delayedWarn is the part from which on they show in the latency of one of twenty.
-	delayedWarn = 0.05
+	// stopsWarn is the part from which on they show in the latency of one of twenty.
+	stopsWarn = 0.05
 	// longStop is a stop, ns, that is longer than what a thread waits for a CPU on a machine that is a
 	// little busy (a slice of the kernel's is some ms).
 	longStop = 10e6
@@ -71,7 +71,7 @@ func delayedStops(o *observed) []Finding {
 			f.Evidence["policy"], f.Evidence["nice"] = p.Policy, p.Nice
 		}
 	}
-	if part >= delayedWarn || worst >= longStopWarn {
+	if part >= stopsWarn || worst >= longStopWarn {
 		f.Severity = warn
 	}
 	return []Finding{f}

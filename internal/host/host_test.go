@@ -42,7 +42,7 @@ func TestRead(t *testing.T) {
 	}{
 		{"server.tree", Info{
 			Kernel: "6.12.9", CPUs: 15, Virtualization: "none", CPUModel: "AMD EPYC 7313 16-Core Processor",
-			Clocksource: "tsc", Mitigations: map[string]string{
+			Clocksource: "tsc", Isolated: []int{2, 3, 5}, Mitigations: map[string]string{
 				"meltdown": "Not affected", "retbleed": "Mitigation: untrained return thunk; SMT vulnerable",
 			},
 		}},

@@ -163,7 +163,8 @@ func (o *observation) attach() error {
 		cfg := &o.cfg
 		o.session, err = loader.Attach(target, loader.Config{
 			RingBytes: cfg.RingBytes, MaxRate: cfg.MaxRate, ThreadEntries: cfg.ThreadEntries, Light: cfg.Light,
-			Aggregate: cfg.Aggregate, Runtime: loader.RuntimeOf(o.program.Info), Calibrate: true, Slow: cfg.Slow,
+			Aggregate: cfg.Aggregate, Isolated: o.host.Isolated, Runtime: loader.RuntimeOf(o.program.Info),
+			Calibrate: true, Slow: cfg.Slow,
 		})
 		switch {
 		case err != nil:

@@ -75,6 +75,8 @@ func New(meta Meta, res *correlate.Result) *Report {
 		ParentDeaths: make([]ParentDeath, 0, len(res.ParentDeaths)),
 		Stops:        newStops(res.Stops),
 		StopDelays:   make([]StopDelay, 0, len(res.StopDelays)),
+		Calls:        make([]Call, 0, len(res.Calls)),
+		Delays:       make([]Delay, 0, len(res.Delays)),
 		Unclassified: make([]Stack, 0, len(res.Unclassified)),
 		Findings:     make([]Finding, 0, len(meta.Findings)),
 		Judged:       make([]Judged, 0, len(meta.Judged)),
@@ -113,6 +115,12 @@ func New(meta Meta, res *correlate.Result) *Report {
 	for _, d := range res.StopDelays {
 		r.StopDelays = append(r.StopDelays, StopDelay{TID: known(d.TID), Why: d.Why, Function: known(d.Function),
 			N: d.N, SumNS: d.Sum, MaxNS: d.Max})
+	}
+	for i := range res.Calls {
+		r.Calls = append(r.Calls, newCall(&res.Calls[i], res.Counts.LockedThreads != nil))
+	}
+	for i := range res.Delays {
+		r.Delays = append(r.Delays, newDelay(&res.Delays[i]))
 	}
 	for _, s := range res.Unclassified {
 		r.Unclassified = append(r.Unclassified, Stack{What: s.What, Frames: append([]string{}, s.Frames...), N: s.N})

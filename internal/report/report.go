@@ -54,6 +54,8 @@ type Report struct {
 	ParentDeaths []ParentDeath `json:"parent_deaths"`
 	Stops        []Stops       `json:"stops"` // nil = not looked for
 	StopDelays   []StopDelay   `json:"stop_delays"`
+	Calls        []Call        `json:"interrupted_calls"`
+	Delays       []Delay       `json:"delays"`
 	Unclassified []Stack       `json:"unclassified"`
 	Findings     []Finding     `json:"findings"`
 	Judged       []Judged      `json:"judged"`
