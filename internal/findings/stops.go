@@ -55,8 +55,8 @@ func delayedStops(o *observed) []Finding {
 		return nil
 	}
 	f := Finding{ID: "stop-the-world-delayed", Severity: info,
-		Message: fmt.Sprintf("stopping the world took up to %s: %s%d of %s took %s or longer, %s of the window, in which "+
-			"all other goroutines wait; %s", unit.ShortDuration(float64(worst)), o.atLeast(), delayed,
+		Message: fmt.Sprintf("stopping the world took up to %s: %d of %s seen took %s or longer, at least %s of the window, "+
+			"in which all other goroutines wait; %s", unit.ShortDuration(float64(worst)), delayed,
 			unit.Plural(int(stops), "stop"), unit.ShortDuration(correlate.StopDelayed), unit.ShortPercent(part),
 			o.whoStopsLate(most, took)),
 		Advice: o.stopEarlier(most),
