@@ -19,7 +19,12 @@ func (c *Correlator) result(w *window) *Result {
 		Moves: w.moves.result(), Locks: w.locks, ThreadsOmitted: w.droppedN}
 	r.Causes, r.Unclassified = c.program.causeRows(&w.ledger)
 	r.ParentDeaths = parentDeathRows(&w.ledger)
+	r.Calls = callRows(&w.ledger)
+	r.Delays = c.program.delayRows(&w.ledger)
 	r.Handoffs, r.EndRelays = c.program.handoffRows(&w.ledger), w.endRelays
+	if r.StopsUnknown = c.stopsUnknown(); r.StopsUnknown == "" {
+		r.Stops, r.StopDelays = w.stopRows()
+	}
 	r.Costs = w.costRows(c.cfg.Light)
 	if c.cfg.Sites {
 		r.Sites = c.program.siteRows(w)

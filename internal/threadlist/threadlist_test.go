@@ -184,8 +184,8 @@ func TestForeign(t *testing.T) {
 // TestForeignAtWork checks that a thread which computes is foreign when it has done so for longer than
 // any thread of the runtime does without an M.
 func TestForeignAtWork(t *testing.T) {
-	var stop atomic.Bool
 	tids := make(chan int32)
+	var stop atomic.Bool
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()

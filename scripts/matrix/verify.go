@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -75,13 +74,8 @@ func verification(ctx context.Context, dir, only string) (files []guestFile, ste
 	if err != nil {
 		return nil, nil, err
 	}
-	files = append(files, f)
-	if _, err := exec.LookPath("gcc"); err == nil {
-		f, err := buildWithC(dir, "cgoworkload", "./internal/workload/cmd/cgoworkload")
-		if err != nil {
-			return nil, nil, err
-		}
-		files = append(files, f)
+	if files, err = cgoWorkload(runtime.GOARCH, dir); err != nil {
+		return nil, nil, err
 	}
 	goroot, err := toolchain.Fetch(ctx, verify.QuotaRelease)
 	if err != nil {
@@ -92,7 +86,7 @@ func verification(ctx context.Context, dir, only string) (files []guestFile, ste
 	if err != nil {
 		return nil, nil, err
 	}
-	files = append(files, guestFile{"bin/oldworkload", old})
+	files = append(files, f, guestFile{"bin/oldworkload", old})
 	for i, ids := range divide(only) {
 		if len(ids) > 0 {
 			steps = append(steps, plan.Step{

@@ -72,18 +72,19 @@ func TestScreenFits(t *testing.T) {
 	}
 }
 
-// A window that could show nothing finds nothing, and is no all-clear.
+// TestNothingLookedFor: a window that shows nothing gets no all-clear, and the reason once.
 func TestNothingLookedFor(t *testing.T) {
-	r := reporttest.Reports()["calm"]
+	r := reporttest.Reports()["idle"]
+	why := "the process was stopped or frozen all the time"
 	r.Findings = nil
-	stopped := "the process was stopped or frozen all the time"
 	for i := range r.Judged {
-		r.Judged[i].Why = &stopped
+		r.Judged[i].Why = &why
 	}
-	for _, verbose := range []bool{false, true} {
-		got := render(t, r, text.Options{Verbose: verbose})
-		if len(r.Judged) == 0 || !strings.Contains(got, "nothing could be looked for") || strings.Contains(got, "nothing found") {
-			t.Errorf("verbose %t:\n%s", verbose, got)
+	for _, o := range []text.Options{{}, {Verbose: true}} {
+		got := render(t, r, o)
+		if strings.Count(got, why) != 1 || !strings.Contains(got, "findings    not looked for: "+why) ||
+			strings.Contains(got, "nothing found") || strings.Contains(got, r.Judged[0].ID) {
+			t.Errorf("%+v: got\n%s", o, got)
 		}
 	}
 }
@@ -127,7 +128,8 @@ func TestScreenNotLookedFor(t *testing.T) {
 	why := "the target's Go runtime could not be read"
 	r := crowded(0, 0, 0)
 	r.Judged = nil
-	for _, id := range []string{"pins-growing", "exit-while-locked-churn", "per-request-pinning", "wedged-m0", "leaked-pin"} {
+	for _, id := range []string{"pins-growing", "exit-while-locked-churn", "per-request-pinning", "wedged-m0",
+		"leaked-pin"} {
 		r.Judged = append(r.Judged, report.Judged{ID: id, Why: &why})
 	}
 	got := render(t, r, text.Options{})
