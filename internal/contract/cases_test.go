@@ -117,6 +117,7 @@ var cases = map[string]evidenceCase{
 		tooFew: []string{"calls: unlock~4x5"}},
 	"P-5": {good: []string{stormed, controlled}, want: Holds,
 		breaks: map[string]string{"storm: preempt_lower~5000x60 preempt_upper~9000x60": OutOfRange,
+			"storm: preempt_lower~1150x60 preempt_upper~2900x60":       Borderline,
 			"storm: preempt_lower~400x60 preempt_upper~700x60":         OutOfRange,
 			"storm: sigurg_sent=0 preempt_lower~0x0 preempt_upper~0x0": Refuted},
 		tooFew: []string{"storm: preempt_lower~1500x3", "storm: preempt_upper~9000x60",

@@ -1,6 +1,9 @@
 package contract
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // The checklists judge programs, not the runtime. A line of a checklist holds when pinwatch reports
 // the programs that break it and no others, or when the damage that the line prevents is measured
@@ -134,7 +137,7 @@ var beyond = []Statement{
 		Method:  "ping-pong over channels, both locked and both not, in turn; median of the rounds' ratios",
 		Refuter: "a median ratio below 10",
 		Want:    "≥ 10 ×",
-		Clauses: []Clause{{From: "handoff", Test: Within{Sample: "tax", Lo: 10, Hi: 1e6, Effect: true},
+		Clauses: []Clause{{From: "handoff", Test: Within{Sample: "tax", Lo: 10, Hi: math.Inf(1), Effect: true},
 			Holds:  "locked hand-offs cost that much more",
 			Broken: "locked hand-offs are cheaper than that"}},
 	}, {
@@ -144,7 +147,7 @@ var beyond = []Statement{
 			"of the process just before and after the first call",
 		Refuter: "a median ratio below 100, or a first call that starts no thread",
 		Want:    "≥ 100 ×, and one more thread",
-		Clauses: []Clause{{From: "calls", Test: Within{Sample: "first_ratio", Lo: 100, Hi: 1e9, Effect: true},
+		Clauses: []Clause{{From: "calls", Test: Within{Sample: "first_ratio", Lo: 100, Hi: math.Inf(1), Effect: true},
 			Holds: "the first call costs that much more", Broken: "the first call is cheaper than that"}, {
 			From: "calls", Test: Always{Good: "template_started", Of: "firsts", Least: 6,
 				Words: "another thread after %s of %s first calls"},

@@ -137,10 +137,10 @@ func (t Trial) Declare(flags *flag.FlagSet, hold *bool, self Self, lines func() 
 				return nil
 			}
 		}
-		if self.claims = os.Getenv(workload.ClaimsVariable) != ""; self.claims && commands == nil {
-			commands = lines()
+		self.answers = lines // not before the first claim: see elsewhere
+		if commands != nil {
+			self.answers = func() <-chan string { return commands }
 		}
-		self.commands = commands
 		h := Head{
 			Name: t.Name, PID: os.Getpid(), GoVersion: runtime.Version(), GoMaxProcs: runtime.GOMAXPROCS(0),
 			CPUs: runtime.NumCPU(), Debug: os.Getenv("GODEBUG"), Start: probe.Now(),
