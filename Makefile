@@ -64,7 +64,7 @@ matrix: ## run the kernel tests and the demo on kernels from 5.10 to the newest,
 	@scripts/setup matrix
 	@go run ./scripts/matrix $(ARGS)
 
-gomatrix: build ## observe one workload built by Go 1.13 to the newest, and check each report against its account (root)
+gomatrix: build ## observe workloads built by Go 1.13 to the newest, against their accounts, and test what reads memory on each (root)
 	@go run ./scripts/gomatrix $(ARGS)
 
 bench: build ## measure what pinwatch costs, beside its peers, into docs/performance.md (root; alone; 15 minutes)

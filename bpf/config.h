@@ -9,6 +9,9 @@ enum config_limit {
 	G_PIECE_MAX = 128,	    // bytes of a g that are read at once
 	MASKS = 2,		    // signal sets that are known by their address
 	RATE_WINDOW_NS = 100000000, // rate_limit turns may be sent in each window of this length
+	// A wait for a CPU from which on a record tells who ran meanwhile. The scheduler gives a rival of the
+	// same weight at least 0.7 ms at a time (kernel/sched/fair.c, sysctl_sched_base_slice).
+	DELAY_NS = 1000000,
 };
 
 // The target process, in the initial PID namespace.

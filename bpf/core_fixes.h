@@ -206,6 +206,58 @@ static __always_inline __s32 current_syscall(void)
 	return (__s32)user_register(user_registers(current_task()), register_call);
 }
 
+// What the signal that is being delivered to the calling thread does to its system call. The
+// tracepoint comes before the kernel decides that from the same values (arch/x86/kernel/signal.c,
+// handle_signal). restart: the handler asks for SA_RESTART. On arm64 the values are gone: the kernel has
+// moved the thread back to its svc instruction, in case of a restart (arch/arm64/kernel/signal.c,
+// do_signal). There it shows by the call's number: calls in the list return ERESTARTNOHAND or
+// ERESTART_RESTARTBLOCK, others ERESTARTSYS, and futex either (man 7 signal).
+static __always_inline __u32 signalled_call(bool restart, __u32 *call)
+{
+	const struct pt_regs *regs = user_registers(current_task());
+#if defined(__TARGET_ARCH_x86)
+	__s32 number = (__s32)user_register(regs, orig_ax);
+
+	if (number < 0)
+		return CALL_NONE;
+	*call = number;
+	switch (-(__s64)user_register(regs, ax)) {
+	case ERESTARTSYS:
+		return restart ? CALL_RESTARTED : CALL_INTERRUPTED;
+	case ERESTARTNOINTR:
+		return CALL_RESTARTED;
+	case ERESTARTNOHAND:
+	case ERESTART_RESTARTBLOCK:
+	case EINTR:
+		return CALL_INTERRUPTED;
+	}
+	return CALL_NONE;
+#else
+	const __u32 svc = 0xd4000001;
+	__u32 code[2] = {}; // before the program counter, and at it
+
+	bpf_probe_read_user(code, sizeof(code), (void *)(user_register(regs, pc) - 4));
+	*call = user_register(regs, regs[8]);
+	if (code[0] == svc && -(__s64)user_register(regs, regs[0]) == EINTR)
+		return CALL_INTERRUPTED;
+	if (code[1] != svc)
+		return CALL_NONE;
+	switch (*call) { // include/uapi/asm-generic/unistd.h
+	case 72:  // pselect6
+	case 73:  // ppoll
+	case 101: // nanosleep
+	case 115: // clock_nanosleep
+	case 133: // rt_sigsuspend
+	case 188: // msgrcv
+	case 189: // msgsnd
+		return CALL_INTERRUPTED;
+	case 98: // futex
+		return CALL_UNKNOWN;
+	}
+	return restart ? CALL_RESTARTED : CALL_INTERRUPTED;
+#endif
+}
+
 // The base by which a thread's g is found: its thread pointer, or the register that holds g. The
 // thread pointer is the one that the kernel saved at the last switch-out, or that clone set:
 // libraries and runtimes set it once.

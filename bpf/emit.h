@@ -11,6 +11,7 @@ static __always_inline __u32 ring_share(enum event_kind kind)
 {
 	switch (kind) {
 	case KIND_PIN:
+	case KIND_DELAY:
 		return 4;
 	case KIND_THREAD_M:
 	case KIND_LOCK:

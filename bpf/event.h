@@ -33,6 +33,7 @@ enum event_kind {
 	KIND_SUM,	      // aggregating: the sum of a thread's turns that were not sent
 	KIND_SUM_LOCK,	      // aggregating: what these turns showed of its lock
 	KIND_PARENT_DEATH,    // a thread ends whose children have asked for a signal then (PR_SET_PDEATHSIG)
+	KIND_DELAY,	      // a locked thread had waited long for a CPU before the turn that ends
 	KIND_COUNT,
 };
 
@@ -161,6 +162,20 @@ struct event_signal_generate {
 	__u64 enter; // time of the sender's KIND_TGKILL_ENTER; 0 = the signal was sent by other means
 };
 
+// What a signal does to the system call that the thread waits in.
+enum call_end {
+	CALL_NONE,	  // it is in none, or that has ended by itself
+	CALL_RESTARTED,	  // the kernel begins it again after the handler
+	CALL_INTERRUPTED, // it returns EINTR
+	CALL_UNKNOWN,	  // one of the two: does not show on this architecture
+};
+
+struct event_signal_deliver {
+	struct event_header h; // flags: enum lock_kind
+	__u32 end;	       // enum call_end
+	__u32 call;	       // number of the system call, unless CALL_NONE
+};
+
 struct event_sigreturn {
 	struct event_header h;
 	__u64 pc; // where the interrupted code resumes, from the signal frame; 0 = not readable
@@ -176,6 +191,33 @@ struct event_parent_death {
 	struct event_header h;
 	__u32 children; // that the thread made and that get the signal
 	__u32 signal;	// of the first of them
+};
+
+// A task that ran where a thread of the target wanted to run.
+struct other_task {
+	__u32 id; // of a thread of the target: its tid; else its process's, in pinwatch's PID namespace; 0 = not known
+	__u32 unused;
+	char comm[16]; // empty = it has ended
+};
+
+enum delay_flag {
+	DELAY_PREEMPTED = 1, // the thread had left its CPU still runnable, for the taker
+	DELAY_ISOLATED = 2,  // on a CPU that the machine keeps for chosen threads
+	DELAY_BEFORE_KERNEL = 4, // the task before is a kernel thread
+	DELAY_BEFORE_OWN = 8,	 // it is a thread of the target
+	DELAY_BEFORE_IDLE = 16,	 // there was none: the CPU was idle
+	DELAY_TAKER_KERNEL = 32, // the same for the taker
+	DELAY_TAKER_OWN = 64,
+	DELAY_TAKER_IDLE = 128,
+	DELAY_TAKER_SHIFT = 3, // of the last three from those before
+};
+
+struct event_delay {
+	struct event_header h; // the switch-out; flags: enum delay_flag
+	__u64 end;	       // the switch-in
+	__u64 wait_ns;
+	struct other_task before; // left the CPU when the thread came on it
+	struct other_task taker;  // came on the CPU when the thread left it
 };
 
 // One turn of a thread, sent at its switch-out at h.time. The thread had left its CPU before, slept
@@ -318,9 +360,11 @@ union event {
 	struct event_sigmask sigmask;
 	struct event_sigaltstack sigaltstack;
 	struct event_signal_generate signal_generate;
+	struct event_signal_deliver signal_deliver;
 	struct event_sigreturn sigreturn;
 	struct event_exec exec;
 	struct event_parent_death parent_death;
+	struct event_delay delay;
 	struct event_switch turn;
 	struct event_stacked stacked;
 	struct event_sum sum;

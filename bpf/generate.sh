@@ -7,12 +7,12 @@ set -eu
 # C types that Go names. Types of map values and of global variables need no entry.
 types='
 event_kind event_header event_plain event_stacked event_return
-event_thread event_newtask event_clone_enter event_exec event_parent_death
-event_sigmask event_sigaltstack event_signal_generate event_sigreturn
+event_thread event_newtask event_clone_enter event_exec event_parent_death event_delay other_task
+event_sigmask event_sigaltstack event_signal_generate event_signal_deliver event_sigreturn
 event_switch event_sum event_sum_lock
 event_thread_m event_lock event_pin
 user_stack snapshot resolved throttled throttle lock_seen thread_sum
-thread_flag exit_flag target_state switch_flag turn_pack migrate_why move_distance lock_kind lock_age
+thread_flag exit_flag delay_flag call_end target_state switch_flag turn_pack migrate_why move_distance lock_kind lock_age
 sample_of sample_layout ring_layout config_limit task_flags overhead_run overhead_side
 '
 

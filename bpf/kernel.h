@@ -47,6 +47,7 @@ enum { PASS_ON = 1 };
 #define TASK_DEAD 0x0080
 #define TASK_WAKING 0x0200
 #define SIGURG 23
+#define SA_RESTART 0x10000000
 #define SIG_SETMASK 2
 #define SS_DISABLE 2
 
@@ -56,6 +57,16 @@ enum task_flags {
 	PF_IO_WORKER = 0x00000010,
 	PF_USER_WORKER = 0x00004000,
 	PF_KTHREAD = 0x00200000,
+};
+
+// include/uapi/asm-generic/errno-base.h, include/linux/errno.h: what a system call returns inside the
+// kernel when a signal is pending
+enum {
+	EINTR = 4,
+	ERESTARTSYS = 512,
+	ERESTARTNOINTR = 513,
+	ERESTARTNOHAND = 514,
+	ERESTART_RESTARTBLOCK = 516,
 };
 
 // arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h
@@ -184,10 +195,19 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct list_head thread_node;
 	struct nsproxy *nsproxy;
+	struct task_struct *group_leader;
 	struct kernel_sigset blocked;
 	struct sigpending pending;
 	void *stack;
 	char comm[16];
+};
+
+struct sigaction {
+	unsigned long sa_flags;
+};
+
+struct k_sigaction {
+	struct sigaction sa;
 };
 
 struct kernel_siginfo {
@@ -201,6 +221,7 @@ struct pt_regs {
 	unsigned long bp;
 	unsigned long di;
 	unsigned long orig_ax;
+	unsigned long ax;
 	unsigned long ip;
 	unsigned long sp;
 #else

@@ -51,7 +51,13 @@ struct thread_sum {
 	__u64 cpu_ns;
 	__u64 reported; // switches at the last report to user space
 	__u64 cpus[2];	// bit set: the first turn there since the boundary was sent
-	__u64 unused[2];
+};
+
+// A task at a switch. It may have been freed since: see other_task_read.
+struct switched_task {
+	__u64 task; // its address
+	__u32 tid;
+	__u32 tgid;
 };
 
 // A thread that will lose its m: its lock stays as it is.
@@ -65,7 +71,7 @@ enum leaving {
 // seen, at its switch-out. It is written under its run queue's lock (switch), under its wake-up
 // lock (waking, wakeup_new, migrate), or by the thread itself. All zero but the tid = nothing seen
 // yet. Four cache lines: a switch needs the first, a check of the lock the second, summing the
-// third, and a migration or a report of sums the fourth.
+// third, and a migration, a preemption by the kernel or a report of sums the fourth.
 struct thread_state {
 	__u32 tid;	   // 0 = the place is free
 	__u32 waker;	   // the thread that woke it at wake_time
@@ -114,6 +120,7 @@ struct thread_state {
 	__u64 call_time;   // when it entered the clone or tgkill that it is in; 0 = in none that is traced
 
 	struct thread_sum sum;
+	struct switched_task taker; // came on the CPU at the last switch-out that left it runnable
 	__u64 emitted_m;   // the m of the last KIND_THREAD_M
 };
 
@@ -180,10 +187,11 @@ struct cpu_slot {
 	// combination of constants that a path left there to the end: three times as many
 	// instructions when aggregating.
 	struct event_switch turn;
-	__u64 unused3[2];
+	struct switched_task before; // left the CPU at run_start
 	struct lock_seen lock;
 	__u64 untracked; // turns of threads without state, ever
-	__u64 unused4[2];
+	__u64 delay_ns;	 // waits from here on are delays, see event_delay; user space sets it
+	__u64 unused3;
 };
 
 // By CPU; mapped by user space. The loader sets the size.

@@ -19,6 +19,7 @@
 #include "lock_check.h" // when these are due, and their records
 #include "syscall.h"    // hooks on system calls
 #include "children.h"   // of threads that end
+#include "delay.h"      // locked threads that waited long for a CPU
 
 #include "lifecycle.bpf.h" // threads begin and end
 #include "preempt.bpf.h"   // SIGURG from tgkill to rt_sigreturn
@@ -33,6 +34,8 @@ const union {
 	enum event_kind event_kind;
 	enum thread_flag thread_flag;
 	enum exit_flag exit_flag;
+	enum delay_flag delay_flag;
+	enum call_end call_end;
 	enum lock_kind lock_kind;
 	enum lock_age lock_age;
 	enum target_state target_state;

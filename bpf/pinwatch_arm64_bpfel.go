@@ -13,12 +13,22 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type PinwatchCallEnd uint32
+
+const (
+	PinwatchCallEndCALL_NONE        PinwatchCallEnd = 0
+	PinwatchCallEndCALL_RESTARTED   PinwatchCallEnd = 1
+	PinwatchCallEndCALL_INTERRUPTED PinwatchCallEnd = 2
+	PinwatchCallEndCALL_UNKNOWN     PinwatchCallEnd = 3
+)
+
 type PinwatchConfigLimit uint32
 
 const (
 	PinwatchConfigLimitG_PIECE_MAX    PinwatchConfigLimit = 128
 	PinwatchConfigLimitMASKS          PinwatchConfigLimit = 2
 	PinwatchConfigLimitRATE_WINDOW_NS PinwatchConfigLimit = 100000000
+	PinwatchConfigLimitDELAY_NS       PinwatchConfigLimit = 1000000
 )
 
 type PinwatchCpuSlot struct {
@@ -36,11 +46,31 @@ type PinwatchCpuSlot struct {
 	Tail         uint64
 	Unused2      [7]uint64
 	Turn         PinwatchEventSwitch
-	Unused3      [2]uint64
-	Lock         PinwatchLockSeen
-	Untracked    uint64
-	Unused4      [2]uint64
+	Before       struct {
+		_    structs.HostLayout
+		Task uint64
+		Tid  uint32
+		Tgid uint32
+	}
+	Lock      PinwatchLockSeen
+	Untracked uint64
+	DelayNs   uint64
+	Unused3   uint64
 }
+
+type PinwatchDelayFlag uint32
+
+const (
+	PinwatchDelayFlagDELAY_PREEMPTED     PinwatchDelayFlag = 1
+	PinwatchDelayFlagDELAY_ISOLATED      PinwatchDelayFlag = 2
+	PinwatchDelayFlagDELAY_BEFORE_KERNEL PinwatchDelayFlag = 4
+	PinwatchDelayFlagDELAY_BEFORE_OWN    PinwatchDelayFlag = 8
+	PinwatchDelayFlagDELAY_BEFORE_IDLE   PinwatchDelayFlag = 16
+	PinwatchDelayFlagDELAY_TAKER_KERNEL  PinwatchDelayFlag = 32
+	PinwatchDelayFlagDELAY_TAKER_OWN     PinwatchDelayFlag = 64
+	PinwatchDelayFlagDELAY_TAKER_IDLE    PinwatchDelayFlag = 128
+	PinwatchDelayFlagDELAY_TAKER_SHIFT   PinwatchDelayFlag = 3
+)
 
 type PinwatchDistanceLine struct {
 	_  structs.HostLayout
@@ -53,6 +83,15 @@ type PinwatchEventCloneEnter struct {
 	CloneFlags uint64
 	Lock       uint64
 	Stack      PinwatchUserStack
+}
+
+type PinwatchEventDelay struct {
+	_      structs.HostLayout
+	H      PinwatchEventHeader
+	End    uint64
+	WaitNs uint64
+	Before PinwatchOtherTask
+	Taker  PinwatchOtherTask
 }
 
 type PinwatchEventExec struct {
@@ -98,7 +137,8 @@ const (
 	PinwatchEventKindKIND_SUM             PinwatchEventKind = 21
 	PinwatchEventKindKIND_SUM_LOCK        PinwatchEventKind = 22
 	PinwatchEventKindKIND_PARENT_DEATH    PinwatchEventKind = 23
-	PinwatchEventKindKIND_COUNT           PinwatchEventKind = 24
+	PinwatchEventKindKIND_DELAY           PinwatchEventKind = 24
+	PinwatchEventKindKIND_COUNT           PinwatchEventKind = 25
 )
 
 type PinwatchEventLock struct {
@@ -160,6 +200,13 @@ type PinwatchEventSigmask struct {
 	H      PinwatchEventHeader
 	Set    uint64
 	Unread uint64
+}
+
+type PinwatchEventSignalDeliver struct {
+	_    structs.HostLayout
+	H    PinwatchEventHeader
+	End  uint32
+	Call uint32
 }
 
 type PinwatchEventSignalGenerate struct {
@@ -306,6 +353,13 @@ const (
 type PinwatchMoves struct {
 	_  structs.HostLayout
 	By [5][4]uint64
+}
+
+type PinwatchOtherTask struct {
+	_      structs.HostLayout
+	Id     uint32
+	Unused uint32
+	Comm   [16]int8
 }
 
 type PinwatchOverheadRun uint32
@@ -475,7 +529,13 @@ type PinwatchThreadState struct {
 	DepthTime   uint64
 	CallTime    uint64
 	Sum         PinwatchThreadSum
-	EmittedM    uint64
+	Taker       struct {
+		_    structs.HostLayout
+		Task uint64
+		Tid  uint32
+		Tgid uint32
+	}
+	EmittedM uint64
 }
 
 type PinwatchThreadSum struct {
@@ -492,7 +552,6 @@ type PinwatchThreadSum struct {
 	CpuNs      uint64
 	Reported   uint64
 	Cpus       [2]uint64
-	Unused     [2]uint64
 }
 
 type PinwatchThrottle uint32

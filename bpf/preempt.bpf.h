@@ -118,23 +118,34 @@ int pw_generate(__u64 *ctx)
 SEC("tp_btf/signal_deliver")
 int pw_deliver(__u64 *ctx)
 {
-	__u64 now = bpf_ktime_get_ns();
+	const struct k_sigaction *action = (const void *)ctx[2];
+	struct event_signal_deliver *e;
 	struct thread_state *self;
-	__u32 tid;
+	struct lock_seen seen = {};
+	__u32 tid, call = 0;
+	__u64 now;
 
 	if ((__s32)ctx[0] != SIGURG)
 		return 0;
 	tid = current_target_tid();
 	if (!tid)
 		return 0;
+	now = bpf_ktime_get_ns();
 	OVERHEAD_RUN(OVERHEAD_DELIVER);
 	self = thread_find(tid);
 	if (self) {
 		self->pending = 0;
 		self->handling = !light; // until its sigreturn, which light does not see
 		self->again = 1; // it may run again only because of this signal
+		lock_check(self, tid, now, &seen);
 	}
-	emit_plain(KIND_SIGNAL_DELIVER, tid, now, lock_check_self(tid, now));
+	e = emit_reserve(sizeof(*e), KIND_SIGNAL_DELIVER, tid, now);
+	if (!e)
+		return 0;
+	e->h.flags = seen.kind;
+	e->end = signalled_call(action->sa.sa_flags & SA_RESTART, &call);
+	e->call = call;
+	emit_submit(e);
 	return 0;
 }
 

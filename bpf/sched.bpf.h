@@ -119,8 +119,8 @@ __noinline int turn_park(__u32 tid)
 	return 0;
 }
 
-static __always_inline void turn_end(struct task_struct *prev, struct cpu_slot *slot, __u32 cpu, __u64 now,
-				     bool runnable, bool dead)
+static __always_inline void turn_end(struct task_struct *prev, struct task_struct *next, struct cpu_slot *slot,
+				     __u32 cpu, __u64 now, bool runnable, bool dead)
 {
 	__u32 tid = thread_tid(prev);
 	struct thread_state *state = thread_find(tid);
@@ -168,6 +168,10 @@ static __always_inline void turn_end(struct task_struct *prev, struct cpu_slot *
 	barrier(); // later reads of *e are from memory
 	if (LAST_STEP > STEP_SPLIT && (!aggregate || !turn_aggregate(state, e)))
 		turn_send(e, slot, state->fresh || dead);
+	if (unlikely(e->runq_ns >= slot->delay_ns) && state->lock == LOCK_USER)
+		delay_send(tid, cpu);
+	if (runnable)
+		switched_task_note(&state->taker, next);
 	if (aggregate && slot->handoff >= slot->run_start && slot->handoff && !runnable)
 		handoff_end(slot, cpu, tid, now);
 	if (dead) {
@@ -210,11 +214,12 @@ int pw_switch(__u64 *ctx)
 	if (out && LAST_STEP > STEP_CLOCK) {
 		__u32 state = switch_prev_state(ctx, prev);
 
-		turn_end(prev, slot, cpu, now, ctx[0] || !state, state & TASK_DEAD);
+		turn_end(prev, next, slot, cpu, now, ctx[0] || !state, state & TASK_DEAD);
 	}
 	slot->run_start = now;
 	slot->woke_locked = 0;
 	slot->task = in ? (__u64)next : 0;
+	switched_task_note(&slot->before, prev);
 	return 0;
 }
 

@@ -42,6 +42,18 @@ static __always_inline __u64 code_address(__u64 pc)
 #endif
 }
 
+// The next frame pointer where the one at frame leads to next. On arm64 runtime.asmcgocall, on a system
+// stack, saves its stack pointer over that of its caller (runtime/asm_arm64.s). Its frame has 16 bytes,
+// and Go keeps the frame pointer 8 bytes below the stack pointer, which is a multiple of 16.
+static __always_inline __u64 next_frame(__u64 frame, __u64 next)
+{
+#if !defined(__TARGET_ARCH_x86)
+	if (next == frame + 8)
+		return frame + 16;
+#endif
+	return next;
+}
+
 // Frames of a stack that stack_find_call begins; any other begins with one.
 #define CALL_FRAMES 2
 
@@ -67,7 +79,7 @@ __noinline int stack_walk(__u32 key)
 		stack->pcs[depth] = code_address(pair[1]);
 		if (!(depth & (depth - 1)))
 			marked = frame;
-		frame = pair[0];
+		frame = next_frame(frame, pair[0]);
 	}
 	stack->depth = depth;
 	stack->unused = 0;

@@ -19,7 +19,12 @@ func (c *Correlator) result(w *window) *Result {
 		Moves: w.moves.result(), Locks: w.locks, ThreadsOmitted: w.droppedN}
 	r.Causes, r.Unclassified = c.program.causeRows(&w.ledger)
 	r.ParentDeaths = parentDeathRows(&w.ledger)
+	r.Calls = callRows(&w.ledger)
+	r.Delays = c.program.delayRows(&w.ledger)
 	r.Handoffs, r.EndRelays = c.program.handoffRows(&w.ledger), w.endRelays
+	if r.StopsUnknown = c.stopsUnknown(); r.StopsUnknown == "" {
+		r.Stops, r.StopDelays = w.stopRows()
+	}
 	r.Costs = w.costRows(c.cfg.Light)
 	if c.cfg.Sites {
 		r.Sites = c.program.siteRows(w)
@@ -89,9 +94,13 @@ func (c *Correlator) warnings(w *window) (warnings []string) {
 			"since the attach, and %d switches of such threads were not recorded: their times, migrations and locks "+
 			"are unknown, switches and costs are lower bounds", l.Untracked, l.UntrackedTurns))
 	}
-	if w.execs > 0 {
+	switch {
+	case w.execs > 0:
 		warnings = append(warnings, fmt.Sprintf("the process executed another program (%d×) in the window: "+
 			"the description of the program is true of the first one", w.execs))
+	case c.program.replaced:
+		warnings = append(warnings, "the process has executed another program since pinwatch attached, and before this "+
+			"window: what it is now is not known; attach again")
 	}
 	return warnings
 }

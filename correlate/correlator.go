@@ -1,6 +1,9 @@
 package correlate
 
-import "github.com/pinwatch/pinwatch/events"
+import (
+	"github.com/pinwatch/pinwatch/correlate/internal/stops"
+	"github.com/pinwatch/pinwatch/events"
+)
 
 // Config holds what the stream of events does not.
 type Config struct {
@@ -25,6 +28,9 @@ type Config struct {
 	// exit(2).
 	Light bool
 
+	// NoPreemption is set when the runtime is told to send no SIGURG (GODEBUG=asyncpreemptoff=1).
+	NoPreemption bool
+
 	// Aggregate is set when most turns are sent as sums, and the CPU time of hand-offs only so.
 	Aggregate bool
 
@@ -41,6 +47,9 @@ type Config struct {
 	// Func names the function of a goroutine that begins at an address; "" when not known. nil
 	// means never known.
 	Func func(pc uint64) string
+
+	// Code names the function that an instruction is in; "" when not known. nil means never known.
+	Code func(pc uint64) string
 
 	// RuntimeLocks reports whether the runtime starts a goroutine at an address for itself and
 	// calls LockOSThread there. nil means never.
@@ -63,6 +72,7 @@ type Correlator struct {
 	program  program
 	locks    lockTracker
 	samples  sampler
+	stops    stops.Tracker
 	cpus     cpuTimes
 	started  bool // a window has begun: threads that appear without a birth are broken links
 	lastEnd  events.Time
@@ -79,6 +89,9 @@ func New(cfg Config) *Correlator {
 	if cfg.Func == nil {
 		cfg.Func = func(uint64) string { return "" }
 	}
+	if cfg.Code == nil {
+		cfg.Code = func(uint64) string { return "" }
+	}
 	if cfg.RuntimeLocks == nil {
 		cfg.RuntimeLocks = func(uint64) bool { return false }
 	}
@@ -87,6 +100,7 @@ func New(cfg Config) *Correlator {
 	c.windows = windows{threads: &c.threads, keep: maxEndedThreads}
 	c.locks = lockTracker{windows: &c.windows, program: &c.program}
 	c.samples = sampler{windows: &c.windows}
+	c.stops = stops.Tracker{Find: c.stoppingThread, Begun: c.stopBegun, Ended: c.stopEnded}
 	return c
 }
 
@@ -107,6 +121,7 @@ var dispatch = [...]func(*Correlator, *events.Event){
 	events.Sigreturn:      (*Correlator).sigreturn,
 	events.Exec:           (*Correlator).exec,
 	events.ParentDeath:    (*Correlator).parentDeath,
+	events.Delay:          (*Correlator).delay,
 	events.Switch:         (*Correlator).turn,
 	events.ThreadM:        (*Correlator).threadM,
 	events.Lock:           (*Correlator).lockEvent,

@@ -20,12 +20,15 @@
 //
 // ledger (ledger.go) is the bookkeeping of one window: its counts, costs, causes, sites and losses.
 // An interval's ledger is added to the whole's when the interval is settled. The time of threads is
-// kept by share (share.go), one for each thread and window; forget.go drops the shares of ended
+// kept by share (share.go), one for each thread and window; forgetEnded drops the shares of ended
 // threads and keeps their sums.
 //
 // sampler (sampler.go) records the spans that end as samples of a phase (phase.go), less the time
 // that the thread was off its CPU. Samples add up in cost rows (costs.go). signal (signal.go) is
 // one SIGURG from tgkill to sigreturn, handoff.go the wake-up of a locked thread for its goroutine.
+//
+// internal/stops finds the stops of the world in signals and turns, and the thread that stopped last
+// in each; stops.go hands them the events and keeps the counts.
 //
 // lockTracker (lock.go) follows the lock of each thread from read to read, and the calls of
 // LockOSThread that the probe sees (pins.go).

@@ -16,8 +16,8 @@ import (
 
 // Every file testdata/SCENARIO.txt is a stream in the text form of events; its Results are in
 // SCENARIO.golden. The target is 100, CPUs 0 and 1 are siblings, asyncPreempt is at 4096, sysmon at
-// 8192, templateThread at 12288, main.worker at 16384 and a function of which the runtime locks the
-// goroutine at 20480. A line "stack N FUNCTION…" defines stack N, innermost function first; a
+// 8192, templateThread at 12288, main.worker at 16384, a function of which the runtime locks the
+// goroutine at 20480, and runtime.memmove at 32768. A line "stack N FUNCTION…" defines stack N, innermost function first; a
 // function may be written function@file:line. A line "locks" sets Config.Locks; "light", "aggregate",
 // "pauses", "throttles" and "other runtimes" set the fields of these names.
 func TestGolden(t *testing.T) {
@@ -58,6 +58,9 @@ func replay(t *testing.T, file string, followed int) []*Result {
 		Stack: func(id uint64) []Frame { return stacks[id] },
 		Func: func(pc uint64) string {
 			return map[uint64]string{16384: "main.worker", 20480: "runtime.ensureSigM.func1"}[pc]
+		},
+		Code: func(pc uint64) string {
+			return map[uint64]string{32768: "runtime.memmove"}[pc]
 		},
 		RuntimeLocks: func(pc uint64) bool { return pc == 20480 },
 		Sites:        true,
@@ -220,10 +223,28 @@ func dump(w *bytes.Buffer, r *Result) {
 	for _, d := range r.ParentDeaths {
 		fmt.Fprintf(w, "  parent_death signal=%d %q threads=%d children=%d\n", d.Signal, d.Function, d.Threads, d.Children)
 	}
+	for _, k := range r.Calls {
+		fmt.Fprintf(w, "  call %+v\n", k)
+	}
+	for _, d := range r.Delays {
+		fmt.Fprintf(w, "  delayed %q isolated=%v n=%d sum=%d max=%d threads=%v", d.Entry, d.Isolated, d.Wait.N(), d.WaitNS,
+			d.Wait.Max(), d.Threads)
+		for _, by := range d.By {
+			fmt.Fprintf(w, " by %+v", by)
+		}
+		fmt.Fprintln(w)
+	}
 	for _, k := range r.Causes {
 		if k.Cause != "unknown" {
 			fmt.Fprintf(w, "  cause %s %s %q %q: %d\n", k.What, k.Cause, k.Reason, k.Function, k.N)
 		}
+	}
+	for i := range r.Stops {
+		s := &r.Stops[i]
+		fmt.Fprintf(w, "  stops %s n=%d unfinished=%d min=%d max=%d\n", s.Kind, s.Hist.N(), s.Unfinished, s.Hist.Min(), s.Hist.Max())
+	}
+	for _, d := range r.StopDelays {
+		fmt.Fprintf(w, "  delayed by %d %s %q: n=%d sum=%d max=%d\n", d.TID, d.Why, d.Function, d.N, d.Sum, d.Max)
 	}
 	for _, s := range r.Unclassified {
 		fmt.Fprintf(w, "  unclassified %s %q: %d\n", s.What, s.Frames, s.N)

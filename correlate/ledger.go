@@ -26,15 +26,20 @@ type ledger struct {
 	unclassified map[stackKey]uint64    // stacks of the cause "other"
 	sites        map[uint64]*siteCounts // by stack
 	parentDeaths map[parentDeath]deathCounts
+	delays       map[delayKey]*delays
+	calls        map[callEnd]callEnds
 	handoffs     map[uint64]*entryHandoffs // by the function that the woken goroutine began with
 	endRelays    stats.Histogram           // as in Result
+	stops        [stopKinds]stopCounts
+	stopDelays   map[stopDelayKey]stopDelayCounts // of these, those that took StopDelayed or longer
 }
 
 func newLedger() ledger {
 	return ledger{
 		causes: map[*reason]uint64{}, unclassified: map[stackKey]uint64{},
-		parentDeaths: map[parentDeath]deathCounts{},
-		sites:        map[uint64]*siteCounts{}, handoffs: map[uint64]*entryHandoffs{},
+		parentDeaths: map[parentDeath]deathCounts{}, stopDelays: map[stopDelayKey]stopDelayCounts{},
+		delays: map[delayKey]*delays{}, calls: map[callEnd]callEnds{},
+		sites: map[uint64]*siteCounts{}, handoffs: map[uint64]*entryHandoffs{},
 		loss:  Loss{ByKind: map[string]uint64{}},
 		moves: moves{byDistance: map[string]uint64{}},
 	}
@@ -75,10 +80,17 @@ func (l *ledger) add(o *ledger) {
 		sum := l.parentDeaths[key]
 		l.parentDeaths[key] = deathCounts{sum.threads + d.threads, sum.children + d.children}
 	}
+	for key, n := range o.calls {
+		l.addCalls(key, n)
+	}
+	for key, d := range o.delays {
+		l.delaysOf(key).merge(d)
+	}
 	for entry, h := range o.handoffs {
 		l.entry(entry).merge(h)
 	}
 	l.endRelays.Merge(&o.endRelays)
+	l.addStops(o)
 }
 
 func addAll[K comparable](sum, more map[K]uint64) {

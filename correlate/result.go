@@ -25,12 +25,17 @@ type Result struct {
 	Sleepers       Sleepers // of a process with very many threads
 	Moves          Moves
 	Locks          LockView
-	Causes         []Cause         // why threads began and ended, and SIGURG was sent; their n sum to the counts
-	ParentDeaths   []ParentDeath   // threads whose end signalled their children, most children first
-	Unclassified   []Stack         // stacks whose cause is "other", most frequent first; a few
-	Handoffs       []EntryHandoff  // the pin tax by the function that the woken goroutine began with, most first
-	EndRelays      stats.Histogram // as EntryHandoff.Relays, of threads whose goroutine had exited while locked
-	Sites          []Site          // calls of LockOSThread, most frequent first; only with the probe on it
+	Causes         []Cause           // why threads began and ended, and SIGURG was sent; their n sum to the counts
+	ParentDeaths   []ParentDeath     // threads whose end signalled their children, most children first
+	Stops          []Stops           // stops of the world, by kind; nil = not looked for
+	StopsUnknown   string            // why they were not
+	StopDelays     []StopDelay       // those that took StopDelayed or longer, most time first
+	Delays         []Delay           // waits of pinned threads for a CPU, longest sum first
+	Calls          []InterruptedCall // system calls that a SIGURG was delivered in, most EINTR first
+	Unclassified   []Stack           // stacks whose cause is "other", most frequent first; a few
+	Handoffs       []EntryHandoff    // the pin tax by the function that the woken goroutine began with, most first
+	EndRelays      stats.Histogram   // as EntryHandoff.Relays, of threads whose goroutine had exited while locked
+	Sites          []Site            // calls of LockOSThread, most frequent first; only with the probe on it
 	Warnings       []string
 }
 
@@ -204,6 +209,66 @@ type ParentDeath struct {
 	Function string
 	Threads  uint64
 	Children uint64 // at most 64 of each thread
+}
+
+// Stops are the stops of the world of one kind for which a thread was sent a signal. Of the others
+// most take no time: no other thread runs Go code then. Some wait for a thread that had not handled
+// an earlier signal.
+type Stops struct {
+	Kind       string          // gc, other, or unknown, as in /sched/pauses/stopping of runtime/metrics
+	Hist       stats.Histogram // ns from the first signal until the thread that stops the world goes on
+	Unfinished uint64          // begun, but not seen to end in the window
+}
+
+// StopDelay counts delayed stops of the world by the thread that stopped last.
+type StopDelay struct {
+	TID int32 // 0 = not known, or several
+	// What that thread did meanwhile: running, waiting, throttled, paused, blocked, unknown. stopper: all
+	// others had stopped, and TID, which stops the world, waited for a CPU itself.
+	Why      string
+	Function string // where it ran and could not stop; "" = not known
+	N        uint64
+	Sum, Max int64 // ns, of the whole stops
+}
+
+// Delay holds the long waits for a CPU of threads that goroutines of one function held, as last read:
+// those of 1 ms or more, and on isolated CPUs all those in which another process ran. A wait counts
+// when the turn after it has ended.
+type Delay struct {
+	Entry    string // "" when not known
+	Isolated bool   // on CPUs that the machine keeps for chosen threads
+	Threads  []int32
+	Wait     stats.Histogram // ns; without waits in which a pause or a quota was seen
+	WaitNS   int64           // their sum
+	By       []DelayedBy     // who took the CPU, most often first
+}
+
+// DelayedBy is a task that ran while threads waited: the one that a thread was preempted for, or,
+// of a thread that was woken, the one that left the CPU last before it.
+type DelayedBy struct {
+	What string // process, kernel_thread, own_thread, idle (the CPU had nothing to run), others
+	ID   int32  // of an own thread its TID, else the PID, in pinwatch's PID namespace; 0 = not known
+	Name string // "" when not known
+	N    uint64
+	// Sum and longest of these N waits.
+	WaitNS, MaxNS int64
+	RanLast       uint64 // waits, of all, that ended when this task left the CPU
+}
+
+// InterruptedCall counts a system call that a SIGURG was delivered in while it waited.
+type InterruptedCall struct {
+	Number            int    // of this architecture
+	Interrupted       uint64 // times it returned EINTR
+	InterruptedLocked uint64 // of these, on threads that could run their goroutine only
+	Restarted         uint64 // times the kernel began it again (SA_RESTART)
+	Unknown           uint64 // one of the two
+	Threads           []ThreadCalls
+}
+
+// ThreadCalls counts calls of a thread that returned EINTR.
+type ThreadCalls struct {
+	TID int32 // in pinwatch's PID namespace
+	N   uint64
 }
 
 // Stack is a stack that matches no rule for causes.

@@ -217,6 +217,20 @@ func (b *bans) see(moment, notBefore, lastRun events.Time) (another bool) {
 	return true
 }
 
+// within returns for how much of [from, to), a time off the CPU, the bans seen in it held.
+func (b *bans) within(from, to events.Time) (ns int64) {
+	for i := range uint8(keptBans) { // the oldest first
+		k := &b.last[(b.newest+1+i)%keptBans]
+		if k.seen == 0 || k.seen < from || k.seen > to {
+			continue
+		}
+		until := min(to, k.untilOr(to))
+		ns += overlap(from, to, k.from, until)
+		from = max(from, until)
+	}
+	return ns
+}
+
 // bookBans holds the bans that times are split by.
 type bookBans struct {
 	process bans

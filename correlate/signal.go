@@ -2,6 +2,8 @@ package correlate
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 
 	"github.com/pinwatch/pinwatch/correlate/internal/cause"
 	"github.com/pinwatch/pinwatch/events"
@@ -87,6 +89,7 @@ func (c *Correlator) tgkillEnter(e *events.Event) {
 	if c.cfg.Light {
 		return // it belongs to a signal_generate, which follows and is counted
 	}
+	c.sendStop(t, e.Time)
 	c.windows.countCause(k, t.sending.stack, e.Time)
 	c.windows.count(e.Time, func(l *ledger) *uint64 { return &l.sent })
 }
@@ -110,6 +113,7 @@ func (c *Correlator) signalGenerate(e *events.Event) {
 		return // not by tgkill, or its enter was lost
 	}
 	if c.cfg.Light {
+		c.sendStop(c.threadOf(uint32(e.Args[events.ArgSender])), e.Time)
 		c.windows.countCause(sig.why, sig.stack, e.Time)
 	}
 	if !sig.reached { // it is for a thread of the target, not for another process
@@ -144,6 +148,7 @@ func (c *Correlator) tgkillExit(e *events.Event) {
 	t := c.threadOf(e.TID)
 	sig := t.sending
 	defer c.samples.release(&t.sending)
+	c.stops.Sent(&t.stops, e.Time)
 	s := t.closeSpan(spanTgkill, phaseSend, e.Time)
 	if sig == nil || !sig.reached || s.begin != events.Time(e.Args[events.ArgEnter]) || int64(e.Args[events.ArgRet]) != 0 {
 		return // to another process, or failed, or its enter or an earlier exit was lost
@@ -157,6 +162,7 @@ func (c *Correlator) signalDeliver(e *events.Event) {
 	t := c.threadOf(e.TID)
 	c.windows.count(e.Time, func(l *ledger) *uint64 { return &l.counts.SigurgDelivered })
 	c.locks.observeKind(t, e.Flags, e.Time, false)
+	c.countCallEnd(t, e)
 	sig := t.pending
 	t.openSpan(spanHandler, e.Time)
 	if sig == nil {
@@ -192,6 +198,9 @@ func (c *Correlator) sigreturn(e *events.Event) {
 	switch pc := e.Args[events.ArgValue]; {
 	case pc == 0 || c.program.asyncPreempt == 0:
 	case pc != c.program.asyncPreempt:
+		if sig.why != nil && sig.why.Cause == cause.StopTheWorld {
+			c.stops.Interrupted(&t.stops, pc)
+		}
 		c.windows.count(e.Time, func(l *ledger) *uint64 { return &l.notInjected })
 	case lockedPart(t.lockKind()) == partTrue:
 		t.openSpan(spanResume, e.Time)
@@ -200,4 +209,74 @@ func (c *Correlator) sigreturn(e *events.Event) {
 	if sig.generated != 0 {
 		c.samples.finish(t, s)
 	}
+}
+
+// callEnd is what SIGURG did to a system call.
+type callEnd struct {
+	call uint32 // its number
+	end  uint8  // events.CallRestarted, CallInterrupted, CallUnknown
+	tid  int32  // of the thread; 0 = of those that are not kept apart
+}
+
+// callEnds count the calls, and those of them by threads that can run their goroutine only.
+type callEnds struct{ n, locked uint64 }
+
+// maxCallEnds bounds what is kept apart.
+const maxCallEnds = 4096
+
+// countCallEnd counts the system call that a SIGURG was delivered in.
+func (c *Correlator) countCallEnd(t *thread, e *events.Event) {
+	w := c.windows.find(e.Time, e.Time)
+	if e.Args[events.ArgCallEnd] == 0 || w == nil {
+		return
+	}
+	n := callEnds{n: 1}
+	if lockedPart(t.lockKind()) == partTrue {
+		n.locked = 1
+	}
+	w.addCalls(callEnd{uint32(e.Args[events.ArgCall]), uint8(e.Args[events.ArgCallEnd]), t.nsTID}, n)
+}
+
+func (l *ledger) addCalls(key callEnd, more callEnds) {
+	if _, known := l.calls[key]; !known && len(l.calls) >= maxCallEnds {
+		key.tid = 0
+	}
+	sum := l.calls[key]
+	l.calls[key] = callEnds{sum.n + more.n, sum.locked + more.locked}
+}
+
+// callRows lists the calls of a ledger, those with most interruptions first.
+func callRows(l *ledger) []InterruptedCall {
+	rows := map[uint32]*InterruptedCall{}
+	for k, n := range l.calls {
+		r := rows[k.call]
+		if r == nil {
+			r = &InterruptedCall{Number: int(k.call)}
+			rows[k.call] = r
+		}
+		switch uint64(k.end) {
+		case events.CallInterrupted:
+			r.Interrupted += n.n
+			r.InterruptedLocked += n.locked
+			if k.tid != 0 {
+				r.Threads = append(r.Threads, ThreadCalls{k.tid, n.n})
+			}
+		case events.CallRestarted:
+			r.Restarted += n.n
+		default:
+			r.Unknown += n.n
+		}
+	}
+	var list []InterruptedCall
+	for _, number := range slices.Sorted(maps.Keys(rows)) {
+		r := rows[number]
+		slices.SortFunc(r.Threads, func(a, b ThreadCalls) int {
+			return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.TID, b.TID))
+		})
+		list = append(list, *r)
+	}
+	slices.SortStableFunc(list, func(a, b InterruptedCall) int {
+		return cmp.Or(cmp.Compare(b.Interrupted, a.Interrupted), cmp.Compare(b.Restarted, a.Restarted))
+	})
+	return list
 }

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"math/rand/v2"
 
+	"github.com/pinwatch/pinwatch/correlate/internal/stops"
 	"github.com/pinwatch/pinwatch/events"
 )
 
@@ -92,6 +93,7 @@ type threadDetails struct {
 	pending, handling, sending *signal
 
 	spans [spanCount]span
+	stops stops.Thread // in stops of the world
 }
 
 // child is the thread that a clone in progress has made.

@@ -19,6 +19,7 @@ func Validate(r *Result) error {
 	validateThreads(r, broken)
 	validateCosts(r, broken)
 	validateCauses(r, broken)
+	validateStops(r, broken)
 	c := r.Counts
 	if c.SigurgCoalesced+c.SigurgForeign > 2*c.SigurgGenerated {
 		broken("%d coalesced and %d foreign of %d SIGURGs", c.SigurgCoalesced, c.SigurgForeign, c.SigurgGenerated)
@@ -142,5 +143,24 @@ func validateCauses(r *Result, broken func(string, ...any)) {
 		if l := t.Lock; l.HeldMin < 0 || l.HeldMax != nil && *l.HeldMax < l.HeldMin {
 			broken("thread %d: lock held for at least %d ns and at most %d", t.TID, l.HeldMin, *l.HeldMax)
 		}
+	}
+}
+
+// validateStops checks that delayed stops are among all, and that none is longer than the longest.
+func validateStops(r *Result, broken func(string, ...any)) {
+	var n, delayed uint64
+	var longest int64
+	for i := range r.Stops {
+		n += uint64(r.Stops[i].Hist.N())
+		longest = max(longest, r.Stops[i].Hist.Max())
+	}
+	for _, d := range r.StopDelays {
+		delayed += d.N
+		if d.Max > longest || d.Max < StopDelayed || d.Sum < d.Max {
+			broken("stops delayed by %d: the longest %d ns of %d, the longest of all %d", d.TID, d.Max, d.Sum, longest)
+		}
+	}
+	if delayed > n {
+		broken("%d stops delayed of %d", delayed, n)
 	}
 }

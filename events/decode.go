@@ -102,9 +102,14 @@ func decodePin(p unsafe.Pointer, e *Event, stacks *Stacks) {
 func decodeThread(p unsafe.Pointer, e *Event, _ *Stacks) {
 	r := (*bpf.PinwatchEventThread)(p)
 	e.Args = [8]uint64{r.OffTime, r.WakeTime, r.RunTime, uint64(r.NsTid), uint64(uint16(r.LastCpu)), uint64(r.Why)}
-	for i, c := range r.Comm {
-		e.Args[ArgComm+i/8] |= uint64(uint8(c)) << (i % 8 * 8)
-	}
+	e.setName(ArgComm, &r.Comm)
+}
+
+func decodeDelay(p unsafe.Pointer, e *Event, _ *Stacks) {
+	r := (*bpf.PinwatchEventDelay)(p)
+	e.Args = [8]uint64{ArgWaitEnd: r.End, ArgWait: r.WaitNs, ArgBefore: uint64(r.Before.Id), ArgTaker: uint64(r.Taker.Id)}
+	e.setName(ArgBeforeComm, &r.Before.Comm)
+	e.setName(ArgTakerComm, &r.Taker.Comm)
 }
 
 func decodeNewTask(p unsafe.Pointer, e *Event, _ *Stacks) {
@@ -115,6 +120,11 @@ func decodeNewTask(p unsafe.Pointer, e *Event, _ *Stacks) {
 func decodeSignalGenerate(p unsafe.Pointer, e *Event, _ *Stacks) {
 	r := (*bpf.PinwatchEventSignalGenerate)(p)
 	e.Args = [8]uint64{uint64(r.Sender), uint64(r.SenderTgid), uint64(r.Result), uint64(r.Group), r.Enter, uint64(r.Lock)}
+}
+
+func decodeSignalDeliver(p unsafe.Pointer, e *Event, _ *Stacks) {
+	r := (*bpf.PinwatchEventSignalDeliver)(p)
+	e.Args = [8]uint64{ArgCallEnd: uint64(r.End), ArgCall: uint64(r.Call)}
 }
 
 func decodeReturn(p unsafe.Pointer, e *Event, _ *Stacks) {

@@ -32,19 +32,28 @@ type Event struct {
 func (e *Event) LastCPU() int { return int(int16(e.Args[ArgLastCPU])) }
 
 // Name returns the thread's name (comm) of a Thread event.
-func (e *Event) Name() string {
-	name := e.rawName()
+func (e *Event) Name() string { return e.NameAt(ArgComm) }
+
+// NameAt returns the name of a task in an argument and the next.
+func (e *Event) NameAt(arg int) string {
+	name := e.rawName(arg)
 	if n := bytes.IndexByte(name[:], 0); n >= 0 {
 		return string(name[:n])
 	}
 	return string(name[:])
 }
 
-func (e *Event) rawName() (name [16]byte) {
+func (e *Event) rawName(arg int) (name [16]byte) {
 	for i := range name {
-		name[i] = byte(e.Args[ArgComm+i/8] >> (i % 8 * 8))
+		name[i] = byte(e.Args[arg+i/8] >> (i % 8 * 8))
 	}
 	return name
+}
+
+func (e *Event) setName(arg int, name *[16]int8) {
+	for i, c := range name {
+		e.Args[arg+i/8] |= uint64(uint8(c)) << (i % 8 * 8)
+	}
 }
 
 // Has reports whether all the given flag bits are set.

@@ -29,6 +29,7 @@ const (
 	Sigreturn      = Kind(bpf.PinwatchEventKindKIND_SIGRETURN)
 	Exec           = Kind(bpf.PinwatchEventKindKIND_EXEC)
 	ParentDeath    = Kind(bpf.PinwatchEventKindKIND_PARENT_DEATH)
+	Delay          = Kind(bpf.PinwatchEventKindKIND_DELAY)
 	Switch         = Kind(bpf.PinwatchEventKindKIND_SWITCH)
 	ThreadM        = Kind(bpf.PinwatchEventKindKIND_THREAD_M)
 	Lock           = Kind(bpf.PinwatchEventKindKIND_LOCK)
@@ -92,6 +93,17 @@ const (
 	PausedStopped = uint8(1) // Paused: by a signal or a debugger
 	PausedFrozen  = uint8(2) // Paused: by its cgroup
 
+	DelayPreempted    = uint8(bpf.PinwatchDelayFlagDELAY_PREEMPTED)
+	DelayIsolated     = uint8(bpf.PinwatchDelayFlagDELAY_ISOLATED)
+	DelayBeforeKernel = uint8(bpf.PinwatchDelayFlagDELAY_BEFORE_KERNEL)
+	DelayBeforeOwn    = uint8(bpf.PinwatchDelayFlagDELAY_BEFORE_OWN)
+	DelayBeforeIdle   = uint8(bpf.PinwatchDelayFlagDELAY_BEFORE_IDLE)
+	DelayTakerKernel  = uint8(bpf.PinwatchDelayFlagDELAY_TAKER_KERNEL)
+	DelayTakerOwn     = uint8(bpf.PinwatchDelayFlagDELAY_TAKER_OWN)
+	DelayTakerIdle    = uint8(bpf.PinwatchDelayFlagDELAY_TAKER_IDLE)
+
+	DelayTakerShift = bpf.PinwatchDelayFlagDELAY_TAKER_SHIFT // of a taker's flags from those before
+
 	SwitchRun       = uint8(bpf.PinwatchSwitchFlagSWITCH_RUN)
 	SwitchOff       = uint8(bpf.PinwatchSwitchFlagSWITCH_OFF)
 	SwitchWake      = uint8(bpf.PinwatchSwitchFlagSWITCH_WAKE)
@@ -122,6 +134,13 @@ var Distances = [bpf.PinwatchMoveDistanceDISTANCES]string{
 // The last of summed checks is no older than that at the last switch-out.
 const LockAge = Time(bpf.PinwatchLockAgeLOCKED_AGE_NS)
 
+// What a signal does to the system call that its thread waits in, in ArgCallEnd.
+const (
+	CallRestarted   = uint64(bpf.PinwatchCallEndCALL_RESTARTED)
+	CallInterrupted = uint64(bpf.PinwatchCallEndCALL_INTERRUPTED)
+	CallUnknown     = uint64(bpf.PinwatchCallEndCALL_UNKNOWN)
+)
+
 // Positions in Event.Args, by kind. The text form prints arguments under the names in specs.
 // A stack is its number in Stacks. ArgRead and ArgMRead are 1 where pinwatch read the target's
 // memory, and 0 where the thread itself sent the record.
@@ -132,11 +151,14 @@ const (
 	ArgRet, ArgEnter                                               = 0, 1                // CloneExit, TgkillExit
 	ArgOldTID, ArgExecNSTID                                        = 0, 1                // Exec
 	ArgChildren, ArgDeathSignal                                    = 0, 1                // ParentDeath
+	ArgWaitEnd, ArgWait, ArgBefore, ArgBeforeComm                  = 0, 1, 2, 3          // Delay
+	ArgTaker, ArgTakerComm                                         = 5, 6                // Delay (names take two)
 	ArgValue                                                       = 0                   // kinds of one argument; Sigmask
 	ArgUnread                                                      = 1                   // Sigmask: the set was unreadable
 	ArgStack                                                       = 0                   // ExitEnter, TgkillEnter, Park
 	ArgSender, ArgSenderTGID, ArgResult, ArgGroup, ArgTgkillEnter  = 0, 1, 2, 3, 4       // SignalGenerate
 	ArgTargetLock                                                  = 5                   // SignalGenerate
+	ArgCallEnd, ArgCall                                            = 0, 1                // SignalDeliver
 	ArgRunNS, ArgRunqNS, ArgBlockedNS, ArgWaker                    = 0, 1, 2, 3          // Switch, with ArgLastCPU, ArgWhy
 	ArgLock                                                        = 6                   // Switch
 	ArgM, ArgMID, ArgMStart, ArgExtra, ArgMRead                    = 0, 1, 2, 3, 4       // ThreadM
@@ -197,6 +219,12 @@ var stateFlags = flagNames{values: []flagName{
 
 var pauseFlags = flagNames{bits: []flagName{{PausedStopped, "stopped"}, {PausedFrozen, "frozen"}}}
 
+var delayFlags = flagNames{bits: []flagName{
+	{DelayPreempted, "preempted"}, {DelayIsolated, "isolated"}, {DelayBeforeKernel, "before_kernel"},
+	{DelayBeforeOwn, "before_own"}, {DelayBeforeIdle, "before_idle"}, {DelayTakerKernel, "taker_kernel"},
+	{DelayTakerOwn, "taker_own"}, {DelayTakerIdle, "taker_idle"},
+}}
+
 var sampleFlags = flagNames{values: []flagName{{SampleWake, "wake"}, {SampleCPU, "cpu"}}}
 
 // oneFlag names the only bit of a kind's Flags.
@@ -230,13 +258,16 @@ var specs = [kindCount]spec{
 		unsafe.Sizeof(bpf.PinwatchEventReturn{}), decodeReturn},
 	SignalGenerate: {"signal_generate", []string{"sender", "sender_tgid", "result", "group", "enter", "lock"}, stateFlags,
 		unsafe.Sizeof(bpf.PinwatchEventSignalGenerate{}), decodeSignalGenerate},
-	SignalDeliver: {"signal_deliver", nil, lockFlags, plainSize, decodePlain},
+	SignalDeliver: {"signal_deliver", []string{"end", "call"}, lockFlags,
+		unsafe.Sizeof(bpf.PinwatchEventSignalDeliver{}), decodeSignalDeliver},
 	Sigreturn: {"sigreturn", []string{"pc"}, flagNames{},
 		unsafe.Sizeof(bpf.PinwatchEventSigreturn{}), decodeSigreturn},
 	Exec: {"exec", []string{"old_tid", "ns_tid"}, flagNames{},
 		unsafe.Sizeof(bpf.PinwatchEventExec{}), decodeExec},
 	ParentDeath: {"parent_death", []string{"children", "signal"}, flagNames{},
 		unsafe.Sizeof(bpf.PinwatchEventParentDeath{}), decodeParentDeath},
+	Delay: {"delay", []string{"end", "wait", "before", "before_comm", "before_comm2", "taker", "taker_comm",
+		"taker_comm2"}, delayFlags, unsafe.Sizeof(bpf.PinwatchEventDelay{}), decodeDelay},
 	Switch: {"switch", []string{"run", "runq", "blocked", "waker", "last_cpu", "why", "lock"},
 		turnFlags, unsafe.Sizeof(bpf.PinwatchEventSwitch{}), decodeSwitch},
 	ThreadM: {"thread_m", []string{"m", "id", "start", "extra", "read"}, flagNames{},

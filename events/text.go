@@ -50,15 +50,15 @@ func (e *Event) AppendText(b []byte) []byte {
 	}
 	for i, name := range s.args {
 		v := e.Args[i]
-		if v == 0 || name == "comm2" && e.Args[i-1] != 0 {
+		if v == 0 || strings.HasSuffix(name, "comm2") && e.Args[i-1] != 0 {
 			continue
 		}
 		b = append(b, ' ')
 		b = append(b, name...)
 		b = append(b, '=')
 		switch name {
-		case "comm":
-			name := e.rawName()
+		case "comm", "before_comm", "taker_comm":
+			name := e.rawName(i)
 			b = strconv.AppendQuote(b, string(bytes.TrimRight(name[:], "\x00")))
 		case argSigned:
 			b = strconv.AppendInt(b, int64(int16(v)), 10)
@@ -162,13 +162,13 @@ func parseArg(e *Event, i int, name, value string) error {
 				return nil
 			}
 		}
-	case "comm":
+	case "comm", "before_comm", "taker_comm":
 		comm, err := strconv.Unquote(value)
 		if err != nil || len(comm) > 16 {
 			return fmt.Errorf("want a quoted name of at most 16 bytes")
 		}
 		for j := range len(comm) {
-			e.Args[ArgComm+j/8] |= uint64(comm[j]) << (j % 8 * 8)
+			e.Args[i+j/8] |= uint64(comm[j]) << (j % 8 * 8)
 		}
 		return nil
 	case argSigned:

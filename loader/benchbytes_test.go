@@ -28,7 +28,7 @@ var recordBytes = map[events.Kind]uintptr{
 	events.TgkillEnter:    unsafe.Sizeof(bpf.PinwatchEventStacked{}),
 	events.TgkillExit:     unsafe.Sizeof(bpf.PinwatchEventReturn{}),
 	events.SignalGenerate: unsafe.Sizeof(bpf.PinwatchEventSignalGenerate{}),
-	events.SignalDeliver:  unsafe.Sizeof(bpf.PinwatchEventPlain{}),
+	events.SignalDeliver:  unsafe.Sizeof(bpf.PinwatchEventSignalDeliver{}),
 	events.Sigreturn:      unsafe.Sizeof(bpf.PinwatchEventSigreturn{}),
 	events.Switch:         unsafe.Sizeof(bpf.PinwatchEventSwitch{}),
 	events.ThreadM:        unsafe.Sizeof(bpf.PinwatchEventThreadM{}),

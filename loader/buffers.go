@@ -215,6 +215,18 @@ func (k *kernelSide) setSizes(b Buffers, aggregate bool, room Room) error {
 	return set(settings...)
 }
 
+// setDelays sets the waits that are delays, by CPU.
+func (k *kernelSide) setDelays(cpus int, isolated []int) error {
+	for cpu := range cpus {
+		slot := bpf.PinwatchCpuSlot{DelayNs: uint64(bpf.PinwatchConfigLimitDELAY_NS)}
+		if slices.Contains(isolated, cpu) {
+			slot.DelayNs = 0
+		}
+		k.CpuSlots.Contents = append(k.CpuSlots.Contents, ebpf.MapKV{Key: uint32(cpu), Value: slot})
+	}
+	return nil
+}
+
 // MinRate is the lowest Config.MaxRate: switch records per second.
 const MinRate = 100
 

@@ -106,7 +106,8 @@ func TestMemoryLimit(t *testing.T) {
 			"sys/fs/cgroup/memory/x/memory.usage_in_bytes": file("900\n"),
 		}, 0, "the cgroup /sys/fs/cgroup/memory/x"},
 		{"no limit", fstest.MapFS{
-			"proc/meminfo": machine, "proc/self/mountinfo": mounts, "proc/self/cgroup": file("0::/\n"), "sys/fs/cgroup/memory.max": file("max\n"),
+			"proc/meminfo": machine, "proc/self/mountinfo": mounts, "proc/self/cgroup": file("0::/\n"),
+			"sys/fs/cgroup/memory.max": file("max\n"),
 		}, 1 << 20, "the machine (MemAvailable)"},
 	} {
 		if bytes, by := readMemoryLimit(c.root); bytes != c.bytes || by != c.by {

@@ -144,8 +144,8 @@ func TestAllKindsArrive(t *testing.T) {
 			seen := map[events.Kind]int{}
 			missing := func() (names []string) {
 				for k := events.Kind(1); k < events.WindowStart; k++ { // the kernel's
-					// Those of an exec and of children that die with a thread have tests of their own.
-					expected := k != events.Thread && k != events.Exec && k != events.ParentDeath
+					// Those of an exec, of children that die with a thread and of delays have tests of their own.
+					expected := k != events.Thread && k != events.Exec && k != events.ParentDeath && k != events.Delay
 					if k == events.Sum || k == events.SumLock {
 						expected = cfg.Aggregate
 					}

@@ -38,6 +38,9 @@ type Config struct {
 	// Slow makes programs slower. It is a measuring aid: results with and without it show how much
 	// of a measured time is overhead.
 	Slow Slow
+	// Isolated are CPUs that the machine keeps for chosen threads: of a locked thread's wait there, any
+	// other process that ran meanwhile is sent.
+	Isolated []int
 	// Runtime locates values in the target's Go runtime. With the zero value none is read.
 	Runtime Runtime
 
@@ -125,6 +128,7 @@ func (s *Session) load(cfg Config) error {
 		k.setSlow(cfg.Slow),
 		k.setRate(cfg.MaxRate, s.Buffers.cpus),
 		k.setSizes(s.Buffers, cfg.Aggregate, s.Room),
+		k.setDelays(s.Buffers.possible, cfg.Isolated),
 	); err != nil {
 		return err
 	}

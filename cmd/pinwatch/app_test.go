@@ -77,6 +77,16 @@ func TestHelpNamesEverything(t *testing.T) {
 	}
 }
 
+// TestThreadsHelp: the help has every word that the list prints of a thread's goroutine.
+func TestThreadsHelp(t *testing.T) {
+	code, stdout, _ := pinwatch(t, "threads", "--help")
+	for _, word := range []string{`"in a call"`, "in C:", "runs;", "parked:", "idle:", "ended:"} {
+		if code != exitOK || !strings.Contains(stdout, word) {
+			t.Errorf("exit code %d, help without %s", code, word)
+		}
+	}
+}
+
 // TestOnlyWorkloadsWaitInInit: the variable that makes a workload wait in its initialization has no
 // effect on the commands of pinwatch.
 func TestOnlyWorkloadsWaitInInit(t *testing.T) {
@@ -136,7 +146,8 @@ func TestDidYouMean(t *testing.T) {
 	}
 	for _, args := range []string{"help", "help attach"} {
 		code, out, stderr := pinwatch(t, strings.Fields(args)...)
-		if code != exitOK || !strings.Contains(out, "USAGE") || strings.Contains(args, "attach") != strings.Contains(out, "--ring-size") {
+		if code != exitOK || !strings.Contains(out, "USAGE") ||
+			strings.Contains(args, "attach") != strings.Contains(out, "--ring-size") {
 			t.Errorf("%s: exit code %d: %s%s", args, code, out, stderr)
 		}
 	}

@@ -88,10 +88,10 @@ func explainWord(s streams, word string) error {
 	}
 	names := slices.Concat(docs.Findings(), docs.Checks(), docs.Words())
 	for _, st := range contract.Statements() {
-		if !slices.Contains(names, st.ID) {
-			names = append(names, st.ID)
-		}
+		names = append(names, st.ID)
 	}
+	slices.Sort(names)
+	names = slices.Compact(names)
 	return usagef("%q is no word of pinwatch; %s", word, meant(word, names, 3, "pinwatch explain lists all"))
 }
 

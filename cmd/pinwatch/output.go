@@ -96,7 +96,7 @@ func (s streams) textOptions(w io.Writer) text.Options {
 		o.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	}
 	if width, _, err := term.GetSize(int(f.Fd())); err == nil {
-		o.Width = min(width, text.MaxWidth)
+		o.Width = min(max(width, text.MinWidth), text.MaxWidth)
 	}
 	return o
 }

@@ -58,7 +58,8 @@ func TestThreadsHeld(t *testing.T) {
 			}
 			continue
 		}
-		if *th.Use != "call" || *th.Call != "read" || *th.Via != "syscall.Read" || th.WChan != nil != wchan || th.Function == nil ||
+		if *th.Use != "call" || *th.Call != "read" || *th.Via != "syscall.Read" || th.WChan != nil != wchan ||
+			th.Function == nil ||
 			!strings.HasPrefix(*th.Function, "github.com/pinwatch/") || len(th.Stack) < 3 ||
 			!strings.Contains(strings.Join(th.Stack, "\n"), entry) {
 			t.Errorf("%s, want a function of this module in read", row(th))
@@ -73,6 +74,34 @@ func TestThreadsHeld(t *testing.T) {
 	} {
 		if !strings.Contains(texts[by], want) {
 			t.Errorf("--by %s: no %q in\n%s", by, want, texts[by])
+		}
+	}
+}
+
+// TestThreadsStacks compares what holds threads, and their stacks, with the program's account. The
+// matrix of Go releases does the same for each release.
+func TestThreadsStacks(t *testing.T) {
+	p := testenv.Workload(t, "held")
+	l := listThreads(t, p.PID, "--stacks")
+	byGoID := map[uint64]report.ListedThread{}
+	for _, th := range l.Threads {
+		if th.RunningGoID != nil {
+			byGoID[*th.RunningGoID] = th
+		} else if th.GoID != nil {
+			byGoID[*th.GoID] = th
+		}
+	}
+	held := p.Quiesce().Held
+	if len(held) == 0 {
+		t.Fatal("the workload holds no threads")
+	}
+	for _, h := range held {
+		th, ok := byGoID[uint64(h.GoID)]
+		stack := th.Stack[max(0, len(th.Stack)-len(h.Stack)):]
+		same := func(frame, function string) int { return strings.Compare(strings.Split(frame, " (")[0], function) }
+		if !ok || h.TID != 0 && int(th.TID) != h.TID || th.Use == nil || *th.Use != h.Use || th.Function == nil ||
+			*th.Function != h.Stack[0] || h.Call != "" && *th.Call != h.Call || slices.CompareFunc(stack, h.Stack, same) != 0 {
+			t.Errorf("%s, want %+v", row(th), h)
 		}
 	}
 }

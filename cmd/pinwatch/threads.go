@@ -24,7 +24,8 @@ first.
   lock       user×2: LockOSThread, two deep; runtime: by Go itself; exiting, wedged: the goroutine exited while locked
   goid       the locked goroutine, else the one that the thread runs
   goroutine  the system call it is in, without a name for it "in a call"; in C: it has called C; runs; parked: locked
-             and does not run; idle: the thread has none, and the runtime keeps it for later
+             and does not run; idle: the thread has none, and the runtime keeps it for later; ended: the thread has
+             ended while it was read or, the main one, before the others
   function   the one that a locked goroutine began with, else the innermost one on its stack that is not the standard
              library's, else the thread's name in brackets
   kernel     state as in ps, and the function it sleeps in

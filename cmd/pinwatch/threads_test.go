@@ -316,7 +316,7 @@ func TestThreadsErrors(t *testing.T) {
 		{"threads -p -o json", "-p -o|pidof"},
 		{"threads -p 1 -o yaml", "yaml|text or json"},
 		{"threads -p 1 -o ndjson", "ndjson|text or json"},
-		{"threads -p 1 2", "no arguments"},
+		{"threads -p 1 2", "one PID"},
 		{"threads -p 1 --offsets=", "--offsets"},
 		{"threads -p 1 --go-version=", "--go-version|release of Go"},
 		{"threads -p 1 --by color", "color|function, wait, lock, namespace"},

@@ -62,6 +62,17 @@ func TestVerifyMistakes(t *testing.T) {
 	}
 }
 
+// TestExplainUnknown: only words that are like the unknown one are suggested, each once.
+func TestExplainUnknown(t *testing.T) {
+	if _, _, stderr := pinwatch(t, "explain", "hand-of"); !strings.Contains(stderr, "did you mean hand-off") ||
+		strings.Count(stderr, "handler") > 1 {
+		t.Error(stderr)
+	}
+	if _, _, stderr := pinwatch(t, "explain", "xyzzyqwertz"); strings.Contains(stderr, "did you mean") {
+		t.Error(stderr)
+	}
+}
+
 func TestBaselines(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	dir := t.TempDir()

@@ -89,7 +89,8 @@ func readAnywhere(t *testing.T) (list []*regexp.Regexp) {
 
 // needsOf is what a case needs of the machine.
 func needsOf(e namedCase) (needs []*testenv.Need) {
-	named := map[string]*testenv.Need{"cgo": testenv.CCompiler, "namespaces": testenv.Namespaces, "quota": testenv.CPUQuota}
+	named := map[string]*testenv.Need{"cgo": testenv.CCompiler, "namespaces": testenv.Namespaces,
+		"quota": testenv.CPUQuota}
 	for _, name := range e.Needs {
 		needs = append(needs, named[name])
 	}

@@ -157,7 +157,8 @@ func perRequest(o *observed) []Finding {
 			entry = name
 		}
 	}
-	f := Finding{ID: "per-request-pinning", Severity: cost.severity(), Cost: cost, Advice: "find the call with --sites; " + pinAdvice,
+	f := Finding{ID: "per-request-pinning", Severity: cost.severity(), Cost: cost,
+		Advice: "find the call with --sites; " + pinAdvice,
 		Message: fmt.Sprintf("goroutines were pinned and unpinned at least %s times per s (%s in %s)%s",
 			unit.Short(perSecond), unit.Count(ended), unit.ShortDuration(float64(o.ns)), o.costOfPins(cost))}
 	f.Evidence = map[string]any{"pins": ended, "pins_per_s": rounded(perSecond), "site": nil, "function": orNil(entry),
@@ -240,5 +241,5 @@ func (o *observed) pinSites(cost *Cost) (fs []Finding) {
 	return fs
 }
 
-const pinAdvice = "move the code that needs the thread into a few goroutines that lock once and stay locked, and send them " +
-	"the work over a channel; or, if nothing there depends on the thread, remove the pin"
+const pinAdvice = "move the code that needs the thread into a few goroutines that lock once and stay locked, and " +
+	"send them the work over a channel; or, if nothing there depends on the thread, remove the pin"

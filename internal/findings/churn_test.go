@@ -18,7 +18,8 @@ func churned(n uint64) func(*correlate.Result, *About) {
 	return func(r *correlate.Result, a *About) {
 		exitedLocked(n)(r, a)
 		r.Threads[2].Run, r.Threads[2].Blocked = 0, r.Threads[2].Blocked+r.Threads[2].Run
-		r.Costs = []correlate.Cost{samples("P-9", "runtime", "", minSamples, 50_000), samples("P-9", "exit", "", minSamples, 50_000)}
+		r.Costs = []correlate.Cost{samples("P-9", "runtime", "", minSamples, 50_000),
+			samples("P-9", "exit", "", minSamples, 50_000)}
 	}
 }
 
@@ -47,7 +48,8 @@ func TestChurnCost(t *testing.T) {
 	r.Costs = []correlate.Cost{
 		samples("P-8", "clone_syscall", "", 500, 60_000), samples("P-8", "start", "", 500, 40_000),
 		samples("P-9", "runtime", "", 1000, 30_000),
-		samples("P-9", "exit", "", 1000, 90_000), samples("P-9", "exit", "locked", 990, 25_000), samples("P-9", "exit", "other", 10, 6e6),
+		samples("P-9", "exit", "", 1000, 90_000), samples("P-9", "exit", "locked", 990, 25_000),
+		samples("P-9", "exit", "other", 10, 6e6),
 	}
 	r.Costs[4].OffCPU = ptr(5_000.0)
 	r.Threads[2].Run, r.Threads[2].Blocked = 34e6, r.Threads[2].Blocked+r.Threads[2].Run-34e6
@@ -142,15 +144,18 @@ func TestPerRequestPinning(t *testing.T) {
 		{"too slow", 60, holds(596, 0), nil},
 		{"just fast enough", 60, holds(600, 0), []string{"per-request-pinning info"}},
 		{"no hand-off", 10, holds(1000, 0), []string{"per-request-pinning info"}},
-		{"hand-offs that cost", 10, waking("net/http.(*conn).serve", 0), []string{"per-request-pinning warn", "pinned-handoff-hot-spot warn"}},
-		{"hand-offs of what stays pinned", 10, waking("main.worker", 9e9), []string{"pinned-handoff-hot-spot warn", "per-request-pinning info"}},
+		{"hand-offs that cost", 10, waking("net/http.(*conn).serve", 0), []string{"per-request-pinning warn",
+			"pinned-handoff-hot-spot warn"}},
+		{"hand-offs of what stays pinned", 10, waking("main.worker", 9e9), []string{"pinned-handoff-hot-spot warn",
+			"per-request-pinning info"}},
 		{"the runtime's own locks", 10, func(r *correlate.Result, a *About) {
 			holds(1000, 0)(r, a)
 			for i := range r.Threads {
 				r.Threads[i].Lock.MaxExt = 0
 			}
 		}, nil},
-		{"a lower bound is enough", 10, func(r *correlate.Result, a *About) { holds(1000, 0)(r, a); lose(r) }, []string{"per-request-pinning info"}},
+		{"a lower bound is enough", 10, func(r *correlate.Result, a *About) { holds(1000, 0)(r, a); lose(r) },
+			[]string{"per-request-pinning info"}},
 		{"site: too few", 5, released(pinCount - 1), nil},
 		{"site: enough", 5, released(pinCount), []string{"per-request-pinning info"}},
 		{"site: too slow", 60, released(599), nil},
@@ -163,7 +168,10 @@ func TestPerRequestPinning(t *testing.T) {
 		{"a pool that starts", 5, func(r *correlate.Result, _ *About) {
 			r.Sites = []correlate.Site{{Function: "main.worker", Calls: 500, Outer: 500, Held: 500}}
 		}, nil},
-		{"the probe saw no site", 10, func(r *correlate.Result, a *About) { holds(1000, 0)(r, a); r.Sites = []correlate.Site{} }, nil},
+		{"the probe saw no site", 10, func(r *correlate.Result, a *About) {
+			holds(1000, 0)(r, a)
+			r.Sites = []correlate.Site{}
+		}, nil},
 	})
 
 	r := healthy(5)
@@ -202,8 +210,8 @@ func TestChildrenKilled(t *testing.T) {
 	if len(fs) != 1 || fs[0].ID != "children-killed-by-thread-exit" || fs[0].Severity != warn {
 		t.Fatalf("%+v", fs)
 	}
-	const want = "4 child processes got SIGKILL in 10 s although this process goes on: 3 threads that had started them ended; " +
-		"3 of them of main.startChild"
+	const want = "4 child processes got SIGKILL in 10 s although this process goes on: 3 threads that had started them " +
+		"ended; 3 of them of main.startChild"
 	if fs[0].Message != want {
 		t.Errorf("%q, want %q", fs[0].Message, want)
 	}

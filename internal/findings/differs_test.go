@@ -113,8 +113,8 @@ func TestOverridden(t *testing.T) {
 	})
 	r, a := healthy(10), about
 	moved("0-3", "0-2", 0, 1, 2)(r, &a)
-	const want = "thread 108 of gl.(*Loop).run was bound to CPU 3 and is now to 0-2: its cpuset was changed from CPU 0-3 to 0-2 " +
-		"meanwhile"
+	const want = "thread 108 of gl.(*Loop).run was bound to CPU 3 and is now to 0-2: its cpuset was changed from CPU " +
+		"0-3 to 0-2 meanwhile"
 	if f := find(r, a)[0]; f.Message != want {
 		t.Errorf("%s", f.Message)
 	}

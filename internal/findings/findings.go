@@ -9,9 +9,9 @@
 //
 // Every threshold is a constant with its reason, next to its finding. Each kind of finding is one
 // function, listed in kinds (kinds.go): churn.go (pins that end), children.go, pins.go (pins that
-// stay), growing.go (pins and threads that become more), load.go (hand-offs, SIGURG), sysmon.go,
-// placement.go (CPUs), surplus.go (threads), quota.go (CPU time that the process may use) and
-// differs.go (threads that are not as the others).
+// stay), growing.go (pins and threads that become more), load.go (hand-offs, SIGURG), calls.go (EINTR),
+// sysmon.go, placement.go (CPUs), delayed.go (waits for one), surplus.go (threads), quota.go (CPU time
+// that the process may use) and differs.go (threads that are not as the others).
 package findings
 
 import (
@@ -71,6 +71,7 @@ type About struct {
 	NotGo      bool                // no Go runtime could be read: there may be none
 	GOMAXPROCS int                 // 0 = not known
 	Affinity   map[int32][]int     // by tid: the CPUs a thread may run on; missing = not known
+	Priorities map[int32]Priority  // by tid: of threads that live; missing = not known
 	Held       map[int32]Held      // by tid: what holds a thread that lives; nil = not read
 	Goroutines map[int32]Goroutine // by tid: what it runs; missing = nothing, or not known
 	Limits     []Limit             // of the number of threads
@@ -80,6 +81,7 @@ type About struct {
 	CPUSetBefore, CPUSet string
 
 	Quota      *Quota // nil = there is none, or it is not known
+	QuotaErr   error  // why it is not known
 	Attributes Attributes
 	// CPU is the process's CPU time in the window and SysmonCPU that of sysmon, both by the kernel's
 	// own account; nil = not known.
@@ -108,6 +110,12 @@ func (q *Quota) CPUs() float64 { return float64(q.Limit) / float64(q.Period) }
 type Attributes struct {
 	Names []string           // the most consequential first
 	ByTID map[int32][]string // the values, by name; "" = not known
+}
+
+// Priority is how the kernel prefers a thread to others.
+type Priority struct {
+	Policy string // as SCHED_OTHER; "" = not known
+	Nice   int
 }
 
 // Goroutine is the goroutine that a thread runs, perhaps in a system call.
@@ -146,9 +154,13 @@ func Find(res *correlate.Result, about About) (found []Finding, judged []Judged)
 	o := &observed{Result: res, About: about, ns: int64(res.End.Sub(res.Start)) - res.Paused}
 	o.seconds = float64(o.ns) / 1e9
 	o.complete = !res.Loss.Lossy()
+	never := "the window has no length"
+	if res.Paused > 0 {
+		never = "the process was stopped or frozen all the time"
+	}
 	for _, k := range kinds {
 		var fs []Finding
-		why := "the window has no length"
+		why := never
 		if o.ns > 0 {
 			fs = k.find(o)
 			why = ""

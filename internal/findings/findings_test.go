@@ -193,7 +193,8 @@ func TestWords(t *testing.T) {
 	for _, tt := range []struct{ got, want string }{
 		{goroutineOf("a/b.(*T[c/d]).run.func1"), "b.(*T[c/d]).run.func1"}, {function("a/b.f"), "b.f"},
 		{goroutineOf("runtime.main"), "the main goroutine"}, {function("runtime.main"), "main.main or an init function"},
-		{goroutineOf("a/b.f.gowrap12"), "a goroutine that b.f starts"}, {function("a/b.f·dwrap·3"), "the goroutine that b.f starts"},
+		{goroutineOf("a/b.f.gowrap12"), "a goroutine that b.f starts"}, {function("a/b.f·dwrap·3"),
+			"the goroutine that b.f starts"},
 		{goroutineOf(""), "a goroutine whose function is not known"}, {function(""), "the goroutine's function"},
 	} {
 		if tt.got != tt.want {

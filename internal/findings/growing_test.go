@@ -84,7 +84,8 @@ func blocked(n int) func(*correlate.Result, *About) {
 }
 
 func TestThreadsGrowing(t *testing.T) {
-	info, warn, fail := []string{"threads-growing info"}, []string{"threads-growing warn"}, []string{"threads-growing error"}
+	info, warn, fail := []string{"threads-growing info"}, []string{"threads-growing warn"},
+		[]string{"threads-growing error"}
 	but := func(n int, edit func(r *correlate.Result, a *About)) func(*correlate.Result, *About) {
 		return func(r *correlate.Result, a *About) { blocked(n)(r, a); edit(r, a) }
 	}
@@ -115,7 +116,8 @@ func TestThreadsGrowing(t *testing.T) {
 	r, a := healthy(4), about
 	blocked(3000)(r, &a)
 	f := find(r, a)[0]
-	const want = "the process has 3000 threads more than 4 s ago (750 per s), 3009 now; the nearest limit is 10000 threads " +
+	const want = "the process has 3000 threads more than 4 s ago (750 per s), 3009 now; the nearest limit is 10000 " +
+		"threads " +
 		"(the runtime's, 3000 in use); 3000 are in a system call or in C for main.blockingRead; most were made because a " +
 		"thread was in a call for long and sysmon gave its P to another"
 	if f.Message != want || !strings.HasPrefix(f.Advice, "in main.blockingRead and what starts it, limit") {
@@ -129,7 +131,8 @@ func TestThreadsGrowing(t *testing.T) {
 		a.Goroutines[tid] = g
 	}
 	f = find(r, a)[0]
-	if strings.Contains(f.Message, "main.blockingRead") || !strings.HasPrefix(f.Advice, "limit") || f.Evidence["function"] != nil {
+	if strings.Contains(f.Message, "main.blockingRead") || !strings.HasPrefix(f.Advice, "limit") ||
+		f.Evidence["function"] != nil {
 		t.Errorf("one thread of 3000 in a call: %s\n%s", f.Message, f.Advice)
 	}
 	f = find(r, About{NotGo: true})[0]

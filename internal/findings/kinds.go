@@ -26,11 +26,14 @@ var kinds = []kind{
 	{"unbalanced-lock", unbalanced, noLocks},
 	{"pinned-handoff-hot-spot", hotSpots, noLocks},
 	{"sigurg-storm", storm, noStorm},
+	{"interrupted-calls", interruptedCalls, nil},
 	{"sysmon-busy", busySysmon, noSysmon},
 	{"pinned-thread-shares-core", sharedCores, noAffinity},
+	{"pinned-thread-delayed", delayed, noLocks},
 	{"leaked-pin", leaked, noLeaks},
 	{"thread-surplus", surplus, noSurplus},
-	{"cpu-throttled", throttled, nil},
+	{"stop-the-world-delayed", delayedStops, noStops},
+	{"cpu-throttled", throttled, noQuota},
 	{"gomaxprocs-mismatch", procsMismatch, noProcs},
 	{"thread-differs", threadDiffers, noAttributes},
 	{"affinity-overridden", overridden, noAffinity},
@@ -62,6 +65,13 @@ func noExits(o *observed) string {
 		return why
 	}
 	return "system calls are not watched (--light)"
+}
+
+func noQuota(o *observed) string {
+	if o.QuotaErr == nil {
+		return ""
+	}
+	return "whether a CPU quota holds for the process is not known: " + o.QuotaErr.Error()
 }
 
 func noProcs(o *observed) string {
@@ -113,6 +123,8 @@ func noSysmon(o *observed) string {
 	}
 	return "no thread is known to be sysmon"
 }
+
+func noStops(o *observed) string { return o.StopsUnknown }
 
 func noAttributes(o *observed) string {
 	if len(o.Attributes.ByTID) > 0 {

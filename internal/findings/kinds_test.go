@@ -1,6 +1,7 @@
 package findings
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -10,9 +11,10 @@ import (
 
 // TestJudged: every kind is named in every window, and has a reason where nothing could be found.
 func TestJudged(t *testing.T) {
-	const all = "pins-growing threads-growing exit-while-locked-churn children-killed-by-thread-exit per-request-pinning " +
-		"wedged-m0 unbalanced-lock pinned-handoff-hot-spot sigurg-storm sysmon-busy pinned-thread-shares-core leaked-pin " +
-		"thread-surplus cpu-throttled gomaxprocs-mismatch thread-differs affinity-overridden"
+	const all = "pins-growing threads-growing exit-while-locked-churn children-killed-by-thread-exit " +
+		"per-request-pinning wedged-m0 unbalanced-lock pinned-handoff-hot-spot sigurg-storm interrupted-calls " +
+		"sysmon-busy pinned-thread-shares-core pinned-thread-delayed leaked-pin thread-surplus stop-the-world-delayed " +
+		"cpu-throttled gomaxprocs-mismatch thread-differs affinity-overridden"
 	with := func(edit func(*correlate.Result, *About)) func(*correlate.Result, *About) {
 		return func(r *correlate.Result, a *About) {
 			a.Affinity = map[int32][]int{100: {0, 1}}
@@ -32,23 +34,30 @@ func TestJudged(t *testing.T) {
 	}{
 		{"all", 60, with(none), "", ""},
 		{"short", 5, with(none), "leaked-pin thread-surplus", "takes a window of 10 s or more"},
-		{"lossy", 60, with(func(r *correlate.Result, _ *About) { lose(r) }), "leaked-pin thread-surplus", "records were lost"},
+		{"lossy", 60, with(func(r *correlate.Result, _ *About) { lose(r) }), "leaked-pin thread-surplus",
+			"records were lost"},
 		{"no sites", 60, with(func(r *correlate.Result, _ *About) { r.Sites = nil }), "per-request-pinning", "--sites"},
 		{"light", 60, with(func(r *correlate.Result, _ *About) { r.Counts.ThreadsExitedLocked = nil }),
 			"exit-while-locked-churn", "--light"},
-		{"GOMAXPROCS", 60, with(func(_ *correlate.Result, a *About) { a.GOMAXPROCS = 0 }), "sigurg-storm thread-surplus gomaxprocs-mismatch",
+		{"GOMAXPROCS", 60, with(func(_ *correlate.Result, a *About) { a.GOMAXPROCS = 0 }),
+			"sigurg-storm thread-surplus gomaxprocs-mismatch",
 			"GOMAXPROCS could not be read"},
 		{"affinity", 60, with(func(_ *correlate.Result, a *About) { a.Affinity = nil }),
 			"pinned-thread-shares-core affinity-overridden", "could not be read"},
 		{"holders", 60, with(func(_ *correlate.Result, a *About) { a.Held = nil }), "thread-surplus", "could not be read"},
 		{"attributes", 60, with(func(_ *correlate.Result, a *About) { a.Attributes = Attributes{} }), "thread-differs",
 			"were not compared"},
+		{"quota", 60, with(func(_ *correlate.Result, a *About) { a.QuotaErr = errors.New("the cgroup /a is not mounted here") }),
+			"cpu-throttled", "is not known: the cgroup /a is not mounted here"},
 		{"no sysmon", 60, with(func(r *correlate.Result, _ *About) { r.Threads[1].Role = "unknown" }), "sysmon-busy", "sysmon"},
+		{"stops", 60, with(func(r *correlate.Result, _ *About) { r.Stops, r.StopsUnknown = nil, "switches are added up" }),
+			"stop-the-world-delayed", "switches are added up"},
 		{"runtime", 60, with(func(r *correlate.Result, _ *About) {
 			r.Counts.LockedThreads, r.Counts.ThreadsExitedLocked = nil, nil
 		}), "pins-growing exit-while-locked-churn per-request-pinning wedged-m0 unbalanced-lock pinned-handoff-hot-spot " +
-			"pinned-thread-shares-core leaked-pin affinity-overridden", "Go runtime could not be read"},
+			"pinned-thread-shares-core pinned-thread-delayed leaked-pin affinity-overridden", "Go runtime could not be read"},
 		{"no length", 0, with(none), all, "no length"},
+		{"stopped", 60, with(func(r *correlate.Result, _ *About) { r.Paused = 60 * second }), all, "stopped or frozen all the time"},
 		{"pins that may be growing", 60, with(pinned(2, 0, 1)), "pins-growing",
 			"2 pins of main.session began and none ended, too few to tell: that takes a window of some 300 s"},
 		{"one pin", 60, with(pinned(1, 0, 1)), "", ""},
@@ -57,7 +66,8 @@ func TestJudged(t *testing.T) {
 			for i := range 10 {
 				r.Threads[i%9].StartedAt = r.Start + (r.End-r.Start)/10*events.Time(i%9)
 			}
-		}), "threads-growing", "10 threads more than when the window began, too few to tell: that takes a window of some 120 s"},
+		}), "threads-growing", "10 threads more than when the window began, too few to tell: that takes a window of some " +
+			"120 s"},
 		{"threads of one moment", 60, with(func(r *correlate.Result, _ *About) {
 			r.Counts.ThreadsCreated += 10
 			r.Threads[3].StartedAt = r.Start + 1

@@ -27,7 +27,8 @@ func TestHandoffHotSpot(t *testing.T) {
 		{"dear, and just enough", 10, handed(hotCount, 10_000, 4_000_000), warn},
 		{"just below a warning", 10, handed(62_490, 10_000, 4_000), info},
 		{"warning", 10, handed(62_510, 10_000, 4_000), warn},
-		{"a lower bound is enough", 10, func(r *correlate.Result, a *About) { handed(62_510, 10_000, 4_000)(r, a); lose(r) }, warn},
+		{"a lower bound is enough", 10, func(r *correlate.Result, a *About) { handed(62_510, 10_000, 4_000)(r, a); lose(r) },
+			warn},
 		{"two functions do not add up", 10, func(r *correlate.Result, a *About) {
 			handed(24_000, 10_000, 4_000)(r, a)
 			other := r.Handoffs[0]
@@ -130,7 +131,10 @@ func TestSigurgStorm(t *testing.T) {
 	run(t, []scenario{
 		{"storm", 10, sigurg(800, 500, "gc_stack_scan", ""), info},
 		{"all Ps compute", 10, sigurg(799, 500, "sysmon_retake", ""), nil},
-		{"GOMAXPROCS not known", 10, func(r *correlate.Result, a *About) { sigurg(8000, 0, "other", "")(r, a); a.GOMAXPROCS = 0 }, nil},
+		{"GOMAXPROCS not known", 10, func(r *correlate.Result, a *About) {
+			sigurg(8000, 0, "other", "")(r, a)
+			a.GOMAXPROCS = 0
+		}, nil},
 		{"more Ps", 10, func(r *correlate.Result, a *About) { sigurg(800, 500, "other", "")(r, a); a.GOMAXPROCS = 8 }, nil},
 		{"a burst of one collection", 10, func(r *correlate.Result, a *About) {
 			sigurg(800, 500, "gc_stack_scan", "")(r, a)
@@ -143,14 +147,18 @@ func TestSigurgStorm(t *testing.T) {
 		}, info},
 		{"a second is enough", 1, func(r *correlate.Result, a *About) { sigurg(80, 50, "gc_stack_scan", "")(r, a) }, info},
 		{"dear", 10, timed(20_000, 30_000), warn},
-		{"a lower bound is enough", 10, func(r *correlate.Result, a *About) { sigurg(800, 500, "gc_stack_scan", "")(r, a); lose(r) }, info},
+		{"a lower bound is enough", 10, func(r *correlate.Result, a *About) {
+			sigurg(800, 500, "gc_stack_scan", "")(r, a)
+			lose(r)
+		}, info},
 	})
 	for name, tt := range map[string]struct {
 		edit            func(*correlate.Result, *About)
 		message, advice string
 		cause           any
 	}{
-		"dominant":    {sigurg(1000, 600, "gc_stack_scan", "a/b.churn"), "; 60 % of them for the garbage collector to read stacks, most of these by b.churn", "GOGC", "gc_stack_scan"},
+		"dominant": {sigurg(1000, 600, "gc_stack_scan", "a/b.churn"),
+			"; 60 % of them for the garbage collector to read stacks, most of these by b.churn", "GOGC", "gc_stack_scan"},
 		"half is no ": {sigurg(1000, 500, "gc_stack_scan", "a/b.churn"), "GOMAXPROCS 4", "the line \"preempted\"", nil},
 		"half of them from there": {func(r *correlate.Result, a *About) {
 			sigurg(1000, 600, "stop_the_world", "main.gc")(r, a)
@@ -160,7 +168,8 @@ func TestSigurgStorm(t *testing.T) {
 		}, "; 60 % of them to stop all goroutines", "runtime/metrics", "stop_the_world"},
 		"all of the collector": {func(r *correlate.Result, a *About) {
 			sigurg(1000, 300, "gc_stack_scan", "main.f")(r, a)
-			r.Causes = append(r.Causes, correlate.Cause{What: "preempt", Cause: "stop_the_world", Reason: "GC sweep termination", N: 3000})
+			r.Causes = append(r.Causes, correlate.Cause{What: "preempt", Cause: "stop_the_world", Reason: "GC sweep termination",
+				N: 3000})
 		}, "; 60 % of them for the garbage collector", "GOGC", "garbage_collection"},
 		"its stops of the world": {func(r *correlate.Result, a *About) {
 			sigurg(1000, 0, "gc_stack_scan", "")(r, a)

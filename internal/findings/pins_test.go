@@ -69,14 +69,18 @@ func TestLeakedPin(t *testing.T) {
 		{"CPUs not known", 60, func(r *correlate.Result, a *About) { idlePins(16, 60, nil)(r, a); a.GOMAXPROCS = 0 }, info},
 		{"in a system call or in C", 60, idlePins(3, 60, func(th *correlate.Thread) { th.Lock.Parked = false }), nil},
 		{"woken once", 60, idlePins(3, 60, func(th *correlate.Thread) { th.Handoff.N = 1 }), nil},
-		{"ran", 60, idlePins(3, 60, func(th *correlate.Thread) { th.Run, th.Blocked, th.Switches = 1, th.Blocked-1, 1 }), nil},
-		{"part of its time is not known", 60, idlePins(3, 60, func(th *correlate.Thread) { th.Unknown, th.Blocked = 1, th.Blocked-1 }), nil},
+		{"ran", 60, idlePins(3, 60, func(th *correlate.Thread) { th.Run, th.Blocked, th.Switches = 1, th.Blocked-1, 1 }),
+			nil},
+		{"part of its time is not known", 60, idlePins(3, 60, func(th *correlate.Thread) {
+			th.Unknown, th.Blocked = 1, th.Blocked-1
+		}), nil},
 		{"new", 60, idlePins(3, 60, func(th *correlate.Thread) { th.StartedAt, th.Blocked = 6e9, 59e9 }), nil},
 		{"ended", 60, idlePins(3, 60, func(th *correlate.Thread) { th.ExitedAt = 60e9 }), nil},
 		{"not locked", 60, idlePins(3, 60, func(th *correlate.Thread) { th.Lock.State = "none" }), nil},
 		{"the runtime's", 60, idlePins(1, 60, func(th *correlate.Thread) { th.Lock.State = "runtime" }), nil},
 		{"lock not known", 60, idlePins(3, 60, func(th *correlate.Thread) { th.Lock.State = "unknown" }), nil},
-		{"a wake-up may have been lost", 60, func(r *correlate.Result, a *About) { idlePins(3, 60, nil)(r, a); lose(r) }, nil},
+		{"a wake-up may have been lost", 60, func(r *correlate.Result, a *About) { idlePins(3, 60, nil)(r, a); lose(r) },
+			nil},
 		{"a program run was skipped", 60, func(r *correlate.Result, a *About) {
 			idlePins(3, 60, nil)(r, a)
 			r.Loss.Skipped = map[string]uint64{"sched_switch": 1}

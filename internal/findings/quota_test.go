@@ -36,8 +36,10 @@ func TestThrottled(t *testing.T) {
 	}
 	r.Threads[0].Runq = second / 2
 	f := find(r, a)[0]
-	const want = "the CPU quota was used up in 49 of 100 periods (49 %): cgroup /sys/fs/cgroup/x may use 4 CPUs (400 ms in each " +
-		"100 ms), GOMAXPROCS is 4; it kept all threads together from running for about 9 s, beside 500 ms of waiting for a CPU"
+	const want = "the CPU quota was used up in 49 of 100 periods (49 %): cgroup /sys/fs/cgroup/x may use 4 CPUs (400 ms " +
+		"in each " +
+		"100 ms), GOMAXPROCS is 4; it kept all threads together from running for about 9 s, beside 500 ms of waiting for a " +
+		"CPU"
 	if f.Message != want || f.Evidence["threads_throttled_ns"] != 9*second || !strings.Contains(f.Advice, "in bursts") {
 		t.Errorf("%s\n%v\n%s", f.Message, f.Evidence, f.Advice)
 	}

@@ -56,8 +56,10 @@ func busySysmon(o *observed) []Finding {
 	t, entry, calls := o.busiestCaller()
 	switch stops := o.rate(o.worldStops()); {
 	case o.rate(calls) >= sysmonReset:
+		// A goroutine whose P is taken goes on with another thread, so the number is the thread's alone.
 		f.Message += fmt.Sprintf(", because goroutines are in short system calls or in C all the time: most of all %s "+
-			"(tid %d, %s waits per s)", goroutineOf(entry), t.TID, unit.Short(o.rate(t.Switches)))
+			"(at the end on thread %d, which itself waited %s times per s)", goroutineOf(entry), t.TID,
+			unit.Short(o.rate(t.Switches)))
 		f.Advice = "in " + function(entry) + ", " + f.Advice
 		f.Evidence["function"], f.Evidence["function_tid"] = entry, t.TID
 		f.Evidence["function_switches_per_s"] = rounded(o.rate(t.Switches))

@@ -41,9 +41,12 @@ func TestSysmonBusy(t *testing.T) {
 	r, a := healthy(5), about
 	charged(845*time.Millisecond)(r, &a)
 	f := find(r, a)[0]
-	const want = "sysmon, the Go runtime's monitor thread, takes 16.9 % of one CPU with 5000 wake-ups per s: it does not slow " +
-		"down, because goroutines are in short system calls or in C all the time: most of all main.poll (tid 103, 5000 waits per s)"
-	if f.Message != want || !strings.HasPrefix(f.Advice, "in main.poll, wait without") || f.Evidence["function"] != "main.poll" ||
+	const want = "sysmon, the Go runtime's monitor thread, takes 16.9 % of one CPU with 5000 wake-ups per s: it does " +
+		"not slow " +
+		"down, because goroutines are in short system calls or in C all the time: most of all main.poll (at the end on " +
+		"thread 103, which itself waited 5000 times per s)"
+	if f.Message != want || !strings.HasPrefix(f.Advice, "in main.poll, wait without") ||
+		f.Evidence["function"] != "main.poll" ||
 		f.Cost.CPU != 0.169 {
 		t.Errorf("%s\n%s\n%v", f.Message, f.Advice, f.Evidence)
 	}

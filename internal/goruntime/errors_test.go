@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -73,6 +74,38 @@ func TestReadGone(t *testing.T) {
 	}
 }
 
+// TestEntryDuringExec: a process that is just executing a program has an empty auxiliary vector for
+// a moment.
+func TestEntryDuringExec(t *testing.T) {
+	dir := t.TempDir()
+	auxv := filepath.Join(dir, "auxv")
+	entryAt := func(b []byte) (uint64, error) {
+		if err := errors.Join(os.WriteFile(auxv, b, 0o644), os.Symlink("/bin/true", filepath.Join(dir, "exe"))); err != nil &&
+			!errors.Is(err, fs.ErrExist) {
+			t.Fatal(err)
+		}
+		d, err := os.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &process{pid: 1, dir: d}
+		defer p.Close()
+		return p.entry()
+	}
+	go func() {
+		time.Sleep(50 * time.Millisecond)
+		_ = os.WriteFile(auxv+".new", []byte{9, 15: 0, 8: 0x34, 9: 0x12}, 0o644)
+		_ = os.Rename(auxv+".new", auxv)
+	}()
+	if entry, err := entryAt(make([]byte, 16)); err != nil || entry != 0x1234 {
+		t.Errorf("entry %#x, %v", entry, err)
+	}
+	begun := time.Now()
+	if entry, err := entryAt([]byte{6, 15: 0}); err == nil || time.Since(begun) < execTime {
+		t.Errorf("an entry %#x, %v after %v", entry, err, time.Since(begun))
+	}
+}
+
 // asUser runs f on a thread with the user id nobody and, of all capabilities, the given ones; the
 // thread ends with it.
 func asUser(t *testing.T, caps uint32, f func()) {
@@ -109,7 +142,7 @@ func TestReadPermission(t *testing.T) {
 		checkPermission(t, 1, "CAP_SYS_PTRACE", "exe")
 		return
 	}
-	exe := goBuild(t, testprog.Goroots(t)[0], "")
+	exe := goBuild(t, testprog.Goroot(t), "")
 	if err := os.Chmod(exe, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +156,7 @@ func TestReadPermission(t *testing.T) {
 		t.Fatal(err)
 	}
 	asUser(t, ptrace, func() { checkPartial(t, proc.Pid, want, "GOMAXPROCS") })
-	pie, wantPIE := startAccount(t, goBuild(t, testprog.Goroots(t)[0], "", "-buildmode=pie"))
+	pie, wantPIE := startAccount(t, goBuild(t, testprog.Goroot(t), "", "-buildmode=pie"))
 	wantPIE.AsyncPreempt = 0
 	asUser(t, ptrace, func() {
 		checkPartial(t, pie.Pid, wantPIE, "LoadBias", "AsyncPreempt", "GOMAXPROCS", "LockOSThread", "Sysmon",

@@ -38,40 +38,44 @@ func checkHidden(t *testing.T, r *Runtime, want account) {
 
 // TestReadMainThreadEnded reads a process through the threads that it still has.
 func TestReadMainThreadEnded(t *testing.T) {
-	for _, v := range []testprog.Variant{{Name: "plain"}, {Name: "pie", Args: []string{"-buildmode=pie"}}} {
-		t.Run(v.Name, func(t *testing.T) {
-			exe := goBuild(t, testprog.Goroots(t)[0], "", v.Args...)
-			proc, want := startAccount(t, exe, "end the main thread")
-			for {
-				status, err := procfs.Process(proc.Pid).Status()
-				if err != nil {
-					t.Fatal(err)
-				}
-				if status.State == 'Z' {
-					break
-				}
-				time.Sleep(time.Millisecond)
-			}
-			r := mustOpen(t, proc.Pid, Options{})
-			checkThread(t, r, want)
-			checkAddresses(t, &r.Info, want)
-			if r.Exe != exe || r.GoVersion != want.Version || r.GOMAXPROCS != want.GOMAXPROCS {
-				t.Errorf("got %+v", r.Info)
-			}
-			if name, err := procfs.Process(proc.Pid).Exe(); err != nil || name != exe {
-				t.Errorf("the executable is %q, %v", name, err)
-			}
-			if mapped, err := r.process.mappings(); err != nil || len(mapped) == 0 || mapped[0].Path != exe {
-				t.Errorf("mapped: %+v, %v", mapped, err)
-			}
-		})
+	for _, goroot := range testprog.Goroots(t) {
+		for _, v := range []testprog.Variant{{Name: "plain"}, {Name: "pie", Args: []string{"-buildmode=pie"}}} {
+			t.Run(filepath.Base(goroot)+"/"+v.Name, func(t *testing.T) { checkMainThreadEnded(t, goroot, v) })
+		}
+	}
+}
+
+func checkMainThreadEnded(t *testing.T, goroot string, v testprog.Variant) {
+	exe := goBuild(t, goroot, "", v.Args...)
+	proc, want := startAccount(t, exe, "end the main thread")
+	for {
+		status, err := procfs.Process(proc.Pid).Status()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status.State == 'Z' {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	r := mustOpen(t, proc.Pid, Options{})
+	checkThread(t, r, want)
+	checkAddresses(t, &r.Info, want)
+	if r.Exe != exe || r.GoVersion != want.Version || r.GOMAXPROCS != want.GOMAXPROCS {
+		t.Errorf("got %+v", r.Info)
+	}
+	if name, err := procfs.Process(proc.Pid).Exe(); err != nil || name != exe {
+		t.Errorf("the executable is %q, %v", name, err)
+	}
+	if mapped, err := r.process.mappings(); err != nil || len(mapped) == 0 || mapped[0].Path != exe {
+		t.Errorf("mapped: %+v, %v", mapped, err)
 	}
 }
 
 // TestThreadEndsWhileRead: what was read of a thread that has ended meanwhile is read again of
 // another.
 func TestThreadEndsWhileRead(t *testing.T) {
-	proc, _ := startAccount(t, goBuild(t, testprog.Goroots(t)[0], ""), "end the main thread")
+	proc, _ := startAccount(t, goBuild(t, testprog.Goroot(t), ""), "end the main thread")
 	p, err := openProcess(proc.Pid)
 	if err != nil {
 		t.Fatal(err)
@@ -237,7 +241,7 @@ func TestReadNoRelease(t *testing.T) {
 // TestReadNoReleaseOffsets: a user's file gives the offsets of a program that hides its release if
 // it has one row.
 func TestReadNoReleaseOffsets(t *testing.T) {
-	stripped := goBuild(t, testprog.Goroots(t)[0], "-s -w")
+	stripped := goBuild(t, testprog.Goroot(t), "-s -w")
 	_, real := startAccount(t, stripped)
 	proc, want := startAccount(t, testprog.Copy(t, stripped, func(f *os.File) {
 		overwriteAll(t, f, real.Version, strings.Repeat("x", len(real.Version)))

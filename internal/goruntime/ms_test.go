@@ -124,7 +124,7 @@ func compareMs(pid int, ms []M, want []msThread) (problems []string) {
 
 // TestMAt reads every M of the list alone. It is the M of its thread only.
 func TestMAt(t *testing.T) {
-	proc, _ := startMs(t, buildMs(t, testprog.Goroots(t)[0]))
+	proc, _ := startMs(t, buildMs(t, testprog.Goroot(t)))
 	r := openMs(t, proc.Pid)
 	ms, err := r.Ms()
 	if err != nil {

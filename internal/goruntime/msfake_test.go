@@ -116,9 +116,12 @@ func TestJudge(t *testing.T) {
 			f.set(m, o.MP, p)
 			f.set32(p, o.PID, 1<<31)
 		}, "101 worker none 0/0 g0 pc0 cur0 P-1"},
-		{"locked", func(f *fakeMem, r *Runtime) { f.lockTo(m, g, 2, 0, gSyscall) }, "101 worker user 2/0 g17 pc405000 cur17 P-1"},
-		{"locked in a callback", func(f *fakeMem, r *Runtime) { f.lockTo(m, g, 1, 1, gRunning) }, "101 worker user 1/1 g17 pc405000 cur17 P-1"},
-		{"callback", func(f *fakeMem, r *Runtime) { f.lockTo(m, g, 0, 1, gRunning) }, "101 worker runtime 0/1 g17 pc405000 cur17 P-1"},
+		{"locked", func(f *fakeMem, r *Runtime) { f.lockTo(m, g, 2, 0, gSyscall) },
+			"101 worker user 2/0 g17 pc405000 cur17 P-1"},
+		{"locked in a callback", func(f *fakeMem, r *Runtime) { f.lockTo(m, g, 1, 1, gRunning) },
+			"101 worker user 1/1 g17 pc405000 cur17 P-1"},
+		{"callback", func(f *fakeMem, r *Runtime) { f.lockTo(m, g, 0, 1, gRunning) },
+			"101 worker runtime 0/1 g17 pc405000 cur17 P-1"},
 		{"parked", func(f *fakeMem, r *Runtime) {
 			f.lockTo(m, g, 1, 0, gWaiting)
 			f.set(m, o.MCurG, 0)
@@ -130,7 +133,8 @@ func TestJudge(t *testing.T) {
 		{"running, scanned", func(f *fakeMem, r *Runtime) {
 			f.lockTo(m, g, 1, 0, gRunning|gScan)
 		}, "101 worker user 1/0 g17 pc405000 cur17 P-1"},
-		{"stack is copied", func(f *fakeMem, r *Runtime) { f.lockTo(m, g, 1, 0, 8) }, "101 worker user 1/0 g17 pc405000 cur17 P-1"},
+		{"stack is copied", func(f *fakeMem, r *Runtime) { f.lockTo(m, g, 1, 0, 8) },
+			"101 worker user 1/0 g17 pc405000 cur17 P-1"},
 		{"current goroutine left", func(f *fakeMem, r *Runtime) {
 			f.lockTo(m, g, 0, 0, gRunning)
 			f.set(g, o.GM, fakeM0)
@@ -172,10 +176,14 @@ func TestJudge(t *testing.T) {
 			f.set32(m, o.MLockedExt, 1)
 		}, "101 main wedged 1/0 g0 pc0 cur0 P-1"},
 
-		{"sysmon", func(f *fakeMem, r *Runtime) { f.set(m, o.MStartFn, fn); f.words[fn] = fakeSysmon }, "101 sysmon none 0/0 g0 pc0 cur0 P-1"},
-		{"template", func(f *fakeMem, r *Runtime) { f.set(m, o.MStartFn, fn); f.words[fn] = fakeTemplate }, "101 template none 0/0 g0 pc0 cur0 P-1"},
-		{"spinning", func(f *fakeMem, r *Runtime) { f.set(m, o.MStartFn, fn); f.words[fn] = 0x403000 }, "101 worker none 0/0 g0 pc0 cur0 P-1"},
-		{"start function unreadable", func(f *fakeMem, r *Runtime) { f.set(m, o.MStartFn, 1<<50) }, "101 unknown none 0/0 g0 pc0 cur0 P-1"},
+		{"sysmon", func(f *fakeMem, r *Runtime) { f.set(m, o.MStartFn, fn); f.words[fn] = fakeSysmon },
+			"101 sysmon none 0/0 g0 pc0 cur0 P-1"},
+		{"template", func(f *fakeMem, r *Runtime) { f.set(m, o.MStartFn, fn); f.words[fn] = fakeTemplate },
+			"101 template none 0/0 g0 pc0 cur0 P-1"},
+		{"spinning", func(f *fakeMem, r *Runtime) { f.set(m, o.MStartFn, fn); f.words[fn] = 0x403000 },
+			"101 worker none 0/0 g0 pc0 cur0 P-1"},
+		{"start function unreadable", func(f *fakeMem, r *Runtime) { f.set(m, o.MStartFn, 1<<50) },
+			"101 unknown none 0/0 g0 pc0 cur0 P-1"},
 		{"sysmon or not", func(f *fakeMem, r *Runtime) {
 			r.Sysmon = 0
 			f.set(m, o.MStartFn, fn)
@@ -193,7 +201,8 @@ func TestJudge(t *testing.T) {
 			f.set(g, o.GStartPC, 0)
 			f.words[m+uint64(o.MIsExtra)&^7] = 1 << 8
 		}, "101 cgo_extra runtime 0/2 g17 pc0 cur17 P-1"},
-		{"no bool", func(f *fakeMem, r *Runtime) { f.words[m+uint64(o.MIsExtra)&^7] = 2 << 8 }, "101 unknown none 0/0 g0 pc0 cur0 P-1"},
+		{"no bool", func(f *fakeMem, r *Runtime) { f.words[m+uint64(o.MIsExtra)&^7] = 2 << 8 },
+			"101 unknown none 0/0 g0 pc0 cur0 P-1"},
 		{"extra that waits for a thread", func(f *fakeMem, r *Runtime) {
 			f.lockTo(m, g, 0, 1, gDeadExtra)
 			f.words[m+uint64(o.MIsExtra)&^7] = 1 << 8

@@ -39,7 +39,7 @@ func TestOpenNoDWARF(t *testing.T) {
 
 // TestOpenForgedDWARF: forged DWARF counts as none.
 func TestOpenForgedDWARF(t *testing.T) {
-	exe := testprog.Copy(t, goBuild(t, testprog.Goroots(t)[0], "-compressdwarf=false"), func(f *os.File) {
+	exe := testprog.Copy(t, goBuild(t, testprog.Goroot(t), "-compressdwarf=false"), func(f *os.File) {
 		testprog.Overwrite(t, f, ".debug_info", 0, bytes.Repeat([]byte{0xff}, 64))
 	})
 	proc, want := startAccount(t, exe)
@@ -66,7 +66,7 @@ func renamed(t *testing.T, exe, from, to string) string {
 func future(version string) string { return "go1.9" + strings.Repeat("9", len(version)-len("go1.9")) }
 
 func TestOpenUnknownRelease(t *testing.T) {
-	goroot := testprog.Goroots(t)[0]
+	goroot := testprog.Goroot(t)
 	stripped := goBuild(t, goroot, "-s -w")
 	_, want := startAccount(t, stripped)
 	version := future(want.Version[:len("go1.26")]) + "-vendor"[:len(want.Version)-len("go1.26")]
@@ -114,7 +114,7 @@ func TestOpenUnknownRelease(t *testing.T) {
 }
 
 func TestOpenBadOffsets(t *testing.T) {
-	proc, want := startAccount(t, goBuild(t, testprog.Goroots(t)[0], ""))
+	proc, want := startAccount(t, goBuild(t, testprog.Goroot(t), ""))
 	builtin, err := offsets.Builtin()
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +138,7 @@ func TestOpenBadOffsets(t *testing.T) {
 
 // TestOpenClose: an open Runtime stays readable when the file is removed, a closed one does not.
 func TestOpenClose(t *testing.T) {
-	exe := goBuild(t, testprog.Goroots(t)[0], "")
+	exe := goBuild(t, testprog.Goroot(t), "")
 	proc, want := startAccount(t, exe)
 	r := mustOpen(t, proc.Pid, Options{})
 	if err := os.Remove(exe); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -21,7 +22,8 @@ func TestPlugins(t *testing.T) {
 		for _, c := range []struct {
 			name, ldflags string
 			args          []string
-		}{{"plain", "", nil}, {"stripped", "-s -w", nil}, {"host locks", "", []string{"-tags=locks"}}} {
+		}{{"plain", "", nil}, {"stripped", "-s -w", nil}, {"host locks", "", []string{"-tags=locks"}},
+			{"pie", "", []string{"-buildmode=pie"}}} {
 			t.Run(strings.ReplaceAll(goroot, "@", " ")+" "+c.name, func(t *testing.T) {
 				plug := testprog.Build(t, "testdata/plug", goroot, c.ldflags, "-buildmode=plugin")
 				host := testprog.Build(t, "testdata/plughost", goroot, c.ldflags, c.args...)
@@ -66,7 +68,8 @@ func checkPlugin(t *testing.T, host, plug string) {
 		t.Fatalf("plugins %+v, %v", list, err)
 	}
 	if r.LockOSThread != account.Lock && list[0].LockOSThread != account.Lock {
-		t.Errorf("LockOSThread at %#x, of the plugin at %#x; it calls %#x", r.LockOSThread, list[0].LockOSThread, account.Lock)
+		t.Errorf("LockOSThread at %#x, of the plugin at %#x; it calls %#x", r.LockOSThread, list[0].LockOSThread,
+			account.Lock)
 	}
 	checkPlace(t, r, account.Lock)
 	if others := r.OtherRuntimes(); len(others) != 0 {
@@ -98,7 +101,13 @@ func checkPlace(t *testing.T, r *Runtime, addr uint64) {
 // TestTwoRuntimes: of two Go libraries in a C program one is read, and the other is named.
 func TestTwoRuntimes(t *testing.T) {
 	testenv.Require(t, testenv.GoCommand, testenv.CCompiler)
-	lib := goBuild(t, testprog.Goroots(t)[0], "", "-tags=withcgo", "-buildmode=c-shared")
+	for _, goroot := range testprog.Goroots(t) {
+		t.Run(filepath.Base(goroot), func(t *testing.T) { checkTwoRuntimes(t, goroot) })
+	}
+}
+
+func checkTwoRuntimes(t *testing.T, goroot string) {
+	lib := goBuild(t, goroot, "", "-tags=withcgo", "-buildmode=c-shared")
 	second := testprog.Copy(t, lib, func(*os.File) {})
 	proc, _ := startAccount(t, gcc(t), lib, second)
 	r, err := Open(proc.Pid, Options{})

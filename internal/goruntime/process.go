@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -198,18 +199,26 @@ func (p *process) capability(name string) string {
 	return "CAP_SYS_PTRACE" // memory needs the right to attach, which is stricter than that to read (Yama's ptrace_scope)
 }
 
+// execTime bounds the wait for a process that is just executing a program. The kernel gives it the
+// new program's name first, then its memory, and its auxiliary vector last (fs/binfmt_elf.c).
+const execTime = time.Second
+
 // entry returns AT_ENTRY, the run-time address of the program's first instruction, not of its
 // interpreter's.
 func (p *process) entry() (uint64, error) {
-	auxv, err := p.read("auxv")
-	if err != nil {
-		return 0, err
-	}
 	const atEntry = 9 // include/uapi/linux/auxvec.h
-	for ; len(auxv) >= 16; auxv = auxv[16:] {
-		if binary.LittleEndian.Uint64(auxv) == atEntry {
-			return binary.LittleEndian.Uint64(auxv[8:]), nil
+	for deadline := time.Now().Add(execTime); ; time.Sleep(time.Millisecond) {
+		auxv, err := p.read("auxv")
+		if err != nil {
+			return 0, err
+		}
+		for ; len(auxv) >= 16; auxv = auxv[16:] {
+			if binary.LittleEndian.Uint64(auxv) == atEntry {
+				return binary.LittleEndian.Uint64(auxv[8:]), nil
+			}
+		}
+		if time.Now().After(deadline) {
+			return 0, fmt.Errorf("read %s: no AT_ENTRY", p.path("auxv"))
 		}
 	}
-	return 0, fmt.Errorf("read %s: no AT_ENTRY", p.path("auxv"))
 }

@@ -146,31 +146,32 @@ func checkBias(t *testing.T, exe string, info *Info, want account) {
 }
 
 func TestReadSharedLibrary(t *testing.T) {
-	goroot := testprog.Goroots(t)[0]
 	host := gcc(t)
-	for name, ldflags := range map[string]string{"plain": "", "stripped": "-s -w"} {
-		t.Run(name, func(t *testing.T) {
-			lib := goBuild(t, goroot, ldflags, "-tags=withcgo", "-buildmode=c-shared")
-			proc, want := startAccount(t, host, lib)
-			r, err := Open(proc.Pid, Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer r.Close()
-			info := &r.Info
-			checkThread(t, r, want)
-			checkOffsets(t, info)
-			checkAddresses(t, info, want)
-			if info.Exe != host || info.Module != lib || info.CGO != want.CGO || !want.CGO ||
-				info.AsyncPreempt != want.AsyncPreempt || info.GoVersion != want.Version {
-				t.Errorf("got %+v, want %+v", *info, want)
-			}
-		})
+	for _, goroot := range testprog.Goroots(t) {
+		for name, ldflags := range map[string]string{"plain": "", "stripped": "-s -w"} {
+			t.Run(filepath.Base(goroot)+"/"+name, func(t *testing.T) {
+				lib := goBuild(t, goroot, ldflags, "-tags=withcgo", "-buildmode=c-shared")
+				proc, want := startAccount(t, host, lib)
+				r, err := Open(proc.Pid, Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer r.Close()
+				info := &r.Info
+				checkThread(t, r, want)
+				checkOffsets(t, info)
+				checkAddresses(t, info, want)
+				if info.Exe != host || info.Module != lib || info.CGO != want.CGO || !want.CGO ||
+					info.AsyncPreempt != want.AsyncPreempt || info.GoVersion != want.Version {
+					t.Errorf("got %+v, want %+v", *info, want)
+				}
+			})
+		}
 	}
 }
 
 func TestReadReplacedExecutable(t *testing.T) {
-	exe := goBuild(t, testprog.Goroots(t)[0], "")
+	exe := goBuild(t, testprog.Goroot(t), "")
 	proc, want := startAccount(t, exe)
 	for _, replace := range []func() error{
 		func() error { return os.Remove(exe) },
@@ -192,7 +193,7 @@ func TestReadReplacedExecutable(t *testing.T) {
 }
 
 func TestReadNameEndsInDeleted(t *testing.T) {
-	exe := goBuild(t, testprog.Goroots(t)[0], "")
+	exe := goBuild(t, testprog.Goroot(t), "")
 	name := exe + " (deleted)"
 	if err := os.Rename(exe, name); err != nil {
 		t.Fatal(err)
@@ -205,7 +206,7 @@ func TestReadNameEndsInDeleted(t *testing.T) {
 
 // TestReadForgedVersion: a version that could move the cursor of a terminal is none.
 func TestReadForgedVersion(t *testing.T) {
-	exe := testprog.Copy(t, goBuild(t, testprog.Goroots(t)[0], "-s -w"), func(f *os.File) {
+	exe := testprog.Copy(t, goBuild(t, testprog.Goroot(t), "-s -w"), func(f *os.File) {
 		testprog.Overwrite(t, f, ".go.buildinfo", 33, []byte("\x1b[31mx")) // the version, after the header and its length
 	})
 	proc, want := startAccount(t, exe)
@@ -221,7 +222,7 @@ func TestReadForgedVersion(t *testing.T) {
 
 // TestReadForgedPclntab: a forged pclntab gives no functions rather than wrong ones.
 func TestReadForgedPclntab(t *testing.T) {
-	exe := testprog.Copy(t, goBuild(t, testprog.Goroots(t)[0], "-s -w"), func(f *os.File) {
+	exe := testprog.Copy(t, goBuild(t, testprog.Goroot(t), "-s -w"), func(f *os.File) {
 		// The runtime takes the number of functions from moduledata.
 		testprog.Overwrite(t, f, ".gopclntab", 8, binary.LittleEndian.AppendUint64(nil, 1<<40))
 	})

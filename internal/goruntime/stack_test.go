@@ -117,7 +117,8 @@ func (p *stacksProcess) compare(t *testing.T) (problems []string) {
 }
 
 // hidden are functions that the runtime leaves out of its stacks, or that only it has.
-var hidden = regexp.MustCompile(`^runtime[./]|^internal/runtime/|^internal/sync\.|_cgoexp_|^runtime_|\.abi0$|^crosscall|^cgo`)
+var hidden = regexp.MustCompile(`^runtime[./]|^internal/runtime/|^internal/sync\.|_cgoexp_|^runtime_|` +
+	`\.abi0$|^crosscall|^cgo`)
 
 // callsOf writes calls as parseStacks does.
 func callsOf(frames []Frame) (calls []string) {

@@ -18,7 +18,8 @@ func TestFunction(t *testing.T) {
 		{[]string{"syscall.Syscall", "syscall.read", "syscall.Read", "main.work", "main.main"}, "main.work", "syscall.Read"},
 		{[]string{"golang.org/x/sys/unix.read", "golang.org/x/sys/unix.Read", "example.com/a/b.(*T).f", "main.main"},
 			"example.com/a/b.(*T).f", "golang.org/x/sys/unix.Read"},
-		{[]string{"internal/poll.(*FD).Read", "os.(*File).Read", "burst/internal/x.F"}, "burst/internal/x.F", "os.(*File).Read"},
+		{[]string{"internal/poll.(*FD).Read", "os.(*File).Read", "burst/internal/x.F"}, "burst/internal/x.F",
+			"os.(*File).Read"},
 		{[]string{"runtime.cgocall", "gl._Cfunc_swap", "gl.Swap", "main.main"}, "main.main", "gl.Swap"},
 		{[]string{"runtime.cgocall", "main._Cfunc_swap", "main.draw"}, "main.draw", "main._Cfunc_swap"},
 		{[]string{"runtime.cgocall", "main._Cfunc_swap", "main.draw.func1"}, "main.draw.func1", "main._Cfunc_swap"},
@@ -69,7 +70,8 @@ func TestEnded(t *testing.T) {
 	const tid = 1 << 30 // above the kernel's limit
 	r := NewReader(os.Getpid(), nil, nil)
 	r.Begin(time.Minute)
-	for _, m := range []goruntime.M{{Lock: goruntime.LockNone}, {G: 8, Lock: goruntime.LockUser}, {Lock: goruntime.LockExiting}} {
+	for _, m := range []goruntime.M{{Lock: goruntime.LockNone}, {G: 8, Lock: goruntime.LockUser},
+		{Lock: goruntime.LockExiting}} {
 		if h := r.Read(tid, &m, true); h.Use != Ended {
 			t.Errorf("%+v: %+v", m, h)
 		}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/pinwatch/pinwatch/internal/procfs"
@@ -22,6 +23,7 @@ type Info struct {
 	Virtualization string
 	CPUModel       string            // as in /proc/cpuinfo
 	Clocksource    string            // of the kernel: tsc, kvm-clock, …
+	Isolated       []int             // CPUs that the kernel keeps for chosen threads; nil = none, or unknown
 	Mitigations    map[string]string // /sys/devices/system/cpu/vulnerabilities: file name to content
 }
 
@@ -35,8 +37,20 @@ func Read(root fs.FS) Info {
 		Virtualization: virtualization(root, cpuinfo),
 		CPUModel:       cpuinfo.model(),
 		Clocksource:    line(root, "sys/devices/system/clocksource/clocksource0/current_clocksource"),
+		Isolated:       isolated(root),
 		Mitigations:    mitigations(root),
 	}
+}
+
+// isolated reads the CPUs that are left out of load balancing (isolcpus, or a cpuset's isolated partition)
+// and those without a tick (nohz_full).
+func isolated(root fs.FS) (cpus []int) {
+	for _, name := range []string{"sys/devices/system/cpu/isolated", "sys/devices/system/cpu/nohz_full",
+		"sys/fs/cgroup/cpuset.cpus.isolated"} {
+		cpus = append(cpus, procfs.ParseCPUs(line(root, name))...)
+	}
+	slices.Sort(cpus)
+	return slices.Compact(cpus)
 }
 
 // mitigations reads the vulnerabilities directory

@@ -42,7 +42,7 @@ func TestRead(t *testing.T) {
 	}{
 		{"server.tree", Info{
 			Kernel: "6.12.9", CPUs: 15, Virtualization: "none", CPUModel: "AMD EPYC 7313 16-Core Processor",
-			Clocksource: "tsc", Mitigations: map[string]string{
+			Clocksource: "tsc", Isolated: []int{2, 3, 5}, Mitigations: map[string]string{
 				"meltdown": "Not affected", "retbleed": "Mitigation: untrained return thunk; SMT vulnerable",
 			},
 		}},
@@ -112,12 +112,14 @@ func TestVirtualization(t *testing.T) {
 			metal, files{dmi + "sys_vendor": "Microsoft Corporation", dmi + "product_name": "Surface Laptop"}, "none",
 		},
 		"paravirtual Xen without the flag": {metal, files{"sys/hypervisor/type": "xen"}, "xen"},
-		"EC2 arm64":                        {arm, files{dmi + "sys_vendor": "Amazon EC2", dmi + "product_name": "c7g.large"}, "kvm"},
-		"EC2 arm64 bare metal":             {arm, files{dmi + "sys_vendor": "Amazon EC2", dmi + "product_name": "c7g.metal"}, "none"},
-		"arm64, device tree":               {arm, files{dt + "hypervisor/compatible": "linux,kvm\x00"}, "kvm"},
-		"arm64, Xen":                       {arm, files{dt + "hypervisor/compatible": "xen,xen-4.17\x00xen,xen\x00"}, "xen"},
-		"arm64, unnamed hypervisor":        {arm, files{dt + "hypervisor/compatible": "acme,visor\x00"}, "other"},
-		"arm64, no name":                   {arm, nil, "unknown"},
+		"EC2 arm64": {arm, files{dmi + "sys_vendor": "Amazon EC2", dmi + "product_name": "c7g.large"},
+			"kvm"},
+		"EC2 arm64 bare metal": {arm, files{dmi + "sys_vendor": "Amazon EC2", dmi + "product_name": "c7g.metal"},
+			"none"},
+		"arm64, device tree":        {arm, files{dt + "hypervisor/compatible": "linux,kvm\x00"}, "kvm"},
+		"arm64, Xen":                {arm, files{dt + "hypervisor/compatible": "xen,xen-4.17\x00xen,xen\x00"}, "xen"},
+		"arm64, unnamed hypervisor": {arm, files{dt + "hypervisor/compatible": "acme,visor\x00"}, "other"},
+		"arm64, no name":            {arm, nil, "unknown"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := fstest.MapFS{"proc/cpuinfo": {Data: []byte(tt.cpuinfo)}}

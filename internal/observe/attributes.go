@@ -10,9 +10,6 @@ import (
 	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
-// errMoved: counters of two cgroups have no difference.
-var errMoved = errors.New("the process was moved to another cgroup, or its quota was set, in this window")
-
 // mostAttributes is how many threads' attributes are read at a window's end. One takes up to 100 µs.
 const mostAttributes = 4096
 

@@ -16,7 +16,7 @@ import (
 func TestHolders(t *testing.T) {
 	const ended = 1 << 30 // above the kernel's limit of thread ids
 	pid := os.Getpid()
-	o := &observation{target: Target{PID: pid}, program: &Program{}, loop: &loop{ms: []reading{
+	o := &observation{target: Target{PID: pid}, program: &Program{Info: &goruntime.Info{CGO: true}}, loop: &loop{ms: []reading{
 		{nsTID: int32(pid), err: goruntime.ErrForeign}, {nsTID: int32(pid), err: goruntime.ErrCheck},
 		{nsTID: ended, m: goruntime.M{G: 8, Lock: goruntime.LockUser}}, {nsTID: ended, err: goruntime.ErrForeign},
 	}}}

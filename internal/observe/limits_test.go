@@ -23,7 +23,8 @@ func TestLimits(t *testing.T) {
 			t.Errorf("Go %t: %+v", isGo, got)
 		}
 	}
-	if got := limits(os.Getpid(), true, &correlate.Counts{Threads: maxThreads, ThreadsCreated: 1}); slices.ContainsFunc(got, ofGo) {
+	if got := limits(os.Getpid(), true, &correlate.Counts{Threads: maxThreads,
+		ThreadsCreated: 1}); slices.ContainsFunc(got, ofGo) {
 		t.Errorf("beyond the runtime's limit, so it has another one: %+v", got)
 	}
 	if got := limits(os.Getpid(), true, &correlate.Counts{Threads: 7}); got != nil {

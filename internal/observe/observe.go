@@ -5,12 +5,14 @@
 // then runs the loop (loop.go): every poll empties the kernel's buffers, the reorder window sorts
 // the events, and the correlator adds them up. At a boundary the loop asks the kernel for every
 // living thread and reads the locks from the target's memory, so that a window's times and locks
-// are known up to its end. A settled Result becomes a Window (window.go), with what observing cost
-// (overhead.go), what happened to the clocks (clocks.go), and how the kernel schedules each thread.
+// are known up to its end. A settled Result becomes a Window (window.go), with what the kernel and
+// /proc had at both ends (edge.go), what observing cost (overhead.go), what happened to the clocks
+// (clocks.go), and how the kernel schedules each thread.
 // Package windowreport turns a Window into a report; nothing here knows a format.
 package observe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/internal/host"
+	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/loader"
 )
 
@@ -129,29 +132,54 @@ func Run(ctx context.Context, cfg Config) (whole *Window, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	target, err := loader.OpenTarget(cfg.PID)
-	if err != nil {
-		return nil, err
-	}
 	root := os.DirFS("/")
 	topology := host.ReadTopology(root)
-	o := &observation{
-		cfg: cfg, host: host.Read(root), target: Target{PID: target.PID}, distance: topology.Distance,
-		apart: topology.Known(),
-	}
+	o := &observation{cfg: cfg, host: host.Read(root), distance: topology.Distance, apart: topology.Known(),
+		program: &Program{}}
 	defer func() { o.program.Close() }()
-	if err := orEnded(target, o.describe()); err != nil {
-		return nil, errors.Join(err, target.Close())
-	}
-	o.session, err = loader.Attach(target, loader.Config{
-		RingBytes: cfg.RingBytes, MaxRate: cfg.MaxRate, ThreadEntries: cfg.ThreadEntries, Light: cfg.Light,
-		Aggregate: cfg.Aggregate, Runtime: loader.RuntimeOf(o.program.Info), Calibrate: true, Slow: cfg.Slow,
-	})
-	if err != nil {
-		return nil, errors.Join(orEnded(target, err), target.Close())
+	if err := o.attach(); err != nil {
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, o.session.Close()) }()
 	return o.run(ctx)
+}
+
+// attachTries are for a process that executes other programs one after the other, as a shell does.
+const attachTries = 5
+
+// attach reads the target's program and attaches to it. A program that is executed in between is
+// read anew; an Exec event tells of later ones.
+func (o *observation) attach() error {
+	for try := 1; ; try++ {
+		target, err := loader.OpenTarget(o.cfg.PID)
+		if err != nil {
+			return err
+		}
+		o.target, o.warnings = Target{PID: target.PID}, nil
+		before := procfs.Process(target.PID).Auxv()
+		if err := orEnded(target, o.describe()); err != nil {
+			return errors.Join(err, target.Close())
+		}
+		cfg := &o.cfg
+		o.session, err = loader.Attach(target, loader.Config{
+			RingBytes: cfg.RingBytes, MaxRate: cfg.MaxRate, ThreadEntries: cfg.ThreadEntries, Light: cfg.Light,
+			Aggregate: cfg.Aggregate, Isolated: o.host.Isolated, Runtime: loader.RuntimeOf(o.program.Info),
+			Calibrate: true, Slow: cfg.Slow,
+		})
+		switch {
+		case err != nil:
+			return errors.Join(orEnded(target, err), target.Close())
+		case before == procfs.Process(target.PID).Auxv():
+			return nil
+		}
+		o.program.Close()
+		if err := o.session.Close(); err != nil || try == attachTries {
+			return cmp.Or(err, fmt.Errorf("process %d executes one program after the other: try again", target.PID))
+		}
+		if cfg.OnLimit != nil {
+			cfg.OnLimit("the process has executed another program meanwhile, which is read now")
+		}
+	}
 }
 
 // describe reads the target's program and, with Sites, measures the breakpoint before anything is

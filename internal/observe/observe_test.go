@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -298,6 +300,38 @@ func TestEndedBefore(t *testing.T) {
 			t.Errorf("%v: window [%d, %d), ended %v, %+v", lifetime, w.Result.Start, w.Result.End, w.Target.Ended,
 				w.Result.Counts)
 		}
+	}
+}
+
+// TestExecBefore: a program that is executed between the read of the program and the attach is the
+// one that is described.
+func TestExecBefore(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	shell, err := exec.LookPath("sh")
+	if err != nil {
+		t.Log("no sh in this guest: it has no program that is not Go's")
+		return
+	}
+	program := testenv.WorkloadProgram(t)
+	cmd := exec.Command(shell, "-c", "read line; exec "+program+" idle")
+	stdin, _ := testenv.StartPiped(t, cmd)
+	limits := 0
+	w, err := observe.Run(t.Context(), observe.Config{PID: cmd.Process.Pid, Duration: 200 * time.Millisecond, OnLimit: func(string) {
+		if limits++; limits > 1 {
+			return
+		}
+		if _, err := io.WriteString(stdin, "go\n"); err != nil {
+			t.Fatal(err)
+		}
+		for exe := ""; filepath.Base(exe) != filepath.Base(program); time.Sleep(time.Millisecond) {
+			exe, _ = os.Readlink(fmt.Sprintf("/proc/%d/exe", cmd.Process.Pid)) // "" while it is replaced
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.Target.Info == nil || w.Target.Exe != filepath.Base(program) || limits != 2 {
+		t.Errorf("%+v, %d reasons; %q", w.Target, limits, w.Warnings)
 	}
 }
 

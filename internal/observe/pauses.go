@@ -2,10 +2,8 @@ package observe
 
 import (
 	"io/fs"
-	"os"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/internal/procfs"
@@ -127,96 +125,4 @@ func (p *pauses) readThrottled(push func(*events.Event)) error {
 		}
 	}
 	return nil
-}
-
-// An edge is an end of a window, with what is read of the target there and nowhere else.
-type edge struct {
-	account   account
-	quotas    []procfs.Quota
-	quotasErr error
-	cpuset    string          // the CPUs that the target's cpuset allows; "" = not known
-	affinity  map[int32][]int // where a window begins; by tid, of the first mostAttributes threads
-	machine   procfs.Machine
-	clocks    clocks
-}
-
-// readEdge reads the account first: it counts on while the others are read.
-func (o *observation) readEdge(begins bool) edge {
-	e := edge{account: readAccount(o.target.PID, o.program.sysmonTID), clocks: readClocks()}
-	process, root := strconv.Itoa(o.target.PID), os.DirFS("/")
-	e.machine, _ = procfs.ReadMachine() // zero: no difference is known
-	if !procfs.ShowsOurNamespace() {
-		e.quotasErr = fs.ErrPermission
-		return e
-	}
-	e.quotas, e.quotasErr = procfs.ReadQuotas(root, process)
-	e.cpuset = procfs.CPUSet(root, process)
-	if !begins {
-		return e
-	}
-	e.affinity = map[int32][]int{}
-	for _, tid := range procfs.Process(o.target.PID).FirstThreads(mostAttributes) {
-		if cpus, err := procfs.Affinity(tid); err == nil {
-			e.affinity[tid] = cpus
-		}
-	}
-	return e
-}
-
-// QuotaUse is what became of the tightest quota that held for the target in a window.
-type QuotaUse struct {
-	procfs.Quota     // its counters are those of the window
-	Groups       int // cgroups above each other with a quota, this one included
-}
-
-// Pauses are the times in which the target was kept from running by something else than other load.
-// nil = not known.
-type Pauses struct {
-	Quota     *QuotaUse // nil: there is none, or:
-	QuotaErr  error     // why it is not known
-	Suspended time.Duration
-	Stolen    *time.Duration // CPU time of this machine that its hypervisor gave to others
-}
-
-// between returns what happened between two edges.
-func between(first, last edge) (p Pauses) {
-	p.Suspended = max(0, last.clocks.boot-first.clocks.boot)
-	if p.Suspended < clockMoved {
-		p.Suspended = 0
-	}
-	if first.machine.Busy > 0 && last.machine.Busy > 0 {
-		stolen := last.machine.Stolen - first.machine.Stolen
-		p.Stolen = &stolen
-	}
-	p.Quota, p.QuotaErr = quotaUse(first, last)
-	return p
-}
-
-func quotaUse(first, last edge) (*QuotaUse, error) {
-	for _, e := range []edge{first, last} {
-		if e.quotasErr != nil {
-			return nil, e.quotasErr
-		}
-	}
-	var tightest *QuotaUse
-	for _, q := range last.quotas {
-		for _, before := range first.quotas {
-			if before.Group != q.Group {
-				continue
-			}
-			if q.Periods < before.Periods || q.Throttled < before.Throttled || q.Time < before.Time {
-				return nil, errMoved // another group of the same name
-			}
-			if tightest == nil || q.CPUs() < tightest.CPUs() {
-				use := &QuotaUse{Quota: q, Groups: len(last.quotas)}
-				use.Periods, use.Throttled, use.Time = q.Periods-before.Periods, q.Throttled-before.Throttled,
-					q.Time-before.Time
-				tightest = use
-			}
-		}
-	}
-	if tightest == nil && len(last.quotas) > 0 {
-		return nil, errMoved
-	}
-	return tightest, nil
 }

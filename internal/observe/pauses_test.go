@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/testenv"
@@ -142,9 +143,10 @@ func TestQuotaUse(t *testing.T) {
 		want        string // the group, or a part of the error
 		n           uint64
 	}{
-		"none":                  {of(), of(), "", 0},
-		"one":                   {of(quota("/a", 20, 5)), of(quota("/a", 20, 9)), "/a", 4},
-		"the tightest":          {of(quota("/a/b", 20, 5), quota("/a", 10, 6)), of(quota("/a/b", 20, 9), quota("/a", 10, 7)), "/a", 1},
+		"none": {of(), of(), "", 0},
+		"one":  {of(quota("/a", 20, 5)), of(quota("/a", 20, 9)), "/a", 4},
+		"the tightest": {of(quota("/a/b", 20, 5), quota("/a", 10, 6)), of(quota("/a/b", 20, 9), quota("/a", 10, 7)),
+			"/a", 1},
 		"taken away":            {of(quota("/a", 20, 5)), of(), "", 0},
 		"not to be read":        {refused, of(quota("/a", 20, 9)), "permission denied", 0},
 		"not to be read later":  {of(), refused, "permission denied", 0},
@@ -177,7 +179,19 @@ func TestReadAttributes(t *testing.T) {
 		t.Errorf("%+v, %+v", a, c)
 	}
 	many := make([]int32, mostAttributes+3)
-	if a := ReadAttributes(1<<30, many); a.Unread != 3 || len(a.ByTID) != 0 {
-		t.Errorf("%d unread, %d read", a.Unread, len(a.ByTID))
+	if a := ReadAttributes(1<<30, many); a.Unread != 3 || len(a.ByTID) != 0 || len(a.Warnings()) != 1 ||
+		!strings.Contains(a.Warnings()[0], "3 threads were not compared") {
+		t.Errorf("%d unread, %d read, %q", a.Unread, len(a.ByTID), a.Warnings())
+	}
+}
+
+// TestLastEdge: a window that ended with its target, before that was noticed, has the edge that was
+// read then.
+func TestLastEdge(t *testing.T) {
+	o := &observation{edges: map[events.Time]edge{10: {cpuset: "0"}}, newest: edge{cpuset: "1"}}
+	for end, want := range map[events.Time]string{10: "0", 9: "1"} {
+		if got := o.lastEdge(&correlate.Result{End: end}).cpuset; got != want {
+			t.Errorf("at %d: %s, want %s", end, got, want)
+		}
 	}
 }

@@ -86,6 +86,12 @@ func (p *Program) correlation(stacks *events.Stacks) correlate.Config {
 	if p.Symbols != nil {
 		cfg.Stack = func(id uint64) []correlate.Frame { return p.frames(stacks.PCs(id)) }
 		cfg.Func = p.Symbols.EntryName
+		cfg.Code = func(pc uint64) string {
+			if frames := p.Symbols.Frames(pc); len(frames) > 0 {
+				return frames[0].Func
+			}
+			return ""
+		}
 		cfg.RuntimeLocks = func(pc uint64) bool { return goruntime.RuntimeLocks(p.Symbols.EntryName(pc)) }
 	}
 	return cfg

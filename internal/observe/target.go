@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 
 	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/procfs"
@@ -105,18 +107,26 @@ func Caveats(info *goruntime.Info) (warnings []string) {
 	return warnings
 }
 
-// Conditions lists what makes a process's threads behave unusually: it is stopped, or traced.
+// Conditions lists what makes a process's threads behave unusually: it is stopped, frozen or traced.
 func Conditions(pid int) (warnings []string) {
 	status, err := procfs.Process(pid).Status()
 	if err != nil {
 		return nil
 	}
 	if status.State == 'T' {
-		warnings = append(warnings, "the process was stopped (SIGSTOP) when the observation began")
+		warnings = append(warnings, "pinwatch found the process stopped (SIGSTOP)")
+	}
+	freezers := procfs.FindFreezers(os.DirFS("/"), strconv.Itoa(pid))
+	if slices.ContainsFunc(freezers, func(f procfs.Freezer) bool { return f.Frozen() }) {
+		warnings = append(warnings, "pinwatch found the process frozen (by its cgroup)")
 	}
 	if status.TracerPID != 0 {
-		tracer := fmt.Sprint("process ", status.TracerPID)
-		if stat, err := procfs.Process(status.TracerPID).Stat(); err == nil {
+		pid := status.TracerPID // of the thread that traces
+		if leader, err := procfs.Leader(pid); err == nil {
+			pid = leader
+		}
+		tracer := fmt.Sprint("process ", pid)
+		if stat, err := procfs.Process(pid).Stat(); err == nil {
 			tracer += " (" + stat.Name + ")"
 		}
 		warnings = append(warnings, fmt.Sprintf("the process is traced (ptrace) by %s: its signals and exits wait for the "+

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,17 +52,23 @@ type Placement struct {
 
 // Findings returns what is worth acting on in the window, and what was looked for.
 func (w *Window) Findings() ([]findings.Finding, []findings.Judged) {
-	about := findings.About{NotGo: w.Target.Info == nil, GOMAXPROCS: w.Target.GOMAXPROCS(), Affinity: map[int32][]int{}, Held: w.held(),
-		Goroutines: w.Goroutines, Limits: w.Limits, CPU: w.CPU.Process, SysmonCPU: w.CPU.Sysmon}
+	about := findings.About{NotGo: w.Target.Info == nil, GOMAXPROCS: w.Target.GOMAXPROCS(), Held: w.held(),
+		Goroutines: w.Goroutines, Limits: w.Limits, CPU: w.CPU.Process, SysmonCPU: w.CPU.Sysmon,
+		Affinity: map[int32][]int{}, AffinityBefore: w.Before.Affinity, CPUSetBefore: w.Before.CPUSet, CPUSet: w.CPUSet,
+		Attributes: w.Attributes.Compared(), Priorities: map[int32]findings.Priority{}}
 	for tid, s := range w.Schedules {
 		if s.CPUs != nil {
 			about.Affinity[tid] = s.CPUs
 		}
+		if s.Nice != nil && s.Policy != nil {
+			about.Priorities[tid] = findings.Priority{Policy: *s.Policy, Nice: *s.Nice}
+		}
 	}
-	about.AffinityBefore, about.CPUSetBefore, about.CPUSet = w.Before.Affinity, w.Before.CPUSet, w.CPUSet
-	about.Attributes = w.Attributes.Compared()
 	if q := w.Pauses.Quota; q != nil {
 		about.Quota = (*findings.Quota)(&q.Quota)
+	}
+	if !w.Target.Ended {
+		about.QuotaErr = w.Pauses.QuotaErr
 	}
 	return findings.Find(w.Result, about)
 }
@@ -83,6 +90,7 @@ type observation struct {
 	distance func(from, to int) string // between CPUs
 	apart    bool                      // some distances are known
 	edges    map[events.Time]edge      // of the windows that are not settled
+	newest   edge                      // of them
 	pauses   *pauses                   // nil: not read
 	held     allHolders                // read last
 
@@ -127,7 +135,10 @@ func (o *observation) run(ctx context.Context) (*Window, error) {
 	o.loop = &loop{
 		cfg: &o.cfg, session: o.session, ring: ring, sums: added, times: o.session.NewProgramTimes(o.session.Calibration),
 		program: o.program, pins: o.probe, pauses: o.pauses,
-		onEdge:   func(at events.Time, begins bool) { o.edges[at] = o.readEdge(begins) },
+		onEdge: func(at events.Time, begins bool) {
+			o.newest = o.readEdge(begins)
+			o.edges[at] = o.newest
+		},
 		onResult: o.settle, longest: longestWait(buffers.TurnsPerCPU, o.cfg.Aggregate),
 		correlator: correlate.New(o.correlation(&ring.Stacks)),
 	}
@@ -150,6 +161,8 @@ func (o *observation) run(ctx context.Context) (*Window, error) {
 // correlation is the correlator's configuration for this target.
 func (o *observation) correlation(stacks *events.Stacks) correlate.Config {
 	cfg := o.program.correlation(stacks)
+	debug := procfs.Process(o.target.PID).Env("GODEBUG")
+	cfg.NoPreemption = slices.Contains(strings.Split(debug, ","), "asyncpreemptoff=1")
 	cfg.TGID, cfg.Distance = o.session.Target.TGID, o.distance
 	cfg.Pauses = o.pauses != nil
 	cfg.Throttles = cfg.Pauses && o.pauses.quotasErr == nil
@@ -219,7 +232,7 @@ func (o *observation) window(r *correlate.Result) *Window {
 	w.Target.Ended = o.loop.ended
 	w.Target.Plugins, w.Target.OtherRuntimes = o.program.Loaded()
 	w.Target.Info = o.program.infoNow()
-	first, last := o.edges[r.Start], o.edges[r.End]
+	first, last := o.edges[r.Start], o.lastEdge(r)
 	w.Pauses, w.Before, w.CPUSet = between(first, last), Placement{first.affinity, first.cpuset}, last.cpuset
 	w.CPU, w.NoTopology = accountBetween(first.account, last.account), !o.apart
 	if r.Interval {
@@ -229,6 +242,15 @@ func (o *observation) window(r *correlate.Result) *Window {
 	w.Warnings = append(append(w.Warnings, o.warnings...), o.program.Notes()...)
 	w.Warnings = append(w.Warnings, readClocks().changes(o.clocks)...)
 	return w
+}
+
+// lastEdge is the edge at a window's end. A window that ends with its target ends before that was
+// noticed and read.
+func (o *observation) lastEdge(r *correlate.Result) edge {
+	if e, ok := o.edges[r.End]; ok {
+		return e
+	}
+	return o.newest
 }
 
 // addOverhead adds what observing the window cost, the costs' bias, the scheduling of its threads,

@@ -13,10 +13,12 @@ import (
 
 func TestParseAttributes(t *testing.T) {
 	var a Attributes
-	a.parseStatus("Name:\tx\nUmask:\t0022\nUid:\t0\t1\t2\t3\nGid:\t4\t5\t6\t7\nGroups:\t10 11 \nCapInh:\t00\nCapEff:\tff\n" +
+	a.parseStatus("Name:\tx\nUmask:\t0022\nUid:\t0\t1\t2\t3\nGid:\t4\t5\t6\t7\nGroups:\t10 11 " +
+		"\nCapInh:\t00\nCapEff:\tff\n" +
 		"NoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t3\nCpus_allowed:\t3\nCpus_allowed_list:\t0-1\n")
-	want := Attributes{Umask: "0022", Credentials: "uid 0 1 2 3, gid 4 5 6 7, groups 10 11", Capabilities: "Inh 00, Eff ff",
-		NoNewPrivs: "1", Seccomp: "2, 3", CPUsAllowed: "0-1"}
+	want := Attributes{Umask: "0022", Credentials: "uid 0 1 2 3, gid 4 5 6 7, groups 10 11",
+		Capabilities: "Inh 00, Eff ff",
+		NoNewPrivs:   "1", Seccomp: "2, 3", CPUsAllowed: "0-1"}
 	if a != want {
 		t.Errorf("%q, want %q", a, want)
 	}

@@ -15,15 +15,23 @@ import (
 // can have files of a controller: its own group first, then those above it. Where both versions are
 // mounted there are those of both. Directories are relative to root, normally os.DirFS("/"). Groups
 // outside what is mounted are left out.
-func Cgroups(root fs.FS, process, controller string) (dirs []string) {
+func Cgroups(root fs.FS, process, controller string) []string {
+	dirs, _ := cgroups(root, process, controller)
+	return dirs
+}
+
+// cgroups is Cgroups. hidden is the process's group in the hierarchy that has the controller, if it is
+// outside what is mounted; "" also for a hierarchy's root, which limits nothing.
+func cgroups(root fs.FS, process, controller string) (dirs []string, hidden string) {
 	groups, err := fs.ReadFile(root, "proc/"+process+"/cgroup")
 	if err != nil {
-		return nil
+		return nil, ""
 	}
 	mounts, err := fs.ReadFile(root, "proc/self/mountinfo")
 	if err != nil {
-		return nil
+		return nil, ""
 	}
+	inVersion1 := false
 	for line := range strings.Lines(string(groups)) { // NUMBER:CONTROLLER,…:/PATH; version 2 has no controllers
 		_, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
 		controllers, group, ok := strings.Cut(rest, ":")
@@ -33,9 +41,12 @@ func Cgroups(root fs.FS, process, controller string) (dirs []string) {
 		}
 		wanted := ""
 		if version1 {
-			wanted = controller
+			wanted, inVersion1 = controller, true
 		}
 		mount, inside, ok := cgroupMount(string(mounts), wanted, path.Clean("/"+group))
+		if !ok && group != "/" && version1 == inVersion1 { // version 2 comes last
+			hidden = group
+		}
 		for ; ok; inside = path.Dir(inside) {
 			dirs = append(dirs, path.Join(mount, inside))
 			if inside == "/" {
@@ -43,7 +54,7 @@ func Cgroups(root fs.FS, process, controller string) (dirs []string) {
 			}
 		}
 	}
-	return dirs
+	return dirs, hidden
 }
 
 // cgroupMount finds, in the text of a mountinfo, where the hierarchy of a controller is mounted, or
@@ -84,12 +95,17 @@ type Quota struct {
 func (q *Quota) CPUs() float64 { return float64(q.Limit) / float64(q.Period) }
 
 // ReadQuotas reads the quotas that hold for a process, of its own cgroup and of those above it. It
-// returns an error where /proc or a quota's counters can't be read. No quota is no error.
+// returns an error where /proc, the process's cgroup or a quota's counters can't be read. No quota is no
+// error.
 func ReadQuotas(root fs.FS, process string) (quotas []Quota, err error) {
 	if _, err := fs.Stat(root, "proc/"+process+"/cgroup"); err != nil {
 		return nil, err
 	}
-	for _, dir := range Cgroups(root, process, "cpu") {
+	dirs, hidden := cgroups(root, process, "cpu")
+	if hidden != "" {
+		return nil, fmt.Errorf("the cgroup %s is not mounted here", hidden)
+	}
+	for _, dir := range dirs {
 		limit, period, ok := quotaOf(root, dir)
 		if !ok {
 			continue

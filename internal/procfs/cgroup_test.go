@@ -72,7 +72,8 @@ func TestReadQuotas(t *testing.T) {
 		want []Quota
 	}{
 		"version 1, and one above": {files("1:cpu:/a/b\n", mount1, map[string]string{
-			"cg/cpu/a/b/cpu.cfs_quota_us": "20000\n", "cg/cpu/a/b/cpu.cfs_period_us": "100000\n", "cg/cpu/a/b/cpu.stat": cpuStat1,
+			"cg/cpu/a/b/cpu.cfs_quota_us": "20000\n", "cg/cpu/a/b/cpu.cfs_period_us": "100000\n",
+			"cg/cpu/a/b/cpu.stat":       cpuStat1,
 			"cg/cpu/a/cpu.cfs_quota_us": "150000\n", "cg/cpu/a/cpu.cfs_period_us": "100000\n",
 			"cg/cpu/a/cpu.stat":       "nr_periods 1\nnr_throttled 0\nthrottled_time 0\n",
 			"cg/cpu/cpu.cfs_quota_us": "-1\n", "cg/cpu/cpu.cfs_period_us": "100000\n",
@@ -82,9 +83,10 @@ func TestReadQuotas(t *testing.T) {
 			"cg/a/b/cpu.max": "max 100000\n", "cg/a/cpu.max": "50000 100000\n",
 			"cg/a/cpu.stat": "usage_usec 9\nnr_periods 3\nnr_throttled 2\nthrottled_usec 5\nnr_bursts 0\n",
 		}), []Quota{{"/cg/a", 50 * time.Millisecond, 100 * time.Millisecond, 3, 2, 5 * time.Microsecond}}},
-		"none":               {files("0::/a\n", mount2, nil), nil},
-		"no cgroup mount":    {files("1:cpu:/a\n", nil, nil), nil},
-		"a quota of nothing": {files("0::/\n", mount2, map[string]string{"cg/cpu.max": "0 0\n"}), nil},
+		"none":                        {files("0::/a\n", mount2, nil), nil},
+		"no cgroup mount":             {files("1:cpu:/\n0::/\n", nil, nil), nil},
+		"the controller is elsewhere": {files("1:cpu:/a\n0::/b\n", mount1, nil), nil},
+		"a quota of nothing":          {files("0::/\n", mount2, map[string]string{"cg/cpu.max": "0 0\n"}), nil},
 	} {
 		got, err := ReadQuotas(c.root, "7")
 		if err != nil || !slices.Equal(got, c.want) {
@@ -95,8 +97,10 @@ func TestReadQuotas(t *testing.T) {
 		t.Errorf("%g CPUs", q.CPUs())
 	}
 	for name, root := range map[string]fstest.MapFS{
-		"no process":  {},
-		"no counters": files("0::/\n", mount2, map[string]string{"cg/cpu.max": "1000 100000\n"}),
+		"no process":      {},
+		"no cgroup mount": files("0::/a\n", nil, nil),
+		"only version 2":  files("1:cpu:/a\n0::/a\n", mount2, nil),
+		"no counters":     files("0::/\n", mount2, map[string]string{"cg/cpu.max": "1000 100000\n"}),
 		"counters that are none": files("0::/\n", mount2, map[string]string{"cg/cpu.max": "1000 100000\n",
 			"cg/cpu.stat": "nr_periods 3\nnr_throttled x\n"}),
 		"counters without the quota's": files("0::/\n", mount2, map[string]string{"cg/cpu.max": "1000 100000\n",

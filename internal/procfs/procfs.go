@@ -162,6 +162,14 @@ func (d Dir) Exe() (string, error) {
 	return "", err
 }
 
+// Auxv returns the auxiliary vector of the program that a process runs; "" = it can't be read. Where
+// the kernel gives programs random addresses, it is another one after each exec (create_elf_tables in
+// fs/binfmt_elf.c).
+func (d Dir) Auxv() string {
+	text, _ := os.ReadFile(string(d) + "/auxv")
+	return string(text)
+}
+
 // WChan returns the kernel function in which the thread sleeps; "" when it does not sleep, and
 // where the kernel does not permit the reader to know.
 func (d Dir) WChan() string {
@@ -179,6 +187,18 @@ func (d Dir) OnCPU() (time.Duration, bool) {
 	first, _, _ := strings.Cut(text, " ")
 	ns, parseErr := strconv.ParseInt(first, 10, 64)
 	return time.Duration(ns), err == nil && parseErr == nil
+}
+
+// Env returns a variable of the environment that the process was started with; "" where there is none,
+// or it can't be read.
+func (d Dir) Env(name string) string {
+	text, _ := d.read("environ")
+	for line := range strings.SplitSeq(text, "\x00") {
+		if value, ok := strings.CutPrefix(line, name+"="); ok {
+			return value
+		}
+	}
+	return ""
 }
 
 // ShowsOurNamespace reports whether /proc shows the PID namespace of this process.

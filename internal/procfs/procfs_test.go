@@ -35,7 +35,8 @@ func TestParseStat(t *testing.T) {
 }
 
 func TestParseStatus(t *testing.T) {
-	got, err := ParseStatus("Name:\ta:b\nState:\tT (stopped)\nTgid:\t40\nPid:\t42\nTracerPid:\t7\nUid:\t9\t0\t0\t0\nNSpid:\t42\t5\t2\n" +
+	got, err := ParseStatus("Name:\ta:b\nState:\tT " +
+		"(stopped)\nTgid:\t40\nPid:\t42\nTracerPid:\t7\nUid:\t9\t0\t0\t0\nNSpid:\t42\t5\t2\n" +
 		"RssAnon:\t      12 kB\nThreads:\t3\nCapPrm:\t000001ffffffffff\nCapEff:\t000000c000000000\n" +
 		"voluntary_ctxt_switches:\t10\nnonvoluntary_ctxt_switches:\t4\n")
 	rss, capabilities := uint64(12<<10), uint64(0xc000000000)
@@ -119,6 +120,21 @@ func TestReadSchedule(t *testing.T) {
 	}
 }
 
+func TestEnv(t *testing.T) {
+	dir := Dir(t.TempDir())
+	if err := os.WriteFile(string(dir)+"/environ", []byte("GODEBUGS=a\x00GODEBUG=b=1,c=2\x00A=GODEBUG=d"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"GODEBUG": "b=1,c=2", "A": "GODEBUG=d", "B": ""} {
+		if got := dir.Env(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if got := Process(1 << 30).Env("A"); got != "" {
+		t.Errorf("a process that does not exist has A=%s", got)
+	}
+}
+
 // exePath is the path of this test's program.
 func exePath(t *testing.T) string {
 	t.Helper()
@@ -178,7 +194,8 @@ func TestThisProcess(t *testing.T) {
 }
 
 func TestParseSyscall(t *testing.T) {
-	if got, ok := parseSyscall("0 0x3 0xc000 0x1 0x0 0x0 0x0 0x7ffd 0x47b0ce\n"); !ok || got != (Syscall{0, 0x7ffd, 0x47b0ce}) {
+	if got, ok := parseSyscall("0 0x3 0xc000 0x1 0x0 0x0 0x0 0x7ffd 0x47b0ce\n"); !ok ||
+		got != (Syscall{0, 0x7ffd, 0x47b0ce}) {
 		t.Errorf("%+v, %t", got, ok)
 	}
 	for _, text := range []string{"", "running\n", "-1 0x7ffd 0x47b0ce\n", "-1 0 0 0 0 0 0 0 0", "x 0 0 0 0 0 0 0 0",

@@ -18,8 +18,9 @@ import (
 // them with -update.
 func TestSyscallNames(t *testing.T) {
 	for number, want := range map[int]string{
-		unix.SYS_READ: "read", unix.SYS_FUTEX: "futex", unix.SYS_EPOLL_PWAIT: "epoll_pwait", unix.SYS_FUTEX_WAITV: "futex_waitv",
-		99999: "syscall 99999",
+		unix.SYS_READ: "read", unix.SYS_FUTEX: "futex", unix.SYS_EPOLL_PWAIT: "epoll_pwait",
+		unix.SYS_FUTEX_WAITV: "futex_waitv",
+		99999:                "syscall 99999",
 	} {
 		if got := (procfs.Syscall{Number: number}).Name(); got != want {
 			t.Errorf("%d: %q, want %q", number, got, want)

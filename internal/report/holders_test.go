@@ -22,7 +22,8 @@ func groupWords(groups []report.ThreadGroup) (words []string) {
 		return *s
 	}
 	for _, g := range groups {
-		w := fmt.Sprint(g.Threads, " ", text(g.Use), " ", text(g.Function), " ", text(g.Via), " ", text(g.Call), " ", text(g.Lock),
+		w := fmt.Sprint(g.Threads, " ", text(g.Use), " ", text(g.Function), " ", text(g.Via), " ", text(g.Call), " ",
+			text(g.Lock),
 			" ", g.Namespaces["net"], " ", g.TIDs)
 		if g.Before != nil {
 			w += fmt.Sprint(" was ", *g.Before)
@@ -42,7 +43,8 @@ func TestGroupThreads(t *testing.T) {
 		threadOf(11, "call", "main.f", "read", "none", 1), threadOf(12, "call", "main.f", "read", "none", 1),
 	}
 	for by, want := range map[string][]string{
-		report.ByFunction: {"6 call main.f - read none  [2 6 9 10 11]", "2 idle - - - none  [1 3]", "1 call main.f - read user  [4]",
+		report.ByFunction: {"6 call main.f - read none  [2 6 9 10 11]", "2 idle - - - none  [1 3]",
+			"1 call main.f - read user  [4]",
 			"1 call main.g - read none  [5]", "1 call main.f - write none  [7]", "1 parked main.f via - user  [8]"},
 		report.ByWait: {"8 call - - read -  [2 4 5 6 9]", "2 idle - - - -  [1 3]", "1 call - - write -  [7]",
 			"1 parked - via - -  [8]"},

@@ -73,6 +73,10 @@ func New(meta Meta, res *correlate.Result) *Report {
 		Sites:        newSites(res.Sites, seconds),
 		Causes:       make([]Cause, 0, len(res.Causes)),
 		ParentDeaths: make([]ParentDeath, 0, len(res.ParentDeaths)),
+		Stops:        newStops(res.Stops),
+		StopDelays:   make([]StopDelay, 0, len(res.StopDelays)),
+		Calls:        make([]Call, 0, len(res.Calls)),
+		Delays:       make([]Delay, 0, len(res.Delays)),
 		Unclassified: make([]Stack, 0, len(res.Unclassified)),
 		Findings:     make([]Finding, 0, len(meta.Findings)),
 		Judged:       make([]Judged, 0, len(meta.Judged)),
@@ -95,7 +99,7 @@ func New(meta Meta, res *correlate.Result) *Report {
 		if res.PausesKnown {
 			row.PausedNS = ptr(res.Threads[i].Paused)
 		}
-		if res.ThrottlesKnown && r.Pauses.QuotaUnknown == nil {
+		if res.ThrottlesKnown {
 			row.ThrottledNS = ptr(res.Threads[i].Throttled)
 		}
 		r.Threads = append(r.Threads, row)
@@ -108,6 +112,16 @@ func New(meta Meta, res *correlate.Result) *Report {
 		r.ParentDeaths = append(r.ParentDeaths,
 			ParentDeath{Signal: d.Signal, Function: known(d.Function), Threads: d.Threads, Children: d.Children})
 	}
+	for _, d := range res.StopDelays {
+		r.StopDelays = append(r.StopDelays, StopDelay{TID: known(d.TID), Why: d.Why, Function: known(d.Function),
+			N: d.N, SumNS: d.Sum, MaxNS: d.Max})
+	}
+	for i := range res.Calls {
+		r.Calls = append(r.Calls, newCall(&res.Calls[i], res.Counts.LockedThreads != nil))
+	}
+	for i := range res.Delays {
+		r.Delays = append(r.Delays, newDelay(&res.Delays[i]))
+	}
 	for _, s := range res.Unclassified {
 		r.Unclassified = append(r.Unclassified, Stack{What: s.What, Frames: append([]string{}, s.Frames...), N: s.N})
 	}
@@ -119,6 +133,24 @@ func New(meta Meta, res *correlate.Result) *Report {
 		r.Judged = append(r.Judged, Judged{ID: j.ID, Why: known(j.Why)})
 	}
 	return r
+}
+
+// newStops is nil where stops were not looked for.
+func newStops(stops []correlate.Stops) []Stops {
+	if stops == nil {
+		return nil
+	}
+	rows := make([]Stops, 0, len(stops))
+	for i := range stops {
+		s := &stops[i]
+		row := Stops{Kind: s.Kind, N: s.Hist.N(), Unfinished: s.Unfinished}
+		if row.N > 0 {
+			row.SumNS = ptr(round(s.Hist.Mean() * float64(row.N)))
+			row.P50NS, row.P99NS, row.MaxNS = ptr(s.Hist.Quantile(0.5)), ptr(s.Hist.Quantile(0.99)), ptr(s.Hist.Max())
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 func newHost(h host.Info) Host {

@@ -109,3 +109,20 @@ func TestRates(t *testing.T) {
 		t.Errorf("window of %g s", r.Window.DurationS)
 	}
 }
+
+// What a quota took from a thread is apart from its waiting for a CPU, also where the use of the quota
+// is not known, as after the target's end: else the parts of its time would not sum to the window.
+func TestThrottledWithoutQuota(t *testing.T) {
+	res, why := reporttest.Rich(), "no such file"
+	res.ThrottlesKnown = true
+	res.Threads[0].Throttled = 7
+	meta := reporttest.Meta()
+	meta.Pauses.QuotaUnknown = &why
+	if ns := report.New(meta, res).Threads[0].ThrottledNS; ns == nil || *ns != 7 {
+		t.Errorf("throttled_ns is %v, want 7", ns)
+	}
+	res.ThrottlesKnown = false
+	if ns := report.New(meta, res).Threads[0].ThrottledNS; ns != nil {
+		t.Errorf("throttled_ns is %d, and was not read", *ns)
+	}
+}

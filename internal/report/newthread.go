@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
 const unknown = "unknown"
@@ -95,3 +96,31 @@ func newSites(sites []correlate.Site, seconds float64) []Site {
 }
 
 func inSeconds(ns int64) float64 { return float64(ns) / 1e9 }
+
+func newCall(c *correlate.InterruptedCall, locks bool) Call {
+	row := Call{Call: procfs.Syscall{Number: c.Number}.Name(), Number: c.Number, Interrupted: c.Interrupted,
+		Restarted: c.Restarted, Unknown: c.Unknown, Threads: make([]ThreadCalls, 0, len(c.Threads))}
+	if locks {
+		row.Locked = ptr(c.InterruptedLocked)
+	}
+	for _, t := range c.Threads {
+		row.Threads = append(row.Threads, ThreadCalls(t))
+	}
+	return row
+}
+
+func newDelay(d *correlate.Delay) Delay {
+	row := Delay{Function: known(d.Entry), Isolated: d.Isolated, TIDs: append([]int32{}, d.Threads...), N: d.Wait.N(),
+		WaitNS: d.WaitNS, P50: d.Wait.Quantile(0.5), P99: d.Wait.Quantile(0.99), Max: d.Wait.Max(),
+		By: make([]DelayedBy, 0, len(d.By))}
+	for _, b := range d.By {
+		by := DelayedBy{What: b.What, Name: known(b.Name), N: b.N, WaitNS: b.WaitNS, Max: b.MaxNS, RanLast: b.RanLast}
+		if b.What == "own_thread" {
+			by.TID = known(b.ID)
+		} else {
+			by.PID = known(b.ID)
+		}
+		row.By = append(row.By, by)
+	}
+	return row
+}

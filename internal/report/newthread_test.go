@@ -58,7 +58,8 @@ func TestNoGoroutineIsNotParked(t *testing.T) {
 }
 
 func TestSites(t *testing.T) {
-	site := correlate.Site{Function: "main.f", Calls: 4, Outer: 4, Released: 2, Ended: 1, Held: 1, HeldMin: 10, HeldMax: 30}
+	site := correlate.Site{Function: "main.f", Calls: 4, Outer: 4, Released: 2, Ended: 1, Held: 1, HeldMin: 10,
+		HeldMax: 30}
 	s := report.New(report.Meta{}, &correlate.Result{End: 2e9,
 		Sites: []correlate.Site{site, {Function: "main.g"}}}).Sites
 	if *s[0].PerS != 2 || *s[0].HeldMeanMin != 5 || *s[0].HeldMeanMax != 15 || s[1].HeldMeanMin != nil ||

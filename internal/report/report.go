@@ -52,6 +52,10 @@ type Report struct {
 	Sites        []Site        `json:"sites"` // nil without the probe on LockOSThread
 	Causes       []Cause       `json:"causes"`
 	ParentDeaths []ParentDeath `json:"parent_deaths"`
+	Stops        []Stops       `json:"stops"` // nil = not looked for
+	StopDelays   []StopDelay   `json:"stop_delays"`
+	Calls        []Call        `json:"interrupted_calls"`
+	Delays       []Delay       `json:"delays"`
 	Unclassified []Stack       `json:"unclassified"`
 	Findings     []Finding     `json:"findings"`
 	Judged       []Judged      `json:"judged"`

@@ -91,6 +91,48 @@ type ParentDeath struct {
 	Children uint64  `json:"children"`
 }
 
+// Call counts a system call that a SIGURG was delivered in.
+type Call struct {
+	Call        string        `json:"call"`
+	Number      int           `json:"number"`
+	Interrupted uint64        `json:"interrupted"`
+	Locked      *uint64       `json:"interrupted_locked"` // nil where locks are not known
+	Restarted   uint64        `json:"restarted"`
+	Unknown     uint64        `json:"unknown"`
+	Threads     []ThreadCalls `json:"threads"`
+}
+
+// ThreadCalls counts those of a thread that returned EINTR.
+type ThreadCalls struct {
+	TID int32  `json:"tid"`
+	N   uint64 `json:"n"`
+}
+
+// Delay describes the long waits of pinned threads of one function for a CPU.
+type Delay struct {
+	Function *string     `json:"function"`
+	Isolated bool        `json:"isolated_cpus"`
+	TIDs     []int32     `json:"tids"`
+	N        int64       `json:"n"`
+	WaitNS   int64       `json:"wait_ns"`
+	P50      int64       `json:"p50_ns"`
+	P99      int64       `json:"p99_ns"`
+	Max      int64       `json:"max_ns"`
+	By       []DelayedBy `json:"by"`
+}
+
+// DelayedBy is a task that ran meanwhile.
+type DelayedBy struct {
+	What    string  `json:"what"`
+	PID     *int32  `json:"pid"`
+	TID     *int32  `json:"tid"`
+	Name    *string `json:"name"`
+	N       uint64  `json:"n"`
+	WaitNS  int64   `json:"wait_ns"`
+	Max     int64   `json:"max_ns"`
+	RanLast uint64  `json:"ran_last"`
+}
+
 // Stack is a stack of no known cause.
 type Stack struct {
 	What   string   `json:"what"`
@@ -120,4 +162,25 @@ type FindingCost struct {
 type Judged struct {
 	ID  string  `json:"id"`
 	Why *string `json:"why"`
+}
+
+// Stops are the stops of the world of one kind. Statistics are nil when n is 0.
+type Stops struct {
+	Kind       string   `json:"kind"`
+	N          int64    `json:"n"`
+	Unfinished uint64   `json:"unfinished"`
+	SumNS      *float64 `json:"sum_ns"`
+	P50NS      *int64   `json:"p50_ns"`
+	P99NS      *int64   `json:"p99_ns"`
+	MaxNS      *int64   `json:"max_ns"`
+}
+
+// StopDelay counts delayed stops of the world by the thread that stopped last.
+type StopDelay struct {
+	TID      *int32  `json:"tid"` // nil = not known, or several
+	Why      string  `json:"why"`
+	Function *string `json:"function"`
+	N        uint64  `json:"n"`
+	SumNS    int64   `json:"sum_ns"`
+	MaxNS    int64   `json:"max_ns"`
 }

@@ -170,13 +170,15 @@ func TestNotRun(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, page := range map[string]string{"html": html.String(), "markdown": markdown.String(), "junit": junit.String(),
+	for name, page := range map[string]string{"html": html.String(), "markdown": markdown.String(),
+		"junit": junit.String(),
 		"tally": strings.Join(one.TallyWords(), " ")} {
 		_, body, _ := strings.Cut(page, "</style>")
 		if body == "" {
 			body = page
 		}
-		if !strings.Contains(body, "not run") || strings.Contains(strings.ReplaceAll(body, `class="inconclusive"`, ""), "inconclusive") {
+		if !strings.Contains(body, "not run") || strings.Contains(strings.ReplaceAll(body, `class="inconclusive"`, ""),
+			"inconclusive") {
 			t.Errorf("%s: %s", name, body)
 		}
 	}

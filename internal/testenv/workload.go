@@ -32,9 +32,15 @@ func Workload(t testing.TB, args ...string) *Proc {
 }
 
 // CgoWorkload is Workload with a program that is linked with C: pthread_create makes its threads.
-// It has one more program, cgo, and more trials.
+// It has more programs, cgo among them, and more trials. It is built once per test process, unless
+// PINWATCH_CGO_WORKLOAD names one, as in a guest of the kernel matrix.
 func CgoWorkload(t testing.TB, args ...string) *Proc {
 	t.Helper()
+	if given := os.Getenv("PINWATCH_CGO_WORKLOAD"); given != "" {
+		if _, err := os.Stat(given); err == nil {
+			return launch(t, given, args)
+		}
+	}
 	Require(t, Toolchain, CCompiler)
 	return launch(t, built(t, "cgoworkload", "CGO_ENABLED=1"), args)
 }

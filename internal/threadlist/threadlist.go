@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pinwatch/pinwatch/correlate"
@@ -152,7 +153,7 @@ func (l *Lister) row(t *task, ms runtimeMs) report.ListedThread {
 
 // hold fills in what holds the thread of a row.
 func (l *Lister) hold(row *report.ListedThread, t *task, ms runtimeMs) {
-	asleep := t.stat.State == 'S' || t.stat.State == 'D'
+	asleep := strings.IndexByte("SDTt", t.stat.State) >= 0 // a thread that is stopped is where it was asleep before
 	var h holders.Holder
 	m, ok := ms.byTID[t.nsTID]
 	switch {

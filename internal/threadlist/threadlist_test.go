@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -183,21 +184,17 @@ func TestForeign(t *testing.T) {
 // TestForeignAtWork checks that a thread which computes is foreign when it has done so for longer than
 // any thread of the runtime does without an M.
 func TestForeignAtWork(t *testing.T) {
-	tids, stop := make(chan int32), make(chan struct{})
+	tids := make(chan int32)
+	var stop atomic.Bool
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		tids <- int32(unix.Gettid())
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
+		for !stop.Load() {
 		}
 	}()
 	tid := <-tids
-	defer close(stop)
+	defer stop.Store(true)
 	l := &Lister{PID: os.Getpid(), Info: &goruntime.Info{CGO: true, TextStart: 1, TextEnd: 2},
 		ran: map[int32]time.Duration{}}
 	ms := runtimeMs{whole: true}

@@ -81,7 +81,8 @@ func stopInWindow(t *testing.T, p *testenv.Proc, stop func(bool)) {
 	r := observed.end()
 	least, most := ends-stopped, after-before
 	checkPaused(t, "the process", r.Pauses.PausedNS, least, most)
-	if got, want := r.Window.ActiveS, r.Window.DurationS-float64(*r.Pauses.PausedNS)/1e9; got < want-1e-6 || got > want+1e-6 {
+	if got, want := r.Window.ActiveS, r.Window.DurationS-float64(*r.Pauses.PausedNS)/1e9; got < want-1e-6 ||
+		got > want+1e-6 {
 		t.Errorf("active for %g s, want %g", got, want)
 	}
 	lived := 0
@@ -95,7 +96,8 @@ func stopInWindow(t *testing.T, p *testenv.Proc, stop func(bool)) {
 	if lived < threads {
 		t.Errorf("%d of %d threads lived through the window", lived, threads)
 	}
-	t.Logf("stopped for %v to %v, reported %v", time.Duration(least), time.Duration(most), time.Duration(*r.Pauses.PausedNS))
+	t.Logf("stopped for %v to %v, reported %v", time.Duration(least), time.Duration(most),
+		time.Duration(*r.Pauses.PausedNS))
 }
 
 func checkPaused(t *testing.T, who string, got *int64, least, most int64) {
@@ -126,6 +128,9 @@ func TestFrozenThroughout(t *testing.T) {
 	checkPaused(t, "the process", r.Pauses.PausedNS, all, all)
 	for i := range r.Threads {
 		checkPaused(t, strconv.Itoa(int(r.Threads[i].TID)), r.Threads[i].PausedNS, all, all)
+	}
+	if !slices.Contains(r.Warnings, "pinwatch found the process frozen (by its cgroup)") {
+		t.Errorf("warnings %q", r.Warnings)
 	}
 	if len(r.Threads) == 0 || r.Counts.Switches != 0 || r.Window.ActiveS > 1e-6 || len(r.Findings) != 0 {
 		t.Errorf("%d threads, %d switches, active for %g s, findings %+v", len(r.Threads), r.Counts.Switches,
@@ -170,7 +175,8 @@ func checkThrottledThreads(t *testing.T, r *report.Report, q *report.Quota) {
 	for i := range r.Threads {
 		th := &r.Threads[i]
 		if th.ThrottledNS == nil || *th.ThrottledNS > q.ThrottledCPUNS+edges {
-			t.Errorf("thread %d: kept off for %v ns, all CPUs were closed for %d", th.TID, value(th.ThrottledNS), q.ThrottledCPUNS)
+			t.Errorf("thread %d: kept off for %v ns, all CPUs were closed for %d", th.TID, value(th.ThrottledNS),
+				q.ThrottledCPUNS)
 			continue
 		}
 		sum += *th.ThrottledNS

@@ -195,7 +195,8 @@ func TestTwoRuntimes(t *testing.T) {
 		if want := []string{"lib"}; !slices.Equal(r.Target.OtherRuntimes, want) {
 			t.Errorf("other runtimes %q, want %q", r.Target.OtherRuntimes, want)
 		}
-		const sentence = "2 Go runtimes, and only that of host is observed: goroutines, locks and functions of lib are not seen"
+		const sentence = "2 Go runtimes, and only that of host is observed: goroutines, locks and functions of lib are not " +
+			"seen"
 		if warnings := strings.Join(r.Warnings, "; "); !strings.Contains(warnings, sentence) {
 			t.Errorf("warnings: %s", warnings)
 		}

@@ -4,10 +4,12 @@ import "testing"
 
 func TestHeld(t *testing.T) {
 	for want, h := range map[string]Held{
-		"main.f in read(2), anon_pipe_read":                 {Use: "call", Function: "example.com/main.f", Call: "read", WChan: "anon_pipe_read"},
-		"main.f in syscall 999":                             {Use: "call", Function: "main.f", Call: "syscall 999"},
-		"a goroutine in a system call":                      {Use: "call"},
-		"main.f in C (usleep), nanosleep(2), x":             {Use: "c", Function: "main.f", CFunc: "usleep", Call: "nanosleep", WChan: "x"},
+		"main.f in read(2), anon_pipe_read": {Use: "call", Function: "example.com/main.f", Call: "read",
+			WChan: "anon_pipe_read"},
+		"main.f in syscall 999":        {Use: "call", Function: "main.f", Call: "syscall 999"},
+		"a goroutine in a system call": {Use: "call"},
+		"main.f in C (usleep), nanosleep(2), x": {Use: "c", Function: "main.f", CFunc: "usleep",
+			Call: "nanosleep", WChan: "x"},
 		"main.f in C":                                       {Use: "c", Function: "main.f"},
 		"main.f, running":                                   {Use: "runs", Function: "main.f"},
 		"main.f, parked in runtime.chanrecv1":               {Use: "parked", Function: "main.f", Via: "runtime.chanrecv1"},

@@ -37,8 +37,9 @@ type Account struct {
 	// programs record them.
 	Locks []Lock `json:"locks"`
 
-	Pins    []Pin `json:"pins"`    // goroutines that hold a thread now, by TID
-	Threads []int `json:"threads"` // /proc/self/task, ascending, read after End
+	Held    []Held `json:"held"`    // goroutines that keep a thread, locked or not, as Pins
+	Pins    []Pin  `json:"pins"`    // goroutines that hold a thread now, by TID
+	Threads []int  `json:"threads"` // /proc/self/task, ascending, read after End
 
 	Foreign []int `json:"foreign"` // threads made by C code that never call Go
 	Extra   []int `json:"extra"`   // threads made by C code that call Go
@@ -58,6 +59,16 @@ type Pin struct {
 	CPUs  []int  `json:"cpus,omitempty"` // CPUs that it confined its thread to; none = not confined
 	// Ops is its part of Account.Ops; for the passive end of a pair, the hand-offs it answered.
 	Ops uint64 `json:"ops"`
+}
+
+// Held is a goroutine that keeps its thread from before the Ready line until the process ends.
+type Held struct {
+	TID   int      `json:"tid"` // 0 = not known: it is not locked
+	GoID  int64    `json:"goid"`
+	Depth int      `json:"depth"` // of its lock, 0 = it is not locked
+	Use   string   `json:"use"`   // call: in a system call; c: in C; parked: it waits, locked to the thread
+	Call  string   `json:"call"`  // the system call that the thread sleeps in; "" = one of the runtime's choice
+	Stack []string `json:"stack"` // full names of the functions, from the one that keeps the thread outwards
 }
 
 // LockSite is a function that calls LockOSThread.

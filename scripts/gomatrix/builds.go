@@ -11,8 +11,8 @@ import (
 
 // releases of Go that pinwatch supports, oldest first.
 var releases = []string{
-	"1.13.15", "1.14.15", "1.16.15", "1.18.10", "1.20.14", "1.21.13",
-	"1.22.12", "1.23.12", "1.24.0", "1.25.0", "1.26.8", "1.27.0",
+	"1.13.15", "1.14.15", "1.15.15", "1.16.15", "1.17.13", "1.18.10", "1.19.13", "1.20.14",
+	"1.21.13", "1.22.12", "1.23.12", "1.24.0", "1.25.0", "1.26.8", "1.27.0",
 }
 
 // The rows of the short matrix: a release that passes arguments on the stack, one from the middle,
@@ -31,6 +31,7 @@ var verifiedMinors = []int{14, 18, 21, 24, 26, 27}
 type form struct {
 	name    string
 	command string // of internal/workload/cmd
+	held    string // its program whose threads are held
 	args    []string
 	cgo     func(minor int) bool // whether Go 1.minor needs a C compiler
 }
@@ -39,11 +40,11 @@ func never(int) bool  { return false }
 func always(int) bool { return true }
 
 var forms = []form{
-	{"plain", "workload", nil, never},
-	{"stripped", "workload", []string{"-ldflags=-s -w"}, never},
+	{"plain", "workload", "held", nil, never},
+	{"stripped", "workload", "held", []string{"-ldflags=-s -w"}, never},
 	// Internal linking of PIE came with Go 1.15.
-	{"pie", "workload", []string{"-buildmode=pie"}, func(minor int) bool { return minor < 15 }},
-	{"cgo", "cgoworkload", nil, always},
+	{"pie", "workload", "held", []string{"-buildmode=pie"}, func(minor int) bool { return minor < 15 }},
+	{"cgo", "cgoworkload", "cgoheld", nil, always},
 }
 
 // build is one row of the matrix.

@@ -1,8 +1,10 @@
-// Gomatrix builds one workload with every supported release of Go, from 1.13 on, plain, stripped,
-// as PIE and with cgo. pinwatch observes each, and the report is compared with the workload's
-// account, thread by thread. It prints one row per build, e.g. 1.21.13/stripped; one that does not
-// agree fails the matrix. -short is three releases, plain and stripped. Go releases are fetched as
-// modules, so once. Run it by make gomatrix, as root.
+// Gomatrix builds workloads with every supported release of Go, from 1.13 on, plain, stripped, as
+// PIE and with cgo. pinwatch observes one and lists the threads of another, and both are compared
+// with the workload's account, thread by thread: locks, and what holds each thread. It prints one
+// row per build, e.g. 1.21.13/stripped; one that does not agree fails the matrix. Then it runs the
+// tests of internal/goruntime, which reads memory, on programs of every release. -short is three
+// releases, plain and stripped, without those tests. Go releases are fetched as modules, so once.
+// Run it by make gomatrix, as root.
 //
 // With -verify it runs pinwatch verify on workloads built by six releases instead, six minutes on a
 // quiet machine, and writes the verdicts into docs/results.md; with -only it runs some statements
@@ -93,16 +95,22 @@ func matrix(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	}
 	printRows(stdout, rows)
 	fmt.Fprintf(stdout, "\n%d of %d builds in %.0f s\n", len(rows), len(builds), time.Since(begin).Seconds())
+	if !o.short && ctx.Err() == nil {
+		if err := readers(ctx, releasesOf(builds), stdout, stderr); err != nil {
+			return err
+		}
+	}
 	if !passed || len(rows) < len(builds) {
 		return errFailed
 	}
 	return nil
 }
 
-// attempts is how often a build is observed when records get lost, as on a busy machine.
+// attempts is how often a build is observed when something is missing, as on a busy machine: records
+// get lost, and a thread that has just begun has no M until it gets a CPU.
 const attempts = 3
 
-// observe observes the row's build. A run with losses proves only what it has wrong.
+// observe observes the row's build. A run in which something is missing proves only what it has wrong.
 func (r *row) observe(ctx context.Context, pinwatch string) {
 	for range attempts {
 		var account *workload.Account
@@ -110,10 +118,26 @@ func (r *row) observe(ctx context.Context, pinwatch string) {
 			return
 		}
 		r.problems = compare(account, r.report)
-		if !r.report.lossy() || r.mislabels() > 0 {
-			return
+		if len(r.problems) == 0 || r.mislabels() > 0 {
+			break
 		}
 	}
+	account, l, err := list(ctx, pinwatch, r.build.path, r.build.form.held)
+	if err != nil {
+		r.err = err
+		return
+	}
+	r.problems = append(r.problems, compareHeld(account, l)...)
+}
+
+// releasesOf lists the releases of builds, in their order.
+func releasesOf(builds []*build) (list []string) {
+	for _, b := range builds {
+		if !slices.Contains(list, b.release) {
+			list = append(list, b.release)
+		}
+	}
+	return list
 }
 
 // selectBuilds lists the rows that the options ask for.

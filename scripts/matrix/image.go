@@ -44,19 +44,40 @@ type guestFile struct {
 
 // build compiles one static binary into dir and returns it as bin/NAME; args are the go command's.
 func build(arch, dir, name string, args ...string) (guestFile, error) {
-	return buildWith(arch, dir, name, "CGO_ENABLED=0", args...)
+	return buildWith([]string{"CGO_ENABLED=0"}, arch, dir, name, args...)
 }
 
-// buildWithC compiles one static binary that is linked with C: guests have no C library.
-func buildWithC(dir, name, pkg string) (guestFile, error) {
-	return buildWith(runtime.GOARCH, dir, name, "CGO_ENABLED=1",
-		"build", "-ldflags=-linkmode=external -extldflags=-static", pkg)
+// crossCompilers are Debian's names of C compilers for architectures that this machine need not have.
+var crossCompilers = map[string]string{"amd64": "x86_64-linux-gnu-gcc", "arm64": "aarch64-linux-gnu-gcc"}
+
+// compiler is the C compiler for an architecture; "" = this machine has none.
+func compiler(arch string) string {
+	name := "gcc"
+	if arch != runtime.GOARCH {
+		name = crossCompilers[arch]
+	}
+	if _, err := exec.LookPath(name); err != nil {
+		return ""
+	}
+	return name
 }
 
-func buildWith(arch, dir, name, cgo string, args ...string) (guestFile, error) {
+// cgoWorkload builds the workload that is linked with C, statically: guests have no C library and no
+// compiler. There is none where this machine has no compiler for them.
+func cgoWorkload(arch, dir string) ([]guestFile, error) {
+	cc := compiler(arch)
+	if cc == "" {
+		return nil, nil
+	}
+	f, err := buildWith([]string{"CGO_ENABLED=1", "CC=" + cc}, arch, dir, "cgoworkload",
+		"build", "-ldflags=-linkmode=external -extldflags=-static", "./internal/workload/cmd/cgoworkload")
+	return []guestFile{f}, err
+}
+
+func buildWith(env []string, arch, dir, name string, args ...string) (guestFile, error) {
 	out := filepath.Join(dir, name)
 	cmd := exec.Command("go", append(append(args[:1:1], "-o", out), args[1:]...)...)
-	cmd.Env = append(os.Environ(), cgo, "GOOS=linux", "GOARCH="+arch)
+	cmd.Env = append(append(os.Environ(), env...), "GOOS=linux", "GOARCH="+arch)
 	if msg, err := cmd.CombinedOutput(); err != nil {
 		return guestFile{}, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, strings.TrimSpace(string(msg)))
 	}
@@ -70,14 +91,15 @@ func buildWith(arch, dir, name, cgo string, args ...string) (guestFile, error) {
 // threadsInC builds the C program of the tests in internal/truth: guests have no compiler. Its path
 // is empty where this machine has none for their architecture.
 func threadsInC(arch, dir string) (guestFile, error) {
-	if _, err := exec.LookPath("gcc"); err != nil || arch != runtime.GOARCH {
+	cc := compiler(arch)
+	if cc == "" {
 		return guestFile{}, nil
 	}
 	out := filepath.Join(dir, "cthreads")
 	const source = "internal/truth/testdata/threads.c"
-	msg, err := exec.Command("gcc", "-O1", "-static", "-pthread", "-o", out, source).CombinedOutput()
+	msg, err := exec.Command(cc, "-O1", "-static", "-pthread", "-o", out, source).CombinedOutput()
 	if err != nil {
-		return guestFile{}, fmt.Errorf("gcc: %w\n%s", err, strings.TrimSpace(string(msg)))
+		return guestFile{}, fmt.Errorf("%s: %w\n%s", cc, err, strings.TrimSpace(string(msg)))
 	}
 	return guestFile{"bin/cthreads", out}, nil
 }
@@ -136,7 +158,11 @@ func suite(ctx context.Context, o options, dir string) (files []guestFile, steps
 	if c.from != "" {
 		files = append(files, c)
 	}
-	return files, append(steps,
+	withC, err := cgoWorkload(o.arch, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	return append(files, withC...), append(steps,
 		tool(stepDemo, "pinwatch", "demo", "-d", "3s", "-o", "json"),
 		tool(stepDoctor, "pinwatch", "doctor", "-o", "json")), nil
 }

@@ -69,14 +69,10 @@ func verification(dir, only string) (files []guestFile, steps []plan.Step, err e
 	if err != nil {
 		return nil, nil, err
 	}
-	files = append(files, f)
-	if _, err := exec.LookPath("gcc"); err == nil {
-		f, err := buildWithC(dir, "cgoworkload", "./internal/workload/cmd/cgoworkload")
-		if err != nil {
-			return nil, nil, err
-		}
-		files = append(files, f)
+	if files, err = cgoWorkload(runtime.GOARCH, dir); err != nil {
+		return nil, nil, err
 	}
+	files = append(files, f)
 	for i, ids := range divide(only) {
 		if len(ids) > 0 {
 			steps = append(steps, plan.Step{

@@ -19,7 +19,8 @@ const (
 	// of the template thread's own, at the first LockOSThread.
 	TemplateThread = "template_thread"
 
-	stopTheWorld = "stop_the_world"
+	// StopTheWorld is the cause of a SIGURG to a thread that is to stop.
+	StopTheWorld = "stop_the_world"
 )
 
 // What is a kind of act that has a cause.
@@ -75,7 +76,7 @@ func Classify(what What, functions []string) Class {
 			break
 		}
 	}
-	if k.Cause == stopTheWorld {
+	if k.Cause == StopTheWorld {
 		k.Reason = stopReason(functions)
 	}
 	return k

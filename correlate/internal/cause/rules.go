@@ -43,8 +43,8 @@ var parkRules = []rule{
 // suspendG.
 var preemptRules = []rule{
 	{"for_each_p", []string{"forEachP"}},
-	{stopTheWorld, []string{"stopTheWorldWithSema"}},
-	{stopTheWorld, []string{"freezetheworld"}},
+	{StopTheWorld, []string{"stopTheWorldWithSema"}},
+	{StopTheWorld, []string{"freezetheworld"}},
 	{"sysmon_retake", []string{"retake"}},
 	{"gc_stack_scan", []string{"suspendG", "markroot"}},
 	{"gc_stack_scan", []string{"suspendG", "gcDrain"}},

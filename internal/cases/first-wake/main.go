@@ -8,12 +8,13 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 )
 
 func hold(work <-chan int, done chan<- int) {
 	runtime.LockOSThread() // stays locked: a thread for each goroutine is the case
-	done <- 0
+	done <- syscall.Gettid()
 	for v := range work {
 		done <- v
 	}
@@ -34,18 +35,41 @@ func asleep() bool {
 	return awake <= 1
 }
 
+// sleeps counts how often the threads have gone to sleep, by the kernel's account.
+func sleeps(tids []int) (n int) {
+	for _, tid := range tids {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/status", tid))
+		if err != nil {
+			panic(err)
+		}
+		_, value, _ := strings.Cut(string(status), "\nvoluntary_ctxt_switches:")
+		var of int
+		if _, err := fmt.Sscan(value, &of); err != nil {
+			panic(err)
+		}
+		n += of
+	}
+	return n
+}
+
+func wait() {
+	for !asleep() {
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 func main() {
 	const threads = 300
 	done := make(chan int, threads)
 	var work [threads]chan int
+	var tids [threads]int
 	for i := range work {
 		work[i] = make(chan int)
 		go hold(work[i], done)
-		<-done
+		tids[i] = <-done
 	}
-	for !asleep() {
-		time.Sleep(10 * time.Millisecond)
-	}
+	wait()
+	before := sleeps(tids[:])
 	in := bufio.NewScanner(os.Stdin)
 	fmt.Println(`{"ready": true}`)
 	in.Scan() // go
@@ -54,8 +78,9 @@ func main() {
 		w <- i
 		handed++
 		<-done
-		time.Sleep(2 * time.Millisecond)
 	}
+	wait()
+	slept := sleeps(tids[:]) - before
 	in.Scan() // the end
-	fmt.Printf(`{"handed": %d}`, handed)
+	fmt.Printf(`{"handed": %d, "slept": %d}`, handed, slept)
 }

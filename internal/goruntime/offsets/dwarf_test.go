@@ -164,14 +164,21 @@ func TestDWARFForged(t *testing.T) {
 		info []byte
 		want string
 	}{
-		"far":           {runtimeUnit(structs(edited(func(o *Offsets) { o.GGoid = 8 << 10 }))), "g.goid at 8192: not an aligned"},
-		"misaligned":    {runtimeUnit(structs(edited(func(o *Offsets) { o.MProcID = 65 }))), "m.procid at 65: not an aligned"},
-		"twice":         {runtimeUnit(structs(edited(func(o *Offsets) { o.MLockedG = o.MCurG }))), "m.lockedg at 184 overlaps m.curg"},
-		"overlapping":   {runtimeUnit(structs(edited(func(o *Offsets) { o.MLockedInt = o.MCurG + 4 }))), "m.lockedInt at 188 overlaps m.curg"},
-		"missing":       {runtimeUnit(structs(edited(func(o *Offsets) { o.MAllLink = Absent }))), "runtime.m has no member alllink"},
-		"huge":          {runtimeUnit(structEntry("runtime.g", 800, memberEntry("stack", math.MaxUint64)), structEntry("runtime.m", 0), structEntry("runtime.p", 0)), "g.stack at -1: outside 0 to"},
-		"two structs":   {runtimeUnit(structEntry("runtime.g", 8), good), "runtime.g occurs twice"},
-		"two members":   {runtimeUnit(structEntry("runtime.g", 800, memberEntry("m", 48), memberEntry("m", 56)), good), `member "m" occurs twice`},
+		"far": {runtimeUnit(structs(edited(func(o *Offsets) { o.GGoid = 8 << 10 }))),
+			"g.goid at 8192: not an aligned"},
+		"misaligned": {runtimeUnit(structs(edited(func(o *Offsets) { o.MProcID = 65 }))),
+			"m.procid at 65: not an aligned"},
+		"twice": {runtimeUnit(structs(edited(func(o *Offsets) { o.MLockedG = o.MCurG }))),
+			"m.lockedg at 184 overlaps m.curg"},
+		"overlapping": {runtimeUnit(structs(edited(func(o *Offsets) { o.MLockedInt = o.MCurG + 4 }))),
+			"m.lockedInt at 188 overlaps m.curg"},
+		"missing": {runtimeUnit(structs(edited(func(o *Offsets) { o.MAllLink = Absent }))),
+			"runtime.m has no member alllink"},
+		"huge": {runtimeUnit(structEntry("runtime.g", 800, memberEntry("stack", math.MaxUint64)),
+			structEntry("runtime.m", 0), structEntry("runtime.p", 0)), "g.stack at -1: outside 0 to"},
+		"two structs": {runtimeUnit(structEntry("runtime.g", 8), good), "runtime.g occurs twice"},
+		"two members": {runtimeUnit(structEntry("runtime.g", 800, memberEntry("m", 48), memberEntry("m", 56)), good),
+			`member "m" occurs twice`},
 		"expression":    {runtimeUnit(structEntry("runtime.g", 800, expr), good), `member "m" has no plain offset`},
 		"no structs":    {runtimeUnit(), "lacks one of"},
 		"nothing":       {nil, "lacks one of"},
@@ -183,7 +190,8 @@ func TestDWARFForged(t *testing.T) {
 		"many fields":   {runtimeUnit(bytes.Repeat([]byte{abbrevFields}, 1<<13)), objfile.ErrLimit.Error()},
 		"many units":    {bytes.Repeat(runtimeUnit(), 4<<10), objfile.ErrLimit.Error()},
 		"long unit":     {append([]byte{0, 0, 0, 0x20}, runtimeUnit(good)[4:]...), objfile.ErrLimit.Error()},
-		"large unit":    {append([]byte{0, 0, 0, 0x08}, append(runtimeUnit(good)[4:], make([]byte, maxRoot)...)...), objfile.ErrLimit.Error()},
+		"large unit": {append([]byte{0, 0, 0, 0x08}, append(runtimeUnit(good)[4:], make([]byte, maxRoot)...)...),
+			objfile.ErrLimit.Error()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if testing.Short() && len(tt.info) > 1<<12 {
@@ -246,7 +254,8 @@ func TestDWARFBomb(t *testing.T) {
 	zeros := make([]byte, maxAbbrev+1)
 	promise := append([]byte{0, 0, 0, 0x03}, runtimeUnit(structs(sampleOffsets))[4:]...) // one unit of 48 MiB
 	for name, sections := range map[string]map[string][]byte{
-		"info":    {".zdebug_info": zdebug(append(promise[:len(promise):len(promise)], zeros...)), ".debug_abbrev": makeAbbrev()},
+		"info": {".zdebug_info": zdebug(append(promise[:len(promise):len(promise)], zeros...)),
+			".debug_abbrev": makeAbbrev()},
 		"abbrev":  {".debug_info": runtimeUnit(structs(sampleOffsets)), ".zdebug_abbrev": zdebug(zeros)},
 		"promise": {".debug_info": promise, ".debug_abbrev": makeAbbrev()},
 	} {

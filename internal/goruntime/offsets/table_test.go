@@ -88,7 +88,8 @@ func TestTableFind(t *testing.T) {
 		t.Fatal(err)
 	}
 	for r, want := range map[Release]uint32{
-		{28, 9}: 0, {29, 0}: 0, {29, 1}: 0, {29, 2}: 400, {29, 4}: 400, {29, 5}: 408, {29, 6}: 408, {30, 0}: 416, {30, 7}: 416, {31, 0}: 0,
+		{28, 9}: 0, {29, 0}: 0, {29, 1}: 0, {29, 2}: 400, {29, 4}: 400, {29, 5}: 408, {29, 6}: 408, {30, 0}: 416,
+		{30, 7}: 416, {31, 0}: 0,
 	} {
 		got := uint32(0)
 		if o := table.Find(r, "amd64"); o != nil {
@@ -120,17 +121,20 @@ func TestTableErrors(t *testing.T) {
 	good := rows(map[Release]uint32{{29, 0}: 400})
 	header, row, _ := strings.Cut(good, "\n")
 	for name, tt := range map[string]struct{ text, want string }{
-		"empty":           {"", "offsets file F: no row"},
-		"no row":          {header, "offsets file F: no row"},
-		"missing column":  {strings.Replace(header, "m.alllink", "", 1), "offsets file F, line 1: the header has no column m.alllink"},
-		"unknown column":  {header + " m.x", `offsets file F, line 1: unknown column "m.x"`},
-		"column twice":    {header + " p.id", `offsets file F, line 1: column "p.id" twice`},
-		"short row":       {"# x\n\n" + header + "\ngo1.29 amd64 48", "offsets file F, line 4: 3 words in a table of 24 columns"},
-		"bad release":     {strings.Replace(good, "go1.29", "1.29", 1), `line 2: release "1.29" is not of the form`},
-		"zero patch":      {strings.Replace(good, "go1.29", "go1.29.0", 1), `line 2: release "go1.29.0" is not of the form`},
-		"bad arch":        {strings.Replace(good, "amd64", "i386", 1), `line 2: architecture "i386" is neither`},
-		"negative":        {strings.Replace(good, " 400 ", " -8 ", 1), `line 2: m.lockedg: "-8" is not a decimal number`},
-		"hexadecimal":     {strings.Replace(good, " 400 ", " 0x190 ", 1), `line 2: m.lockedg: "0x190" is not a decimal number`},
+		"empty":  {"", "offsets file F: no row"},
+		"no row": {header, "offsets file F: no row"},
+		"missing column": {strings.Replace(header, "m.alllink", "", 1),
+			"offsets file F, line 1: the header has no column m.alllink"},
+		"unknown column": {header + " m.x", `offsets file F, line 1: unknown column "m.x"`},
+		"column twice":   {header + " p.id", `offsets file F, line 1: column "p.id" twice`},
+		"short row": {"# x\n\n" + header + "\ngo1.29 amd64 48",
+			"offsets file F, line 4: 3 words in a table of 24 columns"},
+		"bad release": {strings.Replace(good, "go1.29", "1.29", 1), `line 2: release "1.29" is not of the form`},
+		"zero patch":  {strings.Replace(good, "go1.29", "go1.29.0", 1), `line 2: release "go1.29.0" is not of the form`},
+		"bad arch":    {strings.Replace(good, "amd64", "i386", 1), `line 2: architecture "i386" is neither`},
+		"negative":    {strings.Replace(good, " 400 ", " -8 ", 1), `line 2: m.lockedg: "-8" is not a decimal number`},
+		"hexadecimal": {strings.Replace(good, " 400 ", " 0x190 ", 1),
+			`line 2: m.lockedg: "0x190" is not a decimal number`},
 		"absent":          {strings.Replace(good, " 400 ", " - ", 1), `line 2: m.lockedg: "-" is not a decimal number`},
 		"large":           {strings.Replace(good, " 400 ", " 99999999 ", 1), `line 2: m.lockedg: "99999999" is not`},
 		"far":             {strings.Replace(good, " 400 ", " 9000 ", 1), "line 2: m.lockedg at 9000: not an aligned"},

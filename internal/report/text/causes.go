@@ -2,6 +2,7 @@ package text
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -116,3 +117,35 @@ func originParts(causes []report.Cause) string {
 	}
 	return strings.Join(names, ", ")
 }
+
+// stops lists the stops of the world by what they were for, and what delayed ones waited for.
+func (p *page) stops(r *report.Report) {
+	var parts []string
+	for _, s := range r.Stops {
+		part := s.Kind + " " + unit.Count(s.N)
+		if s.N > 0 {
+			part += " (p50 " + p.ns(s.P50NS) + ", p99 " + p.ns(s.P99NS) + ", max " + p.ns(s.MaxNS) + ")"
+		}
+		if s.Unfinished > 0 {
+			part += ", " + unit.Count(s.Unfinished) + " without an end"
+		}
+		parts = append(parts, part)
+	}
+	if parts != nil {
+		p.field("world stops", plain, parts...)
+	}
+	for _, d := range r.StopDelays[:min(len(r.StopDelays), mostDelays)] {
+		part := "tid " + none
+		if d.TID != nil {
+			part = fmt.Sprintf("tid %d", *d.TID)
+		}
+		part += " " + d.Why
+		if d.Function != nil {
+			part += " in " + unit.Function(*d.Function)
+		}
+		p.field("slow stops", dim, part, unit.Count(d.N)+" of 1 ms or longer, max "+p.ns(&d.MaxNS)+", sum "+p.ns(&d.SumNS))
+	}
+}
+
+// mostDelays limits the threads that stopped late.
+const mostDelays = 5

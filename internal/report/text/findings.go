@@ -50,10 +50,23 @@ func judgedBy(r *report.Report) (looked []string, not []notJudged) {
 	return looked, not
 }
 
+// noneJudged returns why no kind of finding at all was looked for, "" if some were or there are several
+// reasons.
+func noneJudged(r *report.Report) string {
+	looked, not := judgedBy(r)
+	if len(looked) > 0 || len(not) != 1 || r.Counts.LockedThreads == nil {
+		return ""
+	}
+	return not[0].why
+}
+
 // judged writes which kinds of findings were looked for, where there is none, and which were not and
 // why, always.
 func (p *page) judged(r *report.Report) {
 	looked, not := judgedBy(r)
+	if noneJudged(r) != "" {
+		return // noFindings has written it
+	}
 	if len(r.Findings) == 0 && len(looked) > 0 {
 		p.wrap(pad("", labelWidth)+"looked for: ", plain, labelIndent, plain, []string{strings.Join(looked, ", ")})
 	}
@@ -64,7 +77,13 @@ func (p *page) judged(r *report.Report) {
 }
 
 func (p *page) noFindings(r *report.Report) {
+	looked, not := judgedBy(r)
+	why := noneJudged(r)
 	switch {
+	case why != "":
+		p.field("findings", notice, "not looked for: "+why)
+	case len(looked) == 0 && len(not) > 0:
+		p.field("findings", notice, "nothing could be looked for")
 	case r.Counts.LockedThreads == nil:
 		p.field("findings", notice, "none, but most kinds could not be looked for")
 	case r.Lossy():

@@ -57,6 +57,9 @@ func (p *page) groups(label string, groups []report.ThreadGroup, most int, more 
 // groupWords describes a group, without the number of its threads.
 func groupWords(g *report.ThreadGroup) string {
 	var parts []string
+	if g.Use != nil && *g.Use == unknown && g.Call == nil && g.WChan == nil && (g.Lock == nil || *g.Lock == unknown) {
+		return "not known"
+	}
 	if g.Use != nil {
 		parts = append(parts, heldWords(&g.Held, g.WChan))
 		if *g.Use == "idle" || *g.Use == "runtime" || *g.Use == "exited" || *g.Use == "ended" ||

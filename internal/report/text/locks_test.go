@@ -33,3 +33,21 @@ func TestLockedForSignals(t *testing.T) {
 		}
 	}
 }
+
+func TestStops(t *testing.T) {
+	number := func(ns int64) *int64 { return &ns }
+	tid, function := int32(103), "runtime.memmove"
+	p := newPage(Options{})
+	p.stops(&report.Report{
+		Stops: []report.Stops{{Kind: "gc", N: 2, Unfinished: 1, P50NS: number(2000), P99NS: number(3e6), MaxNS: number(3e6)},
+			{Kind: "other", Unfinished: 1}},
+		StopDelays: []report.StopDelay{{TID: &tid, Why: "running", Function: &function, N: 1, SumNS: 3e6, MaxNS: 3e6},
+			{Why: "unknown", N: 1, SumNS: 1e6, MaxNS: 1e6}},
+	})
+	const want = "world stops gc 2 (p50 2.00 µs, p99 3.00 ms, max 3.00 ms), 1 without an end · other 0, 1 without an end " +
+		"slow stops tid 103 running in runtime.memmove · 1 of 1 ms or longer, max 3.00 ms, sum 3.00 ms " +
+		"slow stops tid – unknown · 1 of 1 ms or longer, max 1.00 ms, sum 1.00 ms"
+	if got := strings.Join(strings.Fields(p.b.String()), " "); got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+}

@@ -60,7 +60,8 @@ func TestClause(t *testing.T) {
 	const s = "one thread ended (3 in 5 s, all of them locked): it cost much, and more"
 	for width, want := range map[int]string{
 		100: s, 65: "one thread ended (3 in 5 s, all of them locked): it cost much …",
-		52: "one thread ended (3 in 5 s, all of them locked) …", 40: "one thread ended (3 in 5 s, all of …", 20: "one thread ended …", 12: "one thread …",
+		52: "one thread ended (3 in 5 s, all of them locked) …", 40: "one thread ended (3 in 5 s, all of …",
+		20: "one thread ended …", 12: "one thread …",
 	} {
 		if got := clause(s, width); got != want {
 			t.Errorf("width %d: %q, want %q", width, got, want)

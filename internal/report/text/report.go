@@ -18,8 +18,10 @@ import (
 )
 
 // DefaultWidth is the width of a page where the caller gives none. Nothing is left out from this
-// width on. A page gains nothing beyond MaxWidth.
+// width on. A page gains nothing beyond MaxWidth. Below MinWidth nothing but signs for what is left out
+// would remain: a narrower terminal does better to break the lines of that width.
 const (
+	MinWidth     = 60
 	DefaultWidth = 100
 	MaxWidth     = 200
 )
@@ -55,6 +57,7 @@ func (p *page) whole(r *report.Report) {
 	p.costs(r)
 	p.counts(r)
 	p.causes(r)
+	p.stops(r)
 	p.locked(r)
 	p.sites(r.Sites, true)
 	p.holders(r)

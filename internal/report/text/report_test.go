@@ -167,3 +167,19 @@ func TestWriteErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestNoTopology: where the machine does not describe its CPUs, the report has a sentence and no numbers
+// of migrations by distance.
+func TestNoTopology(t *testing.T) {
+	r := reporttest.Reports()["rich"]
+	for _, known := range []bool{true, false} {
+		r.Moves.DistanceKnown = known
+		page := strings.Join(strings.Fields(render(t, r, whole)), " ")
+		const why = "how far is not known: this machine does not describe its caches and cores " +
+			"(/sys/devices/system/cpu/cpu*/cache, which a hypervisor may leave empty)"
+		if strings.Count(page, why) != map[bool]int{false: 1}[known] || strings.Contains(page, "how far: ") != known ||
+			strings.Contains(page, "llc") != known {
+			t.Errorf("known %t: %s", known, page)
+		}
+	}
+}

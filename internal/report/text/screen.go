@@ -40,14 +40,17 @@ func (p *page) screen(r *report.Report) {
 	}
 	p.target(r, window)
 	p.lossBanner(r)
-	least := briefLines + 2*min(fewestFindings, len(r.Findings))
+	least, height := briefLines+2*min(fewestFindings, len(r.Findings)), p.scaled(screenLines)
 	rest := ""
-	for rows := mostRows; rows > 0 && (rest == "" || p.height()+least+strings.Count(rest, "\n") > screenLines); rows-- {
+	for rows := mostRows; rows > 0 && (rest == "" || p.height()+least+strings.Count(rest, "\n") > height); rows-- {
 		rest = p.below(r, rows)
 	}
-	p.brief(r, screenLines-p.height()-strings.Count(rest, "\n"))
+	p.brief(r, height-p.height()-strings.Count(rest, "\n"))
 	p.b.WriteString(rest)
 }
+
+// scaled is a number of lines of the default width, in lines of a narrower page.
+func (p *page) scaled(lines int) int { return lines * max(DefaultWidth, p.width) / p.width }
 
 // blank is an empty page of the same properties.
 func (p *page) blank() *page {
@@ -121,7 +124,8 @@ func (p *page) brief(r *report.Report, room int) {
 	shown := r.Findings[:min(len(r.Findings), max(fewestFindings, room/2))]
 	p.line(styled{headline(r), severity(worst(r.Findings))})
 	var texts []string
-	for lines := mostLines; lines > 0 && (texts == nil || strings.Count(strings.Join(texts, ""), "\n") > room); lines-- {
+	tooHigh := func() bool { return strings.Count(strings.Join(texts, ""), "\n") > room }
+	for lines := p.scaled(mostLines); lines > 0 && (texts == nil || tooHigh()); lines-- {
 		texts = nil
 		for _, f := range shown {
 			texts = append(texts, p.briefly(f, lines))

@@ -56,6 +56,10 @@ func TestScreenFits(t *testing.T) {
 	if n := strings.Count(few, "a long sentence with many words"); n < 3 {
 		t.Errorf("of one finding the message is there %d times, want several lines of it:\n%s", n, few)
 	}
+	advice := strings.Count(render(t, crowded(4, 0, 0), text.Options{}), "do this, that")
+	if n := strings.Count(render(t, crowded(4, 0, 0), text.Options{Width: 60}), "do this, that"); n < advice {
+		t.Errorf("of four findings the advice is there %d times in 60 columns, %d in 100", n, advice)
+	}
 	many := render(t, crowded(20, 9, 20), text.Options{})
 	for _, want := range []string{"more findings: -v", "all numbers and "} {
 		if !strings.Contains(many, want) {
@@ -65,6 +69,23 @@ func TestScreenFits(t *testing.T) {
 	pairs := regexp.MustCompile(`(?m)^(WARN|ERROR) .*\n     → .*$`).FindAllString(many, -1)
 	if len(pairs) < 3 || strings.Count(many, "WARN ")+strings.Count(many, "ERROR ") != len(pairs) {
 		t.Errorf("%d findings of two lines each in\n%s", len(pairs), many)
+	}
+}
+
+// TestNothingLookedFor: a window that shows nothing gets no all-clear, and the reason once.
+func TestNothingLookedFor(t *testing.T) {
+	r := reporttest.Reports()["idle"]
+	why := "the process was stopped or frozen all the time"
+	r.Findings = nil
+	for i := range r.Judged {
+		r.Judged[i].Why = &why
+	}
+	for _, o := range []text.Options{{}, {Verbose: true}} {
+		got := render(t, r, o)
+		if strings.Count(got, why) != 1 || !strings.Contains(got, "findings    not looked for: "+why) ||
+			strings.Contains(got, "nothing found") || strings.Contains(got, r.Judged[0].ID) {
+			t.Errorf("%+v: got\n%s", o, got)
+		}
 	}
 }
 
@@ -107,7 +128,8 @@ func TestScreenNotLookedFor(t *testing.T) {
 	why := "the target's Go runtime could not be read"
 	r := crowded(0, 0, 0)
 	r.Judged = nil
-	for _, id := range []string{"pins-growing", "exit-while-locked-churn", "per-request-pinning", "wedged-m0", "leaked-pin"} {
+	for _, id := range []string{"pins-growing", "exit-while-locked-churn", "per-request-pinning", "wedged-m0",
+		"leaked-pin"} {
 		r.Judged = append(r.Judged, report.Judged{ID: id, Why: &why})
 	}
 	got := render(t, r, text.Options{})

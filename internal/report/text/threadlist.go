@@ -154,7 +154,9 @@ func tally(threads []report.ListedThread) []string {
 	add("wedged", lock("wedged"))
 	add("foreign", func(th *report.ListedThread) bool { return th.Role == "foreign" })
 	add("io_worker", func(th *report.ListedThread) bool { return th.Role == ioWorker })
-	add("with unknown role or lock", func(th *report.ListedThread) bool { return th.Role == "unknown" || th.Lock == "unknown" })
+	add("with unknown role or lock", func(th *report.ListedThread) bool {
+		return th.Role == unknown || th.Lock == unknown
+	})
 	return parts
 }
 
@@ -253,6 +255,8 @@ func running(th *report.ListedThread) string {
 	switch or(th.Use, unknown) {
 	case "call":
 		return or(th.Call, "in a call")
+	case "foreign":
+		return or(th.Call, "")
 	case "c":
 		return "in C"
 	case "runs", "parked", "idle", "ended":

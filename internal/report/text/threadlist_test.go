@@ -27,12 +27,14 @@ func TestThreadListText(t *testing.T) {
 		groups := l.GroupedBy != report.ByFunction
 		without := listText(t, l, text.ListOptions{Groups: groups})
 		testenv.Golden(t, "testdata/"+name+".golden", []byte(without))
-		if got := escape.ReplaceAllString(listText(t, l, text.ListOptions{Options: text.Options{Color: true}, Groups: groups}), ""); strings.ReplaceAll(got, " \n",
+		if got := escape.ReplaceAllString(listText(t, l, text.ListOptions{Options: text.Options{Color: true},
+			Groups: groups}), ""); strings.ReplaceAll(got, " \n",
 			"\n") != without {
 			t.Errorf("%s: without its escapes the coloured list differs:\n%s", name, got)
 		}
 		for _, width := range []int{1, 20, 40, 60, 80, 99, 100} {
-			for line := range strings.Lines(listText(t, l, text.ListOptions{Options: text.Options{Width: width}, Groups: groups})) {
+			for line := range strings.Lines(listText(t, l, text.ListOptions{Options: text.Options{Width: width},
+				Groups: groups})) {
 				if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width {
 					t.Errorf("%s: %d columns in a page of %d: %q", name, n, width, line)
 				}
@@ -57,7 +59,8 @@ func TestThreadListWide(t *testing.T) {
 	l := report.NewThreadList(report.Target{PID: 1}, []report.ListedThread{{TID: 2, Role: "worker", Lock: "none",
 		Held: report.NewHeld("runs", function, "", "", "")}}, report.ByLock, nil)
 	for width, whole := range map[int]bool{100: false, 150: true} {
-		if got := listText(t, l, text.ListOptions{Options: text.Options{Width: width}}); strings.Contains(got, function) != whole {
+		if got := listText(t, l, text.ListOptions{Options: text.Options{Width: width}}); strings.Contains(got,
+			function) != whole {
 			t.Errorf("at %d columns:\n%s", width, got)
 		}
 	}
@@ -69,7 +72,8 @@ func TestThreadListHeight(t *testing.T) {
 	whole := strings.Count(listText(t, l, text.ListOptions{}), "\n")
 	for _, height := range []int{1, 5, whole - 1} {
 		got := listText(t, l, text.ListOptions{Height: height})
-		if n := strings.Count(got, "\n"); n != height || !strings.Contains(got, fmt.Sprintf("… %d more lines", whole-height+1)) {
+		if n := strings.Count(got, "\n"); n != height || !strings.Contains(got, fmt.Sprintf("… %d more lines",
+			whole-height+1)) {
 			t.Errorf("%d lines, want %d:\n%s", n, height, got)
 		}
 	}

@@ -71,7 +71,8 @@ func TestLosses(t *testing.T) {
 		t.Error(err)
 	}
 	for _, c := range []struct{ from, to string }{
-		{"\noverrun: 0", "\noverrun: 1"}, {"commit overrun: 0", "commit overrun: 7"}, {"dropped events: 0", "dropped events: 12"},
+		{"\noverrun: 0", "\noverrun: 1"}, {"commit overrun: 0", "commit overrun: 7"},
+		{"dropped events: 0", "dropped events: 12"},
 		{"\noverrun: 0", ""}, // a missing counter
 	} {
 		if stats := strings.Replace(clean, c.from, c.to, 1); losses(stats) == nil {

@@ -26,16 +26,22 @@ func GoID() int64 {
 // that is f. Since Go 1.17 the goroutine begins in a wrapper without arguments, which tracebacks
 // leave out.
 func Entry() string {
-	var pcs [64]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])])
-	name := ""
+	calls := Calls(0)
+	return calls[len(calls)-1]
+}
+
+// Calls lists the full names of the functions on the stack of the calling goroutine, the innermost
+// first, without its callee Calls and the next skip ones.
+func Calls(skip int) (names []string) {
+	var pcs [128]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(skip+2, pcs[:])])
 	for {
 		f, more := frames.Next()
 		if f.Function != "" && f.Function != "runtime.goexit" {
-			name = f.Function
+			names = append(names, f.Function)
 		}
 		if !more {
-			return name
+			return names
 		}
 	}
 }

@@ -129,6 +129,18 @@ var programCases = map[string]programCase{
 		}
 		checkSite(t, a, "(*Workload).exitLocked", a.LockedExits)
 	}},
+	"held": {"", least{}, func(t *testing.T, a workload.Account) {
+		if len(a.Held) != 4 || roles(a) != "held held held" {
+			t.Fatalf("%d held, pins %q", len(a.Held), roles(a))
+		}
+		for _, h := range a.Held {
+			// keep, below, and the function that the goroutine began with, with the closures between them
+			if len(h.Stack) < 40 || h.GoID <= 0 || (h.TID == 0) != (h.Depth == 0) ||
+				!strings.HasPrefix(h.Stack[len(h.Stack)-1], packagePath+"(*Workload).hold.") {
+				t.Errorf("got %+v", h)
+			}
+		}
+	}},
 	"idle": {"", least{}, func(t *testing.T, a workload.Account) {
 		if a.Ops != 0 || a.LockedExits != 0 || len(a.Pins) != 0 {
 			t.Errorf("did something: %+v", a)

@@ -32,10 +32,12 @@ func All() []Program {
 		{info("perrequest", "goroutines that lock themselves for one request each"), perrequest},
 		{info("storm", "stops of the world that interrupt tight loops by SIGURG, very often"), storm},
 		{info("sharedcore", "a locked thread confined to a CPU where the runtime's other threads run too"), sharedcore},
+		{info("interrupted", "a locked thread in raw system calls that SIGURG ends"), interrupted},
 		{info("surplus", "a burst of blocking system calls that leaves idle threads behind"), surplus},
 		{info("depth", "goroutines locked at depths 1 to 5, which change by step"), depth},
 		{info("dance", "short-lived goroutines that are locked to the same threads in turn"), dance},
 		{info("matrix", "every state a thread's lock can be in, to be checked thread by thread"), matrix},
+		{info("held", "goroutines that keep threads for good: in system calls and in waits, locked or not"), held},
 		{info("idle", "nothing at all"), idle},
 	}
 }

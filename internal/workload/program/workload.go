@@ -30,6 +30,7 @@ type Workload struct {
 	done    chan struct{}  // closed by quiesce
 	left    chan struct{}  // closed by release
 
+	held []workload.Held
 	pins []*Pin // written by Pin; each Pin's Ops belongs to its goroutine until active is through
 
 	step func() // does what the line "step" asks for; nil = there are no steps
@@ -187,7 +188,7 @@ func (w *Workload) account() (*workload.Account, error) {
 		LockedExits: w.exits, LockedExitTIDs: append([]int{}, w.exitIDs...),
 		WedgedTID: w.wedged,
 		Sites:     append([]workload.LockSite{}, w.sites...), Locks: append([]workload.Lock{}, w.locks...),
-		Pins: []workload.Pin{}, Threads: tids,
+		Held: append([]workload.Held{}, w.held...), Pins: []workload.Pin{}, Threads: tids,
 		Foreign: append([]int{}, w.foreign...), Extra: append([]int{}, w.extra...),
 	}
 	for _, p := range w.pins {

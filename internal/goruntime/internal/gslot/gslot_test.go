@@ -31,32 +31,45 @@ func TestLoadAMD64(t *testing.T) {
 		want tlsLoad
 		ok   bool
 	}{
-		"local exec":     {"64 48 8b 1c 25 f8 ff ff ff", tlsLoad{offset: -8}, true}, // mov %fs:-8,%rbx
+		// mov %fs:-8,%rbx
+		"local exec":     {"64 48 8b 1c 25 f8 ff ff ff", tlsLoad{offset: -8}, true},
 		"far":            {"64 48 8b 04 25 a8 ff ff ff", tlsLoad{offset: -88}, true},
 		"argument first": {"48 8b 7c 24 08 64 48 8b 04 25 f8 ff ff ff", tlsLoad{offset: -8}, true},
-		"relaxed":        {"48 c7 c1 f8 ff ff ff 64 48 8b 01", tlsLoad{offset: -8}, true},                          // mov $-8,%rcx; mov %fs:(%rcx),%rax
-		"r14":            {"49 c7 c6 f8 ff ff ff 64 4d 8b 36", tlsLoad{offset: -8}, true},                          // mov $-8,%r14; mov %fs:(%r14),%r14
-		"initial exec":   {"48 8b 0d 50 75 0d 00 64 48 8b 01", tlsLoad{got: pc + 7 + 0xd7550}, true},               // mov 0xd7550(%rip),%rcx; mov %fs:(%rcx),%rax
-		"GOT below":      {"90 48 8b 0d f8 ff ff ff 64 48 8b 01", tlsLoad{got: pc + 1 + 7 - 8}, true},              // nop before
-		"displaced":      {"48 8b 0d 00 10 00 00 64 48 8b 41 10", tlsLoad{offset: 16, got: pc + 7 + 0x1000}, true}, // mov %fs:16(%rcx),%rax
+		// mov $-8,%rcx; mov %fs:(%rcx),%rax
+		"relaxed": {"48 c7 c1 f8 ff ff ff 64 48 8b 01", tlsLoad{offset: -8}, true},
+		// mov $-8,%r14; mov %fs:(%r14),%r14
+		"r14": {"49 c7 c6 f8 ff ff ff 64 4d 8b 36", tlsLoad{offset: -8}, true},
+		// mov 0xd7550(%rip),%rcx; mov %fs:(%rcx),%rax
+		"initial exec": {"48 8b 0d 50 75 0d 00 64 48 8b 01", tlsLoad{got: pc + 7 + 0xd7550}, true},
+		// nop before
+		"GOT below": {"90 48 8b 0d f8 ff ff ff 64 48 8b 01", tlsLoad{got: pc + 1 + 7 - 8}, true},
+		// mov %fs:16(%rcx),%rax
+		"displaced": {"48 8b 0d 00 10 00 00 64 48 8b 41 10", tlsLoad{offset: 16, got: pc + 7 + 0x1000}, true},
 
 		"displaced below": {"48 8b 0d 00 10 00 00 64 48 8b 41 f0", tlsLoad{offset: -16, got: pc + 7 + 0x1000}, true},
 
-		"other base":    {"48 c7 c1 f8 ff ff ff 64 48 8b 02", tlsLoad{}, false},               // mov $-8,%rcx; mov %fs:(%rdx),%rax
-		"not adjacent":  {"48 c7 c1 f8 ff ff ff 48 ff c1 64 48 8b 01", tlsLoad{}, false},      // inc %rcx between
-		"index":         {"64 48 8b 04 0d f8 ff ff ff", tlsLoad{}, false},                     // mov %fs:-8(,%rcx,1),%rax
-		"thread itself": {"64 48 8b 04 25 00 00 00 00 48 8b 40 f8", tlsLoad{offset: 0}, true}, // mov %fs:0,%rax, which findAMD64 refuses
-		"from register": {"48 89 d1 64 48 8b 01", tlsLoad{}, false},                           // mov %rdx,%rcx; mov %fs:(%rcx),%rax
-		"via memory":    {"48 8b 4a 08 64 48 8b 01", tlsLoad{}, false},                        // mov 8(%rdx),%rcx; mov %fs:(%rcx),%rax
-		"32 bits":       {"64 8b 04 25 f8 ff ff ff c3", tlsLoad{}, false},                     // mov %fs:-8,%eax; ret
-		"gs":            {"65 48 8b 04 25 f8 ff ff ff c3", tlsLoad{}, false},
-		"store":         {"64 48 89 04 25 f8 ff ff ff c3", tlsLoad{}, false},
-		"behind ret":    {"c3 64 48 8b 1c 25 f8 ff ff ff", tlsLoad{}, false},
-		"behind call":   {"e8 00 00 00 00 64 48 8b 1c 25 f8 ff ff ff", tlsLoad{}, false},
-		"behind jump":   {"75 02 90 90 64 48 8b 1c 25 f8 ff ff ff", tlsLoad{}, false},
-		"no code":       {"", tlsLoad{}, false},
-		"cut":           {"64 48 8b 1c 25 f8 ff", tlsLoad{}, false},
-		"junk":          {"0f 0b 06 06", tlsLoad{}, false},
+		// mov $-8,%rcx; mov %fs:(%rdx),%rax
+		"other base": {"48 c7 c1 f8 ff ff ff 64 48 8b 02", tlsLoad{}, false},
+		// inc %rcx between
+		"not adjacent": {"48 c7 c1 f8 ff ff ff 48 ff c1 64 48 8b 01", tlsLoad{}, false},
+		// mov %fs:-8(,%rcx,1),%rax
+		"index": {"64 48 8b 04 0d f8 ff ff ff", tlsLoad{}, false},
+		// mov %fs:0,%rax, which findAMD64 refuses
+		"thread itself": {"64 48 8b 04 25 00 00 00 00 48 8b 40 f8", tlsLoad{offset: 0}, true},
+		// mov %rdx,%rcx; mov %fs:(%rcx),%rax
+		"from register": {"48 89 d1 64 48 8b 01", tlsLoad{}, false},
+		// mov 8(%rdx),%rcx; mov %fs:(%rcx),%rax
+		"via memory": {"48 8b 4a 08 64 48 8b 01", tlsLoad{}, false},
+		// mov %fs:-8,%eax; ret
+		"32 bits":     {"64 8b 04 25 f8 ff ff ff c3", tlsLoad{}, false},
+		"gs":          {"65 48 8b 04 25 f8 ff ff ff c3", tlsLoad{}, false},
+		"store":       {"64 48 89 04 25 f8 ff ff ff c3", tlsLoad{}, false},
+		"behind ret":  {"c3 64 48 8b 1c 25 f8 ff ff ff", tlsLoad{}, false},
+		"behind call": {"e8 00 00 00 00 64 48 8b 1c 25 f8 ff ff ff", tlsLoad{}, false},
+		"behind jump": {"75 02 90 90 64 48 8b 1c 25 f8 ff ff ff", tlsLoad{}, false},
+		"no code":     {"", tlsLoad{}, false},
+		"cut":         {"64 48 8b 1c 25 f8 ff", tlsLoad{}, false},
+		"junk":        {"0f 0b 06 06", tlsLoad{}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := loadAMD64(code(t, tt.code), pc)
@@ -149,7 +162,8 @@ func TestSlotRefused(t *testing.T) {
 		edit  func(*Finder)
 		want  string // "": the slot is -8
 	}{
-		"plain":        {funcs: map[string][]byte{fnMorestack: code(t, local), fnStackcheck: code(t, local), fnSystemstack: code(t, local)}},
+		"plain": {funcs: map[string][]byte{fnMorestack: code(t, local), fnStackcheck: code(t, local),
+			fnSystemstack: code(t, local)}},
 		"one function": {funcs: map[string][]byte{fnStackcheck: code(t, local)}},
 		"GOT":          {funcs: map[string][]byte{fnMorestack: code(t, viaGOT), fnStackcheck: code(t, local)}, got: -8},
 		"symbol": {funcs: map[string][]byte{fnMorestack: code(t, local)}, edit: func(r *Finder) {
@@ -158,20 +172,23 @@ func TestSlotRefused(t *testing.T) {
 		"library's symbol": {funcs: map[string][]byte{fnMorestack: code(t, local)}, edit: func(r *Finder) {
 			r.Image.Progs, r.Addrs[symTLSAMD64], r.Main = append(r.Image.Progs, tls), 0x20, false
 		}},
-		"no function":  {want: "none of the functions that load g"},
-		"disagreeing":  {funcs: map[string][]byte{fnMorestack: code(t, viaGOT), fnStackcheck: code(t, local)}, got: -16, want: "another function"},
-		"unknown form": {funcs: map[string][]byte{fnMorestack: code(t, local), fnStackcheck: code(t, "c3")}, want: "runtime.stackcheck: loads g in no known way"},
-		"unrelocated":  {funcs: map[string][]byte{fnMorestack: code(t, viaGOT)}, got: 0, want: "unusual layout"},
-		"above":        {funcs: map[string][]byte{fnMorestack: code(t, viaGOT)}, got: 16, want: "unusual layout"},
-		"misaligned":   {funcs: map[string][]byte{fnMorestack: code(t, viaGOT)}, got: -12, want: "unusual layout"},
-		"pointer":      {funcs: map[string][]byte{fnMorestack: code(t, viaGOT)}, got: -1 << 63, want: "not a distance"},
+		"no function": {want: "none of the functions that load g"},
+		"disagreeing": {funcs: map[string][]byte{fnMorestack: code(t, viaGOT), fnStackcheck: code(t, local)}, got: -16,
+			want: "another function"},
+		"unknown form": {funcs: map[string][]byte{fnMorestack: code(t, local), fnStackcheck: code(t, "c3")},
+			want: "runtime.stackcheck: loads g in no known way"},
+		"unrelocated": {funcs: map[string][]byte{fnMorestack: code(t, viaGOT)}, got: 0, want: "unusual layout"},
+		"above":       {funcs: map[string][]byte{fnMorestack: code(t, viaGOT)}, got: 16, want: "unusual layout"},
+		"misaligned":  {funcs: map[string][]byte{fnMorestack: code(t, viaGOT)}, got: -12, want: "unusual layout"},
+		"pointer":     {funcs: map[string][]byte{fnMorestack: code(t, viaGOT)}, got: -1 << 63, want: "not a distance"},
 		"symbol elsewhere": {funcs: map[string][]byte{fnMorestack: code(t, local)}, edit: func(r *Finder) {
 			r.Image.Progs, r.Addrs[symTLSAMD64] = append(r.Image.Progs, tls), 0x20
 		}, want: "the symbol runtime.tlsg at -88"},
 		"no memory": {funcs: map[string][]byte{fnMorestack: code(t, viaGOT)}, edit: func(r *Finder) {
 			r.GOT = func(uint64) (int64, error) { return 0, os.ErrPermission }
 		}, want: os.ErrPermission.Error()},
-		"outside": {funcs: map[string][]byte{fnMorestack: nil}, edit: func(r *Finder) { r.Addrs[fnMorestack] = 1 << 40 }, want: "loads g in no known way"},
+		"outside": {funcs: map[string][]byte{fnMorestack: nil}, edit: func(r *Finder) { r.Addrs[fnMorestack] = 1 << 40 },
+			want: "loads g in no known way"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := finder(t, tt.funcs, tt.got)

@@ -56,11 +56,13 @@ func TestHiddenTable(t *testing.T) {
 func TestUnknownLayout(t *testing.T) {
 	whole := hide(makeTable(newestMagic, sample))
 	for name, change := range map[string]func(b []byte){
-		"no functions":        func(b []byte) { binary.LittleEndian.PutUint64(b[8:], 0) },
-		"names not after it":  func(b []byte) { b[maxHeader-40]++ },
-		"parts not in order":  func(b []byte) { b[maxHeader-16]-- },
-		"parts outside":       func(b []byte) { b[maxHeader-1] = 1 },
-		"parts of no size":    func(b []byte) { copy(b[maxHeader-32:maxHeader], bytes.Repeat(b[maxHeader-40:maxHeader-32], 4)) },
+		"no functions":       func(b []byte) { binary.LittleEndian.PutUint64(b[8:], 0) },
+		"names not after it": func(b []byte) { b[maxHeader-40]++ },
+		"parts not in order": func(b []byte) { b[maxHeader-16]-- },
+		"parts outside":      func(b []byte) { b[maxHeader-1] = 1 },
+		"parts of no size": func(b []byte) {
+			copy(b[maxHeader-32:maxHeader], bytes.Repeat(b[maxHeader-40:maxHeader-32], 4))
+		},
 		"pointers of 4 bytes": func(b []byte) { b[7] = 4 },
 	} {
 		b := slices.Clone(whole)
@@ -100,7 +102,8 @@ func (m *memory) image(flags elf.ProgFlag) *objfile.Image {
 // TestSearchSegments finds the table of a program in memory, among headers without a table and
 // memory that cannot be read.
 func TestSearchSegments(t *testing.T) {
-	for magic, hidden := range map[uint32]bool{0xfffffffb: false, 0xfffffffa: false, 0xfffffff0: false, newestMagic: true} {
+	for magic, hidden := range map[uint32]bool{0xfffffffb: false, 0xfffffffa: false, 0xfffffff0: false,
+		newestMagic: true} {
 		table := makeTable(magic, sample)
 		if hidden {
 			table = hide(table)

@@ -5,6 +5,7 @@ package main
 
 // #cgo LDFLAGS: -lpthread
 // #include "threads.h"
+// #include "trials.h"
 import "C"
 
 import (
@@ -26,6 +27,11 @@ func main() {
 	all.Programs = append(all.Programs, program.Program{
 		Info:  info("cgo", "threads made by C, some of which call Go, and locked goroutines that call C"),
 		Build: build,
+	}, program.Program{
+		Info: info("cgoheld", "as held, and goroutines that keep threads in C"),
+		Build: func(*flag.FlagSet) func(*program.Workload) error {
+			return func(w *program.Workload) error { return w.HoldThreads(readInC) }
+		},
 	})
 	all.Trials = append(all.Trials, trial.Trial{
 		Info:  info("cgocalls", "trial: what calls of C cost, by locked goroutines and others"),
@@ -41,6 +47,11 @@ func main() {
 		Build: callbacksTrial,
 	})
 	os.Exit(all.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+func readInC(fd int, note func()) {
+	note()
+	C.take_byte(C.int(fd))
 }
 
 func info(name, about string) workload.Info { return workload.Info{Name: name, About: about} }
