@@ -1,6 +1,9 @@
 package contract
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // The checklists judge programs, not the runtime. A line of a checklist holds when pinwatch reports
 // the programs that break it and no others, or when the damage that the line prevents is measured
@@ -20,16 +23,22 @@ func detects(from, finding string) []Clause {
 	}
 }
 
-// byFinding is a line that a finding of the report detects.
-func byFinding(id, section, claim, finding string, more ...Clause) Statement {
-	return Statement{
+// byFinding is a line that a finding of the report detects, and where rule is not "" the analyzer.
+func byFinding(id, section, claim, finding, rule string) Statement {
+	s := Statement{
 		ID: id, Section: section, Claim: claim,
 		Method: fmt.Sprintf("a program that breaks it and one that keeps it, observed; whether the report has the "+
 			"finding %s", finding),
 		Refuter: "a program that breaks it without the finding, or one that keeps it with the finding",
 		Want:    "the finding " + finding + ", of the bad program only",
-		Clauses: append(detects("programs", finding), more...),
+		Clauses: detects("programs", finding),
 	}
+	if rule != "" {
+		s.Method += "; a source file of each, read by pinwatch vet: whether it reports " + rule
+		s.Refuter += "; the same of the files and the diagnostic"
+		s.Clauses = append(s.Clauses, detects("source", rule)...)
+	}
+	return s
 }
 
 // bySource is a line that the analyzer checks in the source.
@@ -48,9 +57,9 @@ var compliance = []Statement{
 		"every call of LockOSThread has a comment with the reason why the goroutine must be pinned", "comment"),
 	byFinding("C-2", Compliance,
 		"every LockOSThread has its deferred UnlockOSThread in the same function, or a comment with the reason why "+
-			"not", "exit-while-locked-churn"),
+			"not", "exit-while-locked-churn", "unlock"),
 	byFinding("C-3", Compliance, "a worker goroutine is pinned, not the goroutine of a caller", "per-request-pinning",
-		detects("source", "caller")...),
+		"caller"),
 	bySource("C-4", Compliance,
 		"callers reach the pinned goroutine through a channel or a function, and need not be on its thread", "caller"),
 	bySource("C-5", Compliance,
@@ -66,7 +75,7 @@ var compliance = []Statement{
 			Holds:  "the next goroutine on the thread finds the state, so it has to be cleaned up",
 			Broken: "no goroutine found state that another had left"}},
 	},
-	byFinding("C-7", Compliance, "a worker can be stopped, and then releases its thread", "leaked-pin"),
+	byFinding("C-7", Compliance, "a worker can be stopped, and then releases its thread", "leaked-pin", ""),
 	{
 		ID: "C-8", Section: Compliance,
 		Claim:   "a service logs at its start how many goroutines it pins",
@@ -88,14 +97,15 @@ var compliance = []Statement{
 	},
 	byFinding("C-10", Compliance,
 		"an alarm is raised when there are far more threads than the program's base and its pins "+
-			"need", "thread-surplus"),
+			"need", "thread-surplus", ""),
 }
 
 var review = []Statement{
 	bySource("R-1", Review, "is there a reason for the pin, a thread's affinity or a measured gain?", "comment"),
-	byFinding("R-2", Review, "is the number of threads bounded, with no pin per request?", "per-request-pinning"),
-	byFinding("R-3", Review, "does every lock have its unlock?", "exit-while-locked-churn"),
-	byFinding("R-4", Review, "does the worker begin, drain and end in order?", "leaked-pin"),
+	byFinding("R-2", Review, "is the number of threads bounded, with no pin per request?", "per-request-pinning",
+		"handler"),
+	byFinding("R-3", Review, "does every lock have its unlock?", "exit-while-locked-churn", "paths"),
+	byFinding("R-4", Review, "does the worker begin, drain and end in order?", "leaked-pin", ""),
 	{
 		ID: "R-5", Section: Review,
 		Claim:   "is a failure of the worker handled: panics recovered, the worker replaced?",
@@ -134,7 +144,7 @@ var beyond = []Statement{
 		Method:  "ping-pong over channels, both locked and both not, in turn; median of the rounds' ratios",
 		Refuter: "a median ratio below 10",
 		Want:    "≥ 10 ×",
-		Clauses: []Clause{{From: "handoff", Test: Within{Sample: "tax", Lo: 10, Hi: 1e6, Effect: true},
+		Clauses: []Clause{{From: "handoff", Test: Within{Sample: "tax", Lo: 10, Hi: math.Inf(1), Effect: true},
 			Holds:  "locked hand-offs cost that much more",
 			Broken: "locked hand-offs are cheaper than that"}},
 	}, {
@@ -144,7 +154,7 @@ var beyond = []Statement{
 			"of the process just before and after the first call",
 		Refuter: "a median ratio below 100, or a first call that starts no thread",
 		Want:    "≥ 100 ×, and one more thread",
-		Clauses: []Clause{{From: "calls", Test: Within{Sample: "first_ratio", Lo: 100, Hi: 1e9, Effect: true},
+		Clauses: []Clause{{From: "calls", Test: Within{Sample: "first_ratio", Lo: 100, Hi: math.Inf(1), Effect: true},
 			Holds: "the first call costs that much more", Broken: "the first call is cheaper than that"}, {
 			From: "calls", Test: Always{Good: "template_started", Of: "firsts", Least: 6,
 				Words: "another thread after %s of %s first calls"},

@@ -87,7 +87,7 @@ var edgeCases = []Statement{
 		Clauses: []Clause{{From: "callback", Test: Never{Bad: "moves", Of: "samples", Least: 100,
 			Words: "on another thread in %s of %s samples in callbacks"},
 			Holds: "callbacks never left their thread", Broken: "a callback moved to another thread"}, {
-			From: "callback", Role: Exception, Test: Always{Good: "same_goroutine", Of: "later_calls", Least: 3,
+			From: "callback", Since: 21, Role: Exception, Test: Always{Good: "same_goroutine", Of: "later_calls", Least: 3,
 				Words: "%s of %s later calls of a thread on the goroutine of its first"},
 			Holds:  "every call of a thread ran on the same goroutine",
 			Broken: "except that a thread has no goroutine of its own: its calls ran on different ones"}},

@@ -122,7 +122,7 @@ func (c Clause) answer(e Evidence) answer {
 		return answer{Clause: c, unable: "a delay or a higher cost in an emulator proves nothing"}
 	case r.Lossy && a.ruling != undecided && (a.absence || a.timing):
 		a.ruling, a.need = undecided, "kernel records were lost"
-	case a.timing && a.ruling > fulfilled && !a.despiteLoad &&
+	case a.timing && a.ruling > fulfilled && !a.despiteLoad && c.Role != Witness &&
 		(r.Noise > noisy || a.late != nil && a.late.Lo <= r.Noise):
 		a.ruling, a.need = undecided, fmt.Sprintf("other load kept %.2g CPUs busy: repeat it on a quiet machine",
 			r.Noise)
@@ -172,9 +172,9 @@ func (o *Outcome) decide(answers []answer) {
 	} else if a := append(role(Claim, unable), role(Witness, unable)...); a != nil {
 		o.Verdict, o.Got, o.Why = NotTestable, "nothing", a[0].unable
 	} else if open != nil {
-		o.set(Inconclusive, open[:1], func(a answer) string { return a.need })
+		o.set(Inconclusive, open[:1], needWords)
 	} else if a := claims(across); a != nil {
-		o.set(Borderline, a, func(a answer) string { return a.need })
+		o.set(Borderline, a, needWords)
 	} else if a := role(Exception, against); a != nil {
 		o.set(HoldsExcept, a, brokenWords)
 	} else if a := role(Witness, against); a != nil {
@@ -188,29 +188,33 @@ func (o *Outcome) decide(answers []answer) {
 	}
 }
 
-func brokenWords(a answer) string { return a.because(a.Broken) }
+func brokenWords(a answer) string { return a.Broken }
 
-func holdsWords(a answer) string { return a.because(a.Holds) }
+func holdsWords(a answer) string { return a.Holds }
 
-// because adds to the meaning of an answer how its numbers compare with the claim's.
-func (a answer) because(meaning string) string {
-	if a.why == "" {
-		return meaning
-	}
-	return meaning + ": " + a.why
-}
+func needWords(a answer) string { return a.need }
 
-// set takes the numbers of the first answer, and the words of all that give the verdict.
-func (o *Outcome) set(verdict string, answers []answer, why func(answer) string) {
+// set takes the numbers of the first answer, and the words of all that give the verdict: the meaning
+// of each, with how its numbers compare with the claim's.
+func (o *Outcome) set(verdict string, answers []answer, meaning func(answer) string) {
 	a := answers[0]
 	o.Verdict, o.N, o.Statistic, o.Interval = verdict, a.n, a.statistic, a.interval
 	if verdict != Inconclusive {
 		o.Effect = a.effect
 	}
-	var got, reasons []string
+	var got, meanings, reasons []string
 	for _, a := range answers {
 		got = appendNew(got, a.got)
-		reasons = appendNew(reasons, why(a))
+		words := meaning(a)
+		switch decided := a.ruling != undecided && a.ruling != across && a.why != ""; {
+		case slices.Contains(meanings, words) && decided:
+			reasons = appendNew(reasons, a.why)
+		case decided:
+			reasons = append(reasons, words+": "+a.why)
+		default:
+			reasons = appendNew(reasons, words)
+		}
+		meanings = append(meanings, words)
 	}
 	o.Got, o.Why = strings.Join(got, "; "), strings.Join(reasons, "; ")
 }

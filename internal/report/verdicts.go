@@ -222,7 +222,9 @@ func newExperiment(name string, s contract.Statement, r *contract.Record) Experi
 			sum := newSample(r.Samples[k])
 			switch t := c.Test.(type) {
 			case contract.Within:
-				sum.Range = &[2]float64{t.Lo, t.Hi}
+				if !math.IsInf(t.Hi, 1) { // JSON has no such number; want has the end
+					sum.Range = &[2]float64{t.Lo, t.Hi}
+				}
 			case contract.Bounded:
 				sum.Range = &[2]float64{t.Lo, t.Hi}
 			}

@@ -184,6 +184,29 @@ func TestBaseline(t *testing.T) {
 	}
 }
 
+// A verdict that is not conclusive contradicts no other.
+func TestChanges(t *testing.T) {
+	conclusive := []string{contract.Holds, contract.HoldsExcept, contract.Witnessed, contract.Refuted, contract.OutOfRange}
+	open := []string{contract.NotWitnessed, contract.Borderline, contract.Inconclusive}
+	changed := func(was, is string) bool {
+		b := report.Baseline{Verdicts: map[string]string{"P-9": was}}
+		_, changed := b.Change(&report.StatementVerdict{ID: "P-9", Verdict: is})
+		return changed
+	}
+	for _, was := range conclusive {
+		for _, is := range conclusive {
+			if changed(was, is) != (was != is) {
+				t.Errorf("%s, then %s: changed %t", was, is, changed(was, is))
+			}
+		}
+		for _, is := range open {
+			if changed(was, is) || changed(is, was) {
+				t.Errorf("%s and %s contradict each other", was, is)
+			}
+		}
+	}
+}
+
 func TestVerdictsMarkdownAndHTML(t *testing.T) {
 	vs := []*report.Verdicts{reporttest.Verdicts(t)}
 	var md, page bytes.Buffer

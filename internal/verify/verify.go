@@ -12,7 +12,10 @@
 //   - metrics.go, trace.go: the runtime's metrics, profiles and traces.
 //   - inherit.go, memory.go, quota.go, cgo.go: thread attributes, the runtime's memory, cgroups, C.
 //   - observations.go, programs.go: kernel events and findings, by observing a workload.
-//   - source.go: the analyzer, on source files in the folder sources.
+//   - control.go: a C program without Go. source.go: the analyzer. Both have files in sources.
+//
+// A trial claims the locks that its goroutines hold, and memory.go looks for them in its runtime's
+// memory: an experiment whose locks are missing fails. pretend.go makes a program believe in CPUs.
 //
 // noise.go measures other load during each experiment, because it makes times longer. confine.go
 // starts workloads on chosen CPUs.

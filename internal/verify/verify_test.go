@@ -18,7 +18,9 @@ func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
 
 func lab(t *testing.T) *Lab {
 	return &Lab{GoVersion: "go1.26.8", Program: []string{testenv.WorkloadProgram(t)},
-		Unobserved: "this test observes nothing"}
+		Unobserved: "this test observes nothing",
+		Cgo:        func(context.Context) ([]string, error) { return nil, errors.New("this test has no C") },
+		Control:    func(context.Context) (string, error) { return "", errors.New("this test has no C") }}
 }
 
 // building is a lab that builds programs.

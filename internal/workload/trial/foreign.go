@@ -101,7 +101,7 @@ func elsewhere(flags *flag.FlagSet) func(Self) (Result, error) {
 		}
 		a := &Elsewhere{How: *how, Calls: []Change{}}
 		for i := 0; i < *n && !a.Missing && a.Refused == ""; i++ {
-			a.Calls = append(a.Calls, a.change(self, i, call))
+			a.Calls = append(a.Calls, a.change(self, i, i == *n-1, call))
 		}
 		if a.Missing || a.Refused != "" {
 			a.Calls = []Change{}
@@ -111,10 +111,10 @@ func elsewhere(flags *flag.FlagSet) func(Self) (Result, error) {
 }
 
 // change makes the call on another thread than that of a locked goroutine, which waits.
-func (a *Elsewhere) change(self Self, i int, call func(i int) (bool, error)) Change {
+func (a *Elsewhere) change(self Self, i int, last bool, call func(i int) (bool, error)) Change {
 	var c Change
 	state := func() string { return fmt.Sprintf("%s gid %d", probe.ThreadName(), probe.ThreadGID()) }
-	claims, called, read := make(chan workload.Claim), make(chan struct{}), make(chan struct{})
+	ready, called, read := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(read)
 		runtime.LockOSThread()
@@ -123,11 +123,14 @@ func (a *Elsewhere) change(self Self, i int, call func(i int) (bool, error)) Cha
 		defer probe.NameThread(former)
 		probe.NameThread("pinned " + strconv.Itoa(i))
 		c.TID, c.Before = syscall.Gettid(), state()
-		claims <- Hold(1)
+		close(ready)
 		<-called
 		c.After = state()
+		if last { // a thread that reads the answer blocks the call in Go 1.16 and 1.17
+			self.Claim(Hold(1))
+		}
 	}()
-	self.Claim(<-claims)
+	<-ready
 	runtime.LockOSThread()
 	c.Caller = syscall.Gettid()
 	ok, err := call(i)

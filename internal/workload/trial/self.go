@@ -22,21 +22,29 @@ type Self struct {
 	out    *json.Encoder // of stdout
 	head   Head          // without its end
 
-	claims   bool          // print claims
-	claiming *sync.Mutex   // one claim at a time
-	commands <-chan string // lines of stdin; nil = not read
+	answers  func() <-chan string // of the observer, once claims are printed
+	claiming *claiming
+}
+
+// claiming is the one claim at a time.
+type claiming struct {
+	sync.Mutex
+	answers <-chan string // nil = no claim yet
 }
 
 // Claim shows an observer the locks that goroutines hold now, and returns when the observer has
 // read the runtime's memory. Without workload.ClaimsVariable it does nothing.
 func (s Self) Claim(locks ...workload.Claim) {
-	if !s.claims {
+	if os.Getenv(workload.ClaimsVariable) == "" {
 		return
 	}
 	s.claiming.Lock()
 	defer s.claiming.Unlock()
+	if s.claiming.answers == nil {
+		s.claiming.answers = s.answers()
+	}
 	_ = s.out.Encode(workload.Claims{Claims: locks}) // the account fails, too
-	<-s.commands
+	<-s.claiming.answers
 }
 
 // Hold is the claim of the calling goroutine.
@@ -46,7 +54,7 @@ func Hold(depth int) workload.Claim {
 
 // NewSelf finds the program's arguments before args, which are those of Main.
 func NewSelf(args []string, stdout, stderr io.Writer) Self {
-	s := Self{stderr: stderr, out: json.NewEncoder(stdout), claiming: new(sync.Mutex)}
+	s := Self{stderr: stderr, out: json.NewEncoder(stdout), claiming: new(claiming)}
 	if n := len(os.Args) - len(args); n >= 1 && strings.Join(os.Args[n:], "\x00") == strings.Join(args, "\x00") {
 		s.before = os.Args[1:n:n]
 	}
