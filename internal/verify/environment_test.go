@@ -31,11 +31,10 @@ func TestWorkloadsGetTheLabsEnvironment(t *testing.T) {
 	for _, handed := range [][]string{nil, {"GOMAXPROCS", "GODEBUG"}} {
 		l := lab(t)
 		l.Environ, _, _ = SplitSettings(os.Environ(), handed)
-		r := &run{Context: t.Context(), lab: l}
-		r.Counts = map[string]int64{}
 		var a trial.Counts
-		if err := r.trial(&a, "counts", "-n", "1", "-settle", "0"); err != nil {
-			t.Fatal(err)
+		x := experiment{name: "counts", do: func(r *run) error { return r.trial(&a, "counts", "-n", "1", "-settle", "0") }}
+		if r := x.record(t.Context(), l); r.Failed != "" || r.Unable != "" {
+			t.Fatal(r.Failed, r.Unable)
 		}
 		if got := a.GoMaxProcs == 7; got != (handed != nil) || (a.Debug == "gctrace=0") != (handed != nil) {
 			t.Errorf("handed %q: GOMAXPROCS %d, GODEBUG %q", handed, a.GoMaxProcs, a.Debug)
