@@ -103,7 +103,7 @@ func retake(r *run) error { return r.blocking(r.lab.Program, "retake") }
 // blocking counts blocking calls of locked goroutines, long ones and short ones.
 func (r *run) blocking(program []string, name string) error {
 	var long, brief trial.Retake
-	if err := r.trialAs(program, nil, &long, name, "-n", "12", "-block", "50ms"); err != nil {
+	if err := r.trialAs(program, nil, &long, name, "-n", "20", "-block", "40ms"); err != nil {
 		return err
 	}
 	if err := r.trialAs(program, nil, &brief, name, "-n", "60", "-block", short); err != nil {

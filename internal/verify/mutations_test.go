@@ -81,7 +81,7 @@ const (
 // mutate is how the workloads of a mutation are altered. Trials are shortened where that proves as
 // much.
 func mutate(mutation string) map[string][]string {
-	alter := map[string][]string{"migrate": {"-samples", "1500"}, "retake": {"-n", "12"}, "cgoretake": {"-n", "12"},
+	alter := map[string][]string{"migrate": {"-samples", "1500"}, "retake": {"-n", "24"}, "cgoretake": {"-n", "24"},
 		"inherit": {"-n", "6"}, "gcpin": {"-samples", "400"}, "onmain": {"-samples", "800"}}
 	add := func(flag string, names ...string) {
 		for _, name := range names {

@@ -137,21 +137,21 @@ func goroutineExits(n int, limit time.Duration, lock func() bool, skipUnlock boo
 				kind.end(o, &e, skipUnlock)
 			})
 			<-ended
-			if e.Locked { // the thread leaves at once, unless calls are left out
-				e.await(5 * time.Millisecond)
+			if e.Locked { // another goroutine could end the thread later
+				e.await(limit)
 			}
 			list = append(list, e)
 		}
 	}
 	var stayed []int
 	for _, e := range list {
-		if e.Gone == 0 {
+		if !e.Locked {
 			stayed = append(stayed, e.TID)
 		}
 	}
 	seen, missed := probe.AwaitGone(stayed, limit)
 	for i := range list {
-		if list[i].Gone == 0 {
+		if !list[i].Locked {
 			list[i].Seen, list[i].Gone = seen[0], missed[0]
 			seen, missed = seen[1:], missed[1:]
 		}
