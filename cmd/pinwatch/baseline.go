@@ -51,12 +51,16 @@ func readBaseline(name string) (*report.Baseline, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--expect %s: %w", name, err)
 	}
-	if strings.Contains(b.Pinwatch, "dirty") { // git describe --dirty, and the go command's +dirty
+	if isDirty(b.Pinwatch) {
 		return nil, fmt.Errorf("--expect %s: it was made by pinwatch %s, which is no commit: make it again by a clean build",
 			name, b.Pinwatch)
 	}
 	return b, nil
 }
+
+// isDirty is true for the version of a build that no commit gives again, as git describe --dirty and
+// the go command (+dirty) mark it.
+func isDirty(version string) bool { return strings.Contains(version, "dirty") }
 
 // compareVerdicts prints what is not as in the baseline, and in a last line how many verdicts are.
 func compareVerdicts(s streams, expect *report.Baseline, c *report.Comparison, all []*report.Verdicts) error {

@@ -381,3 +381,17 @@ func TestGoroot(t *testing.T) {
 	}
 	wrong(t, exitError, []string{"build workload", "Go 1.28", "syntax error"}, "verify", "--only", "M-3", "--goroot", broken)
 }
+
+// Who writes a baseline with a build that is no commit is told at once.
+func TestDirtyBaseline(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	old := version
+	t.Cleanup(func() { version = old })
+	for v, want := range map[string]bool{"v1-2-g1a2b3c4-dirty": true, "v1.0.0+dirty": true, "1a2b3c4": false} {
+		version = v
+		_, _, errs := pinwatch(t, "verify", "--only", "M-3", "-o", "baseline")
+		if got := strings.Contains(errs, "will refuse this baseline"); got != want {
+			t.Errorf("%s: %q", v, errs)
+		}
+	}
+}

@@ -82,14 +82,14 @@ func (row *StatementVerdict) Citation() (fields []Field) {
 	add("true", text(row.Corrected))
 	add("effect", text(row.Effect))
 	if row.Evidence.Dropped > 0 {
-		add("left", unit.Count(row.Evidence.Dropped)+" measured and left out")
+		add("dropped", unit.Count(row.Evidence.Dropped)+" measured and left out")
 	}
 	if original := text(row.Evidence.Original); original != "" {
 		add("spec", "“"+original+"”")
 	}
 	add("see", strings.Join(row.See, ", "))
 	for _, p := range row.Evidence.Source {
-		add("in", p.String())
+		add("source", p.String())
 	}
 	return fields
 }
