@@ -56,6 +56,7 @@ func (t Within) decide(r *Record) decision {
 		d.ruling, d.need = undecided, "the interval of the median crosses an end of the range: more samples"
 	case d.ruling == across:
 		d.need = t.nearEnd(d.interval.Lo-s.Bias, d.interval.Hi, s)
+		d.despiteLoad = d.interval.Hi <= t.Hi/(1+about) // near the lower end, where no load brings it
 	}
 	return d
 }
