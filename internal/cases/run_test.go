@@ -176,8 +176,8 @@ type process struct {
 	lines   chan map[string]any // closed at the end of stdout
 }
 
-// patience bounds every wait for the program.
-const patience = 30 * time.Second
+// patience bounds every wait for the program; one of them builds a plugin first.
+const patience = time.Minute
 
 // start starts a program and waits until it is ready. It is killed when its test ends.
 func start(t *testing.T, e *Expect, program string) *process {

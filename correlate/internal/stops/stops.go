@@ -208,11 +208,11 @@ func (k *Tracker) Turn(t *Thread, r *Turn) {
 // Active reports whether turns of other threads than those that send matter.
 func (k *Tracker) Active() bool { return k.active != 0 }
 
+// slept is how long the thread slept before the turn, without pauses, ns.
+func (r *Turn) slept() int64 { return int64(r.Wake-r.Out) - r.Paused }
+
 // nap reports whether the turn began with a sleep that ended by itself.
-func (r *Turn) nap() bool {
-	slept := int64(r.Wake-r.Out) - r.Paused
-	return slept >= napLeast && slept <= napMost
-}
+func (r *Turn) nap() bool { return r.slept() >= napLeast && r.slept() <= napMost }
 
 // shortNap is the same of a thread that nothing but a stop, or a wait for each P like it, lets sleep.
 func (r *Turn) shortNap() bool { return r.nap() && r.Waker == 0 && r.Wake-r.Out <= napShort }
@@ -254,7 +254,11 @@ func (k *Tracker) sendingTurn(t *Thread, r *Turn) {
 			continue
 		}
 		if s.begin != 0 {
-			if s.end == 0 && r.In > s.sent {
+			switch {
+			case s.end != 0 || r.In <= s.sent:
+			case r.slept() > napMost:
+				s.end = r.Out // that sleep is not the stop's
+			default:
 				s.end, s.woken, s.waker = r.In, r.Wake, r.Waker
 			}
 			k.finish(t, max(s.sent, s.end))
@@ -277,15 +281,14 @@ func (k *Tracker) sendingTurn(t *Thread, r *Turn) {
 // waitingTurn takes a turn, without signals, of a thread that has begun a stop.
 func (k *Tracker) waitingTurn(t *Thread, r *Turn) {
 	s := &t.stop
-	slept := int64(r.Wake-r.Out) - r.Paused
 	switch {
 	case s.end != 0:
 		k.finish(t, s.end)
 		return
-	case slept > napMost:
+	case r.slept() > napMost:
 		k.finish(t, max(s.sent, r.Out)) // that sleep is not the stop's
 		return
-	case r.Waker != 0 && (slept < napLeast || k.left(s, r.Waker, r.Wake)):
+	case r.Waker != 0 && (r.slept() < napLeast || k.left(s, r.Waker, r.Wake)):
 		s.end, s.woken, s.waker = r.In, r.Wake, r.Waker
 	}
 	if r.Now-r.In <= waitRun {

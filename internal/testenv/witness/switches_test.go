@@ -15,6 +15,7 @@ func TestSwitchesAgreeWithTheKernel(t *testing.T) {
 	for _, args := range [][]string{{"threads", "-n", "100", "-hold"}, {"demo", "-hold"}} {
 		t.Run(args[0], func(t *testing.T) {
 			p := testenv.Workload(t, args...)
+			p.Quiet() // bpftrace attaches between two switches
 			s := StartSwitches(t, p.PID)
 			before := p.Quiet()
 			p.Go()

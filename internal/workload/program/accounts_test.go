@@ -141,6 +141,7 @@ var programCases = map[string]programCase{
 			}
 		}
 	}},
+	"interrupted": {"", least{eachPin: 1}, func(t *testing.T, a workload.Account) { checkOps(t, a, "sleep", 1) }},
 	"idle": {"", least{}, func(t *testing.T, a workload.Account) {
 		if a.Ops != 0 || a.LockedExits != 0 || len(a.Pins) != 0 {
 			t.Errorf("did something: %+v", a)
