@@ -23,7 +23,7 @@ type Within struct {
 
 // about is the part of an end with "~" that a cost may be beyond it and still be near it: "~30 µs"
 // is not 30.000 µs. Medians of runs on one host drift by as much: those of exit(2) were 18.5, 15.4
-// and 15.3 µs within an hour, and 33.9 to 36.2 µs in five runs of another day.
+// and 15.3 µs within an hour.
 const about = 0.2
 
 // Keys implements Test.
