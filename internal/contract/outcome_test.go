@@ -33,6 +33,8 @@ func TestLossAndNoise(t *testing.T) {
 			Inconclusive},
 		{"a cost beside other load, whose fastest tenth is above", "P-9", noise, []string{"churn: exit~60000x60"},
 			OutOfRange},
+		{"a cost beside other load, near the upper end", "P-9", noise, []string{"churn: exit~30000x60"}, Inconclusive},
+		{"a cost beside other load, near the lower end", "P-9", noise, []string{"churn: exit~11000x60"}, Borderline},
 		{"a cost beside other load, below", "P-9", noise, []string{"churn: exit~5000x60"}, OutOfRange},
 		{"both bounds far above beside other load", "P-5", noise,
 			[]string{stormed, "storm: preempt_lower~9000x60 preempt_upper~9000x60"}, OutOfRange},

@@ -46,7 +46,7 @@ func lockCost(r *run) error {
 // created if that was later.
 func saturate(r *run) error {
 	var a trial.Grow
-	if err := r.trial(&a, "grow", "-steps", "0", "-rounds", "20"); err != nil {
+	if err := r.trial(&a, "grow", "-steps", "0", "-rounds", "36"); err != nil {
 		return err
 	}
 	var growth []float64

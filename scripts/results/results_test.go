@@ -199,8 +199,8 @@ func TestCommittedBaseline(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := []string{
-		contract.Holds, contract.HoldsExcept, contract.Refuted, contract.OutOfRange, contract.Inconclusive,
-		contract.NotTestable,
+		contract.Holds, contract.HoldsExcept, contract.Witnessed, contract.NotWitnessed, contract.Refuted,
+		contract.OutOfRange, contract.Borderline, contract.Inconclusive, contract.NotTestable,
 	}
 	for _, s := range contract.Statements() {
 		if !slices.Contains(known, b.Verdicts[s.ID]) {
