@@ -3,6 +3,7 @@ package text
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -159,7 +160,7 @@ func (p *page) wrap(first string, firstStyle style, rest string, st style, parts
 			line += " ·"
 			flush()
 		}
-		words := strings.Fields(part)
+		words := unbroken(part)
 		for j, word := range words {
 			switch {
 			case line == "":
@@ -174,3 +175,22 @@ func (p *page) wrap(first string, firstStyle style, rest string, st style, parts
 	}
 	flush()
 }
+
+// unbroken splits a text where a line may end: between words, but not between a number and its unit.
+func unbroken(text string) []string {
+	fields := strings.Fields(text)
+	words := fields[:0]
+	for _, f := range fields {
+		n := len(words)
+		if n > 0 && unicode.IsDigit(rune(words[n-1][len(words[n-1])-1])) &&
+			slices.Contains(unitWords, strings.TrimRight(f, ".,:;)")) {
+			words[n-1] += " " + f
+			continue
+		}
+		words = append(words, f)
+	}
+	return words
+}
+
+// unitWords follow numbers.
+var unitWords = []string{"ns", "µs", "us", "ms", "s", "%", "MiB", "KiB", "GiB", "MB", "GB", "CPUs"}

@@ -1,6 +1,7 @@
 package text
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -72,5 +73,14 @@ func TestClause(t *testing.T) {
 		if len([]rune(got)) > max(width, 2) {
 			t.Errorf("width %d: %q is too long", width, got)
 		}
+	}
+}
+
+// A line does not end between a number and its unit.
+func TestUnbroken(t *testing.T) {
+	got := unbroken("it took 36 µs, 5 ms of 2 threads (25 in 5 s): 1.6 % of it")
+	want := []string{"it", "took", "36 µs,", "5 ms", "of", "2", "threads", "(25", "in", "5 s):", "1.6 %", "of", "it"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

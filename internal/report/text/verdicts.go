@@ -112,7 +112,7 @@ func (p *page) verdict(v *report.Verdicts, row *report.StatementVerdict) {
 // itself.
 func wrapped(text string, width int) (lines []string) {
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for _, word := range unbroken(text) {
 		switch {
 		case line == "":
 			line = word
