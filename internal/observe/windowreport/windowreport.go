@@ -20,6 +20,13 @@ func New(version string, w *observe.Window) *report.Report {
 		Findings: found, Judged: judged, Warnings: w.Warnings,
 		CPU: report.CPU{ProcessNS: nanoseconds(w.CPU.Process), SysmonNS: nanoseconds(w.CPU.Sysmon)},
 	}, w.Result)
+	for _, s := range w.RuntimeStops {
+		row := report.RuntimeStops{Kind: s.Kind, N: s.All.N, SumLeastNS: s.All.Least, SumMostNS: s.All.Most}
+		if s.All.N > 0 {
+			row.LongestLeastNS, row.LongestMostNS = &s.All.LongestLeast, &s.All.LongestMost
+		}
+		r.RuntimeStops = append(r.RuntimeStops, row)
+	}
 	for i := range r.Threads {
 		t := &r.Threads[i]
 		s := w.Schedules[t.TID]

@@ -134,6 +134,18 @@ func (p *page) stops(r *report.Report) {
 	if parts != nil {
 		p.field("world stops", plain, parts...)
 	}
+	parts = nil
+	for _, s := range r.RuntimeStops {
+		part := s.Kind + " " + unit.Count(s.N)
+		if s.N > 0 {
+			sum, longest := (s.SumLeastNS+s.SumMostNS)/2, (*s.LongestLeastNS+*s.LongestMostNS)/2
+			part += " (longest about " + p.ns(&longest) + ", sum about " + p.ns(&sum) + ")"
+		}
+		parts = append(parts, part)
+	}
+	if parts != nil {
+		p.field("by the runtime", dim, parts...)
+	}
 	for _, d := range r.StopDelays[:min(len(r.StopDelays), mostDelays)] {
 		part := "tid " + none
 		if d.TID != nil {
