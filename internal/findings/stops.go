@@ -46,8 +46,8 @@ type StopTimes struct {
 // account has all stops. The signals show why, but not where the thread that was late had one on its
 // way already.
 func delayedStops(o *observed) []Finding {
-	var stops, delayed, seen, known uint64
-	var took, seenTook, worst int64
+	var stops, delayed, known uint64
+	var took, knownTook, worst int64
 	by := map[string]*lateThreads{}
 	most := &lateThreads{}
 	for i := range o.Stops {
@@ -55,10 +55,10 @@ func delayedStops(o *observed) []Finding {
 	}
 	for i := range o.StopDelays {
 		d := &o.StopDelays[i]
-		seen, seenTook, worst = seen+d.N, seenTook+d.Sum, max(worst, d.Max)
-		if d.Why != "unknown" {
-			known += d.N
+		if d.Why == "unknown" && o.StopAccount != nil {
+			continue
 		}
+		known, knownTook, worst = known+d.N, knownTook+d.Sum, max(worst, d.Max)
 		sum := by[d.Why]
 		if sum == nil {
 			sum = &lateThreads{StopDelay: *d}
@@ -70,7 +70,7 @@ func delayedStops(o *observed) []Finding {
 			most = sum
 		}
 	}
-	delayed, took = seen, seenTook
+	delayed, took = known, knownTook
 	source, upTo, counted, share := "signals", "up to ", " seen", "at least "
 	if o.StopAccount != nil {
 		source, upTo, counted, share = "runtime", "up to about ", "", "about "
@@ -85,17 +85,15 @@ func delayedStops(o *observed) []Finding {
 	if part < delayedPart && worst < longStop {
 		return nil
 	}
-	who, advice := o.whoStopsLate(most, seenTook), o.stopEarlier(most)
-	if source == "runtime" {
-		switch {
-		case known == 0:
-			who, advice = "which thread was late is not known: "+o.whyUnseen(), o.unseenEarlier()
-		case known < delayed:
-			who = fmt.Sprintf("which thread was late is known for %d of them: %s", known, who)
-			if 2*seenTook < took {
-				advice = o.unseenEarlier()
-			}
-		}
+	who, advice := o.whoStopsLate(most, took), o.stopEarlier(most)
+	switch {
+	case known == 0:
+		who = "which thread was late is not known" + o.whyUnseen()
+	case known < delayed:
+		who = fmt.Sprintf("which thread was late is known for %d of them: %s", known, who)
+	}
+	if 2*knownTook < took {
+		advice = o.unseenEarlier()
 	}
 	f := Finding{ID: "stop-the-world-delayed", Severity: info,
 		Message: fmt.Sprintf("stopping the world took %s%s: %d of %s%s took %s or longer, %s%s of the window, "+
@@ -105,8 +103,11 @@ func delayedStops(o *observed) []Finding {
 		Advice: advice,
 		Evidence: map[string]any{"source": source, "stops": stops, "delayed_stops": delayed, "delayed_ns": took,
 			"worst_ns": worst, "window_fraction": rounded(part), "known_stops": min(known, delayed), "why": orNil(most.Why),
-			"why_stops": most.N, "why_ns": most.Sum, "tid": nil, "function": orNil(most.Function), "goroutine": nil,
+			"why_stops": nil, "why_ns": nil, "tid": nil, "function": orNil(most.Function), "goroutine": nil,
 			"policy": nil, "nice": nil, "lossy": !o.complete},
+	}
+	if most.N > 0 {
+		f.Evidence["why_stops"], f.Evidence["why_ns"] = most.N, most.Sum
 	}
 	if most.TID != 0 {
 		f.Evidence["tid"] = most.TID
@@ -121,12 +122,15 @@ func delayedStops(o *observed) []Finding {
 	return []Finding{f}
 }
 
-// whyUnseen is why the signals do not show stops that the runtime has counted.
+// whyUnseen is why the signals do not show any of the stops that the runtime has counted.
 func (o *observed) whyUnseen() string {
-	if o.StopsUnknown != "" {
-		return o.StopsUnknown
+	switch {
+	case o.StopsUnknown != "":
+		return ": " + o.StopsUnknown
+	case len(o.StopDelays) == 0:
+		return ": no signal was seen, as when a thread has had no CPU since an earlier one was sent to it"
 	}
-	return "no signal was seen, as when a thread has had no CPU since an earlier one was sent to it"
+	return ""
 }
 
 // unseenEarlier is the advice against such stops.
@@ -168,7 +172,7 @@ func (o *observed) whoStopsLate(d *lateThreads, took int64) string {
 	case d.Why == "waiting" && o.lowered(d.TID):
 		did += ": it has a lower priority than others (" + o.Priorities[d.TID].words() + ")"
 	}
-	return fmt.Sprintf("in %s of that time %s %s", unit.ShortPercent(float64(d.Sum)/float64(took)), thread, did)
+	return fmt.Sprintf("in %s of that time %s %s", unit.ShortPercent(min(1, float64(d.Sum)/float64(took))), thread, did)
 }
 
 // lowered reports whether a thread has a lower priority than the default.

@@ -136,15 +136,13 @@ func (p *page) stops(r *report.Report) {
 	}
 	parts = nil
 	for _, s := range r.RuntimeStops {
-		part := s.Kind + " " + unit.Count(s.N)
 		if s.N > 0 {
 			sum, longest := (s.SumLeastNS+s.SumMostNS)/2, (*s.LongestLeastNS+*s.LongestMostNS)/2
-			part += " (longest about " + p.ns(&longest) + ", sum about " + p.ns(&sum) + ")"
+			parts = append(parts, s.Kind+" "+unit.Count(s.N)+" (longest about "+p.ns(&longest)+", sum about "+p.ns(&sum)+")")
 		}
-		parts = append(parts, part)
 	}
 	if parts != nil {
-		p.field("by the runtime", dim, parts...)
+		p.field("all stops", dim, append(parts, "counted by the runtime")...)
 	}
 	for _, d := range r.StopDelays[:min(len(r.StopDelays), mostDelays)] {
 		part := "tid " + none
