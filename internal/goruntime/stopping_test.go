@@ -56,7 +56,9 @@ func checkStopping(t *testing.T, exe string) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		io.WriteString(stdin, "\n")
+		if _, err := io.WriteString(stdin, "\n"); err != nil {
+			t.Fatal(err)
+		}
 		last := next()
 		now, err := r.Stopping()
 		if err != nil {

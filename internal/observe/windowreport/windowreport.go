@@ -18,7 +18,8 @@ func New(version string, w *observe.Window) *report.Report {
 		Version: version, End: w.End, Host: w.Host, Target: target(&w.Target), Observer: observer(&w.Overhead),
 		Pauses: pauses(&w.Pauses), NoTopology: w.NoTopology, Holders: held(w.Holders),
 		Findings: found, Judged: judged, Warnings: w.Warnings,
-		RuntimeStops: runtimeStops(w.RuntimeStops), CPU: report.CPU{ProcessNS: nanoseconds(w.CPU.Process), SysmonNS: nanoseconds(w.CPU.Sysmon)},
+		RuntimeStops: runtimeStops(w.RuntimeStops),
+		CPU: report.CPU{ProcessNS: nanoseconds(w.CPU.Process), SysmonNS: nanoseconds(w.CPU.Sysmon)},
 	}, w.Result)
 	for i := range r.Threads {
 		t := &r.Threads[i]

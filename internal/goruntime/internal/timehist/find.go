@@ -57,7 +57,7 @@ func callsAMD64(code []byte, pc, target uint64) func(yield func(uint64) bool) {
 			case inst.Op == x86asm.LEA && mem.Base == x86asm.RIP && mem.Index == 0:
 				rax = pc + uint64(int64(int32(mem.Disp))) // x86asm does not always extend its sign
 			default:
-				rax = 0 // or it is only read, which the compiler does not do between
+				rax = 0 // it may be overwritten
 			}
 		}
 	}
