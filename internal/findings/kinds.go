@@ -125,7 +125,10 @@ func noSysmon(o *observed) string {
 }
 
 func noStops(o *observed) string {
-	if o.StopAccount != nil || o.StopsUnknown == "" || o.StopAccountErr == nil {
+	switch {
+	case o.StopAccount != nil:
+		return ""
+	case o.StopsUnknown == "" || o.StopAccountErr == nil:
 		return o.StopsUnknown
 	}
 	return o.StopsUnknown + ", and the runtime's own account of its stops could not be read: " + o.StopAccountErr.Error()

@@ -32,8 +32,11 @@ type StopTimes = timehist.Durations
 // findStopping finds the account, by the code that counts stops: only .symtab would have the address
 // of runtime.sched, which holds it. addrs holds link-time addresses.
 func (r *Runtime) findStopping(addrs map[string]uint64) (uint64, error) {
-	if v, ok := offsets.ParseRelease(r.GoVersion); !ok || v.Minor < 22 {
-		return 0, errors.New("the runtime counts the time of its stops since Go 1.22")
+	switch v, ok := offsets.ParseRelease(r.GoVersion); {
+	case !ok:
+		return 0, errors.New("the program's release of Go is not known")
+	case v.Minor < 22:
+		return 0, errors.New("there is one since Go 1.22")
 	}
 	record, stop := addrs[fnRecord], addrs[fnStopWorld]
 	if record == 0 || stop == 0 {

@@ -19,7 +19,7 @@ func New(version string, w *observe.Window) *report.Report {
 		Pauses: pauses(&w.Pauses), NoTopology: w.NoTopology, Holders: held(w.Holders),
 		Findings: found, Judged: judged, Warnings: w.Warnings,
 		RuntimeStops: runtimeStops(w.RuntimeStops),
-		CPU: report.CPU{ProcessNS: nanoseconds(w.CPU.Process), SysmonNS: nanoseconds(w.CPU.Sysmon)},
+		CPU:          report.CPU{ProcessNS: nanoseconds(w.CPU.Process), SysmonNS: nanoseconds(w.CPU.Sysmon)},
 	}, w.Result)
 	for i := range r.Threads {
 		t := &r.Threads[i]
