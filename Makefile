@@ -6,7 +6,7 @@ SUDO    := $(if $(filter 0,$(shell id -u)),,sudo)
 ARGS    ?=
 N       ?= 5
 
-.PHONY: help build install demo test repeat lint generate verify stability cases truth matrix gomatrix bench soak \
+.PHONY: help build install demo test repeat lint generate verify stability cases truth matrix gomatrix results bench soak \
         updateoffsets profile clean
 
 help: ## list these targets
@@ -45,7 +45,7 @@ generate: ## rebuild bpf/*_bpfel.go and .o from the C sources (needs clang-19)
 	go generate .
 
 verify: build ## compare the specification's statements with this machine, and the verdicts with the baseline (root)
-	$(SUDO) bin/pinwatch verify --expect docs/results/baseline.json
+	$(SUDO) bin/pinwatch verify --expect docs/results/baseline.json $(ARGS)
 
 stability: build ## verify three times alone and three times beside two CPU hogs, and compare the verdicts (root)
 	@go run ./scripts/stability $(ARGS)
@@ -66,6 +66,10 @@ matrix: ## run the kernel tests and the demo on kernels from 5.10 to the newest,
 
 gomatrix: build ## observe workloads built by Go 1.13 to the newest, against their accounts, and test what reads memory on each (root)
 	@go run ./scripts/gomatrix $(ARGS)
+
+results: ## make docs/results again from this commit: releases, kernels, baseline, source (root; alone; two hours)
+	@scripts/setup matrix
+	@go run ./scripts/results/remake $(ARGS)
 
 bench: build ## measure what pinwatch costs, beside its peers, into docs/performance.md (root; alone; 15 minutes)
 	@scripts/setup bench

@@ -18,7 +18,7 @@ var (
 	checkComment   = Check{"comment", "C-1", "a lock without a comment that gives its reason"}
 	checkUnlock    = Check{"unlock", "C-2", "a lock that its function does not release, without a comment on it"}
 	checkDefer     = Check{"defer", "C-2", "an undeferred unlock at the end of a function: a panic leaves the lock"}
-	checkCaller    = Check{"caller", "C-3", "an exported function that pins its caller and waits or calls back"}
+	checkCaller    = Check{"caller", "C-3, C-4", "an exported function that pins its caller and waits or calls back"}
 	checkSetup     = Check{"setup", "C-5", "thread state that is set before the lock"}
 	checkCleanup   = Check{"cleanup", "C-6", "thread state that is not put back before the unlock, or not on all paths"}
 	checkClosure   = Check{"closure", "C-6", "a function given to NetNS.Do or the like that changes other thread state"}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
@@ -15,24 +16,24 @@ import (
 	"github.com/pinwatch/pinwatch/internal/report/text"
 )
 
-// verdictWriters are the formats of verify. expect is nil without a baseline.
-var verdictWriters = map[string]func(w io.Writer, vs []*report.Verdicts, expect *report.Baseline, o text.Options) error{
-	"text": func(w io.Writer, vs []*report.Verdicts, _ *report.Baseline, o text.Options) error {
+// verdictWriters are the formats of verify. The comparison is nil without a baseline.
+var verdictWriters = map[string]func(w io.Writer, vs []*report.Verdicts, c *report.Comparison, o text.Options) error{
+	"text": func(w io.Writer, vs []*report.Verdicts, _ *report.Comparison, o text.Options) error {
 		return text.WriteVerdicts(w, vs, o)
 	},
-	"json": func(w io.Writer, vs []*report.Verdicts, _ *report.Baseline, _ text.Options) error {
+	"json": func(w io.Writer, vs []*report.Verdicts, _ *report.Comparison, _ text.Options) error {
 		return report.WriteVerdictsJSON(w, vs)
 	},
-	"baseline": func(w io.Writer, vs []*report.Verdicts, _ *report.Baseline, _ text.Options) error {
+	"baseline": func(w io.Writer, vs []*report.Verdicts, _ *report.Comparison, _ text.Options) error {
 		return report.WriteVerdictsBaseline(w, vs)
 	},
-	"junit": func(w io.Writer, vs []*report.Verdicts, expect *report.Baseline, _ text.Options) error {
-		return report.WriteVerdictsJUnit(w, vs, expect)
+	"junit": func(w io.Writer, vs []*report.Verdicts, c *report.Comparison, _ text.Options) error {
+		return report.WriteVerdictsJUnit(w, vs, c)
 	},
-	"markdown": func(w io.Writer, vs []*report.Verdicts, _ *report.Baseline, _ text.Options) error {
+	"markdown": func(w io.Writer, vs []*report.Verdicts, _ *report.Comparison, _ text.Options) error {
 		return report.WriteVerdictsMarkdown(w, vs)
 	},
-	"html": func(w io.Writer, vs []*report.Verdicts, _ *report.Baseline, _ text.Options) error {
+	"html": func(w io.Writer, vs []*report.Verdicts, _ *report.Comparison, _ text.Options) error {
 		return report.WriteVerdictsHTML(w, vs)
 	},
 }
@@ -50,62 +51,54 @@ func readBaseline(name string) (*report.Baseline, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--expect %s: %w", name, err)
 	}
+	if isDirty(b.Pinwatch) {
+		return nil, fmt.Errorf("--expect %s: it was made by pinwatch %s, which is no commit: make it again by a clean build",
+			name, b.Pinwatch)
+	}
 	return b, nil
 }
 
-// compareVerdicts prints each verdict that is not as expected, and in a last line how many there
-// are. An interrupted run is not as expected either.
-func compareVerdicts(s streams, expect *report.Baseline, all []*report.Verdicts) error {
-	same, changed, undecided, missing, undone := 0, 0, 0, 0, 0
-	interrupted := len(all) == 0
+// isDirty is true for the version of a build that no commit gives again, as git describe --dirty and
+// the go command (+dirty) mark it.
+func isDirty(version string) bool { return strings.Contains(version, "dirty") }
+
+// compareVerdicts prints what is not as in the baseline, and in a last line how many verdicts are.
+func compareVerdicts(s streams, expect *report.Baseline, c *report.Comparison, all []*report.Verdicts) error {
+	for _, d := range c.Changed {
+		fmt.Fprintf(s.err, "pinwatch: %s (%s): CHANGED to %s, was %s: %s: %s\n",
+			d.Row.ID, d.GoVersion, report.Words(d.Row.Verdict), report.Words(d.Was), d.Row.Got, d.Row.Why)
+	}
+	for _, d := range slices.Concat(c.Lost, c.Open) {
+		fmt.Fprintf(s.err, "pinwatch: %s (%s): %s, was %s: %s\n",
+			d.Row.ID, d.GoVersion, report.Words(d.Row.Verdict), report.Words(d.Was), d.Row.Why)
+	}
+	for _, p := range c.Problems {
+		fmt.Fprintf(s.err, "pinwatch: --expect: %s\n", p)
+	}
+	parts := []string{fmt.Sprintf("%d as in the baseline", c.Same), fmt.Sprintf("%d changed", len(c.Changed))}
+	for _, part := range []struct {
+		n     int
+		words string
+	}{
+		{len(c.Lost), "became inconclusive"}, {len(c.Open), "not decided in one of them"},
+		{len(c.New), "not in the baseline"}, {c.NotRun, "not run, because it was interrupted"},
+	} {
+		if part.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", part.n, part.words))
+		}
+	}
 	elsewhere := ""
 	for _, v := range all {
-		interrupted = interrupted || v.Interrupted
-		if v.GoVersion != expect.GoVersion || v.Where() != expect.Host {
+		if len(c.Changed) > 0 && (v.GoVersion != expect.GoVersion || v.Where() != expect.Host) {
 			elsewhere = fmt.Sprintf(" It was made with %s on %s; this is %s on %s.",
 				expect.GoVersion, expect.Host, v.GoVersion, v.Where())
 		}
-		for i := range v.Verdicts {
-			row := &v.Verdicts[i]
-			was, is := expect.Change(row)
-			switch {
-			case v.NotDone(row):
-				undone++
-			case was == "":
-				missing++
-				fmt.Fprintf(s.err, "pinwatch: %s (%s): %s, which the baseline does not have\n",
-					row.ID, v.GoVersion, report.Words(row.Verdict))
-			case is:
-				changed++
-				fmt.Fprintf(s.err, "pinwatch: %s (%s): CHANGED to %s, was %s: %s: %s\n",
-					row.ID, v.GoVersion, report.Words(row.Verdict), report.Words(was), row.Got, row.Why)
-			case was == row.Verdict:
-				same++
-			default:
-				undecided++
-				fmt.Fprintf(s.err, "pinwatch: %s (%s): %s, was %s: %s\n",
-					row.ID, v.GoVersion, report.Words(row.Verdict), report.Words(was), row.Why)
-			}
-		}
-	}
-	parts := []string{fmt.Sprintf("%d as in the baseline", same), fmt.Sprintf("%d changed", changed)}
-	if undecided > 0 {
-		parts = append(parts, fmt.Sprintf("%d inconclusive in one of them", undecided))
-	}
-	if missing > 0 {
-		parts = append(parts, fmt.Sprintf("%d not in the baseline", missing))
-	}
-	if undone > 0 {
-		parts = append(parts, fmt.Sprintf("%d not run, because it was interrupted", undone))
-	}
-	if changed == 0 {
-		elsewhere = ""
 	}
 	fmt.Fprintf(s.err, "pinwatch: verdicts: %s.%s\n", strings.Join(parts, ", "), elsewhere)
 	switch {
-	case changed > 0:
+	case c.Failed():
 		return status(exitContract)
-	case interrupted:
+	case c.Interrupted:
 		return status(exitInconclusive)
 	}
 	return nil

@@ -32,20 +32,30 @@ Examples:
   sudo pinwatch verify
   sudo pinwatch verify --only P-5,G-4
   sudo pinwatch verify --go go1.16.15,go1.21.13     workloads built by these releases, fetched as Go modules
+  sudo pinwatch verify --goroot ~/goroot            workloads built by a Go tree, such as a release candidate
+  sudo GODEBUG=gcstoptheworld=1 pinwatch verify --env GODEBUG
   sudo pinwatch verify -o html --out verdicts.html
   sudo pinwatch verify -o baseline --out baseline.json
   sudo pinwatch verify --expect baseline.json       for CI: fails where a verdict has changed, and only there
 
 Without privileges, statements that need kernel events are not testable; all others are tested.
 
+The workloads do not get the variables of the environment that change what Go does (GODEBUG, GOGC,
+GOMAXPROCS and all others that begin with GO), but for those that --env names. They are printed at the top.
+
 Exit codes: 0 all hold or are not testable here, 3 some are refuted or out of range, 4 some are
 inconclusive and none is refuted or out of range, 1 error, 2 usage.
-With --expect: 0 no verdict has changed, 3 one has, 4 none has, but the run was interrupted. A change from
-or to inconclusive does not count. With -o junit, a changed verdict is a failed test.`,
+With --expect: 3 where a verdict has changed, where more than --allow-inconclusive statements have become
+inconclusive, where either side does not know a statement, and on another class of machine or release of
+Go; 4 where none of that is so, but the run was interrupted; else 0. With -o junit they are failed tests.`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "only", Usage: "these statements: `IDS`, comma-separated, such as P-5,G-4"},
 			&cli.StringFlag{Name: "go",
 				Usage: "build the workloads by these `RELEASES` of Go, comma-separated, such as go1.21.13"},
+			&cli.StringFlag{Name: "goroot",
+				Usage: "build the workloads by the Go tree in `DIR`, such as tip or a release candidate"},
+			&cli.StringFlag{Name: "env",
+				Usage: "hand these `VARIABLES` to the workloads, comma-separated, such as GODEBUG,GOMAXPROCS"},
 			&cli.StringFlag{Name: "repeat", Value: "1",
 				Usage: "do every experiment `N` times and judge by all the evidence"},
 			&cli.StringFlag{Name: "cpus", Usage: "confine the workloads to these CPUs: `LIST`, such as 0,2-3"},
@@ -55,6 +65,10 @@ or to inconclusive does not count. With -o junit, a changed verdict is a failed 
 				Usage: "write the verdicts to `FILE`; FILE.json, .xml (junit), .md, .html and .txt name the format"},
 			&cli.StringFlag{Name: "expect",
 				Usage: "compare with the verdicts in `FILE`, an earlier -o baseline or json; fail where one changed"},
+			&cli.StringFlag{Name: "allow-inconclusive", Value: "3",
+				Usage: "with --expect: let `N` statements become inconclusive"},
+			&cli.BoolFlag{Name: "allow-other-host", Usage: "with --expect: on another class of machine"},
+			&cli.BoolFlag{Name: "allow-other-release", Usage: "with --expect: with another release of Go"},
 		},
 		Before:          noArguments,
 		OnUsageError:    onUsageError,
@@ -73,11 +87,14 @@ or to inconclusive does not count. With -o junit, a changed verdict is a failed 
 type verifyOptions struct {
 	statements []contract.Statement
 	releases   []string // without the go in front; nil = the built-in workloads
+	goroot     string   // of a Go tree that builds the workloads; "" = none
+	handed     []string // variables of the environment that the workloads get
 	repeat     int
 	cpus       []int // nil = any
 	format     string
 	outFile    string
 	expect     *report.Baseline // nil = no baseline
+	allowed    report.Allowed
 }
 
 func parseVerify(c *cli.Context) (o verifyOptions, err error) {
@@ -108,6 +125,17 @@ func parseVerify(c *cli.Context) (o verifyOptions, err error) {
 		if o.cpus, err = parseCPUs(c.String("cpus")); err != nil {
 			return o, err
 		}
+	}
+	if o.goroot, err = parseGoroot(c); err != nil {
+		return o, err
+	}
+	if c.IsSet("env") {
+		if o.handed, err = parseHanded(c.String("env")); err != nil {
+			return o, err
+		}
+	}
+	if o.allowed, err = parseAllowed(c); err != nil {
+		return o, err
 	}
 	if c.IsSet("expect") {
 		o.expect, err = readBaseline(c.String("expect"))
@@ -170,7 +198,7 @@ func parseCPUs(value string) ([]int, error) {
 	if cpus == nil || slices.Max(cpus) > maxCPU {
 		return nil, usagef("--cpus %s: want numbers of CPUs, for instance 0,2-3", strconv.Quote(value))
 	}
-	return cpus, nil
+	return cpus, usableCPUs(cpus, os.DirFS("/"))
 }
 
 // verifyAll reaches the verdicts for each release, writes them, and keeps them.
@@ -198,9 +226,16 @@ func verifyAll(ctx context.Context, s streams, o verifyOptions) (err error) {
 		}
 		all = append(all, v)
 	}
+	var compared *report.Comparison
+	if o.expect != nil {
+		compared = o.expect.Compare(all, o.allowed)
+	}
 	if len(all) > 0 {
-		if err := explainWrite(verdictWriters[o.format](out.report, all, o.expect, out.text)); err != nil {
+		if err := explainWrite(verdictWriters[o.format](out.report, all, compared, out.text)); err != nil {
 			return err
+		}
+		if o.format == "baseline" && isDirty(versionString()) {
+			fmt.Fprintf(s.err, "pinwatch: --expect will refuse this baseline: pinwatch %s is no commit\n", versionString())
 		}
 		if err := keepVerdicts(all); err != nil {
 			fmt.Fprintln(s.err, "pinwatch: the verdicts are not kept for explain:", oneLine(err))
@@ -209,8 +244,8 @@ func verifyAll(ctx context.Context, s streams, o verifyOptions) (err error) {
 	if failed != nil {
 		return status(exitError) // printed already
 	}
-	if o.expect != nil {
-		return compareVerdicts(s, o.expect, all)
+	if compared != nil {
+		return compareVerdicts(s, o.expect, compared, all)
 	}
 	return verdictsExit(all)
 }
@@ -240,7 +275,10 @@ func verifyRelease(ctx context.Context, s streams, o verifyOptions, release stri
 	if err != nil {
 		return nil, fmt.Errorf("start workloads: %w", err)
 	}
-	lab, remove, err := verify.NewLab(ctx, []string{self, workloadCommand}, release, o.cpus)
+	environ, given, cleared := verify.SplitSettings(os.Environ(), o.handed)
+	lo := verify.Options{Builtin: []string{self, workloadCommand}, Release: release, Goroot: o.goroot, CPUs: o.cpus,
+		Environ: environ}
+	lab, remove, err := verify.NewLab(ctx, lo)
 	if err != nil {
 		return nil, err
 	}
@@ -279,10 +317,12 @@ func verifyRelease(ctx context.Context, s streams, o verifyOptions, release stri
 	}
 	meta := report.VerdictsMeta{
 		Version: versionString(), Host: machine, Finished: time.Now(), Interrupted: ctx.Err() != nil,
+		Options: o.words(release), Settings: given, Cleared: cleared, Limits: host.ReadLimits(os.DirFS("/")),
 	}
-	if release != "" {
-		meta.Release = "go" + release
+	if o.cpus != nil {
+		meta.Limits.CPUs = o.cpus
 	}
+	meta.Sources, meta.Notes = cite(lo, lab.GoVersion, o.statements, given)
 	return report.NewVerdicts(meta, outcomes, evidence), nil
 }
 
@@ -291,8 +331,8 @@ var emulated = map[string]bool{"qemu": true, "bochs": true}
 
 // verdictOrder is the order in which differing verdicts are listed.
 var verdictOrder = []string{
-	contract.Holds, contract.HoldsExcept, contract.Refuted, contract.OutOfRange, contract.Inconclusive,
-	contract.NotTestable,
+	contract.Holds, contract.HoldsExcept, contract.Witnessed, contract.NotWitnessed, contract.Refuted,
+	contract.OutOfRange, contract.Borderline, contract.Inconclusive, contract.NotTestable,
 }
 
 // judgeRuns judges by all runs together and adds a warning where a run alone gives another verdict.

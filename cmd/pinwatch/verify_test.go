@@ -57,6 +57,16 @@ func TestVerifyMistakes(t *testing.T) {
 		{[]string{"--cpus", "1024"}, []string{"verify", "--cpus", "0-1024"}},
 		{[]string{"--cpus needs"}, []string{"verify", "--cpus", ", "}},
 		{[]string{"no arguments"}, []string{"verify", "P-8"}},
+		{[]string{"--cpus", "no CPU 1023", "may use 0"}, []string{"verify", "--cpus", "0,1023"}},
+		{[]string{"--env needs"}, []string{"verify", "--env", ","}},
+		{[]string{"--env", "GOGC", "not set"}, []string{"verify", "--env", "GOGC"}},
+		{[]string{"--env", "anyway"}, []string{"verify", "--env", "PATH"}},
+		{[]string{"--env", "name alone"}, []string{"verify", "--env", "GODEBUG=x=1"}},
+		{[]string{"--goroot", "bin/go", "make.bash"}, []string{"verify", "--goroot", t.TempDir()}},
+		{[]string{"--go and --goroot"}, []string{"verify", "--goroot", "/", "--go", "go1.21.13"}},
+		{[]string{"--allow-inconclusive", "--expect"}, []string{"verify", "--allow-inconclusive", "1"}},
+		{[]string{"--allow-other-host", "--expect"}, []string{"verify", "--allow-other-host"}},
+		{[]string{"--allow-inconclusive", "from 0"}, []string{"verify", "--allow-inconclusive", "-1", "--expect", "x"}},
 	} {
 		wrong(t, exitUsage, tt.words, tt.args...)
 	}
@@ -90,6 +100,9 @@ func TestBaselines(t *testing.T) {
 	wrong(t, exitError, []string{"--expect", "no such file"}, "verify", "--only", "G-3", "--expect", none)
 	wrong(t, exitError, []string{"--expect", "JSON"}, "verify", "--only", "G-3", "--expect", write("text", "✔ G-3"))
 
+	dirty := write("dirty", `{"schema": "pinwatch.baseline/v1", "pinwatch": "v1-3-g1a2b3c4-dirty", "verdicts": {"G-3": "holds"}}`)
+	wrong(t, exitError, []string{"--expect", "1a2b3c4-dirty", "clean build"}, "verify", "--only", "G-3", "--expect", dirty)
+
 	empty := write("empty", `{"schema": "pinwatch.baseline/v1"}`)
 	wrong(t, exitError, []string{"--expect", "no verdicts"}, "verify", "--only", "G-3", "--expect", empty)
 	wrong(t, exitUsage, []string{"--expect", "file name"}, "verify", "--only", "G-3", "--expect=")
@@ -113,8 +126,8 @@ func TestBaselines(t *testing.T) {
 		{with(`"G-3": "refuted"`), exitContract,
 			[]string{"G-3 (" + verify.BuiltinRelease() + "): CHANGED to holds, was refuted", "1 changed"}},
 		{with(`"G-3": "inconclusive"`), exitOK,
-			[]string{"G-3", "holds, was inconclusive", "0 changed, 1 inconclusive"}},
-		{with(`"G-4": "holds"`), exitOK, []string{"G-3", "does not have", "1 not in the baseline"}},
+			[]string{"G-3", "holds, was inconclusive", "0 changed, 1 not decided in one of them"}},
+		{with(`"G-4": "holds"`), exitContract, []string{"does not know G-3", "1 not in the baseline"}},
 	} {
 		code, _, errs := pinwatch(t, "verify", "--only", "G-3,M-1", "--expect", tt.baseline)
 		if code != tt.code || !hasAll(errs, tt.words) {
@@ -132,13 +145,17 @@ func TestBaselineOfAnotherMachine(t *testing.T) {
 	expect := &report.Baseline{
 		GoVersion: "go1.21.13", Host: "Linux 6.1", Verdicts: map[string]string{"G-3": contract.Holds},
 	}
-	err := compareVerdicts(streams{err: &errs}, expect, []*report.Verdicts{v})
+	compare := func() error {
+		vs := []*report.Verdicts{v}
+		return compareVerdicts(streams{err: &errs}, expect, expect.Compare(vs, report.Allowed{Host: true, Release: true}), vs)
+	}
+	err := compare()
 	if !errors.Is(err, status(exitContract)) || !hasAll(errs.String(), []string{"3 of 4", "go1.21.13 on Linux 6.1"}) {
 		t.Errorf("%v: %s", err, &errs)
 	}
 	v.Verdicts[0].Verdict, v.Interrupted = contract.Holds, true
 	errs.Reset()
-	err = compareVerdicts(streams{err: &errs}, expect, []*report.Verdicts{v})
+	err = compare()
 	if !errors.Is(err, status(exitInconclusive)) || strings.Contains(errs.String(), "go1.21.13") {
 		t.Errorf("interrupted: %v: %s", err, &errs)
 	}
@@ -257,7 +274,7 @@ func TestVerifyWithoutAsyncPreemption(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	t.Setenv("GODEBUG", "asyncpreemptoff=1")
-	code, rows, _ := verdicts(t, "--only", "P-5,V-1.14")
+	code, rows, _ := verdicts(t, "--only", "P-5,V-1.14", "--env", "GODEBUG")
 	if code != exitContract || rows["P-5"].Verdict != contract.Refuted || rows["V-1.14"].Verdict != contract.Refuted {
 		t.Errorf("exit code %d; P-5 %s, V-1.14 %s: %s",
 			code, rows["P-5"].Verdict, rows["V-1.14"].Verdict, rows["P-5"].Got)
@@ -302,6 +319,79 @@ func TestVerifyUnprivileged(t *testing.T) {
 		}
 		if row.Verdict != want || want == contract.NotTestable && !strings.Contains(row.Why, "CAP_BPF") {
 			t.Errorf("%s: %s, %s", row.ID, row.Verdict, row.Why)
+		}
+	}
+}
+
+// The workloads get no setting of the runtime, but for those that --env hands them. What they got is
+// named at the top, and reproduce has it, like every other option.
+func TestSettings(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("GODEBUG", "asyncpreemptoff=1,nosuchsetting=2")
+	t.Setenv("GOMAXPROCS", "7")
+	_, rows, v := verdicts(t, "--only", "M-3")
+	if len(v.Environment.Settings) != 0 || v.Environment.Cleared["GOMAXPROCS"] != "7" ||
+		rows["M-3"].Reproduce != "pinwatch verify --only M-3" {
+		t.Errorf("%+v; again %s", v.Environment, rows["M-3"].Reproduce)
+	}
+	_, rows, v = verdicts(t, "--only", "M-3", "--env", "GODEBUG", "--cpus", "0", "--repeat", "2")
+	const again = "GODEBUG=asyncpreemptoff=1,nosuchsetting=2 pinwatch verify --only M-3 --env GODEBUG --cpus 0 --repeat 2"
+	if got := rows["M-3"].Reproduce; got != again || !slices.Equal(v.Environment.CPUs, []int{0}) {
+		t.Errorf("again %q, want %q; CPUs %v", got, again, v.Environment.CPUs)
+	}
+	if notes := strings.Join(v.Environment.Notes, " "); strings.Contains(notes, "asyncpreemptoff") ||
+		!strings.Contains(notes, `"nosuchsetting"`) && !strings.Contains(notes, "source is not here") {
+		t.Errorf("notes %q", notes)
+	}
+	if _, out, _ := pinwatch(t, "verify", "--only", "M-3", "--env", "GODEBUG"); !strings.Contains(out,
+		"asyncpreemptoff=1,nosuchsetting=2, handed to the workloads") {
+		t.Errorf("no word of it in %s", out)
+	}
+}
+
+// A Go tree builds the workloads. One whose build fails is an error that has the compiler's words.
+func TestGoroot(t *testing.T) {
+	testenv.Require(t, testenv.Toolchain)
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	goroot := strings.TrimSpace(string(out))
+	code, rows, v := verdicts(t, "--only", "M-3", "--goroot", goroot)
+	if code != exitOK || !strings.HasSuffix(rows["M-3"].Reproduce, " --goroot "+goroot) ||
+		!strings.HasPrefix(v.GoVersion, "go1.") && !strings.HasPrefix(v.GoVersion, "devel") {
+		t.Errorf("exit code %d, %s, %+v", code, v.GoVersion, rows["M-3"])
+	}
+	for _, p := range rows["M-3"].Evidence.Source {
+		if p.Line == nil || p.Release == nil || *p.Release != v.GoVersion {
+			t.Errorf("no line: %v", p)
+		}
+	}
+	broken := t.TempDir()
+	for name, text := range map[string]string{
+		"src/runtime/proc.go": "package runtime\n",
+		"bin/go": "#!/bin/sh\nif [ \"$1\" = env ]; then echo devel go1.28-1a2b3c4 Mon; exit; fi\n" +
+			"echo 'proc.go:1:1: syntax error' >&2; exit 1\n",
+	} {
+		name = filepath.Join(broken, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(text), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wrong(t, exitError, []string{"build workload", "Go 1.28", "syntax error"}, "verify", "--only", "M-3", "--goroot", broken)
+}
+
+// Who writes a baseline with a build that is no commit is told at once.
+func TestDirtyBaseline(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	old := version
+	t.Cleanup(func() { version = old })
+	for v, want := range map[string]bool{"v1-2-g1a2b3c4-dirty": true, "v1.0.0+dirty": true, "1a2b3c4": false} {
+		version = v
+		_, _, errs := pinwatch(t, "verify", "--only", "M-3", "-o", "baseline")
+		if got := strings.Contains(errs, "will refuse this baseline"); got != want {
+			t.Errorf("%s: %q", v, errs)
 		}
 	}
 }

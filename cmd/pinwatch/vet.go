@@ -75,7 +75,7 @@ Exit codes: 0 nothing reported, 1 error (also when some packages could not be lo
 func listChecks() string {
 	var b strings.Builder
 	for _, c := range vet.Checks {
-		fmt.Fprintf(&b, "  %-10s %-4s %s\n", c.Name, c.Statement, c.Summary)
+		fmt.Fprintf(&b, "  %-10s %-8s %s\n", c.Name, c.Statement, c.Summary)
 	}
 	return b.String()
 }

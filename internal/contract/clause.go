@@ -14,6 +14,7 @@ type ruling int
 const (
 	undecided ruling = iota // too little evidence
 	fulfilled
+	across // the interval of a cost lies across an end of its range
 	broken
 	outside // a cost is outside its range
 )
@@ -25,7 +26,9 @@ type decision struct {
 	statistic string
 	interval  *Interval
 	got       string
+	effect    string // its size in words
 	need      string // of undecided: what is missing
+	why       string // how the numbers compare with the claim's; "" = got shows it
 	timing    bool   // it is based on times
 	absence   bool   // it is based on something that was not seen
 

@@ -6,7 +6,11 @@
 // observed program with the range of a statement.
 package contract
 
-import "github.com/pinwatch/pinwatch/correlate"
+import (
+	"slices"
+
+	"github.com/pinwatch/pinwatch/correlate"
+)
 
 // Range is the range of one cost in the specification.
 type Range struct {
@@ -32,6 +36,12 @@ func rangeOf(id, phase string) Range {
 		}
 	}
 	return r
+}
+
+// OneHost is true for a statement about a cost that depends on the machine as much as on the kernel
+// and the release: a verdict on it is one host's.
+func (s Statement) OneHost() bool {
+	return slices.ContainsFunc(Ranges, func(r Range) bool { return r.Statement == s.ID })
 }
 
 // RangeOf finds the range of a phase; false where the specification has none.

@@ -1,6 +1,9 @@
 package contract
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Evidence is the only input of a verdict: one record for each experiment. It is plain data.
 type Evidence struct {
@@ -111,6 +114,19 @@ func (r *Record) addOutcome(name, outcome string, n int64) {
 		r.Outcomes[name] = map[string]int64{}
 	}
 	r.Outcomes[name][outcome] += n
+}
+
+// droppedSuffix ends the name of a count of what was measured and left out.
+const droppedSuffix = "_dropped"
+
+// Dropped is how much was measured and left out.
+func (r *Record) Dropped() (n int64) {
+	for name, k := range r.Counts {
+		if strings.HasSuffix(name, droppedSuffix) {
+			n += k
+		}
+	}
+	return n
 }
 
 // Outcome counts one outcome of an equal run.

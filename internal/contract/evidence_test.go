@@ -42,6 +42,7 @@ func evidence(t *testing.T, version string, lines ...string) Evidence {
 			}
 			key, value, _ := strings.Cut(word, "~")
 			center, times, _ := strings.Cut(value, "x")
+			center, top, _ := strings.Cut(center, "+") // the largest value
 			around, err := strconv.ParseFloat(center, 64)
 			n, errN := strconv.Atoi(times)
 			if err != nil || errN != nil {
@@ -50,6 +51,9 @@ func evidence(t *testing.T, version string, lines ...string) Evidence {
 			values := make([]float64, n)
 			for i := range values {
 				values[i] = around * (0.95 + 0.1*float64(i)/float64(max(1, n-1)))
+			}
+			if most, err := strconv.ParseFloat(top, 64); err == nil {
+				values[n-1] = most
 			}
 			r.Samples[key] = NewSample("ns", values)
 		}

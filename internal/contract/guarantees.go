@@ -14,6 +14,14 @@ var (
 		Holds:  "no other goroutine was ever on a locked thread, while unlocked threads had others",
 		Broken: "another goroutine was on a locked thread",
 	}
+	lendsThread = Clause{
+		From: "lend", Since: 23, Role: Exception,
+		Test: Never{Bad: "turns_on_locked", Of: "turns", Least: 100,
+			Words: "a coroutine of iter.Pull on the locked thread in %s of %s turns"},
+		Holds: "a coroutine ran on another thread than the locked goroutine that resumes it",
+		Broken: "except for iter.Pull (Go 1.23): its coroutine, another goroutine, runs on the locked thread while the " +
+			"lock is held",
+	}
 	boundUntilLast = Clause{
 		From: "nest", Test: Never{Bad: "bound_moves", Of: "bound_samples", Least: 500, Seen: "free_moves",
 			Words: "moved in %s of %s samples with locks left"},
@@ -42,7 +50,7 @@ var (
 		From: "exit", Role: Exception, Test: Always{Good: "main_ended", Of: "main_exits", Least: 1,
 			Words: "main thread: %s of %s ended"},
 		Holds:  "the main thread ended too",
-		Broken: "except for the main thread: its goroutine exited while locked, and the thread stayed, parked for ever",
+		Broken: "except for the main thread: its goroutine exited while locked, and the thread stayed",
 	}
 	kernelSawExits = Clause{
 		From: "churn", Role: Support, Test: Always{Good: "kernel_locked_exits", Of: "locked_exits", Least: 6,
@@ -56,6 +64,19 @@ var (
 		Holds:  "a stop of the world did not have to wait for the loop's end",
 		Broken: "a locked loop without calls delayed everything until its end",
 	}
+	lockedAreListed = Clause{
+		From: "pins", Test: Always{Good: "listed", Of: "pinned", Least: 3,
+			Words: "the kernel lists the locked threads of %s of %s goroutines"},
+		Holds:  "the kernel lists the thread of every locked goroutine",
+		Broken: "the kernel's list lacks the thread of a locked goroutine",
+	}
+	threadsLine = Clause{
+		From: "pins", Test: Always{Good: "proc_threads", Of: "runtime_threads", Least: 3,
+			Words: "Threads: %s, the runtime has %s"},
+		Holds:  "the Threads line counts the runtime's threads",
+		Broken: "the Threads line differs from the number of the runtime's threads",
+	}
+	metricBySpec = Clause{From: "names", Since: 21, Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric}
 	metricByName = Test(Always{Good: "metric_specified", Of: "metric_asked", Least: 1,
 		Words: "metrics named /sched/threads:threads: %s of %s"})
 )
@@ -76,10 +97,10 @@ var guarantees = []Statement{
 		ID: "G-2", Section: Guarantees,
 		Claim: "a thread that a goroutine is locked to runs no other goroutine until the lock count is zero",
 		Method: "goroutines that change threads check whether theirs is a locked one; unlocked threads are the " +
-			"control",
+			"control; a locked goroutine takes values from an iter.Pull coroutine",
 		Refuter: "one other goroutine on a locked thread",
 		Want:    "0 other goroutines on a locked thread",
-		Clauses: []Clause{threadToItself},
+		Clauses: []Clause{threadToItself, lendsThread},
 	}, {
 		ID: "G-3", Section: Guarantees,
 		Claim: "locks are counted: N calls of LockOSThread need N of UnlockOSThread",
@@ -112,10 +133,15 @@ var guarantees = []Statement{
 		ID: "G-6", Section: Guarantees, Scope: Scope{Since: 14},
 		Claim: "a locked goroutine is still preempted, for garbage collection and at the end of its time slice",
 		Method: "a locked loop without calls runs while another goroutine collects garbage; whether the collection " +
-			"ended before the loop did",
+			"ended before the loop did; at GOMAXPROCS=1, whether another loop gets its turns",
 		Refuter: "a collection that had to wait for the loop's end",
 		Want:    "the loop is interrupted, every time",
 		Clauses: []Clause{preemptible, {
+			From: "slices", Test: Always{Good: "sliced", Of: "locked_rounds", Least: 3,
+				Words: "another loop had turns in %s of %s rounds", Timed: true},
+			Holds:  "at the end of its time slice another loop got the P",
+			Broken: "a locked loop kept its P beyond its time slice",
+		}, {
 			From: "storm", Role: Support, Test: Happens{Count: "sigurg_locked", Of: "collections", Least: 50,
 				Words: "%s SIGURG delivered to locked threads in %s collections"},
 			Holds: "the kernel delivered SIGURG to locked threads", Broken: "no SIGURG ever reached a locked thread",
@@ -144,30 +170,23 @@ var guarantees = []Statement{
 				Broken: "another goroutine ran on the thread of a locked one"},
 			{From: "syscall", Role: Exception, Test: Always{Good: "short_others_ran", Of: "short_calls", Least: 20,
 				Words: "others ran during %s of %s short calls"},
-				Holds: "the P was taken away during every short call too",
-				Broken: "not at once: sysmon takes the P away at its next check, so short blocking calls " +
-					"keep it"},
+				Holds:  "the P was taken away during every short call too",
+				Broken: "not at once: the P stayed with the thread during short calls, while others waited for it"},
 		},
 	}, {
 		ID: "G-8", Section: Guarantees,
 		Claim: "a locked goroutine's thread is counted in the metric /sched/threads:threads (Go 1.21) and in the " +
 			"Threads line of /proc/PID/status",
-		Method: "Threads and the metric before and after a number of goroutines lock themselves; the kernel's " +
-			"count beside them",
+		Method: "goroutines lock themselves; their threads by the runtime's memory in the kernel's list of threads, " +
+			"the Threads line against the runtime's threads; the names that runtime/metrics lists",
 		Refuter: "no metric of that name, or a locked thread that is not counted",
 		Want:    "every locked thread is in both counts",
-		Clauses: []Clause{
-			{From: "pins", Test: Always{Good: "proc_threads", Of: "kernel_threads", Least: 3,
-				Words: "Threads: %s of %s threads"},
-				Holds:  "the Threads line counts every thread of the process, the locked ones among them",
-				Broken: "the Threads line does not count every thread"},
-			{From: "names", Role: Exception, Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric},
-		},
+		Clauses: []Clause{lockedAreListed, threadsLine, metricBySpec},
 	}, {
 		ID: "G-9", Section: Guarantees,
 		Claim: "a goroutine finds the thread state that it has set under the lock as long as it holds the lock",
 		Method: "goroutines name their thread and read the name at each sample, while others name theirs; unlocked " +
-			"ones are the control",
+			"ones are the control; others call AllThreadsSyscall and Setgid beside locked ones",
 		Refuter: "a locked goroutine that finds another's name",
 		Want:    "0 foreign states while locked",
 		Clauses: []Clause{{
@@ -175,6 +194,16 @@ var guarantees = []Statement{
 				Seen: "unlocked_strange", Words: "foreign state in %s of %s samples while locked"},
 			Holds:  "a locked goroutine always found the state it had set, while unlocked ones found others'",
 			Broken: "a locked goroutine found thread state that it had not set",
+		}, {
+			From: "allthreads", Since: 16, Role: Exception, Test: Never{Bad: "changed", Of: "calls", Least: 6,
+				Words: "the locked thread's name changed by %s of %s AllThreadsSyscall"},
+			Holds:  "AllThreadsSyscall of another goroutine left the thread's state alone",
+			Broken: "except for syscall.AllThreadsSyscall (Go 1.16), which another goroutine can call",
+		}, {
+			From: "setgid", Since: 16, Role: Exception, Test: Never{Bad: "changed", Of: "calls", Least: 6,
+				Words: "the locked thread's gid changed by %s of %s Setgid"},
+			Holds:  "Setgid of another goroutine left the thread's state alone",
+			Broken: "except for syscall.Setgid, which changes every thread",
 		}},
 	},
 }

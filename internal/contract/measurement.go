@@ -5,21 +5,29 @@ var measurement = []Statement{
 		ID: "M-1", Section: Measurement, Scope: Scope{Since: 21},
 		Claim: "the metric /sched/threads:threads (Go 1.21) counts the runtime's threads and grows by one for " +
 			"each locked goroutine that forces a new thread",
-		Method:  "the names that runtime/metrics lists; the metric before and after goroutines lock themselves",
-		Refuter: "no metric of that name",
+		Method: "the names that runtime/metrics lists; the growth of /sched/threads/total:threads, as its name is " +
+			"since Go 1.26, by each goroutine that locks itself",
+		Refuter: "no metric of that name, or a median growth that is not 1",
 		Want:    "/sched/threads:threads exists, +1 each",
-		Clauses: []Clause{{From: "names", Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric}},
+		Clauses: []Clause{metricBySpec, {
+			From: "counts", Since: 26, Test: Within{Sample: "metric_growth", Label: "/sched/threads/total:threads by lock",
+				Lo: 0.9, Hi: 1.1, Effect: true}, // of whole numbers
+			Holds: "it grows by one for each lock", Broken: "it does not grow by one for each lock"}},
 	}, {
 		ID: "M-2", Section: Measurement, Scope: Scope{Since: 17},
 		Claim: "the metric /sched/latencies:seconds shows how long goroutines wait to run, and that too many are " +
 			"locked",
-		Method:  "the histogram of equal work by 32 workers, all locked and none locked in turn; Mann-Whitney test",
+		Method: "the histogram of equal work by 32 workers, all locked, as many locked as there are Ps, and none " +
+			"locked, in turn; Mann-Whitney test",
 		Refuter: "a histogram that over-pinning does not move",
 		Want:    "longer waits when over-pinned",
 		Clauses: []Clause{
 			{From: "latency", Test: Dearer{"wait_overpinned", "wait_calm", 100},
 				Holds:  "over-pinning lengthens the waits in the histogram",
 				Broken: "over-pinning does not lengthen the waits in the histogram"},
+			{From: "latency", Test: Dearer{"wait_overpinned", "wait_pinned", 100},
+				Holds:  "more locked workers than Ps lengthen the waits more than as many",
+				Broken: "more locked workers than Ps do not lengthen the waits more than as many"},
 			{From: "latency", Test: Always{Good: "answered", Of: "asked", Least: 1,
 				Words: "histogram there in %s of %s rounds"}, Holds: "the metric exists", Broken: noSuchMetric},
 		},
@@ -35,18 +43,16 @@ var measurement = []Statement{
 	}, {
 		ID: "M-4", Section: Measurement, Scope: Scope{OS: "Linux"},
 		Claim: "the Threads line of /proc/PID/status is the kernel's count, and equals /sched/threads:threads " +
-			"plus a few threads that are not the runtime's",
-		Method:  "the line, the kernel's list of threads and the metric in one moment of rest",
-		Refuter: "a line that differs from the kernel's list, or no metric to compare with",
+			"plus a few threads that are not the runtime's, such as sysmon",
+		Method: "the line against the threads in the runtime's memory; the metric against the kernel's list of threads, " +
+			"in which sysmon and the template thread are, in one moment of rest",
+		Refuter: "a line that differs, no metric of that name, or one that counts sysmon",
 		Want:    "line = kernel's count = metric + a few",
-		Clauses: []Clause{
-			{From: "pins", Test: Always{Good: "proc_threads", Of: "kernel_threads", Least: 3,
-				Words: "Threads: %s of %s threads"},
-				Holds:  "the line equals the kernel's list of threads",
-				Broken: "the line differs from the kernel's list of threads"},
-			{From: "names", Role: Exception, Test: metricByName, Holds: "the metric exists",
-				Broken: noSuchMetric + " to compare with"},
-		},
+		Clauses: []Clause{lockedAreListed, threadsLine, metricBySpec, {
+			From: "counts", Since: 26, Test: Always{Good: "outside_metric", Of: "service_threads", Least: 1,
+				Words: "/sched/threads/total:threads leaves out %s of the kernel's threads; sysmon and template thread are %s"},
+			Holds:  "the metric leaves out sysmon and the template thread",
+			Broken: "the metric counts sysmon and the template thread too"}},
 	}, {
 		ID: "M-5", Section: Measurement, Scope: Scope{Since: 16},
 		Claim:   "locked workers that set profiler labels can be distinguished in the goroutine profile",
@@ -60,7 +66,7 @@ var measurement = []Statement{
 		ID: "M-6", Section: Measurement, Scope: Scope{Since: 16},
 		Claim: "an execution trace has events of C or system calls, scheduling and garbage collection, and shows " +
 			"a locked goroutine on one thread throughout",
-		Method:  "a trace of locked and unlocked goroutines; threads by goroutine",
+		Method:  "a trace of locked and unlocked goroutines, threads by goroutine; a trace of a program that calls C",
 		Refuter: "a locked goroutine on two threads in the trace",
 		Want:    "1 thread for each locked goroutine",
 		Clauses: []Clause{
@@ -76,6 +82,10 @@ var measurement = []Statement{
 				Words: "%s are of the collector, of %s"},
 				Holds:  "the trace has collections",
 				Broken: "the trace has no event of a garbage collection"},
+			{From: "trace_c", Role: Support, Test: Always{Good: "c_calls_traced", Of: "c_calls", Least: 100,
+				Words: "%s of %s C calls are in the trace"},
+				Holds:  "the trace has every call of C, as a system call",
+				Broken: "the trace lacks calls of C"},
 		},
 	}, {
 		ID: "M-7", Section: Measurement,

@@ -11,11 +11,23 @@ import (
 const (
 	Holds        = "holds"
 	HoldsExcept  = "holds_except"
+	Witnessed    = "witnessed"     // what is not guaranteed was seen to vary
+	NotWitnessed = "not_witnessed" // it was not seen to vary, which contradicts nothing
 	Refuted      = "refuted"
 	OutOfRange   = "out_of_range"
+	Borderline   = "borderline" // the interval of a cost lies across an end of the range
 	Inconclusive = "inconclusive"
 	NotTestable  = "not_testable"
 )
+
+// Conclusive is false for a verdict that contradicts no other verdict on the statement.
+func Conclusive(verdict string) bool {
+	switch verdict {
+	case NotWitnessed, Borderline, Inconclusive:
+		return false
+	}
+	return true
+}
 
 // Outcome is the verdict on a statement, with the numbers that decided it.
 type Outcome struct {
@@ -24,6 +36,7 @@ type Outcome struct {
 	N         int64
 	Statistic string
 	Interval  *Interval
+	Effect    string // the size of the effect in words; "" = none to tell
 	Got       string
 	Why       string
 	Warnings  []string
@@ -48,10 +61,16 @@ func (s Statement) Judge(e Evidence) Outcome {
 		return o
 	}
 	var answers []answer
+	minor, known := Minor(e.GoVersion)
 	for _, c := range s.Clauses {
-		answers = append(answers, c.answer(e))
+		if !known || c.Since <= minor {
+			answers = append(answers, c.answer(e))
+		}
 	}
 	o.decide(answers)
+	if s.Read {
+		o.Effect = "" // what a source has is no share of tries
+	}
 	o.collect(answers, e)
 	return o
 }
@@ -69,8 +88,9 @@ func (s Statement) outOfScope(e Evidence) string {
 	return ""
 }
 
-// Minor is 26 for go1.26.8.
+// Minor is 26 for go1.26.8, go1.26rc1 and "devel go1.26-1a2b3c".
 func Minor(version string) (int, bool) {
+	version = strings.TrimPrefix(version, "devel ")
 	parts := strings.SplitN(strings.TrimPrefix(version, "go"), ".", 3)
 	if len(parts) < 2 || parts[0] != "1" {
 		return 0, false
@@ -94,6 +114,7 @@ func (c Clause) answer(e Evidence) answer {
 		return answer{Clause: c, unable: "durations in an emulator mean nothing"}
 	}
 	a := answer{Clause: c, decision: c.Test.decide(r)}
+	a.effect = effect(c.Test, r, a.decision)
 	switch {
 	case e.Emulated && a.timing && a.ruling > fulfilled:
 		// The host shares its CPUs between the emulated ones. Noise measured inside does not show
@@ -101,10 +122,12 @@ func (c Clause) answer(e Evidence) answer {
 		return answer{Clause: c, unable: "a delay or a higher cost in an emulator proves nothing"}
 	case r.Lossy && a.ruling != undecided && (a.absence || a.timing):
 		a.ruling, a.need = undecided, "kernel records were lost"
-	case a.timing && a.ruling > fulfilled && !a.despiteLoad &&
+	case a.timing && a.ruling > fulfilled && !a.despiteLoad && c.Role != Witness &&
 		(r.Noise > noisy || a.late != nil && a.late.Lo <= r.Noise):
 		a.ruling, a.need = undecided, fmt.Sprintf("other load kept %.2g CPUs busy: repeat it on a quiet machine",
 			r.Noise)
+	case a.ruling == across && c.Role == Exception:
+		a.ruling = undecided // of an exception it matters only whether there is one
 	}
 	return a
 }
@@ -115,7 +138,7 @@ func absolute(t Test) bool {
 	switch t := t.(type) {
 	case Within:
 		return !t.Effect
-	case Bounded, Exceeds:
+	case Bounded, Tail, Spread, Measured:
 		return true
 	}
 	return false
@@ -123,58 +146,104 @@ func absolute(t Test) bool {
 
 // decide takes the gravest answer that is certain.
 func (o *Outcome) decide(answers []answer) {
-	find := func(role func(Role) bool, is func(answer) bool) *answer {
-		for i := range answers {
-			if role(answers[i].Role) && is(answers[i]) {
-				return &answers[i]
+	find := func(is func(answer) bool) (found []answer) {
+		for _, a := range answers {
+			if is(a) {
+				found = append(found, a)
 			}
 		}
-		return nil
+		return found
 	}
-	claims := func(r Role) bool { return r != Exception }
-	claim := func(r Role) bool { return r == Claim }
-	exception := func(r Role) bool { return r == Exception }
-	is := func(r ruling) func(answer) bool {
-		return func(a answer) bool { return a.unable == "" && a.ruling == r }
+	claims := func(r ruling) []answer {
+		return find(func(a answer) bool { return a.unable == "" && a.ruling == r && (a.Role == Claim || a.Role == Support) })
+	}
+	role := func(want Role, is func(answer) bool) []answer {
+		return find(func(a answer) bool { return a.Role == want && is(a) })
 	}
 	unable := func(a answer) bool { return a.unable != "" }
-	any := func(Role) bool { return true }
+	against := func(a answer) bool { return a.unable == "" && a.ruling > fulfilled }
+	good := func(a answer) bool { return a.unable == "" && a.ruling == fulfilled }
+	open := find(func(a answer) bool { return a.unable == "" && a.ruling == undecided && a.Role != Control })
 
-	if a := find(claims, is(broken)); a != nil {
-		o.set(Refuted, a, a.Broken)
-	} else if a := find(claims, is(outside)); a != nil {
-		o.set(OutOfRange, a, a.Broken)
-	} else if a := find(claim, unable); a != nil {
-		o.Verdict, o.Got, o.Why = NotTestable, "nothing", a.unable
-	} else if a := find(any, is(undecided)); a != nil {
-		o.set(Inconclusive, a, a.need)
-	} else if a := find(exception, func(a answer) bool { return a.unable == "" && a.ruling > fulfilled }); a != nil {
-		o.set(HoldsExcept, a, a.Broken)
-	} else if a := find(claim, is(fulfilled)); a != nil {
-		o.set(Holds, a, a.Holds)
+	if a := claims(broken); a != nil {
+		o.set(Refuted, a, brokenWords)
+	} else if a := claims(outside); a != nil {
+		o.set(OutOfRange, a, brokenWords)
+	} else if a := append(role(Claim, unable), role(Witness, unable)...); a != nil {
+		o.Verdict, o.Got, o.Why = NotTestable, "nothing", a[0].unable
+	} else if open != nil {
+		o.set(Inconclusive, open[:1], needWords)
+	} else if a := claims(across); a != nil {
+		o.set(Borderline, a, needWords)
+	} else if a := role(Exception, against); a != nil {
+		o.set(HoldsExcept, a, brokenWords)
+	} else if a := role(Witness, against); a != nil {
+		o.set(NotWitnessed, a, brokenWords)
+	} else if a := role(Witness, good); a != nil {
+		o.set(Witnessed, a[:1], holdsWords)
+	} else if a := role(Claim, good); a != nil {
+		o.set(Holds, a[:1], holdsWords)
 	} else {
 		o.Verdict, o.Got, o.Why = NotTestable, "nothing", "no clause decides it"
 	}
 }
 
-// set takes the numbers of the answer that decides.
-func (o *Outcome) set(verdict string, a *answer, why string) {
-	o.Verdict, o.N, o.Statistic, o.Interval, o.Got, o.Why = verdict, a.n, a.statistic, a.interval, a.got, why
+func brokenWords(a answer) string { return a.Broken }
+
+func holdsWords(a answer) string { return a.Holds }
+
+func needWords(a answer) string { return a.need }
+
+// set takes the numbers of the first answer, and the words of all that give the verdict: the meaning
+// of each, with how its numbers compare with the claim's.
+func (o *Outcome) set(verdict string, answers []answer, meaning func(answer) string) {
+	a := answers[0]
+	o.Verdict, o.N, o.Statistic, o.Interval = verdict, a.n, a.statistic, a.interval
+	if verdict != Inconclusive {
+		o.Effect = a.effect
+	}
+	var got, meanings, reasons []string
+	for _, a := range answers {
+		got = appendNew(got, a.got)
+		words := meaning(a)
+		switch decided := a.ruling != undecided && a.ruling != across && a.why != ""; {
+		case slices.Contains(meanings, words) && decided:
+			reasons = appendNew(reasons, a.why)
+		case decided:
+			reasons = append(reasons, words+": "+a.why)
+		default:
+			reasons = appendNew(reasons, words)
+		}
+		meanings = append(meanings, words)
+	}
+	o.Got, o.Why = strings.Join(got, "; "), strings.Join(reasons, "; ")
+}
+
+// appendNew appends what the list does not have yet.
+func appendNew(list []string, s string) []string {
+	if slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
 }
 
 // collect adds the numbers of the other clauses, and warnings about clauses that could not be
 // examined.
 func (o *Outcome) collect(answers []answer, e Evidence) {
-	if o.Verdict == Holds || o.Verdict == HoldsExcept {
-		got := []string{o.Got}
+	switch o.Verdict {
+	case Holds, HoldsExcept, Witnessed, NotWitnessed, Refuted:
+		got := strings.Split(o.Got, "; ")
 		for _, a := range answers {
-			if a.unable == "" && a.ruling == fulfilled && !slices.Contains(got, a.got) {
-				got = append(got, a.got)
+			if a.unable == "" && a.ruling == fulfilled {
+				got = appendNew(got, a.got)
 			}
 		}
 		o.Got = strings.Join(got, "; ")
 	}
 	for _, a := range answers {
+		if a.Role == Control && a.ruling == fulfilled && o.Verdict != NotTestable && !strings.Contains(o.Got, a.got) {
+			o.Got += "; " + a.got
+		}
 		if a.unable != "" && o.Verdict != NotTestable {
 			o.warn("not examined: " + a.unable)
 		}

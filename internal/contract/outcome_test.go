@@ -33,6 +33,8 @@ func TestLossAndNoise(t *testing.T) {
 			Inconclusive},
 		{"a cost beside other load, whose fastest tenth is above", "P-9", noise, []string{"churn: exit~60000x60"},
 			OutOfRange},
+		{"a cost beside other load, near the upper end", "P-9", noise, []string{"churn: exit~30000x60"}, Inconclusive},
+		{"a cost beside other load, near the lower end", "P-9", noise, []string{"churn: exit~11000x60"}, Borderline},
 		{"a cost beside other load, below", "P-9", noise, []string{"churn: exit~5000x60"}, OutOfRange},
 		{"both bounds far above beside other load", "P-5", noise,
 			[]string{stormed, "storm: preempt_lower~9000x60 preempt_upper~9000x60"}, OutOfRange},
@@ -48,7 +50,7 @@ func TestLossAndNoise(t *testing.T) {
 		{"a thread less while they are counted, beside a moment of other load", "X-5", moment,
 			[]string{"counts: metric_total=102 kernel_threads=101"}, Inconclusive},
 		{"a move beside other load is a move", "G-1", noise, []string{calm, "migrate: locked_moves=1"}, Refuted},
-		{"no effect, beside load that slows both alike", "P-7", noise, []string{inC, "cgo: short_ratio~1x60"}, Refuted},
+		{"no effect, beside load that slows both alike", "P-7", noise, []string{inC, "cgo: short_beside_0~1x60"}, Refuted},
 		{"no tax beside other load", "X-1", noise, []string{"handoff: tax~3x50"}, Inconclusive},
 	} {
 		if got := judge(tt.id, tt.disturb, tt.lines...); got != tt.want {
@@ -75,7 +77,7 @@ func TestEmulatorIsSlow(t *testing.T) {
 	for _, tt := range []struct{ id, line, want string }{
 		{"G-6", "tight: locked_interrupted=2", NotTestable},
 		{"G-7", "syscall: long_others_ran=23", NotTestable},
-		{"P-7", "cgo: short_ratio~1x60", NotTestable},
+		{"P-7", "cgo: short_beside_0~1x60", NotTestable},
 		{"X-1", "handoff: tax~3x50", NotTestable},
 		{"G-1", "migrate: locked_moves=1", Refuted},
 	} {
@@ -94,8 +96,8 @@ func TestBias(t *testing.T) {
 	for _, tt := range []struct {
 		around, bias float64
 		want         string
-	}{{35_000, 0, OutOfRange}, {35_000, 1_000, OutOfRange}, {35_000, 9_000, Inconclusive}, {12_000, 9_000,
-		Inconclusive}, {20_000, 2_000, Holds}} {
+	}{{38_000, 0, OutOfRange}, {39_000, 1_000, OutOfRange}, {38_000, 9_000, Borderline}, {14_000, 9_000,
+		Borderline}, {20_000, 2_000, Holds}} {
 		e := evidence(t, "go1.26.8", fmt.Sprintf("churn: exit~%gx60", tt.around))
 		sample := e.Experiments["churn"].Samples["exit"]
 		sample.Bias = tt.bias
@@ -113,11 +115,11 @@ func TestProcessesDiffer(t *testing.T) {
 		around []float64
 		want   string
 	}{
-		{[]float64{35e3, 36e3, 34e3, 38e3, 35e3, 37e3}, OutOfRange},
-		{[]float64{25e3, 26e3, 24e3, 28e3, 25e3, 27e3}, Holds},
-		{[]float64{28e3, 36e3, 34e3, 38e3, 35e3, 37e3}, Inconclusive},
-		{[]float64{28e3, 29e3, 31e3, 27e3, 28e3, 28e3}, Inconclusive},
-		{[]float64{28e3, 36e3, 34e3}, OutOfRange}, // too few processes: by all values
+		{[]float64{39e3, 40e3, 38e3, 42e3, 39e3, 41e3}, OutOfRange},
+		{[]float64{21e3, 22e3, 20e3, 23e3, 21e3, 22e3}, Holds},
+		{[]float64{28e3, 40e3, 38e3, 42e3, 39e3, 41e3}, Borderline},
+		{[]float64{28e3, 29e3, 31e3, 27e3, 28e3, 28e3}, Borderline},
+		{[]float64{32e3, 40e3, 38e3}, OutOfRange}, // too few processes: by all values
 	} {
 		var e Evidence
 		for _, ns := range tt.around {

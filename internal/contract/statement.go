@@ -39,6 +39,7 @@ type Statement struct {
 	Want    string // the claim as a measurement would read
 	Clauses []Clause
 	Never   string // why pinwatch cannot test it on any machine; "" = it can
+	Read    bool   // decided by reading the runtime's source, not by measuring
 }
 
 // Scope is where a statement applies. An empty field means everywhere.
@@ -68,6 +69,21 @@ func (s Scope) String() string {
 	return text
 }
 
+// Subjects of statements.
+const (
+	OfRuntime  = "runtime"
+	OfPinwatch = "pinwatch" // whether pinwatch reports the programs that break a line of a checklist
+)
+
+// Subject is what the statement's evidence judges.
+func (s Statement) Subject() string {
+	judges := func(c Clause) bool { return c.From != "programs" && c.From != "source" }
+	if s.Clauses == nil || slices.ContainsFunc(s.Clauses, judges) {
+		return OfRuntime
+	}
+	return OfPinwatch
+}
+
 // Role is the effect of a broken clause on the verdict.
 type Role int
 
@@ -75,11 +91,14 @@ const (
 	Claim     Role = iota // the statement falls with it
 	Exception             // the statement holds except for it
 	Support               // another instrument: the statement falls with it, and stands without it
+	Witness               // it may happen: seen or not seen, and the statement stands either way
+	Control               // a number to compare with; it decides nothing
 )
 
 // Clause is a part of a statement that one test decides.
 type Clause struct {
 	From   string // the experiment that measures its numbers
+	Since  int    // the first minor release of Go 1 that has what it tests; 0 = every release
 	Role   Role
 	Test   Test
 	Holds  string // the meaning of a fulfilled test, in one line

@@ -46,7 +46,7 @@ func TestVerdictsFollowTheEvidence(t *testing.T) {
 				}
 			}
 			for i, c := range s.Clauses {
-				if !failed[i] {
+				if !failed[i] && c.Role != Control {
 					t.Errorf("no change breaks the clause %q of %s", c.Holds, c.From)
 				}
 			}
@@ -57,6 +57,26 @@ func TestVerdictsFollowTheEvidence(t *testing.T) {
 	}
 }
 
+// A control is shown beside a cost and decides nothing.
+func TestControl(t *testing.T) {
+	s, _ := Find("P-9")
+	for _, line := range []string{controlled, "control: exit~900000x60"} {
+		if o := s.Judge(evidence(t, "go1.26.8", churned, line)); o.Verdict != Holds ||
+			!strings.Contains(o.Got, "exit(2) without Go: median") {
+			t.Errorf("%s: %s, got %s", line, o.Verdict, o.Got)
+		}
+	}
+	e := evidence(t, "go1.26.8", churned, controlled)
+	e.Experiments["control"].Unable = "no C compiler"
+	if o := s.Judge(e); o.Verdict != Holds || len(o.Warnings) != 1 {
+		t.Errorf("without the control: %s, warnings %q", o.Verdict, o.Warnings)
+	}
+	delete(e.Experiments, "control")
+	if o := s.Judge(e); o.Verdict != Holds {
+		t.Errorf("control not done: %s", o.Verdict)
+	}
+}
+
 // A statement never holds when a record of one of its claims is missing.
 func TestMissingEvidence(t *testing.T) {
 	for _, s := range Statements() {
@@ -64,6 +84,9 @@ func TestMissingEvidence(t *testing.T) {
 			continue
 		}
 		for _, c := range s.Clauses {
+			if c.Role == Control {
+				continue
+			}
 			e := evidence(t, "go1.26.8", cases[s.ID].good...)
 			delete(e.Experiments, c.From)
 			if o := s.Judge(e); o.Verdict != Inconclusive {
@@ -77,7 +100,7 @@ func TestMissingEvidence(t *testing.T) {
 			e = evidence(t, "go1.26.8", cases[s.ID].good...)
 			e.Experiments[c.From].Unable = "no such thing here"
 			want := NotTestable
-			if c.Role != Claim && !slices.ContainsFunc(s.Clauses,
+			if (c.Role == Exception || c.Role == Support) && !slices.ContainsFunc(s.Clauses,
 				func(o Clause) bool { return o.Role == Claim && o.From == c.From }) {
 				want = Holds // a supporting clause, or an exception that cannot be examined
 			}
@@ -98,7 +121,7 @@ func TestStatementsAreComplete(t *testing.T) {
 		}
 		seen[s.ID] = true
 		n[s.Section]++
-		if (s.Never == "") != slices.ContainsFunc(s.Clauses, func(c Clause) bool { return c.Role == Claim }) {
+		if (s.Never == "") != slices.ContainsFunc(s.Clauses, func(c Clause) bool { return c.Role == Claim || c.Role == Witness }) {
 			t.Errorf("%s: needs a clause that claims, or a reason why none can be tested", s.ID)
 		}
 		for _, c := range s.Clauses {

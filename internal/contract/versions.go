@@ -25,28 +25,28 @@ var versions = []Statement{
 	}, {
 		ID: "V-1.16", Section: Versions, Scope: Scope{Since: 16},
 		Claim: "since Go 1.16 GOMAXPROCS follows the cgroup's CPU quota",
-		Method: "programs built by this release and by Go 1.16 in a cgroup with a quota of one CPU: their " +
-			"GOMAXPROCS, and whether they keep the quota's file open. No release goes below two for a quota, so on " +
-			"two CPUs only the file decides",
-		Refuter: "all CPUs taken, and the quota never read",
+		Method: "programs built by this release and by Go 1.16, which are told that there are 8 CPUs, in a cgroup " +
+			"with a quota of 3: their GOMAXPROCS",
+		Refuter: "a GOMAXPROCS that is not the quota",
 		Want:    "the quota is followed",
 		Clauses: []Clause{{From: "quota", Test: Always{Good: "followed", Of: "started", Least: 1,
 			Words: "quota followed by programs of %s of %s releases"},
-			Holds: "the quota is followed", Broken: "a release from 1.16 on takes all CPUs and never reads the quota"}},
+			Holds: "the quota is followed", Broken: "a release from 1.16 on takes another number of CPUs"}},
 	}, {
 		ID: "V-1.21", Section: Versions, Scope: Scope{Since: 21},
 		Claim:   "since Go 1.21 there is a metric /sched/threads:threads",
 		Method:  "the names that runtime/metrics lists",
 		Refuter: "a newer release without it",
 		Want:    "/sched/threads:threads exists",
-		Clauses: []Clause{{From: "names", Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric}},
+		Clauses: []Clause{metricBySpec},
 	}, {
 		ID: "V-1.22", Section: Versions, Scope: Scope{Since: 22},
 		Claim:   "Go 1.22 changes nothing in what LockOSThread means",
 		Method:  "G-1, G-2, G-3 and G-4 on a release from there on",
 		Refuter: "one of them refuted",
 		Want:    "G-1 to G-4 as before",
-		Clauses: []Clause{staysOnThread, threadToItself, boundUntilLast, freeAfterLast, endsThread, endsThreadGoexit},
+		Clauses: []Clause{staysOnThread, threadToItself, boundUntilLast, freeAfterLast, endsThread, endsThreadGoexit,
+			lendsThread},
 	},
 }
 
@@ -68,17 +68,5 @@ var platforms = []Statement{
 				Broken: "a SIGURG was sent in another way"},
 		},
 	},
-	{ID: "O-macos", Section: Platforms, Scope: Scope{OS: "macOS"},
-		Claim: "on macOS an M is a thread of bsdthread_create, preempted by pthread_kill with SIGURG; user " +
-			"interfaces need the main thread",
-		Method: "none here", Refuter: "another call seen there", Want: "as claimed", Never: "needs macOS: pinwatch " +
-			"observes Linux kernels"},
-	{ID: "O-windows", Section: Platforms, Scope: Scope{OS: "Windows"},
-		Claim:  "on Windows an M is a thread of CreateThread, preempted by QueueUserAPC and suspension",
-		Method: "none here", Refuter: "another call seen there", Want: "as claimed", Never: "needs Windows: " +
-			"pinwatch observes Linux kernels"},
-	{ID: "O-other", Section: Platforms, Scope: Scope{OS: "FreeBSD, Solaris, Plan 9, …"},
-		Claim:  "LockOSThread exists wherever Go runs and means the same; how goroutines are preempted differs",
-		Method: "none here", Refuter: "a system where G-1 to G-5 fail", Want: "as on Linux", Never: "needs other " +
-			"systems: pinwatch observes Linux kernels"},
+	macOS, windows, otherSystems,
 }

@@ -19,6 +19,8 @@ type Baseline struct {
 	Pinwatch  string            `json:"pinwatch"`
 	GoVersion string            `json:"go_version"`
 	Host      string            `json:"host"`
+	HostClass string            `json:"host_class"` // "" = of an older pinwatch
+	Settings  map[string]string `json:"settings"`   // of the Go runtime, handed to the workloads
 	Finished  string            `json:"finished"`
 	Verdicts  map[string]string `json:"verdicts"` // by statement
 }
@@ -26,8 +28,7 @@ type Baseline struct {
 // baseline keeps the parts of verdicts that later ones are compared with.
 func (v *Verdicts) baseline() *Baseline {
 	b := &Baseline{Schema: BaselineSchemaID, Pinwatch: v.Pinwatch.Version, GoVersion: v.GoVersion, Host: v.Where(),
-		Finished: v.Finished,
-		Verdicts: map[string]string{}}
+		HostClass: v.Host.Class(), Settings: v.Environment.Settings, Finished: v.Finished, Verdicts: map[string]string{}}
 	for i := range v.Verdicts {
 		b.Verdicts[v.Verdicts[i].ID] = v.Verdicts[i].Verdict
 	}
@@ -76,8 +77,8 @@ func ReadBaseline(text []byte) (*Baseline, error) {
 }
 
 // Change returns the baseline's verdict on a statement, "" for none, and whether the new verdict
-// differs. An inconclusive verdict is no statement, so a change from it or to it does not count.
+// differs. A change from or to a verdict that is not conclusive does not count.
 func (b *Baseline) Change(row *StatementVerdict) (was string, changed bool) {
 	was = b.Verdicts[row.ID]
-	return was, was != "" && was != row.Verdict && was != contract.Inconclusive && row.Verdict != contract.Inconclusive
+	return was, was != "" && was != row.Verdict && contract.Conclusive(was) && contract.Conclusive(row.Verdict)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
@@ -40,22 +41,25 @@ type (
 )
 
 // WriteVerdictsJUnit writes a suite for each release of Go and section. Refuted and out of range
-// are failures, inconclusive and not testable are skipped. With a baseline, changed verdicts are
-// the failures instead.
-func WriteVerdictsJUnit(w io.Writer, vs []*Verdicts, expect *Baseline) error {
+// are failures, inconclusive and not testable are skipped. With a comparison, its differences are
+// the failures instead: changed verdicts, and in a suite of their own those of the run as a whole.
+func WriteVerdictsJUnit(w io.Writer, vs []*Verdicts, compared *Comparison) error {
 	doc := junitSuites{Name: "pinwatch verify"}
 	for _, v := range vs {
 		for _, section := range contract.Sections {
 			suite := junitSuite{Name: v.GoVersion + " " + section.ID, Timestamp: strings.TrimSuffix(v.Finished, "Z")}
 			for i := range v.Verdicts {
 				if v.Verdicts[i].Section == section.ID {
-					suite.add(&v.Verdicts[i], v, expect)
+					suite.add(&v.Verdicts[i], v, compared)
 				}
 			}
 			if suite.Tests > 0 {
 				doc.Suites = append(doc.Suites, suite)
 			}
 		}
+	}
+	if compared != nil {
+		doc.Suites = append(doc.Suites, baselineSuite(compared, vs))
 	}
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return fmt.Errorf("write JUnit: %w", err)
@@ -69,24 +73,41 @@ func WriteVerdictsJUnit(w io.Writer, vs []*Verdicts, expect *Baseline) error {
 	return err
 }
 
-func (s *junitSuite) add(row *StatementVerdict, v *Verdicts, expect *Baseline) {
+// baselineSuite has one case, and one more for each problem of the run as a whole.
+func baselineSuite(c *Comparison, vs []*Verdicts) junitSuite {
+	s := junitSuite{Name: "baseline"}
+	if len(vs) > 0 {
+		s.Timestamp = strings.TrimSuffix(vs[0].Finished, "Z")
+	}
+	s.Cases = []junitCase{{Class: "pinwatch.baseline", Name: "the run is comparable with the baseline"}}
+	for i, p := range c.Problems {
+		if i > 0 {
+			s.Cases = append(s.Cases, s.Cases[0])
+		}
+		s.Cases[i].Failure = &junitMessage{Message: p}
+	}
+	s.Tests, s.Failures = len(s.Cases), len(c.Problems)
+	return s
+}
+
+func (s *junitSuite) add(row *StatementVerdict, v *Verdicts, compared *Comparison) {
 	words := Words(v.Kind(row))
 	c := junitCase{Class: "pinwatch." + v.GoVersion + "." + row.Section, Name: row.ID + " " + row.Evidence.Claim,
 		Out: strings.Join(append([]string{words, "want: " + row.Want, "got: " + row.Got, "why: " + row.Why,
-			row.Reproduce}, row.Warnings...), "\n")}
+			row.Reproduce}, append(row.cited(), row.Warnings...)...), "\n")}
 	s.Tests++
 	failed, message := row.Verdict == contract.Refuted || row.Verdict == contract.OutOfRange, row.Got
-	if expect != nil {
-		var was string
-		if was, failed = expect.Change(row); failed {
-			message = words + ", was " + Words(was) + ": " + row.Got
+	if compared != nil {
+		i := slices.IndexFunc(compared.Changed, func(d Difference) bool { return d.Row == row })
+		if failed = i >= 0; failed {
+			message = words + ", was " + Words(compared.Changed[i].Was) + ": " + row.Got
 		}
 	}
 	switch {
 	case failed:
 		s.Failures++
 		c.Failure = &junitMessage{Type: row.Verdict, Message: message, Text: row.Why}
-	case row.Verdict == contract.Inconclusive, row.Verdict == contract.NotTestable:
+	case !contract.Conclusive(row.Verdict), row.Verdict == contract.NotTestable:
 		s.Skipped++
 		c.Skipped = &junitMessage{Message: words + ": " + row.Why}
 	}

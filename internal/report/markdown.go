@@ -16,6 +16,9 @@ func WriteVerdictsMarkdown(w io.Writer, vs []*Verdicts) error {
 		fmt.Fprintf(&b, "## %s\n\n%s · pinwatch %s · %s\n\n%s\n", cell(v.GoVersion), cell(v.Where()),
 			cell(v.Pinwatch.Version), v.Finished,
 			strings.Join(v.TallyWords(), " · "))
+		for _, line := range v.settings() {
+			b.WriteString("\n" + cell(line) + "\n")
+		}
 		if v.Interrupted {
 			b.WriteString("\nInterrupted: some statements were not run.\n")
 		}
@@ -31,9 +34,10 @@ func WriteVerdictsMarkdown(w io.Writer, vs []*Verdicts) error {
 						section.Title)
 					begun = true
 				}
+				why := append([]string{row.Why}, row.cited()...)
 				fmt.Fprintf(&b, "| %s | %s | %s %s | %s | %s | %s |\n", cell(row.ID), cell(row.Evidence.Claim),
-					Mark(v.Kind(row)), Words(v.Kind(row)),
-					cell(row.Want), cell(row.Got), cell(row.Why))
+					Mark(v.Kind(row)), v.KindWords(row),
+					cell(row.Want), cell(row.Got), cell(strings.Join(why, "; ")))
 			}
 		}
 		b.WriteByte('\n')

@@ -16,6 +16,7 @@ package report
 import (
 	_ "embed"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/pinwatch/pinwatch/correlate"
@@ -78,6 +79,22 @@ type Host struct {
 	CPUModel       *string           `json:"cpu_model"`
 	Clocksource    *string           `json:"clocksource"`
 	Mitigations    map[string]string `json:"mitigations"`
+}
+
+// Class is what two machines have in common on which the same costs are expected: all but the
+// kernel.
+func (h *Host) Class() string {
+	cpus, model, clock := "?", "CPU not known", "clock not known"
+	if h.CPUs != nil {
+		cpus = strconv.Itoa(*h.CPUs)
+	}
+	if h.CPUModel != nil {
+		model = *h.CPUModel
+	}
+	if h.Clocksource != nil {
+		clock = *h.Clocksource
+	}
+	return strings.Join([]string{h.Arch, h.Virtualization, cpus + " × " + model, clock}, " · ")
 }
 
 // Words describes the machine in a few words.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
@@ -26,20 +27,50 @@ type Verdicts struct {
 	Pinwatch    Pinwatch           `json:"pinwatch"`
 	Host        Host               `json:"host"`
 	GoVersion   string             `json:"go_version"`
+	Environment Environment        `json:"environment"`
 	Finished    string             `json:"finished"`
 	Interrupted bool               `json:"interrupted"`
 	Verdicts    []StatementVerdict `json:"verdicts"`
+}
+
+// Environment is what the workloads ran under, besides the host.
+type Environment struct {
+	Settings     map[string]string `json:"settings"`
+	Cleared      map[string]string `json:"cleared"`
+	CPUs         []int             `json:"cpus"`
+	CgroupLimits *[]CgroupLimit    `json:"cgroup_limits"`
+	Notes        []string          `json:"notes"`
+}
+
+// CgroupLimit is a file of a cgroup that sets a limit, with its content.
+type CgroupLimit struct {
+	File  string `json:"file"`
+	Value string `json:"value"`
+}
+
+// SourcePlace is a line of the release's source that explains a verdict.
+type SourcePlace struct {
+	File     string  `json:"file"`
+	Function string  `json:"function"`
+	Line     *int    `json:"line"`
+	Code     *string `json:"code"`
+	Absent   bool    `json:"absent"`
+	Release  *string `json:"release"`
 }
 
 // StatementVerdict is the verdict on one statement.
 type StatementVerdict struct {
 	ID        string   `json:"id"`
 	Section   string   `json:"section"`
+	Judges    string   `json:"judges"`
 	Verdict   string   `json:"verdict"`
 	Got       string   `json:"got"`
 	Want      string   `json:"want"`
 	N         int64    `json:"n"`
+	Effect    *string  `json:"effect"`
 	Why       string   `json:"why"`
+	Corrected *string  `json:"corrected"`
+	See       []string `json:"see"`
 	Evidence  Evidence `json:"evidence"`
 	Reproduce string   `json:"reproduce"`
 	Warnings  []string `json:"warnings"`
@@ -47,13 +78,23 @@ type StatementVerdict struct {
 
 // Evidence is the basis of a verdict.
 type Evidence struct {
-	Claim       string       `json:"claim"`
-	Scope       string       `json:"scope"`
-	Method      string       `json:"method"`
-	Statistic   *string      `json:"statistic"`
-	Interval    *Interval    `json:"interval"`
-	Experiments []Experiment `json:"experiments"`
+	Original    *string       `json:"original"`
+	Claim       string        `json:"claim"`
+	Basis       string        `json:"basis"`
+	Scope       string        `json:"scope"`
+	Method      string        `json:"method"`
+	Statistic   *string       `json:"statistic"`
+	Interval    *Interval     `json:"interval"`
+	Dropped     int64         `json:"dropped"`
+	Experiments []Experiment  `json:"experiments"`
+	Source      []SourcePlace `json:"source"`
 }
+
+// Bases of a verdict.
+const (
+	Measured = "measured"
+	BySource = "source"
+)
 
 // Interval is a confidence interval; nil ends are not bounded.
 type Interval struct {
@@ -104,29 +145,39 @@ type VerdictsMeta struct {
 	Host        host.Info
 	Finished    time.Time
 	Interrupted bool
-	Release     string // given with --go; "" = the built-in workloads
+	Options     []string // of the command, but for the statements and the output
+	Settings    map[string]string
+	Cleared     map[string]string
+	Limits      host.Limits
+	Sources     map[string][]SourcePlace // by statement
+	Notes       []string                 // about the environment
 }
 
 // NewVerdicts makes the list of the outcomes, in their order.
 func NewVerdicts(meta VerdictsMeta, outcomes []contract.Outcome, e contract.Evidence) *Verdicts {
 	v := &Verdicts{
 		Schema: VerdictsSchemaID, Pinwatch: Pinwatch{meta.Version}, Host: newHost(meta.Host), GoVersion: e.GoVersion,
-		Finished: meta.Finished.UTC().Format(time.RFC3339), Interrupted: meta.Interrupted,
-		Verdicts: []StatementVerdict{},
+		Environment: newEnvironment(meta), Finished: meta.Finished.UTC().Format(time.RFC3339),
+		Interrupted: meta.Interrupted, Verdicts: []StatementVerdict{},
 	}
 	for _, o := range outcomes {
-		s := o.Statement
+		s, cite := o.Statement, o.Statement.Citation()
 		row := StatementVerdict{
-			ID: s.ID, Section: s.Section, Verdict: o.Verdict, Got: o.Got, Want: s.Want, N: o.N, Why: o.Why,
-			Reproduce: "pinwatch verify --only " + s.ID, Warnings: append([]string{}, o.Warnings...),
-			Evidence: Evidence{Claim: s.Claim, Scope: s.Scope.String(), Method: s.Method, Statistic: known(o.Statistic),
-				Interval: newInterval(o.Interval), Experiments: []Experiment{}},
+			ID: s.ID, Section: s.Section, Judges: s.Subject(), Verdict: o.Verdict, Got: o.Got, Want: s.Want, N: o.N,
+			Why:    o.Why,
+			Effect: known(o.Effect), Corrected: known(o.Corrected(intervalWords(o.Interval))),
+			See: append([]string{}, cite.See...), Reproduce: reproduce(s.ID, meta),
+			Warnings: append([]string{}, o.Warnings...),
+			Evidence: Evidence{Original: known(cite.Spec), Claim: s.Claim, Basis: Measured, Scope: s.Scope.String(),
+				Method: s.Method, Statistic: known(o.Statistic), Interval: newInterval(o.Interval),
+				Experiments: []Experiment{}, Source: append([]SourcePlace{}, meta.Sources[s.ID]...)},
 		}
-		if meta.Release != "" {
-			row.Reproduce += " --go " + meta.Release
+		if s.Read {
+			row.Evidence.Basis = BySource
 		}
 		for _, name := range s.Experiments() {
 			if r := e.Experiments[name]; r != nil && s.Never == "" {
+				row.Evidence.Dropped += r.Dropped()
 				row.Evidence.Experiments = append(row.Evidence.Experiments, newExperiment(name, s, r))
 			}
 		}
@@ -171,7 +222,9 @@ func newExperiment(name string, s contract.Statement, r *contract.Record) Experi
 			sum := newSample(r.Samples[k])
 			switch t := c.Test.(type) {
 			case contract.Within:
-				sum.Range = &[2]float64{t.Lo, t.Hi}
+				if !math.IsInf(t.Hi, 1) { // JSON has no such number; want has the end
+					sum.Range = &[2]float64{t.Lo, t.Hi}
+				}
 			case contract.Bounded:
 				sum.Range = &[2]float64{t.Lo, t.Hi}
 			}
@@ -207,8 +260,11 @@ const NotRun = "not_run"
 var verdictKinds = []struct{ verdict, words, mark string }{
 	{contract.Holds, "holds", "✔"},
 	{contract.HoldsExcept, "holds except", "◐"},
+	{contract.Witnessed, "witnessed", "●"},
+	{contract.NotWitnessed, "not witnessed", "○"},
 	{contract.Refuted, "refuted", "✘"},
 	{contract.OutOfRange, "out of range", "▲"},
+	{contract.Borderline, "borderline", "△"},
 	{contract.Inconclusive, "inconclusive", "?"},
 	{contract.NotTestable, "not testable", "–"},
 	{NotRun, "not run", " "},
@@ -242,17 +298,21 @@ type VerdictCount struct {
 }
 
 // Tally counts the verdicts of each kind that occurs.
-func (v *Verdicts) Tally() (counts []VerdictCount) {
+func (v *Verdicts) Tally() []VerdictCount {
+	return v.tally(func(*StatementVerdict) bool { return true })
+}
+
+func (v *Verdicts) tally(counted func(*StatementVerdict) bool) (counts []VerdictCount) {
 	for _, k := range verdictKinds {
 		c := VerdictCount{Verdict: k.verdict}
 		for i := range v.Verdicts {
 			row := &v.Verdicts[i]
-			if v.Kind(row) != k.verdict {
+			if v.Kind(row) != k.verdict || !counted(row) {
 				continue
 			}
 			c.N++
 			switch k.verdict {
-			case contract.Refuted, contract.OutOfRange, contract.Inconclusive:
+			case contract.Refuted, contract.OutOfRange, contract.Borderline, contract.Inconclusive:
 				c.IDs = append(c.IDs, row.ID)
 			}
 		}
@@ -263,10 +323,20 @@ func (v *Verdicts) Tally() (counts []VerdictCount) {
 	return counts
 }
 
-// TallyWords is Tally in words: "41 holds".
+// TallyWords is Tally in words: "41 holds". The verdicts on pinwatch itself are counted apart, in the
+// last part.
 func (v *Verdicts) TallyWords() (parts []string) {
-	for _, c := range v.Tally() {
-		parts = append(parts, fmt.Sprintf("%d %s", c.N, Words(c.Verdict)))
+	ofPinwatch := func(row *StatementVerdict) bool { return row.Judges == contract.OfPinwatch }
+	words := func(counts []VerdictCount) (words []string) {
+		for _, c := range counts {
+			words = append(words, fmt.Sprintf("%d %s", c.N, Words(c.Verdict)))
+		}
+		return words
+	}
+	parts = words(v.tally(func(row *StatementVerdict) bool { return !ofPinwatch(row) }))
+	own := words(v.tally(ofPinwatch))
+	if own != nil {
+		parts = append(parts, "of pinwatch's own checks "+strings.Join(own, ", "))
 	}
 	return parts
 }

@@ -67,8 +67,8 @@ func TestVerdictsJUnit(t *testing.T) {
 			}
 		}
 	}
-	if tests != 8 || failures != 2 || skipped != 3 {
-		t.Errorf("%d tests, %d failures, %d skipped; want 8, 2, 3", tests, failures, skipped)
+	if tests != 8 || failures != 2 || skipped != 2 {
+		t.Errorf("%d tests, %d failures, %d skipped; want 8, 2, 2", tests, failures, skipped)
 	}
 }
 
@@ -79,17 +79,77 @@ func TestVerdictsJUnitExpected(t *testing.T) {
 	for _, row := range v.Verdicts {
 		expect.Verdicts[row.ID] = row.Verdict
 	}
+	expect.GoVersion, expect.HostClass = v.GoVersion, v.Host.Class()
 	expect.Verdicts["G-1"] = contract.Refuted
 	expect.Verdicts["P-4"] = contract.Holds        // which is inconclusive now
 	expect.Verdicts["N-4"] = contract.Inconclusive // which holds now
-	delete(expect.Verdicts, "P-9")                 // which is out of range
-	var b bytes.Buffer
-	if err := report.WriteVerdictsJUnit(&b, []*report.Verdicts{v}, expect); err != nil {
-		t.Fatal(err)
+	vs := []*report.Verdicts{v}
+	junit := func(allowed report.Allowed) string {
+		var b bytes.Buffer
+		if err := report.WriteVerdictsJUnit(&b, vs, expect.Compare(vs, allowed)); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
 	}
-	if text := b.String(); strings.Count(text, "<failure") != 1 ||
-		!strings.Contains(text, `message="holds, was refuted: on another thread`) {
-		t.Errorf("want G-1 alone failed: %s", text)
+	if text := junit(report.Allowed{Inconclusive: 3}); strings.Count(text, "<failure") != 1 ||
+		!strings.Contains(text, `message="holds, was refuted: on another thread`) ||
+		!strings.Contains(text, `<skipped message="inconclusive: need 6 samples`) {
+		t.Errorf("want G-1 alone failed, and P-4 skipped: %s", text)
+	}
+	delete(expect.Verdicts, "P-9") // which is out of range
+	if text := junit(report.Allowed{}); strings.Count(text, "<failure") != 3 ||
+		!strings.Contains(text, "1 statements have become inconclusive, 0 are allowed: P-4") ||
+		!strings.Contains(text, "the baseline does not know P-9") {
+		t.Errorf("want two failures of the run as a whole: %s", text)
+	}
+}
+
+// A run is compared only with one of its own kind, and what is not comparable fails.
+func TestCompare(t *testing.T) {
+	v := reporttest.Verdicts(t)
+	same := func() *report.Baseline {
+		var b bytes.Buffer
+		if err := report.WriteVerdictsBaseline(&b, []*report.Verdicts{v}); err != nil {
+			t.Fatal(err)
+		}
+		baseline, err := report.ReadBaseline(b.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return baseline
+	}
+	for what, tt := range map[string]struct {
+		alter   func(*report.Baseline)
+		allowed report.Allowed
+		problem string // "" = none
+	}{
+		"the same":                    {func(*report.Baseline) {}, report.Allowed{}, ""},
+		"a patch":                     {func(b *report.Baseline) { b.GoVersion = "go1.26.1" }, report.Allowed{}, ""},
+		"another kernel":              {func(b *report.Baseline) { b.Host = "Linux 5.10" }, report.Allowed{}, ""},
+		"another release":             {func(b *report.Baseline) { b.GoVersion = "go1.21.13" }, report.Allowed{}, "another release, go1.21.13"},
+		"tip":                         {func(b *report.Baseline) { b.GoVersion = "devel go1.26-1a2b" }, report.Allowed{}, "another release, devel"},
+		"another release, allowed":    {func(b *report.Baseline) { b.GoVersion = "go1.21.13" }, report.Allowed{Release: true}, ""},
+		"another host":                {func(b *report.Baseline) { b.HostClass = "arm64" }, report.Allowed{}, "another host class, arm64"},
+		"another host, allowed":       {func(b *report.Baseline) { b.HostClass = "arm64" }, report.Allowed{Host: true}, ""},
+		"of an older pinwatch":        {func(b *report.Baseline) { b.HostClass = "" }, report.Allowed{}, "one that it does not name"},
+		"other settings":              {func(b *report.Baseline) { b.Settings = map[string]string{"GOGC": "off"} }, report.Allowed{}, "GOGC=off; these are none"},
+		"a statement of the past":     {func(b *report.Baseline) { b.Verdicts["Z-9"] = "holds" }, report.Allowed{}, "does not know Z-9"},
+		"a statement that was not":    {func(b *report.Baseline) { delete(b.Verdicts, "G-1") }, report.Allowed{}, "does not know G-1"},
+		"inconclusive":                {func(b *report.Baseline) { b.Verdicts["P-4"] = "holds" }, report.Allowed{}, "0 are allowed: P-4"},
+		"inconclusive, allowed":       {func(b *report.Baseline) { b.Verdicts["P-4"] = "holds" }, report.Allowed{Inconclusive: 1}, ""},
+		"inconclusive in the past":    {func(b *report.Baseline) { b.Verdicts["G-1"] = "inconclusive" }, report.Allowed{}, ""},
+		"inconclusive and was before": {func(b *report.Baseline) { b.Verdicts["P-4"] = "inconclusive" }, report.Allowed{}, ""},
+	} {
+		b := same()
+		tt.alter(b)
+		c := b.Compare([]*report.Verdicts{v}, tt.allowed)
+		if got := strings.Join(c.Problems, "; "); (got == "") != (tt.problem == "") || !strings.Contains(got, tt.problem) ||
+			c.Failed() != (tt.problem != "") {
+			t.Errorf("%s: %q, failed %t; want %q", what, got, c.Failed(), tt.problem)
+		}
+	}
+	if c := same().Compare(nil, report.Allowed{}); !c.Interrupted {
+		t.Error("a run without verdicts is whole")
 	}
 }
 
@@ -124,6 +184,29 @@ func TestBaseline(t *testing.T) {
 	}
 }
 
+// A verdict that is not conclusive contradicts no other.
+func TestChanges(t *testing.T) {
+	conclusive := []string{contract.Holds, contract.HoldsExcept, contract.Witnessed, contract.Refuted, contract.OutOfRange}
+	open := []string{contract.NotWitnessed, contract.Borderline, contract.Inconclusive}
+	changed := func(was, is string) bool {
+		b := report.Baseline{Verdicts: map[string]string{"P-9": was}}
+		_, changed := b.Change(&report.StatementVerdict{ID: "P-9", Verdict: is})
+		return changed
+	}
+	for _, was := range conclusive {
+		for _, is := range conclusive {
+			if changed(was, is) != (was != is) {
+				t.Errorf("%s, then %s: changed %t", was, is, changed(was, is))
+			}
+		}
+		for _, is := range open {
+			if changed(was, is) || changed(is, was) {
+				t.Errorf("%s and %s contradict each other", was, is)
+			}
+		}
+	}
+}
+
 func TestVerdictsMarkdownAndHTML(t *testing.T) {
 	vs := []*report.Verdicts{reporttest.Verdicts(t)}
 	var md, page bytes.Buffer
@@ -142,6 +225,12 @@ func TestVerdictsMarkdownAndHTML(t *testing.T) {
 	for _, row := range vs[0].Verdicts {
 		if !strings.Contains(html, `id="go1.26.8-`+row.ID+`"`) || !strings.Contains(md.String(), "| "+row.ID+" |") {
 			t.Errorf("%s is missing", row.ID)
+		}
+	}
+	for _, want := range []string{"runtime/proc.go:2116 mexit: exitThread( (go1.26.8)", "runtime/metrics.go initMetrics has no",
+		"“The M-destruction cost", "times the upper end of the range", "holds except, by source", "8589934592"} {
+		if !strings.Contains(html, want) {
+			t.Errorf("no %q in the page", want)
 		}
 	}
 	if strings.Contains(html, "a <warning>") || !strings.Contains(html, "a &lt;warning&gt;") {

@@ -21,13 +21,48 @@ func Fetch(ctx context.Context, release string) (goroot string, err error) {
 	if goroot, err = installed(ctx, release); goroot != "" || err != nil {
 		return goroot, err
 	}
-	if goroot, err = download(ctx, release); err != nil {
+	if goroot, err = download(ctx, release, os.Environ()); err != nil {
 		return "", fmt.Errorf("fetch Go %s: %w", release, err)
 	}
 	if err := executable(goroot); err != nil {
 		return "", fmt.Errorf("fetch Go %s: %w", release, err)
 	}
 	return goroot, nil
+}
+
+// Here returns the GOROOT of a release that this machine has: the installed one, or one that has
+// been fetched before. It is meant for reading: its programs may not be executable.
+func Here(ctx context.Context, release string) (goroot string, err error) {
+	if goroot, err = installed(ctx, release); goroot != "" || err != nil {
+		return goroot, err
+	}
+	return download(ctx, release, append(os.Environ(), "GOPROXY=off"))
+}
+
+// ErrNoTree is the error for a folder that is not a Go tree, or one that has not been built.
+var ErrNoTree = errors.New("no Go tree")
+
+// Version is the release of a Go tree as runtime.Version has it: go1.28rc1, or devel go1.28-1a2b3c4.
+func Version(ctx context.Context, goroot string) (string, error) {
+	for _, need := range []string{"bin/go", "src/runtime/proc.go"} {
+		if _, err := os.Stat(filepath.Join(goroot, filepath.FromSlash(need))); err != nil {
+			return "", fmt.Errorf("%s: %w: it has no %s", goroot, ErrNoTree, need)
+		}
+	}
+	cmd := exec.CommandContext(ctx, Go(goroot), "env", "GOVERSION")
+	cmd.Env = Env(goroot)
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s: get its release: %w", goroot, withStderr(err))
+	}
+	words := strings.Fields(string(out))
+	if len(words) > 1 && words[0] == "devel" {
+		return words[0] + " " + words[1], nil // without its date
+	}
+	if len(words) == 0 || !strings.HasPrefix(words[0], "go") {
+		return "", fmt.Errorf("%s: %w: its release is %q", goroot, ErrNoTree, strings.TrimSpace(string(out)))
+	}
+	return words[0], nil
 }
 
 // installed is the GOROOT of the go command on the path; "" = it is another release.
@@ -43,7 +78,7 @@ func installed(ctx context.Context, release string) (string, error) {
 	return goroot, nil
 }
 
-func download(ctx context.Context, release string) (string, error) {
+func download(ctx context.Context, release string, environ []string) (string, error) {
 	outside, err := os.MkdirTemp("", "toolchain-*") // outside of every module: a download must not change a go.sum
 	if err != nil {
 		return "", err
@@ -52,7 +87,7 @@ func download(ctx context.Context, release string) (string, error) {
 	module := fmt.Sprintf("golang.org/toolchain@v0.0.1-go%s.%s-%s", release, runtime.GOOS, runtime.GOARCH)
 	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", module)
 	cmd.Dir = outside
-	cmd.Env = append(os.Environ(), "GO111MODULE=on", "GOWORK=off")
+	cmd.Env = append(environ, "GO111MODULE=on", "GOWORK=off")
 	out, err := cmd.Output()
 	var got struct{ Dir, Error string }
 	if jsonErr := json.Unmarshal(out, &got); jsonErr == nil && got.Error != "" {
@@ -97,7 +132,8 @@ func Env(goroot string) []string {
 	var env []string
 	for _, v := range os.Environ() {
 		switch name, _, _ := strings.Cut(v, "="); name {
-		case "GOROOT", "GOTOOLDIR", "GOTOOLCHAIN", "GOENV", "GOFLAGS", "GOPROXY", "GOWORK", "GO111MODULE", "GOEXPERIMENT":
+		case "GOROOT", "GOTOOLDIR", "GOTOOLCHAIN", "GOENV", "GOFLAGS", "GOPROXY", "GOWORK", "GO111MODULE", "GOEXPERIMENT",
+			"GOOS", "GOARCH", "GOAMD64", "GOARM64", "GOFIPS140", "GODEBUG":
 		default:
 			env = append(env, v)
 		}

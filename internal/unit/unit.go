@@ -28,12 +28,16 @@ func ShortDuration(ns float64) string {
 }
 
 // DurationRange writes two durations in ns and their unit once where they share it: "10–50 µs",
-// "900 ns–3 µs".
+// "900 ns–3 µs". Two that look the same are written as one.
 func DurationRange(lo, hi int64) string {
-	a, unitA, _ := strings.Cut(Duration(float64(lo)), " ")
-	b, unitB, _ := strings.Cut(Duration(float64(hi)), " ")
+	least, most := Duration(float64(lo)), Duration(float64(hi))
+	a, unitA, _ := strings.Cut(least, " ")
+	b, unitB, _ := strings.Cut(most, " ")
 	a, b = trimZeros(a), trimZeros(b)
-	if unitA == unitB {
+	switch {
+	case least == most:
+		return least
+	case unitA == unitB:
 		return a + "–" + b + " " + unitB
 	}
 	return a + " " + unitA + "–" + b + " " + unitB

@@ -18,6 +18,7 @@ func TestNumbers(t *testing.T) {
 		{ShortDuration(4.25), "4.25 ns"},
 		{DurationRange(10_000, 50_000), "10–50 µs"}, {DurationRange(900, 3000), "900 ns–3 µs"},
 		{DurationRange(1372, 3208), "1.37–3.21 µs"},
+		{DurationRange(3_000_100_000, 3_000_400_000), "3.00 s"},
 		{Age(0.42), "0.42s"}, {Age(12.34), "12.3s"}, {Age(3120), "52m"}, {Age(111_600), "31h"}, {Age(1.04e6), "12d"},
 		{Quantity(0, "ns"), "0 ns"}, {Quantity(4.25, "ns"), "4.25 ns"}, {Quantity(24, "ns"), "24.0 ns"},
 		{Quantity(30_000, "ns"), "30.0 µs"},

@@ -23,6 +23,53 @@ func migrate(r *run) error {
 	return nil
 }
 
+// lend counts the turns of a coroutine that were on the thread of the locked goroutine that resumes
+// it.
+func lend(r *run) error {
+	var a trial.Lend
+	if err := r.trial(&a, "lend"); err != nil {
+		return err
+	}
+	if a.Missing {
+		return unableError("iter.Pull came with Go 1.23; this is " + a.GoVersion)
+	}
+	for _, turn := range a.Turns {
+		r.add("turns", 1)
+		if turn.TID == a.TID && turn.GoID != a.GoID {
+			r.add("turns_on_locked", 1)
+		}
+	}
+	return nil
+}
+
+// allThreads and setGroup count the calls of other goroutines that changed a locked thread's state.
+func allThreads(r *run) error { return r.elsewhere("allthreads") }
+
+func setGroup(r *run) error { return r.elsewhere("setgid") }
+
+func (r *run) elsewhere(how string) error {
+	var a trial.Elsewhere
+	if err := r.trial(&a, "elsewhere", "-how", how); err != nil {
+		return err
+	}
+	switch {
+	case a.Missing:
+		return unableError(how + " does not reach all threads in " + a.GoVersion)
+	case a.Refused != "":
+		return unableError(how + " is refused here: " + a.Refused)
+	}
+	for _, c := range a.Calls {
+		if c.Caller == c.TID {
+			continue
+		}
+		r.add("calls", 1)
+		if c.After != c.Before {
+			r.add("changed", 1)
+		}
+	}
+	return nil
+}
+
 // stretch counts samples and moves as kind_samples and kind_moves.
 func (r *run) stretch(s probe.Stretch, kind string) {
 	r.add(kind+"_samples", int64(s.Samples))

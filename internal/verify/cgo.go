@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"fmt"
+
 	"github.com/pinwatch/pinwatch/internal/contract"
 	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
@@ -15,8 +17,7 @@ func (r *run) withC() ([]string, error) {
 	return program, nil
 }
 
-// cgo compares C calls of locked goroutines and others, and records which goroutines run while one
-// is in C.
+// cgo compares C calls of a goroutine that is locked for every other batch.
 func cgo(r *run) error {
 	program, err := r.withC()
 	if err != nil {
@@ -28,36 +29,35 @@ func cgo(r *run) error {
 	}
 	ratios := map[string][]float64{}
 	for _, k := range calls.Kinds {
-		name := "short_ratio"
-		if k.Kind == "long" {
-			name = "long_ratio"
+		name := "long"
+		if k.Kind != "long" {
+			name = fmt.Sprintf("short_beside_%d", k.Others)
 		}
 		for i, locked := range k.Locked { // a batch of each, in turn
-			if i < len(k.Unlocked) && sound(locked) && sound(k.Unlocked[i]) {
-				ratios[name] = append(ratios[name], k.Unlocked[i].CPU/locked.CPU)
+			switch unlocked := k.Unlocked[i]; {
+			case locked.Moved || unlocked.Moved || locked.CPU <= 0:
+				r.add(name+"_dropped", 1)
+			default:
+				ratios[name] = append(ratios[name], unlocked.CPU/locked.CPU)
 			}
 		}
 	}
 	for name, v := range ratios {
 		r.Samples[name] = contract.NewSample("ratio", v)
 	}
-	var blocking trial.Retake
-	if err := r.trialAs(program, nil, &blocking, "cgoretake", "-n", "12", "-block", "50ms"); err != nil {
-		return err
-	}
-	for _, round := range blocking.Rounds {
-		if round.Locked {
-			r.call(round, "long")
-		}
-	}
 	return nil
 }
 
-// sound is false for a batch in which the goroutine changed threads: its CPU time is that of two
-// threads.
-func sound(c trial.Cost) bool { return c.CPU > 0 && c.CPU <= 1.05*c.Wall }
+// cgoRetake is retake in calls of C.
+func cgoRetake(r *run) error {
+	program, err := r.withC()
+	if err != nil {
+		return err
+	}
+	return r.blocking(program, "cgoretake")
+}
 
-// callback samples the threads of calls from C threads into Go.
+// callback samples the threads and the goroutines of calls from C threads into Go.
 func callback(r *run) error {
 	program, err := r.withC()
 	if err != nil {
@@ -67,9 +67,18 @@ func callback(r *run) error {
 	if err := r.trialAs(program, nil, &a, "callbacks"); err != nil {
 		return err
 	}
+	first := map[int]int64{} // goroutine of a thread's first call
 	for _, c := range a.Calls {
 		if !c.CThread {
 			continue
+		}
+		if goid := first[c.Caller]; goid == 0 {
+			first[c.Caller] = c.Stretch.GoID
+		} else {
+			r.add("later_calls", 1)
+			if goid == c.Stretch.GoID {
+				r.add("same_goroutine", 1)
+			}
 		}
 		r.add("samples", int64(c.Stretch.Samples))
 		r.add("moves", int64(c.Stretch.Moves))

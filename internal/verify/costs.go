@@ -26,6 +26,10 @@ func lockCost(r *run) error {
 	slices.Sort(lock)
 	var first, ratio []float64
 	for _, f := range a.Firsts {
+		r.add("firsts", 1)
+		if f.During > f.Before {
+			r.add("template_started", 1)
+		}
 		ns := float64(max(0, f.Wall-f.Clock))
 		first = append(first, ns)
 		if later := lock[len(lock)/2]; later > 0 {
@@ -42,7 +46,7 @@ func lockCost(r *run) error {
 // created if that was later.
 func saturate(r *run) error {
 	var a trial.Grow
-	if err := r.trial(&a, "grow", "-steps", "0", "-rounds", "12"); err != nil {
+	if err := r.trial(&a, "grow", "-steps", "0", "-rounds", "36"); err != nil {
 		return err
 	}
 	var growth []float64

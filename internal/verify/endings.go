@@ -80,7 +80,7 @@ func reuse(r *run) error {
 		}
 	}
 	var p trial.Parked
-	if err := r.trial(&p, "parked"); err != nil {
+	if err := r.trial(&p, "parked", "-wanted", "2"); err != nil {
 		return err
 	}
 	for _, thread := range p.Released {
@@ -98,12 +98,15 @@ func reuse(r *run) error {
 // short is the length of calls that block the thread but end before the next check of sysmon.
 const short = "20us"
 
-func retake(r *run) error {
+func retake(r *run) error { return r.blocking(r.lab.Program, "retake") }
+
+// blocking counts blocking calls of locked goroutines, long ones and short ones.
+func (r *run) blocking(program []string, name string) error {
 	var long, brief trial.Retake
-	if err := r.trial(&long, "retake", "-n", "12", "-block", "50ms"); err != nil {
+	if err := r.trialAs(program, nil, &long, name, "-n", "20", "-block", "40ms"); err != nil {
 		return err
 	}
-	if err := r.trial(&brief, "retake", "-n", "60", "-block", short); err != nil {
+	if err := r.trialAs(program, nil, &brief, name, "-n", "60", "-block", short); err != nil {
 		return err
 	}
 	var delays []float64

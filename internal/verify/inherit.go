@@ -7,6 +7,32 @@ import (
 	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
 
+// memoryNodes moves locked goroutines to the CPUs of every memory node, and reads where memory comes
+// from that they use there.
+func memoryNodes(r *run) error {
+	var a trial.Inherit
+	if err := r.trial(&a, "inherit", "-n", "6", "-samples", "1", "-children", "1"); err != nil {
+		return err
+	}
+	nodes := map[int]bool{}
+	for _, k := range a.Kept {
+		for _, p := range k.Pushed {
+			nodes[p.Node] = true
+			r.add("pages", 1)
+			if p.Node == p.Page {
+				r.add("local_pages", 1)
+			}
+		}
+	}
+	if nodes[-1] {
+		return unableError("the memory node of a CPU can't be read")
+	}
+	if len(nodes) < 2 {
+		return unableError("the workload's CPUs are of one memory node")
+	}
+	return nil
+}
+
 // inherit compares the state of threads before and after a lock.
 func inherit(r *run) error {
 	var a trial.Inherit

@@ -2,12 +2,14 @@ package verify
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/internal/gosource"
 	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/workload"
 	"github.com/pinwatch/pinwatch/internal/workload/client"
@@ -17,6 +19,7 @@ import (
 type Lab struct {
 	GoVersion string   // release that built the workloads
 	Program   []string // command line before a workload's name and flags
+	Environ   []string // environment of the workloads; nil = that of this process
 	CPUs      []int    // that workloads are confined to; nil = any
 	Emulated  bool     // the CPUs are emulated, as in contract.Evidence
 	// Alter has further flags for workloads, by name. Tests use it to show that verdicts change
@@ -24,10 +27,29 @@ type Lab struct {
 	Alter map[string][]string
 	// Cgo builds the workload with C by the same release and gives its command line.
 	Cgo func(context.Context) ([]string, error)
+	// Control builds the C program without Go and gives its path.
+	Control func(context.Context) (string, error)
 	// Release builds the workload by another release of Go and gives its command line.
 	Release func(ctx context.Context, release string) ([]string, error)
+	// Goroot fetches the release that built the workloads.
+	Goroot func(context.Context) (string, error)
+	// Source opens the source of that release.
+	Source func(context.Context) (*gosource.Tree, error)
 	// Unobserved is why this machine gives no kernel events; "" when it does.
 	Unobserved string
+}
+
+// variable is the value of a variable in the environment of the workloads; "" = not set.
+func (l *Lab) variable(name string) (value string) {
+	if l.Environ == nil {
+		return os.Getenv(name)
+	}
+	for _, v := range l.Environ { // of several, the last is used (package os/exec)
+		if is, text, _ := strings.Cut(v, "="); is == name {
+			value = text
+		}
+	}
+	return value
 }
 
 // start starts the built-in workload that args name and waits until it is set up.
@@ -38,18 +60,18 @@ func (r *run) start(args ...string) (*client.Process, error) {
 func (r *run) startAs(program, env []string, args ...string) (*client.Process, error) {
 	var p *client.Process
 	err := confined(r.lab.CPUs, func() (err error) {
-		p, err = r.launch(program, env, nil, args...)
+		p, err = r.launch(client.Options{Program: program, Env: env}, args...)
 		return err
 	})
 	return p, err
 }
 
-// launch starts a workload. attr is nil or has further attributes of its process, with a process
-// group of its own.
-func (r *run) launch(program, env []string, attr *syscall.SysProcAttr, args ...string) (*client.Process, error) {
+func (r *run) launch(o client.Options, args ...string) (*client.Process, error) {
 	args = append(args[:len(args):len(args)], r.lab.Alter[args[0]]...)
-	r.Workloads = append(r.Workloads, strings.Join(append(env[:len(env):len(env)], args...), " "))
-	return client.Start(r, client.Options{Program: program, Env: env, Attr: attr}, args...)
+	r.Workloads = append(r.Workloads, strings.Join(append(o.Env[:len(o.Env):len(o.Env)], args...), " "))
+	o.Env = append(o.Env[:len(o.Env):len(o.Env)], workload.ClaimsVariable+"=1")
+	o.Environ = r.lab.Environ
+	return client.Start(r, o, args...)
 }
 
 // trial runs a trial to its end and decodes its account.
@@ -63,10 +85,31 @@ func (r *run) trialAs(program, env []string, account any, args ...string) error 
 	if err != nil {
 		return err
 	}
-	if err := p.Read(account); err != nil {
+	if err := r.account(p, account); err != nil {
+		p.Kill()
 		return err
 	}
 	return p.End()
+}
+
+// account decodes the account of a trial, and checks the claims that come before it.
+func (r *run) account(p *client.Process, account any) error {
+	for {
+		var line json.RawMessage
+		if err := p.Read(&line); err != nil {
+			return err
+		}
+		var c workload.Claims
+		if err := json.Unmarshal(line, &c); err != nil || c.Claims == nil {
+			return json.Unmarshal(line, account)
+		}
+		if err := r.check(p, c.Claims); err != nil {
+			return err
+		}
+		if err := p.Send(workload.Go); err != nil {
+			return err
+		}
+	}
 }
 
 // watched is a workload that pinwatch observed from the rest before its activity to the rest after

@@ -31,7 +31,7 @@ func (r *run) tight(env []string, args ...string) error {
 		t := triesOf(&a)
 		r.add("locked_trials", t.tried)
 		r.add("locked_interrupted", t.interrupted)
-		r.add("locked_spoilt", t.disturbed)
+		r.add("locked_dropped", t.disturbed)
 		return t.tried, t.disturbed, nil
 	})
 	if err != nil {
@@ -95,6 +95,12 @@ func slicesOfTime(r *run) error {
 	}
 	cycles := map[bool][]float64{}
 	for _, round := range a.Rounds {
+		if round.Locked {
+			r.add("locked_rounds", 1)
+			if len(round.Cycles) > 0 {
+				r.add("sliced", 1)
+			}
+		}
 		for _, ns := range round.Cycles {
 			cycles[round.Locked] = append(cycles[round.Locked], float64(ns))
 		}

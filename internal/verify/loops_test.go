@@ -89,7 +89,7 @@ func TestStepsOfOneMoment(t *testing.T) {
 		}
 		*a.Steps[2].Metric++
 		a.Steps[2].Calm = tt.calm
-		r := &run{Record: contract.Record{Counts: map[string]int64{}}}
+		r := &run{Record: contract.Record{Counts: map[string]int64{}, Samples: map[string]contract.Sample{}}}
 		r.count(&a)
 		s, _ := contract.Find("X-5")
 		o := s.Judge(contract.Evidence{GoVersion: "go1.26.8",

@@ -1,7 +1,10 @@
 package verify
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/goruntime"
@@ -13,16 +16,58 @@ import (
 
 // ms reads the Ms of a resting workload from its memory.
 func (r *run) ms(p *client.Process) ([]goruntime.M, error) {
-	rt, err := goruntime.Open(p.PID, goruntime.Options{})
-	if err != nil {
-		return nil, unableError("the workload's memory cannot be read: " + err.Error())
+	rt := r.runtimes[p.PID]
+	if rt == nil {
+		var err error
+		if rt, err = goruntime.Open(p.PID, goruntime.Options{}); err != nil {
+			return nil, unableError("the workload's memory cannot be read: " + err.Error())
+		}
+		r.runtimes[p.PID] = rt
 	}
-	defer rt.Close()
 	ms, err := rt.Ms()
 	if err != nil {
 		return nil, unableError("the runtime's list of threads cannot be read: " + err.Error())
 	}
 	return ms, nil
+}
+
+// check compares the locks that a workload claims with those in its runtime's memory. Experiments
+// that cannot show a missing lock by its effect depend on it.
+func (r *run) check(p *client.Process, claims []workload.Claim) error {
+	ms, err := r.ms(p)
+	if err != nil {
+		if note := "the locks are the workload's word: " + err.Error(); !slices.Contains(r.Notes, note) {
+			r.Notes = append(r.Notes, note)
+		}
+		return nil
+	}
+	r.claimedMs = ms
+	held := 0
+	for _, c := range claims {
+		i := slices.IndexFunc(ms, func(m goruntime.M) bool { return m.TID == int32(c.TID) })
+		if i < 0 {
+			continue
+		}
+		m := ms[i]
+		bound := m.GoID == uint64(c.GoID)
+		switch {
+		case c.Internal: // a clause judges it
+			held++
+			r.add("internal_claims", 1)
+			if m.Int > 0 && m.Ext == 0 && bound {
+				r.add("internal_seen", 1)
+			}
+		case int(m.Ext) == c.Depth && (bound || c.Depth == 0):
+			held++
+		}
+	}
+	if held != len(claims) {
+		return fmt.Errorf("the workload claims %d locks, %d of them are in its runtime's memory", len(claims), held)
+	}
+	if source := ", and the locks in the runtime's memory"; !strings.HasSuffix(r.Source, source) {
+		r.Source += source
+	}
+	return nil
 }
 
 // held counts the threads that locked goroutines take: those that they are locked to, and those
@@ -33,12 +78,7 @@ func held(r *run) error {
 		return err
 	}
 	pause(r, calming)
-	ms, err := r.ms(p)
-	if err != nil {
-		p.Kill()
-		return err
-	}
-	kernel, err := threadsOf(p.PID)
+	c, err := r.census(p)
 	if err != nil {
 		p.Kill()
 		return err
@@ -48,50 +88,71 @@ func held(r *run) error {
 		return err
 	}
 	r.Source = "the runtime's memory, /proc, and the workload's account"
-	tids := map[int]bool{}
-	for _, pin := range a.Pins {
-		tids[pin.TID] = true
-	}
 	r.add("pinned", int64(len(a.Pins)))
-	r.add("distinct_threads", int64(len(tids)))
-	if kernel.calm {
-		r.add("proc_threads", int64(kernel.status))
-		r.add("kernel_threads", int64(kernel.tasks))
-	}
-	for _, m := range ms {
+	r.add("distinct_threads", int64(len(distinct(a.Pins))))
+	for _, m := range c.ms {
 		switch {
 		case m.TID == 0:
 		case m.Role == goruntime.RoleTemplate:
 			r.add("template_threads", 1)
 		case m.Lock == goruntime.LockUser:
 			r.add("locked_threads", 1)
+			if slices.Contains(c.tasks, int(m.TID)) {
+				r.add("listed", 1)
+			}
 		}
 	}
+	if c.calm {
+		r.add("proc_threads", int64(c.status))
+		r.add("runtime_threads", int64(c.threads()))
+	}
 	return nil
+}
+
+func distinct(pins []workload.Pin) map[int]bool {
+	tids := map[int]bool{}
+	for _, pin := range pins {
+		tids[pin.TID] = true
+	}
+	return tids
 }
 
 // heldPins is the number of goroutines that are locked at one time.
 const heldPins = 8
 
-// census is the number of threads of a process: by its status, and by its list of tasks.
+// census is the threads of a process by its status, by its list of tasks, and by its runtime.
 type census struct {
-	status, tasks int
-	calm          bool // the list was the same before and after the status was read, so both describe one moment
+	status int
+	tasks  []int
+	ms     []goruntime.M
+	calm   bool // the list was the same before and after the others were read: all describe one moment
 }
 
-func threadsOf(pid int) (c census, err error) {
-	process := procfs.Process(pid)
+// threads is the number of Ms that have a thread.
+func (c *census) threads() (n int) {
+	for _, m := range c.ms {
+		if m.TID != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *run) census(p *client.Process) (c census, err error) {
+	process := procfs.Process(p.PID)
 	c.calm, err = probe.Bracketed(50, 10*time.Millisecond, func() ([]int, error) {
 		tids, err := process.Threads()
-		c.tasks = len(tids)
-		list := make([]int, len(tids))
+		c.tasks = make([]int, len(tids))
 		for i, tid := range tids {
-			list[i] = int(tid)
+			c.tasks[i] = int(tid)
 		}
-		return list, err
+		return c.tasks, err
 	}, func() error {
 		status, err := process.Status()
-		c.status = status.Threads
+		if err == nil {
+			c.status = status.Threads
+			c.ms, err = r.ms(p)
+		}
 		return err
 	})
 	return c, err

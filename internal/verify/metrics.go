@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
 
@@ -40,7 +42,7 @@ func metricNames(r *run) error {
 
 func counters(r *run) error {
 	var a trial.Counts
-	if err := r.trial(&a, "counts", "-settle", "30ms"); err != nil {
+	if err := r.trial(&a, "counts", "-n", "20", "-settle", "20ms"); err != nil {
 		return err
 	}
 	r.count(&a)
@@ -53,35 +55,59 @@ func (r *run) count(a *trial.Counts) {
 	first, last := a.Steps[0], a.Steps[len(a.Steps)-1]
 	r.add("pins_added", int64(last.Pins-first.Pins))
 	r.add("goroutines_added", int64(last.Goroutines-first.Goroutines))
-	for _, s := range a.Steps {
-		if s.Metric != nil && s.Calm {
-			r.add("metric_total", int64(*s.Metric))
-			r.add("kernel_threads", int64(s.Tasks))
+	var growth []float64
+	for i, s := range a.Steps {
+		if s.Metric == nil || !s.Calm {
+			continue
+		}
+		r.add("metric_total", int64(*s.Metric))
+		r.add("kernel_threads", int64(s.Tasks))
+		if i > 0 && a.Steps[i-1].Calm {
+			growth = append(growth, float64(*s.Metric)-float64(*a.Steps[i-1].Metric))
 		}
 	}
+	r.Samples["metric_growth"] = contract.NewSample("threads", growth)
+	if last.Metric == nil || !last.Calm {
+		return
+	}
+	for _, m := range r.claimedMs { // at the last step
+		if m.TID != 0 && (m.Role == goruntime.RoleSysmon || m.Role == goruntime.RoleTemplate) {
+			r.add("service_threads", 1)
+		}
+	}
+	r.add("outside_metric", int64(last.Tasks)-int64(*last.Metric))
 }
 
-// latency compares the runtime's histogram of waits to run with all workers locked and with none.
+// latency compares the runtime's histogram of waits to run with all workers locked, with as many as
+// there are Ps, and with none. Only more locked workers than Ps are too many.
 func latency(r *run) error {
 	var a trial.Overpin
 	if err := r.trial(&a, "overpin"); err != nil {
 		return err
 	}
-	waits := map[bool][]float64{}
+	waits := map[string][]float64{}
 	for _, round := range a.Rounds {
 		r.add("asked", 1)
 		if round.Latencies == nil {
 			continue
 		}
 		r.add("answered", 1)
+		kind := "wait_calm"
+		switch {
+		case round.Locked > a.GoMaxProcs:
+			kind = "wait_overpinned"
+		case round.Locked > 0:
+			kind = "wait_pinned"
+		}
 		for _, b := range round.Latencies {
 			for range b.N {
-				waits[round.Locked > 0] = append(waits[round.Locked > 0], middle(b))
+				waits[kind] = append(waits[kind], middle(b))
 			}
 		}
 	}
-	r.sample("wait_overpinned", waits[true])
-	r.sample("wait_calm", waits[false])
+	for _, kind := range []string{"wait_overpinned", "wait_pinned", "wait_calm"} {
+		r.sample(kind, waits[kind])
+	}
 	return nil
 }
 

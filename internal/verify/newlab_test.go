@@ -13,13 +13,13 @@ func TestPrebuiltIsOfTheRelease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := prebuilt(self, runtime.Version()); err != nil || len(got) != 1 || got[0] != self {
+	if got, err := prebuilt(cgoWorkload, self, runtime.Version()); err != nil || len(got) != 1 || got[0] != self {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if _, err := prebuilt(self, "go1.13.15"); err == nil {
+	if _, err := prebuilt(cgoWorkload, self, "go1.13.15"); err == nil {
 		t.Error("a program of another release is accepted")
 	}
-	if _, err := prebuilt("/proc/self/stat", runtime.Version()); err == nil {
+	if _, err := prebuilt(oldWorkload, "/proc/self/stat", runtime.Version()); err == nil {
 		t.Error("a file that is no Go program is accepted")
 	}
 }

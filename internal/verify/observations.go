@@ -2,37 +2,28 @@ package verify
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/internal/contract"
 )
 
-// churn observes as many processes as the interval of their medians needs. One is enough where
-// times prove nothing.
+// churn observes a process whose goroutines exit while locked. Its parts are of as many processes as
+// the interval of their medians needs.
 func churn(r *run) error {
-	const work = 3 * time.Second
-	processes := contract.MinSamples
-	if r.lab.Emulated {
-		processes = 1
+	w, err := r.watch(500*time.Millisecond, nil, "churn")
+	if err != nil {
+		return err
 	}
-	for range processes {
-		w, err := r.watch(work/time.Duration(processes), nil, "churn")
-		if err != nil {
-			return err
-		}
-		c := w.Result.Counts
-		r.add("locked_exits", int64(w.account.LockedExits))
-		if c.ThreadsExitedLocked != nil {
-			r.add("kernel_locked_exits", int64(*c.ThreadsExitedLocked))
-		}
-		r.add("created", int64(c.ThreadsCreated))
-		r.cost(w, "clone_syscall", "P-8", "clone_syscall", "", "")
-		r.cost(w, "exit", "P-9", "exit", "", "")
+	c := w.Result.Counts
+	r.add("locked_exits", int64(w.account.LockedExits))
+	if c.ThreadsExitedLocked != nil {
+		r.add("kernel_locked_exits", int64(*c.ThreadsExitedLocked))
 	}
+	r.add("created", int64(c.ThreadsCreated))
+	r.cost(w, "clone_syscall", "P-8", "clone_syscall", "", "")
+	r.cost(w, "exit", "P-9", "exit", "", "")
 	r.add("cloned", r.Samples["clone_syscall"].N)
-	r.Workloads = []string{fmt.Sprintf("%s, %d times", r.Workloads[0], processes)}
 	return nil
 }
 

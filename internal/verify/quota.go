@@ -2,45 +2,51 @@ package verify
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
-	"github.com/pinwatch/pinwatch/internal/procfs"
+	"golang.org/x/sys/unix"
+
 	"github.com/pinwatch/pinwatch/internal/workload/client"
+	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
 
-// quotaRelease is the release that the specification names.
-const quotaRelease = "1.16.15"
+// QuotaRelease is the release that the specification names.
+const QuotaRelease = "1.16.15"
 
-// quota starts workloads in a cgroup that may use one CPU: one built by this release, and one by Go
-// 1.16.
+// quotaCPUs is the quota of the cgroup. No release goes below two CPUs for a quota.
+const quotaCPUs = 3
+
+// quota starts workloads in a cgroup with a quota: one built by this release, and one by Go 1.16.
 func quota(r *run) error {
-	if err := quotaNow(r); err != nil {
+	if err := r.underQuota(r.lab.Program, "", ""); err != nil {
 		return err
 	}
-	program, err := r.lab.Release(r, quotaRelease)
+	program, err := r.lab.Release(r, QuotaRelease)
 	if err != nil {
-		return unableError("Go " + quotaRelease + " is not available: " + err.Error())
+		return unableError("Go " + QuotaRelease + " is not available: " + err.Error())
 	}
-	return r.underQuota(program)
+	return r.underQuota(program, "", "")
 }
 
-// quotaNow is quota for this release alone.
+// quotaNow is quota for this release alone, also with a GOMAXPROCS of the environment.
 func quotaNow(r *run) error {
-	if runtime.NumCPU() < 2 {
-		return unableError("this machine has one CPU: a quota of one CPU has no effect")
+	if err := r.underQuota(r.lab.Program, "", ""); err != nil {
+		return err
 	}
-	return r.underQuota(r.lab.Program)
+	return r.underQuota(r.lab.Program, "set_", fmt.Sprint("GOMAXPROCS=", pretendedCPUs))
 }
 
-func (r *run) underQuota(program []string) error {
-	r.Source = "the workload's GOMAXPROCS, and whether it keeps the quota's file open"
+// underQuota counts a program that takes as many CPUs as its quota allows. The machine may have fewer
+// than that, so the program is told that there are more. It must not count them again later (Go
+// 1.25, GODEBUG updatemaxprocs).
+func (r *run) underQuota(program []string, kind string, env string) error {
+	r.Source = "the workload's GOMAXPROCS"
 	g, err := newCgroup()
 	if err != nil {
 		return unableError("no cgroup with a CPU quota can be made here: " + err.Error())
@@ -50,41 +56,41 @@ func (r *run) underQuota(program []string) error {
 			r.Notes = append(r.Notes, "the experiment's cgroup could not be removed: "+err.Error())
 		}
 	}()
+	o := client.Options{Program: program, Begun: pretendCPUs, Env: []string{
+		"GODEBUG=" + strings.TrimPrefix(r.lab.variable("GODEBUG")+",updatemaxprocs=0", ",")}}
+	if env != "" {
+		o.Env = append(o.Env, env)
+	}
 	var p *client.Process
 	if err := g.start(func(attr *syscall.SysProcAttr) error {
-		p, err = r.launch(program, nil, attr, "idle")
+		attr.Ptrace = true
+		o.Attr = attr
+		p, err = r.launch(o, "counts", "-n", "1", "-settle", "0")
 		return err
 	}); err != nil {
+		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EIO) {
+			return unableError("the number of CPUs cannot be pretended here: " + err.Error())
+		}
 		return err
 	}
-	reads := readsQuota(p.PID)
-	a, err := p.Stop()
-	if err != nil {
+	var a trial.Counts
+	if err := r.account(p, &a); err != nil {
+		p.Kill()
 		return err
 	}
-	r.add("started", 1)
-	if reads || a.GoMaxProcs < runtime.NumCPU() {
-		r.add("followed", 1)
+	if err := p.End(); err != nil {
+		return err
 	}
+	r.add(kind+"started", 1)
+	if a.GoMaxProcs == quotaCPUs {
+		r.add(kind+"followed", 1)
+	}
+	r.Notes = append(r.Notes, fmt.Sprintf("%s: GOMAXPROCS %d of %d pretended CPUs, under a quota of %d%s",
+		a.GoVersion, a.GoMaxProcs, pretendedCPUs, quotaCPUs, strings.TrimSuffix(" with "+env, " with ")))
 	return nil
 }
 
-// quotaFiles are the files that hold a cgroup's quota: cgroup v2, v1.
-var quotaFiles = []string{"cpu.max", "cpu.cfs_quota_us"}
-
-// readsQuota is true when a process has its cgroup's quota open, as a runtime does that follows it.
-// GOMAXPROCS is no sign on two CPUs: no release goes below two for a quota.
-func readsQuota(pid int) bool {
-	files, _ := procfs.Process(pid).Files() // none: the process has ended
-	for _, file := range files {
-		if slices.Contains(quotaFiles, filepath.Base(file)) {
-			return true
-		}
-	}
-	return false
-}
-
-// cgroup is a cgroup with a quota of one CPU.
+// cgroup is a cgroup with a quota of quotaCPUs.
 type cgroup struct {
 	dir string
 	v2  *os.File // the open directory; nil = v1
@@ -97,11 +103,12 @@ func newCgroup() (*cgroup, error) {
 			return nil, errors.New("the cpu controller is not on in " + root)
 		}
 		g := &cgroup{}
-		return g, g.make(root, "cpu.max", "100000 100000")
+		return g, g.make(root, "cpu.max", fmt.Sprint(quotaCPUs*100000, " 100000"))
 	}
 	for _, mount := range []string{"cpu", "cpu,cpuacct"} {
 		g := &cgroup{}
-		if err := g.make(filepath.Join(root, mount), "cpu.cfs_quota_us", "100000"); !errors.Is(err, os.ErrNotExist) {
+		if err := g.make(filepath.Join(root, mount), "cpu.cfs_quota_us",
+			fmt.Sprint(quotaCPUs*100000)); !errors.Is(err, os.ErrNotExist) {
 			return g, err
 		}
 	}
@@ -126,7 +133,7 @@ func (g *cgroup) start(start func(*syscall.SysProcAttr) error) error {
 	attr := &syscall.SysProcAttr{Setpgid: true}
 	if g.v2 != nil {
 		attr.UseCgroupFD, attr.CgroupFD = true, int(g.v2.Fd())
-		return start(attr)
+		return onMortalThread(func() error { return start(attr) }) // ptrace: a program is traced by one thread
 	}
 	return onMortalThread(func() error {
 		tid := strconv.Itoa(syscall.Gettid())

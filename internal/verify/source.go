@@ -23,7 +23,7 @@ var sources embed.FS
 // source runs the analyzer of pinwatch vet on each of them.
 func source(r *run) error {
 	r.Source = "the diagnostics of pinwatch vet on embedded source files"
-	for _, rule := range []string{"comment", "caller", "setup"} {
+	for _, rule := range []string{"comment", "caller", "setup", "unlock", "handler", "paths"} {
 		for _, kind := range []string{"bad", "good"} {
 			name := "sources/" + rule + "_" + kind + ".txt"
 			found, err := diagnosed(name, rule)
@@ -74,6 +74,8 @@ func diagnosed(name, rule string) (found bool, err error) {
 // imports declares the part of the standard library that the sources use, so that no Go toolchain
 // is needed to check them.
 var imports = map[string]string{
+	"net/http": "package http; type ResponseWriter interface{ Write([]byte) (int, error) }; type Request struct{}; " +
+		"func HandleFunc(pattern string, handler func(ResponseWriter, *Request)) {}",
 	"runtime": "package runtime; func LockOSThread() {}; func UnlockOSThread() {}",
 	"syscall": "package syscall; const CLONE_NEWNET = 0x40000000; func Unshare(flags int) error { return nil }",
 }

@@ -51,6 +51,39 @@ func executionTrace(r *run) error {
 	return nil
 }
 
+// cgoTrace counts the calls of C in a trace: the runtime traces each as a system call of the
+// goroutine that calls (runtime.cgocall, entersyscall).
+func cgoTrace(r *run) error {
+	program, err := r.withC()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "pinwatch-trace-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "c")
+	var a trial.CCalls
+	if err := r.trialAs(program, nil, &a, "cgocalls", "-n", "2", "-batch", "50", "-long", "100",
+		"-trace", file); err != nil {
+		return err
+	}
+	r.Workloads = []string{"cgocalls -n 2 -batch 50 -long 100 -trace FILE"}
+	r.Source = "Go's execution trace, and the workload's account"
+	calls := 0
+	for _, k := range a.Kinds {
+		calls += k.Batch * (len(k.Locked) + len(k.Unlocked))
+	}
+	const mainGoroutine = 1 // which makes all the calls
+	if err := r.readTrace(file, map[trace.GoID]string{mainGoroutine: "main"}); err != nil {
+		return fmt.Errorf("read the execution trace: %w", err)
+	}
+	r.add("c_calls", int64(calls))
+	r.add("c_calls_traced", min(int64(calls), r.Counts["main_calls"])) // the goroutine makes some system calls, too
+	return nil
+}
+
 // readTrace counts the events of goroutines of each kind, and how often one was on another thread
 // than before.
 func (r *run) readTrace(name string, kinds map[trace.GoID]string) error {
@@ -81,6 +114,7 @@ func (r *run) readTrace(name string, kinds map[trace.GoID]string) error {
 			if t := e.StateTransition(); t.Resource.Kind == trace.ResourceGoroutine {
 				if _, to := t.Goroutine(); to == trace.GoSyscall {
 					r.add("syscall_events", 1)
+					r.add(kinds[t.Resource.Goroutine()]+"_calls", 1)
 				}
 			}
 		case trace.EventRangeBegin:

@@ -40,3 +40,21 @@ type Info struct {
 type Mistake string
 
 func (m Mistake) Error() string { return string(m) }
+
+// ClaimsVariable is the environment variable that has a trial print Claims and wait for a line after
+// each.
+const ClaimsVariable = "PINWATCH_WORKLOAD_CLAIMS"
+
+// Claims is a line of a trial while its goroutines hold the locks in it.
+type Claims struct {
+	Claims []Claim `json:"claims"`
+}
+
+// Claim is a goroutine that is locked to its thread, before any flag that leaves calls out.
+type Claim struct {
+	TID   int   `json:"tid"`
+	GoID  int64 `json:"goid"`
+	Depth int   `json:"depth"` // LockOSThread calls without their UnlockOSThread; 0 = not locked
+	// Internal: only the runtime has locked it, as while C calls Go.
+	Internal bool `json:"internal,omitempty"`
+}

@@ -6,7 +6,7 @@
 // releases, plain and stripped, without those tests. Go releases are fetched as modules, so once.
 // Run it by make gomatrix, as root.
 //
-// With -verify it runs pinwatch verify on workloads built by six releases instead, six minutes on a
+// With -verify it runs pinwatch verify on workloads built by eight releases instead, half an hour on a
 // quiet machine, and writes the verdicts into docs/results.md; with -only it runs some statements
 // and prints their verdicts.
 package main
@@ -41,7 +41,7 @@ func main() {
 	flag.StringVar(&o.run, "run", "", "only rows, such as 1.21.13/stripped, that match this regular expression")
 	flag.StringVar(&o.pinwatch, "pinwatch", "bin/pinwatch", "the pinwatch to test")
 	flag.BoolVar(&o.verify, "verify", false,
-		"compare the statements of the specification with six releases, into docs/results.md; -run chooses releases")
+		"compare the statements of the specification with eight releases, into docs/results.md; -run chooses releases")
 	flag.StringVar(&o.only, "only", "", "with -verify: these statements, comma-separated, and write nothing")
 	flag.Parse()
 	if flag.NArg() > 0 {

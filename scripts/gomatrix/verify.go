@@ -109,7 +109,7 @@ func keep(release string, v *results.Verdicts) error {
 	for _, r := range verified() {
 		columns = append(columns, column(r))
 	}
-	return results.Show(block, columns)
+	return errors.Join(results.Show(block, columns), results.ShowFolklore(columns))
 }
 
 // verifyRelease runs pinwatch verify on workloads built by the release, and writes its verdicts to

@@ -10,12 +10,12 @@ import (
 )
 
 func TestSelectVerified(t *testing.T) {
-	for run, want := range map[string]int{"": len(verifiedMinors), `^1\.14\.`: 1, "1.2": 4} {
+	for run, want := range map[string]int{"": len(verifiedMinors), `^1\.14\.`: 1, "1.2": 5} {
 		if picked, err := selectVerified(run); err != nil || len(picked) != want {
 			t.Errorf("%q: %v, %v; want %d", run, picked, err, want)
 		}
 	}
-	for _, bad := range []string{"(", `^1\.13`} {
+	for _, bad := range []string{"(", `^1\.16`} {
 		if _, err := selectVerified(bad); err == nil {
 			t.Errorf("%q: no error", bad)
 		}

@@ -53,7 +53,8 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.arch, "arch", "amd64", "amd64 or arm64; with -verify, this machine's only")
-	flag.StringVar(&o.kernels, "kernel", "", "only kernels whose row name matches this regular expression")
+	flag.StringVar(&o.kernels, "kernel", "",
+		"only kernels whose row name matches this regular expression, or the `FILE` of a kernel's image")
 	flag.BoolVar(&o.all, "all", false, "also the kernels between the long-term ones")
 	flag.BoolVar(&o.refresh, "refresh", false, "fetch kernels again that are in the cache")
 	flag.StringVar(&o.cmdline, "cmdline", "", "added to the guests' kernel command line, e.g. lockdown=confidentiality")
@@ -152,7 +153,7 @@ func prepareImage(ctx context.Context, o options) (string, error) {
 	var steps []plan.Step
 	switch {
 	case o.verify:
-		files, steps, err = verification(binaries, o.only)
+		files, steps, err = verification(ctx, binaries, o.only)
 	case o.run != "":
 		files, steps, err = single(ctx, o, binaries)
 	default:
@@ -170,7 +171,7 @@ func runKernel(ctx context.Context, k kernel, o options, initramfs, log string) 
 	if err != nil {
 		return result{}, err
 	}
-	if err := boot(ctx, machines[k.arch], image, initramfs, k.commandLine(o), log, o.timeout); err != nil {
+	if err := boot(ctx, k.arch, image, initramfs, k.commandLine(o), log, o.timeout); err != nil {
 		return result{}, err
 	}
 	text, err := os.ReadFile(log)

@@ -2,11 +2,12 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
@@ -14,6 +15,9 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
+	"github.com/pinwatch/pinwatch/internal/toolchain"
+	"github.com/pinwatch/pinwatch/internal/verify"
+	"github.com/pinwatch/pinwatch/internal/workbuild"
 	"github.com/pinwatch/pinwatch/scripts/matrix/plan"
 	"github.com/pinwatch/pinwatch/scripts/results"
 )
@@ -64,15 +68,25 @@ func divide(only string) [][]string {
 
 // verification is the plan of -verify. Guests have no C compiler, so the workload with C comes
 // along, linked statically; the rest is built into pinwatch.
-func verification(dir, only string) (files []guestFile, steps []plan.Step, err error) {
-	f, err := build(runtime.GOARCH, dir, "pinwatch", "build", "-ldflags=-X main.version="+version(), "./cmd/pinwatch")
+func verification(ctx context.Context, dir, only string) (files []guestFile, steps []plan.Step, err error) {
+	f, err := build(runtime.GOARCH, dir, "pinwatch",
+		"build", "-ldflags=-X main.version="+results.Version(), "./cmd/pinwatch")
 	if err != nil {
 		return nil, nil, err
 	}
 	if files, err = cgoWorkload(runtime.GOARCH, dir); err != nil {
 		return nil, nil, err
 	}
-	files = append(files, f)
+	goroot, err := toolchain.Fetch(ctx, verify.QuotaRelease)
+	if err != nil {
+		return nil, nil, err
+	}
+	old, err := workbuild.Build(ctx, filepath.Join(dir, "old"), goroot, verify.QuotaRelease,
+		workbuild.Command{Name: "workload"})
+	if err != nil {
+		return nil, nil, err
+	}
+	files = append(files, f, guestFile{"bin/oldworkload", old})
 	for i, ids := range divide(only) {
 		if len(ids) > 0 {
 			steps = append(steps, plan.Step{
@@ -85,15 +99,6 @@ func verification(dir, only string) (files []guestFile, steps []plan.Step, err e
 		return nil, nil, fmt.Errorf("-only %s: no such statement", only)
 	}
 	return files, steps, nil
-}
-
-// version is this tree's version, as in the Makefile.
-func version() string {
-	out, err := exec.Command("git", "describe", "--tags", "--always", "--dirty").Output()
-	if err != nil {
-		return "devel"
-	}
-	return strings.TrimSpace(string(out))
 }
 
 // verdicts keeps each guest's verdicts, prints them, and returns errFailed if a part of one has

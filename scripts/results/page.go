@@ -24,6 +24,7 @@ func page(s Summary, command string, v *report.Verdicts) string {
 		}
 	}
 	b.WriteString(strings.Join(counts, " · ") + ".\n")
+	fmt.Fprintf(&b, "\n%s.\n", cell(strings.Join(v.Environment.Words(), " · ")))
 	if s.Interrupted {
 		b.WriteString("\nThe time allowed was over before everything had been done.\n")
 	}
@@ -57,17 +58,30 @@ func machine(h report.Host) string {
 // evidence is a statement's row. Tables link to it.
 func evidence(v *report.Verdicts, row *report.StatementVerdict) []string {
 	text, bold := wordsOf(word(v, row))
+	if row.Evidence.Basis == report.BySource && decided(row.Verdict) {
+		text += ", by source"
+	}
 	if bold {
 		text = "**" + text + "**"
 	}
+	var cited []string
 	why := append([]string{row.Why}, row.Warnings...)
+	for _, f := range row.Citation() {
+		if f.Name != "spec" {
+			cited = append(cited, "*"+f.Name+"* "+cell(f.Text))
+		}
+	}
 	var seen []string
+	want := cell(row.Want)
+	if row.Evidence.Original != nil {
+		want += "<br>“" + cell(*row.Evidence.Original) + "”"
+	}
 	for _, x := range row.Evidence.Experiments {
 		seen = append(seen, experiment(x))
 	}
 	return []string{
-		fmt.Sprintf("<a id=%q></a>%s", anchor(row.ID), row.ID), text, fmt.Sprint(row.N), cell(row.Got), cell(row.Want),
-		cell(strings.Join(why, "; warning: ")), strings.Join(seen, "<br>"),
+		fmt.Sprintf("<a id=%q></a>%s", anchor(row.ID), row.ID), text, fmt.Sprint(row.N), cell(row.Got), want,
+		strings.Join(append([]string{cell(strings.Join(why, "; warning: "))}, cited...), "<br>"), strings.Join(seen, "<br>"),
 	}
 }
 

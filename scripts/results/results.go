@@ -45,13 +45,14 @@ type Summary struct {
 	Pinwatch    string            `json:"pinwatch"`
 	Interrupted bool              `json:"interrupted"` // the time allowed was over before all was done
 	Verdicts    map[string]string `json:"verdicts"`    // by statement; NotRun as well
+	Wrong       []Wrong           `json:"wrong,omitempty"`
 }
 
 // Summarize makes the summary of a run.
 func Summarize(title string, v *Verdicts) Summary {
 	s := Summary{
 		Title: title, GoVersion: v.GoVersion, Machine: v.Host.Virtualization, Finished: v.Finished,
-		Pinwatch: v.Pinwatch.Version, Interrupted: v.Interrupted, Verdicts: map[string]string{},
+		Pinwatch: v.Pinwatch.Version, Interrupted: v.Interrupted, Verdicts: map[string]string{}, Wrong: wrongs(v),
 	}
 	if v.Host.Kernel != nil {
 		s.Kernel = *v.Host.Kernel
@@ -124,15 +125,15 @@ func Show(block string, columns []Column) error {
 	summaries := make([]Summary, len(columns))
 	for i, c := range columns {
 		var err error
-		if summaries[i], err = kept(c); err != nil {
+		if summaries[i], err = Kept(c); err != nil {
 			return err
 		}
 	}
 	return measure.Replace(document, "results:"+block, Tables(columns, summaries, filepath.Base(folder)+"/"))
 }
 
-// kept reads a column's summary. A column without a run has only its title.
-func kept(c Column) (Summary, error) {
+// Kept reads a column's summary. A column without a run has only its title.
+func Kept(c Column) (Summary, error) {
 	b, err := os.ReadFile(filepath.Join(folder, c.Key+".json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Summary{Title: c.Title}, nil

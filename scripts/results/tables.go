@@ -18,8 +18,11 @@ var words = []struct {
 }{
 	{contract.Holds, "holds", false},
 	{contract.HoldsExcept, "holds except", false},
+	{contract.Witnessed, "witnessed", false},
+	{contract.NotWitnessed, "not witnessed", false},
 	{contract.Refuted, "refuted", true},
 	{contract.OutOfRange, "out of range", true},
+	{contract.Borderline, "borderline", false},
 	{contract.Inconclusive, "inconclusive", false},
 	{contract.NotTestable, "not testable", false},
 	{NotRun, "not run", false},
@@ -39,7 +42,7 @@ func wordsOf(verdict string) (text string, bold bool) {
 // each. Links lead below the folder.
 func Tables(columns []Column, summaries []Summary, folder string) string {
 	var b strings.Builder
-	b.WriteString(runs(columns, summaries, folder))
+	b.WriteString(madeBy(summaries) + runs(columns, summaries, folder))
 	if text := differences(summaries); text != "" {
 		b.WriteString("\nNot the same in all of them, where there is a verdict:\n\n" + text)
 	}
@@ -54,7 +57,11 @@ func Tables(columns []Column, summaries []Summary, folder string) string {
 			if st.Section != section.ID {
 				continue
 			}
-			row := []string{st.ID, cell(st.Claim)}
+			claim := cell(st.Claim)
+			if st.OneHost() {
+				claim += " *(of one host)*"
+			}
+			row := []string{st.ID, claim}
 			for i, s := range summaries {
 				row = append(row, verdictCell(s.Verdicts[st.ID], folder+columns[i].Key+".md#"+anchor(st.ID)))
 			}
@@ -112,7 +119,8 @@ func runs(columns []Column, summaries []Summary, folder string) string {
 	for i, s := range summaries {
 		if s.Finished == "" {
 			none := strconv.Itoa(len(contract.Statements()))
-			rows = append(rows, []string{s.Title, "", "", "", "not run", "", "", "", "", "", "", none})
+			row := append([]string{s.Title, "", "", "", "not run"}, make([]string, len(words)-1)...)
+			rows = append(rows, append(row, none))
 			continue
 		}
 		day, _, _ := strings.Cut(s.Finished, "T")
@@ -162,11 +170,7 @@ func differences(summaries []Summary) string {
 }
 
 func decided(verdict string) bool {
-	switch verdict {
-	case contract.Holds, contract.HoldsExcept, contract.Refuted, contract.OutOfRange:
-		return true
-	}
-	return false
+	return verdict != "" && verdict != NotRun && verdict != contract.NotTestable && contract.Conclusive(verdict)
 }
 
 // table formats a Markdown table of text.

@@ -26,6 +26,7 @@ type comparison struct {
 type statement struct {
 	verdict, first string   // the first conclusive verdict, and its run
 	open           []string // runs that were inconclusive
+	near           []string // "VERDICT in RUN" of borderline and not_witnessed
 	others         []string // "VERDICT in RUN" of conclusive verdicts that differ
 }
 
@@ -42,6 +43,8 @@ func (c *comparison) add(run string, v *results.Verdicts) {
 			c.order = append(c.order, row.ID)
 		}
 		switch {
+		case row.Verdict == contract.Borderline, row.Verdict == contract.NotWitnessed:
+			s.near = append(s.near, row.Verdict+" in "+run) // contradicts no verdict, and is not open
 		case row.Verdict == contract.Inconclusive:
 			s.open = append(s.open, run)
 			c.open[run]++
@@ -62,8 +65,11 @@ func (c *comparison) report(w io.Writer) error {
 		case s.others != nil:
 			wrong++
 			fmt.Fprintf(w, "%s: WRONG: %s in %s, %s\n", id, s.verdict, s.first, strings.Join(s.others, ", "))
+		case s.open == nil && (s.near == nil || s.verdict == ""):
+			same++
 		case s.open == nil:
 			same++
+			fmt.Fprintf(w, "%s: %s in %s, %s\n", id, s.verdict, s.first, strings.Join(s.near, ", "))
 		case s.verdict == "":
 			open++
 			fmt.Fprintf(w, "%s: inconclusive in %s\n", id, strings.Join(s.open, " "))

@@ -10,10 +10,11 @@ import (
 	"github.com/pinwatch/pinwatch/scripts/results"
 )
 
-// verdicts are the verdicts of one run, one letter per statement: h(olds), r(efuted),
+// verdicts are the verdicts of one run, one letter per statement: h(olds), r(efuted), b(orderline),
 // i(nconclusive).
 func verdicts(letters string) *results.Verdicts {
-	words := map[rune]string{'h': contract.Holds, 'r': contract.Refuted, 'i': contract.Inconclusive}
+	words := map[rune]string{'h': contract.Holds, 'r': contract.Refuted, 'i': contract.Inconclusive,
+		'b': contract.Borderline}
 	v := &results.Verdicts{}
 	for i, l := range letters {
 		v.Verdicts = append(v.Verdicts, report.StatementVerdict{ID: string(rune('A' + i)), Verdict: words[l]})
@@ -32,6 +33,7 @@ func TestCompare(t *testing.T) {
 		{"open beside hogs", "hhrh", "iiii", "A: holds, inconclusive in beside-1", true},
 		{"open first", "ihhh", "hhhh", "A: holds, inconclusive in alone-1", true},
 		{"open in all", "ihhh", "ihhh", "A: inconclusive in alone-1 beside-1", true},
+		{"borderline", "hhhh", "bhhh", "A: holds in alone-1, borderline in beside-1", true},
 		{"another verdict", "hhhh", "hrhh", "B: WRONG: holds in alone-1, refuted in beside-1", false},
 		{"too many open alone", "iiii", "hhhh", "alone-1: 4 inconclusive, 3 are allowed", false},
 		{"nothing", "", "", "0 statements in 2 runs", false},

@@ -32,6 +32,7 @@ func Meta() report.Meta {
 			{ID: "wedged-m0", Severity: "error", Message: "the main thread is parked for ever", Advice: "unlock it",
 				Evidence: map[string]any{"tid": 4242}},
 		},
+		CPU: report.CPU{ProcessNS: Ptr[int64](512_000_000), SysmonNS: Ptr[int64](17_000_000)},
 		Judged: []findings.Judged{{ID: "exit-while-locked-churn"}, {ID: "wedged-m0"},
 			{ID: "leaked-pin", Why: "that takes a window of 10 s or more (-d)"}},
 		Observer: report.Observer{

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -19,8 +20,31 @@ func (p *page) counts(r *report.Report) {
 	}
 	p.field("threads", plain, threadParts(r)...)
 	p.field("SIGURG", plain, sigurgParts(&r.Counts)...)
+	p.cpuTime(r)
 	p.field("switches", plain, unit.Count(r.Counts.Switches)+perSecond(r.Counts.Switches, r.Window.ActiveS))
 	p.field("migrations", plain, migrationParts(r)...)
+}
+
+// cpuTime writes the CPU time of the process and of sysmon, by the kernel's account and between switches.
+func (p *page) cpuTime(r *report.Report) {
+	if r.CPU.ProcessNS == nil {
+		return
+	}
+	differ := false
+	account := func(whose string, kernel, between int64) string {
+		differ = differ || math.Abs(float64(kernel-between)) > 0.05*float64(kernel)
+		return fmt.Sprintf("%s%s by the kernel's account, as in top, and %s between switches", whose,
+			unit.Duration(float64(kernel)), unit.Duration(float64(between)))
+	}
+	parts := []string{account("", *r.CPU.ProcessNS, r.CPU.RunNS)}
+	sysmon := slices.IndexFunc(r.Threads, func(t report.Thread) bool { return t.Role == "sysmon" })
+	if r.CPU.SysmonNS != nil && sysmon >= 0 {
+		parts = append(parts, account("sysmon ", *r.CPU.SysmonNS, r.Threads[sysmon].RunNS))
+	}
+	if differ {
+		parts = append(parts, "the kernel charges a thread also for its own way to the switch, and no process after an exit")
+	}
+	p.field("CPU time", plain, parts...)
 }
 
 func threadParts(r *report.Report) []string {

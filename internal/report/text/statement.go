@@ -15,6 +15,10 @@ func WriteStatement(w io.Writer, s contract.Statement, last *report.Verdicts, o 
 	p := newPage(o)
 	p.field(s.ID, bold, s.Claim)
 	p.line()
+	cite := s.Citation()
+	if cite.Spec != "" {
+		p.field("specified", plain, "“"+cite.Spec+"”")
+	}
 	p.field("section", plain, s.Section)
 	p.field("scope", plain, s.Scope.String())
 	p.field("measured", plain, s.Method)
@@ -25,6 +29,9 @@ func WriteStatement(w io.Writer, s contract.Statement, last *report.Verdicts, o 
 	} else {
 		p.field("experiments", plain, strings.Join(s.Experiments(), ", "))
 	}
+	if cite.See != nil {
+		p.field("see", plain, strings.Join(cite.See, ", "))
+	}
 	p.line()
 	if last == nil || len(last.Verdicts) == 0 {
 		p.field("verdict", plain, "none yet: pinwatch verify --only "+s.ID)
@@ -33,6 +40,11 @@ func WriteStatement(w io.Writer, s contract.Statement, last *report.Verdicts, o 
 		p.field("verdict", verdictStyles[row.Verdict], report.Words(row.Verdict))
 		p.field("got", plain, row.Got)
 		p.field("why", plain, row.Why)
+		for _, f := range row.Citation() {
+			if f.Name != "spec" && f.Name != "see" {
+				p.field(f.Name, plain, f.Text)
+			}
+		}
 		p.field("when", plain, last.Finished, last.GoVersion)
 		p.field("where", plain, last.Host.Words()...)
 		for _, warning := range row.Warnings {

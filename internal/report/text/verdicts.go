@@ -12,8 +12,8 @@ import (
 // verdictStyles colour the verdicts.
 var verdictStyles = map[string]style{
 	contract.Holds: good, contract.HoldsExcept: notice, contract.Refuted: bad, contract.OutOfRange: bad,
-	contract.Inconclusive: notice,
-	contract.NotTestable:  dim,
+	contract.Witnessed: good, contract.Borderline: notice, contract.Inconclusive: notice, contract.NotWitnessed: dim,
+	contract.NotTestable: dim,
 }
 
 // WriteVerdicts writes verdicts by section: for each what is wanted, what was measured, and why the
@@ -32,6 +32,13 @@ func WriteVerdicts(w io.Writer, vs []*report.Verdicts, o Options) error {
 func (p *page) verdicts(v *report.Verdicts) {
 	p.field("host", plain, v.Host.Words()...)
 	p.field("release", plain, v.GoVersion, "pinwatch "+v.Pinwatch.Version, v.Finished)
+	if handed := v.Environment.Handed(); handed != "" {
+		p.field("settings", notice, handed+", handed to the workloads: the verdicts are about that")
+	}
+	for _, note := range v.Environment.Notes {
+		p.field("", notice, note)
+	}
+	p.field("limits", plain, v.Environment.Words()...)
 	p.field("verdicts", bold, v.TallyWords()...)
 	for _, s := range v.Tally() {
 		if s.IDs != nil && len(v.Verdicts) > 1 {
@@ -52,7 +59,7 @@ func (p *page) verdicts(v *report.Verdicts) {
 					p.line(styled{section.Title, bold})
 					begun = true
 				}
-				p.verdict(row)
+				p.verdict(v, row)
 			}
 		}
 	}
@@ -73,7 +80,7 @@ const (
 	wordWidth = 14
 )
 
-func (p *page) verdict(row *report.StatementVerdict) {
+func (p *page) verdict(v *report.Verdicts, row *report.StatementVerdict) {
 	st := verdictStyles[row.Verdict]
 	indent := strings.Repeat(" ", 2+idWidth+wordWidth)
 	head := []styled{{report.Mark(row.Verdict) + " ", st}, {pad(row.ID, idWidth), bold},
@@ -88,6 +95,14 @@ func (p *page) verdict(row *report.StatementVerdict) {
 	add("want", plain, row.Want)
 	add("got", st, row.Got)
 	add("why", plain, row.Why)
+	for _, f := range row.Citation() {
+		if row.Corrected != nil && (f.Name == "true" || f.Name == "see") { // pinwatch explain has the rest
+			add(f.Name, plain, f.Text)
+		}
+	}
+	if row.Evidence.Basis == report.BySource {
+		add("by", plain, "the runtime's source of "+v.GoVersion)
+	}
 	for _, warning := range row.Warnings {
 		add("note", dim, warning)
 	}

@@ -26,8 +26,10 @@ const Patience = 60 * time.Second
 // Options are how a workload is started.
 type Options struct {
 	Program []string             // command line before the workload's name and flags
-	Env     []string             // added to the environment of this process
+	Environ []string             // of the process; nil = that of this one
+	Env     []string             // added to it
 	Attr    *syscall.SysProcAttr // nil = a process group of its own: Ctrl-C interrupts only this process
+	Begun   func(pid int) error  // called once the process exists, before it is waited for; nil = nothing
 }
 
 // Process is a running workload.
@@ -50,7 +52,10 @@ type Process struct {
 func Start(ctx context.Context, o Options, args ...string) (*Process, error) {
 	argv := append(o.Program[:len(o.Program):len(o.Program)], args...)
 	p := &Process{name: args[0], cmd: exec.CommandContext(ctx, argv[0], argv[1:]...)}
-	p.cmd.Env = append(os.Environ(), o.Env...)
+	if o.Environ == nil {
+		o.Environ = os.Environ()
+	}
+	p.cmd.Env = append(o.Environ[:len(o.Environ):len(o.Environ)], o.Env...)
 	p.cmd.Stderr = &p.stderr
 	p.cmd.SysProcAttr = o.Attr
 	if o.Attr == nil {
@@ -58,6 +63,12 @@ func Start(ctx context.Context, o Options, args ...string) (*Process, error) {
 	}
 	if err := p.start(); err != nil {
 		return nil, fmt.Errorf("start workload %s: %w", p.name, err)
+	}
+	if o.Begun != nil {
+		if err := o.Begun(p.PID); err != nil {
+			p.Kill()
+			return nil, fmt.Errorf("start workload %s: %w", p.name, err)
+		}
 	}
 	if err := p.Read(&p.Ready); err != nil {
 		return nil, err

@@ -59,15 +59,18 @@ func SetAffinity(tid int, c *CPUSet) error {
 	return nil
 }
 
-// CurrentCPU is the CPU that the calling thread is on, -1 = unknown. Package syscall has no number
-// for the call.
-func CurrentCPU() int {
-	number := uintptr(309) // getcpu, arch/x86/entry/syscalls/syscall_64.tbl
+// getcpu is the number of the system call, which package syscall does not have.
+func getcpu() uintptr {
 	if runtime.GOARCH == "arm64" {
-		number = 168 // include/uapi/asm-generic/unistd.h
+		return 168 // include/uapi/asm-generic/unistd.h
 	}
+	return 309 // arch/x86/entry/syscalls/syscall_64.tbl
+}
+
+// CurrentCPU is the CPU that the calling thread is on, -1 = unknown.
+func CurrentCPU() int {
 	var cpu uint32
-	if _, _, errno := syscall.RawSyscall(number, uintptr(unsafe.Pointer(&cpu)), 0, 0); errno != 0 {
+	if _, _, errno := syscall.RawSyscall(getcpu(), uintptr(unsafe.Pointer(&cpu)), 0, 0); errno != 0 {
 		return -1
 	}
 	return int(cpu)

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -160,6 +161,22 @@ func nameOf(what string, i int) (n taskName) {
 func setThreadName(n *taskName) {
 	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_NAME, uintptr(unsafe.Pointer(n)), 0)
 }
+
+// NameThread names the calling thread.
+func NameThread(name string) {
+	var n taskName
+	copy(n[:len(n)-1], name)
+	setThreadName(&n)
+}
+
+// ThreadName is the name of the calling thread.
+func ThreadName() string {
+	n := threadName()
+	return strings.TrimRight(string(n[:]), "\x00")
+}
+
+// ThreadGID is the real group id of the calling thread. syscall.Getgid is the same call.
+func ThreadGID() int { return syscall.Getgid() }
 
 // threadName is the name of the calling thread. The call cannot fail with these arguments.
 func threadName() (n taskName) {

@@ -53,7 +53,7 @@ func (w *Workload) endThread(atEnd func()) {
 	ids := make(chan int)
 	go w.exitLocked(ids, atEnd)
 	id := <-ids
-	for probe.TaskAlive(id) {
+	for id > 0 && probe.TaskAlive(id) {
 		time.Sleep(50 * time.Microsecond)
 	}
 	w.noteExit(id)
@@ -63,10 +63,13 @@ func (w *Workload) endThread(atEnd func()) {
 // would not end but be parked for ever (runtime.mexit). If exitLocked runs on the main thread, it
 // holds that thread while another goroutine, which then cannot run there, takes its place.
 func (w *Workload) exitLocked(ids chan<- int, atEnd func()) {
-	w.noteSite()
-	runtime.LockOSThread()
+	locked := w.lock.Next()
+	if locked {
+		w.noteSite()
+		runtime.LockOSThread()
+	}
 	id := syscall.Gettid()
-	if id == syscall.Getpid() {
+	if locked && id == syscall.Getpid() {
 		defer runtime.UnlockOSThread()
 		inner := make(chan int)
 		go w.exitLocked(inner, atEnd)
@@ -75,6 +78,9 @@ func (w *Workload) exitLocked(ids chan<- int, atEnd func()) {
 	}
 	if atEnd != nil {
 		atEnd()
+	}
+	if !locked {
+		id = -id // the thread will not end
 	}
 	ids <- id
 }

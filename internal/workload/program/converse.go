@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/probe"
 )
 
 // Declare declares the program's flags. The function that it returns runs the program until it is
@@ -16,12 +17,13 @@ import (
 func (p Program) Declare(flags *flag.FlagSet, hold *bool, lines func() <-chan string,
 	stdout, stderr io.Writer) func() error {
 	limit := flags.Duration("d", 0, "stop this long after the activity began; 0 = at the line stop")
+	lock := probe.LockFlags(flags)
 	setup := p.Build(flags)
 	return func() error {
 		if *limit < 0 {
 			return workload.Mistake(fmt.Sprintf("-d %v: a duration must not be negative", *limit))
 		}
-		w := newWorkload(p.Name)
+		w := newWorkload(p.Name, lock)
 		if err := setup(w); err != nil {
 			return err
 		}

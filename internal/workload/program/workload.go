@@ -22,6 +22,7 @@ type Workload struct {
 	stops    uint64
 
 	name string
+	lock *probe.Locks // which locks are left out
 
 	settled sync.WaitGroup // goroutines that are not ready to begin yet
 	active  sync.WaitGroup // goroutines that have not come to rest yet
@@ -53,8 +54,9 @@ type Pin struct {
 	since int64 // CLOCK_MONOTONIC: it has had its Depth at least since then
 }
 
-func newWorkload(name string) *Workload {
-	return &Workload{name: name, begun: make(chan struct{}), done: make(chan struct{}), left: make(chan struct{})}
+func newWorkload(name string, lock *probe.Locks) *Workload {
+	return &Workload{name: name, lock: lock, begun: make(chan struct{}), done: make(chan struct{}),
+		left: make(chan struct{})}
 }
 
 // Pin starts a goroutine that locks itself to a thread depth times, waits for the beginning, runs
@@ -67,7 +69,9 @@ func (w *Workload) Pin(role string, depth int, body func(*Pin)) *Pin {
 	w.active.Add(1)
 	go func() {
 		for i := 0; i < depth; i++ {
-			runtime.LockOSThread()
+			if w.lock.Next() {
+				runtime.LockOSThread()
+			}
 		}
 		p.identify()
 		close(locked)

@@ -113,3 +113,37 @@ func testGCPin(t *testing.T) {
 		}
 	}
 }
+
+// A coroutine of a locked goroutine is another goroutine, on its thread. (Without a lock it is, too:
+// the claim of the turn is what the lock changes.)
+func testLend(t *testing.T) {
+	a := runTrial(t, &trial.Lend{}, "lend", "-turns", "50")
+	if a.Missing || len(a.Turns) != 50 || a.After != a.TID {
+		t.Fatalf("%+v", a)
+	}
+	for _, turn := range a.Turns {
+		if turn.TID != a.TID || turn.GoID == a.GoID || turn.GoID != a.Turns[0].GoID {
+			t.Errorf("goroutine %d locked to %d, turn %+v", a.GoID, a.TID, turn)
+		}
+	}
+}
+
+// Another goroutine's call changes a locked thread, and one for the calling thread alone does not.
+func testElsewhere(t *testing.T) {
+	for _, how := range []string{"allthreads", "setgid"} {
+		for _, skip := range []string{"", " -skip-call"} {
+			a := runTrial(t, &trial.Elsewhere{}, strings.Fields("elsewhere -calls 4 -how "+how+skip)...)
+			if os.Getuid() != 0 && how == "setgid" && a.Refused != "" {
+				continue
+			}
+			if a.Missing || a.Refused != "" || len(a.Calls) != 4 {
+				t.Fatalf("%+v", a)
+			}
+			for _, c := range a.Calls {
+				if changed := c.Before != c.After; changed != (skip == "") || c.Caller == c.TID {
+					t.Errorf("%s%s: %+v", how, skip, c)
+				}
+			}
+		}
+	}
+}

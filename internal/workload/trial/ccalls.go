@@ -12,10 +12,17 @@ type CCalls struct {
 // CCallKind has batches of one goroutine, locked and unlocked in turn, so that a disturbance meets
 // both.
 type CCallKind struct {
-	Kind     string `json:"kind"`  // nothing; thread-local: it adds to a variable of the thread; long
-	Batch    int    `json:"batch"` // calls in a batch
-	Locked   []Cost `json:"locked"`
-	Unlocked []Cost `json:"unlocked"`
+	Kind     string  `json:"kind"`   // nothing; thread-local: it writes to a buffer of the thread; long
+	Others   int     `json:"others"` // bystanders, which go from thread to thread
+	Batch    int     `json:"batch"`  // calls in a batch
+	Locked   []CCost `json:"locked"`
+	Unlocked []CCost `json:"unlocked"`
+}
+
+// CCost is the cost of a batch.
+type CCost struct {
+	Cost
+	Moved bool `json:"moved"` // the goroutine changed threads in it, so CPU is of two threads
 }
 
 // Callbacks is the account of the trial callbacks.

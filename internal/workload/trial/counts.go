@@ -49,9 +49,9 @@ const (
 func countsTrial(flags *flag.FlagSet) func(Self) (Result, error) {
 	n := flags.Int("n", 10, "steps, each with one locked goroutine more; 1 or more")
 	settle := flags.Duration("settle", 10*time.Millisecond, "pause before each count")
-	skip := flags.Bool("skip-lock", false, "leave out LockOSThread")
+	lock := probe.LockFlags(flags)
 	stray := flags.Bool("stray", false, "make one more goroutine at each step, which the account leaves out")
-	return func(Self) (Result, error) {
+	return func(self Self) (Result, error) {
 		if *n < 1 || *settle < 0 {
 			return nil, workload.Mistake("-n must be 1 or more and -settle not negative")
 		}
@@ -67,11 +67,12 @@ func countsTrial(flags *flag.FlagSet) func(Self) (Result, error) {
 		var ended sync.WaitGroup
 		defer ended.Wait()
 		defer close(release)
+		var locks []workload.Claim
 		for pins := 0; pins <= *n; pins++ {
 			if pins > 0 {
-				waitLocked(&ended, release, *skip)
+				locks = append(locks, waitLocked(&ended, release, lock.Next()))
 				if *stray {
-					waitLocked(&ended, release, true)
+					waitLocked(&ended, release, false)
 				}
 			}
 			time.Sleep(*settle)
@@ -90,6 +91,7 @@ func countsTrial(flags *flag.FlagSet) func(Self) (Result, error) {
 			}
 			a.Steps = append(a.Steps, step)
 		}
+		self.Claim(locks...)
 		return a, nil
 	}
 }
@@ -103,19 +105,19 @@ func contains(list []string, s string) bool {
 	return false
 }
 
-// waitLocked makes a goroutine that locks itself and waits. It returns when the goroutine is
-// locked.
-func waitLocked(ended *sync.WaitGroup, release <-chan struct{}, skip bool) {
-	locked := make(chan struct{})
+// waitLocked makes a goroutine that locks itself, unless that is left out, and waits. It returns when
+// the goroutine is locked.
+func waitLocked(ended *sync.WaitGroup, release <-chan struct{}, lock bool) workload.Claim {
+	locked := make(chan workload.Claim)
 	ended.Add(1)
 	go func() {
 		defer ended.Done()
-		if !skip {
+		if lock {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
 		}
-		close(locked)
+		locked <- Hold(1)
 		<-release
 	}()
-	<-locked
+	return <-locked
 }

@@ -31,7 +31,7 @@ func cross(flags *flag.FlagSet) func(Self) (Result, error) {
 	calls := flags.Int("calls", 100, "UnlockOSThread calls of the other goroutine, 1 or more")
 	others := flags.Int("others", 4, "further goroutines, 0 or more")
 	samples := flags.Int("samples", 1500, "samples in a stretch, 1 or more")
-	skip := flags.Bool("skip-lock", false, "leave out LockOSThread")
+	calling := probe.LockFlags(flags)
 	wrong := flags.Bool("swap", false, "each goroutine makes the other's calls: One unlocks itself, or locks itself")
 	return func(Self) (Result, error) {
 		if *calls < 1 || *others < 0 || *samples < 1 {
@@ -40,7 +40,7 @@ func cross(flags *flag.FlagSet) func(Self) (Result, error) {
 		o := probe.StartOthers(*others)
 		defer o.Stop()
 		lock := func() {
-			if !*skip {
+			if calling.Next() {
 				runtime.LockOSThread()
 			}
 		}

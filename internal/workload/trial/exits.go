@@ -95,6 +95,7 @@ func exits(flags *flag.FlagSet) func(Self) (Result, error) {
 	n := flags.Int("n", 6, "ends of each kind, 1 or more")
 	limit := flags.Duration("watch", 200*time.Millisecond, "how long to watch the threads, more than 0")
 	skipLock := flags.Bool("skip-lock", false, "leave out LockOSThread")
+	lock := probe.HalfLockFlag(flags)
 	skipUnlock := flags.Bool("skip-unlock", false, "leave out UnlockOSThread")
 	rescue := flags.Bool("recover", false, "recover the panics that are to end a process")
 	how := flags.String("in-child", "", "be one of the processes: panic, goexit from main")
@@ -105,7 +106,8 @@ func exits(flags *flag.FlagSet) func(Self) (Result, error) {
 		if *how != "" {
 			return exitProcess(self, *how, !*skipLock, *rescue)
 		}
-		a := &Exits{Watched: int64(*limit), Exits: goroutineExits(*n, *limit, *skipLock, *skipUnlock)}
+		made := func() bool { return lock.Next() && !*skipLock }
+		a := &Exits{Watched: int64(*limit), Exits: goroutineExits(*n, *limit, made, *skipUnlock)}
 		for _, how := range []string{"panic", "goexit from main"} {
 			p, err := watchProcess(self, how, !*skipLock,
 				"-skip-lock="+strconv.FormatBool(*skipLock), "-recover="+strconv.FormatBool(*rescue))
@@ -118,7 +120,7 @@ func exits(flags *flag.FlagSet) func(Self) (Result, error) {
 	}
 }
 
-func goroutineExits(n int, limit time.Duration, skipLock, skipUnlock bool) []Exit {
+func goroutineExits(n int, limit time.Duration, lock func() bool, skipUnlock bool) []Exit {
 	o := probe.StartOthers(4)
 	defer o.Stop()
 	var list []Exit
@@ -129,27 +131,27 @@ func goroutineExits(n int, limit time.Duration, skipLock, skipUnlock bool) []Exi
 			probe.OffMain(func() {
 				defer close(ended)
 				e.GoID, e.TID = probe.GoID(), syscall.Gettid()
-				if skipLock {
+				if !lock() {
 					runtime.UnlockOSThread()
 				}
 				kind.end(o, &e, skipUnlock)
 			})
 			<-ended
-			if e.Locked { // the thread leaves at once, unless calls are left out
-				e.await(5 * time.Millisecond)
+			if e.Locked { // another goroutine could end the thread later
+				e.await(limit)
 			}
 			list = append(list, e)
 		}
 	}
 	var stayed []int
 	for _, e := range list {
-		if e.Gone == 0 {
+		if !e.Locked {
 			stayed = append(stayed, e.TID)
 		}
 	}
 	seen, missed := probe.AwaitGone(stayed, limit)
 	for i := range list {
-		if list[i].Gone == 0 {
+		if !list[i].Locked {
 			list[i].Seen, list[i].Gone = seen[0], missed[0]
 			seen, missed = seen[1:], missed[1:]
 		}

@@ -42,7 +42,7 @@ func gcpin(flags *flag.FlagSet) func(Self) (Result, error) {
 	rounds := flags.Int("rounds", 4, "stretches, every other one locked; 1 or more")
 	samples := flags.Int("samples", 1000, "samples in a stretch, 1 or more")
 	others := flags.Int("others", 4, "other goroutines, 0 or more")
-	skip := flags.Bool("skip-lock", false, "leave out LockOSThread")
+	lock := probe.LockFlags(flags)
 	quiet := flags.Bool("no-gc", false, "do not collect")
 	return func(Self) (Result, error) {
 		if *rounds < 1 || *samples < 1 || *others < 0 {
@@ -54,7 +54,7 @@ func gcpin(flags *flag.FlagSet) func(Self) (Result, error) {
 		for i := 0; i < *rounds; i++ {
 			round := make(chan GCRound)
 			go func(locked bool) {
-				if locked && !*skip {
+				if locked && lock.Next() {
 					runtime.LockOSThread()
 				}
 				r := gcRound(o, locked, *samples, !*quiet)

@@ -77,21 +77,21 @@ func growing(flags *flag.FlagSet, blocks []Block) func(Self) (Result, error) {
 	n := flags.Int("n", 12, "locked goroutines of a burst, 1 or more")
 	rounds := flags.Int("rounds", 6, "bursts of each kind, 0 or more")
 	settle := flags.Duration("settle", 5*time.Millisecond, "pause before threads are counted")
-	skip := flags.Bool("skip-lock", false, "leave out LockOSThread")
+	lock := probe.LockFlags(flags)
 	unlock := flags.Bool("unlock", false,
 		"goroutines of a burst unlock themselves before they end, so that their threads stay for the next")
-	return func(Self) (Result, error) {
+	return func(self Self) (Result, error) {
 		if *steps < 0 || *n < 1 || *rounds < 0 {
 			return nil, workload.Mistake("-n must be 1 or more, -steps and -rounds not negative")
 		}
 		a := &Grow{Bursts: []GrowBurst{}}
 		var err error
-		if a.Steps, err = growSteps(*steps, *settle, *skip); err != nil {
+		if a.Steps, err = growSteps(*steps, *settle, lock); err != nil {
 			return nil, err
 		}
 		for i := 0; i < *rounds; i++ {
 			for _, block := range blocks {
-				burst, err := growBurst(block, *n, *skip, *unlock, *settle)
+				burst, err := growBurst(self, block, *n, lock, *unlock, *settle)
 				if err != nil {
 					return nil, err
 				}
@@ -102,14 +102,14 @@ func growing(flags *flag.FlagSet, blocks []Block) func(Self) (Result, error) {
 	}
 }
 
-func growSteps(n int, settle time.Duration, skip bool) ([]GrowStep, error) {
+func growSteps(n int, settle time.Duration, lock *probe.Locks) ([]GrowStep, error) {
 	var steps []GrowStep
 	var ended sync.WaitGroup
 	release := make(chan struct{})
 	before := map[int]bool{}
 	for pins := 0; pins <= n; pins++ {
 		if pins > 0 {
-			waitLocked(&ended, release, skip)
+			waitLocked(&ended, release, lock.Next())
 		}
 		time.Sleep(settle)
 		census, tids, err := probe.TakeCensus()
@@ -132,7 +132,7 @@ func growSteps(n int, settle time.Duration, skip bool) ([]GrowStep, error) {
 
 // growBurst returns when the threads that ended with the burst have left the process, and those
 // that stay are idle.
-func growBurst(block Block, n int, skip, unlock bool, settle time.Duration) (GrowBurst, error) {
+func growBurst(self Self, block Block, n int, lock *probe.Locks, unlock bool, settle time.Duration) (GrowBurst, error) {
 	g := GrowBurst{Kind: block.Kind, Pins: make([]GrowPin, n)}
 	var fds [2]int // its end wakes those in a read
 	if err := syscall.Pipe2(fds[:], syscall.O_CLOEXEC); err != nil {
@@ -155,7 +155,7 @@ func growBurst(block Block, n int, skip, unlock bool, settle time.Duration) (Gro
 		go func() {
 			p.First = probe.Now()
 			defer ended.Done()
-			if !skip {
+			if lock.Next() {
 				runtime.LockOSThread()
 			}
 			p.Locked = probe.Now()
@@ -172,11 +172,16 @@ func growBurst(block Block, n int, skip, unlock bool, settle time.Duration) (Gro
 	g.End = probe.Now()
 	time.Sleep(settle)
 	g.Census, g.After, err = probe.TakeCensus()
+	locks := make([]workload.Claim, n)
+	for i, p := range g.Pins {
+		locks[i] = workload.Claim{TID: p.TID, GoID: p.GoID, Depth: 1}
+	}
+	self.Claim(locks...)
 	close(release)
 	syscall.Close(fds[1])
 	ended.Wait()
 	g.sort()
-	if !skip && !unlock {
+	if !lock.Skip() && !lock.Half() && !unlock {
 		g.await()
 	} else if err == nil {
 		err = awaitIdle()

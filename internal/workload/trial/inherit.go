@@ -40,9 +40,11 @@ type KeptThread struct {
 
 // Push is one call that confined a thread to one CPU.
 type Push struct {
-	To  int `json:"to"`
-	CPU int `json:"cpu"` // where the goroutine then ran
-	TID int `json:"tid"`
+	To   int `json:"to"`
+	CPU  int `json:"cpu"` // where the goroutine then ran
+	TID  int `json:"tid"`
+	Node int `json:"node"` // memory node of that CPU, -1 = unknown
+	Page int `json:"page"` // memory node of a page that the goroutine then used first, -1 = unknown
 }
 
 // CPUCount is how many samples were on a CPU.
@@ -65,19 +67,19 @@ func inherit(flags *flag.FlagSet) func(Self) (Result, error) {
 	n := flags.Int("n", 4, "threads whose state is kept, every other one locked; 1 or more")
 	samples := flags.Int("samples", 1000, "samples of the CPU, 1 or more")
 	children := flags.Int("children", 12, "goroutines started by the one that altered its thread, 1 or more")
-	skip := flags.Bool("skip-lock", false, "leave out LockOSThread")
+	lock := probe.LockFlags(flags)
 	still := flags.Bool("no-push", false, "do not have the kernel move threads")
 	alter := flags.Bool("alter", false, "change the state of a thread between the lock and the reading after it")
-	return func(Self) (Result, error) {
+	return func(self Self) (Result, error) {
 		if *n < 1 || *samples < 1 || *children < 1 {
 			return nil, workload.Mistake("-n, -samples and -children must be 1 or more")
 		}
 		a := &Inherit{}
-		if err := a.alterThread(*children, *skip); err != nil { // first: there are few threads that could be used again
+		if err := a.alterThread(*children, lock.Next()); err != nil { // first: there are few threads that could be used again
 			return nil, err
 		}
 		for i := 0; i < *n; i++ {
-			k, err := keepThread(i%2 == 0, *samples, *skip, *alter, !*still)
+			k, err := keepThread(self, i%2 == 0, *samples, lock, *alter, !*still)
 			if err != nil {
 				return nil, err
 			}
@@ -89,7 +91,7 @@ func inherit(flags *flag.FlagSet) func(Self) (Result, error) {
 
 // keepThread samples the thread of a new goroutine. More threads than there are CPUs want one, so
 // that the kernel has a reason to move them.
-func keepThread(locked bool, samples int, skip, alter, push bool) (KeptThread, error) {
+func keepThread(self Self, locked bool, samples int, lock *probe.Locks, alter, push bool) (KeptThread, error) {
 	k := KeptThread{Locked: locked, Samples: samples, Pushed: []Push{}}
 	errs := make(chan error)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2 * runtime.NumCPU()))
@@ -98,7 +100,7 @@ func keepThread(locked bool, samples int, skip, alter, push bool) (KeptThread, e
 	defer hogs(2 * runtime.NumCPU())()
 	go func() {
 		k.Before = probe.CallerState()
-		if locked && !skip {
+		if locked && lock.Next() {
 			runtime.LockOSThread()
 		}
 		if alter {
@@ -107,6 +109,9 @@ func keepThread(locked bool, samples int, skip, alter, push bool) (KeptThread, e
 			errs <- nil
 		}
 		k.After = probe.CallerState()
+		if locked {
+			self.Claim(Hold(1))
+		}
 		k.sample(o, samples)
 		k.Last = probe.CallerState()
 		var err error
@@ -132,7 +137,8 @@ func (k *KeptThread) push() error {
 		if err := probe.SetAffinity(0, probe.OneCPU(cpu)); err != nil {
 			return err
 		}
-		k.Pushed = append(k.Pushed, Push{To: cpu, CPU: probe.CurrentCPU(), TID: syscall.Gettid()})
+		k.Pushed = append(k.Pushed, Push{To: cpu, CPU: probe.CurrentCPU(), TID: syscall.Gettid(),
+			Node: probe.CurrentNode(), Page: probe.FreshPageNode()})
 	}
 	return probe.SetAffinity(0, allowed)
 }
@@ -179,7 +185,7 @@ func (k *KeptThread) sample(o *probe.Others, samples int) {
 
 // alterThread has a goroutine alter its thread, which is not the main one and ends with it, and
 // start others that all block.
-func (a *Inherit) alterThread(children int, skip bool) error {
+func (a *Inherit) alterThread(children int, lock bool) error {
 	_, before, err := probe.TakeCensus()
 	if err != nil {
 		return err
@@ -187,7 +193,7 @@ func (a *Inherit) alterThread(children int, skip bool) error {
 	a.Before = before
 	errs := make(chan error)
 	probe.OffMain(func() {
-		if skip {
+		if !lock {
 			runtime.UnlockOSThread()
 		}
 		a.Origin = probe.CallerState()

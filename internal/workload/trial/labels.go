@@ -38,8 +38,9 @@ const workerLabel = "pinwatch-worker"
 // labels has goroutines label themselves, locked and not, and takes their profile.
 func labels(flags *flag.FlagSet) func(Self) (Result, error) {
 	n := flags.Int("n", 6, "workers, 1 or more")
+	lock := probe.LockFlags(flags)
 	skip := flags.Bool("skip-labels", false, "leave out pprof.SetGoroutineLabels")
-	return func(Self) (Result, error) {
+	return func(self Self) (Result, error) {
 		if *n < 1 {
 			return nil, workload.Mistake("-n must be 1 or more")
 		}
@@ -54,7 +55,7 @@ func labels(flags *flag.FlagSet) func(Self) (Result, error) {
 			go func(i int) {
 				defer ended.Done()
 				w := &a.Workers[i]
-				if w.Locked = i%2 == 0; w.Locked {
+				if w.Locked = i%2 == 0; w.Locked && lock.Next() {
 					runtime.LockOSThread()
 					defer runtime.UnlockOSThread()
 				}
@@ -68,6 +69,13 @@ func labels(flags *flag.FlagSet) func(Self) (Result, error) {
 			}(i)
 		}
 		ready.Wait()
+		var locks []workload.Claim
+		for _, w := range a.Workers {
+			if w.Locked {
+				locks = append(locks, workload.Claim{TID: w.TID, GoID: w.GoID, Depth: 1})
+			}
+		}
+		self.Claim(locks...)
 		time.Sleep(5 * time.Millisecond) // for the last to wait; if it does not, the profile has it all the same
 		var text, profile bytes.Buffer
 		if err := pprof.Lookup("goroutine").WriteTo(&text, 1); err != nil {

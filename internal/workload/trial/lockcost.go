@@ -40,6 +40,7 @@ type FirstLock struct {
 	Clock  int64 `json:"clock_ns"` // what the two readings of a clock around a call cost; part of Wall and Second
 
 	Before int `json:"tasks_before"` // threads before the first call
+	During int `json:"tasks_during"` // just after it
 	After  int `json:"tasks_after"`  // a while after it
 }
 
@@ -54,14 +55,14 @@ func lockcost(flags *flag.FlagSet) func(Self) (Result, error) {
 	n := flags.Int("n", 500, "batches, 1 or more")
 	batch := flags.Int("batch", 1000, "calls in a batch, 1 or more")
 	children := flags.Int("firsts", 15, "processes whose first call is timed, 0 or more")
-	skip := flags.Bool("skip-lock", false, "leave out both calls")
+	lock := probe.LockFlags(flags)
 	slow := flags.Int("slow", 0, "rounds of arithmetic to add to each call, about a nanosecond each")
 	first := flags.Bool("in-child", false, "be one of these processes")
 	return func(self Self) (Result, error) {
 		if *n < 1 || *batch < 1 || *children < 0 || *slow < 0 {
 			return nil, workload.Mistake("-n and -batch must be 1 or more, -firsts and -slow not negative")
 		}
-		calls := newLockCalls(*skip, *slow)
+		calls := newLockCalls(lock, *slow)
 		if *first {
 			return calls.first()
 		}
@@ -69,12 +70,12 @@ func lockcost(flags *flag.FlagSet) func(Self) (Result, error) {
 		for i := 0; i < *children; i++ {
 			var f firstLock
 			if err := self.child(nil, &f, "lockcost", "-in-child",
-				"-skip-lock="+strconv.FormatBool(*skip), "-slow="+strconv.Itoa(*slow)); err != nil {
+				lock.Args()[0], lock.Args()[1], "-slow="+strconv.Itoa(*slow)); err != nil {
 				return nil, err
 			}
 			a.Firsts = append(a.Firsts, f.First)
 		}
-		calls.batches(a, *n)
+		calls.batches(self, a, *n)
 		return a, nil
 	}
 }
@@ -82,10 +83,16 @@ func lockcost(flags *flag.FlagSet) func(Self) (Result, error) {
 // lockCalls are the calls to time, or what replaces them.
 type lockCalls struct{ lock, unlock, none func() }
 
-func newLockCalls(skip bool, slow int) lockCalls {
+func newLockCalls(locks *probe.Locks, slow int) lockCalls {
 	c := lockCalls{lock: runtime.LockOSThread, unlock: runtime.UnlockOSThread, none: func() {}}
-	if skip {
+	if locks.Skip() {
 		c.lock, c.unlock = c.none, c.none
+	} else if locks.Half() {
+		c.lock = func() {
+			if locks.Next() {
+				runtime.LockOSThread()
+			}
+		}
 	}
 	if slow > 0 {
 		lock, unlock := c.lock, c.unlock
@@ -108,6 +115,11 @@ func (c lockCalls) first() (Result, error) {
 	c.lock()
 	f.Wall = probe.Now() - f.Start
 	f.CPU = probe.ThreadCPU() - cpu
+	during, _, err := probe.TakeCensus()
+	if err != nil {
+		return nil, err
+	}
+	f.During = during.Tasks
 	second := make(chan int64)
 	go func() {
 		start := probe.Now()
@@ -129,11 +141,17 @@ func (c lockCalls) first() (Result, error) {
 }
 
 // batches takes the samples, one of each kind in turn, so that a disturbance meets all kinds.
-func (c lockCalls) batches(a *LockCost, n int) {
+func (c lockCalls) batches(self Self, a *LockCost, n int) {
 	pair := func() { c.lock(); c.unlock() }
 	for i := 0; i < n; i++ {
 		a.Lock = append(a.Lock, Time(a.Batch, c.lock))
+		if i == 0 {
+			self.Claim(Hold(a.Batch))
+		}
 		a.Unlock = append(a.Unlock, Time(a.Batch, c.unlock))
+		if i == 0 {
+			self.Claim(Hold(0))
+		}
 		a.Pair = append(a.Pair, Time(a.Batch, pair))
 		a.Empty = append(a.Empty, Time(a.Batch, c.none))
 	}

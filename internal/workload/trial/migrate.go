@@ -24,7 +24,7 @@ func migrate(flags *flag.FlagSet) func(Self) (Result, error) {
 	unlocked := flags.Int("unlocked", 2, "goroutines that do not; with those that do 1 to 8")
 	others := flags.Int("others", 4, "other goroutines, 0 or more")
 	samples := flags.Int("samples", 4000, "samples of each, 1 or more")
-	skip := flags.Bool("skip-lock", false, "leave out LockOSThread")
+	lock := probe.LockFlags(flags)
 	return func(Self) (Result, error) {
 		n := *locked + *unlocked
 		if *locked < 0 || *unlocked < 0 || n < 1 || n > probe.MaxWatched || *others < 0 || *samples < 1 {
@@ -42,7 +42,7 @@ func migrate(flags *flag.FlagSet) func(Self) (Result, error) {
 				if i < *locked {
 					locks = 1
 				}
-				if locks > 0 && !*skip {
+				if locks > 0 && lock.Next() {
 					runtime.LockOSThread()
 					defer runtime.UnlockOSThread()
 				}

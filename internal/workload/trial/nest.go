@@ -30,6 +30,7 @@ func nest(flags *flag.FlagSet) func(Self) (Result, error) {
 	others := flags.Int("others", 4, "other goroutines, 0 or more")
 	samples := flags.Int("samples", 400, "samples in a stretch, 1 or more")
 	skipLock := flags.Bool("skip-lock", false, "leave out the last LockOSThread of each round")
+	lock := probe.HalfLockFlag(flags)
 	skipUnlock := flags.Bool("skip-unlock", false, "leave out the last UnlockOSThread of each round")
 	return func(Self) (Result, error) {
 		if *depth < 1 || *surplus < 0 || *others < 0 || *samples < 1 {
@@ -46,7 +47,7 @@ func nest(flags *flag.FlagSet) func(Self) (Result, error) {
 					runtime.UnlockOSThread()
 				}
 				for i := 0; i < n; i++ {
-					if i < n-1 || !*skipLock {
+					if (i < n-1 || !*skipLock) && lock.Next() {
 						runtime.LockOSThread()
 					}
 				}

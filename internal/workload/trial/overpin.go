@@ -16,7 +16,7 @@ import (
 type Overpin struct {
 	Head
 	Workers int         `json:"workers"`
-	Rounds  []OverRound `json:"rounds"` // with every worker locked, and with none, in turn
+	Rounds  []OverRound `json:"rounds"` // with every worker locked, with as many as there are Ps, and with none, in turn
 }
 
 // OverRound is a number of bursts of work: one item for each worker, all at once.
@@ -46,42 +46,46 @@ const maxSamples = 2000
 
 // overpin gives more work to more locked goroutines than there are CPUs.
 func overpin(flags *flag.FlagSet) func(Self) (Result, error) {
-	rounds := flags.Int("rounds", 8, "rounds, every other one with locked workers; 1 or more")
+	rounds := flags.Int("rounds", 12, "rounds, two of three with locked workers; 1 or more")
 	n := flags.Int("workers", 32, "workers, 1 or more")
 	bursts := flags.Int("bursts", 50, "bursts in a round, 1 or more")
 	item := flags.Int("work", 20000, "rounds of arithmetic for an item, about a nanosecond each")
-	skip := flags.Bool("skip-lock", false, "leave out LockOSThread")
-	return func(Self) (Result, error) {
+	lock := probe.LockFlags(flags)
+	return func(self Self) (Result, error) {
 		if *rounds < 1 || *n < 1 || *bursts < 1 || *item < 0 {
 			return nil, workload.Mistake("-rounds, -workers and -bursts must be 1 or more and -work not negative")
 		}
 		a := &Overpin{Workers: *n}
 		for i := 0; i < *rounds; i++ {
-			locked := 0
-			if i%2 == 0 {
+			locked := []int{*n, runtime.GOMAXPROCS(0), 0}[i%3]
+			if locked > *n {
 				locked = *n
 			}
 			r := OverRound{Locked: locked}
-			r.run(*n, *bursts, *item, locked > 0 && !*skip)
+			r.run(self, *n, *bursts, *item, lock)
 			a.Rounds = append(a.Rounds, r)
 		}
 		return a, nil
 	}
 }
 
-func (r *OverRound) run(n, bursts, item int, lock bool) {
+func (r *OverRound) run(self Self, n, bursts, item int, lock *probe.Locks) {
 	var ready, worked, ended sync.WaitGroup
 	ready.Add(n)
 	ended.Add(n)
 	items := make([]chan int64, n)
+	locks := make([]workload.Claim, r.Locked)
 	waits := make([][]int64, n)
 	for i := range items {
 		items[i] = make(chan int64, 1)
 		go func(i int) {
 			defer ended.Done()
-			if lock {
-				runtime.LockOSThread()
+			if i < r.Locked {
+				if lock.Next() {
+					runtime.LockOSThread()
+				}
 				defer runtime.UnlockOSThread()
+				locks[i] = Hold(1)
 			}
 			ready.Done()
 			for sent := range items[i] {
@@ -92,6 +96,9 @@ func (r *OverRound) run(n, bursts, item int, lock bool) {
 		}(i)
 	}
 	ready.Wait()
+	if r.Locked > 0 {
+		self.Claim(locks...)
+	}
 	before, known := probe.SchedLatencies()
 	r.From = probe.Now()
 	for i := 0; i < bursts; i++ {

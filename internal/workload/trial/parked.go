@@ -35,8 +35,9 @@ func parked(flags *flag.FlagSet) func(Self) (Result, error) {
 	rounds := flags.Int("rounds", 10, "times that threads are released, 1 or more")
 	n := flags.Int("threads", 6, "threads released at a time, 1 to 8")
 	limit := flags.Duration("watch", 20*time.Millisecond, "how long to watch them, more than 0")
+	lock := probe.LockFlags(flags)
 	wanted := flags.Int("wanted", 0, "goroutines that keep threads busy in system calls, 0 or more")
-	return func(Self) (Result, error) {
+	return func(self Self) (Result, error) {
 		if *rounds < 1 || *n < 1 || *n > probe.MaxWatched || *limit <= 0 || *wanted < 0 {
 			return nil, workload.Mistake("-rounds and -watch must be more than 0, -threads 1 to 8 and -wanted not negative")
 		}
@@ -44,13 +45,13 @@ func parked(flags *flag.FlagSet) func(Self) (Result, error) {
 		o := probe.StartOthers(1 + *wanted)
 		defer o.Stop()
 		for i := 0; i < *rounds; i++ {
-			a.Released = append(a.Released, parkedRound(o, i, *n, *limit)...)
+			a.Released = append(a.Released, parkedRound(self, o, i, *n, lock, *limit)...)
 		}
 		return a, nil
 	}
 }
 
-func parkedRound(o *probe.Others, round, n int, limit time.Duration) []ParkedRound {
+func parkedRound(self Self, o *probe.Others, round, n int, lock *probe.Locks, limit time.Duration) []ParkedRound {
 	list := make([]ParkedRound, n)
 	release := make(chan struct{})
 	var ready, released sync.WaitGroup
@@ -61,6 +62,10 @@ func parkedRound(o *probe.Others, round, n int, limit time.Duration) []ParkedRou
 		p.Round = round
 		probe.OffMain(func() {
 			defer released.Done()
+			if !lock.Next() {
+				runtime.UnlockOSThread()
+			}
+			self.Claim(Hold(1))
 			p.TID = syscall.Gettid()
 			ready.Done()
 			<-release

@@ -50,9 +50,9 @@ func blocking(flags *flag.FlagSet, sleep func(ns int64), read func(fd int)) func
 	n := flags.Int("n", 40, "rounds of each kind, locked and not; 1 or more")
 	block := flags.Duration("block", 15*time.Millisecond, "length of the calls of kind sleep, 0 or more")
 	spin := flags.Duration("other", 0, "how long the other goroutine keeps the P, 0 or more")
-	skip := flags.Bool("skip-lock", false, "leave out LockOSThread")
+	lock := probe.LockFlags(flags)
 	park := flags.Bool("park", false, "sleep by the runtime instead of a system call, which gives up the P at once")
-	return func(Self) (Result, error) {
+	return func(self Self) (Result, error) {
 		if *n < 1 || *block < 0 || *spin < 0 {
 			return nil, workload.Mistake("-n must be 1 or more, -block and -other not negative")
 		}
@@ -62,7 +62,12 @@ func blocking(flags *flag.FlagSet, sleep func(ns int64), read func(fd int)) func
 			for _, kind := range []string{"sleep", "pipe"} {
 				for _, locked := range []bool{true, false} {
 					r := RetakeRound{Kind: kind, Locked: locked, Idle: int64(i%4) * 1e6, OtherSpins: int64(*spin)}
-					if err := r.run(int64(*block), locked && !*skip, *park, sleep, read); err != nil {
+					claim := func() {
+						if locked && i == 0 {
+							self.Claim(Hold(1))
+						}
+					}
+					if err := r.run(int64(*block), locked && lock.Next(), *park, claim, sleep, read); err != nil {
 						return nil, err
 					}
 					a.Rounds = append(a.Rounds, r)
@@ -74,7 +79,7 @@ func blocking(flags *flag.FlagSet, sleep func(ns int64), read func(fd int)) func
 }
 
 // run does the round.
-func (r *RetakeRound) run(block int64, lock, park bool, sleep func(ns int64), read func(fd int)) error {
+func (r *RetakeRound) run(block int64, lock, park bool, claim func(), sleep func(ns int64), read func(fd int)) error {
 	var fds [2]int
 	if err := syscall.Pipe2(fds[:], syscall.O_CLOEXEC); err != nil {
 		return fmt.Errorf("make a pipe: %v", err)
@@ -89,6 +94,7 @@ func (r *RetakeRound) run(block int64, lock, park bool, sleep func(ns int64), re
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
 		}
+		claim()
 		r.TID = syscall.Gettid()
 		go r.other(fds[1], ran)
 		r.Enter = probe.Now()

@@ -35,8 +35,9 @@ type ReuseRound struct {
 func reuse(flags *flag.FlagSet) func(Self) (Result, error) {
 	n := flags.Int("n", 24, "threads released while there are few other goroutines, and while there are many; 1 or more")
 	limit := flags.Duration("watch", 50*time.Millisecond, "how long to wait for a thread's next goroutine, more than 0")
+	lock := probe.LockFlags(flags)
 	skip := flags.Bool("skip-unlock", false, "leave out UnlockOSThread")
-	return func(Self) (Result, error) {
+	return func(self Self) (Result, error) {
 		if *n < 1 || *limit <= 0 {
 			return nil, workload.Mistake("-n must be 1 or more and -watch more than 0")
 		}
@@ -44,7 +45,7 @@ func reuse(flags *flag.FlagSet) func(Self) (Result, error) {
 		for _, others := range []int{1, 6} {
 			o := probe.StartOthers(others)
 			for i := 0; i < *n; i++ {
-				r := reuseRound(o, *limit, i%2 == 1, *skip)
+				r := reuseRound(self, o, *limit, i%2 == 1, lock, *skip)
 				r.Others = others
 				a.Rounds = append(a.Rounds, r)
 			}
@@ -54,11 +55,15 @@ func reuse(flags *flag.FlagSet) func(Self) (Result, error) {
 	}
 }
 
-func reuseRound(o *probe.Others, limit time.Duration, goesOn, skip bool) ReuseRound {
+func reuseRound(self Self, o *probe.Others, limit time.Duration, goesOn bool, lock *probe.Locks, skip bool) ReuseRound {
 	r := ReuseRound{GoesOn: goesOn}
 	released, over, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	probe.OffMain(func() {
 		defer close(ended)
+		if !lock.Next() {
+			runtime.UnlockOSThread()
+		}
+		self.Claim(Hold(1))
 		s := o.Stretch(0, 1, 20)
 		r.GoID, r.TID, r.Before = s.GoID, s.TID, s.Visits
 		o.Watch(0, r.TID)

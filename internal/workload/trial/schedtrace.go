@@ -56,7 +56,7 @@ func schedtrace(flags *flag.FlagSet) func(Self) (Result, error) {
 	n := flags.Int("n", 3, "locked goroutines, 1 or more")
 	every := flags.Int("every", 20, "milliseconds between two lines of the runtime's, 1 or more")
 	length := flags.Duration("length", 300*time.Millisecond, "how long the goroutines are locked, more than 0")
-	skip := flags.Bool("skip-lock", false, "leave out LockOSThread")
+	lock := probe.LockFlags(flags)
 	off := flags.Bool("no-trace", false, "do not ask for the trace")
 	child := flags.Bool("in-child", false, "be one of these processes")
 	return func(self Self) (Result, error) {
@@ -64,7 +64,7 @@ func schedtrace(flags *flag.FlagSet) func(Self) (Result, error) {
 			return nil, workload.Mistake("-n, -every and -length must be more than 0")
 		}
 		if *child {
-			return traced(*n, *every, *length, *skip)
+			return traced(*n, *every, *length, lock)
 		}
 		a := &SchedTrace{}
 		for _, detail := range []string{"", ",scheddetail=1"} {
@@ -73,7 +73,7 @@ func schedtrace(flags *flag.FlagSet) func(Self) (Result, error) {
 				env = "GODEBUG="
 			}
 			r, err := runTraced(self, env, "-n", strconv.Itoa(*n), "-every", strconv.Itoa(*every),
-				"-length", length.String(), "-skip-lock="+strconv.FormatBool(*skip))
+				"-length", length.String(), lock.Args()[0], lock.Args()[1])
 			if err != nil {
 				return nil, err
 			}
@@ -121,7 +121,7 @@ func completeLines(text string) string {
 }
 
 // traced runs in such a process.
-func traced(n, every int, length time.Duration, skip bool) (Result, error) {
+func traced(n, every int, length time.Duration, lock *probe.Locks) (Result, error) {
 	r := &SchedTraceRun{Every: every, Pins: make([]SchedPin, n)}
 	release := make(chan struct{})
 	var ready, ended sync.WaitGroup
@@ -132,7 +132,7 @@ func traced(n, every int, length time.Duration, skip bool) (Result, error) {
 	for i := range r.Pins {
 		go func(i int) {
 			defer ended.Done()
-			if !skip {
+			if lock.Next() {
 				runtime.LockOSThread()
 				defer runtime.UnlockOSThread()
 			}

@@ -8,6 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/probe"
 )
 
 // Self is the process of a trial: its streams, and how it starts this program again.
@@ -16,11 +21,40 @@ type Self struct {
 	stderr io.Writer
 	out    *json.Encoder // of stdout
 	head   Head          // without its end
+
+	answers  func() <-chan string // of the observer, once claims are printed
+	claiming *claiming
+}
+
+// claiming is the one claim at a time.
+type claiming struct {
+	sync.Mutex
+	answers <-chan string // nil = no claim yet
+}
+
+// Claim shows an observer the locks that goroutines hold now, and returns when the observer has
+// read the runtime's memory. Without workload.ClaimsVariable it does nothing.
+func (s Self) Claim(locks ...workload.Claim) {
+	if os.Getenv(workload.ClaimsVariable) == "" {
+		return
+	}
+	s.claiming.Lock()
+	defer s.claiming.Unlock()
+	if s.claiming.answers == nil {
+		s.claiming.answers = s.answers()
+	}
+	_ = s.out.Encode(workload.Claims{Claims: locks}) // the account fails, too
+	<-s.claiming.answers
+}
+
+// Hold is the claim of the calling goroutine.
+func Hold(depth int) workload.Claim {
+	return workload.Claim{TID: syscall.Gettid(), GoID: probe.GoID(), Depth: depth}
 }
 
 // NewSelf finds the program's arguments before args, which are those of Main.
 func NewSelf(args []string, stdout, stderr io.Writer) Self {
-	s := Self{stderr: stderr, out: json.NewEncoder(stdout)}
+	s := Self{stderr: stderr, out: json.NewEncoder(stdout), claiming: new(claiming)}
 	if n := len(os.Args) - len(args); n >= 1 && strings.Join(os.Args[n:], "\x00") == strings.Join(args, "\x00") {
 		s.before = os.Args[1:n:n]
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/probe"
 	"github.com/pinwatch/pinwatch/internal/workload/work"
 )
 
@@ -30,15 +31,15 @@ type SliceRound struct {
 func timeSlices(flags *flag.FlagSet) func(Self) (Result, error) {
 	rounds := flags.Int("rounds", 8, "pairs of loops, every other one with a locked one; 1 or more")
 	length := flags.Duration("length", 400*time.Millisecond, "length of a round, more than 0")
-	skip := flags.Bool("skip-lock", false, "leave out LockOSThread")
-	return func(Self) (Result, error) {
+	lock := probe.LockFlags(flags)
+	return func(self Self) (Result, error) {
 		if *rounds < 1 || *length <= 0 {
 			return nil, workload.Mistake("-rounds and -length must be more than 0")
 		}
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 		a := &Slices{}
 		for i := 0; i < *rounds; i++ {
-			a.Rounds = append(a.Rounds, sliceRound(i%2 == 0, *skip, *length))
+			a.Rounds = append(a.Rounds, sliceRound(self, i%2 == 0, lock, *length))
 		}
 		return a, nil
 	}
@@ -54,18 +55,23 @@ type reading struct {
 	over int32 // atomic: 1 = the round is over
 }
 
-func sliceRound(locked, skip bool, length time.Duration) SliceRound {
+func sliceRound(self Self, locked bool, lock *probe.Locks, length time.Duration) SliceRound {
 	r := SliceRound{Locked: locked, Cycles: []int64{}}
 	var newest reading
-	toSecond, toFirst := make(chan []int64), make(chan []int64)
+	toSecond, toFirst, begun := make(chan []int64), make(chan []int64), make(chan struct{})
 	base := time.Now()
 	go func() {
-		if locked && !skip {
-			runtime.LockOSThread()
+		if locked {
+			if lock.Next() {
+				runtime.LockOSThread()
+			}
 			defer runtime.UnlockOSThread()
+			self.Claim(Hold(1))
 		}
+		close(begun)
 		toFirst <- newest.loop(base, 0)
 	}()
+	<-begun
 	go func() { toSecond <- newest.loop(base, 1) }()
 	time.Sleep(length)
 	atomic.StoreInt32(&newest.over, 1)

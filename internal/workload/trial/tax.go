@@ -32,15 +32,16 @@ type TaxRound struct {
 func tax(flags *flag.FlagSet) func(Self) (Result, error) {
 	n := flags.Int("n", 50, "rounds of each pair, 1 or more")
 	batch := flags.Int("batch", 200, "round trips in a round, 1 or more")
-	skip := flags.Bool("skip-lock", false, "leave out LockOSThread")
-	return func(Self) (Result, error) {
+	lock := probe.LockFlags(flags)
+	once := flags.Bool("batched", false, "hand all tokens of a round over at one time, and wait once")
+	return func(self Self) (Result, error) {
 		if *n < 1 || *batch < 1 {
 			return nil, workload.Mistake("-n and -batch must be 1 or more")
 		}
 		a := &Tax{Batch: *batch}
 		var pairs []*taxPair
 		for locked := 0; locked <= 2; locked++ {
-			p := newTaxPair(locked, *skip)
+			p := newTaxPair(self, locked, lock, *batch, *once)
 			defer close(p.rounds)
 			pairs = append(pairs, p)
 		}
@@ -60,40 +61,53 @@ type taxPair struct {
 	result chan TaxRound
 }
 
-func newTaxPair(locked int, skip bool) *taxPair {
+func newTaxPair(self Self, locked int, calls *probe.Locks, batch int, once bool) *taxPair {
 	p := &taxPair{rounds: make(chan int), result: make(chan TaxRound)}
-	ping, pong := make(chan struct{}), make(chan struct{})
+	ping, pong, answers := make(chan struct{}), make(chan struct{}), 1 // a pong for so many pings
+	if once {
+		ping, answers = make(chan struct{}, batch), batch
+	}
 	lock := func(yes bool) (unlock func()) {
-		if !yes || skip {
+		if !yes {
 			return func() {}
 		}
-		runtime.LockOSThread()
+		if calls.Next() {
+			runtime.LockOSThread()
+		}
+		self.Claim(Hold(1))
 		return runtime.UnlockOSThread
 	}
 	go func() {
 		defer lock(locked > 0)()
 		defer close(ping)
 		for n := range p.rounds {
-			p.result <- taxRound(locked, n, ping, pong)
+			p.result <- taxRound(locked, n, answers, ping, pong)
 		}
 	}()
 	go func() {
 		defer lock(locked > 1)()
-		for range ping {
-			pong <- struct{}{}
+		for n := 1; ; n++ {
+			if _, more := <-ping; !more {
+				return
+			}
+			if n%answers == 0 {
+				pong <- struct{}{}
+			}
 		}
 	}()
 	return p
 }
 
-func taxRound(locked, n int, ping chan<- struct{}, pong <-chan struct{}) TaxRound {
+func taxRound(locked, n, answers int, ping chan<- struct{}, pong <-chan struct{}) TaxRound {
 	r := TaxRound{Locked: locked}
 	var from, to syscall.Rusage
 	probe.ProcessUsage(&from)
 	r.Start = probe.Now()
 	for i := 0; i < n; i++ {
 		ping <- struct{}{}
-		<-pong
+		if (i+1)%answers == 0 {
+			<-pong
+		}
 	}
 	r.Wall = probe.Now() - r.Start
 	probe.ProcessUsage(&to)

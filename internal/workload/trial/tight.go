@@ -61,9 +61,9 @@ func tight(flags *flag.FlagSet) func(Self) (Result, error) {
 	chunks := flags.Int("chunks", 6, "chunks in a loop, 1 or more")
 	length := flags.Duration("chunk", 20*time.Millisecond, "length of a chunk, more than 0")
 	pace := flags.Duration("pace", 2*time.Millisecond, "pause between two disturbances")
-	skip := flags.Bool("skip-lock", false, "leave out LockOSThread")
+	lock := probe.LockFlags(flags)
 	calls := flags.Bool("with-calls", false, "call a function every few microseconds: the loop needs no signal")
-	return func(Self) (Result, error) {
+	return func(self Self) (Result, error) {
 		if *rounds < 1 || *chunks < 1 || *length <= 0 || *pace < 0 {
 			return nil, workload.Mistake("-rounds, -chunks and -chunk must be more than 0 and -pace not negative")
 		}
@@ -76,7 +76,7 @@ func tight(flags *flag.FlagSet) func(Self) (Result, error) {
 			for _, disturb := range []string{"none", "stop", "gc"} {
 				for _, locked := range []bool{true, false} {
 					l := TightLoop{Locked: locked, Disturb: disturb, Chunks: make([]TightChunk, *chunks), Stops: []TightStop{}}
-					l.run(turns, locked, *skip, *calls, *pace)
+					l.run(self, turns, locked, lock, *calls, *pace)
 					a.Loops = append(a.Loops, l)
 				}
 			}
@@ -99,14 +99,17 @@ func spinTurns(d time.Duration) int {
 	return int(int64(d) * turns / best)
 }
 
-func (l *TightLoop) run(turns int, lock, skip, calls bool, pace time.Duration) {
+func (l *TightLoop) run(self Self, turns int, locked bool, lock *probe.Locks, calls bool, pace time.Duration) {
 	begun, ended := make(chan struct{}), make(chan struct{})
 	gcs := probe.Collections()
 	go func() {
 		defer close(ended)
-		if lock && !skip {
-			runtime.LockOSThread()
+		if locked {
+			if lock.Next() {
+				runtime.LockOSThread()
+			}
 			defer runtime.UnlockOSThread()
+			self.Claim(Hold(1))
 		}
 		l.GoID, l.TID = probe.GoID(), syscall.Gettid()
 		close(begun)
@@ -124,7 +127,7 @@ func (l *TightLoop) run(turns int, lock, skip, calls bool, pace time.Duration) {
 			cycle.To = probe.Now()
 			stops = append(stops, TightStop{cycle, -1})
 		} else {
-			stops = append(stops, stopTimed(!skip))
+			stops = append(stops, stopTimed(lock.Next()))
 		}
 		time.Sleep(pace)
 	}

@@ -1,11 +1,13 @@
 // Package trial has the workloads that end by themselves after a few seconds. A statement about the
 // runtime is judged by what a trial saw.
 //
-// A trial prints a workload.Ready and then an account of its own type. It judges nothing. With
-// -hold it begins at the line "go", and leaves after its account at any further line or at the end
-// of stdin. Some of its flags break, on purpose, what the account would show without them; they are
-// set apart by a semicolon below. With -trace FILE it writes the runtime's execution trace (M-6),
-// as all workloads do.
+// A trial prints a workload.Ready and then an account of its own type. It judges nothing. While
+// goroutines hold locks, some trials print workload.Claims, for an observer to compare with the
+// runtime's memory. With -hold a trial begins at the line "go", and leaves after its account at any
+// further line or at the end of stdin. Some of its flags break, on purpose, what the account would
+// show without them; they are set apart by a semicolon below. Where there is skip-lock, half-lock
+// leaves out every other LockOSThread. With -trace FILE a trial writes the runtime's execution trace
+// (M-6), as all workloads do.
 //
 //	trial       account     flags                            what it has seen                                  statements
 //	migrate     Migrate     locked unlocked others samples;  threads of locked goroutines and others,          G-1 G-2 G-9 E-7 M-6
@@ -17,20 +19,21 @@
 //	onmain      OnMain      samples; skip-lock skip-unlock   the main goroutine in init, in main, after        E-2 E-3 E-10
 //	exits       Exits       n watch;                         when threads left, after every way to end; m0;    G-4 G-5 E-4 E-5 N-8
 //	                        skip-lock skip-unlock recover    a panic's exit status
-//	reuse       Reuse       n watch; skip-unlock             the next goroutine on a released thread, when     G-5 N-7
-//	parked      Parked      rounds threads watch wanted      when threads released at once are used again      G-5
+//	reuse       Reuse       n watch; skip-lock skip-unlock   the next goroutine on a released thread, when     G-5
+//	parked      Parked      rounds threads watch wanted;     when threads released at once are used again      N-7
+//	                        skip-lock
 //	retake      Retake      n block other; skip-lock park    when others ran while a goroutine was in a        G-7
 //	                                                         system call, GOMAXPROCS 1
 //	grow        Grow        steps n rounds settle;           threads after each lock; bursts of locks, when    P-1 P-2 G-8 M-1 M-4
 //	                        skip-lock unlock                 goroutines blocked and others began
 //	lockcost    LockCost    n batch firsts; skip-lock slow   ns a call, the first call of a process apart,     P-3 P-4 X-2
 //	                                                         threads it started
-//	tax         Tax         n batch; skip-lock               ns and context switches a round trip of two       X-1
+//	tax         Tax         n batch; skip-lock batched       ns and context switches a round trip of two       X-1
 //	                                                         goroutines, 0, 1 or 2 of them locked
 //	tight       Tight       rounds chunks chunk pace;        wall and CPU time of loops without calls,         P-5 P-6 G-6 N-6 X-3
 //	                        skip-lock with-calls             stops of the world in them, waits for CPUs; also
 //	                                                         with GODEBUG=asyncpreemptoff=1, as before Go 1.14
-//	slices      Slices      rounds length; skip-lock         what one preemption by another loop takes         P-6
+//	slices      Slices      rounds length; skip-lock         what one preemption by another loop takes         P-6 G-6
 //	gcpin       GCPin       rounds samples others;           threads under collections, their pauses           E-9
 //	                        skip-lock no-gc
 //	inherit     Inherit     n samples children;              affinity, nice, policy, memory policy before      N-1 N-2 N-3
@@ -39,10 +42,12 @@
 //	                                                         each lock, and whether all threads slept
 //	overpin     Overpin     rounds workers bursts work;      waits for a thread, by the trial's clock and by   M-2
 //	                        skip-lock                        /sched/latencies:seconds
-//	labels      Labels      n; skip-labels                   goroutine profile, text and protobuf              M-5
+//	labels      Labels      n; skip-lock skip-labels         goroutine profile, text and protobuf              M-5
 //	schedtrace  SchedTrace  n every length;                  what schedtrace and scheddetail printed           M-7 M-8
 //	                        skip-lock no-trace
-//	order       Order       runs n; skip-unlock              thread ids and their order, run after run         N-4 N-5
+//	lend        Lend        turns; skip-lock                 a coroutine that a locked goroutine resumes       G-2 E-7
+//	elsewhere   Elsewhere   calls how; skip-call             state of a locked thread, set by another          G-9
+//	                                                         goroutine's AllThreadsSyscall or Setgid
 //	cgocalls    CCalls      n batch long; skip-lock slow     ns a call of C, locked and not                    P-7
 //	cgoretake   Retake      as retake                        as retake, in calls of C                          P-10 G-7
 //	cgogrow     Grow        as grow                          as grow, in calls of C                            P-1 P-2
@@ -108,9 +113,10 @@ func All() []Trial {
 		{info("overpin", "how long work waits for locked goroutines and for others"), overpin},
 		{info("labels", "locked goroutines that label themselves for the profile"), labels},
 		{info("schedtrace", "what GODEBUG=schedtrace prints of locked goroutines"), schedtrace},
-		{info("order", "thread ids and the order in which threads are made, run after run"), order},
 		{info("gcpin", "locked goroutines and others under garbage collection"), gcpin},
 		{info("parked", "threads released all at once, and when they are used again"), parked},
+		{info("lend", "a coroutine that a locked goroutine resumes, and the thread it runs on"), lend},
+		{info("elsewhere", "state of a locked thread that another goroutine's call changes"), elsewhere},
 		{info("slices", "loops that are preempted for each other, locked and not"), timeSlices},
 	}
 }
@@ -131,6 +137,10 @@ func (t Trial) Declare(flags *flag.FlagSet, hold *bool, self Self, lines func() 
 			if commands = lines(); <-commands != workload.Go {
 				return nil
 			}
+		}
+		self.answers = lines // not before the first claim: see elsewhere
+		if commands != nil {
+			self.answers = func() <-chan string { return commands }
 		}
 		h := Head{
 			Name: t.Name, PID: os.Getpid(), GoVersion: runtime.Version(), GoMaxProcs: runtime.GOMAXPROCS(0),

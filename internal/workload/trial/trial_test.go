@@ -40,7 +40,8 @@ var trialTests = map[string]func(*testing.T){
 	"migrate": testMigrate, "nest": testNest, "cross": testCross, "onmain": testOnMain, "gcpin": testGCPin,
 	"exits": testExits, "reuse": testReuse, "retake": testRetake, "grow": testGrow, "lockcost": testLockCost,
 	"tax": testTax, "tight": testTight, "inherit": testInherit, "counts": testCounts, "overpin": testOverpin,
-	"labels": testLabels, "schedtrace": testSchedTrace, "order": testOrder, "slices": testSlices, "parked": testParked,
+	"labels": testLabels, "schedtrace": testSchedTrace, "slices": testSlices, "parked": testParked,
+	"lend": testLend, "elsewhere": testElsewhere,
 }
 
 func TestTrials(t *testing.T) {

@@ -43,6 +43,12 @@ func prepare() error {
 			printLine(fmt.Sprintf("mount %s at %s: %v", m.kind, m.at, err))
 		}
 	}
+	// Cgroups below the root can have limits of their own only where that is switched on.
+	for _, controller := range []string{"+cpu", "+cpuset"} {
+		if err := os.WriteFile("/sys/fs/cgroup/cgroup.subtree_control", []byte(controller), 0); err != nil {
+			printLine(fmt.Sprintf("switch on %s in cgroups: %v", controller, err))
+		}
+	}
 	if err := loopbackUp(); err != nil {
 		return fmt.Errorf("bring up lo: %w", err)
 	}

@@ -33,7 +33,7 @@ var Env = []string{
 	"PATH=/bin", "HOME=/tmp", "PINWATCH_EMULATED=1",
 	"GOGC=400", // a guest has memory, and its time is the emulator's
 	"PINWATCH_WORKLOAD=/bin/workload", "PINWATCH_CGO_WORKLOAD=/bin/cgoworkload",
-	"PINWATCH_C_THREADS=/bin/cthreads",
+	"PINWATCH_C_THREADS=/bin/cthreads", "PINWATCH_OLD_WORKLOAD=/bin/oldworkload",
 }
 
 // TestsFlag is the flag of a test binary that selects the tests to run.

@@ -21,13 +21,13 @@ func callbacksTrial(flags *flag.FlagSet) func(trial.Self) (trial.Result, error) 
 	times := flags.Int("times", 3, "calls of each, 1 or more")
 	samples := flags.Int("samples", 300, "samples in a call, 1 or more")
 	direct := flags.Bool("direct", false, "goroutines call the Go function without C")
-	return func(trial.Self) (trial.Result, error) {
+	return func(self trial.Self) (trial.Result, error) {
 		if *threads < 1 || *threads > 4 || *times < 1 || *samples < 1 {
 			return nil, workload.Mistake("-threads must be 1 to 4, -times and -samples 1 or more")
 		}
 		o := probe.StartOthers(4)
 		defer o.Stop()
-		calls = callbacks{others: o, samples: *samples, threads: *threads}
+		calls = callbacks{self: self, others: o, samples: *samples, threads: *threads}
 		errs := make(chan error)
 		for i := 0; i < 2**threads; i++ {
 			go func(i int) { errs <- callGo(i, *times, i < *threads, *direct) }(i)
@@ -63,6 +63,7 @@ func callGo(number, times int, create, direct bool) error {
 // callbacks holds the input and the records of the calls. It is a variable because C passes no
 // pointer to it.
 type callbacks struct {
+	self    trial.Self
 	others  *probe.Others
 	samples int
 	threads int
@@ -85,6 +86,10 @@ func calledBack(number, turn, tid C.int) {
 	case 2:
 		runtime.LockOSThread()
 		runtime.UnlockOSThread()
+	}
+	if claim := trial.Hold(0); c.CThread && turn == 0 {
+		claim.Internal = true
+		calls.self.Claim(claim)
 	}
 	c.Stretch = calls.others.Stretch(int(number), 0, calls.samples)
 	calls.mu.Lock()

@@ -7,8 +7,10 @@ import "C"
 import (
 	"flag"
 	"runtime"
+	"syscall"
 
 	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/probe"
 	"github.com/pinwatch/pinwatch/internal/workload/trial"
 )
 
@@ -25,42 +27,62 @@ var growTrial = trial.Growing([]trial.Block{
 
 // callsTrial times calls of C by a goroutine that is locked for every other batch.
 func callsTrial(flags *flag.FlagSet) func(trial.Self) (trial.Result, error) {
-	n := flags.Int("n", 300, "batches of each kind locked, and as many not; 1 or more")
-	batch := flags.Int("batch", 1000, "short calls in a batch, 1 or more; long ones are a hundredth")
+	n := flags.Int("n", 60, "batches of each kind locked, and as many not; 1 or more")
+	batch := flags.Int("batch", 20000, "short calls in a batch, 1 or more; long ones are a hundredth")
 	long := flags.Int("long", 20000, "rounds of arithmetic in a long call, about a nanosecond each")
-	skip := flags.Bool("skip-lock", false, "leave out LockOSThread")
+	locks := probe.LockFlags(flags)
 	slow := flags.Int("slow", 0, "rounds of arithmetic to add to each call of a locked goroutine")
-	return func(trial.Self) (trial.Result, error) {
+	return func(self trial.Self) (trial.Result, error) {
 		if *n < 1 || *batch < 1 || *long < 0 || *slow < 0 {
 			return nil, workload.Mistake("-n and -batch must be 1 or more, -long and -slow not negative")
 		}
 		a := &trial.CCalls{}
+		lock := func() {
+			if locks.Next() {
+				runtime.LockOSThread()
+			}
+		}
+		for i := 0; i < 2; i++ {
+			lock()
+			self.Claim(trial.Hold(1))
+			runtime.UnlockOSThread()
+		}
 		for _, kind := range []struct {
-			name  string
-			batch int
-			call  func()
+			name   string
+			others []int
+			batch  int
+			call   func()
 		}{
-			{"nothing", *batch, func() { C.nothing() }},
-			{"thread-local", *batch, func() { C.count() }},
-			{"long", (*batch + 99) / 100, func() { C.compute(C.int(*long)) }},
+			{"nothing", bystanders, *batch, func() { C.nothing() }},
+			{"thread-local", bystanders, *batch, func() { C.fill() }},
+			{"long", bystanders[:1], (*batch + 99) / 100, func() { C.compute(C.int(*long)) }},
 		} {
-			k := trial.CCallKind{Kind: kind.name, Batch: kind.batch}
 			locked := kind.call
 			if *slow > 0 {
 				locked = func() { C.compute(C.int(*slow)); kind.call() }
 			}
-			for i := 0; i < *n; i++ {
-				if !*skip {
-					runtime.LockOSThread()
-				}
-				k.Locked = append(k.Locked, trial.Time(k.Batch, locked))
-				if !*skip {
+			for _, others := range kind.others {
+				k := trial.CCallKind{Kind: kind.name, Others: others, Batch: kind.batch}
+				o := probe.StartOthers(others)
+				for i := 0; i < *n; i++ {
+					lock()
+					k.Locked = append(k.Locked, timed(k.Batch, locked))
 					runtime.UnlockOSThread()
+					k.Unlocked = append(k.Unlocked, timed(k.Batch, kind.call))
 				}
-				k.Unlocked = append(k.Unlocked, trial.Time(k.Batch, kind.call))
+				o.Stop()
+				a.Kinds = append(a.Kinds, k)
 			}
-			a.Kinds = append(a.Kinds, k)
 		}
 		return a, nil
 	}
+}
+
+// bystanders are the numbers of other goroutines beside the one that calls C.
+var bystanders = []int{0, 4, 16}
+
+func timed(n int, f func()) trial.CCost {
+	tid := syscall.Gettid()
+	c := trial.Time(n, f)
+	return trial.CCost{Cost: c, Moved: syscall.Gettid() != tid}
 }

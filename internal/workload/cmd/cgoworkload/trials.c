@@ -13,11 +13,12 @@ void nothing(void)
 {
 }
 
-static __thread volatile int counter;
+static __thread volatile unsigned char buffer[16 * 64]; // sixteen cache lines
 
-void count(void)
+void fill(void)
 {
-	counter++;
+	for (unsigned i = 0; i < sizeof buffer; i += 64)
+		buffer[i]++;
 }
 
 void compute(int rounds)

@@ -3,8 +3,8 @@
 // nothing does nothing.
 void nothing(void);
 
-// count adds to a variable of the calling thread.
-void count(void);
+// fill writes to a buffer of the calling thread.
+void fill(void);
 
 // compute runs rounds of arithmetic, of about a nanosecond each.
 void compute(int rounds);

@@ -15,7 +15,7 @@ func TestCallsOfC(t *testing.T) {
 		}
 		var a trial.CCalls
 		testenv.CgoTrial(t, &a, args...)
-		if len(a.Kinds) != 3 {
+		if len(a.Kinds) != 2*3+1 {
 			t.Fatalf("kinds %+v", a.Kinds)
 		}
 		for _, k := range a.Kinds {
@@ -30,7 +30,7 @@ func TestCallsOfC(t *testing.T) {
 	}
 }
 
-func least(costs []trial.Cost) float64 {
+func least(costs []trial.CCost) float64 {
 	best := costs[0].Wall
 	for _, c := range costs {
 		best = min(best, c.Wall)
