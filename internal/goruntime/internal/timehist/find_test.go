@@ -28,7 +28,7 @@ func TestFindPair(t *testing.T) {
 		"amd64, too far":   {elf.EM_X86_64, strings.Replace(amd64, "00 15", "08 15", 1), 0},
 		"arm64":            {elf.EM_AARCH64, arm64, 0x2010},
 		"arm64, cut":       {elf.EM_AARCH64, arm64[:96], 0},
-		"arm64, no page":   {elf.EM_AARCH64, strings.Replace(arm64, "00 00 00 b0", "1f 20 03 d5", 1), 0}, // nop
+		"arm64, no page":   {elf.EM_AARCH64, strings.ReplaceAll(arm64, "00 00 00 b0", "1f 20 03 d5"), 0}, // nop
 		"arm64, too far":   {elf.EM_AARCH64, strings.Replace(arm64, "00 80 14 91", "00 a0 14 91", 1), 0},
 	} {
 		code, err := hex.DecodeString(strings.ReplaceAll(tt.code, " ", ""))
