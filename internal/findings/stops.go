@@ -81,7 +81,7 @@ func delayedStops(o *observed) []Finding {
 			worst = max(worst, (s.Delayed.LongestLeast+s.Delayed.LongestMost)/2)
 		}
 	}
-	part := float64(took) / float64(o.ns)
+	part := min(1, float64(took)/float64(o.ns)) // a stop may have begun before
 	if part < delayedPart && worst < longStop {
 		return nil
 	}
@@ -128,7 +128,7 @@ func (o *observed) whyUnseen() string {
 	case o.StopsUnknown != "":
 		return ": " + o.StopsUnknown
 	case len(o.StopDelays) == 0:
-		return ": no signal was seen, as when a thread has had no CPU since an earlier one was sent to it"
+		return ": no signal shows it, as when a thread has had no CPU since an earlier one was sent to it"
 	}
 	return ""
 }

@@ -94,7 +94,7 @@ func TestStopAccount(t *testing.T) {
 		{"no long one", StopTimes{}, nil, "", "", ""},
 		{"the signals show longer ones than there are", StopTimes{}, []correlate.StopDelay{waiting}, "", "", ""},
 		{"no signal", delayed, nil, "", "stopping the world took up to about 65 ms: 29 of 1,029 stops took 1 ms or longer, about " +
-			"32 % of the window, in which all other goroutines wait; which thread was late is not known: no signal was seen, " +
+			"32 % of the window, in which all other goroutines wait; which thread was late is not known: no signal shows it, " +
 			"as when a thread has had no CPU since an earlier one was sent to it", "more CPU time"},
 		{"not looked for", delayed, nil, "switches are added up (--aggregate)",
 			"which thread was late is not known: switches are added up (--aggregate)", "look again without that"},

@@ -83,8 +83,8 @@ type Stops struct {
 	All, Longer StopTimes
 }
 
-// Since returns the stops that ended between two moments, and those that took long ns or longer,
-// down to the next bucket.
+// Since returns the stops that ended between two moments, and those among them whose bucket begins at
+// long or above.
 func (s *Stopping) Since(before *Stopping, long time.Duration) ([]Stops, error) {
 	stops := []Stops{{Kind: "gc"}, {Kind: "other"}}
 	elapsed := s.At.Sub(before.At) + readTime
