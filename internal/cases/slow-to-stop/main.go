@@ -1,5 +1,5 @@
 // Slow-to-stop stops the world 30 times a second, for two seconds, and prints the runtime's own
-// account of how long that took. With the argument copy, a goroutine copies 32 MB at a time, which nothing can
+// account of how long that took. With the argument copy, a goroutine copies 64 MB at a time, which nothing can
 // interrupt. With idle, a goroutine works on a thread of the policy SCHED_IDLE, beside processes that
 // use all CPUs.
 package main
@@ -18,7 +18,7 @@ import (
 	"unsafe"
 )
 
-const piece = 32 << 20
+const piece = 64 << 20
 
 // copyPiece can stop where it begins, as most functions can, and not while it copies.
 //
