@@ -173,7 +173,8 @@ func growBurst(self Self, block Block, n int, lock *probe.Locks, unlock bool, se
 	time.Sleep(settle)
 	g.Census, g.After, err = probe.TakeCensus()
 	locks := make([]workload.Claim, n)
-	for i, p := range g.Pins {
+	for i := range g.Pins {
+		p := &g.Pins[i] // no copy: its goroutine may still write the other fields
 		locks[i] = workload.Claim{TID: p.TID, GoID: p.GoID, Depth: 1}
 	}
 	self.Claim(locks...)
