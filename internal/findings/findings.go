@@ -86,6 +86,9 @@ type About struct {
 	// CPU is the process's CPU time in the window and SysmonCPU that of sysmon, both by the kernel's
 	// own account; nil = not known.
 	CPU, SysmonCPU *time.Duration
+	// StopAccount is the runtime's account of its stops of the world; nil = not known.
+	StopAccount    []StopAccount
+	StopAccountErr error // why it is not known
 }
 
 // Held is what holds a thread after the window's end.

@@ -124,7 +124,15 @@ func noSysmon(o *observed) string {
 	return "no thread is known to be sysmon"
 }
 
-func noStops(o *observed) string { return o.StopsUnknown }
+func noStops(o *observed) string {
+	switch {
+	case o.StopAccount != nil:
+		return ""
+	case o.StopsUnknown == "" || o.StopAccountErr == nil:
+		return o.StopsUnknown
+	}
+	return o.StopsUnknown + ", and the runtime's own account of its stops could not be read: " + o.StopAccountErr.Error()
+}
 
 func noAttributes(o *observed) string {
 	if len(o.Attributes.ByTID) > 0 {

@@ -52,6 +52,13 @@ func TestJudged(t *testing.T) {
 		{"no sysmon", 60, with(func(r *correlate.Result, _ *About) { r.Threads[1].Role = "unknown" }), "sysmon-busy", "sysmon"},
 		{"stops", 60, with(func(r *correlate.Result, _ *About) { r.Stops, r.StopsUnknown = nil, "switches are added up" }),
 			"stop-the-world-delayed", "switches are added up"},
+		{"stops by the runtime's account", 60, with(func(r *correlate.Result, a *About) {
+			r.Stops, r.StopsUnknown, a.StopAccount = nil, "switches are added up", []StopAccount{{Kind: "gc"}}
+		}), "", ""},
+		{"no account of stops", 60, with(func(r *correlate.Result, a *About) {
+			r.Stops, r.StopsUnknown, a.StopAccountErr = nil, "switches are added up", errors.New("there is one since Go 1.22")
+		}), "stop-the-world-delayed", "switches are added up, and the runtime's own account of its stops could not be read: " +
+			"there is one since Go 1.22"},
 		{"runtime", 60, with(func(r *correlate.Result, _ *About) {
 			r.Counts.LockedThreads, r.Counts.ThreadsExitedLocked = nil, nil
 		}), "pins-growing exit-while-locked-churn per-request-pinning wedged-m0 unbalanced-lock pinned-handoff-hot-spot " +

@@ -27,18 +27,38 @@ type lateThreads struct {
 	others bool // there are other threads, too
 }
 
-// delayedStops finds stops of the world that take long, because a thread does not stop.
+// StopAccount is the runtime's account of the stops of one kind.
+type StopAccount struct {
+	Kind    string    // "gc" or "other"
+	All     StopTimes // all stops
+	Delayed StopTimes // those of StopDelayed or longer
+}
+
+// StopTimes are durations as far as a histogram tells them: their sum and the longest of them, ns,
+// are between Least and Most.
+type StopTimes struct {
+	N                         uint64
+	Least, Most               int64
+	LongestLeast, LongestMost int64
+}
+
+// delayedStops finds stops of the world that take long, because a thread does not stop. The runtime's
+// account has all stops. The signals show why, but not where the thread that was late had one on its
+// way already.
 func delayedStops(o *observed) []Finding {
-	var stops, delayed uint64
-	var took, worst int64
+	var stops, delayed, known uint64
+	var took, knownTook, worst int64
 	by := map[string]*lateThreads{}
-	var most *lateThreads
+	most := &lateThreads{}
 	for i := range o.Stops {
 		stops += uint64(o.Stops[i].Hist.N())
 	}
 	for i := range o.StopDelays {
 		d := &o.StopDelays[i]
-		delayed, took, worst = delayed+d.N, took+d.Sum, max(worst, d.Max)
+		if d.Why == "unknown" && o.StopAccount != nil {
+			continue
+		}
+		known, knownTook, worst = known+d.N, knownTook+d.Sum, max(worst, d.Max)
 		sum := by[d.Why]
 		if sum == nil {
 			sum = &lateThreads{StopDelay: *d}
@@ -46,23 +66,48 @@ func delayedStops(o *observed) []Finding {
 		} else {
 			sum.N, sum.Sum, sum.others = sum.N+d.N, sum.Sum+d.Sum, sum.others || d.TID != sum.TID
 		}
-		if most == nil || sum.Sum > most.Sum {
+		if sum.Sum > most.Sum {
 			most = sum
 		}
 	}
-	part := float64(took) / float64(o.ns)
+	delayed, took = known, knownTook
+	source, upTo, counted, share := "signals", "up to ", " seen", "at least "
+	if o.StopAccount != nil {
+		source, upTo, counted, share = "runtime", "up to about ", "", "about "
+		stops, delayed, took, worst = 0, 0, 0, 0
+		for _, s := range o.StopAccount {
+			stops, delayed = stops+s.All.N, delayed+s.Delayed.N
+			took += (s.Delayed.Least + s.Delayed.Most) / 2
+			worst = max(worst, (s.Delayed.LongestLeast+s.Delayed.LongestMost)/2)
+		}
+	}
+	part := min(1, float64(took)/float64(o.ns)) // a stop may have begun before
 	if part < delayedPart && worst < longStop {
 		return nil
 	}
+	who, advice := o.whoStopsLate(most, took), o.stopEarlier(most)
+	switch {
+	case known == 0:
+		who = "which thread was late is not known" + o.whyUnseen()
+	case known < delayed:
+		who = fmt.Sprintf("which thread was late is known for %d of them: %s", known, who)
+	}
+	if 2*knownTook < took {
+		advice = o.unseenEarlier()
+	}
 	f := Finding{ID: "stop-the-world-delayed", Severity: info,
-		Message: fmt.Sprintf("stopping the world took up to %s: %d of %s seen took %s or longer, at least %s of the window, "+
-			"in which all other goroutines wait; %s", unit.ShortDuration(float64(worst)), delayed,
-			unit.Plural(int(stops), "stop"), unit.ShortDuration(correlate.StopDelayed), unit.ShortPercent(part),
-			o.whoStopsLate(most, took)),
-		Advice: o.stopEarlier(most),
-		Evidence: map[string]any{"stops": stops, "delayed_stops": delayed, "delayed_ns": took, "worst_ns": worst,
-			"window_fraction": rounded(part), "why": most.Why, "why_stops": most.N, "why_ns": most.Sum, "tid": nil,
-			"function": orNil(most.Function), "goroutine": nil, "policy": nil, "nice": nil, "lossy": !o.complete},
+		Message: fmt.Sprintf("stopping the world took %s%s: %d of %s%s took %s or longer, %s%s of the window, "+
+			"in which all other goroutines wait; %s", upTo, unit.ShortDuration(float64(worst)), delayed,
+			unit.Plural(int(stops), "stop"), counted, unit.ShortDuration(correlate.StopDelayed), share,
+			unit.ShortPercent(part), who),
+		Advice: advice,
+		Evidence: map[string]any{"source": source, "stops": stops, "delayed_stops": delayed, "delayed_ns": took,
+			"worst_ns": worst, "window_fraction": rounded(part), "known_stops": min(known, delayed), "why": orNil(most.Why),
+			"why_stops": nil, "why_ns": nil, "tid": nil, "function": orNil(most.Function), "goroutine": nil,
+			"policy": nil, "nice": nil, "lossy": !o.complete},
+	}
+	if most.N > 0 {
+		f.Evidence["why_stops"], f.Evidence["why_ns"] = most.N, most.Sum
 	}
 	if most.TID != 0 {
 		f.Evidence["tid"] = most.TID
@@ -75,6 +120,31 @@ func delayedStops(o *observed) []Finding {
 		f.Severity = warn
 	}
 	return []Finding{f}
+}
+
+// whyUnseen is why the signals do not show any of the stops that the runtime has counted.
+func (o *observed) whyUnseen() string {
+	switch {
+	case o.StopsUnknown != "":
+		return ": " + o.StopsUnknown
+	case len(o.StopDelays) == 0:
+		return ": no signal shows it, as when a thread has had no CPU since an earlier one was sent to it"
+	}
+	return ""
+}
+
+// unseenEarlier is the advice against such stops.
+func (o *observed) unseenEarlier() string {
+	if o.StopsUnknown != "" {
+		return "look again without that: then this names the thread"
+	}
+	for i := range o.Threads {
+		if tid := o.Threads[i].TID; o.lowered(tid) {
+			return fmt.Sprintf("give all threads of the process the same priority: thread %d has a lower one (%s), "+
+				"and a goroutine on it stops all others", tid, o.Priorities[tid].words())
+		}
+	}
+	return "give the program more CPU time, or set GOMAXPROCS to the CPUs that it really gets"
 }
 
 // whoStopsLate puts into words what most of the time was waited for.
@@ -102,7 +172,7 @@ func (o *observed) whoStopsLate(d *lateThreads, took int64) string {
 	case d.Why == "waiting" && o.lowered(d.TID):
 		did += ": it has a lower priority than others (" + o.Priorities[d.TID].words() + ")"
 	}
-	return fmt.Sprintf("in %s of that time %s %s", unit.ShortPercent(float64(d.Sum)/float64(took)), thread, did)
+	return fmt.Sprintf("in %s of that time %s %s", unit.ShortPercent(min(1, float64(d.Sum)/float64(took))), thread, did)
 }
 
 // lowered reports whether a thread has a lower priority than the default.

@@ -77,3 +77,50 @@ func TestDelayedStops(t *testing.T) {
 		sound(t, tt.name, fs[0])
 	}
 }
+
+// TestStopAccount: the runtime's account has the stops that no signal shows.
+func TestStopAccount(t *testing.T) {
+	delayed := StopTimes{N: 29, Least: 1.5e9, Most: 1.7e9, LongestLeast: 60e6, LongestMost: 70e6}
+	quick := StopTimes{N: 1000, Least: 20e6, Most: 24e6, LongestLeast: 60e3, LongestMost: 70e3}
+	waiting := correlate.StopDelay{TID: 104, Why: "waiting", N: 12, Sum: 400e6, Max: 60e6}
+	unknown := correlate.StopDelay{Why: "unknown", N: 2, Sum: 500e6, Max: 60e6}
+	for _, tt := range []struct {
+		name            string
+		account         StopTimes // of the delayed ones
+		delays          []correlate.StopDelay
+		unseen          string
+		message, advice string // "" = no finding
+	}{
+		{"no long one", StopTimes{}, nil, "", "", ""},
+		{"the signals show longer ones than there are", StopTimes{}, []correlate.StopDelay{waiting}, "", "", ""},
+		{"no signal", delayed, nil, "", "stopping the world took up to about 65 ms: 29 of 1,029 stops took 1 ms or longer, about " +
+			"32 % of the window, in which all other goroutines wait; which thread was late is not known: no signal shows it, " +
+			"as when a thread has had no CPU since an earlier one was sent to it", "more CPU time"},
+		{"not looked for", delayed, nil, "switches are added up (--aggregate)",
+			"which thread was late is not known: switches are added up (--aggregate)", "look again without that"},
+		{"some", delayed, []correlate.StopDelay{waiting, unknown}, "", "which thread was late is known for 12 of them: " +
+			"in 25 % of that time thread 104 was ready to stop and had no CPU", "same priority: thread 101 has a lower one"},
+		{"none of them", delayed, []correlate.StopDelay{unknown}, "", "which thread was late is not known", "thread 101"},
+		{"all", StopTimes{12, 390e6, 430e6, 55e6, 65e6}, []correlate.StopDelay{waiting}, "", "goroutines wait; " +
+			"in 97.6 % of that time thread 104 was ready", "more CPU time"},
+	} {
+		r, a := healthy(5), about
+		r.Stops, r.StopDelays, r.StopsUnknown = []correlate.Stops{}, tt.delays, tt.unseen
+		a.StopAccount = []StopAccount{{"gc", quick, StopTimes{}}, {"other", tt.account, tt.account}}
+		if len(tt.delays) == 2 || tt.name == "none of them" {
+			a.Priorities = map[int32]Priority{101: {"SCHED_IDLE", 0}}
+		}
+		fs := find(r, a)
+		if tt.message == "" {
+			if len(fs) != 0 {
+				t.Errorf("%s: %+v", tt.name, fs)
+			}
+			continue
+		}
+		if len(fs) != 1 || !strings.Contains(fs[0].Message, tt.message) || !strings.Contains(fs[0].Advice, tt.advice) {
+			t.Errorf("%s: %+v, want %q and %q", tt.name, fs, tt.message, tt.advice)
+			continue
+		}
+		sound(t, tt.name, fs[0])
+	}
+}

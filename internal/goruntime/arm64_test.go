@@ -54,8 +54,21 @@ func TestARM64(t *testing.T) {
 				if locks == nil || !fits(locks, real) || fits(locks, &other) {
 					t.Errorf("the code has fields at %v, the table %+v", locks, *real)
 				}
+				r := &Runtime{obj: &object{img: img}, Info: Info{GoVersion: version}}
+				counts, err := r.findStopping(addrs)
+				if release.Minor < 22 {
+					if err == nil {
+						t.Errorf("an account of stops at %#x", counts)
+					}
+				} else if err != nil {
+					t.Error(err)
+				}
 				if ldflags != "" {
 					return
+				}
+				if syms, err := img.Symbols("runtime.sched"); err != nil || release.Minor >= 22 &&
+					counts-syms["runtime.sched"] > 8<<10 {
+					t.Errorf("an account of stops at %#x, runtime.sched at %#x, %v", counts, syms["runtime.sched"], err)
 				}
 				o, err := offsets.FromDWARF(img)
 				if err != nil || *o != *builtin.Find(release, "arm64") {

@@ -134,6 +134,7 @@ func (r *Runtime) describe(o Options) error {
 			info.unknown(err, "GSlot")
 		}
 	}
+	r.stopping, r.stoppingErr = r.findStopping(addrs)
 	info.SignalMasks = r.signalMasks(addrs[varSigsetAll], addrs[varSigsetExit])
 	r.procs = addrs[varGomaxprocs]
 	if info.GOMAXPROCS, err = r.GOMAXPROCSNow(); err != nil {

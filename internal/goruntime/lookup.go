@@ -34,7 +34,8 @@ const (
 )
 
 var (
-	goFunctions  = []string{fnCrosscall2, fnMain, fnLockOSThread, fnDoLock, fnSysmon, fnTemplateThread, fnPluginOpen}
+	goFunctions = []string{fnCrosscall2, fnMain, fnLockOSThread, fnDoLock, fnSysmon, fnTemplateThread, fnPluginOpen,
+		fnRecord, fnStopWorld, fnNext}
 	asmFunctions = append([]string{fnAsyncPreempt, fnRacecall}, gslot.Functions...)
 	variables    = append([]string{varGomaxprocs, varAllM, varM0, varSigsetAll, varSigsetExit, symText, symEtext},
 		gslot.Variables...)

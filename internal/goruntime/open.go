@@ -38,7 +38,10 @@ type Runtime struct {
 	mem    io.ReaderAt // the process's memory by run-time address; nil if the kernel refuses it
 	memErr error       // the reason
 	procs  uint64      // link-time address of runtime.gomaxprocs; 0 = not known
-	files  []io.Closer
+	// Link-time address of the account of stops of the world, or why it is not known.
+	stopping    uint64
+	stoppingErr error
+	files       []io.Closer
 }
 
 // Open reads the Go runtime of process pid, a number in pinwatch's PID namespace. Errors satisfy

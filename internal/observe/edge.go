@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -9,6 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/pinwatch/pinwatch/correlate"
+	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/procfs"
 )
 
@@ -21,10 +24,14 @@ type edge struct {
 	affinity  map[int32][]int // where a window begins; by tid, of the first mostAttributes threads
 	machine   procfs.Machine
 	clocks    clocks
+	// The runtime's account of its stops of the world, or why it is not known.
+	stopping    *goruntime.Stopping
+	stoppingErr error
 }
 
 func (o *observation) readEdge(begins bool) edge {
 	e := edge{clocks: readClocks()}
+	e.stopping, e.stoppingErr = o.program.stopping()
 	process, root := strconv.Itoa(o.target.PID), os.DirFS("/")
 	e.machine, _ = procfs.ReadMachine() // zero: no difference is known
 	if !procfs.ShowsOurNamespace() {    // the PID means another process to the kernel
@@ -130,6 +137,17 @@ func readAccount(pid int, sysmonTID int32) (now account) {
 		}
 	}
 	return now
+}
+
+// stopsBetween is the runtime's account of the time between two moments.
+func stopsBetween(first, last edge) ([]goruntime.Stops, error) {
+	if err := cmp.Or(first.stoppingErr, last.stoppingErr); err != nil {
+		return nil, err
+	}
+	if first.stopping == nil || last.stopping == nil || first.stopping == last.stopping {
+		return nil, errors.New("it was not read at both ends of the window")
+	}
+	return last.stopping.Since(first.stopping, correlate.StopDelayed)
 }
 
 // CPU is the kernel's account of a window; a field is nil where it is not known.

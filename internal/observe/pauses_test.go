@@ -17,6 +17,7 @@ import (
 
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/events"
+	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 	"github.com/pinwatch/pinwatch/loader"
@@ -192,6 +193,27 @@ func TestLastEdge(t *testing.T) {
 	for end, want := range map[events.Time]string{10: "0", 9: "1"} {
 		if got := o.lastEdge(&correlate.Result{End: end}).cpuset; got != want {
 			t.Errorf("at %d: %s, want %s", end, got, want)
+		}
+	}
+}
+
+// TestStopsBetween: without two readings there is no account, which is not one of no stops.
+func TestStopsBetween(t *testing.T) {
+	read, again := &goruntime.Stopping{At: time.Unix(1, 0)}, &goruntime.Stopping{At: time.Unix(2, 0)}
+	for name, tt := range map[string]struct {
+		first, last edge
+		known       bool
+	}{
+		"both":             {edge{stopping: read}, edge{stopping: again}, true},
+		"the same reading": {edge{stopping: read}, edge{stopping: read}, false},
+		"no end":           {edge{stopping: read}, edge{}, false},
+		"no begin":         {edge{}, edge{stopping: again}, false},
+		"ended":            {edge{stopping: read}, edge{stoppingErr: os.ErrProcessDone}, false},
+		"refused":          {edge{stoppingErr: fs.ErrPermission}, edge{stopping: again}, false},
+	} {
+		stops, err := stopsBetween(tt.first, tt.last)
+		if (stops != nil) != tt.known || (err == nil) != tt.known {
+			t.Errorf("%s: %+v, %v", name, stops, err)
 		}
 	}
 }

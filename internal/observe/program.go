@@ -72,6 +72,14 @@ func (p *Program) infoNow() *goruntime.Info {
 	return &info
 }
 
+// stopping reads the runtime's account of its stops of the world.
+func (p *Program) stopping() (*goruntime.Stopping, error) {
+	if p.Runtime == nil {
+		return nil, errors.New("the target's Go runtime could not be read")
+	}
+	return p.Runtime.Stopping()
+}
+
 // locks reports whether the Ms' locks can be read.
 func (p *Program) locks() bool {
 	return p.Info != nil && p.Info.Offsets != nil && p.Info.GSlot != nil

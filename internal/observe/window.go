@@ -13,6 +13,7 @@ import (
 	"github.com/pinwatch/pinwatch/correlate"
 	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/internal/findings"
+	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/host"
 	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/loader"
@@ -38,6 +39,9 @@ type Window struct {
 	// Goroutines has what threads ran when the window ended, by TID.
 	Goroutines map[int32]findings.Goroutine
 	CPU        CPU
+	// RuntimeStops is the runtime's account of its stops of the world, or why it is not known.
+	RuntimeStops    []goruntime.Stops
+	RuntimeStopsErr error
 	// Limits are those of the number of threads.
 	Limits []findings.Limit
 	// Warnings are about the whole observation; those about single numbers are in Result.
@@ -63,6 +67,11 @@ func (w *Window) Findings() ([]findings.Finding, []findings.Judged) {
 		if s.Nice != nil && s.Policy != nil {
 			about.Priorities[tid] = findings.Priority{Policy: *s.Policy, Nice: *s.Nice}
 		}
+	}
+	about.StopAccountErr = w.RuntimeStopsErr
+	for _, s := range w.RuntimeStops {
+		about.StopAccount = append(about.StopAccount,
+			findings.StopAccount{Kind: s.Kind, All: findings.StopTimes(s.All), Delayed: findings.StopTimes(s.Longer)})
 	}
 	if q := w.Pauses.Quota; q != nil {
 		about.Quota = (*findings.Quota)(&q.Quota)
@@ -235,6 +244,7 @@ func (o *observation) window(r *correlate.Result) *Window {
 	first, last := o.edges[r.Start], o.lastEdge(r)
 	w.Pauses, w.Before, w.CPUSet = between(first, last), Placement{first.affinity, first.cpuset}, last.cpuset
 	w.CPU, w.NoTopology = accountBetween(first.account, last.account), !o.apart
+	w.RuntimeStops, w.RuntimeStopsErr = stopsBetween(first, last)
 	if r.Interval {
 		delete(o.edges, o.cut) // the last interval's end; the whole still needs its own start
 		o.cut = r.End

@@ -26,7 +26,9 @@ type Meta struct {
 	Findings   []findings.Finding
 	Judged     []findings.Judged
 	CPU        CPU
-	Warnings   []string // written before those of the result
+	// RuntimeStops is the runtime's account of its stops of the world; nil = not read.
+	RuntimeStops []RuntimeStops
+	Warnings     []string // written before those of the result
 }
 
 // histBars is the number of bars of a cost's histogram.
@@ -75,6 +77,7 @@ func New(meta Meta, res *correlate.Result) *Report {
 		ParentDeaths: make([]ParentDeath, 0, len(res.ParentDeaths)),
 		Stops:        newStops(res.Stops),
 		StopDelays:   make([]StopDelay, 0, len(res.StopDelays)),
+		RuntimeStops: meta.RuntimeStops,
 		Calls:        make([]Call, 0, len(res.Calls)),
 		Delays:       make([]Delay, 0, len(res.Delays)),
 		Unclassified: make([]Stack, 0, len(res.Unclassified)),

@@ -33,35 +33,36 @@ var Schema []byte
 // Report describes one window. The schema gives the meaning of each key; comments here add facts
 // about the Go side.
 type Report struct {
-	Schema       string        `json:"schema"`
-	Pinwatch     Pinwatch      `json:"pinwatch"`
-	Host         Host          `json:"host"`
-	Target       Target        `json:"target"`
-	Window       Window        `json:"window"`
-	Loss         Loss          `json:"loss"`
-	Observer     Observer      `json:"observer"`
-	Pauses       Pauses        `json:"pauses"`
-	Counts       Counts        `json:"counts"`
-	CPU          CPU           `json:"cpu"`
-	Verdicts     []Verdict     `json:"verdicts"`
-	Costs        []Cost        `json:"costs"`
-	Moves        Moves         `json:"moves"`
-	Threads      []Thread      `json:"threads"`
-	Omitted      Omitted       `json:"threads_omitted"`
-	Holders      []ThreadGroup `json:"holders"` // nil = not read
-	Locks        Locks         `json:"locks"`
-	Sites        []Site        `json:"sites"` // nil without the probe on LockOSThread
-	Causes       []Cause       `json:"causes"`
-	ParentDeaths []ParentDeath `json:"parent_deaths"`
-	Stops        []Stops       `json:"stops"` // nil = not looked for
-	StopDelays   []StopDelay   `json:"stop_delays"`
-	Calls        []Call        `json:"interrupted_calls"`
-	Delays       []Delay       `json:"delays"`
-	Unclassified []Stack       `json:"unclassified"`
-	Findings     []Finding     `json:"findings"`
-	Judged       []Judged      `json:"judged"`
-	Warnings     []string      `json:"warnings"`
-	Final        bool          `json:"final,omitempty"` // the whole, at the end of reports by interval
+	Schema       string         `json:"schema"`
+	Pinwatch     Pinwatch       `json:"pinwatch"`
+	Host         Host           `json:"host"`
+	Target       Target         `json:"target"`
+	Window       Window         `json:"window"`
+	Loss         Loss           `json:"loss"`
+	Observer     Observer       `json:"observer"`
+	Pauses       Pauses         `json:"pauses"`
+	Counts       Counts         `json:"counts"`
+	CPU          CPU            `json:"cpu"`
+	Verdicts     []Verdict      `json:"verdicts"`
+	Costs        []Cost         `json:"costs"`
+	Moves        Moves          `json:"moves"`
+	Threads      []Thread       `json:"threads"`
+	Omitted      Omitted        `json:"threads_omitted"`
+	Holders      []ThreadGroup  `json:"holders"` // nil = not read
+	Locks        Locks          `json:"locks"`
+	Sites        []Site         `json:"sites"` // nil without the probe on LockOSThread
+	Causes       []Cause        `json:"causes"`
+	ParentDeaths []ParentDeath  `json:"parent_deaths"`
+	Stops        []Stops        `json:"stops"` // nil = not looked for
+	StopDelays   []StopDelay    `json:"stop_delays"`
+	RuntimeStops []RuntimeStops `json:"runtime_stops"` // nil = not read
+	Calls        []Call         `json:"interrupted_calls"`
+	Delays       []Delay        `json:"delays"`
+	Unclassified []Stack        `json:"unclassified"`
+	Findings     []Finding      `json:"findings"`
+	Judged       []Judged       `json:"judged"`
+	Warnings     []string       `json:"warnings"`
+	Final        bool           `json:"final,omitempty"` // the whole, at the end of reports by interval
 }
 
 // Pinwatch is the program that wrote the report.

@@ -175,6 +175,17 @@ type Stops struct {
 	MaxNS      *int64   `json:"max_ns"`
 }
 
+// RuntimeStops is the runtime's account of its stops of the world of one kind. The sum and the longest
+// are between the edges of the buckets of its histogram.
+type RuntimeStops struct {
+	Kind           string `json:"kind"`
+	N              uint64 `json:"n"`
+	SumLeastNS     int64  `json:"sum_least_ns"`
+	SumMostNS      int64  `json:"sum_most_ns"`
+	LongestLeastNS *int64 `json:"longest_least_ns"` // nil when n is 0
+	LongestMostNS  *int64 `json:"longest_most_ns"`
+}
+
 // StopDelay counts delayed stops of the world by the thread that stopped last.
 type StopDelay struct {
 	TID      *int32  `json:"tid"` // nil = not known, or several

@@ -18,7 +18,8 @@ func New(version string, w *observe.Window) *report.Report {
 		Version: version, End: w.End, Host: w.Host, Target: target(&w.Target), Observer: observer(&w.Overhead),
 		Pauses: pauses(&w.Pauses), NoTopology: w.NoTopology, Holders: held(w.Holders),
 		Findings: found, Judged: judged, Warnings: w.Warnings,
-		CPU: report.CPU{ProcessNS: nanoseconds(w.CPU.Process), SysmonNS: nanoseconds(w.CPU.Sysmon)},
+		RuntimeStops: runtimeStops(w.RuntimeStops),
+		CPU:          report.CPU{ProcessNS: nanoseconds(w.CPU.Process), SysmonNS: nanoseconds(w.CPU.Sysmon)},
 	}, w.Result)
 	for i := range r.Threads {
 		t := &r.Threads[i]
@@ -45,6 +46,19 @@ func held(list []observe.Holder) (rows []report.ListedThread) {
 			Held: report.NewHeld(h.Use, h.Function, h.Via, h.Call, h.CFunc)}
 		if h.WChan != "" {
 			row.WChan = &h.WChan
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// runtimeStops is nil where the account was not read.
+func runtimeStops(list []goruntime.Stops) (rows []report.RuntimeStops) {
+	for i := range list {
+		all := &list[i].All
+		row := report.RuntimeStops{Kind: list[i].Kind, N: all.N, SumLeastNS: all.Least, SumMostNS: all.Most}
+		if all.N > 0 {
+			row.LongestLeastNS, row.LongestMostNS = &all.LongestLeast, &all.LongestMost
 		}
 		rows = append(rows, row)
 	}

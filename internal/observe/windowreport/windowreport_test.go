@@ -22,6 +22,9 @@ func TestUnknownIsNull(t *testing.T) {
 	if g := r.Target; g.Exe != nil || g.GoVersion != nil || g.GOMAXPROCS != nil || g.Ended != nil {
 		t.Errorf("target %+v", g)
 	}
+	if r.RuntimeStops != nil {
+		t.Errorf("stops %+v", r.RuntimeStops)
+	}
 	o := r.Observer
 	if o.Programs != nil || o.CPUFraction != nil || o.RSSAnonBytes != nil || o.StatsSampledS != nil || o.Probe != nil ||
 		o.Overhead != nil || o.ClockReadNS != nil || o.ClockStepNS != nil {
@@ -47,9 +50,15 @@ func TestKnown(t *testing.T) {
 			Timings:     []loader.ProgramTime{{Name: "a", N: 4, NS: 300, DispatchNS: &dispatch}, {Name: "b"}},
 		},
 		Schedules: map[int32]procfs.Schedule{9: {Affinity: &affinity}},
-		Warnings:  []string{"a warning"},
+		RuntimeStops: []goruntime.Stops{{Kind: "gc"}, {Kind: "other", All: goruntime.StopTimes{N: 1, Least: 2, Most: 3,
+			LongestLeast: 4, LongestMost: 5}}},
+		Warnings: []string{"a warning"},
 	}
 	r := windowreport.New("v1", w)
+	if s := r.RuntimeStops; len(s) != 2 || s[0].LongestMostNS != nil || s[1].N != 1 || s[1].SumLeastNS != 2 ||
+		s[1].SumMostNS != 3 || *s[1].LongestLeastNS != 4 || *s[1].LongestMostNS != 5 {
+		t.Errorf("stops %+v", s)
+	}
 	if g := r.Target; *g.Exe != "app" || *g.GoVersion != "go1.26.8" || *g.GOMAXPROCS != 2 ||
 		*g.Offsets != "none" || g.Ended == nil {
 		t.Errorf("target %+v", g)

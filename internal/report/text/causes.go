@@ -134,6 +134,16 @@ func (p *page) stops(r *report.Report) {
 	if parts != nil {
 		p.field("world stops", plain, parts...)
 	}
+	parts = nil
+	for _, s := range r.RuntimeStops {
+		if s.N > 0 {
+			sum, longest := (s.SumLeastNS+s.SumMostNS)/2, (*s.LongestLeastNS+*s.LongestMostNS)/2
+			parts = append(parts, s.Kind+" "+unit.Count(s.N)+" (longest about "+p.ns(&longest)+", sum about "+p.ns(&sum)+")")
+		}
+	}
+	if parts != nil {
+		p.field("all stops", dim, append(parts, "counted by the runtime")...)
+	}
 	for _, d := range r.StopDelays[:min(len(r.StopDelays), mostDelays)] {
 		part := "tid " + none
 		if d.TID != nil {
