@@ -126,9 +126,11 @@ func noSysmon(o *observed) string {
 
 func noStops(o *observed) string {
 	switch {
-	case o.StopAccount != nil:
+	case o.StopAccount != nil || o.StopsUnknown == "":
 		return ""
-	case o.StopsUnknown == "" || o.StopAccountErr == nil:
+	case noLocks(o) != "":
+		return noLocks(o) // one reason is enough
+	case o.StopAccountErr == nil:
 		return o.StopsUnknown
 	}
 	return o.StopsUnknown + ", and the runtime's own account of its stops could not be read: " + o.StopAccountErr.Error()

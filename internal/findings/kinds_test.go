@@ -47,9 +47,13 @@ func TestJudged(t *testing.T) {
 		{"holders", 60, with(func(_ *correlate.Result, a *About) { a.Held = nil }), "thread-surplus", "could not be read"},
 		{"attributes", 60, with(func(_ *correlate.Result, a *About) { a.Attributes = Attributes{} }), "thread-differs",
 			"were not compared"},
-		{"quota", 60, with(func(_ *correlate.Result, a *About) { a.QuotaErr = errors.New("the cgroup /a is not mounted here") }),
+		{"quota", 60, with(func(_ *correlate.Result,
+			a *About) {
+			a.QuotaErr = errors.New("the cgroup /a is not mounted here")
+		}),
 			"cpu-throttled", "is not known: the cgroup /a is not mounted here"},
-		{"no sysmon", 60, with(func(r *correlate.Result, _ *About) { r.Threads[1].Role = "unknown" }), "sysmon-busy", "sysmon"},
+		{"no sysmon", 60, with(func(r *correlate.Result, _ *About) { r.Threads[1].Role = "unknown" }), "sysmon-busy",
+			"sysmon"},
 		{"stops", 60, with(func(r *correlate.Result, _ *About) { r.Stops, r.StopsUnknown = nil, "switches are added up" }),
 			"stop-the-world-delayed", "switches are added up"},
 		{"stops by the runtime's account", 60, with(func(r *correlate.Result, a *About) {
@@ -57,14 +61,20 @@ func TestJudged(t *testing.T) {
 		}), "", ""},
 		{"no account of stops", 60, with(func(r *correlate.Result, a *About) {
 			r.Stops, r.StopsUnknown, a.StopAccountErr = nil, "switches are added up", errors.New("there is one since Go 1.22")
-		}), "stop-the-world-delayed", "switches are added up, and the runtime's own account of its stops could not be read: " +
-			"there is one since Go 1.22"},
+		}), "stop-the-world-delayed", "switches are added up, and the runtime's own account of its stops could not be " +
+			"read: there is one since Go 1.22"},
 		{"runtime", 60, with(func(r *correlate.Result, _ *About) {
 			r.Counts.LockedThreads, r.Counts.ThreadsExitedLocked = nil, nil
 		}), "pins-growing exit-while-locked-churn per-request-pinning wedged-m0 unbalanced-lock pinned-handoff-hot-spot " +
 			"pinned-thread-shares-core pinned-thread-delayed leaked-pin affinity-overridden", "Go runtime could not be read"},
+		{"no Go program", 60, with(func(r *correlate.Result, a *About) {
+			r.Counts.LockedThreads, r.StopsUnknown, a.StopAccountErr = nil, "no signals", errors.New("not Go")
+		}), "pins-growing exit-while-locked-churn per-request-pinning wedged-m0 unbalanced-lock pinned-handoff-hot-spot " +
+			"pinned-thread-shares-core pinned-thread-delayed leaked-pin stop-the-world-delayed affinity-overridden",
+			"Go runtime could not be read"},
 		{"no length", 0, with(none), all, "no length"},
-		{"stopped", 60, with(func(r *correlate.Result, _ *About) { r.Paused = 60 * second }), all, "stopped or frozen all the time"},
+		{"stopped", 60, with(func(r *correlate.Result, _ *About) { r.Paused = 60 * second }), all,
+			"stopped or frozen all the time"},
 		{"pins that may be growing", 60, with(pinned(2, 0, 1)), "pins-growing",
 			"2 pins of main.session began and none ended, too few to tell: that takes a window of some 300 s"},
 		{"one pin", 60, with(pinned(1, 0, 1)), "", ""},
