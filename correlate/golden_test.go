@@ -17,9 +17,10 @@ import (
 // Every file testdata/SCENARIO.txt is a stream in the text form of events; its Results are in
 // SCENARIO.golden. The target is 100, CPUs 0 and 1 are siblings, asyncPreempt is at 4096, sysmon at
 // 8192, templateThread at 12288, main.worker at 16384, a function of which the runtime locks the
-// goroutine at 20480, and runtime.memmove at 32768. A line "stack N FUNCTION…" defines stack N, innermost function first; a
-// function may be written function@file:line. A line "locks" sets Config.Locks; "light", "aggregate",
-// "pauses", "throttles" and "other runtimes" set the fields of these names.
+// goroutine at 20480, and runtime.memmove at 32768.
+// A line "stack N FUNCTION…" defines stack N, innermost function first; a function may be written
+// function@file:line. A line "locks" sets Config.Locks; "light", "aggregate", "pauses",
+// "throttles" and "other runtimes" set the fields of these names.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -241,7 +242,8 @@ func dump(w *bytes.Buffer, r *Result) {
 	}
 	for i := range r.Stops {
 		s := &r.Stops[i]
-		fmt.Fprintf(w, "  stops %s n=%d unfinished=%d min=%d max=%d\n", s.Kind, s.Hist.N(), s.Unfinished, s.Hist.Min(), s.Hist.Max())
+		fmt.Fprintf(w, "  stops %s n=%d unfinished=%d min=%d max=%d\n", s.Kind, s.Hist.N(), s.Unfinished, s.Hist.Min(),
+			s.Hist.Max())
 	}
 	for _, d := range r.StopDelays {
 		fmt.Fprintf(w, "  delayed by %d %s %q: n=%d sum=%d max=%d\n", d.TID, d.Why, d.Function, d.N, d.Sum, d.Max)

@@ -100,7 +100,8 @@ func TestBaselines(t *testing.T) {
 	wrong(t, exitError, []string{"--expect", "no such file"}, "verify", "--only", "G-3", "--expect", none)
 	wrong(t, exitError, []string{"--expect", "JSON"}, "verify", "--only", "G-3", "--expect", write("text", "✔ G-3"))
 
-	dirty := write("dirty", `{"schema": "pinwatch.baseline/v1", "pinwatch": "v1-3-g1a2b3c4-dirty", "verdicts": {"G-3": "holds"}}`)
+	dirty := write("dirty",
+		`{"schema": "pinwatch.baseline/v1", "pinwatch": "v1-3-g1a2b3c4-dirty", "verdicts": {"G-3": "holds"}}`)
 	wrong(t, exitError, []string{"--expect", "1a2b3c4-dirty", "clean build"}, "verify", "--only", "G-3", "--expect", dirty)
 
 	empty := write("empty", `{"schema": "pinwatch.baseline/v1"}`)
@@ -379,7 +380,8 @@ func TestGoroot(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	wrong(t, exitError, []string{"build workload", "Go 1.28", "syntax error"}, "verify", "--only", "M-3", "--goroot", broken)
+	wrong(t, exitError, []string{"build workload", "Go 1.28", "syntax error"}, "verify", "--only", "M-3", "--goroot",
+		broken)
 }
 
 // Who writes a baseline with a build that is no commit is told at once.

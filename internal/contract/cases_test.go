@@ -167,8 +167,9 @@ var cases = map[string]evidenceCase{
 		tooFew: []string{"labels: labelled=0 labelled_found=0"}},
 	"M-6": {good: []string{"trace: locked_moves=0 locked_events=500 unlocked_moves=40 syscall_events=90 gc_events=9 " +
 		"events=4000", "trace_c: c_calls_traced=1200 c_calls=1200"}, want: Holds,
-		breaks: map[string]string{"trace_c: c_calls_traced=20": Refuted, "trace: locked_moves=1": Refuted, "trace: syscall_events=0": Refuted,
-			"trace: gc_events=0": Refuted},
+		breaks: map[string]string{"trace_c: c_calls_traced=20": Refuted, "trace: locked_moves=1": Refuted,
+			"trace: syscall_events=0": Refuted,
+			"trace: gc_events=0":      Refuted},
 		tooFew: []string{"trace: locked_events=3", "trace: unlocked_moves=0", "trace: gc_events=0 events=5"}},
 	"M-7": {good: []string{"schedtrace: lines_with_fields=10 lines=10"}, want: Holds,
 		breaks: map[string]string{"schedtrace: lines_with_fields=9": Refuted},
@@ -195,8 +196,8 @@ var cases = map[string]evidenceCase{
 	"N-7": {good: []string{"reuse: idle_after_unlock=7 unlocks=40"}, want: Witnessed,
 		breaks: map[string]string{"reuse: idle_after_unlock=0": NotWitnessed},
 		tooFew: []string{"reuse: idle_after_unlock=0 unlocks=5"}},
-	"N-8": {good: []string{ended, "exit: deferred_goexit_alive=6 deferred_goexit=6 deferred_panic_alive=6 deferred_panic=6 " +
-		"deferred_return_alive=6 deferred_return=6"}, want: Holds,
+	"N-8": {good: []string{ended, "exit: deferred_goexit_alive=6 deferred_goexit=6 deferred_panic_alive=6 " +
+		"deferred_panic=6 deferred_return_alive=6 deferred_return=6"}, want: Holds,
 		breaks: map[string]string{"exit: deferred_goexit_alive=5": Refuted, "exit: deferred_panic_alive=5": Refuted,
 			"exit: deferred_return_alive=5": Refuted, "exit: return_ended=11": Refuted, "exit: goexit_ended=5": Refuted},
 		tooFew: []string{"exit: deferred_goexit=1 deferred_goexit_alive=1"}},

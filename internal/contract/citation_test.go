@@ -23,7 +23,8 @@ func TestCitationsAreComplete(t *testing.T) {
 			}
 		}
 		for verdict, text := range c.True {
-			if !slices.Contains([]string{HoldsExcept, Refuted, OutOfRange, Borderline}, verdict) || !strings.HasSuffix(text, ".") {
+			if !slices.Contains([]string{HoldsExcept, Refuted, OutOfRange, Borderline}, verdict) || !strings.HasSuffix(text,
+				".") {
 				t.Errorf("%s: true %s: %q", id, verdict, text)
 			}
 		}

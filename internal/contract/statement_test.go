@@ -121,7 +121,8 @@ func TestStatementsAreComplete(t *testing.T) {
 		}
 		seen[s.ID] = true
 		n[s.Section]++
-		if (s.Never == "") != slices.ContainsFunc(s.Clauses, func(c Clause) bool { return c.Role == Claim || c.Role == Witness }) {
+		if (s.Never == "") != slices.ContainsFunc(s.Clauses,
+			func(c Clause) bool { return c.Role == Claim || c.Role == Witness }) {
 			t.Errorf("%s: needs a clause that claims, or a reason why none can be tested", s.ID)
 		}
 		for _, c := range s.Clauses {

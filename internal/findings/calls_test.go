@@ -29,8 +29,8 @@ func TestInterruptedCalls(t *testing.T) {
 	r, a := healthy(10), about
 	calls(unix.SYS_NANOSLEEP, 100)(r, &a)
 	f := find(r, a)[0]
-	const want = "nanosleep(2) returned EINTR 100 times in 10 s (10/s): the Go runtime sent SIGURG, to preempt a goroutine, to a " +
-		"thread that waited in it; most of all tid 108 (100 times) of gl.(*Loop).run"
+	const want = "nanosleep(2) returned EINTR 100 times in 10 s (10/s): the Go runtime sent SIGURG, to preempt a " +
+		"goroutine, to a thread that waited in it; most of all tid 108 (100 times) of gl.(*Loop).run"
 	if f.Message != want || f.Evidence["function"] != "example.com/app/gl.(*Loop).run" ||
 		f.Evidence["interrupted_locked"] != uint64(100) {
 		t.Errorf("%s\n%v", f.Message, f.Evidence)

@@ -61,9 +61,10 @@ func TestPinnedThreadDelayed(t *testing.T) {
 	shared(0, 1)(r, &a)
 	delays(20, second/100, backup)(r, &a)
 	f := find(r, a)[0]
-	const want = "1 pinned thread of gl.(*Loop).run waited for a CPU 20 times in 10 s, 10 ms for 1 in 100 of them, 10 ms at worst: " +
-		"2 % of the time in all; meanwhile ran backup, pid 7 (100 % of the waits)"
-	if f.Message != want || !strings.HasPrefix(f.Advice, "the thread may run on CPU 3 only") || f.Evidence["delays"] != int64(20) {
+	const want = "1 pinned thread of gl.(*Loop).run waited for a CPU 20 times in 10 s, 10 ms for 1 in 100 of them, " +
+		"10 ms at worst: 2 % of the time in all; meanwhile ran backup, pid 7 (100 % of the waits)"
+	if f.Message != want || !strings.HasPrefix(f.Advice,
+		"the thread may run on CPU 3 only") || f.Evidence["delays"] != int64(20) {
 		t.Errorf("%s\n%s\n%v", f.Message, f.Advice, f.Evidence)
 	}
 }

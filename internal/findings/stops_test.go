@@ -48,19 +48,24 @@ func TestDelayedStops(t *testing.T) {
 		edit            func(*correlate.Result, *About)
 		message, advice string
 	}{
-		{"running", late, nil, "stopping the world took up to 40 ms: 11 of 31 stops seen took 1 ms or longer, at least 6.04 % of the window, in " +
+		{"running", late, nil, "stopping the world took up to 40 ms: 11 of 31 stops seen took 1 ms or longer, at " +
+			"least 6.04 % of the window, in " +
 			"which all other goroutines wait; in 80.1 % of that time a thread (tid 103 most of all) ran runtime.memmove, in " +
 			"which the runtime can't stop it", "pieces of 1 MB"},
-		{"another thread", late[1:2], nil, "in 100 % of that time thread 104 was ready to stop and had no CPU", "more CPU time"},
+		{"another thread", late[1:2], nil, "in 100 % of that time thread 104 was ready to stop and had no CPU",
+			"more CPU time"},
 		{"low priority", late[1:2], func(_ *correlate.Result, a *About) {
 			a.Priorities = map[int32]Priority{104: {"SCHED_IDLE", 0}}
 		}, "had no CPU: it has a lower priority than others (SCHED_IDLE, nice 0)", "the same priority"},
 		{"lossy", late[1:2], func(r *correlate.Result, _ *About) { lose(r) }, "at least 1.2 % of the window", ""},
-		{"throttled", []correlate.StopDelay{delay("throttled", 2, 60e6, 40e6)}, nil, "kept off its CPU by the CPU quota", "quota"},
-		{"paused", []correlate.StopDelay{delay("paused", 2, 60e6, 40e6)}, nil, "was stopped or frozen", "nothing in the program"},
+		{"throttled", []correlate.StopDelay{delay("throttled", 2, 60e6, 40e6)}, nil, "kept off its CPU by the CPU quota",
+			"quota"},
+		{"paused", []correlate.StopDelay{delay("paused", 2, 60e6, 40e6)}, nil, "was stopped or frozen",
+			"nothing in the program"},
 		{"blocked", []correlate.StopDelay{delay("blocked", 2, 60e6, 40e6)}, nil, "waited in the kernel", "resident"},
 		{"stopper", []correlate.StopDelay{delay("stopper", 2, 60e6, 40e6)}, nil, "all others had stopped", "CPU time"},
-		{"unknown", []correlate.StopDelay{{Why: "unknown", N: 1, Sum: 1e9, Max: 1e9}}, nil, "thread is not known", "longer window"},
+		{"unknown", []correlate.StopDelay{{Why: "unknown", N: 1, Sum: 1e9, Max: 1e9}}, nil, "thread is not known",
+			"longer window"},
 		{"no function", []correlate.StopDelay{{Why: "running", N: 1, Sum: 1e9, Max: 1e9}}, nil,
 			"a thread ran code in which the runtime can't stop it", "pieces"},
 	} {
@@ -93,7 +98,8 @@ func TestStopAccount(t *testing.T) {
 	}{
 		{"no long one", StopTimes{}, nil, "", "", ""},
 		{"the signals show longer ones than there are", StopTimes{}, []correlate.StopDelay{waiting}, "", "", ""},
-		{"no signal", delayed, nil, "", "stopping the world took up to about 65 ms: 29 of 1,029 stops took 1 ms or longer, about " +
+		{"no signal", delayed, nil, "", "stopping the world took up to about 65 ms: 29 of 1,029 stops took 1 ms or " +
+			"longer, about " +
 			"32 % of the window, in which all other goroutines wait; which thread was late is not known: no signal shows it, " +
 			"as when a thread has had no CPU since an earlier one was sent to it", "more CPU time"},
 		{"not looked for", delayed, nil, "switches are added up (--aggregate)",

@@ -16,10 +16,11 @@ import (
 func TestHolders(t *testing.T) {
 	const ended = 1 << 30 // above the kernel's limit of thread ids
 	pid := os.Getpid()
-	o := &observation{target: Target{PID: pid}, program: &Program{Info: &goruntime.Info{CGO: true}}, loop: &loop{ms: []reading{
-		{nsTID: int32(pid), err: goruntime.ErrForeign}, {nsTID: int32(pid), err: goruntime.ErrCheck},
-		{nsTID: ended, m: goruntime.M{G: 8, Lock: goruntime.LockUser}}, {nsTID: ended, err: goruntime.ErrForeign},
-	}}}
+	o := &observation{target: Target{PID: pid}, program: &Program{Info: &goruntime.Info{CGO: true}},
+		loop: &loop{ms: []reading{
+			{nsTID: int32(pid), err: goruntime.ErrForeign}, {nsTID: int32(pid), err: goruntime.ErrCheck},
+			{nsTID: ended, m: goruntime.M{G: 8, Lock: goruntime.LockUser}}, {nsTID: ended, err: goruntime.ErrForeign},
+		}}}
 	whole := &correlate.Result{End: events.Time(time.Second)}
 	held := o.holders(whole).list
 	if len(held) != 2 || held[0].Use != holders.Foreign || held[0].Lock != goruntime.LockNone ||

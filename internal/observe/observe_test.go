@@ -316,17 +316,18 @@ func TestExecBefore(t *testing.T) {
 	cmd := exec.Command(shell, "-c", "read line; exec "+program+" idle")
 	stdin, _ := testenv.StartPiped(t, cmd)
 	limits := 0
-	w, err := observe.Run(t.Context(), observe.Config{PID: cmd.Process.Pid, Duration: 200 * time.Millisecond, OnLimit: func(string) {
-		if limits++; limits > 1 {
-			return
-		}
-		if _, err := io.WriteString(stdin, "go\n"); err != nil {
-			t.Fatal(err)
-		}
-		for exe := ""; filepath.Base(exe) != filepath.Base(program); time.Sleep(time.Millisecond) {
-			exe, _ = os.Readlink(fmt.Sprintf("/proc/%d/exe", cmd.Process.Pid)) // "" while it is replaced
-		}
-	}})
+	w, err := observe.Run(t.Context(), observe.Config{PID: cmd.Process.Pid, Duration: 200 * time.Millisecond,
+		OnLimit: func(string) {
+			if limits++; limits > 1 {
+				return
+			}
+			if _, err := io.WriteString(stdin, "go\n"); err != nil {
+				t.Fatal(err)
+			}
+			for exe := ""; filepath.Base(exe) != filepath.Base(program); time.Sleep(time.Millisecond) {
+				exe, _ = os.Readlink(fmt.Sprintf("/proc/%d/exe", cmd.Process.Pid)) // "" while it is replaced
+			}
+		}})
 	if err != nil {
 		t.Fatal(err)
 	}

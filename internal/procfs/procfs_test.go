@@ -122,7 +122,8 @@ func TestReadSchedule(t *testing.T) {
 
 func TestEnv(t *testing.T) {
 	dir := Dir(t.TempDir())
-	if err := os.WriteFile(string(dir)+"/environ", []byte("GODEBUGS=a\x00GODEBUG=b=1,c=2\x00A=GODEBUG=d"), 0o600); err != nil {
+	if err := os.WriteFile(string(dir)+"/environ", []byte("GODEBUGS=a\x00GODEBUG=b=1,c=2\x00A=GODEBUG=d"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{"GODEBUG": "b=1,c=2", "A": "GODEBUG=d", "B": ""} {

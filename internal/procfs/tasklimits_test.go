@@ -33,7 +33,8 @@ func TestTaskLimits(t *testing.T) {
 			"proc/9/status": status(0, 5),
 			"proc/7/limits": {Data: []byte("Max processes             100       4096      processes \n")}},
 			[]TaskLimit{{"ulimit -u of user 1000", 100, 7}}},
-		"it may exceed it": {fstest.MapFS{"proc/7/status": {Data: []byte("Uid:\t9\t9\t9\t9\nThreads:\t3\nCapEff:\t0000000001000000\n")},
+		"it may exceed it": {fstest.MapFS{
+			"proc/7/status": {Data: []byte("Uid:\t9\t9\t9\t9\nThreads:\t3\nCapEff:\t0000000001000000\n")},
 			"proc/7/limits": {Data: []byte("Max processes             100       4096      processes \n")}}, nil},
 		"root has none": {fstest.MapFS{"proc/7/status": status(0, 3),
 			"proc/7/limits": {Data: []byte("Max processes             100       4096      processes \n")}}, nil},

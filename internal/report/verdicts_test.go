@@ -123,22 +123,34 @@ func TestCompare(t *testing.T) {
 		allowed report.Allowed
 		problem string // "" = none
 	}{
-		"the same":                    {func(*report.Baseline) {}, report.Allowed{}, ""},
-		"a patch":                     {func(b *report.Baseline) { b.GoVersion = "go1.26.1" }, report.Allowed{}, ""},
-		"another kernel":              {func(b *report.Baseline) { b.Host = "Linux 5.10" }, report.Allowed{}, ""},
-		"another release":             {func(b *report.Baseline) { b.GoVersion = "go1.21.13" }, report.Allowed{}, "another release, go1.21.13"},
-		"tip":                         {func(b *report.Baseline) { b.GoVersion = "devel go1.26-1a2b" }, report.Allowed{}, "another release, devel"},
-		"another release, allowed":    {func(b *report.Baseline) { b.GoVersion = "go1.21.13" }, report.Allowed{Release: true}, ""},
-		"another host":                {func(b *report.Baseline) { b.HostClass = "arm64" }, report.Allowed{}, "another host class, arm64"},
-		"another host, allowed":       {func(b *report.Baseline) { b.HostClass = "arm64" }, report.Allowed{Host: true}, ""},
-		"of an older pinwatch":        {func(b *report.Baseline) { b.HostClass = "" }, report.Allowed{}, "one that it does not name"},
-		"other settings":              {func(b *report.Baseline) { b.Settings = map[string]string{"GOGC": "off"} }, report.Allowed{}, "GOGC=off; these are none"},
-		"a statement of the past":     {func(b *report.Baseline) { b.Verdicts["Z-9"] = "holds" }, report.Allowed{}, "does not know Z-9"},
-		"a statement that was not":    {func(b *report.Baseline) { delete(b.Verdicts, "G-1") }, report.Allowed{}, "does not know G-1"},
-		"inconclusive":                {func(b *report.Baseline) { b.Verdicts["P-4"] = "holds" }, report.Allowed{}, "0 are allowed: P-4"},
-		"inconclusive, allowed":       {func(b *report.Baseline) { b.Verdicts["P-4"] = "holds" }, report.Allowed{Inconclusive: 1}, ""},
-		"inconclusive in the past":    {func(b *report.Baseline) { b.Verdicts["G-1"] = "inconclusive" }, report.Allowed{}, ""},
-		"inconclusive and was before": {func(b *report.Baseline) { b.Verdicts["P-4"] = "inconclusive" }, report.Allowed{}, ""},
+		"the same":       {func(*report.Baseline) {}, report.Allowed{}, ""},
+		"a patch":        {func(b *report.Baseline) { b.GoVersion = "go1.26.1" }, report.Allowed{}, ""},
+		"another kernel": {func(b *report.Baseline) { b.Host = "Linux 5.10" }, report.Allowed{}, ""},
+		"another release": {func(b *report.Baseline) { b.GoVersion = "go1.21.13" }, report.Allowed{},
+			"another release, go1.21.13"},
+		"tip": {func(b *report.Baseline) { b.GoVersion = "devel go1.26-1a2b" }, report.Allowed{},
+			"another release, devel"},
+		"another release, allowed": {func(b *report.Baseline) { b.GoVersion = "go1.21.13" },
+			report.Allowed{Release: true}, ""},
+		"another host": {func(b *report.Baseline) { b.HostClass = "arm64" }, report.Allowed{},
+			"another host class, arm64"},
+		"another host, allowed": {func(b *report.Baseline) { b.HostClass = "arm64" }, report.Allowed{Host: true}, ""},
+		"of an older pinwatch": {func(b *report.Baseline) { b.HostClass = "" }, report.Allowed{},
+			"one that it does not name"},
+		"other settings": {func(b *report.Baseline) { b.Settings = map[string]string{"GOGC": "off"} },
+			report.Allowed{}, "GOGC=off; these are none"},
+		"a statement of the past": {func(b *report.Baseline) { b.Verdicts["Z-9"] = "holds" }, report.Allowed{},
+			"does not know Z-9"},
+		"a statement that was not": {func(b *report.Baseline) { delete(b.Verdicts, "G-1") }, report.Allowed{},
+			"does not know G-1"},
+		"inconclusive": {func(b *report.Baseline) { b.Verdicts["P-4"] = "holds" }, report.Allowed{},
+			"0 are allowed: P-4"},
+		"inconclusive, allowed": {func(b *report.Baseline) { b.Verdicts["P-4"] = "holds" },
+			report.Allowed{Inconclusive: 1}, ""},
+		"inconclusive in the past": {func(b *report.Baseline) { b.Verdicts["G-1"] = "inconclusive" }, report.Allowed{},
+			""},
+		"inconclusive and was before": {func(b *report.Baseline) { b.Verdicts["P-4"] = "inconclusive" }, report.Allowed{},
+			""},
 	} {
 		b := same()
 		tt.alter(b)
@@ -227,7 +239,8 @@ func TestVerdictsMarkdownAndHTML(t *testing.T) {
 			t.Errorf("%s is missing", row.ID)
 		}
 	}
-	for _, want := range []string{"runtime/proc.go:2116 mexit: exitThread( (go1.26.8)", "runtime/metrics.go initMetrics has no",
+	for _, want := range []string{"runtime/proc.go:2116 mexit: exitThread( (go1.26.8)",
+		"runtime/metrics.go initMetrics has no",
 		"“The M-destruction cost", "times the upper end of the range", "holds except, by source", "8589934592"} {
 		if !strings.Contains(html, want) {
 			t.Errorf("no %q in the page", want)

@@ -29,14 +29,17 @@ type effect struct {
 var lockEffects = map[string]effect{
 	"G-1": {contract.Holds, both, nil}, "G-2": {contract.HoldsExcept, both, nil}, "G-3": {contract.Holds, both, nil},
 	"G-4": {contract.HoldsExcept, both, nil}, "G-5": {contract.Holds, both, nil}, "G-6": {contract.Holds, both, nil},
-	"G-7": {contract.HoldsExcept, all, nil}, "G-8": {contract.Holds, both, []string{"names"}}, "G-9": {contract.HoldsExcept, both, nil},
+	"G-7": {contract.HoldsExcept, all, nil}, "G-8": {contract.Holds, both,
+		[]string{"names"}}, "G-9": {contract.HoldsExcept, both, nil},
 
 	"P-1": {contract.HoldsExcept, both, nil}, "P-2": {contract.Holds, all, nil}, "P-3": {contract.HoldsExcept, both, nil},
 	"P-4": {contract.Holds, both, nil}, "P-6": {contract.Holds, both, nil}, "P-7": {contract.Refuted, both, nil},
 	"P-10": {contract.HoldsExcept, all, nil},
 
-	"M-1": {contract.Holds, both, []string{"names"}}, "M-2": {contract.Holds, both, nil}, "M-3": {contract.Holds, both, nil},
-	"M-4": {contract.Holds, both, []string{"names", "counts"}}, "M-5": {contract.Holds, both, nil}, "M-6": {contract.Holds, both, nil},
+	"M-1": {contract.Holds, both, []string{"names"}}, "M-2": {contract.Holds, both, nil}, "M-3": {contract.Holds, both,
+		nil},
+	"M-4": {contract.Holds, both, []string{"names", "counts"}}, "M-5": {contract.Holds, both,
+		nil}, "M-6": {contract.Holds, both, nil},
 	"M-8": {contract.Holds, both, nil},
 
 	"N-1": {contract.Witnessed, both, nil}, "N-2": {contract.Holds, both, nil}, "N-3": {contract.Holds, both, nil},
@@ -47,7 +50,8 @@ var lockEffects = map[string]effect{
 	"E-4": {contract.HoldsExcept, both, nil}, "E-5": {contract.Holds, both, nil}, "E-6": {contract.Holds, both, nil},
 	"E-7": {contract.HoldsExcept, both, nil}, "E-8": {contract.Holds, one, nil}, "E-9": {contract.Holds, all, nil},
 
-	"V-1.13": {contract.Holds, all, nil}, "V-1.14": {contract.Holds, both, nil}, "V-1.22": {contract.HoldsExcept, both, nil},
+	"V-1.13": {contract.Holds, all, nil}, "V-1.14": {contract.Holds, both, nil}, "V-1.22": {contract.HoldsExcept, both,
+		nil},
 	"C-8": {contract.Holds, both, nil}, "C-9": {contract.Holds, both, nil},
 	"R-5": {contract.Holds, both, nil}, "R-6": {contract.Holds, both, nil},
 	"X-1": {contract.Holds, all, nil}, "X-2": {contract.Holds, one, nil}, "X-3": {contract.Holds, all, nil},
@@ -88,7 +92,8 @@ func mutate(mutation string) map[string][]string {
 			alter[name] = append(alter[name], strings.Fields(flag)...)
 		}
 	}
-	several := []string{"migrate", "nest", "cross", "exits", "reuse", "parked", "retake", "grow", "lockcost", "tax", "tight",
+	several := []string{"migrate", "nest", "cross", "exits", "reuse", "parked", "retake", "grow", "lockcost", "tax",
+		"tight",
 		"slices", "gcpin", "inherit", "counts", "overpin", "labels", "schedtrace", "leak", "cgocalls", "cgoretake"}
 	switch mutation {
 	case noLock:

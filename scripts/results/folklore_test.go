@@ -26,7 +26,8 @@ func wrongOf(verdicts ...string) (list []Wrong) {
 
 // The page fits on two screens, even where everything that can be wrong is.
 func TestFolkloreIsShort(t *testing.T) {
-	s := Summary{GoVersion: "go1.27.0", Kernel: "6.18.44", Machine: "kvm", Finished: "2026-11-28T12:00:00Z", Pinwatch: "v1"}
+	s := Summary{GoVersion: "go1.27.0", Kernel: "6.18.44", Machine: "kvm", Finished: "2026-11-28T12:00:00Z",
+		Pinwatch: "v1"}
 	s.Wrong = wrongOf(contract.Refuted, contract.OutOfRange, contract.HoldsExcept)
 	text := folklore(s, "results/go1.27.md")
 	links := strings.NewReplacer("](results/go1.27.md", "") // a reader does not see them
@@ -132,7 +133,8 @@ func TestShowFolklore(t *testing.T) {
 		t.Errorf("got %s", page)
 	}
 	evidence := read(t, "docs/results/go1.26.md")
-	if !strings.Contains(evidence, "“runtime/metrics &lt;metric&gt;”") || !strings.Contains(evidence, "*true* No release has it.") {
+	if !strings.Contains(evidence, "“runtime/metrics &lt;metric&gt;”") || !strings.Contains(evidence,
+		"*true* No release has it.") {
 		t.Errorf("the evidence is not cited: %s", evidence)
 	}
 }

@@ -46,8 +46,8 @@ func TestStops(t *testing.T) {
 		StopDelays: []report.StopDelay{{TID: &tid, Why: "running", Function: &function, N: 1, SumNS: 3e6, MaxNS: 3e6},
 			{Why: "unknown", N: 1, SumNS: 1e6, MaxNS: 1e6}},
 	})
-	const want = "world stops gc 2 (p50 2.00 µs, p99 3.00 ms, max 3.00 ms), 1 without an end · other 0, 1 without an end " +
-		"all stops gc 3 (longest about 5.50 ms, sum about 7.00 ms) · counted by the runtime " +
+	const want = "world stops gc 2 (p50 2.00 µs, p99 3.00 ms, max 3.00 ms), 1 without an end · other 0, 1 without " +
+		"an end all stops gc 3 (longest about 5.50 ms, sum about 7.00 ms) · counted by the runtime " +
 		"slow stops tid 103 running in runtime.memmove · 1 of 1 ms or longer, max 3.00 ms, sum 3.00 ms " +
 		"slow stops tid – unknown · 1 of 1 ms or longer, max 1.00 ms, sum 1.00 ms"
 	if got := strings.Join(strings.Fields(p.b.String()), " "); got != want {
