@@ -78,7 +78,7 @@ var (
 	}
 	metricBySpec = Clause{From: "names", Since: 21, Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric}
 	metricByName = Test(Always{Good: "metric_specified", Of: "metric_asked", Least: 1,
-		Words: "metrics named /sched/threads:threads: %s of %s"})
+		Words: "the metric /sched/threads:threads in %s of %s releases"})
 )
 
 const noSuchMetric = "this release has no metric of that name"

@@ -64,6 +64,9 @@ func evidence(v *report.Verdicts, row *report.StatementVerdict) []string {
 	if bold {
 		text = "**" + text + "**"
 	}
+	if st, _ := contract.Find(row.ID); st.OneHost() {
+		text += ofOneHost
+	}
 	var cited []string
 	why := append([]string{row.Why}, row.Warnings...)
 	for _, f := range row.Citation() {
