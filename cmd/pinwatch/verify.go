@@ -234,7 +234,7 @@ func verifyAll(ctx context.Context, s streams, o verifyOptions) (err error) {
 		if err := explainWrite(verdictWriters[o.format](out.report, all, compared, out.text)); err != nil {
 			return err
 		}
-		if o.format == "baseline" && isDirty(versionString()) {
+		if o.format == "baseline" && !isCommit(versionString()) {
 			fmt.Fprintf(s.err, "pinwatch: --expect will refuse this baseline: pinwatch %s is no commit\n", versionString())
 		}
 		if err := keepVerdicts(all); err != nil {

@@ -199,7 +199,7 @@ func SameVersion(columns []Column) error {
 			return err
 		case s.Finished == "":
 			continue
-		case strings.Contains(s.Pinwatch, "dirty"):
+		case strings.Contains(s.Pinwatch, "dirty"), s.Pinwatch == "devel":
 			return fmt.Errorf("%s was made by pinwatch %s, which is no commit", s.Title, s.Pinwatch)
 		case first.Finished == "":
 			first = s
