@@ -84,6 +84,12 @@ func compared(lo, hi, least, most float64, name string) string {
 		return fmt.Sprintf("%s is %s–%s times %s", is, unit.Digits(lo/end), unit.Digits(hi/end), unit.Quantity(end, name))
 	}
 	switch {
+	case name == "ratio" && hi < least: // how many times a ratio is another is no size that one knows
+		return is + " is below " + unit.Quantity(least, name)
+	case name == "ratio" && lo > most:
+		return is + " is above " + unit.Quantity(most, name)
+	case name == "ratio" && math.IsInf(most, 1) && lo >= least:
+		return is + " is above " + unit.Quantity(least, name)
 	case lo > most:
 		return times(most)
 	case hi < least:

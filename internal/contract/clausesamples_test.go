@@ -41,6 +41,15 @@ func TestCompared(t *testing.T) {
 			t.Errorf("%g–%g in %g–%g: %q, want %q", tt.lo, tt.hi, tt.least, tt.most, got, tt.want)
 		}
 	}
+	for want, got := range map[string]string{
+		"0.988 ×–1.00 × is below 1.05 ×": compared(0.988, 1, 1.05, 1.25, "ratio"),
+		"1.50 ×–2.00 × is above 1.25 ×":  compared(1.5, 2, 1.05, 1.25, "ratio"),
+		"24.0 ×–55.0 × is above 10.0 ×":  compared(24, 55, 10, math.Inf(1), "ratio"),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
 }
 
 // Several broken clauses give one reason: their meaning once, and the numbers of each.
