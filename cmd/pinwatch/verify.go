@@ -231,14 +231,14 @@ func verifyAll(ctx context.Context, s streams, o verifyOptions) (err error) {
 		compared = o.expect.Compare(all, o.allowed)
 	}
 	if len(all) > 0 {
+		if err := keepVerdicts(all); err != nil {
+			fmt.Fprintln(s.err, "pinwatch: the verdicts are not kept for explain:", oneLine(err))
+		}
 		if err := explainWrite(verdictWriters[o.format](out.report, all, compared, out.text)); err != nil {
 			return err
 		}
 		if o.format == "baseline" && !isCommit(versionString()) {
 			fmt.Fprintf(s.err, "pinwatch: --expect will refuse this baseline: pinwatch %s is no commit\n", versionString())
-		}
-		if err := keepVerdicts(all); err != nil {
-			fmt.Fprintln(s.err, "pinwatch: the verdicts are not kept for explain:", oneLine(err))
 		}
 	}
 	if failed != nil {

@@ -201,6 +201,15 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// Verdicts that can't be written, as on a full disk, are kept for explain: they took minutes.
+func TestVerdictsOutliveAFullDisk(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	wrong(t, exitError, []string{"/dev/full", "no space left"}, "verify", "--only", "M-3", "--out", "/dev/full")
+	if _, out, _ := pinwatch(t, "explain", "M-3"); !strings.Contains(out, "verdict     holds") {
+		t.Errorf("not kept: %s", out)
+	}
+}
+
 // TestVerifyInterrupted: an interrupted run prints the verdicts it has reached, reports that it was
 // interrupted, and keeps them for explain.
 func TestVerifyInterrupted(t *testing.T) {

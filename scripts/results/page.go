@@ -58,7 +58,7 @@ func machine(h report.Host) string {
 // evidence is a statement's row. Tables link to it.
 func evidence(v *report.Verdicts, row *report.StatementVerdict) []string {
 	text, bold := wordsOf(word(v, row))
-	if row.Evidence.Basis == report.BySource && decided(row.Verdict) {
+	if row.ReadInSource() {
 		text += ", by source"
 	}
 	if bold {

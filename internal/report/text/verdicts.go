@@ -100,7 +100,7 @@ func (p *page) verdict(v *report.Verdicts, row *report.StatementVerdict) {
 			add(f.Name, plain, f.Text)
 		}
 	}
-	if row.Evidence.Basis == report.BySource {
+	if row.ReadInSource() {
 		add("by", plain, "the runtime's source of "+v.GoVersion)
 	}
 	for _, warning := range row.Warnings {

@@ -56,6 +56,24 @@ func TestInterruptedVerdictsText(t *testing.T) {
 	}
 }
 
+// Only a verdict is by the runtime's source: what is not testable has none.
+func TestBySource(t *testing.T) {
+	v := reporttest.Verdicts(t)
+	v.Verdicts = v.Verdicts[:1]
+	row := &v.Verdicts[0]
+	row.Evidence.Basis = report.BySource
+	for verdict, want := range map[string]int{contract.Refuted: 1, contract.NotTestable: 0, contract.Inconclusive: 0} {
+		row.Verdict = verdict
+		var b bytes.Buffer
+		if err := text.WriteVerdicts(&b, []*report.Verdicts{v}, text.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(b.String(), "by    the runtime's source of "+v.GoVersion); n != want {
+			t.Errorf("%s: by the source %d times, want %d: %s", verdict, n, want, b.String())
+		}
+	}
+}
+
 func TestStatementText(t *testing.T) {
 	v := reporttest.Verdicts(t)
 	s, _ := contract.Find("P-9")
