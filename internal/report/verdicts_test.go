@@ -72,6 +72,26 @@ func TestVerdictsJUnit(t *testing.T) {
 	}
 }
 
+// The name of a suite has the settings that its workloads got.
+func TestVerdictsJUnitSettings(t *testing.T) {
+	v := reporttest.Verdicts(t)
+	suites := func() string {
+		var b bytes.Buffer
+		if err := report.WriteVerdictsJUnit(&b, []*report.Verdicts{v}, nil); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	v.Environment.Settings = nil
+	if text := suites(); !strings.Contains(text, `name="go1.26.8 guarantees"`) {
+		t.Errorf("without settings: %s", text)
+	}
+	v.Environment.Settings = map[string]string{"GODEBUG": "a=1"}
+	if text := suites(); !strings.Contains(text, `name="go1.26.8 GODEBUG=a=1 guarantees"`) {
+		t.Errorf("with a setting: %s", text)
+	}
+}
+
 // With a baseline, changed verdicts are the only failures.
 func TestVerdictsJUnitExpected(t *testing.T) {
 	v := reporttest.Verdicts(t)

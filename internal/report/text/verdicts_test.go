@@ -79,6 +79,7 @@ func TestStatementText(t *testing.T) {
 	s, _ := contract.Find("P-9")
 	last := *v
 	last.Verdicts = v.Verdicts[4:5]
+	last.Environment = report.Environment{Settings: map[string]string{"GOGC": "off"}, CPUs: []int{1}}
 	for name, l := range map[string]*report.Verdicts{"out of range": &last, "none yet": nil} {
 		var b bytes.Buffer
 		if err := text.WriteStatement(&b, s, l, text.Options{}); err != nil {
@@ -87,6 +88,11 @@ func TestStatementText(t *testing.T) {
 		for _, want := range []string{name, s.Want, "pinwatch verify --only P-9"} {
 			if !strings.Contains(b.String(), want) {
 				t.Errorf("%s: no %q in %s", name, want, b.String())
+			}
+		}
+		for _, want := range []string{"settings    GOGC=off, handed", "limits      workloads on CPUs 1"} {
+			if strings.Contains(b.String(), want) != (l != nil) {
+				t.Errorf("%s: %q in %s", name, want, b.String())
 			}
 		}
 	}
