@@ -52,8 +52,8 @@ func readBaseline(name string) (*report.Baseline, error) {
 		return nil, fmt.Errorf("--expect %s: %w", name, err)
 	}
 	if !isCommit(b.Pinwatch) {
-		return nil, fmt.Errorf("--expect %s: it was made by pinwatch %q, which is no commit: make it again with a clean build",
-			name, b.Pinwatch)
+		return nil, fmt.Errorf("--expect %s: it was made by pinwatch %q, which is no commit: make it again with a "+
+			"clean build", name, b.Pinwatch)
 	}
 	return b, nil
 }
