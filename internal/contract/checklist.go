@@ -15,13 +15,15 @@ import (
 // analyzer, detects.
 func detects(from, finding string) []Clause {
 	const holds = "pinwatch reports the program that breaks it, and not the one that keeps it"
+	bad, good, by := "found in %s of %s programs that break it", "in %s of %s that keep it", ""
+	if from == "source" {
+		bad, good, by = "by vet in %s of %s files that break it", "by vet in %s of %s that keep it", " by vet"
+	}
 	return []Clause{
-		{From: from, Test: Always{Good: finding + "_bad_reported", Of: finding + "_bad", Least: 1,
-			Words: "found in %s of %s programs that break it", Timed: true},
-			Holds: holds, Broken: "a program that breaks it is not reported"},
-		{From: from, Test: Never{Bad: finding + "_good_reported", Of: finding + "_good", Least: 1,
-			Words: "in %s of %s that keep it"},
-			Holds: holds, Broken: "a program that keeps it is reported"},
+		{From: from, Test: Always{Good: finding + "_bad_reported", Of: finding + "_bad", Least: 1, Words: bad, Timed: true},
+			Holds: holds, Broken: "a program that breaks it is not reported" + by},
+		{From: from, Test: Never{Bad: finding + "_good_reported", Of: finding + "_good", Least: 1, Words: good},
+			Holds: holds, Broken: "a program that keeps it is reported" + by},
 	}
 }
 
@@ -112,7 +114,8 @@ var compliance = []Statement{
 			Holds:  "the next goroutine on the thread finds the state, so it has to be cleaned up",
 			Broken: "no goroutine found state that another had left"}},
 	}, "thread-differs/cleanup", "cleanup"),
-	seen(byFinding("C-7", Compliance, "a worker can be stopped, and then releases its thread", "leaked-pin", ""), unstopped),
+	seen(byFinding("C-7", Compliance, "a worker can be stopped, and then releases its thread", "leaked-pin", ""),
+		unstopped),
 	{
 		ID: "C-8", Section: Compliance, Seen: logged,
 		Claim:   "a service logs at its start how many goroutines it pins",
@@ -138,7 +141,8 @@ var compliance = []Statement{
 }
 
 var review = []Statement{
-	seen(bySource("R-1", Review, "is there a reason for the pin, a thread's affinity or a measured gain?", "comment"), byVet),
+	seen(bySource("R-1", Review, "is there a reason for the pin, a thread's affinity or a measured gain?", "comment"),
+		byVet),
 	byFinding("R-2", Review, "is the number of threads bounded, with no pin per request?", "per-request-pinning",
 		"handler"),
 	byFinding("R-3", Review, "does every lock have its unlock?", "exit-while-locked-churn", "paths"),
