@@ -77,7 +77,7 @@ var chains = []chain{
 	{"solaris", "binds", "runtime.schedule", []string{"runtime.startlockedm"}},
 }
 
-// named are functions of a system that no path may lead to, and no table of the program name.
+// named are functions that the specification names: whether the name is anywhere in the program.
 var named = map[string]string{"windows": "QueueUserAPC", "darwin": "bsdthread_create"}
 
 // called reads from the code of programs that the release builds for other systems which functions
