@@ -72,6 +72,9 @@ func (s Statement) Judge(e Evidence) Outcome {
 		o.Effect = "" // what a source has is no share of tries
 	}
 	o.collect(answers, e)
+	if s.Seen != "" && o.Verdict != NotTestable {
+		o.Why += "; " + s.Seen
+	}
 	return o
 }
 

@@ -39,6 +39,6 @@ func experiments() []experiment {
 		// Kernel events, findings, the analyzer, and the source of the runtime.
 		{name: "control", do: control}, {name: "churn", do: churn, parts: contract.MinSamples},
 		{name: "storm", do: storm}, {name: "programs", do: programs}, {name: "source", do: source},
-		{name: "systems", do: systems}, {name: "imported", do: imported}, {name: "wasm", do: wasm},
+		{name: "systems", do: systems}, {name: "called", do: called}, {name: "wasm", do: wasm},
 	}
 }

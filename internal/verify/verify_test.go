@@ -12,6 +12,7 @@ import (
 
 	"github.com/pinwatch/pinwatch/internal/contract"
 	"github.com/pinwatch/pinwatch/internal/testenv"
+	"github.com/pinwatch/pinwatch/vet"
 )
 
 func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
@@ -196,6 +197,33 @@ func TestSources(t *testing.T) {
 		}
 		if !slices.Contains([]string{"good", "bad"}, kind) {
 			t.Errorf("%s is neither good nor bad", f.Name())
+		}
+	}
+}
+
+// The check that judges a line here names that line in vet, and each line of the checklists that a
+// check names is judged by one.
+func TestChecksAndStatementsAgree(t *testing.T) {
+	judged := map[string]string{} // rules, by statement
+	for _, s := range contract.Statements() {
+		for _, c := range s.Clauses {
+			counts, _ := c.Test.Keys()
+			if c.From != "source" {
+				continue
+			}
+			rule, _, _ := strings.Cut(counts[0], "_")
+			judged[s.ID] = rule
+			i := slices.IndexFunc(vet.Checks, func(c vet.Check) bool { return c.Name == rule })
+			if i < 0 || !slices.Contains(strings.Split(vet.Checks[i].Statement, ", "), s.ID) {
+				t.Errorf("%s is judged by the check %s, which does not name it", s.ID, rule)
+			}
+		}
+	}
+	for _, c := range vet.Checks {
+		for _, id := range strings.Split(c.Statement, ", ") {
+			if s, ok := contract.Find(id); !ok || judged[id] == "" && s.Subject() == contract.OfPinwatch {
+				t.Errorf("the check %s names %s, which no check judges", c.Name, id)
+			}
 		}
 	}
 }
