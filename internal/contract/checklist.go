@@ -149,16 +149,20 @@ var beyond = []Statement{
 			Broken: "locked hand-offs are cheaper than that"}},
 	}, {
 		ID: "X-2", Section: Beyond,
-		Claim: "the first LockOSThread of a process costs at least 100 times a later one",
+		Claim: "the first LockOSThread of a process without C costs at least 100 times a later one",
 		Method: "the first call in several processes by the median of later ones, median of the ratios; the threads " +
-			"of the process just before and after the first call",
+			"of the process just before and after the first call, also of processes with C",
 		Refuter: "a median ratio below 100, or a first call that starts no thread",
 		Want:    "≥ 100 ×, and one more thread",
 		Clauses: []Clause{{From: "calls", Test: Within{Sample: "first_ratio", Lo: 100, Hi: math.Inf(1), Effect: true},
 			Holds: "the first call costs that much more", Broken: "the first call is cheaper than that"}, {
 			From: "calls", Test: Always{Good: "template_started", Of: "firsts", Least: 6,
 				Words: "another thread after %s of %s first calls"},
-			Holds: "the first call starts a thread, the template thread", Broken: "the first call started no thread"}},
+			Holds: "the first call starts a thread, the template thread", Broken: "the first call started no thread"}, {
+			From: "calls_c", Role: Support, Test: Within{Sample: "started", Label: "threads started by it with C", Lo: 0,
+				Hi: 0.5, Effect: true}, // of whole numbers
+			Holds:  "with C the template thread has been there from the start",
+			Broken: "with C the first call starts a thread too"}},
 	}, {
 		ID: "X-3", Section: Beyond,
 		Claim: "the P of a locked goroutine in a blocking system call is taken after 20 µs to 10 ms, by sysmon",
