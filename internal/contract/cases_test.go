@@ -308,8 +308,10 @@ var cases = map[string]evidenceCase{
 	"X-3": {good: []string{inSyscall}, want: Holds,
 		breaks: map[string]string{"syscall: retake~2000x48": OutOfRange,
 			"syscall: retake~90000000x48": OutOfRange}, tooFew: []string{"syscall: retake~90000x4"}},
-	"X-4": {good: []string{"quota_now: followed=1 started=1 set_followed=1 set_started=1"}, want: Holds,
-		breaks: map[string]string{"quota_now: followed=0": Refuted, "quota_now: set_followed=0": HoldsExcept},
+	"X-4": {good: []string{"quota_now: followed=1 started=1 set_followed=1 set_started=1 old_followed=1 old_started=1 " +
+		"one_followed=1 one_started=1"}, want: Holds,
+		breaks: map[string]string{"quota_now: followed=0": Refuted, "quota_now: set_followed=0": HoldsExcept,
+			"quota_now: old_followed=0": HoldsExcept, "quota_now: one_followed=0": HoldsExcept},
 		tooFew: []string{"quota_now: followed=0 started=0", "quota_now: set_followed=0 set_started=0"}},
 	"X-5": {good: []string{counted}, want: Holds, breaks: map[string]string{"counts: metric_total=59": Refuted},
 		tooFew: []string{"counts: metric_total=2 kernel_threads=2"}},

@@ -175,7 +175,8 @@ var beyond = []Statement{
 	}, {
 		ID: "X-4", Section: Beyond, Scope: Scope{Since: 25},
 		Claim:   "since Go 1.25 GOMAXPROCS follows the cgroup's CPU quota",
-		Method:  "as V-1.16, for this release; and with GOMAXPROCS=8 in the environment",
+		Method: "as V-1.16, for this release; also with GOMAXPROCS=8 in the environment, with GODEBUG=containermaxprocs=0, " +
+			"and with a quota of 1",
 		Refuter: "a GOMAXPROCS that is not the quota",
 		Want:    "the quota is followed",
 		Clauses: []Clause{{From: "quota_now", Test: Always{Good: "followed", Of: "started", Least: 1,
@@ -185,7 +186,16 @@ var beyond = []Statement{
 			From: "quota_now", Role: Exception, Test: Always{Good: "set_followed", Of: "set_started", Least: 1,
 				Words: "followed in spite of a GOMAXPROCS in the environment by %s of %s"},
 			Holds:  "the quota is followed in spite of GOMAXPROCS",
-			Broken: "except where GOMAXPROCS is set in the environment: it overrides the quota"}},
+			Broken: "except where GOMAXPROCS is set in the environment: it overrides the quota"}, {
+			From: "quota_now", Role: Exception, Test: Always{Good: "old_followed", Of: "old_started", Least: 1,
+				Words: "with containermaxprocs=0 by %s of %s"},
+			Holds: "the quota is followed with the setting of an older go.mod, too",
+			Broken: "except with GODEBUG=containermaxprocs=0, the setting of a program whose go.mod names a Go before " +
+				"1.25"}, {
+			From: "quota_now", Role: Exception, Test: Always{Good: "one_followed", Of: "one_started", Least: 1,
+				Words: "a quota of one CPU by %s of %s"},
+			Holds:  "a quota of one CPU is followed, too",
+			Broken: "except for a quota below two CPUs: GOMAXPROCS is 2 then"}},
 	}, {
 		ID: "X-5", Section: Beyond, Scope: Scope{Since: 26},
 		Claim:   "since Go 1.26 the metric /sched/threads/total:threads counts the runtime's threads",
