@@ -174,7 +174,7 @@ var beyond = []Statement{
 			Holds: "the P is taken in that time after the call began", Broken: "the P is taken earlier or later"}},
 	}, {
 		ID: "X-4", Section: Beyond, Scope: Scope{Since: 25},
-		Claim:   "since Go 1.25 GOMAXPROCS follows the cgroup's CPU quota",
+		Claim: "since Go 1.25 GOMAXPROCS follows the cgroup's CPU quota",
 		Method: "as V-1.16, for this release; also with GOMAXPROCS=8 in the environment, with GODEBUG=containermaxprocs=0, " +
 			"and with a quota of 1",
 		Refuter: "a GOMAXPROCS that is not the quota",
