@@ -190,16 +190,20 @@ var beyond = []Statement{
 			Broken: "locked hand-offs are cheaper than that"}},
 	}, {
 		ID: "X-2", Section: Beyond,
-		Claim: "the first LockOSThread of a process costs at least 100 times a later one",
+		Claim: "the first LockOSThread of a process without C costs at least 100 times a later one",
 		Method: "the first call in several processes by the median of later ones, median of the ratios; the threads " +
-			"of the process just before and after the first call",
+			"of the process just before and after the first call, also of processes with C",
 		Refuter: "a median ratio below 100, or a first call that starts no thread",
 		Want:    "≥ 100 ×, and one more thread",
 		Clauses: []Clause{{From: "calls", Test: Within{Sample: "first_ratio", Lo: 100, Hi: math.Inf(1), Effect: true},
 			Holds: "the first call costs that much more", Broken: "the first call is cheaper than that"}, {
 			From: "calls", Test: Always{Good: "template_started", Of: "firsts", Least: 6,
 				Words: "another thread after %s of %s first calls"},
-			Holds: "the first call starts a thread, the template thread", Broken: "the first call started no thread"}},
+			Holds: "the first call starts a thread, the template thread", Broken: "the first call started no thread"}, {
+			From: "calls_c", Role: Support, Test: Within{Sample: "started", Label: "threads started by it with C", Lo: 0,
+				Hi: 0.5, Effect: true}, // of whole numbers
+			Holds:  "with C the template thread has been there from the start",
+			Broken: "with C the first call starts a thread too"}},
 	}, {
 		ID: "X-3", Section: Beyond,
 		Claim: "the P of a locked goroutine in a blocking system call is taken after 20 µs to 10 ms, by sysmon",
@@ -211,8 +215,9 @@ var beyond = []Statement{
 			Holds: "the P is taken in that time after the call began", Broken: "the P is taken earlier or later"}},
 	}, {
 		ID: "X-4", Section: Beyond, Scope: Scope{Since: 25},
-		Claim:   "since Go 1.25 GOMAXPROCS follows the cgroup's CPU quota",
-		Method:  "as V-1.16, for this release; and with GOMAXPROCS=8 in the environment",
+		Claim: "since Go 1.25 GOMAXPROCS follows the cgroup's CPU quota",
+		Method: "as V-1.16, for this release; also with GOMAXPROCS=8 in the environment, with GODEBUG=containermaxprocs=0, " +
+			"and with a quota of 1",
 		Refuter: "a GOMAXPROCS that is not the quota",
 		Want:    "the quota is followed",
 		Clauses: []Clause{{From: "quota_now", Test: Always{Good: "followed", Of: "started", Least: 1,
@@ -222,7 +227,16 @@ var beyond = []Statement{
 			From: "quota_now", Role: Exception, Test: Always{Good: "set_followed", Of: "set_started", Least: 1,
 				Words: "followed in spite of a GOMAXPROCS in the environment by %s of %s"},
 			Holds:  "the quota is followed in spite of GOMAXPROCS",
-			Broken: "except where GOMAXPROCS is set in the environment: it overrides the quota"}},
+			Broken: "except where GOMAXPROCS is set in the environment: it overrides the quota"}, {
+			From: "quota_now", Role: Exception, Test: Always{Good: "old_followed", Of: "old_started", Least: 1,
+				Words: "with containermaxprocs=0 by %s of %s"},
+			Holds: "the quota is followed with the setting of an older go.mod, too",
+			Broken: "except with GODEBUG=containermaxprocs=0, the setting of a program whose go.mod names a Go before " +
+				"1.25"}, {
+			From: "quota_now", Role: Exception, Test: Always{Good: "one_followed", Of: "one_started", Least: 1,
+				Words: "a quota of one CPU by %s of %s"},
+			Holds:  "a quota of one CPU is followed, too",
+			Broken: "except for a quota below two CPUs: GOMAXPROCS is 2 then"}},
 	}, {
 		ID: "X-5", Section: Beyond, Scope: Scope{Since: 26},
 		Claim:   "since Go 1.26 the metric /sched/threads/total:threads counts the runtime's threads",

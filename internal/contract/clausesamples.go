@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -208,12 +209,26 @@ func (t Dearer) decide(r *Record) decision {
 		if median(b) > 0 {
 			d.why = unit.Digits(median(a)/median(b)) + " times"
 		}
+	case c.P <= c.Alpha && median(a) == median(b) && mostlyAbove(a.Values, b.Values):
+		d.ruling, d.why = fulfilled, "the medians are equal, but its values are larger"
 	case c.P <= c.Alpha, min(len(a.Values), len(b.Values)) >= t.Least:
 		d.ruling = broken
 	default:
 		d.need = fmt.Sprintf("need %d samples of each to call them equal", t.Least)
 	}
 	return d
+}
+
+// mostlyAbove reports whether a value of a is more often above one of b than below it, as the
+// Mann-Whitney test counts. The medians of values that a histogram has rounded can be equal.
+func mostlyAbove(a, b []float64) bool {
+	balance := 0
+	for _, x := range a {
+		for _, y := range b {
+			balance += cmp.Compare(x, y)
+		}
+	}
+	return balance > 0
 }
 
 // Tail is fulfilled when surely no more than one of a hundred values passes a limit that the

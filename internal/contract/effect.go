@@ -28,7 +28,7 @@ func effect(t Test, r *Record, d decision) string {
 		return besideRange(*d.interval, t.Lo, t.Hi)
 	case Dearer:
 		a, b := median(r.Samples[t.Sample]), median(r.Samples[t.Than])
-		if a <= 0 || b <= 0 {
+		if a <= 0 || b <= 0 || a == b {
 			return ""
 		}
 		return fmt.Sprintf("median %s times the other's", figure(a/b))
