@@ -3,6 +3,7 @@ package results
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -168,14 +169,17 @@ func links(g []Wrong, page string) string {
 	return strings.Join(ids, ", ")
 }
 
+// target is that of a link, which a reader does not see.
+var target = regexp.MustCompile(`\]\([^)]*\)`)
+
 // item writes a paragraph with wrapped lines, the first after one indent and the others after
-// another.
+// another. They are as wide as a reader sees them.
 func item(b *strings.Builder, text, first, others string) {
 	line := first
 	width := utf8.RuneCountInString(first)
 	begun := false
 	for word := range strings.FieldsSeq(text) {
-		n := utf8.RuneCountInString(word)
+		n := utf8.RuneCountInString(target.ReplaceAllString(word, "]"))
 		if begun && width+1+n > lineWidth {
 			b.WriteString(line + "\n")
 			line, width, begun = others, utf8.RuneCountInString(others), false
