@@ -47,7 +47,8 @@ func judge(t *testing.T, l *Lab, ids ...string) map[string]contract.Outcome {
 	return judgeStatements(t, l, statements)
 }
 
-func judgeStatements(t *testing.T, l *Lab, statements []contract.Statement) map[string]contract.Outcome {
+// experimented is the evidence about the statements.
+func experimented(t *testing.T, l *Lab, statements []contract.Statement) contract.Evidence {
 	t.Helper()
 	e, err := Run(t.Context(), l, Plan(statements), func(string, int) {})
 	if err != nil {
@@ -59,6 +60,12 @@ func judgeStatements(t *testing.T, l *Lab, statements []contract.Statement) map[
 			t.Logf("%s: %s", name, r.Failed)
 		}
 	}
+	return e
+}
+
+func judgeStatements(t *testing.T, l *Lab, statements []contract.Statement) map[string]contract.Outcome {
+	t.Helper()
+	e := experimented(t, l, statements)
 	outcomes := map[string]contract.Outcome{}
 	for _, s := range statements {
 		outcomes[s.ID] = s.Judge(e)

@@ -46,6 +46,7 @@ type TightChunk struct {
 	From int64 `json:"from_ns"`
 	To   int64 `json:"to_ns"`
 	TID  int   `json:"tid"`     // at To
+	Next int   `json:"next"`    // probe.Successor after the chunk
 	CPU  int64 `json:"cpu_ns"`  // of the thread; -1, as the three below, when it was another at From
 	Wait int64 `json:"wait_ns"` // how long the thread waited for a CPU; -1 also where the kernel does not count it
 	// Context switches of the thread. A preempted goroutine is handed back to its thread; that is
@@ -115,6 +116,7 @@ func (l *TightLoop) run(self Self, turns int, locked bool, lock *probe.Locks, ca
 		close(begun)
 		for i := range l.Chunks {
 			l.Chunks[i] = tightChunk(turns, calls)
+			l.Chunks[i].Next = probe.Successor()
 		}
 		l.GCs = probe.Collections() - gcs
 	}()
