@@ -145,7 +145,7 @@ var beyond = []Statement{
 		Refuter: "a median ratio below 10",
 		Want:    "≥ 10 ×",
 		Clauses: []Clause{{From: "handoff", Role: Premise, Test: Within{Sample: "switches_by_one",
-			Label: "context switches by those with one locked", Lo: 1.2, Hi: math.Inf(1), Effect: true, Paired: true},
+			Label: "context switches against those with one locked", Lo: 1.2, Hi: math.Inf(1), Effect: true, Paired: true},
 			Holds:  "both were locked, which costs more switches than one",
 			Broken: "no more context switches than with one locked goroutine"}, {
 			From: "handoff", Test: Within{Sample: "tax", Lo: 10, Hi: math.Inf(1), Effect: true},

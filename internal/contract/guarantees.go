@@ -98,7 +98,7 @@ func as(role Role, c Clause) Clause {
 // itself on.
 func heldApart(from string) Clause {
 	return Clause{From: from, Role: Premise, Test: Always{Good: "threads_at_once", Of: "held_at_once", Least: 3,
-		Words: "%s threads for %s goroutines that were locked at one time"},
+		Words: "threads of their own: %s, for %s locked goroutines"},
 		Holds:  "goroutines that were locked at one time were on different threads",
 		Broken: "goroutines that should have been locked at one time were on one thread"}
 }

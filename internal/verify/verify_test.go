@@ -44,7 +44,12 @@ func judge(t *testing.T, l *Lab, ids ...string) map[string]contract.Outcome {
 		}
 		statements = append(statements, s)
 	}
-	return judgeStatements(t, l, statements)
+	e := experimented(t, l, statements)
+	outcomes := map[string]contract.Outcome{}
+	for _, s := range statements {
+		outcomes[s.ID] = s.Judge(e)
+	}
+	return outcomes
 }
 
 // experimented is the evidence about the statements.
@@ -61,16 +66,6 @@ func experimented(t *testing.T, l *Lab, statements []contract.Statement) contrac
 		}
 	}
 	return e
-}
-
-func judgeStatements(t *testing.T, l *Lab, statements []contract.Statement) map[string]contract.Outcome {
-	t.Helper()
-	e := experimented(t, l, statements)
-	outcomes := map[string]contract.Outcome{}
-	for _, s := range statements {
-		outcomes[s.ID] = s.Judge(e)
-	}
-	return outcomes
 }
 
 // A changed world gives other verdicts: no verdict is fixed in advance.
