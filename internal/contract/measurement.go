@@ -23,10 +23,10 @@ var measurement = []Statement{
 		Want:    "longer waits when over-pinned",
 		Clauses: []Clause{
 			heldApart("latency"),
-			{From: "latency", Test: Dearer{"wait_overpinned", "wait_calm", 12},
+			{From: "latency", Test: Dearer{"wait_overpinned", "wait_calm", 20},
 				Holds:  "over-pinning lengthens the waits in the histogram",
 				Broken: "over-pinning does not lengthen the waits in the histogram"},
-			{From: "latency", Test: Dearer{"wait_overpinned", "wait_pinned", 12},
+			{From: "latency", Test: Dearer{"wait_overpinned", "wait_pinned", 20},
 				Holds:  "more locked workers than Ps lengthen the waits more than as many",
 				Broken: "more locked workers than Ps do not lengthen the waits more than as many"},
 			{From: "latency", Test: Always{Good: "answered", Of: "asked", Least: 1,

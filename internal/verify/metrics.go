@@ -83,7 +83,7 @@ func (r *run) count(a *trial.Counts) {
 // The waits of one round depend on each other, so a round is one value.
 func latency(r *run) error {
 	var a trial.Overpin
-	if err := r.trial(&a, "overpin", "-rounds", "36", "-bursts", "20"); err != nil {
+	if err := r.trial(&a, "overpin", "-rounds", "60", "-bursts", "15"); err != nil {
 		return err
 	}
 	waits := map[string][]float64{}
