@@ -34,7 +34,7 @@ func (r *run) tight(env []string, args ...string) error {
 		r.add("locked_dropped", t.disturbed)
 		for _, l := range a.Loops {
 			for _, c := range l.Chunks {
-				r.shared(l.Locked, c.Next == c.TID)
+				r.shared(l.Locked, c.Successor == c.TID)
 			}
 		}
 		return t.tried, t.disturbed, nil
