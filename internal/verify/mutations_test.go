@@ -131,10 +131,8 @@ func mutate(mutation string) map[string][]string {
 		add("-skip-lock", several...)
 		add("-skip-lock", "onmain", "lend")
 		add("-direct", "callbacks")
-		add("-rounds 2", "grow")
 	case halfLocks:
 		add("-half-lock", several...)
-		add("-rounds 2", "grow")
 	case otherWait:
 		add("-park -block 20ms", "retake", "cgoretake")
 		add("-unlock", "grow")
