@@ -38,8 +38,9 @@ var measurement = []Statement{
 		Method:  "NumGoroutine before and after goroutines lock themselves",
 		Refuter: "a difference that is not their number",
 		Want:    "+1 for each",
-		Clauses: []Clause{heldApart("counts"), {From: "counts", Test: Always{Good: "goroutines_added", Of: "pins_added", Least: 3,
-			Words: "+%s for %s locked goroutines"},
+		Clauses: []Clause{heldApart("counts"), {
+			From: "counts", Test: Always{Good: "goroutines_added", Of: "pins_added", Least: 3,
+				Words: "+%s for %s locked goroutines"},
 			Holds: "every locked goroutine is counted", Broken: "the count grew by another number"}},
 	}, {
 		ID: "M-4", Section: Measurement, Scope: Scope{OS: "Linux"},

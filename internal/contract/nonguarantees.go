@@ -88,8 +88,9 @@ var nonGuarantees = []Statement{
 		Method:  "threads are released six at a time while other goroutines need threads; when each is next used",
 		Refuter: "none: threads that are used again at once show no promise",
 		Want:    "some stay unused for more than 1 ms",
-		Clauses: []Clause{heldApart("reuse"), {From: "reuse", Role: Witness, Test: Happens{Count: "idle_after_unlock", Of: "unlocks", Least: 30,
-			Words: "%s of %s threads unused 1 ms after their unlock"},
+		Clauses: []Clause{heldApart("reuse"), {
+			From: "reuse", Role: Witness, Test: Happens{Count: "idle_after_unlock", Of: "unlocks", Least: 30,
+				Words: "%s of %s threads unused 1 ms after their unlock"},
 			Holds: "threads stay parked after their unlock", Broken: "every thread was in use again at once"}},
 	}, {
 		ID: "N-8", Section: NonGuarantees,

@@ -171,8 +171,8 @@ const leastOfEmpty = 1.05
 
 // timed is the premise that something was timed.
 func timed(sample string) Clause {
-	return Clause{From: "calls", Role: Premise, Test: Within{Sample: sample, Label: "against an empty call", Lo: leastOfEmpty,
-		Hi: math.Inf(1), Effect: true, Paired: true},
+	return Clause{From: "calls", Role: Premise, Test: Within{Sample: sample, Label: "against an empty call",
+		Lo: leastOfEmpty, Hi: math.Inf(1), Effect: true, Paired: true},
 		Holds: "it costs more than an empty call", Broken: "what was timed costs no more than an empty call"}
 }
 

@@ -8,8 +8,9 @@ var versions = []Statement{
 			"GODEBUG=asyncpreemptoff=1",
 		Refuter: "a loop that is interrupted",
 		Want:    "not interrupted",
-		Clauses: []Clause{unshared("cooperative"), {From: "cooperative", Test: Never{Bad: "locked_interrupted", Of: "locked_trials", Least: 3,
-			Words: "interrupted in %s of %s trials"},
+		Clauses: []Clause{unshared("cooperative"), {
+			From: "cooperative", Test: Never{Bad: "locked_interrupted", Of: "locked_trials", Least: 3,
+				Words: "interrupted in %s of %s trials"},
 			Holds: "without signals nothing interrupts the loop", Broken: "the loop was interrupted without signals"}},
 	}, {
 		ID: "V-1.14", Section: Versions, Scope: Scope{Since: 14},
