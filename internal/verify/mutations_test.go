@@ -84,6 +84,7 @@ var withoutLock = map[string]string{
 var byPremise = map[string]string{
 	"G-5":    "a thread that was never locked is used by others, too: 39 of 48",
 	"G-6":    "an unlocked loop is interrupted, too: 233 of 233 times",
+	"P-2":    "half the locks make 347 new threads in 72 bursts, which run in time, too; none make 10",
 	"P-3":    "no call costs less than 100 ns, too: 1.7 ns",
 	"P-4":    "no call costs less than 100 ns, too: 1.7 ns",
 	"P-6":    "chance makes one of two equal costs significantly dearer in 1 of 40 runs",
@@ -131,8 +132,10 @@ func mutate(mutation string) map[string][]string {
 		add("-skip-lock", several...)
 		add("-skip-lock", "onmain", "lend")
 		add("-direct", "callbacks")
+		add("-rounds 1", "grow")
 	case halfLocks:
 		add("-half-lock", several...)
+		add("-rounds 1", "grow")
 	case otherWait:
 		add("-park -block 20ms", "retake", "cgoretake")
 		add("-unlock", "grow")
