@@ -115,10 +115,11 @@ const (
 // mutate is how the workloads of a mutation are altered. Trials are shortened where that proves as
 // much.
 func mutate(mutation string) map[string][]string {
-	alter := map[string][]string{"migrate": {"-samples", "1500"}, "retake": {"-n", "24"}, "cgoretake": {"-n", "24"},
-		"inherit": {"-n", "6"}, "gcpin": {"-samples", "400"}, "onmain": {"-samples", "500"}, "nest": {"-samples", "150"},
-		"cross": {"-samples", "600"}, "exits": {"-n", "4", "-watch", "60ms"}, "counts": {"-n", "10"},
-		"slices": {"-rounds", "6"}, "tight": {"-rounds", "2", "-chunks", "4"}}
+	alter := map[string][]string{"migrate": {"-samples", "800"}, "retake": {"-n", "24"}, "cgoretake": {"-n", "24"},
+		"inherit": {"-n", "6", "-samples", "400"}, "gcpin": {"-samples", "250"}, "onmain": {"-samples", "300"},
+		"nest":  {"-samples", "100"},
+		"cross": {"-samples", "600"}, "exits": {"-n", "3", "-watch", "60ms"}, "counts": {"-n", "8"},
+		"slices": {"-rounds", "6", "-length", "300ms"}, "tight": {"-rounds", "2", "-chunks", "4"}}
 	add := func(flag string, names ...string) {
 		for _, name := range names {
 			alter[name] = append(alter[name], strings.Fields(flag)...)
@@ -137,7 +138,7 @@ func mutate(mutation string) map[string][]string {
 		add("-half-lock", several...)
 		add("-rounds 1", "grow")
 	case otherWait:
-		add("-park -block 20ms", "retake", "cgoretake")
+		add("-park -block 40ms", "retake", "cgoretake")
 		add("-unlock", "grow")
 		add("-no-gc", "gcpin")
 		add("-with-calls", "tight")
