@@ -36,8 +36,8 @@ var lockEffects = map[string]effect{
 		[]string{"names"}}, "G-9": {contract.HoldsExcept, both, nil},
 
 	"P-1": {contract.HoldsExcept, both, nil}, "P-2": {contract.Holds, all, nil}, "P-3": {contract.HoldsExcept, one, nil},
-	"P-4": {contract.Holds, one, nil}, "P-6": {contract.Holds, both, nil}, "P-7": {contract.Refuted, append(both, madeUp), nil},
-	"P-10": {contract.HoldsExcept, all, nil},
+	"P-4": {contract.Holds, one, nil}, "P-6": {contract.Holds, both, nil},
+	"P-7": {contract.Refuted, append(both, madeUp), nil}, "P-10": {contract.HoldsExcept, all, nil},
 
 	"M-1": {contract.Holds, both, []string{"names"}}, "M-2": {contract.Holds, both, nil}, "M-3": {contract.Holds, both,
 		nil},
