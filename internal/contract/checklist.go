@@ -170,7 +170,7 @@ var review = []Statement{
 		Method:  "as M-5: labelled workers in the goroutine profile",
 		Refuter: "a labelled worker that the profile does not show",
 		Want:    "every labelled worker is found",
-		Clauses: []Clause{{From: "labels", Test: Always{Good: "labelled_found", Of: "labelled", Least: 1,
+		Clauses: []Clause{heldApart("labels"), {From: "labels", Test: Always{Good: "labelled_found", Of: "labelled", Least: 1,
 			Words: "%s of %s workers found by label"},
 			Holds: "labels make workers visible", Broken: "the profile lacks labels"}},
 	},
@@ -185,7 +185,11 @@ var beyond = []Statement{
 		Method:  "ping-pong over channels, both locked and both not, in turn; median of the rounds' ratios",
 		Refuter: "a median ratio below 10",
 		Want:    "≥ 10 ×",
-		Clauses: []Clause{{From: "handoff", Test: Within{Sample: "tax", Lo: 10, Hi: math.Inf(1), Effect: true},
+		Clauses: []Clause{{From: "handoff", Role: Premise, Test: Within{Sample: "switches_by_one",
+			Label: "context switches against those with one locked", Lo: 1.2, Hi: math.Inf(1), Effect: true, Paired: true},
+			Holds:  "both were locked, which costs more switches than one",
+			Broken: "no more context switches than with one locked goroutine"}, {
+			From: "handoff", Test: Within{Sample: "tax", Lo: 10, Hi: math.Inf(1), Effect: true},
 			Holds:  "locked hand-offs cost that much more",
 			Broken: "locked hand-offs are cheaper than that"}},
 	}, {
@@ -211,7 +215,7 @@ var beyond = []Statement{
 			"goroutine's first step, median",
 		Refuter: "a median outside",
 		Want:    "20 µs–10 ms",
-		Clauses: []Clause{{From: "syscall", Test: Within{Sample: "retake", Lo: 20e3, Hi: 10e6},
+		Clauses: []Clause{as(Premise, ownThread), {From: "syscall", Test: Within{Sample: "retake", Lo: 20e3, Hi: 10e6},
 			Holds: "the P is taken in that time after the call began", Broken: "the P is taken earlier or later"}},
 	}, {
 		ID: "X-4", Section: Beyond, Scope: Scope{Since: 25},

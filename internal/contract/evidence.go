@@ -17,7 +17,10 @@ type Evidence struct {
 type Record struct {
 	Unable string // why it cannot be done here; "" = it can
 	Failed string // the error that ended it; "" = none
-	Lossy  bool   // kernel records were lost: something that was not seen may have happened
+	// Unheld: Failed is that the runtime's memory lacks locks that the workload claims. The numbers
+	// are whole, but not about what they are meant for.
+	Unheld bool
+	Lossy  bool // kernel records were lost: something that was not seen may have happened
 	// Noise is the mean number of CPUs that other load kept busy: neither the workload nor
 	// pinwatch. It makes times longer.
 	Noise     float64

@@ -28,6 +28,7 @@ var (
 		Holds:  "with locks left the goroutine never moved; with none left it did",
 		Broken: "the goroutine moved although not every LockOSThread was undone",
 	}
+	boundBefore   = as(Premise, boundUntilLast)
 	freeAfterLast = Clause{
 		From: "nest", Test: Always{Good: "freed_rounds", Of: "rounds", Least: 3,
 			Words: "free after as many unlocks as locks in %s of %s rounds"},
@@ -82,10 +83,40 @@ var (
 		Holds:  "the Threads line counts the runtime's threads",
 		Broken: "the Threads line differs from the number of the runtime's threads",
 	}
+	ownThread = Clause{
+		From: "syscall", Test: Never{Bad: "intruders", Of: "samples", Least: 6,
+			Words: "others on its thread in %s of %s calls"},
+		Holds:  "no other goroutine ran on its thread",
+		Broken: "another goroutine ran on the thread of a locked one",
+	}
 	metricBySpec = Clause{From: "names", Since: 21, Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric}
 	metricByName = Test(Always{Good: "metric_specified", Of: "metric_asked", Least: 1,
 		Words: "the metric /sched/threads:threads in %s of %s releases"})
 )
+
+// as is the clause in another role.
+func as(role Role, c Clause) Clause {
+	c.Role = role
+	return c
+}
+
+// heldApart is the premise that goroutines were locked at one time, by the threads that each found
+// itself on.
+func heldApart(from string) Clause {
+	return Clause{From: from, Role: Premise, Test: Always{Good: "threads_at_once", Of: "held_at_once", Least: 3,
+		Words: "threads of their own: %s, for %s locked goroutines"},
+		Holds:  "goroutines that were locked at one time were on different threads",
+		Broken: "goroutines that should have been locked at one time were on one thread"}
+}
+
+// unshared is the premise that a goroutine was locked: the next goroutine never ran on its thread, as
+// it did on those of unlocked ones.
+func unshared(from string) Clause {
+	return Clause{From: from, Role: Premise, Test: Never{Bad: "locked_shared", Of: "locked_tries", Least: 3,
+		Seen: "unlocked_shared", Words: "the next goroutine on the thread of a locked one in %s of %s tries"},
+		Holds:  "the next goroutine never ran on the thread of a locked one, and did on those of others",
+		Broken: "the next goroutine ran on the thread of one that should have been locked"}
+}
 
 const noSuchMetric = "this release has no metric of that name"
 
@@ -130,7 +161,11 @@ var guarantees = []Statement{
 		Method:  "after the last unlock, in main and in init, whether others run on the thread or the goroutine leaves it",
 		Refuter: "a thread that still serves that goroutine alone",
 		Want:    "others on the thread after the last unlock",
-		Clauses: []Clause{freeAfterLast, {
+		Clauses: []Clause{freeAfterLast, boundBefore, {
+			From: "reuse", Role: Premise, Test: Never{Bad: "shared_before", Of: "released", Least: 20,
+				Words: "others on %s of %s threads before their release"},
+			Holds: "nobody else ran on them before", Broken: "others ran on threads that should have been locked",
+		}, {
 			From: "reuse", Test: Happens{Count: "reused", Of: "released", Least: 20,
 				Words: "others came to run on %s of %s released threads"},
 			Holds: "others run on released threads", Broken: "no goroutine ever ran on a released thread",
@@ -147,7 +182,7 @@ var guarantees = []Statement{
 			"ended before the loop did; at GOMAXPROCS=1, whether another loop gets its turns",
 		Refuter: "a collection that had to wait for the loop's end",
 		Want:    "the loop is interrupted, every time",
-		Clauses: []Clause{preemptible, {
+		Clauses: []Clause{preemptible, unshared("tight"), unshared("slices"), {
 			From: "slices", Test: Always{Good: "sliced", Of: "locked_rounds", Least: 3,
 				Words: "another loop had turns in %s of %s rounds", Timed: true},
 			Holds:  "at the end of its time slice another loop got the P",
@@ -175,10 +210,7 @@ var guarantees = []Statement{
 				Words: "on another thread after %s of %s calls"},
 				Holds:  "the goroutine was on its thread after every call",
 				Broken: "the goroutine returned on another thread"},
-			{From: "syscall", Test: Never{Bad: "intruders", Of: "samples", Least: 6,
-				Words: "others on its thread in %s of %s calls"},
-				Holds:  "no other goroutine ran on its thread",
-				Broken: "another goroutine ran on the thread of a locked one"},
+			ownThread,
 			{From: "syscall", Role: Exception, Test: Always{Good: "short_others_ran", Of: "short_calls", Least: 20,
 				Words: "others ran during %s of %s short calls"},
 				Holds:  "the P was taken away during every short call too",

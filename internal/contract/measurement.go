@@ -18,14 +18,15 @@ var measurement = []Statement{
 		Claim: "the metric /sched/latencies:seconds shows how long goroutines wait to run, and that too many are " +
 			"locked",
 		Method: "the histogram of equal work by 32 workers, all locked, as many locked as there are Ps, and none " +
-			"locked, in turn; Mann-Whitney test",
+			"locked, in turn; Mann-Whitney test of the rounds' means",
 		Refuter: "a histogram that over-pinning does not move",
 		Want:    "longer waits when over-pinned",
 		Clauses: []Clause{
-			{From: "latency", Test: Dearer{"wait_overpinned", "wait_calm", 100},
+			heldApart("latency"),
+			{From: "latency", Test: Dearer{"wait_overpinned", "wait_calm", 20},
 				Holds:  "over-pinning lengthens the waits in the histogram",
 				Broken: "over-pinning does not lengthen the waits in the histogram"},
-			{From: "latency", Test: Dearer{"wait_overpinned", "wait_pinned", 100},
+			{From: "latency", Test: Dearer{"wait_overpinned", "wait_pinned", 20},
 				Holds:  "more locked workers than Ps lengthen the waits more than as many",
 				Broken: "more locked workers than Ps do not lengthen the waits more than as many"},
 			{From: "latency", Test: Always{Good: "answered", Of: "asked", Least: 1,
@@ -37,8 +38,9 @@ var measurement = []Statement{
 		Method:  "NumGoroutine before and after goroutines lock themselves",
 		Refuter: "a difference that is not their number",
 		Want:    "+1 for each",
-		Clauses: []Clause{{From: "counts", Test: Always{Good: "goroutines_added", Of: "pins_added", Least: 3,
-			Words: "+%s for %s locked goroutines"},
+		Clauses: []Clause{heldApart("counts"), {
+			From: "counts", Test: Always{Good: "goroutines_added", Of: "pins_added", Least: 3,
+				Words: "+%s for %s locked goroutines"},
 			Holds: "every locked goroutine is counted", Broken: "the count grew by another number"}},
 	}, {
 		ID: "M-4", Section: Measurement, Scope: Scope{OS: "Linux"},
@@ -59,7 +61,7 @@ var measurement = []Statement{
 		Method:  "labelled locked workers among others; the profile's labels",
 		Refuter: "a labelled worker without its label",
 		Want:    "every labelled worker is found",
-		Clauses: []Clause{{From: "labels", Test: Always{Good: "labelled_found", Of: "labelled", Least: 1,
+		Clauses: []Clause{heldApart("labels"), {From: "labels", Test: Always{Good: "labelled_found", Of: "labelled", Least: 1,
 			Words: "%s of %s workers found by label"},
 			Holds: "the profile has every worker under its label", Broken: "the profile lacks labels"}},
 	}, {

@@ -1,5 +1,11 @@
 package contract
 
+// boundMeanwhile is the premise of what a lock leaves alone: it was held.
+var boundMeanwhile = Clause{From: "inherit", Role: Premise, Test: Never{Bad: "locked_moves", Of: "locked_samples",
+	Least: 500, Seen: "unlocked_moves", Words: "on another thread in %s of %s samples while locked"},
+	Holds:  "locked goroutines stayed on their threads, and unlocked ones did not",
+	Broken: "a goroutine that should have been locked left its thread"}
+
 var nonGuarantees = []Statement{
 	{
 		ID: "N-1", Section: NonGuarantees,
@@ -8,6 +14,7 @@ var nonGuarantees = []Statement{
 		Refuter: "a mask that the lock changes",
 		Want:    "same mask; CPU changes",
 		Clauses: []Clause{
+			boundMeanwhile,
 			{From: "inherit", Test: Always{Good: "affinity_same", Of: "locks", Least: 3,
 				Words: "mask unchanged by %s of %s locks"},
 				Holds:  "the lock leaves the mask as it was",
@@ -24,6 +31,7 @@ var nonGuarantees = []Statement{
 		Refuter: "a value that the lock changes",
 		Want:    "same nice and policy",
 		Clauses: []Clause{
+			boundMeanwhile,
 			{From: "inherit", Test: Always{Good: "nice_same", Of: "locks", Least: 3,
 				Words: "nice unchanged by %s of %s locks"},
 				Holds:  "the lock leaves both as they were",
@@ -40,7 +48,7 @@ var nonGuarantees = []Statement{
 			"CPU of every memory node, and the node of the memory that it uses first there",
 		Refuter: "a policy that the lock changes, or memory of another node than the CPU's",
 		Want:    "same memory policy; memory of the CPU's node",
-		Clauses: []Clause{{From: "inherit", Test: Always{Good: "mempolicy_same", Of: "locks", Least: 3,
+		Clauses: []Clause{boundMeanwhile, {From: "inherit", Test: Always{Good: "mempolicy_same", Of: "locks", Least: 3,
 			Words: "memory policy unchanged by %s of %s locks"},
 			Holds: "the lock leaves the memory policy as it was", Broken: "the lock changed the memory policy"},
 			{From: "nodes", Role: Support, Test: Always{Good: "local_pages", Of: "pages", Least: 4,
@@ -53,7 +61,7 @@ var nonGuarantees = []Statement{
 		Method:  "equal processes, one after another: the threads that the same goroutines lock, by order of creation",
 		Refuter: "none: 20 runs with the same threads show no promise",
 		Want:    "more than one outcome",
-		Clauses: []Clause{{From: "runs", Role: Witness, Test: Varies{Outcomes: "tids", Least: 20,
+		Clauses: []Clause{heldApart("runs"), {From: "runs", Role: Witness, Test: Varies{Outcomes: "tids", Least: 20,
 			Words: "%s different outcomes in %s runs"},
 			Holds: "equal runs lock different threads", Broken: "every run locked the same threads"}},
 	}, {
@@ -62,7 +70,7 @@ var nonGuarantees = []Statement{
 		Method:  "equal processes, one after another: the order in which new threads first run goroutines",
 		Refuter: "none: 20 runs in the same order show no promise",
 		Want:    "more than one outcome",
-		Clauses: []Clause{{From: "runs", Role: Witness, Test: Varies{Outcomes: "orders", Least: 20,
+		Clauses: []Clause{heldApart("runs"), {From: "runs", Role: Witness, Test: Varies{Outcomes: "orders", Least: 20,
 			Words: "%s different orders in %s runs"},
 			Holds: "equal runs grow in different orders", Broken: "every run grew in the same order"}},
 	}, {
@@ -80,8 +88,9 @@ var nonGuarantees = []Statement{
 		Method:  "threads are released six at a time while other goroutines need threads; when each is next used",
 		Refuter: "none: threads that are used again at once show no promise",
 		Want:    "some stay unused for more than 1 ms",
-		Clauses: []Clause{{From: "reuse", Role: Witness, Test: Happens{Count: "idle_after_unlock", Of: "unlocks", Least: 30,
-			Words: "%s of %s threads unused 1 ms after their unlock"},
+		Clauses: []Clause{heldApart("reuse"), {
+			From: "reuse", Role: Witness, Test: Happens{Count: "idle_after_unlock", Of: "unlocks", Least: 30,
+				Words: "%s of %s threads unused 1 ms after their unlock"},
 			Holds: "threads stay parked after their unlock", Broken: "every thread was in use again at once"}},
 	}, {
 		ID: "N-8", Section: NonGuarantees,

@@ -171,7 +171,9 @@ func (o *Outcome) decide(answers []answer) {
 	good := func(a answer) bool { return a.unable == "" && a.ruling == fulfilled }
 	open := find(func(a answer) bool { return a.unable == "" && a.ruling == undecided && a.Role != Control })
 
-	if a := claims(broken); a != nil {
+	if a := role(Premise, against); a != nil {
+		o.set(Inconclusive, a, brokenWords)
+	} else if a := claims(broken); a != nil {
 		o.set(Refuted, a, brokenWords)
 	} else if a := claims(outside); a != nil {
 		o.set(OutOfRange, a, brokenWords)

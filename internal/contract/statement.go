@@ -93,6 +93,7 @@ const (
 	Exception             // the statement holds except for it
 	Support               // another instrument: the statement falls with it, and stands without it
 	Witness               // it may happen: seen or not seen, and the statement stands either way
+	Premise               // what the others are about: without it they prove nothing
 	Control               // a number to compare with; it decides nothing
 )
 

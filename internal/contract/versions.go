@@ -8,8 +8,9 @@ var versions = []Statement{
 			"GODEBUG=asyncpreemptoff=1",
 		Refuter: "a loop that is interrupted",
 		Want:    "not interrupted",
-		Clauses: []Clause{{From: "cooperative", Test: Never{Bad: "locked_interrupted", Of: "locked_trials", Least: 3,
-			Words: "interrupted in %s of %s trials"},
+		Clauses: []Clause{unshared("cooperative"), {
+			From: "cooperative", Test: Never{Bad: "locked_interrupted", Of: "locked_trials", Least: 3,
+				Words: "interrupted in %s of %s trials"},
 			Holds: "without signals nothing interrupts the loop", Broken: "the loop was interrupted without signals"}},
 	}, {
 		ID: "V-1.14", Section: Versions, Scope: Scope{Since: 14},
@@ -17,7 +18,7 @@ var versions = []Statement{
 		Method:  "the loop of P-6, and SIGURG as the kernel sees it",
 		Refuter: "a loop that is not interrupted, or is without SIGURG",
 		Want:    "interrupted, by SIGURG",
-		Clauses: []Clause{preemptible, {
+		Clauses: []Clause{preemptible, unshared("tight"), {
 			From: "storm", Role: Support, Test: Happens{Count: "sigurg_sent", Of: "collections", Least: 50,
 				Words: "%s SIGURG in %s collections"},
 			Holds: "tgkill sends SIGURG", Broken: "no SIGURG was sent",

@@ -34,6 +34,8 @@ func cgo(r *run) error {
 			name = fmt.Sprintf("short_beside_%d", k.Others)
 		}
 		for i, locked := range k.Locked { // a batch of each, in turn
+			r.shared(true, locked.Shared)
+			r.shared(false, k.Unlocked[i].Shared)
 			switch unlocked := k.Unlocked[i]; {
 			case locked.Moved || unlocked.Moved || locked.CPU <= 0:
 				r.add(name+"_dropped", 1)

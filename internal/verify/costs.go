@@ -23,6 +23,13 @@ func lockCost(r *run) error {
 	lock := wall(a.Lock)
 	r.sample("lock", lock)
 	r.sample("unlock", wall(a.Unlock))
+	for name, costs := range map[string][]trial.Cost{"lock_by_empty": a.Lock, "unlock_by_empty": a.Unlock} {
+		var ratios []float64
+		for i, c := range costs { // a batch of each, in turn
+			ratios = append(ratios, c.Wall/a.Empty[i].Wall)
+		}
+		r.Samples[name] = contract.NewSample("ratio", ratios)
+	}
 	slices.Sort(lock)
 	var first, ratio []float64
 	for _, f := range a.Firsts {
@@ -91,24 +98,31 @@ func equalRuns(r *run) error {
 	return nil
 }
 
-// handoff compares each round of locked hand-offs with the unlocked round before it.
+// handoff compares each round of locked hand-offs with the unlocked round before it, and its context
+// switches with those of the round with one locked goroutine.
 func handoff(r *run) error {
 	var a trial.Tax
 	if err := r.trial(&a, "tax"); err != nil {
 		return err
 	}
-	var ratios []float64
-	var free int64
+	var ratios, switches []float64
+	var free, one int64
 	for _, round := range a.Rounds { // none locked, one, both, in turn
 		switch round.Locked {
 		case 0:
 			free = round.Wall
+		case 1:
+			one = round.Voluntary
 		case 2:
+			if one > 0 {
+				switches = append(switches, float64(round.Voluntary)/float64(one))
+			}
 			if free > 0 {
 				ratios = append(ratios, float64(round.Wall)/float64(free))
 			}
 		}
 	}
+	r.Samples["switches_by_one"] = contract.NewSample("ratio", switches)
 	r.Samples["tax"] = contract.NewSample("ratio", ratios)
 	return nil
 }

@@ -95,12 +95,17 @@ func reuse(r *run) error {
 		if round.First != nil {
 			r.add("reused", 1)
 		}
+		if round.Before > 0 || round.Successor == round.TID {
+			r.add("shared_before", 1)
+		}
 	}
 	var p trial.Parked
 	if err := r.trial(&p, "parked", "-wanted", "2"); err != nil {
 		return err
 	}
+	together := map[[2]int]bool{} // threads of each round
 	for _, thread := range p.Released {
+		together[[2]int{thread.Round, thread.TID}] = true
 		if thread.Checks == 0 { // no goroutine needed a thread
 			continue
 		}
@@ -109,6 +114,8 @@ func reuse(r *run) error {
 			r.add("idle_after_unlock", 1)
 		}
 	}
+	r.add("held_at_once", int64(len(p.Released)))
+	r.add("threads_at_once", int64(len(together)))
 	return nil
 }
 
@@ -153,7 +160,7 @@ func (r *run) call(round trial.RetakeRound, kind string) {
 	if round.After != round.TID {
 		r.add("moves", 1)
 	}
-	if round.OtherTID == round.TID {
+	if round.OtherTID == round.TID || round.Successor == round.TID {
 		r.add("intruders", 1)
 	}
 }

@@ -53,6 +53,12 @@ func (r *run) inherit() error {
 		return err
 	}
 	for _, k := range a.Kept {
+		kind := "unlocked"
+		if k.Locked {
+			kind = "locked"
+		}
+		r.add(kind+"_samples", int64(k.Samples))
+		r.add(kind+"_moves", int64(len(k.TIDs)-1))
 		if !k.Locked {
 			continue
 		}

@@ -32,6 +32,11 @@ func (r *run) tight(env []string, args ...string) error {
 		r.add("locked_trials", t.tried)
 		r.add("locked_interrupted", t.interrupted)
 		r.add("locked_dropped", t.disturbed)
+		for _, l := range a.Loops {
+			for _, c := range l.Chunks {
+				r.shared(l.Locked, c.Successor == c.TID)
+			}
+		}
 		return t.tried, t.disturbed, nil
 	})
 	if err != nil {
@@ -43,6 +48,18 @@ func (r *run) tight(env []string, args ...string) error {
 			"shown on "+a.GoVersion+" with async preemption switched off; --go go1.13.15 tries the release itself")
 	}
 	return nil
+}
+
+// shared counts tries to have another goroutine on the thread of a locked one, or of an unlocked one.
+func (r *run) shared(locked, yes bool) {
+	kind := "unlocked"
+	if locked {
+		kind = "locked"
+	}
+	r.add(kind+"_tries", 1)
+	if yes {
+		r.add(kind+"_shared", 1)
+	}
 }
 
 // repeated repeats a trial until there are as many tries as the first trial had with its disturbed
@@ -95,6 +112,7 @@ func slicesOfTime(r *run) error {
 	}
 	cycles := map[bool][]float64{}
 	for _, round := range a.Rounds {
+		r.shared(round.Locked, round.Second == round.First)
 		if round.Locked {
 			r.add("locked_rounds", 1)
 			if len(round.Cycles) > 0 {

@@ -78,11 +78,12 @@ func (r *run) count(a *trial.Counts) {
 	r.add("outside_metric", int64(last.Tasks)-int64(*last.Metric))
 }
 
-// latency compares the runtime's histogram of waits to run with all workers locked, with as many as
-// there are Ps, and with none. Only more locked workers than Ps are too many.
+// latency compares the mean waits to run, by the runtime's histogram, of rounds with all workers
+// locked, with as many as there are Ps, and with none. Only more locked workers than Ps are too many.
+// The waits of one round depend on each other, so a round is one value.
 func latency(r *run) error {
 	var a trial.Overpin
-	if err := r.trial(&a, "overpin"); err != nil {
+	if err := r.trial(&a, "overpin", "-rounds", "60", "-bursts", "15"); err != nil {
 		return err
 	}
 	waits := map[string][]float64{}
@@ -99,10 +100,12 @@ func latency(r *run) error {
 		case round.Locked > 0:
 			kind = "wait_pinned"
 		}
+		sum, n := 0.0, 0.0
 		for _, b := range round.Latencies {
-			for range b.N {
-				waits[kind] = append(waits[kind], middle(b))
-			}
+			sum, n = sum+middle(b)*float64(b.N), n+float64(b.N)
+		}
+		if n > 0 {
+			waits[kind] = append(waits[kind], sum/n)
 		}
 	}
 	for _, kind := range []string{"wait_overpinned", "wait_pinned", "wait_calm"} {
@@ -127,7 +130,7 @@ func middle(b trial.Bucket) float64 {
 
 func labels(r *run) error {
 	var a trial.Labels
-	if err := r.trial(&a, "labels"); err != nil {
+	if err := r.trial(&a, "labels", "-n", "12"); err != nil {
 		return err
 	}
 	for i, w := range a.Workers {

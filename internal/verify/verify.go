@@ -109,6 +109,9 @@ func (x experiment) record(ctx context.Context, lab *Lab) *contract.Record {
 	r.runtimes = map[int]*goruntime.Runtime{}
 	noise := startNoise()
 	err := x.do(r)
+	if err == nil {
+		err, r.Unheld = r.unheld, r.unheld != nil
+	}
 	for _, rt := range r.runtimes {
 		rt.Close()
 	}
@@ -129,6 +132,7 @@ type run struct {
 	lab       *Lab
 	runtimes  map[int]*goruntime.Runtime // opened, by PID
 	claimedMs []goruntime.M              // of the last claims; nil = none were checked
+	unheld    error                      // the first claims with a lock that was not there; nil = none
 	contract.Record
 }
 

@@ -46,10 +46,16 @@ func judge(t *testing.T, l *Lab, ids ...string) map[string]contract.Outcome {
 		}
 		statements = append(statements, s)
 	}
-	return judgeStatements(t, l, statements)
+	e := experimented(t, l, statements)
+	outcomes := map[string]contract.Outcome{}
+	for _, s := range statements {
+		outcomes[s.ID] = s.Judge(e)
+	}
+	return outcomes
 }
 
-func judgeStatements(t *testing.T, l *Lab, statements []contract.Statement) map[string]contract.Outcome {
+// experimented is the evidence about the statements.
+func experimented(t *testing.T, l *Lab, statements []contract.Statement) contract.Evidence {
 	t.Helper()
 	e, err := Run(t.Context(), l, Plan(statements), func(string, int) {})
 	if err != nil {
@@ -61,11 +67,7 @@ func judgeStatements(t *testing.T, l *Lab, statements []contract.Statement) map[
 			t.Logf("%s: %s", name, r.Failed)
 		}
 	}
-	outcomes := map[string]contract.Outcome{}
-	for _, s := range statements {
-		outcomes[s.ID] = s.Judge(e)
-	}
-	return outcomes
+	return e
 }
 
 // A changed world gives other verdicts: no verdict is fixed in advance.

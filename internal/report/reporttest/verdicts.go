@@ -20,15 +20,17 @@ func Verdicts(t testing.TB) *report.Verdicts {
 		return contract.NewSample("ns", v)
 	}
 	trial := []string{"calls -n 500"}
+	dearer := contract.NewSample("ratio", []float64{1.3, 1.4, 1.4, 1.4, 1.4, 1.5})
 	e := contract.Evidence{GoVersion: "go1.26.8", Experiments: map[string]*contract.Record{
 		"migrate": {Source: "the workload's account", Workloads: []string{"migrate"},
 			Counts: map[string]int64{"locked_samples": 8000, "unlocked_moves": 321}},
 		"calls": {Workloads: trial, Samples: map[string]contract.Sample{"lock": times(9, 3), "unlock": times(5, 4),
-			"first_lock": times(15, 30_000)}},
+			"first_lock": times(15, 30_000), "lock_by_empty": dearer, "unlock_by_empty": dearer}},
 		"churn": {Workloads: []string{"churn"}, Noise: 0.7,
 			Samples: map[string]contract.Sample{"exit": times(400, 90_000)},
 			Notes:   []string{"a <warning> with | in it"}},
-		"runs":    {Outcomes: map[string]map[string]int64{"tids": {"1 2": 19, "2 1": 1}}},
+		"runs": {Counts: map[string]int64{"threads_at_once": 40, "held_at_once": 40},
+			Outcomes: map[string]map[string]int64{"tids": {"1 2": 19, "2 1": 1}}},
 		"names":   {Counts: map[string]int64{"metric_asked": 1}},
 		"cgo":     {Unable: "no C compiler on this machine"},
 		"systems": {Counts: map[string]int64{"darwin_read": 1, "darwin_pthread_kill": 1, "darwin_makes_thread": 1}},

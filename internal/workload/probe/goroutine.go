@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // GoID is the id of the calling goroutine, from the first line of its trace: "goroutine 18
@@ -20,6 +21,15 @@ func GoID() int64 {
 		return 0
 	}
 	return id
+}
+
+// Successor is the thread of a goroutine that the caller starts and waits for. As a rule it is the
+// caller's own, because the caller leaves its thread to the next goroutine; it never is while the
+// caller is locked.
+func Successor() int {
+	tid := make(chan int)
+	go func() { tid <- syscall.Gettid() }()
+	return <-tid
 }
 
 // Entry is the full name of the function that the calling goroutine was started with. For go f(x)

@@ -23,6 +23,9 @@ type CCallKind struct {
 type CCost struct {
 	Cost
 	Moved bool `json:"moved"` // the goroutine changed threads in it, so CPU is of two threads
+	// Shared means that the next goroutine ran on the thread (probe.Successor) before the lock, if
+	// there was one, was released.
+	Shared bool `json:"shared"`
 }
 
 // Callbacks is the account of the trial callbacks.

@@ -90,7 +90,7 @@ func testReuse(t *testing.T) {
 		var reused, dead int
 		var checks uint64
 		for _, r := range a.Rounds {
-			if r.Before != 0 || r.TID == a.PID || r.Until <= r.Unlocking {
+			if r.Before != 0 || r.Successor == r.TID || r.Successor == 0 || r.TID == a.PID || r.Until <= r.Unlocking {
 				t.Errorf("round %+v", r)
 			}
 			checks += r.Checks
@@ -124,8 +124,11 @@ func testRetake(t *testing.T) {
 		}
 		// Rounds in which the other goroutine ran on the thread of the first while that was in its
 		// call, by whether the first was locked.
-		same := map[bool]int{}
+		same, next := map[bool]int{}, map[bool]int{}
 		for _, r := range a.Rounds {
+			if r.Successor == r.After {
+				next[r.Locked]++
+			}
 			if r.Enter == 0 || r.Other == 0 || r.Leave < r.Enter || r.Locked && c.lock && r.TID != r.After ||
 				c.blocks && r.Kind == "pipe" && r.Other > r.Leave {
 				t.Errorf("%s: %+v", c.flags, r)
@@ -133,6 +136,9 @@ func testRetake(t *testing.T) {
 			if r.OtherTID == r.TID && r.Other < r.Leave {
 				same[r.Locked]++
 			}
+		}
+		if next[false] == 0 || c.lock != (next[true] == 0) {
+			t.Errorf("%s: the next goroutine on the same thread: %v", c.flags, next)
 		}
 		if c.lock != (same[true] == 0) || !c.blocks && same[false] == 0 {
 			t.Errorf("%s: on one thread: %v", c.flags, same)

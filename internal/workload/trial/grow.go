@@ -90,8 +90,9 @@ func growing(flags *flag.FlagSet, blocks []Block) func(Self) (Result, error) {
 			return nil, err
 		}
 		for i := 0; i < *rounds; i++ {
-			for _, block := range blocks {
-				burst, err := growBurst(self, block, *n, lock, *unlock, *settle)
+			for k, block := range blocks {
+				last := i == *rounds-1 && k == len(blocks)-1
+				burst, err := growBurst(self, block, *n, lock, *unlock, last, *settle)
 				if err != nil {
 					return nil, err
 				}
@@ -131,8 +132,9 @@ func growSteps(n int, settle time.Duration, lock *probe.Locks) ([]GrowStep, erro
 }
 
 // growBurst returns when the threads that ended with the burst have left the process, and those
-// that stay are idle.
-func growBurst(self Self, block Block, n int, lock *probe.Locks, unlock bool, settle time.Duration) (GrowBurst, error) {
+// that stay are idle, unless no other burst follows.
+func growBurst(self Self, block Block, n int, lock *probe.Locks, unlock, last bool,
+	settle time.Duration) (GrowBurst, error) {
 	g := GrowBurst{Kind: block.Kind, Pins: make([]GrowPin, n)}
 	var fds [2]int // its end wakes those in a read
 	if err := syscall.Pipe2(fds[:], syscall.O_CLOEXEC); err != nil {
@@ -184,7 +186,7 @@ func growBurst(self Self, block Block, n int, lock *probe.Locks, unlock bool, se
 	g.sort()
 	if !lock.Skip() && !lock.Half() && !unlock {
 		g.await()
-	} else if err == nil {
+	} else if err == nil && !last {
 		err = awaitIdle()
 	}
 	return g, err

@@ -33,6 +33,8 @@ type RetakeRound struct {
 	Other      int64 `json:"other_ns"` // the other goroutine's first instruction
 	OtherTID   int   `json:"other_tid"`
 	OtherSpins int64 `json:"other_spins_ns"` // how long the other goroutine then kept the P
+
+	Successor int `json:"successor_tid"` // probe.Successor after all that, with the lock still held
 }
 
 // retake measures how long a goroutine in a system call keeps its P from another.
@@ -111,6 +113,7 @@ func (r *RetakeRound) run(block int64, lock, park bool, claim func(), sleep func
 		}
 		r.Leave, r.After = probe.Now(), syscall.Gettid()
 		<-ran // the lock is held until then: the other goroutine may not run on this thread
+		r.Successor = probe.Successor()
 	}()
 	<-ended
 	return nil

@@ -23,9 +23,10 @@ type ReuseRound struct {
 	GoesOn    bool         `json:"goes_on"` // the goroutine goes on; otherwise it ended when it had unlocked itself
 	GoID      int64        `json:"goid"`
 	TID       int          `json:"tid"`
-	Before    uint64       `json:"before"`       // visits of others while it was locked
-	Unlocking int64        `json:"unlocking_ns"` // just before UnlockOSThread
-	First     *probe.Visit `json:"first"`        // the first of another goroutine from then on; null = none until Until
+	Before    uint64       `json:"before"`        // visits of others while it was locked
+	Successor int          `json:"successor_tid"` // probe.Successor while it was locked
+	Unlocking int64        `json:"unlocking_ns"`  // just before UnlockOSThread
+	First     *probe.Visit `json:"first"`         // the first of another goroutine from then on; null = none until Until
 	Until     int64        `json:"until_ns"`
 	Checks    uint64       `json:"checks"` // by others, until then
 	Alive     bool         `json:"alive"`  // the thread was in /proc/self/task then
@@ -65,7 +66,7 @@ func reuseRound(self Self, o *probe.Others, limit time.Duration, goesOn bool, lo
 		}
 		self.Claim(Hold(1))
 		s := o.Stretch(0, 1, 20)
-		r.GoID, r.TID, r.Before = s.GoID, s.TID, s.Visits
+		r.GoID, r.TID, r.Before, r.Successor = s.GoID, s.TID, s.Visits, probe.Successor()
 		o.Watch(0, r.TID)
 		r.Unlocking = probe.Now()
 		if !skip {

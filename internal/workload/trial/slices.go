@@ -4,6 +4,7 @@ import (
 	"flag"
 	"runtime"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/workload"
@@ -25,6 +26,8 @@ type SliceRound struct {
 	// last reading of the clock to the first of the second loop, and from the last of that to its
 	// next. The loops read the clock every few microseconds, without a call in between.
 	Cycles []int64 `json:"cycles_ns"`
+	First  int     `json:"first_tid"` // thread that the loop began on
+	Second int     `json:"second_tid"`
 }
 
 // timeSlices measures how much time both loops lose by the preemption of one by the other.
@@ -58,8 +61,12 @@ type reading struct {
 func sliceRound(self Self, locked bool, lock *probe.Locks, length time.Duration) SliceRound {
 	r := SliceRound{Locked: locked, Cycles: []int64{}}
 	var newest reading
-	toSecond, toFirst, begun := make(chan []int64), make(chan []int64), make(chan struct{})
 	base := time.Now()
+	toSecond, toFirst, begun := make(chan []int64), make(chan []int64), make(chan struct{})
+	loop := func(number int64, tid *int) []int64 {
+		*tid = syscall.Gettid()
+		return newest.loop(base, number)
+	}
 	go func() {
 		if locked {
 			if lock.Next() {
@@ -69,10 +76,10 @@ func sliceRound(self Self, locked bool, lock *probe.Locks, length time.Duration)
 			self.Claim(Hold(1))
 		}
 		close(begun)
-		toFirst <- newest.loop(base, 0)
+		toFirst <- loop(0, &r.First)
 	}()
 	<-begun
-	go func() { toSecond <- newest.loop(base, 1) }()
+	go func() { toSecond <- loop(1, &r.Second) }()
 	time.Sleep(length)
 	atomic.StoreInt32(&newest.over, 1)
 	var second, first []int64

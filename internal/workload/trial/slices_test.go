@@ -11,10 +11,16 @@ func testSlices(t *testing.T) {
 	if len(a.Rounds) != 4 {
 		t.Fatalf("%d rounds", len(a.Rounds))
 	}
-	cycles := 0
+	cycles, shared := 0, 0
 	for i, r := range a.Rounds {
 		if r.Locked != (i%2 == 0) {
 			t.Errorf("round %d is locked: %t", i, r.Locked)
+		}
+		if r.Locked && r.First == r.Second || r.First == 0 || r.Second == 0 {
+			t.Errorf("round %d: loops on threads %d and %d, locked: %t", i, r.First, r.Second, r.Locked)
+		}
+		if r.First == r.Second {
+			shared++
 		}
 		cycles += len(r.Cycles)
 		for _, ns := range r.Cycles {
@@ -22,6 +28,9 @@ func testSlices(t *testing.T) {
 				t.Errorf("%d ns without a loop, of %d", ns, a.End-a.Start)
 			}
 		}
+	}
+	if shared == 0 {
+		t.Error("unlocked loops never began on one thread")
 	}
 	if cycles == 0 {
 		t.Error("no loop was ever preempted for the other")

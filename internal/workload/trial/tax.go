@@ -67,25 +67,29 @@ func newTaxPair(self Self, locked int, calls *probe.Locks, batch int, once bool)
 	if once {
 		ping, answers = make(chan struct{}, batch), batch
 	}
-	lock := func(yes bool) (unlock func()) {
+	var made [2]bool
+	for i := 0; i < locked; i++ {
+		made[i] = calls.Next()
+	}
+	lock := func(yes, made bool) (unlock func()) {
 		if !yes {
 			return func() {}
 		}
-		if calls.Next() {
+		if made {
 			runtime.LockOSThread()
 		}
 		self.Claim(Hold(1))
 		return runtime.UnlockOSThread
 	}
 	go func() {
-		defer lock(locked > 0)()
+		defer lock(locked > 0, made[0])()
 		defer close(ping)
 		for n := range p.rounds {
 			p.result <- taxRound(locked, n, answers, ping, pong)
 		}
 	}()
 	go func() {
-		defer lock(locked > 1)()
+		defer lock(locked > 1, made[1])()
 		for n := 1; ; n++ {
 			if _, more := <-ping; !more {
 				return

@@ -35,7 +35,7 @@ func checkLoops(t *testing.T, what string, a *trial.Tight, lock bool) {
 		for _, c := range l.Chunks {
 			// The clocks are read one after the other, hence the millisecond.
 			if c.From < end || c.To <= c.From || c.CPU > c.To-c.From+1e6 ||
-				l.Locked && lock && (c.TID != l.TID || c.Wait < 0) {
+				l.Locked && lock && (c.TID != l.TID || c.Successor == c.TID || c.Wait < 0) {
 				t.Errorf("%s: chunk %+v of the loop on thread %d", what, c, l.TID)
 			}
 			end = c.To

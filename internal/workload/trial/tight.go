@@ -45,9 +45,11 @@ type TightStop struct {
 type TightChunk struct {
 	From int64 `json:"from_ns"`
 	To   int64 `json:"to_ns"`
-	TID  int   `json:"tid"`     // at To
-	CPU  int64 `json:"cpu_ns"`  // of the thread; -1, as the three below, when it was another at From
-	Wait int64 `json:"wait_ns"` // how long the thread waited for a CPU; -1 also where the kernel does not count it
+	TID  int   `json:"tid"` // at To
+	// Successor is probe.Successor after the chunk.
+	Successor int   `json:"successor_tid"`
+	CPU       int64 `json:"cpu_ns"`  // of the thread; -1, as the three below, when it was another at From
+	Wait      int64 `json:"wait_ns"` // how long the thread waited for a CPU; -1 also where the kernel does not count it
 	// Context switches of the thread. A preempted goroutine is handed back to its thread; that is
 	// no voluntary switch when it comes before the thread sleeps.
 	Voluntary   int64 `json:"voluntary"`
@@ -115,6 +117,7 @@ func (l *TightLoop) run(self Self, turns int, locked bool, lock *probe.Locks, ca
 		close(begun)
 		for i := range l.Chunks {
 			l.Chunks[i] = tightChunk(turns, calls)
+			l.Chunks[i].Successor = probe.Successor()
 		}
 		l.GCs = probe.Collections() - gcs
 	}()

@@ -32,9 +32,10 @@ func callsTrial(flags *flag.FlagSet) func(trial.Self) (trial.Result, error) {
 	long := flags.Int("long", 20000, "rounds of arithmetic in a long call, about a nanosecond each")
 	locks := probe.LockFlags(flags)
 	slow := flags.Int("slow", 0, "rounds of arithmetic to add to each call of a locked goroutine")
+	more := flags.Int("more", 0, "short calls in a hundred that unlocked batches make more, which the account leaves out")
 	return func(self trial.Self) (trial.Result, error) {
-		if *n < 1 || *batch < 1 || *long < 0 || *slow < 0 {
-			return nil, workload.Mistake("-n and -batch must be 1 or more, -long and -slow not negative")
+		if *n < 1 || *batch < 1 || *long < 0 || *slow < 0 || *more < 0 {
+			return nil, workload.Mistake("-n and -batch must be 1 or more, -long, -slow and -more not negative")
 		}
 		a := &trial.CCalls{}
 		lock := func() {
@@ -61,14 +62,18 @@ func callsTrial(flags *flag.FlagSet) func(trial.Self) (trial.Result, error) {
 			if *slow > 0 {
 				locked = func() { C.compute(C.int(*slow)); kind.call() }
 			}
+			unlocked := kind.batch
+			if kind.name != "long" {
+				unlocked += kind.batch * *more / 100
+			}
 			for _, others := range kind.others {
 				k := trial.CCallKind{Kind: kind.name, Others: others, Batch: kind.batch}
 				o := probe.StartOthers(others)
 				for i := 0; i < *n; i++ {
 					lock()
-					k.Locked = append(k.Locked, timed(k.Batch, locked))
+					k.Locked = append(k.Locked, timed(k.Batch, k.Batch, locked))
 					runtime.UnlockOSThread()
-					k.Unlocked = append(k.Unlocked, timed(k.Batch, kind.call))
+					k.Unlocked = append(k.Unlocked, timed(unlocked, k.Batch, kind.call))
 				}
 				o.Stop()
 				a.Kinds = append(a.Kinds, k)
@@ -81,8 +86,12 @@ func callsTrial(flags *flag.FlagSet) func(trial.Self) (trial.Result, error) {
 // bystanders are the numbers of other goroutines beside the one that calls C.
 var bystanders = []int{0, 4, 16}
 
-func timed(n int, f func()) trial.CCost {
+// timed times n calls as a batch of so many.
+func timed(n, batch int, f func()) trial.CCost {
 	tid := syscall.Gettid()
 	c := trial.Time(n, f)
-	return trial.CCost{Cost: c, Moved: syscall.Gettid() != tid}
+	c.Wall *= float64(n) / float64(batch)
+	c.CPU *= float64(n) / float64(batch)
+	now := syscall.Gettid()
+	return trial.CCost{Cost: c, Moved: now != tid, Shared: probe.Successor() == now}
 }

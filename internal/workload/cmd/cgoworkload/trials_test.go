@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/pinwatch/pinwatch/internal/testenv"
@@ -21,6 +22,10 @@ func TestCallsOfC(t *testing.T) {
 		for _, k := range a.Kinds {
 			if len(k.Locked) != 10 || len(k.Unlocked) != 10 || k.Batch < 1 {
 				t.Fatalf("%+v", k)
+			}
+			shared := func(c trial.CCost) bool { return c.Shared }
+			if slices.ContainsFunc(k.Locked, shared) || !slices.ContainsFunc(k.Unlocked, shared) {
+				t.Errorf("%s beside %d: threads that the next goroutine ran on: %+v", k.Kind, k.Others, k)
 			}
 			dear := least(k.Locked) > 10*least(k.Unlocked)
 			if k.Kind == "nothing" && dear != slow || least(k.Locked) <= 0 {
