@@ -29,12 +29,15 @@ func parseGoroot(c *cli.Context) (string, error) {
 	if c.IsSet("go") {
 		return "", usagef("--go and --goroot: the workloads are built by one of them")
 	}
+	if c.String("goroot") == "" {
+		return "", usagef("--goroot needs the folder of a Go tree")
+	}
 	goroot, err := filepath.Abs(c.String("goroot"))
 	if err != nil {
 		return "", fmt.Errorf("--goroot: %w", err)
 	}
 	if _, err := toolchain.Version(c.Context, goroot); errors.Is(err, toolchain.ErrNoTree) {
-		return "", usagef("--goroot %w; a tree from git is built by src/make.bash", err)
+		return "", usagef("--goroot %w", err)
 	} else if err != nil {
 		return "", fmt.Errorf("--goroot: %w", err)
 	}
