@@ -161,8 +161,8 @@ var beyond = []Statement{
 			Holds: "the first call starts a thread, the template thread", Broken: "the first call started no thread"}},
 	}, {
 		ID: "X-3", Section: Beyond,
-		Claim: "the P of a locked goroutine in a blocking system call is taken by sysmon, at its second check in the " +
-			"call: after 20 µs to 20 ms",
+		Claim: "the P of a locked goroutine in a blocking system call is taken by sysmon, as a rule at its second " +
+			"check in the call: after 20 µs to 20 ms",
 		Method: "at GOMAXPROCS=1 long blocking calls of a locked goroutine; time from the call's begin to the next " +
 			"goroutine's first step, median",
 		Refuter: "a median outside",
