@@ -131,10 +131,7 @@ func (c *Correlator) stopEnded(s *stops.Stop) {
 	if took < StopDelayed {
 		return
 	}
-	key := stopDelayKey{why: s.Why}
-	if s.Last != nil {
-		key.tid = s.Last.NSTID
-	}
+	key := stopDelayKey{tid: s.Last.NSTID, why: s.Why}
 	if s.PC != 0 {
 		key.function = c.cfg.Code(s.PC)
 	}

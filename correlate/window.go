@@ -225,6 +225,7 @@ func (c *Correlator) settle() []*Result {
 		c.wakeUnlisted(w.end)
 		c.accountUnlisted(w.end)
 	}
+	c.stops.Settle()
 	var done []*Result
 	var remaining, wholes []*window
 	for _, w := range c.windows.list {

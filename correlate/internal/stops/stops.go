@@ -48,7 +48,7 @@ func (w Why) String() string {
 type Stop struct {
 	Reason     string      // what the world was stopped for
 	Begin, End events.Time // until the thread that stops the world goes on
-	Last       *Thread     // stopped last; nil = not known
+	Last       ID          // stopped last; TID 0 = not known
 	Why        Why
 	PC         uint64 // where Last ran without a place to stop; 0 = not known
 }
@@ -61,10 +61,15 @@ type Turn struct {
 	Paused, Throttled  int64  // ns of [Out, In)
 }
 
+// ID is a thread's.
+type ID struct {
+	TID   uint32
+	NSTID int32 // in pinwatch's PID namespace
+}
+
 // Thread is what is known of a thread.
 type Thread struct {
-	TID      uint32
-	NSTID    int32       // in pinwatch's PID namespace
+	ID
 	napping  events.Time // it has slept as a waiting thread does, since then; 0 = it does not
 	part     part
 	*stopper // nil: it has not stopped the world yet
@@ -118,6 +123,8 @@ type Tracker struct {
 	active  uint32 // the stop whose parts are kept; 0 = none
 	begin   events.Time
 	stopper uint32
+	over    Stop   // ended as it seems, see end; Begin 0 = none
+	overBy  uint32 // the thread of over
 	// Lines of stopTheWorldWithSema that send signals: at the begin, and after each sleep. 0 = not seen.
 	firstLine, againLine int
 }
@@ -182,6 +189,9 @@ func (k *Tracker) Lost(t *Thread) {
 	if k.active == t.stop.id {
 		k.active = 0
 	}
+	if k.overBy == t.TID {
+		k.Settle()
+	}
 	t.stop, t.sent = stop{}, 0
 }
 
@@ -197,6 +207,9 @@ func (k *Tracker) Turn(t *Thread, r *Turn) {
 		t.sent = 0
 	case t.stop.begin != 0:
 		k.waitingTurn(t, r)
+	}
+	if k.overBy == t.TID && (r.slept() > napMost || r.Now-r.In > napMost) {
+		k.Settle()
 	}
 	if !r.shortNap() || r.Now-r.In > waitRun {
 		t.napping = 0
@@ -261,7 +274,12 @@ func (k *Tracker) sendingTurn(t *Thread, r *Turn) {
 			default:
 				s.end, s.woken, s.waker = r.In, r.Wake, r.Waker
 			}
-			k.finish(t, max(s.sent, s.end))
+			k.end(t, max(s.sent, s.end))
+		}
+		if afterNap && k.is(b.line, k.againLine) && k.overBy == t.TID && k.over.Reason == b.reason {
+			*s = stop{id: b.id, reason: b.reason, begin: k.over.Begin, sent: b.last}
+			k.over, k.overBy = Stop{}, 0
+			continue
 		}
 		begin := b.first
 		if afterNap && r.shortNap() && !k.is(b.line, k.firstLine) { // until then each thread had a signal on its way
@@ -274,7 +292,7 @@ func (k *Tracker) sendingTurn(t *Thread, r *Turn) {
 		k.Begun(s.reason, s.begin)
 	}
 	if s := &t.stop; r.Now-s.sent > waitRun {
-		k.finish(t, s.sent) // it did not have to sleep
+		k.end(t, s.sent) // it did not have to sleep
 	}
 }
 
@@ -283,10 +301,10 @@ func (k *Tracker) waitingTurn(t *Thread, r *Turn) {
 	s := &t.stop
 	switch {
 	case s.end != 0:
-		k.finish(t, s.end)
+		k.end(t, s.end)
 		return
 	case r.slept() > napMost:
-		k.finish(t, max(s.sent, r.Out)) // that sleep is not the stop's
+		k.end(t, max(s.sent, r.Out)) // that sleep is not the stop's
 		return
 	case r.Waker != 0 && (r.slept() < napLeast || k.left(s, r.Waker, r.Wake)):
 		s.end, s.woken, s.waker = r.In, r.Wake, r.Waker
@@ -297,7 +315,7 @@ func (k *Tracker) waitingTurn(t *Thread, r *Turn) {
 	if s.end == 0 {
 		s.end, s.woken, s.waker = r.In, r.Wake, r.Waker
 	}
-	k.finish(t, s.end)
+	k.end(t, s.end)
 }
 
 // left reports whether a thread left its CPU by itself right after it woke the waiting one. An
@@ -310,38 +328,50 @@ func (k *Tracker) left(s *stop, waker uint32, wake events.Time) bool {
 // mostHops is how many times a P is followed from thread to thread.
 const mostHops = 3
 
-// finish ends the stop of a thread.
-func (k *Tracker) finish(t *Thread, end events.Time) {
+// end ends the stop of a thread, as it seems: an interrupt, or the hypervisor, can make a turn long,
+// and a thread can leave its CPU where an interrupt has woken the waiting one. If that sends again
+// after its next sleeps, the stop goes on.
+func (k *Tracker) end(t *Thread, end events.Time) {
 	s := &t.stop
 	out := Stop{Reason: s.reason, Begin: s.begin, End: end}
 	if s.waker != 0 {
-		if out.Last = k.Find(s.waker); out.Last != nil {
-			k.blame(&out, s)
+		if last := k.Find(s.waker); last != nil {
+			k.blame(&out, s, last)
 		}
 	}
 	if s.woken != 0 && 2*(end-s.woken) > end-s.begin {
-		out.Last, out.Why, out.PC = t, Stopper, 0
+		out.Last, out.Why, out.PC = t.ID, Stopper, 0
 	}
 	if k.active == s.id {
 		k.active = 0
 	}
 	*s = stop{}
-	k.Ended(&out)
+	k.Settle()
+	k.over, k.overBy = out, t.TID
+}
+
+// Settle reports the stop that has ended as it seems, if there is one: the next one has ended too, or
+// the window has.
+func (k *Tracker) Settle() {
+	if out := k.over; k.overBy != 0 {
+		k.over, k.overBy = Stop{}, 0
+		k.Ended(&out)
+	}
 }
 
 // blame finds what the last thread did most of the time: where that one was handed a P in the stop,
 // the thread that had it before.
-func (k *Tracker) blame(o *Stop, s *stop) {
-	p, until := &o.Last.part, s.woken
+func (k *Tracker) blame(o *Stop, s *stop, last *Thread) {
+	p, until := &last.part, s.woken
 	for hops := 0; p.id == s.id && p.giver != 0; hops++ {
 		giver := k.Find(p.giver)
 		if giver == nil || hops == mostHops {
-			o.Last = nil
 			return
 		}
 		until = p.given
-		o.Last, p = giver, &giver.part
+		last, p = giver, &giver.part
 	}
+	o.Last = last.ID
 	if p.id != s.id {
 		return
 	}
@@ -353,7 +383,7 @@ func (k *Tracker) blame(o *Stop, s *stop) {
 			o.Why = why
 		}
 	}
-	if o.Why == Running && o.Last.pcOf == s.id {
-		o.PC = o.Last.pc
+	if o.Why == Running && last.pcOf == s.id {
+		o.PC = last.pc
 	}
 }
