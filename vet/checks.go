@@ -15,11 +15,11 @@ func (c Check) Style() bool { return c == checkComment || c == checkDefer || c =
 // C-1 to C-10 are the lines of the compliance checklist, R-1 to R-6 the questions for a review, in
 // the specification's order.
 var (
-	checkComment   = Check{"comment", "C-1", "a lock without a comment that gives its reason"}
+	checkComment   = Check{"comment", "C-1, R-1", "a lock without a comment that gives its reason"}
 	checkUnlock    = Check{"unlock", "C-2", "a lock that its function does not release, without a comment on it"}
-	checkDefer     = Check{"defer", "C-2", "an undeferred unlock at the end of a function: a panic leaves the lock"}
+	checkDefer     = Check{"defer", "C-2, R-5", "an undeferred unlock at the end of a function: a panic leaves the lock"}
 	checkCaller    = Check{"caller", "C-3, C-4", "an exported function that pins its caller and waits or calls back"}
-	checkSetup     = Check{"setup", "C-5", "thread state that is set before the lock"}
+	checkSetup     = Check{"setup", "C-5, R-4", "thread state that is set before the lock"}
 	checkCleanup   = Check{"cleanup", "C-6", "thread state that is not put back before the unlock, or not on all paths"}
 	checkClosure   = Check{"closure", "C-6", "a function given to NetNS.Do or the like that changes other thread state"}
 	checkHandler   = Check{"handler", "R-2", "an HTTP or gRPC handler that pins a thread for every request"}

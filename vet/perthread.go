@@ -86,6 +86,12 @@ var systemCalls = map[string]kindSet{
 	"SYS_SETGROUPS": 1 << userIDs, "SYS_SETFSUID": 1 << fileIDs, "SYS_SETFSGID": 1 << fileIDs,
 }
 
+// selfSystemCalls are those that change the thread whose id is their first argument.
+var selfSystemCalls = map[string]kindSet{
+	"SYS_SCHED_SETAFFINITY": 1 << affinity, "SYS_SCHED_SETSCHEDULER": 1 << policy, "SYS_SCHED_SETPARAM": 1 << policy,
+	"SYS_SCHED_SETATTR": 1 << policy,
+}
+
 // threadOptions are the options of prctl(2) that change the calling thread. A name and KEEPCAPS
 // change nothing for other goroutines. PR_SET_PDEATHSIG is not among them: the kernel keeps it per
 // thread, but the process gets the signal for any of its threads (kernel/exit.c:
@@ -152,8 +158,12 @@ func (c *checker) setterName(call *ast.CallExpr) (string, kindSet) {
 		switch {
 		case number == "SYS_PRCTL":
 			return c.option(call.Args[1])
-		case number == "SYS_SCHED_SETAFFINITY" && c.isSelf(call.Args[1]):
-			return number, 1 << affinity
+		case number == "SYS_SETPRIORITY" && len(call.Args) > 2 && c.isConst(call.Args[1], 0) && c.isSelf(call.Args[2]):
+			return number, 1 << niceness // of PRIO_PROCESS
+		case c.isSelf(call.Args[1]):
+			if changed, ok := selfSystemCalls[number]; ok {
+				return number, changed
+			}
 		}
 	}
 	return "", 0

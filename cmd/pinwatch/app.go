@@ -136,8 +136,8 @@ func newApp(s streams) *cli.App {
 docs/reading-the-report.md explains each number.
 
 Exit codes: 0 done, 1 error, 2 usage, 3 vet found a mistake, verify found a statement refuted or out of
-range, or attach found what --fail-on names, 4 verify found only inconclusive statements, or attach lost
-records (--fail-on loss).`,
+range, or attach found what --fail-on names, 4 verify could not decide a statement, or attach lost records
+(--fail-on loss).`,
 		Commands: []*cli.Command{
 			attachCommand(s),
 			threadsCommand(s),

@@ -51,16 +51,18 @@ func readBaseline(name string) (*report.Baseline, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--expect %s: %w", name, err)
 	}
-	if isDirty(b.Pinwatch) {
-		return nil, fmt.Errorf("--expect %s: it was made by pinwatch %s, which is no commit: make it again by a clean build",
-			name, b.Pinwatch)
+	if !isCommit(b.Pinwatch) {
+		return nil, fmt.Errorf("--expect %s: it was made by pinwatch %q, which is no commit: make it again with a "+
+			"clean build", name, b.Pinwatch)
 	}
 	return b, nil
 }
 
-// isDirty is true for the version of a build that no commit gives again, as git describe --dirty and
-// the go command (+dirty) mark it.
-func isDirty(version string) bool { return strings.Contains(version, "dirty") }
+// isCommit is true for the version of a build that a commit gives again. git describe --dirty and the
+// go command (+dirty) mark one with changes; devel is one without a version.
+func isCommit(version string) bool {
+	return version != "" && version != "devel" && !strings.Contains(version, "dirty")
+}
 
 // compareVerdicts prints what is not as in the baseline, and in a last line how many verdicts are.
 func compareVerdicts(s streams, expect *report.Baseline, c *report.Comparison, all []*report.Verdicts) error {

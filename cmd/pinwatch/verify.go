@@ -44,8 +44,8 @@ Without privileges, statements that need kernel events are not testable; all oth
 The workloads do not get the variables of the environment that change what Go does (GODEBUG, GOGC,
 GOMAXPROCS and all others that begin with GO), but for those that --env names. They are printed at the top.
 
-Exit codes: 0 all hold or are not testable here, 3 some are refuted or out of range, 4 some are
-inconclusive and none is refuted or out of range, 1 error, 2 usage.
+Exit codes: 3 some statements are refuted or out of range; 4 none is, but some are inconclusive; 0 neither
+is so; 1 error; 2 usage.
 With --expect: 3 where a verdict has changed, where more than --allow-inconclusive statements have become
 inconclusive, where either side does not know a statement, and on another class of machine or release of
 Go; 4 where none of that is so, but the run was interrupted; else 0. With -o junit they are failed tests.`,
@@ -236,14 +236,14 @@ func verifyAll(ctx context.Context, s streams, o verifyOptions) (err error) {
 		compared = o.expect.Compare(all, o.allowed)
 	}
 	if len(all) > 0 {
+		if err := keepVerdicts(all); err != nil {
+			fmt.Fprintln(s.err, "pinwatch: the verdicts are not kept for explain:", oneLine(err))
+		}
 		if err := explainWrite(verdictWriters[o.format](out.report, all, compared, out.text)); err != nil {
 			return err
 		}
-		if o.format == "baseline" && isDirty(versionString()) {
+		if o.format == "baseline" && !isCommit(versionString()) {
 			fmt.Fprintf(s.err, "pinwatch: --expect will refuse this baseline: pinwatch %s is no commit\n", versionString())
-		}
-		if err := keepVerdicts(all); err != nil {
-			fmt.Fprintln(s.err, "pinwatch: the verdicts are not kept for explain:", oneLine(err))
 		}
 	}
 	if failed != nil {

@@ -57,9 +57,10 @@ func TestVerifyMistakes(t *testing.T) {
 		{[]string{"--cpus", "1024"}, []string{"verify", "--cpus", "0-1024"}},
 		{[]string{"--cpus needs"}, []string{"verify", "--cpus", ", "}},
 		{[]string{"no arguments"}, []string{"verify", "P-8"}},
-		{[]string{"--cpus", "no CPU 1023", "may use 0"}, []string{"verify", "--cpus", "0,1023"}},
+		{[]string{"--cpus", "can't use CPU 1023", "may use 0"}, []string{"verify", "--cpus", "0,1023"}},
 		{[]string{"--env needs"}, []string{"verify", "--env", ","}},
 		{[]string{"--env", "GOGC", "not set"}, []string{"verify", "--env", "GOGC"}},
+		{[]string{"--env", "go command", "GODEBUG, GOGC"}, []string{"verify", "--env", "GOFLAGS"}},
 		{[]string{"--env", "anyway"}, []string{"verify", "--env", "PATH"}},
 		{[]string{"--env", "name alone"}, []string{"verify", "--env", "GODEBUG=x=1"}},
 		{[]string{"--goroot", "no Go tree", "proc.go"}, []string{"verify", "--goroot", t.TempDir()}},
@@ -109,6 +110,14 @@ func TestBaselines(t *testing.T) {
 	wrong(t, exitError, []string{"--expect", "no verdicts"}, "verify", "--only", "G-3", "--expect", empty)
 	wrong(t, exitUsage, []string{"--expect", "file name"}, "verify", "--only", "G-3", "--expect=")
 
+	devel := write("devel", `{"schema": "pinwatch.baseline/v1", "pinwatch": "devel", "verdicts": {"G-3": "holds"}}`)
+	wrong(t, exitError, []string{"--expect", `"devel"`, "no commit"}, "verify", "--only", "G-3", "--expect", devel)
+	unnamed := write("unnamed", `{"schema": "pinwatch.baseline/v1", "verdicts": {"G-3": "holds"}}`)
+	wrong(t, exitError, []string{"--expect", `""`, "no commit"}, "verify", "--only", "G-3", "--expect", unnamed)
+
+	old := version
+	t.Cleanup(func() { version = old })
+	version = "1a2b3c4"
 	same := filepath.Join(dir, "same")
 	code, _, errs := pinwatch(t, "verify", "--only", "G-3,M-1", "-o", "baseline", "--out", same)
 	if code != exitContract {
@@ -189,6 +198,15 @@ func TestExplain(t *testing.T) {
 		if code != exitOK || !strings.Contains(out, s.ID+" ") {
 			t.Errorf("exit code %d, the list lacks %s", code, s.ID)
 		}
+	}
+}
+
+// Verdicts that can't be written, as on a full disk, are kept for explain: they took minutes.
+func TestVerdictsOutliveAFullDisk(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	wrong(t, exitError, []string{"/dev/full", "no space left"}, "verify", "--only", "M-3", "--out", "/dev/full")
+	if _, out, _ := pinwatch(t, "explain", "M-3"); !strings.Contains(out, "verdict     holds") {
+		t.Errorf("not kept: %s", out)
 	}
 }
 
@@ -390,7 +408,8 @@ func TestDirtyBaseline(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	old := version
 	t.Cleanup(func() { version = old })
-	for v, want := range map[string]bool{"v1-2-g1a2b3c4-dirty": true, "v1.0.0+dirty": true, "1a2b3c4": false} {
+	for v, want := range map[string]bool{"v1-2-g1a2b3c4-dirty": true, "v1.0.0+dirty": true, "devel": true,
+		"1a2b3c4": false} {
 		version = v
 		_, _, errs := pinwatch(t, "verify", "--only", "M-3", "-o", "baseline")
 		if got := strings.Contains(errs, "will refuse this baseline"); got != want {

@@ -59,6 +59,9 @@ func parseHanded(value string) ([]string, error) {
 		case !verify.IsSetting(name):
 			return nil, usagef("--env %s: the workloads get it anyway; only names that begin with GO are held back",
 				strconv.Quote(name))
+		case !slices.Contains(verify.RuntimeSettings, name):
+			return nil, usagef("--env %s: only the go command reads it, and builds the workloads without it; the runtime "+
+				"reads %s", strconv.Quote(name), strings.Join(verify.RuntimeSettings, ", "))
 		case !set:
 			return nil, usagef("--env %s: it is not set", name)
 		}
@@ -93,7 +96,7 @@ func usableCPUs(cpus []int, root fs.FS) error {
 	}
 	for _, cpu := range cpus {
 		if !slices.Contains(usable, cpu) {
-			return usagef("--cpus: there is no CPU %d; pinwatch may use %s", cpu, unit.CPUs(usable))
+			return usagef("--cpus: pinwatch can't use CPU %d; it may use %s", cpu, unit.CPUs(usable))
 		}
 	}
 	return nil

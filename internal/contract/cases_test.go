@@ -39,11 +39,13 @@ func (c evidenceCase) and(o evidenceCase) evidenceCase {
 const (
 	calm = "migrate: locked_moves=0 locked_samples=2000 unlocked_moves=90 visits_locked=0 samples_locked=9000 " +
 		"visits_unlocked=70 locked_strange=0 unlocked_strange=40 unlocked_samples=2000"
-	lent    = "lend: turns_on_locked=0 turns=1000"
-	apart   = "allthreads: changed=0 calls=6"
-	nested  = "nest: bound_moves=0 bound_samples=2000 free_moves=20 rounds=4 freed_rounds=4"
-	ended   = "exit: return_ended=12 return_exits=12 goexit_ended=6 goexit_exits=6 main_exits=1 main_ended=1"
-	churned = "churn: kernel_locked_exits=400 locked_exits=400 created=410 cloned=410 clone_syscall~20000x60 " +
+	lent   = "lend: turns_on_locked=0 turns=1000"
+	apart  = "allthreads: changed=0 calls=6"
+	nested = "nest: bound_moves=0 bound_samples=2000 free_moves=20 rounds=4 freed_rounds=4"
+	ended  = "exit: return_ended=12 return_exits=12 goexit_ended=6 goexit_exits=6 main_exits=1 main_ended=1 " +
+		"coroutine_locks=1 coroutine_locks_fatal=0"
+	freedInInit = "main: init_unlocked_freed=40 init_unlocked_samples=1500"
+	churned     = "churn: kernel_locked_exits=400 locked_exits=400 created=410 cloned=410 clone_syscall~20000x60 " +
 		"exit~20000x60"
 	stormed = "storm: sigurg_locked=300 collections=300 sigurg_sent=500 preempt_lower~1500x60 " +
 		"preempt_upper~2200x60 sigurg_by_tgkill=500 sigurg_delivered_own=500"
@@ -78,12 +80,15 @@ var cases = map[string]evidenceCase{
 		tooFew: []string{"nest: bound_samples=10", "nest: free_moves=0", "nest: rounds=1 freed_rounds=1"}},
 	"G-4": {good: []string{ended, churned}, want: Holds,
 		breaks: map[string]string{"exit: return_ended=11": Refuted, "exit: goexit_ended=5": Refuted,
-			"churn: kernel_locked_exits=399": Refuted, "exit: main_ended=0": HoldsExcept},
+			"churn: kernel_locked_exits=399": Refuted, "exit: main_ended=0": HoldsExcept,
+			"exit: coroutine_locks_fatal=1": HoldsExcept},
 		tooFew: []string{"exit: return_exits=2 return_ended=2", "exit: goexit_exits=2 goexit_ended=2",
 			"churn: locked_exits=0 kernel_locked_exits=0"}},
-	"G-5": {good: []string{nested, "reuse: reused=20 released=48"}, want: Holds,
-		breaks: map[string]string{"nest: freed_rounds=0": Refuted, "reuse: reused=0": Refuted},
-		tooFew: []string{"nest: freed_rounds=0 rounds=0", "reuse: reused=0 released=3"}},
+	"G-5": {good: []string{nested, "reuse: reused=20 released=48", freedInInit}, want: Holds,
+		breaks: map[string]string{"nest: freed_rounds=0": Refuted, "reuse: reused=0": Refuted,
+			"main: init_unlocked_freed=0": HoldsExcept},
+		tooFew: []string{"nest: freed_rounds=0 rounds=0", "reuse: reused=0 released=3",
+			"main: init_unlocked_freed=0 init_unlocked_samples=9"}},
 	"G-6": {good: []string{tightLoops, sliced, stormed}, want: Holds,
 		breaks: map[string]string{"tight: locked_interrupted=0": Refuted, "storm: sigurg_locked=0": Refuted,
 			"slices: sliced=0": Refuted},
@@ -98,9 +103,9 @@ var cases = map[string]evidenceCase{
 			"names: metric_specified=0": Refuted},
 		tooFew: []string{"pins: proc_threads=1 runtime_threads=1", "pins: listed=1 pinned=1",
 			"names: metric_asked=0 metric_specified=0"}},
-	"G-9": {good: []string{calm, apart, "setgid: changed=0 calls=6"}, want: Holds,
+	"G-9": {good: []string{calm, apart, "setgid: changed=0 calls=6", "bytid: changed=0 calls=6"}, want: Holds,
 		breaks: map[string]string{"migrate: locked_strange=2": Refuted, "allthreads: changed=6": HoldsExcept,
-			"setgid: changed=1": HoldsExcept},
+			"setgid: changed=1": HoldsExcept, "bytid: changed=6": HoldsExcept},
 		tooFew: []string{"migrate: locked_samples=10", "migrate: unlocked_strange=0"}},
 
 	"P-1": {good: []string{pinned}, want: Holds, breaks: map[string]string{"pins: locked_threads=9": Refuted,
@@ -214,10 +219,11 @@ var cases = map[string]evidenceCase{
 	"E-5": {good: []string{"exit: recovered_moves=0 recovered_samples=600 crashed=1 crashes=1"}, want: Holds,
 		breaks: map[string]string{"exit: recovered_moves=1": Refuted,
 			"exit: crashed=0": Refuted}, tooFew: []string{"exit: recovered_samples=3", "exit: crashed=0 crashes=0"}},
-	"E-6": {good: []string{"cross: kept_moves=0 kept_samples=3000 free_moves=900 free_samples=3000"}, want: Holds,
+	"E-6": {good: []string{"cross: kept_moves=0 kept_samples=3000 free_moves=900 free_samples=3000",
+		"exit: coroutine_unlocks=1 coroutine_unlocks_fatal=0"}, want: Holds,
 		breaks: map[string]string{"cross: kept_moves=1": Refuted,
-			"cross: free_moves=0": Refuted}, tooFew: []string{"cross: kept_samples=3",
-			"cross: free_moves=0 free_samples=4"}},
+			"cross: free_moves=0": Refuted, "exit: coroutine_unlocks_fatal=1": HoldsExcept},
+		tooFew: []string{"cross: kept_samples=3", "cross: free_moves=0 free_samples=4"}},
 	"E-7": {good: []string{calm, lent, pinned}, want: Holds,
 		breaks: map[string]string{"migrate: visits_locked=1": Refuted, "lend: turns_on_locked=1000": HoldsExcept,
 			"pins: distinct_threads=7": Refuted}, tooFew: []string{"pins: pinned=1 distinct_threads=1"}},
@@ -249,19 +255,25 @@ var cases = map[string]evidenceCase{
 		tooFew: []string{"migrate: locked_samples=1"}},
 
 	"O-macos": {good: []string{"systems: darwin_read=1 darwin_pthread_kill=1 darwin_makes_thread=1 darwin_bsdthread=1",
-		"imported: darwin_built=1 darwin_pthread_kill=1"},
+		"called: darwin_built=1 darwin_signals=1 darwin_signals_asked=1 darwin_makes_thread=1 " +
+			"darwin_makes_thread_asked=1 darwin_bsdthread_create=1"},
 		want: Holds, breaks: map[string]string{"systems: darwin_pthread_kill=0": Refuted,
-			"imported: darwin_pthread_kill=0": Refuted, "systems: darwin_makes_thread=0": Refuted,
+			"called: darwin_signals=0": Refuted, "called: darwin_makes_thread=0": Refuted,
+			"called: darwin_bsdthread_create=0": HoldsExcept, "systems: darwin_makes_thread=0": Refuted,
 			"systems: darwin_bsdthread=0": HoldsExcept},
 		tooFew: []string{"systems: darwin_read=0 darwin_pthread_kill=0 darwin_makes_thread=0 darwin_bsdthread=0"}},
 	"O-windows": {good: []string{"systems: windows_read=1 windows_create_thread=1 windows_suspend=1 windows_apc=1",
-		"imported: windows_built=1 windows_QueueUserAPC=1 windows_SuspendThread=1"},
+		"called: windows_built=1 windows_QueueUserAPC=1 windows_makes_thread=1 windows_makes_thread_asked=1 " +
+			"windows_suspends=3 windows_suspends_asked=3"},
 		want: Holds, breaks: map[string]string{"systems: windows_create_thread=0": Refuted,
 			"systems: windows_suspend=0": Refuted, "systems: windows_apc=0": Refuted,
-			"imported: windows_QueueUserAPC=0": Refuted, "imported: windows_SuspendThread=0": Refuted},
+			"called: windows_QueueUserAPC=0": Refuted, "called: windows_makes_thread=0": Refuted,
+			"called: windows_suspends=2": Refuted},
 		tooFew: []string{"systems: windows_read=0 windows_create_thread=0 windows_suspend=0 windows_apc=0"}},
-	"O-other": {good: []string{"systems: systems=12 systems_with_lock=12", "wasm: locked=1 exits=1"}, want: Holds,
+	"O-other": {good: []string{"systems: systems=12 systems_with_lock=12", "wasm: locked=1 exits=1",
+		"called: freebsd_binds=2 freebsd_binds_asked=2 solaris_binds=2 solaris_binds_asked=2"}, want: Holds,
 		breaks: map[string]string{"wasm: others_ran=1": HoldsExcept, "wasm: alive=1": HoldsExcept,
+			"called: freebsd_binds=1": Refuted, "called: solaris_binds=1": Refuted,
 			"systems: systems_with_lock=11": Refuted, "systems: systems_unbound=2": HoldsExcept},
 		tooFew: []string{"systems: systems=0 systems_with_lock=0"}},
 	"O-linux": {good: []string{churned, stormed}, want: Holds,
@@ -271,10 +283,12 @@ var cases = map[string]evidenceCase{
 	"C-1": detection("source", "comment"),
 	"C-2": detection("programs", "exit-while-locked-churn").and(detection("source", "unlock")),
 	"C-3": detection("programs", "per-request-pinning").and(detection("source", "caller")),
-	"C-4": detection("source", "caller"),
-	"C-5": detection("source", "setup"),
-	"C-6": {good: []string{calm}, want: Holds, breaks: map[string]string{"migrate: unlocked_strange=0": Refuted},
-		tooFew: []string{"migrate: unlocked_strange=0 unlocked_samples=3"}},
+	"C-4": detection("programs", "per-request-pinning").and(detection("source", "caller")),
+	"C-5": detection("programs", "thread-differs/setup").and(detection("source", "setup")),
+	"C-6": evidenceCase{good: []string{calm}, want: Holds,
+		breaks: map[string]string{"migrate: unlocked_strange=0": Refuted},
+		tooFew: []string{"migrate: unlocked_strange=0 unlocked_samples=3"}}.
+		and(detection("programs", "thread-differs/cleanup")).and(detection("source", "cleanup")),
 	"C-7": detection("programs", "leaked-pin"),
 	"C-8": {good: []string{pinned}, want: Holds, breaks: map[string]string{"pins: locked_threads=7": Refuted},
 		tooFew: []string{"pins: locked_threads=1 pinned=1"}},
@@ -285,24 +299,28 @@ var cases = map[string]evidenceCase{
 	"R-1":  detection("source", "comment"),
 	"R-2":  detection("programs", "per-request-pinning").and(detection("source", "handler")),
 	"R-3":  detection("programs", "exit-while-locked-churn").and(detection("source", "paths")),
-	"R-4":  detection("programs", "leaked-pin"),
-	"R-5": {good: []string{"exit: recovered_moves=0 recovered_samples=600 crashed=1 crashes=1"}, want: Holds,
+	"R-4":  detection("programs", "leaked-pin").and(detection("source", "setup")),
+	"R-5": evidenceCase{good: []string{"exit: recovered_moves=0 recovered_samples=600 crashed=1 crashes=1"}, want: Holds,
 		breaks: map[string]string{"exit: recovered_moves=1": Refuted,
-			"exit: crashed=0": Refuted}, tooFew: []string{"exit: recovered_samples=3"}},
+			"exit: crashed=0": Refuted}, tooFew: []string{"exit: recovered_samples=3"}}.
+		and(detection("programs", "unbalanced-lock")).and(detection("source", "defer")),
 	"R-6": {good: []string{"labels: labelled_found=3 labelled=3"}, want: Holds,
 		breaks: map[string]string{"labels: labelled_found=0": Refuted},
 		tooFew: []string{"labels: labelled=0 labelled_found=0"}},
 
 	"X-1": {good: []string{"handoff: tax~90x50"}, want: Holds, breaks: map[string]string{"handoff: tax~3x50": Refuted},
 		tooFew: []string{"handoff: tax~90x5", "handoff: tax~10x50"}},
-	"X-2": {good: []string{called}, want: Holds, breaks: map[string]string{"calls: first_ratio~30x15": Refuted,
-		"calls: template_started=0": Refuted},
+	"X-2": {good: []string{called, "calls_c: started~0x12"}, want: Holds,
+		breaks: map[string]string{"calls: first_ratio~30x15": Refuted, "calls: template_started=0": Refuted,
+			"calls_c: started~1x12": Refuted},
 		tooFew: []string{"calls: first_ratio~5000x5"}},
 	"X-3": {good: []string{inSyscall}, want: Holds,
 		breaks: map[string]string{"syscall: retake~2000x48": OutOfRange,
 			"syscall: retake~90000000x48": OutOfRange}, tooFew: []string{"syscall: retake~90000x4"}},
-	"X-4": {good: []string{"quota_now: followed=1 started=1 set_followed=1 set_started=1"}, want: Holds,
-		breaks: map[string]string{"quota_now: followed=0": Refuted, "quota_now: set_followed=0": HoldsExcept},
+	"X-4": {good: []string{"quota_now: followed=1 started=1 set_followed=1 set_started=1 old_followed=1 old_started=1 " +
+		"one_followed=1 one_started=1"}, want: Holds,
+		breaks: map[string]string{"quota_now: followed=0": Refuted, "quota_now: set_followed=0": HoldsExcept,
+			"quota_now: old_followed=0": HoldsExcept, "quota_now: one_followed=0": HoldsExcept},
 		tooFew: []string{"quota_now: followed=0 started=0", "quota_now: set_followed=0 set_started=0"}},
 	"X-5": {good: []string{counted}, want: Holds, breaks: map[string]string{"counts: metric_total=59": Refuted},
 		tooFew: []string{"counts: metric_total=2 kernel_threads=2"}},

@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -84,6 +85,12 @@ func compared(lo, hi, least, most float64, name string) string {
 		return fmt.Sprintf("%s is %s–%s times %s", is, unit.Digits(lo/end), unit.Digits(hi/end), unit.Quantity(end, name))
 	}
 	switch {
+	case name == "ratio" && hi < least: // how many times a ratio is another is no size that one knows
+		return is + " is below " + unit.Quantity(least, name)
+	case name == "ratio" && lo > most:
+		return is + " is above " + unit.Quantity(most, name)
+	case name == "ratio" && math.IsInf(most, 1) && lo >= least:
+		return is + " is above " + unit.Quantity(least, name)
 	case lo > most:
 		return times(most)
 	case hi < least:
@@ -202,12 +209,26 @@ func (t Dearer) decide(r *Record) decision {
 		if median(b) > 0 {
 			d.why = unit.Digits(median(a)/median(b)) + " times"
 		}
+	case c.P <= c.Alpha && median(a) == median(b) && mostlyAbove(a.Values, b.Values):
+		d.ruling, d.why = fulfilled, "the medians are equal, but its values are larger"
 	case c.P <= c.Alpha, min(len(a.Values), len(b.Values)) >= t.Least:
 		d.ruling = broken
 	default:
 		d.need = fmt.Sprintf("need %d samples of each to call them equal", t.Least)
 	}
 	return d
+}
+
+// mostlyAbove reports whether a value of a is more often above one of b than below it, as the
+// Mann-Whitney test counts. The medians of values that a histogram has rounded can be equal.
+func mostlyAbove(a, b []float64) bool {
+	balance := 0
+	for _, x := range a {
+		for _, y := range b {
+			balance += cmp.Compare(x, y)
+		}
+	}
+	return balance > 0
 }
 
 // Tail is fulfilled when surely no more than one of a hundred values passes a limit that the

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -41,6 +42,15 @@ func TestCompared(t *testing.T) {
 			t.Errorf("%g–%g in %g–%g: %q, want %q", tt.lo, tt.hi, tt.least, tt.most, got, tt.want)
 		}
 	}
+	for want, got := range map[string]string{
+		"0.988 ×–1.00 × is below 1.05 ×": compared(0.988, 1, 1.05, 1.25, "ratio"),
+		"1.50 ×–2.00 × is above 1.25 ×":  compared(1.5, 2, 1.05, 1.25, "ratio"),
+		"24.0 ×–55.0 × is above 10.0 ×":  compared(24, 55, 10, math.Inf(1), "ratio"),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
 }
 
 // Several broken clauses give one reason: their meaning once, and the numbers of each.
@@ -62,6 +72,24 @@ func TestClauseSince(t *testing.T) {
 		if o := s.Judge(evidence(t, release, calm, "lend: turns_on_locked=1000 turns=1000")); o.Verdict != want ||
 			len(o.Warnings) > 0 {
 			t.Errorf("%s: %s, %q", release, o.Verdict, o.Warnings)
+		}
+	}
+}
+
+// Two samples of a histogram can have one median and differ.
+func TestDearerWithOneMedian(t *testing.T) {
+	sample := func(low, middle, high int) Sample {
+		return NewSample("ns", slices.Concat(slices.Repeat([]float64{100}, low), slices.Repeat([]float64{200}, middle),
+			slices.Repeat([]float64{900}, high)))
+	}
+	short, long := sample(80, 120, 0), sample(0, 120, 80)
+	for _, tt := range []struct {
+		a, b Sample
+		want ruling
+	}{{long, short, fulfilled}, {short, long, broken}, {long, long, broken}} {
+		d := Dearer{"a", "b", 100}.decide(&Record{Samples: map[string]Sample{"a": tt.a, "b": tt.b}})
+		if d.ruling != tt.want {
+			t.Errorf("ruling %d, want %d: %s", d.ruling, tt.want, d.got)
 		}
 	}
 }

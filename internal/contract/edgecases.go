@@ -19,7 +19,8 @@ var edgeCases = []Statement{
 			Holds: "a locked main never moved; an unlocked one did", Broken: "a locked main moved"}},
 	}, {
 		ID: "E-3", Section: EdgeCases,
-		Claim:   "LockOSThread in init binds the main goroutine to the main thread, in main too",
+		Claim: "LockOSThread in an init of the program (not of a plugin or C library) binds the main goroutine to the main " +
+			"thread, in main too",
 		Method:  "a process that locks in init samples its thread id in main",
 		Refuter: "a sample of main on another thread than the main one",
 		Want:    "main stays on the main thread",
@@ -52,8 +53,9 @@ var edgeCases = []Statement{
 		},
 	}, {
 		ID: "E-6", Section: EdgeCases,
-		Claim:   "a goroutine can lock and unlock only itself",
-		Method:  "one goroutine calls LockOSThread and UnlockOSThread beside another; whether the other's lock changes",
+		Claim: "a goroutine can lock and unlock only itself",
+		Method: "one goroutine calls LockOSThread and UnlockOSThread beside another; whether the other's lock changes; a " +
+			"coroutine of iter.Pull unlocks",
 		Refuter: "a locked goroutine that moves after another's unlock, or an unlocked one bound by another's lock",
 		Want:    "the other does not change",
 		Clauses: []Clause{
@@ -67,6 +69,11 @@ var edgeCases = []Statement{
 					"lock"},
 				Holds:  "another's lock did not bind the goroutine",
 				Broken: "another goroutine's lock bound an unlocked one"},
+			{From: "exit", Since: 23, Role: Exception, Test: Never{Bad: "coroutine_unlocks_fatal", Of: "coroutine_unlocks",
+				Least: 1, Words: "%s of %s processes ended by a coroutine's unlock"},
+				Holds: "a coroutine could not undo the lock of the goroutine that made it",
+				Broken: "except for a coroutine of iter.Pull (Go 1.23): its unlock undoes the lock of the goroutine that made " +
+					"it, and the process ends"},
 		},
 	}, {
 		ID: "E-7", Section: EdgeCases,

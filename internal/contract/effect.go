@@ -2,6 +2,7 @@ package contract
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -27,7 +28,7 @@ func effect(t Test, r *Record, d decision) string {
 		return besideRange(*d.interval, t.Lo, t.Hi)
 	case Dearer:
 		a, b := median(r.Samples[t.Sample]), median(r.Samples[t.Than])
-		if a <= 0 || b <= 0 {
+		if a <= 0 || b <= 0 || a == b {
 			return ""
 		}
 		return fmt.Sprintf("median %s times the other's", figure(a/b))
@@ -50,7 +51,7 @@ func besideRange(i Interval, lo, hi float64) string {
 	switch {
 	case i.Lo >= lo && i.Hi <= hi && lo > 0:
 		return "inside the range"
-	case i.Hi < lo:
+	case i.Lo < lo && i.Hi <= hi: // below the range, or across its lower end
 		return span(i.Lo/lo, i.Hi/lo) + " times the lower end of the range"
 	case lo > 0:
 		return span(i.Lo/hi, i.Hi/hi) + " times the upper end of the range"
@@ -61,22 +62,33 @@ func besideRange(i Interval, lo, hi float64) string {
 // ratioWords words a ratio: as a difference where it is near 1.
 func ratioWords(i Interval) string {
 	if i.Hi < 2 {
-		difference := fmt.Sprintf("a difference of %+.1f to %+.1f %%", 100*(i.Lo-1), 100*(i.Hi-1))
-		return strings.ReplaceAll(difference, "-", "−")
+		return "a difference of " + signed(i.Lo-1) + " to " + signed(i.Hi-1) + " %"
 	}
 	return span(i.Lo, i.Hi) + " times"
 }
+
+// signed is a share in percent, with its sign and one digit after the point. Zero has no sign.
+func signed(share float64) string {
+	tenths := math.Round(1000 * share)
+	if tenths == 0 {
+		return "0"
+	}
+	return strings.ReplaceAll(fmt.Sprintf("%+.1f", tenths/10), "-", "−")
+}
+
+// OfTheTries ends the words of an effect that is a share of the tries.
+const OfTheTries = "of the tries"
 
 // shareWords words the share of the tries that a count is.
 func shareWords(i Interval) string {
 	percent := func(share float64) string { return unit.Digits(100*share) + " %" }
 	switch {
 	case i.Lo == 0:
-		return "below " + percent(i.Hi) + " of the tries"
+		return "below " + percent(i.Hi) + " " + OfTheTries
 	case i.Hi == 1:
-		return "above " + percent(i.Lo) + " of the tries"
+		return "above " + percent(i.Lo) + " " + OfTheTries
 	}
-	return percent(i.Lo) + " to " + percent(i.Hi) + " of the tries"
+	return percent(i.Lo) + " to " + percent(i.Hi) + " " + OfTheTries
 }
 
 // span words an interval of figures: one figure where both ends are written alike.

@@ -34,3 +34,28 @@ func TestEffects(t *testing.T) {
 		}
 	}
 }
+
+// An interval that lies across an end of the range is told beside that end.
+func TestBesideRange(t *testing.T) {
+	for _, tt := range []struct {
+		lo, hi float64
+		want   string
+	}{
+		{15, 60, "0.75–3 times the lower end of the range"},
+		{5, 10, "0.25–0.5 times the lower end of the range"},
+		{60, 150, "0.6–1.5 times the upper end of the range"},
+		{10, 200, "0.1–2 times the upper end of the range"},
+		{20, 100, "inside the range"},
+	} {
+		if got := besideRange(Interval{Lo: tt.lo, Hi: tt.hi}, 20, 100); got != tt.want {
+			t.Errorf("%v to %v: %q, want %q", tt.lo, tt.hi, got, tt.want)
+		}
+	}
+}
+
+// A difference that is rounded to zero has no sign.
+func TestRatioWords(t *testing.T) {
+	if got, want := ratioWords(Interval{Lo: 0.988, Hi: 0.9998}), "a difference of −1.2 to 0 %"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

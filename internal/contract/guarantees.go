@@ -52,6 +52,12 @@ var (
 		Holds:  "the main thread ended too",
 		Broken: "except for the main thread: its goroutine exited while locked, and the thread stayed",
 	}
+	coroutineEnds = Clause{
+		From: "exit", Since: 23, Role: Exception, Test: Never{Bad: "coroutine_locks_fatal", Of: "coroutine_locks", Least: 1,
+			Words: "%s of %s processes ended by a coroutine that ended locked"},
+		Holds:  "a coroutine of iter.Pull that ended locked ended its thread alone",
+		Broken: "except for a coroutine of iter.Pull (Go 1.23) that locks itself and ends: the whole process ends",
+	}
 	kernelSawExits = Clause{
 		From: "churn", Role: Support, Test: Always{Good: "kernel_locked_exits", Of: "locked_exits", Least: 6,
 			Words: "the kernel saw exit(2) of %s of %s"},
@@ -78,7 +84,7 @@ var (
 	}
 	metricBySpec = Clause{From: "names", Since: 21, Test: metricByName, Holds: "the metric exists", Broken: noSuchMetric}
 	metricByName = Test(Always{Good: "metric_specified", Of: "metric_asked", Least: 1,
-		Words: "metrics named /sched/threads:threads: %s of %s"})
+		Words: "the metric /sched/threads:threads in %s of %s releases"})
 )
 
 const noSuchMetric = "this release has no metric of that name"
@@ -114,20 +120,25 @@ var guarantees = []Statement{
 		Claim: "when a goroutine returns from its function or calls Goexit while locked, its thread ends and is " +
 			"not used again",
 		Method: "goroutines exit while locked, by return and by Goexit, on worker threads and on the main one; the " +
-			"process's threads afterwards, and exit(2) seen by the kernel",
+			"process's threads afterwards, and exit(2) seen by the kernel; a coroutine of iter.Pull that does so",
 		Refuter: "a thread that lives on",
 		Want:    "every such thread ends",
-		Clauses: []Clause{endsThread, endsThreadGoexit, kernelSawExits, mainIsParked},
+		Clauses: []Clause{endsThread, endsThreadGoexit, kernelSawExits, mainIsParked, coroutineEnds},
 	}, {
 		ID: "G-5", Section: Guarantees,
 		Claim:   "when the lock count reaches zero the thread takes part in ordinary scheduling again",
-		Method:  "after the last unlock, whether others run on the thread or the goroutine leaves it",
+		Method:  "after the last unlock, in main and in init, whether others run on the thread or the goroutine leaves it",
 		Refuter: "a thread that still serves that goroutine alone",
 		Want:    "others on the thread after the last unlock",
 		Clauses: []Clause{freeAfterLast, {
 			From: "reuse", Test: Happens{Count: "reused", Of: "released", Least: 20,
 				Words: "others came to run on %s of %s released threads"},
 			Holds: "others run on released threads", Broken: "no goroutine ever ran on a released thread",
+		}, {
+			From: "main", Role: Exception, Test: Happens{Count: "init_unlocked_freed", Of: "init_unlocked_samples", Least: 500,
+				Words: "others on the thread, or the goroutine on another, %s times in %s samples after an unlock in init"},
+			Holds:  "an unlock in init frees the thread, too",
+			Broken: "except in init: the runtime's own lock keeps the main goroutine on the main thread until main begins",
 		}},
 	}, {
 		ID: "G-6", Section: Guarantees, Scope: Scope{Since: 14},
@@ -186,7 +197,8 @@ var guarantees = []Statement{
 		ID: "G-9", Section: Guarantees,
 		Claim: "a goroutine finds the thread state that it has set under the lock as long as it holds the lock",
 		Method: "goroutines name their thread and read the name at each sample, while others name theirs; unlocked " +
-			"ones are the control; others call AllThreadsSyscall and Setgid beside locked ones",
+			"ones are the control; others call AllThreadsSyscall and Setgid beside locked ones, and name their threads " +
+			"in /proc",
 		Refuter: "a locked goroutine that finds another's name",
 		Want:    "0 foreign states while locked",
 		Clauses: []Clause{{
@@ -204,6 +216,11 @@ var guarantees = []Statement{
 				Words: "the locked thread's gid changed by %s of %s Setgid"},
 			Holds:  "Setgid of another goroutine left the thread's state alone",
 			Broken: "except for syscall.Setgid, which changes every thread",
+		}, {
+			From: "bytid", Role: Exception, Test: Never{Bad: "changed", Of: "calls", Least: 6,
+				Words: "the locked thread's name changed by %s of %s writes to its comm file"},
+			Holds:  "the thread's name could not be changed by its tid",
+			Broken: "except for what the kernel lets any thread change by tid: name, priority, CPUs",
 		}},
 	},
 }

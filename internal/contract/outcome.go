@@ -72,6 +72,9 @@ func (s Statement) Judge(e Evidence) Outcome {
 		o.Effect = "" // what a source has is no share of tries
 	}
 	o.collect(answers, e)
+	if s.Seen != "" && o.Verdict != NotTestable {
+		o.Why += "; " + s.Seen
+	}
 	return o
 }
 
@@ -126,6 +129,9 @@ func (c Clause) answer(e Evidence) answer {
 		(r.Noise > noisy || a.late != nil && a.late.Lo <= r.Noise):
 		a.ruling, a.need = undecided, fmt.Sprintf("other load kept %.2g CPUs busy: repeat it on a quiet machine",
 			r.Noise)
+	case a.ruling == broken && c.Role == Witness && r.Noise > noisy:
+		a.ruling, a.need = undecided, fmt.Sprintf("not seen while other load kept %.2g CPUs busy: repeat it on a quiet "+
+			"machine", r.Noise)
 	case a.ruling == across && c.Role == Exception:
 		a.ruling = undecided // of an exception it matters only whether there is one
 	}

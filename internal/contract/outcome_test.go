@@ -51,6 +51,11 @@ func TestLossAndNoise(t *testing.T) {
 			[]string{"counts: metric_total=102 kernel_threads=101"}, Inconclusive},
 		{"a move beside other load is a move", "G-1", noise, []string{calm, "migrate: locked_moves=1"}, Refuted},
 		{"no effect, beside load that slows both alike", "P-7", noise, []string{inC, "cgo: short_beside_0~1x60"}, Refuted},
+		{"a thread that stayed on its CPU", "N-1", func(*Record) {}, []string{same, "inherit: cpu_changes=0"}, NotWitnessed},
+		{"a thread that stayed on its CPU beside other load", "N-1", noise, []string{same, "inherit: cpu_changes=0"},
+			Inconclusive},
+		{"a thread that changed CPUs beside other load", "N-1", noise, []string{same}, Witnessed},
+		{"alike costs beside other load", "N-6", noise, []string{"storm: preempt_upper~2000x300"}, Inconclusive},
 		{"no tax beside other load", "X-1", noise, []string{"handoff: tax~3x50"}, Inconclusive},
 	} {
 		if got := judge(tt.id, tt.disturb, tt.lines...); got != tt.want {

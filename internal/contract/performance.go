@@ -27,9 +27,9 @@ var performance = []Statement{
 				Holds:  "each locked goroutine had a thread to itself",
 				Broken: "locked threads and locked goroutines differ in number"},
 			{From: "pins", Role: Exception, Test: Never{Bad: "template_threads", Of: "pinned", Least: 1,
-				Words: "%s more threads taken, for %s locked goroutines"},
+				Words: "threads taken besides: %s, for %s locked goroutines"},
 				Holds:  "no other thread was taken",
-				Broken: "one more thread was taken, by the runtime's memory the template thread"},
+				Broken: "one more thread was taken: the template thread, as the runtime's memory shows"},
 		},
 	}, {
 		ID: "P-2", Section: Performance, Scope: sinceLinux,

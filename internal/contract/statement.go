@@ -38,6 +38,7 @@ type Statement struct {
 	Refuter string // a result that would refute it
 	Want    string // the claim as a measurement would read
 	Clauses []Clause
+	Seen    string // why a breach of it is seen by findings alone, by vet alone, or by neither; "" = by both
 	Never   string // why pinwatch cannot test it on any machine; "" = it can
 	Read    bool   // decided by reading the runtime's source, not by measuring
 }

@@ -142,3 +142,25 @@ func TestStatementsAreComplete(t *testing.T) {
 		t.Errorf("%d sections are in use, %d have titles", len(n), len(Sections))
 	}
 }
+
+// A line of the checklists is judged by findings and by vet, or it has a reason why not, which its
+// verdict repeats.
+func TestChecklistsAreSeenByBoth(t *testing.T) {
+	for _, s := range Statements() {
+		if s.Section != Compliance && s.Section != Review {
+			if s.Seen != "" {
+				t.Errorf("%s is no line of a checklist, and has %q", s.ID, s.Seen)
+			}
+			continue
+		}
+		findings, vet := slices.Contains(s.Experiments(), "programs"), slices.Contains(s.Experiments(), "source")
+		want := map[[2]bool]string{{true, true}: "", {true, false}: byFindings, {false, true}: byVet, {}: byNeither}
+		reason := want[[2]bool{findings, vet}]
+		if !strings.HasPrefix(s.Seen, reason) || (s.Seen == "") != (reason == "") || s.Seen == byFindings || s.Seen == byNeither {
+			t.Errorf("%s, seen by findings %t, by vet %t: %q", s.ID, findings, vet, s.Seen)
+		}
+		if o := s.Judge(evidence(t, "go1.26.8", cases[s.ID].good...)); o.Verdict != Holds || !strings.HasSuffix(o.Why, s.Seen) {
+			t.Errorf("%s: %s, why %q, want %q at its end", s.ID, o.Verdict, o.Why, s.Seen)
+		}
+	}
+}

@@ -3,7 +3,8 @@ package contract
 import "fmt"
 
 // Statements about systems that pinwatch does not run on are decided by the runtime's source of the
-// release: by the calls in the functions that make a thread and that preempt one.
+// release: by the calls in the functions that make a thread and that preempt one. The code of a
+// program that the release builds for the system is the second witness.
 
 const readSource = "the runtime's source of this release, by symbol: "
 
@@ -12,9 +13,12 @@ func calls(count, of, what string) Always {
 	return Always{Good: count, Of: of, Least: 1, Words: fmt.Sprintf("%s in %%s of %%s sources", what)}
 }
 
-// imports is a test that a program built for the system imports a function.
-func imports(count, of, function string) Always {
-	return Always{Good: count, Of: of, Least: 1, Words: function + " imported by %s of %s programs"}
+const readCode = ". The same in the code of a program built for the system: "
+
+// reaches is a clause on the paths of calls in a program built for a system.
+func reaches(count, what, holds, broken string) Clause {
+	return Clause{From: "called", Role: Support, Test: Always{Good: count, Of: count + "_asked", Least: 1,
+		Words: what + " reached on %s of %s paths"}, Holds: holds, Broken: broken}
 }
 
 var macOS = Statement{
@@ -22,7 +26,8 @@ var macOS = Statement{
 	Claim: "on macOS an M is a thread of bsdthread_create, preempted by pthread_kill with SIGURG; user interfaces " +
 		"need the main thread",
 	Method: readSource + "the call in newosproc, that in signalM, and whether any file of the runtime has " +
-		"bsdthread_create. What user interfaces need is Apple's rule, and not in the source",
+		"bsdthread_create" + readCode + "what newosproc and preemptM reach, and whether it has that word. " +
+		"What user interfaces need is Apple's rule, and not in the source",
 	Refuter: "signalM without pthread_kill, or newosproc without any call that makes a thread",
 	Want:    "pthread_kill in signalM; bsdthread_create",
 	Clauses: []Clause{
@@ -33,12 +38,17 @@ var macOS = Statement{
 			"pthread_create or bsdthread_create in newosproc"),
 			Holds:  "newosproc makes a thread",
 			Broken: "newosproc calls neither pthread_create nor bsdthread_create"},
-		{From: "imported", Role: Support, Test: imports("darwin_pthread_kill", "darwin_built", "pthread_kill"),
-			Holds:  "a program built for macOS imports pthread_kill",
-			Broken: "a program built for macOS does not import pthread_kill"},
+		reaches("darwin_signals", "pthread_kill", "preemptM of a program built for macOS reaches pthread_kill",
+			"preemptM of a program built for macOS does not reach pthread_kill"),
+		reaches("darwin_makes_thread", "a call that makes a thread",
+			"newosproc of a program built for macOS reaches pthread_create or bsdthread_create",
+			"newosproc of a program built for macOS reaches neither pthread_create nor bsdthread_create"),
 		{From: "systems", Role: Exception, Test: calls("darwin_bsdthread", "darwin_read", "bsdthread_create"),
 			Holds:  "the runtime calls bsdthread_create",
 			Broken: "the runtime calls pthread_create of Apple's library, and never bsdthread_create itself"},
+		{From: "called", Role: Exception, Test: calls("darwin_bsdthread_create", "darwin_built", "bsdthread_create"),
+			Holds:  "a program built for macOS names bsdthread_create",
+			Broken: "a program built for macOS does not name bsdthread_create"},
 	},
 }
 
@@ -46,7 +56,7 @@ var windows = Statement{
 	ID: "O-windows", Section: Platforms, Scope: Scope{Since: 16, OS: "Windows"}, Read: true,
 	Claim: "on Windows an M is a thread of CreateThread, preempted by QueueUserAPC and suspension",
 	Method: readSource + "the call that makes a thread, those in preemptM, and whether any file of the runtime has " +
-		"QueueUserAPC",
+		"QueueUserAPC" + readCode + "what newosproc and preemptM reach, and whether it has that word",
 	Refuter: "a source without one of the three calls",
 	Want:    "CreateThread; SuspendThread and QueueUserAPC",
 	Clauses: []Clause{
@@ -59,12 +69,14 @@ var windows = Statement{
 		{From: "systems", Test: calls("windows_suspend", "windows_read", "SuspendThread in preemptM"),
 			Holds:  "preemptM suspends the thread",
 			Broken: "preemptM does not suspend the thread"},
-		{From: "imported", Role: Support, Test: imports("windows_QueueUserAPC", "windows_built", "QueueUserAPC"),
-			Holds:  "a program built for Windows imports QueueUserAPC",
-			Broken: "a program built for Windows does not import QueueUserAPC"},
-		{From: "imported", Role: Support, Test: imports("windows_SuspendThread", "windows_built", "SuspendThread"),
-			Holds:  "a program built for Windows imports SuspendThread",
-			Broken: "a program built for Windows does not import SuspendThread"},
+		{From: "called", Role: Support, Test: calls("windows_QueueUserAPC", "windows_built", "QueueUserAPC"),
+			Holds:  "a program built for Windows names QueueUserAPC",
+			Broken: "a program built for Windows does not name QueueUserAPC"},
+		reaches("windows_makes_thread", "CreateThread", "newosproc of a program built for Windows reaches CreateThread",
+			"newosproc of a program built for Windows does not reach CreateThread"),
+		reaches("windows_suspends", "SuspendThread, GetThreadContext and SetThreadContext",
+			"preemptM of a program built for Windows suspends the thread and changes its registers",
+			"preemptM of a program built for Windows does not suspend the thread and change its registers"),
 	},
 }
 
@@ -72,13 +84,18 @@ var otherSystems = Statement{
 	ID: "O-other", Section: Platforms, Scope: Scope{Since: 16, OS: "FreeBSD, Solaris, Plan 9, …"}, Read: true,
 	Claim: "LockOSThread exists wherever Go runs and means the same; how goroutines are preempted differs",
 	Method: readSource + "the systems that this release knows; those on which LockOSThread does nothing; " +
-		"and a program for js/wasm, run by node",
+		"a program for js/wasm, run by node; and in the code of programs built for FreeBSD and Solaris, whether " +
+		"the scheduler hands a locked M's P on and wakes it again (schedule to stoplockedm and startlockedm)",
 	Refuter: "a system whose runtime has no LockOSThread",
 	Want:    "bound on every system; preemption differs",
 	Clauses: []Clause{
 		{From: "systems", Test: calls("systems_with_lock", "systems", "LockOSThread"),
 			Holds:  "every system compiles the same LockOSThread",
 			Broken: "a system has no LockOSThread, or another one"},
+		reaches("freebsd_binds", "FreeBSD: stoplockedm and startlockedm", "the scheduler of FreeBSD knows locked threads",
+			"the scheduler of FreeBSD does not know locked threads"),
+		reaches("solaris_binds", "Solaris: stoplockedm and startlockedm", "the scheduler of Solaris knows locked threads",
+			"the scheduler of Solaris does not know locked threads"),
 		{From: "systems", Role: Exception, Test: Never{Bad: "systems_unbound", Of: "systems", Least: 1,
 			Words: "LockOSThread does nothing on %s of %s systems"},
 			Holds:  "the lock binds on every system",

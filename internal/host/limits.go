@@ -44,6 +44,9 @@ func ReadLimits(root fs.FS) Limits {
 			for _, name := range c.files {
 				if v := line(root, path.Join(dir, name)); !unlimited(v) && (c.controller != "cpuset" || v != online) {
 					l.Cgroup = append(l.Cgroup, Limit{"/" + path.Join(dir, name), v})
+					if period := "cpu.cfs_period_us"; name == "cpu.cfs_quota_us" { // without which a quota is no share
+						l.Cgroup = append(l.Cgroup, Limit{"/" + path.Join(dir, period), line(root, path.Join(dir, period))})
+					}
 				}
 			}
 		}

@@ -50,8 +50,9 @@ func TestLimits(t *testing.T) {
 	}{
 		"version 2": {version2, true, []Limit{{"/sys/fs/cgroup/a/b/cpu.max", "50000 100000"},
 			{"/sys/fs/cgroup/a/cpuset.cpus", "0-3"}, {"/sys/fs/cgroup/a/memory.max", "1073741824"}}},
-		"version 1": {version1, true, []Limit{{"/sys/fs/cgroup/cpu,cpuacct/c/cpu.cfs_quota_us", "200000"}}},
-		"nothing":   {fstest.MapFS{}, false, nil},
+		"version 1": {version1, true, []Limit{{"/sys/fs/cgroup/cpu,cpuacct/c/cpu.cfs_quota_us", "200000"},
+			{"/sys/fs/cgroup/cpu,cpuacct/c/cpu.cfs_period_us", "100000"}}},
+		"nothing": {fstest.MapFS{}, false, nil},
 	} {
 		if got := ReadLimits(tt.root); got.Known != tt.known || !slices.Equal(got.Cgroup, tt.want) {
 			t.Errorf("%s: %+v", name, got)

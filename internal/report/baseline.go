@@ -1,9 +1,12 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
@@ -22,15 +25,45 @@ type Baseline struct {
 	HostClass string            `json:"host_class"` // "" = of an older pinwatch
 	Settings  map[string]string `json:"settings"`   // of the Go runtime, handed to the workloads
 	Finished  string            `json:"finished"`
-	Verdicts  map[string]string `json:"verdicts"` // by statement
+	Verdicts  byStatement       `json:"verdicts"`
 }
+
+// byStatement are verdicts by the id of their statement.
+type byStatement map[string]string
+
+// UnmarshalJSON refuses a statement that is there twice, as after a merge: encoding/json would take
+// the last.
+func (m *byStatement) UnmarshalJSON(text []byte) error {
+	if err := json.Unmarshal(text, (*map[string]string)(m)); err != nil {
+		return err
+	}
+	seen := map[json.Token]bool{}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	for i := 0; ; i++ { // a brace, and then names and values in turn
+		token, err := dec.Token()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case i%2 == 1 && seen[token]:
+			return errTwice(token)
+		case i%2 == 1:
+			seen[token] = true
+		}
+	}
+}
+
+func errTwice(id any) error { return fmt.Errorf("it has two verdicts on %v", id) }
 
 // baseline keeps the parts of verdicts that later ones are compared with.
 func (v *Verdicts) baseline() *Baseline {
 	b := &Baseline{Schema: BaselineSchemaID, Pinwatch: v.Pinwatch.Version, GoVersion: v.GoVersion, Host: v.Where(),
 		HostClass: v.Host.Class(), Settings: v.Environment.Settings, Finished: v.Finished, Verdicts: map[string]string{}}
 	for i := range v.Verdicts {
-		b.Verdicts[v.Verdicts[i].ID] = v.Verdicts[i].Verdict
+		if row := &v.Verdicts[i]; !v.NotDone(row) { // else later runs would be compared with nothing
+			b.Verdicts[row.ID] = row.Verdict
+		}
 	}
 	return b
 }
@@ -65,10 +98,15 @@ func ReadBaseline(text []byte) (*Baseline, error) {
 		var v Verdicts
 		err = json.Unmarshal(text, &v)
 		b = v.baseline()
+		for i := range v.Verdicts {
+			id := v.Verdicts[i].ID
+			if slices.ContainsFunc(v.Verdicts[:i], func(r StatementVerdict) bool { return r.ID == id }) {
+				return nil, errTwice(id)
+			}
+		}
 	default:
 		return nil, fmt.Errorf("its schema is %q, this pinwatch compares %s and %s only: make a new baseline",
-			head.Schema, BaselineSchemaID,
-			VerdictsSchemaID)
+			head.Schema, BaselineSchemaID, VerdictsSchemaID)
 	}
 	if err == nil && len(b.Verdicts) == 0 {
 		err = fmt.Errorf("it has no verdicts")

@@ -118,11 +118,15 @@ func (row *StatementVerdict) cited() (lines []string) {
 	return lines
 }
 
+// ReadInSource is true for a verdict that rests on the runtime's source.
+func (row *StatementVerdict) ReadInSource() bool {
+	return row.Evidence.Basis == BySource && row.Verdict != contract.NotTestable && row.Verdict != contract.Inconclusive
+}
+
 // KindWords is the verdict of a row as people read it, with its basis where that is the source.
 func (v *Verdicts) KindWords(row *StatementVerdict) string {
 	words := Words(v.Kind(row))
-	if row.Evidence.Basis == BySource && v.Kind(row) == row.Verdict && row.Verdict != contract.NotTestable &&
-		row.Verdict != contract.Inconclusive {
+	if row.ReadInSource() {
 		words += ", by source"
 	}
 	return words

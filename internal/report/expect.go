@@ -52,7 +52,7 @@ func (b *Baseline) Compare(vs []*Verdicts, allowed Allowed) *Comparison {
 		}
 	}
 	if n := len(c.Lost); n > allowed.Inconclusive {
-		c.problem("%d statements have become inconclusive, %d are allowed: %s", n, allowed.Inconclusive, ids(c.Lost))
+		c.problem("%d became inconclusive, and --allow-inconclusive is %d: %s", n, allowed.Inconclusive, ids(c.Lost))
 	}
 	if c.New != nil {
 		c.problem("the baseline does not know %s: make a new one", ids(c.New))

@@ -40,14 +40,16 @@ type (
 	}
 )
 
-// WriteVerdictsJUnit writes a suite for each release of Go and section. Refuted and out of range
+// WriteVerdictsJUnit writes a suite for each release of Go and section, whose name has the settings
+// that were handed to the workloads. Refuted and out of range
 // are failures, inconclusive and not testable are skipped. With a comparison, its differences are
 // the failures instead: changed verdicts, and in a suite of their own those of the run as a whole.
 func WriteVerdictsJUnit(w io.Writer, vs []*Verdicts, compared *Comparison) error {
 	doc := junitSuites{Name: "pinwatch verify"}
 	for _, v := range vs {
 		for _, section := range contract.Sections {
-			suite := junitSuite{Name: v.GoVersion + " " + section.ID, Timestamp: strings.TrimSuffix(v.Finished, "Z")}
+			name := strings.TrimSpace(v.GoVersion+" "+v.Environment.Handed()) + " " + section.ID
+			suite := junitSuite{Name: name, Timestamp: strings.TrimSuffix(v.Finished, "Z")}
 			for i := range v.Verdicts {
 				if v.Verdicts[i].Section == section.ID {
 					suite.add(&v.Verdicts[i], v, compared)

@@ -72,6 +72,26 @@ func TestVerdictsJUnit(t *testing.T) {
 	}
 }
 
+// The name of a suite has the settings that its workloads got.
+func TestVerdictsJUnitSettings(t *testing.T) {
+	v := reporttest.Verdicts(t)
+	suites := func() string {
+		var b bytes.Buffer
+		if err := report.WriteVerdictsJUnit(&b, []*report.Verdicts{v}, nil); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	v.Environment.Settings = nil
+	if text := suites(); !strings.Contains(text, `name="go1.26.8 guarantees"`) {
+		t.Errorf("without settings: %s", text)
+	}
+	v.Environment.Settings = map[string]string{"GODEBUG": "a=1"}
+	if text := suites(); !strings.Contains(text, `name="go1.26.8 GODEBUG=a=1 guarantees"`) {
+		t.Errorf("with a setting: %s", text)
+	}
+}
+
 // With a baseline, changed verdicts are the only failures.
 func TestVerdictsJUnitExpected(t *testing.T) {
 	v := reporttest.Verdicts(t)
@@ -98,7 +118,7 @@ func TestVerdictsJUnitExpected(t *testing.T) {
 	}
 	delete(expect.Verdicts, "P-9") // which is out of range
 	if text := junit(report.Allowed{}); strings.Count(text, "<failure") != 3 ||
-		!strings.Contains(text, "1 statements have become inconclusive, 0 are allowed: P-4") ||
+		!strings.Contains(text, "1 became inconclusive, and --allow-inconclusive is 0: P-4") ||
 		!strings.Contains(text, "the baseline does not know P-9") {
 		t.Errorf("want two failures of the run as a whole: %s", text)
 	}
@@ -148,7 +168,7 @@ func TestCompare(t *testing.T) {
 		"a statement that was not": {func(b *report.Baseline) { delete(b.Verdicts, "G-1") }, report.Allowed{},
 			"does not know G-1"},
 		"inconclusive": {func(b *report.Baseline) { b.Verdicts["P-4"] = "holds" }, report.Allowed{},
-			"0 are allowed: P-4"},
+			"1 became inconclusive, and --allow-inconclusive is 0: P-4"},
 		"inconclusive, allowed": {func(b *report.Baseline) { b.Verdicts["P-4"] = "holds" },
 			report.Allowed{Inconclusive: 1}, ""},
 		"inconclusive in the past": {func(b *report.Baseline) { b.Verdicts["G-1"] = "inconclusive" }, report.Allowed{},
@@ -193,10 +213,44 @@ func TestBaseline(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "[]", small.String() + small.String(), `{"schema": "pinwatch.baseline/v2"}`,
-		`{"schema": "pinwatch.baseline/v1"}`, `{"schema": "pinwatch.baseline/v1", "verdicts": 3}`} {
+		`{"schema": "pinwatch.baseline/v1"}`, `{"schema": "pinwatch.baseline/v1", "verdicts": 3}`,
+		small.String()[:small.Len()/2], whole.String()[:whole.Len()-2]} {
 		if b, err := report.ReadBaseline([]byte(text)); err == nil {
 			t.Errorf("read %q as %+v", text, b)
 		}
+	}
+}
+
+// A statement with two verdicts, as after a merge, is an error.
+func TestBaselineTwice(t *testing.T) {
+	for _, text := range []string{
+		`{"schema": "pinwatch.baseline/v1", "verdicts": {"G-1": "holds", "G-3": "holds", "G-1": "refuted"}}`,
+		`{"schema": "pinwatch.verdicts/v1", "verdicts": [{"id": "G-1"}, {"id": "G-3"}, {"id": "G-1"}]}`,
+	} {
+		if _, err := report.ReadBaseline([]byte(text)); err == nil || err.Error() != "it has two verdicts on G-1" {
+			t.Errorf("%v: %s", err, text)
+		}
+	}
+}
+
+// A statement that an interrupted run has not run is not in its baseline: inconclusive there, it would
+// never fail.
+func TestBaselineOfInterruptedRun(t *testing.T) {
+	v := reporttest.Verdicts(t)
+	whole := v.Verdicts[0]
+	v.Verdicts[0].Verdict, v.Verdicts[0].Evidence.Experiments, v.Interrupted = contract.Inconclusive, nil, true
+	var b bytes.Buffer
+	if err := report.WriteVerdictsJSON(&b, []*report.Verdicts{v}); err != nil {
+		t.Fatal(err)
+	}
+	baseline, err := report.ReadBaseline(b.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Verdicts[0], v.Interrupted = whole, false
+	c := baseline.Compare([]*report.Verdicts{v}, report.Allowed{})
+	if got := strings.Join(c.Problems, "; "); got != "the baseline does not know "+whole.ID+": make a new one" {
+		t.Errorf("problems %q", got)
 	}
 }
 

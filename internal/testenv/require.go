@@ -92,6 +92,9 @@ var (
 
 	// CCompiler is a C compiler that cgo can use; CgoWorkload needs it.
 	CCompiler = need("a C compiler", "install gcc", tryCCompiler)
+
+	// Node runs programs for js/wasm.
+	Node = need("node", "install nodejs", tryNode)
 )
 
 func need(what, how string, try func() error) *Need {
@@ -220,6 +223,11 @@ func tryToolchain() error {
 
 func tryGoCommand() error {
 	_, err := exec.LookPath("go")
+	return err
+}
+
+func tryNode() error {
+	_, err := exec.LookPath("node")
 	return err
 }
 

@@ -51,6 +51,12 @@ var provocations = []provocation{
 	{"pingpong", "pinned-handoff-hot-spot", true, entryOfPin, time.Second, false, true},
 	{"storm", "sigurg-storm", true, ").stopWorld", 1100 * time.Millisecond, false, true},
 	{"storm -every 1s", "sigurg-storm", false, "", 1100 * time.Millisecond, false, true},
+	{"alter", "thread-differs", true, "", 500 * time.Millisecond, false, false},
+	{"alter -early", "thread-differs", true, "", 500 * time.Millisecond, false, false},
+	{"alter -restore", "thread-differs", false, "", 500 * time.Millisecond, false, false},
+	{"alter -keep", "thread-differs", false, "", 500 * time.Millisecond, false, false},
+	{"panics", "unbalanced-lock", true, "", 500 * time.Millisecond, false, false},
+	{"panics -deferred", "unbalanced-lock", false, "", 500 * time.Millisecond, false, false},
 	{"sharedcore", "pinned-thread-shares-core", true, entryOfPin, time.Second, false, true},
 	{"sharedcore -apart", "pinned-thread-shares-core", false, "", time.Second, false, false},
 }

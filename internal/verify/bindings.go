@@ -42,10 +42,13 @@ func lend(r *run) error {
 	return nil
 }
 
-// allThreads and setGroup count the calls of other goroutines that changed a locked thread's state.
+// allThreads, setGroup and byTID count the calls of other goroutines that changed a locked thread's
+// state.
 func allThreads(r *run) error { return r.elsewhere("allthreads") }
 
 func setGroup(r *run) error { return r.elsewhere("setgid") }
+
+func byTID(r *run) error { return r.elsewhere("tid") }
 
 func (r *run) elsewhere(how string) error {
 	var a trial.Elsewhere
@@ -125,6 +128,8 @@ func onmain(r *run) error {
 			kind = "free"
 		}
 		r.stretch(m.Main, kind)
+		r.add("init_unlocked_samples", int64(m.Init.Samples))
+		r.add("init_unlocked_freed", int64(m.Init.Moves+m.Init.Visits))
 		if kind == "init" && m.Main.TID != m.PID { // on one thread, but not on the main one
 			r.add("init_moves", 1)
 		}

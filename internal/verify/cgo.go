@@ -48,6 +48,24 @@ func cgo(r *run) error {
 	return nil
 }
 
+// firstWithC counts the threads that the first LockOSThread of a process with C starts.
+func firstWithC(r *run) error {
+	program, err := r.withC()
+	if err != nil {
+		return err
+	}
+	var a trial.LockCost
+	if err := r.trialAs(program, nil, &a, "lockcost", "-n", "1", "-firsts", "12"); err != nil {
+		return err
+	}
+	var started []float64
+	for _, f := range a.Firsts {
+		started = append(started, float64(f.During-f.Before))
+	}
+	r.Samples["started"] = contract.NewSample("threads", started)
+	return nil
+}
+
 // cgoRetake is retake in calls of C.
 func cgoRetake(r *run) error {
 	program, err := r.withC()

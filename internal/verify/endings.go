@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"strings"
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/workload/trial"
@@ -63,9 +64,25 @@ func exits(r *run) error {
 			if p.Main == nil || !p.Main.Alive {
 				r.add("main_ended", 1)
 			}
+		case "coroutine locks":
+			r.add("coroutine_locks", 1)
+			if refused(p) {
+				r.add("coroutine_locks_fatal", 1)
+			}
+		case "coroutine unlocks":
+			r.add("coroutine_unlocks", 1)
+			if refused(p) {
+				r.add("coroutine_unlocks_fatal", 1)
+			}
 		}
 	}
 	return nil
+}
+
+// refused is true where the runtime ended a process because the lock was not the one that it had
+// lent to a coroutine (runtime.coroswitch_m).
+func refused(p trial.ExitProcess) bool {
+	return p.Status == panicStatus && strings.Contains(p.Stderr, "coro: got lock external")
 }
 
 func reuse(r *run) error {

@@ -17,9 +17,9 @@ import (
 // IsSetting reports whether a variable of this name is a setting.
 func IsSetting(name string) bool { return strings.HasPrefix(name, "GO") }
 
-// runtimeSettings are the variables that a running program's runtime reads (runtime/extern.go). The
+// RuntimeSettings are the variables that a running program's runtime reads (runtime/extern.go). The
 // others are the go command's.
-var runtimeSettings = []string{"GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GORACE", "GOTRACEBACK"}
+var RuntimeSettings = []string{"GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GORACE", "GOTRACEBACK"}
 
 // SplitSettings separates an environment: that of the workloads, with the settings of these names;
 // the settings that they get; and those that a runtime would read and they don't get.
@@ -34,7 +34,7 @@ func SplitSettings(environ, handed []string) (workloads []string, given, cleared
 		case slices.Contains(handed, name):
 			workloads = append(workloads, v)
 			given[name] = value
-		case slices.Contains(runtimeSettings, name):
+		case slices.Contains(RuntimeSettings, name):
 			cleared[name] = value
 		}
 	}

@@ -17,6 +17,7 @@ func experiments() []experiment {
 		{name: "migrate", do: migrate}, {name: "nest", do: nest}, {name: "cross", do: cross},
 		{name: "main", do: onmain}, {name: "gc", do: gcpin},
 		{name: "lend", do: lend}, {name: "allthreads", do: allThreads}, {name: "setgid", do: setGroup},
+		{name: "bytid", do: byTID},
 		// The end of a lock, and of a locked goroutine.
 		{name: "exit", do: exits}, {name: "reuse", do: reuse}, {name: "syscall", do: retake},
 		// Loops that only a signal interrupts.
@@ -34,11 +35,11 @@ func experiments() []experiment {
 		{name: "inherit", do: inherit}, {name: "nodes", do: memoryNodes},
 		{name: "pins", do: held}, {name: "internal", do: internal},
 		{name: "quota", do: quota}, {name: "quota_now", do: quotaNow},
-		{name: "cgo", do: cgo}, {name: "cgo_blocking", do: cgoRetake},
+		{name: "calls_c", do: firstWithC}, {name: "cgo", do: cgo}, {name: "cgo_blocking", do: cgoRetake},
 		{name: "callback", do: callback},
 		// Kernel events, findings, the analyzer, and the source of the runtime.
 		{name: "control", do: control}, {name: "churn", do: churn, parts: contract.MinSamples},
 		{name: "storm", do: storm}, {name: "programs", do: programs}, {name: "source", do: source},
-		{name: "systems", do: systems}, {name: "imported", do: imported}, {name: "wasm", do: wasm},
+		{name: "systems", do: systems}, {name: "called", do: called}, {name: "wasm", do: wasm},
 	}
 }

@@ -28,7 +28,7 @@ type effect struct {
 
 var lockEffects = map[string]effect{
 	"G-1": {contract.Holds, both, nil}, "G-2": {contract.HoldsExcept, both, nil}, "G-3": {contract.Holds, both, nil},
-	"G-4": {contract.HoldsExcept, both, nil}, "G-5": {contract.Holds, both, nil}, "G-6": {contract.Holds, both, nil},
+	"G-4": {contract.HoldsExcept, both, nil}, "G-5": {contract.HoldsExcept, both, nil}, "G-6": {contract.Holds, both, nil},
 	"G-7": {contract.HoldsExcept, all, nil}, "G-8": {contract.Holds, both,
 		[]string{"names"}}, "G-9": {contract.HoldsExcept, both, nil},
 
@@ -47,7 +47,7 @@ var lockEffects = map[string]effect{
 	"N-8": {contract.Holds, both, nil},
 
 	"E-1": {contract.Holds, both, nil}, "E-2": {contract.Holds, one, nil}, "E-3": {contract.Holds, one, nil},
-	"E-4": {contract.HoldsExcept, both, nil}, "E-5": {contract.Holds, both, nil}, "E-6": {contract.Holds, both, nil},
+	"E-4": {contract.HoldsExcept, both, nil}, "E-5": {contract.Holds, both, nil}, "E-6": {contract.HoldsExcept, both, nil},
 	"E-7": {contract.HoldsExcept, both, nil}, "E-8": {contract.Holds, one, nil}, "E-9": {contract.Holds, all, nil},
 
 	"V-1.13": {contract.Holds, all, nil}, "V-1.14": {contract.Holds, both, nil}, "V-1.22": {contract.HoldsExcept, both,

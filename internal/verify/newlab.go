@@ -28,6 +28,9 @@ type Options struct {
 // NewLab prepares a lab. remove removes what the lab builds.
 func NewLab(ctx context.Context, o Options) (lab *Lab, remove func(), err error) {
 	b := &builder{}
+	if err := b.makeDir(); err != nil { // else all that needs it would be inconclusive, minutes later
+		return nil, nil, fmt.Errorf("make a folder for the workloads (TMPDIR is %s): %w", os.TempDir(), err)
+	}
 	lab = b.lab(o)
 	lab.Unobserved = unobservable()
 	switch {

@@ -3,8 +3,18 @@ package verify
 import (
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 )
+
+// Without a folder for temporary files a lab is refused at once.
+func TestNoTemporaryFolder(t *testing.T) {
+	t.Setenv("TMPDIR", "/nonexistent")
+	_, _, err := NewLab(t.Context(), Options{})
+	if err == nil || !strings.Contains(err.Error(), "TMPDIR is /nonexistent") {
+		t.Errorf("got %v", err)
+	}
+}
 
 // TestPrebuiltIsOfTheRelease: a workload that was built beforehand must be of the release that the
 // verdicts are about.

@@ -57,7 +57,7 @@ func TestPlacesAreInTheSource(t *testing.T) {
 // Without the source the places have no lines.
 func TestPlacesWithoutSource(t *testing.T) {
 	s, _ := contract.Find("G-4")
-	for version, want := range map[string]string{"go1.21.13": "goexit0 mexit", "go1.26.8": "gdestroy mexit"} {
+	for version, want := range map[string]string{"go1.21.13": "goexit0 mexit", "go1.26.8": "gdestroy mexit coroswitch_m"} {
 		places, err := Places(s.Citation(), version, nil)
 		var names []string
 		for _, p := range places {

@@ -22,32 +22,39 @@ const QuotaRelease = "1.16.15"
 // quotaCPUs is the quota of the cgroup. No release goes below two CPUs for a quota.
 const quotaCPUs = 3
 
+// notForContainers is the default of a program whose go.mod names a Go before 1.25
+// (internal/godebugs).
+const notForContainers = "containermaxprocs=0"
+
 // quota starts workloads in a cgroup with a quota: one built by this release, and one by Go 1.16.
 func quota(r *run) error {
-	if err := r.underQuota(r.lab.Program, "", ""); err != nil {
+	if err := r.underQuota(r.lab.Program, "", quotaCPUs, ""); err != nil {
 		return err
 	}
 	program, err := r.lab.Release(r, QuotaRelease)
 	if err != nil {
 		return unableError("Go " + QuotaRelease + " is not available: " + err.Error())
 	}
-	return r.underQuota(program, "", "")
+	return r.underQuota(program, "", quotaCPUs, "")
 }
 
-// quotaNow is quota for this release alone, also with a GOMAXPROCS of the environment.
+// quotaNow is quota for this release alone, also with a GOMAXPROCS of the environment, with the
+// setting of an older go.mod, and with a quota of one CPU.
 func quotaNow(r *run) error {
-	if err := r.underQuota(r.lab.Program, "", ""); err != nil {
-		return err
-	}
-	return r.underQuota(r.lab.Program, "set_", fmt.Sprint("GOMAXPROCS=", pretendedCPUs))
+	return errors.Join(
+		r.underQuota(r.lab.Program, "", quotaCPUs, ""),
+		r.underQuota(r.lab.Program, "set_", quotaCPUs, fmt.Sprint("GOMAXPROCS=", pretendedCPUs)),
+		r.underQuota(r.lab.Program, "old_", quotaCPUs, "GODEBUG="+notForContainers),
+		r.underQuota(r.lab.Program, "one_", 1, ""),
+	)
 }
 
 // underQuota counts a program that takes as many CPUs as its quota allows. The machine may have fewer
 // than that, so the program is told that there are more. It must not count them again later (Go
 // 1.25, GODEBUG updatemaxprocs).
-func (r *run) underQuota(program []string, kind string, env string) error {
+func (r *run) underQuota(program []string, kind string, cpus int, env string) error {
 	r.Source = "the workload's GOMAXPROCS"
-	g, err := newCgroup()
+	g, err := newCgroup(cpus)
 	if err != nil {
 		return unableError("no cgroup with a CPU quota can be made here: " + err.Error())
 	}
@@ -56,11 +63,15 @@ func (r *run) underQuota(program []string, kind string, env string) error {
 			r.Notes = append(r.Notes, "the experiment's cgroup could not be removed: "+err.Error())
 		}
 	}()
-	o := client.Options{Program: program, Begun: pretendCPUs, Env: []string{
-		"GODEBUG=" + strings.TrimPrefix(r.lab.variable("GODEBUG")+",updatemaxprocs=0", ",")}}
-	if env != "" {
+	o := client.Options{Program: program, Begun: pretendCPUs}
+	debug := r.lab.variable("GODEBUG") + ",updatemaxprocs=0"
+	switch name, value, _ := strings.Cut(env, "="); name {
+	case "GODEBUG":
+		debug += "," + value
+	case "GOMAXPROCS":
 		o.Env = append(o.Env, env)
 	}
+	o.Env = append(o.Env, "GODEBUG="+strings.TrimPrefix(debug, ","))
 	var p *client.Process
 	if err := g.start(func(attr *syscall.SysProcAttr) error {
 		attr.Ptrace = true
@@ -82,33 +93,33 @@ func (r *run) underQuota(program []string, kind string, env string) error {
 		return err
 	}
 	r.add(kind+"started", 1)
-	if a.GoMaxProcs == quotaCPUs {
+	if a.GoMaxProcs == cpus {
 		r.add(kind+"followed", 1)
 	}
 	r.Notes = append(r.Notes, fmt.Sprintf("%s: GOMAXPROCS %d of %d pretended CPUs, under a quota of %d%s",
-		a.GoVersion, a.GoMaxProcs, pretendedCPUs, quotaCPUs, strings.TrimSuffix(" with "+env, " with ")))
+		a.GoVersion, a.GoMaxProcs, pretendedCPUs, cpus, strings.TrimSuffix(" with "+env, " with ")))
 	return nil
 }
 
-// cgroup is a cgroup with a quota of quotaCPUs.
+// cgroup is a cgroup with a quota.
 type cgroup struct {
 	dir string
 	v2  *os.File // the open directory; nil = v1
 }
 
-func newCgroup() (*cgroup, error) {
+func newCgroup(cpus int) (*cgroup, error) {
 	const root = "/sys/fs/cgroup"
 	if control, err := os.ReadFile(root + "/cgroup.subtree_control"); err == nil {
 		if !strings.Contains(" "+strings.TrimSpace(string(control))+" ", " cpu ") {
 			return nil, errors.New("the cpu controller is not on in " + root)
 		}
 		g := &cgroup{}
-		return g, g.make(root, "cpu.max", fmt.Sprint(quotaCPUs*100000, " 100000"))
+		return g, g.make(root, "cpu.max", fmt.Sprint(cpus*100000, " 100000"))
 	}
 	for _, mount := range []string{"cpu", "cpu,cpuacct"} {
 		g := &cgroup{}
 		if err := g.make(filepath.Join(root, mount), "cpu.cfs_quota_us",
-			fmt.Sprint(quotaCPUs*100000)); !errors.Is(err, os.ErrNotExist) {
+			fmt.Sprint(cpus*100000)); !errors.Is(err, os.ErrNotExist) {
 			return g, err
 		}
 	}

@@ -23,7 +23,7 @@ var sources embed.FS
 // source runs the analyzer of pinwatch vet on each of them.
 func source(r *run) error {
 	r.Source = "the diagnostics of pinwatch vet on embedded source files"
-	for _, rule := range []string{"comment", "caller", "setup", "unlock", "handler", "paths"} {
+	for _, rule := range []string{"comment", "unlock", "defer", "caller", "setup", "cleanup", "handler", "paths"} {
 		for _, kind := range []string{"bad", "good"} {
 			name := "sources/" + rule + "_" + kind + ".txt"
 			found, err := diagnosed(name, rule)
@@ -77,7 +77,9 @@ var imports = map[string]string{
 	"net/http": "package http; type ResponseWriter interface{ Write([]byte) (int, error) }; type Request struct{}; " +
 		"func HandleFunc(pattern string, handler func(ResponseWriter, *Request)) {}",
 	"runtime": "package runtime; func LockOSThread() {}; func UnlockOSThread() {}",
-	"syscall": "package syscall; const CLONE_NEWNET = 0x40000000; func Unshare(flags int) error { return nil }",
+	"syscall": "package syscall; const ( CLONE_NEWNET = 0x40000000; PRIO_PROCESS = 0 ); " +
+		"func Unshare(flags int) error { return nil }; func Gettid() int { return 0 }; " +
+		"func Setpriority(which, who, prio int) error { return nil }",
 }
 
 // declared is an importer of imports.

@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
-	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/scripts/measure"
 )
 
@@ -81,45 +80,65 @@ func ShowFolklore(columns []Column) error {
 	return measure.Replace(folkloreDocument, folkloreBlock, "No release has been measured yet.\n")
 }
 
+// folkloreParts are the parts of the document: a group of statements is in the first that has one of
+// its verdicts.
+var folkloreParts = []struct{ verdict, title string }{
+	{contract.Refuted, "Not true"},
+	{contract.OutOfRange, "Not so on the machine that was measured"},
+	{contract.HoldsExcept, "True, with an exception"},
+}
+
 // folklore formats a summary's statements that are not true as they stand. page has the evidence.
 func folklore(s Summary, page string) string {
 	var b strings.Builder
 	day, _, _ := strings.Cut(s.Finished, "T")
-	item(&b, fmt.Sprintf("Measured with workloads built by %s, on Linux %s (%s), by pinwatch %s, %s. What is said of "+
-		"this machine is one host's.", s.GoVersion, s.Kernel, s.Machine, s.Pinwatch, day), "", "")
-	var untrue, partly [][]Wrong
-	for _, g := range facts(s.Wrong) {
-		if slices.ContainsFunc(g, func(w Wrong) bool { return w.Verdict != contract.HoldsExcept }) {
-			untrue = append(untrue, g)
-		} else {
-			partly = append(partly, g)
+	item(&b, fmt.Sprintf("Tested on %s with programs built by %s, on Linux %s (%s), by pinwatch %s.", day, s.GoVersion,
+		s.Kernel, s.Machine, s.Pinwatch), "", "")
+	groups := facts(s.Wrong)
+	for _, part := range folkloreParts {
+		has := func(g []Wrong) bool {
+			return slices.ContainsFunc(g, func(w Wrong) bool { return w.Verdict == part.verdict })
 		}
-	}
-	if untrue != nil {
-		b.WriteString("\n## Not true\n\n")
-	}
-	for _, g := range untrue {
-		w := head(g)
-		st, _ := contract.Find(w.ID)
-		got, _, _ := strings.Cut(w.Got, "; ") // the rest is in the evidence
-		text := fmt.Sprintf("%s: “%s” **%s** %s: %s", links(g, page), cell(st.Citation().Spec), cell(w.Corrected),
-			capital(report.Words(w.Verdict)), cell(got))
-		if w.Effect != "" {
-			text += "; " + cell(w.Effect)
+		title := "\n## " + part.title + "\n\n"
+		for _, g := range groups {
+			if has(g) {
+				b.WriteString(title)
+				title = ""
+				entry(&b, g, part.verdict, page)
+			}
 		}
-		item(&b, text+".", "- ", "  ")
-	}
-	if partly != nil {
-		b.WriteString("\n## True, but for an exception\n\n")
-	}
-	for _, g := range partly {
-		item(&b, links(g, page)+": "+cell(g[0].Corrected), "- ", "  ")
+		groups = slices.DeleteFunc(groups, has)
 	}
 	return b.String()
 }
 
-// head is the statement of a group that the others cite most, of those that are not true.
-func head(g []Wrong) (best Wrong) {
+// entry writes what is written, in the first lines, and in those below what is true and was measured.
+func entry(b *strings.Builder, g []Wrong, verdict, page string) {
+	w := head(g, verdict)
+	st, _ := contract.Find(w.ID)
+	quoted := "“" + text(st.Citation().Spec) + "”"
+	if st.Citation().Spec == "" {
+		quoted = capital(text(st.Claim)) + "." // of a statement beyond the specification
+	}
+	item(b, quoted+`\`, "- ", "  ")
+	item(b, fmt.Sprintf("**%s** %s (%s)", text(w.Corrected), measured(st, w), links(g, page)), "  ", "  ")
+}
+
+// measured is a sentence on what the correction rests on: the first of what was observed, and how
+// large the effect is where it is not a share of the tries, which the former has.
+func measured(st contract.Statement, w Wrong) string {
+	if st.Read {
+		return "Read in the runtime's source."
+	}
+	got, _, _ := strings.Cut(w.Got, "; ") // the rest is in the evidence
+	if w.Effect != "" && !strings.HasSuffix(w.Effect, contract.OfTheTries) {
+		got += "; " + w.Effect
+	}
+	return "Measured: " + text(got) + "."
+}
+
+// head is the statement of a group that the others cite most, of those with the verdict.
+func head(g []Wrong, verdict string) (best Wrong) {
 	most := -1
 	for _, w := range g {
 		n := 0
@@ -128,12 +147,15 @@ func head(g []Wrong) (best Wrong) {
 				n++
 			}
 		}
-		if w.Verdict != contract.HoldsExcept && n > most {
+		if w.Verdict == verdict && n > most {
 			best, most = w, n
 		}
 	}
 	return best
 }
+
+// text escapes text for a paragraph: none of it reads as HTML.
+func text(s string) string { return strings.NewReplacer("<", "&lt;", ">", "&gt;").Replace(s) }
 
 func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
@@ -177,7 +199,7 @@ func SameVersion(columns []Column) error {
 			return err
 		case s.Finished == "":
 			continue
-		case strings.Contains(s.Pinwatch, "dirty"):
+		case strings.Contains(s.Pinwatch, "dirty"), s.Pinwatch == "devel":
 			return fmt.Errorf("%s was made by pinwatch %s, which is no commit", s.Title, s.Pinwatch)
 		case first.Finished == "":
 			first = s

@@ -24,26 +24,52 @@ func wrongOf(verdicts ...string) (list []Wrong) {
 	return list
 }
 
-// The page fits on two screens, even where everything that can be wrong is.
+// The page fits on two screens, even where everything that can be wrong is. Each entry quotes the
+// claim, and has what is true instead and how large the effect is.
 func TestFolkloreIsShort(t *testing.T) {
 	s := Summary{GoVersion: "go1.27.0", Kernel: "6.18.44", Machine: "kvm", Finished: "2026-11-28T12:00:00Z",
 		Pinwatch: "v1"}
 	s.Wrong = wrongOf(contract.Refuted, contract.OutOfRange, contract.HoldsExcept)
-	text := folklore(s, "results/go1.27.md")
+	page := folklore(s, "results/go1.27.md")
 	links := strings.NewReplacer("](results/go1.27.md", "") // a reader does not see them
-	if n := strings.Count(text, "\n"); n > 90 || n < 30 {
-		t.Errorf("%d lines: want at most two screens of 45", n)
+	if n := strings.Count(page, "\n"); n > 90 || n < 30 {
+		t.Errorf("%d lines: want at most two screens of 45, with the text before them", n)
 	}
-	for line := range strings.Lines(links.Replace(text)) {
+	for line := range strings.Lines(links.Replace(page)) {
 		if n := utf8.RuneCountInString(strings.TrimSpace(line)); n > lineWidth {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}
-	for _, want := range []string{"- [P-7](results/go1.27.md#p-7): “", "## Not true", "## True, but for an exception",
-		"The runtime never calls QueueUserAPC", "10–20 times", "go1.27.0"} {
-		if !strings.Contains(strings.Join(strings.Fields(text), " "), want) {
-			t.Errorf("no %q in\n%s", want, text)
+	words := strings.Join(strings.Fields(page), " ")
+	for _, want := range []string{
+		"## Not true - “", "calling short C functions.”\\ **A lock does not change the speed of C calls",
+		"n = 1,234 of 6 processes; 10–20 times the upper end of the range. ([P-7](results/go1.27.md#p-7))",
+		"The runtime never calls QueueUserAPC.** Read in the runtime's source. ([O-windows](",
+		"## Not so on the machine that was measured - “Preempting a locked G",
+		"**On this machine the system call takes 11 µs–31 µs.**",
+		"## True, with an exception - “An M holding a locked G runs only that G",
+		"“The per-call overhead of LockOSThread itself is &lt; 100 ns",
+	} {
+		if !strings.Contains(words, want) {
+			t.Errorf("no %q in\n%s", want, page)
 		}
+	}
+	if n := strings.Count(page, "“"); n != strings.Count(page, "- “") || n != len(facts(s.Wrong)) {
+		t.Errorf("%d quotations in %d entries: want one each", n, len(facts(s.Wrong)))
+	}
+}
+
+// A share of the tries is no size of an effect, and a statement beyond the specification has no
+// quotation.
+func TestFolkloreEntry(t *testing.T) {
+	s := Summary{Wrong: []Wrong{
+		{ID: "X-4", Verdict: contract.Refuted, Got: "followed by 1 of 2; more", Effect: "50.0 % of the tries", Corrected: "No."},
+	}}
+	page := folklore(s, "p.md")
+	want := "- Since Go 1.25 GOMAXPROCS follows the cgroup's CPU quota.\\\n" +
+		"  **No.** Measured: followed by 1 of 2. ([X-4](p.md#x-4))\n"
+	if !strings.HasSuffix(page, want) {
+		t.Errorf("got\n%s\nwant\n%s", page, want)
 	}
 }
 
@@ -94,14 +120,32 @@ func TestSameVersion(t *testing.T) {
 	}
 	keep("go1.9", "7f7f7f7")
 	check("by 1a2b3c4")
-	keep("go1.9", "1a2b3c4-dirty")
-	check("no commit")
+	for _, version := range []string{"1a2b3c4-dirty", "devel"} {
+		keep("go1.9", version)
+		check(version + ", which is no commit")
+	}
 	if err := os.WriteFile("docs/results/go1.9.json", []byte("<<<"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	columns, _ = Columns("go")
 	if SameVersion(columns) == nil {
 		t.Error("a summary that cannot be read is taken")
+	}
+}
+
+// A cost of the machine is marked as one host's, in the tables and beside its evidence.
+func TestOneHost(t *testing.T) {
+	v := run("6.18.1", row("P-5", contract.OutOfRange), row("P-8", contract.Holds), row("P-9", contract.Holds),
+		row("P-4", contract.Holds))
+	s := Summarize("Go 1.26.8", v)
+	tables := Tables([]Column{{Key: "go1.26"}}, []Summary{s}, "results/")
+	for id, word := range map[string]string{"P-5": "**out of range**", "P-8": "holds", "P-9": "holds"} {
+		if !strings.Contains(page(s, "verify", v), `"></a>`+id+" | "+word+" *(of one host)* |") {
+			t.Errorf("%s is not marked in\n%s", id, page(s, "verify", v))
+		}
+	}
+	if n := strings.Count(page(s, "verify", v), "of one host"); n != 3 || strings.Count(tables, "*(of one host)* |") != 3 {
+		t.Errorf("%d statements are marked, want 3", n)
 	}
 }
 

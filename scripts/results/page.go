@@ -58,11 +58,14 @@ func machine(h report.Host) string {
 // evidence is a statement's row. Tables link to it.
 func evidence(v *report.Verdicts, row *report.StatementVerdict) []string {
 	text, bold := wordsOf(word(v, row))
-	if row.Evidence.Basis == report.BySource && decided(row.Verdict) {
+	if row.ReadInSource() {
 		text += ", by source"
 	}
 	if bold {
 		text = "**" + text + "**"
+	}
+	if st, _ := contract.Find(row.ID); st.OneHost() {
+		text += ofOneHost
 	}
 	var cited []string
 	why := append([]string{row.Why}, row.Warnings...)

@@ -28,6 +28,9 @@ var words = []struct {
 	{NotRun, "not run", false},
 }
 
+// ofOneHost marks a statement about a cost of the machine as much as of Go.
+const ofOneHost = " *(of one host)*"
+
 // wordsOf returns a verdict in words. A verdict that is not in words has not run.
 func wordsOf(verdict string) (text string, bold bool) {
 	for _, w := range words {
@@ -59,7 +62,7 @@ func Tables(columns []Column, summaries []Summary, folder string) string {
 			}
 			claim := cell(st.Claim)
 			if st.OneHost() {
-				claim += " *(of one host)*"
+				claim += ofOneHost
 			}
 			row := []string{st.ID, claim}
 			for i, s := range summaries {

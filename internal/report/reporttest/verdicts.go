@@ -28,11 +28,12 @@ func Verdicts(t testing.TB) *report.Verdicts {
 		"churn": {Workloads: []string{"churn"}, Noise: 0.7,
 			Samples: map[string]contract.Sample{"exit": times(400, 90_000)},
 			Notes:   []string{"a <warning> with | in it"}},
-		"runs":     {Outcomes: map[string]map[string]int64{"tids": {"1 2": 19, "2 1": 1}}},
-		"names":    {Counts: map[string]int64{"metric_asked": 1}},
-		"cgo":      {Unable: "no C compiler on this machine"},
-		"systems":  {Counts: map[string]int64{"darwin_read": 1, "darwin_pthread_kill": 1, "darwin_makes_thread": 1}},
-		"imported": {Counts: map[string]int64{"darwin_built": 1, "darwin_pthread_kill": 1}},
+		"runs":    {Outcomes: map[string]map[string]int64{"tids": {"1 2": 19, "2 1": 1}}},
+		"names":   {Counts: map[string]int64{"metric_asked": 1}},
+		"cgo":     {Unable: "no C compiler on this machine"},
+		"systems": {Counts: map[string]int64{"darwin_read": 1, "darwin_pthread_kill": 1, "darwin_makes_thread": 1}},
+		"called": {Counts: map[string]int64{"darwin_built": 1, "darwin_signals": 1, "darwin_signals_asked": 1,
+			"darwin_makes_thread": 1, "darwin_makes_thread_asked": 1}},
 	}}
 	var outcomes []contract.Outcome
 	for _, id := range []string{"G-1", "P-3", "P-4", "P-7", "P-9", "M-1", "N-4", "O-macos"} {

@@ -182,8 +182,9 @@ func unbroken(text string) []string {
 	words := fields[:0]
 	for _, f := range fields {
 		n := len(words)
+		unit, _, _ := strings.Cut(f, "–") // 6.84 µs–7.42 µs
 		if n > 0 && unicode.IsDigit(rune(words[n-1][len(words[n-1])-1])) &&
-			slices.Contains(unitWords, strings.TrimRight(f, ".,:;)")) {
+			slices.Contains(unitWords, strings.TrimRight(unit, ".,:;)")) {
 			words[n-1] += " " + f
 			continue
 		}
@@ -193,4 +194,4 @@ func unbroken(text string) []string {
 }
 
 // unitWords follow numbers.
-var unitWords = []string{"ns", "µs", "us", "ms", "s", "%", "MiB", "KiB", "GiB", "MB", "GB", "CPUs"}
+var unitWords = []string{"ns", "µs", "us", "ms", "s", "%", "MiB", "KiB", "GiB", "MB", "GB", "CPUs", "×"}

@@ -78,8 +78,9 @@ func TestClause(t *testing.T) {
 
 // A line does not end between a number and its unit.
 func TestUnbroken(t *testing.T) {
-	got := unbroken("it took 36 µs, 5 ms of 2 threads (25 in 5 s): 1.6 % of it")
-	want := []string{"it", "took", "36 µs,", "5 ms", "of", "2", "threads", "(25", "in", "5 s):", "1.6 %", "of", "it"}
+	got := unbroken("it took 36 µs, 5 ms of 2 threads (25 in 5 s): 1.6 % of it (6.84 µs–7.42 µs), 2 ×–3 ×")
+	want := []string{"it", "took", "36 µs,", "5 ms", "of", "2", "threads", "(25", "in", "5 s):", "1.6 %", "of", "it",
+		"(6.84 µs–7.42 µs),", "2 ×–3 ×"}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -47,6 +47,7 @@ func WriteStatement(w io.Writer, s contract.Statement, last *report.Verdicts, o 
 		}
 		p.field("when", plain, last.Finished, last.GoVersion)
 		p.field("where", plain, last.Host.Words()...)
+		p.environment(last)
 		for _, warning := range row.Warnings {
 			p.field("note", plain, warning)
 		}

@@ -32,13 +32,7 @@ func WriteVerdicts(w io.Writer, vs []*report.Verdicts, o Options) error {
 func (p *page) verdicts(v *report.Verdicts, verbose bool) {
 	p.field("host", plain, v.Host.Words()...)
 	p.field("release", plain, v.GoVersion, "pinwatch "+v.Pinwatch.Version, v.Finished)
-	if handed := v.Environment.Handed(); handed != "" {
-		p.field("settings", notice, handed+", handed to the workloads: the verdicts are about that")
-	}
-	for _, note := range v.Environment.Notes {
-		p.field("", notice, note)
-	}
-	p.field("limits", plain, v.Environment.Words()...)
+	p.environment(v)
 	p.field("verdicts", bold, v.TallyWords()...)
 	for _, s := range v.Tally() {
 		if s.IDs != nil && len(v.Verdicts) > 1 {
@@ -63,6 +57,17 @@ func (p *page) verdicts(v *report.Verdicts, verbose bool) {
 			}
 		}
 	}
+}
+
+// environment writes what the workloads ran under.
+func (p *page) environment(v *report.Verdicts) {
+	if handed := v.Environment.Handed(); handed != "" {
+		p.field("settings", notice, handed+", handed to the workloads: the verdicts are about that")
+	}
+	for _, note := range v.Environment.Notes {
+		p.field("", notice, note)
+	}
+	p.field("limits", plain, v.Environment.Words()...)
 }
 
 func notDone(v *report.Verdicts) (ids []string) {
@@ -104,7 +109,7 @@ func (p *page) verdict(v *report.Verdicts, row *report.StatementVerdict, verbose
 			add(f.Name, plain, f.Text)
 		}
 	}
-	if row.Evidence.Basis == report.BySource {
+	if row.ReadInSource() {
 		add("by", plain, "the runtime's source of "+v.GoVersion)
 	}
 	if verbose {

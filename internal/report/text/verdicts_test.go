@@ -83,11 +83,30 @@ func TestInterruptedVerdictsText(t *testing.T) {
 	}
 }
 
+// Only a verdict is by the runtime's source: what is not testable has none.
+func TestBySource(t *testing.T) {
+	v := reporttest.Verdicts(t)
+	v.Verdicts = v.Verdicts[:1]
+	row := &v.Verdicts[0]
+	row.Evidence.Basis = report.BySource
+	for verdict, want := range map[string]int{contract.Refuted: 1, contract.NotTestable: 0, contract.Inconclusive: 0} {
+		row.Verdict = verdict
+		var b bytes.Buffer
+		if err := text.WriteVerdicts(&b, []*report.Verdicts{v}, text.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(b.String(), "by    the runtime's source of "+v.GoVersion); n != want {
+			t.Errorf("%s: by the source %d times, want %d: %s", verdict, n, want, b.String())
+		}
+	}
+}
+
 func TestStatementText(t *testing.T) {
 	v := reporttest.Verdicts(t)
 	s, _ := contract.Find("P-9")
 	last := *v
 	last.Verdicts = v.Verdicts[4:5]
+	last.Environment = report.Environment{Settings: map[string]string{"GOGC": "off"}, CPUs: []int{1}}
 	for name, l := range map[string]*report.Verdicts{"out of range": &last, "none yet": nil} {
 		var b bytes.Buffer
 		if err := text.WriteStatement(&b, s, l, text.Options{}); err != nil {
@@ -96,6 +115,11 @@ func TestStatementText(t *testing.T) {
 		for _, want := range []string{name, s.Want, "pinwatch verify --only P-9"} {
 			if !strings.Contains(b.String(), want) {
 				t.Errorf("%s: no %q in %s", name, want, b.String())
+			}
+		}
+		for _, want := range []string{"settings    GOGC=off, handed", "limits      workloads on CPUs 1"} {
+			if strings.Contains(b.String(), want) != (l != nil) {
+				t.Errorf("%s: %q in %s", name, want, b.String())
 			}
 		}
 	}

@@ -1,7 +1,9 @@
 package probe
 
 import (
+	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -167,6 +169,17 @@ func NameThread(name string) {
 	var n taskName
 	copy(n[:len(n)-1], name)
 	setThreadName(&n)
+}
+
+// NameTask names a thread of this process.
+func NameTask(tid int, name string) error {
+	f, err := os.OpenFile("/proc/self/task/"+strconv.Itoa(tid)+"/comm", os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteString(name)
+	return err
 }
 
 // ThreadName is the name of the calling thread.

@@ -23,10 +23,13 @@ type MemoryPolicy struct {
 	Nodes uint64 `json:"nodes"` // the first 64, a bit each
 }
 
+// SchedOther and SchedBatch are policies between which a thread may change without privileges.
 const (
-	schedBatch = 3 // SCHED_BATCH
-	mpolBind   = 2 // MPOL_BIND
+	SchedOther = 0
+	SchedBatch = 3
 )
+
+const mpolBind = 2 // MPOL_BIND
 
 // CallerState is the state of the calling thread.
 func CallerState() ThreadState {
@@ -92,16 +95,24 @@ func AlterCaller() error {
 	if err := syscall.Setpriority(syscall.PRIO_PROCESS, syscall.Gettid(), nice+1); err != nil {
 		return fmt.Errorf("set nice: %v", err)
 	}
-	var priority int32 // struct sched_param; 0 for all policies but the real-time ones
-	if _, _, errno := syscall.RawSyscall(syscall.SYS_SCHED_SETSCHEDULER, 0, schedBatch,
-		uintptr(unsafe.Pointer(&priority))); errno != 0 {
-		return fmt.Errorf("set policy: %v", errno)
+	if err := SetPolicy(SchedBatch); err != nil {
+		return err
 	}
 	nodes := uint64(1)
 	// A kernel without NUMA has no such call. That is no error here: ThreadState shows it.
 	if _, _, errno := syscall.RawSyscall(syscall.SYS_SET_MEMPOLICY, mpolBind,
 		uintptr(unsafe.Pointer(&nodes)), 64); errno != 0 && errno != syscall.ENOSYS {
 		return fmt.Errorf("set memory policy: %v", errno)
+	}
+	return nil
+}
+
+// SetPolicy sets the scheduling policy of the calling thread to one that has no priority.
+func SetPolicy(policy int) error {
+	var priority int32 // struct sched_param; 0 for all policies but the real-time ones
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_SCHED_SETSCHEDULER, 0, uintptr(policy),
+		uintptr(unsafe.Pointer(&priority))); errno != 0 {
+		return fmt.Errorf("set policy: %v", errno)
 	}
 	return nil
 }

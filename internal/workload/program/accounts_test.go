@@ -1,6 +1,7 @@
 package program_test
 
 import (
+	"os"
 	"reflect"
 	"strconv"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/pinwatch/pinwatch/internal/testenv"
 	"github.com/pinwatch/pinwatch/internal/workload"
+	"github.com/pinwatch/pinwatch/internal/workload/probe"
 	"github.com/pinwatch/pinwatch/internal/workload/program"
 )
 
@@ -86,6 +88,15 @@ var programCases = map[string]programCase{
 			t.Errorf("%d pins, want none", len(a.Pins))
 		}
 		checkSite(t, a, "(*Workload).handle", a.Ops)
+	}},
+	"alter": {"", least{ops: 20}, func(t *testing.T, a workload.Account) {
+		if changed(t, a) == 0 || len(a.Pins) != 0 {
+			t.Errorf("%d threads have another policy, %d pins: want one or more, none", changed(t, a), len(a.Pins))
+		}
+		checkSite(t, a, "(*Workload).alterLocked", a.Ops)
+	}},
+	"panics": {"", least{ops: 20}, func(t *testing.T, a workload.Account) {
+		checkSite(t, a, "(*Workload).failing", a.Ops)
 	}},
 	"storm": {"", least{stops: 1}, func(t *testing.T, a workload.Account) {
 		if a.Ops < a.Stops || len(a.Pins) != 0 {
@@ -214,6 +225,26 @@ func TestCounterparts(t *testing.T) {
 				t.Errorf("pins %q, sites %+v", roles(a), a.Sites)
 			}
 		}},
+		{"alter -restore", least{ops: 20}, func(t *testing.T, a workload.Account) {
+			if n := changed(t, a); n != 0 {
+				t.Errorf("%d threads have another policy, want none", n)
+			}
+		}},
+		{"alter -early", least{ops: 1}, func(t *testing.T, a workload.Account) {
+			if changed(t, a) == 0 || a.Ops != 1 {
+				t.Errorf("%d threads have another policy after %d operations", changed(t, a), a.Ops)
+			}
+		}},
+		{"alter -keep", least{eachPin: 5}, func(t *testing.T, a workload.Account) {
+			for _, tid := range a.Threads {
+				if (tid == a.Pins[0].TID) != (policyOf(t, tid) != policyOf(t, os.Getpid())) {
+					t.Errorf("thread %d has policy %d, pins %+v: want another for the pinned one", tid, policyOf(t, tid), a.Pins)
+				}
+			}
+		}},
+		{"panics -deferred", least{ops: 20}, func(t *testing.T, a workload.Account) {
+			checkSite(t, a, "(*Workload).failing", a.Ops)
+		}},
 		{"storm -gc -every 50ms", least{forcedGC: 1}, func(t *testing.T, a workload.Account) {
 			if a.ForcedGC > uint64(a.End-a.Start)/50e6 || a.Stops != 0 {
 				t.Errorf("%d collections, %d stops in %d ns", a.ForcedGC, a.Stops, a.End-a.Start)
@@ -256,4 +287,27 @@ func TestCounterparts(t *testing.T) {
 			c.run(t)
 		})
 	}
+}
+
+// changed counts the threads whose scheduling policy is not that of most.
+func changed(t *testing.T, a workload.Account) int {
+	t.Helper()
+	n := map[int]int{}
+	for _, tid := range a.Threads {
+		n[policyOf(t, tid)]++
+	}
+	most := 0
+	for _, count := range n {
+		most = max(most, count)
+	}
+	return len(a.Threads) - most
+}
+
+func policyOf(t *testing.T, tid int) int {
+	t.Helper()
+	s := probe.StateOf(tid)
+	if s.Policy == nil {
+		t.Fatal(s.Error)
+	}
+	return *s.Policy
 }

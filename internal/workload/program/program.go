@@ -38,6 +38,8 @@ func All() []Program {
 		{info("dance", "short-lived goroutines that are locked to the same threads in turn"), dance},
 		{info("matrix", "every state a thread's lock can be in, to be checked thread by thread"), matrix},
 		{info("held", "goroutines that keep threads for good: in system calls and in waits, locked or not"), held},
+		{info("alter", "a goroutine that changes its thread's scheduling policy and unlocks it"), alter},
+		{info("panics", "a goroutine that recovers from panics, which skip its unlocks"), panicking},
 		{info("idle", "nothing at all"), idle},
 	}
 }

@@ -133,7 +133,7 @@ func testLend(t *testing.T) {
 func testElsewhere(t *testing.T) {
 	_, _, errno := syscall.AllThreadsSyscall(syscall.SYS_GETPID, 0, 0, 0)
 	withC := errno == syscall.ENOTSUP // as with the race detector; the workloads are this program
-	for _, how := range []string{"allthreads", "setgid"} {
+	for _, how := range []string{"allthreads", "setgid", "tid"} {
 		for _, skip := range []string{"", " -skip-call"} {
 			a := runTrial(t, &trial.Elsewhere{}, strings.Fields("elsewhere -calls 4 -how "+how+skip)...)
 			if os.Getuid() != 0 && how == "setgid" && a.Refused != "" {

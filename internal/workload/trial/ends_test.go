@@ -34,11 +34,26 @@ func testExits(t *testing.T) {
 				}
 			}
 		}
-		if len(a.Processes) != 2 {
+		if len(a.Processes) != 4 {
 			t.Fatalf("%s: %d processes", c.flag, len(a.Processes))
 		}
 		checkPanic(t, c.flag, a.Processes[0], c.status)
 		checkGoexit(t, c.flag, a.Processes[1], c.held)
+		checkCoroutine(t, c.flag, a.Processes[2], "coroutine locks", "got lock external 1, want 0")
+		checkCoroutine(t, c.flag, a.Processes[3], "coroutine unlocks", "got lock external 0, want 1")
+	}
+}
+
+// A coroutine that changes the lock it was lent ends the process, and one that has none to change
+// does not.
+func checkCoroutine(t *testing.T, flag string, p trial.ExitProcess, how, complaint string) {
+	t.Helper()
+	status := 2
+	if flag == "-skip-lock" {
+		status = 0
+	}
+	if p.How != how || p.Status != status || strings.Contains(p.Stderr, complaint) != (status != 0) {
+		t.Errorf("%s: %+v: want %s, status %d", flag, p, how, status)
 	}
 }
 

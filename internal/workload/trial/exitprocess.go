@@ -16,9 +16,9 @@ import (
 )
 
 // ExitProcess is a process one of whose goroutines ended, locked to its thread, in a way that may
-// end the process.
+// end the process; or whose coroutine locked itself, or undid the lock of the goroutine that made it.
 type ExitProcess struct {
-	How    string    `json:"how"`    // panic: of a goroutine; goexit from main: of the main goroutine
+	How    string    `json:"how"`    // see exitProcesses
 	Status int       `json:"status"` // exit status; -1 = a signal ended it, see Signal
 	Signal int       `json:"signal"`
 	Stderr string    `json:"stderr"`         // the first 4 KiB
@@ -37,6 +37,10 @@ type MainExit struct {
 	Visits uint64 `json:"visits"`   // checks that were on that thread
 }
 
+// exitProcesses are the ways. Coroutines came with Go 1.23; the process of an older release ends in
+// order.
+var exitProcesses = []string{"panic", "goexit from main", "coroutine locks", "coroutine unlocks"}
+
 // exitProcess runs in such a process.
 func exitProcess(self Self, how string, lock, rescue bool) (Result, error) {
 	switch how {
@@ -53,6 +57,13 @@ func exitProcess(self Self, how string, lock, rescue bool) (Result, error) {
 			panic("meant")
 		}()
 		<-ended
+	case "coroutine locks", "coroutine unlocks":
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			coroutineEnds(how, lock)
+		}()
+		<-ended
 	case "goexit from main":
 		e := &MainExit{Head: self.head, TID: syscall.Gettid(), Ended: probe.Now()}
 		go e.watch(self)
@@ -61,6 +72,23 @@ func exitProcess(self Self, how string, lock, rescue bool) (Result, error) {
 		return nil, workload.Mistake("-in-child " + how + ": there is no such process")
 	}
 	return &MainExit{}, nil
+}
+
+// coroutineEnds makes a coroutine that changes the lock of the thread it runs on, and ends.
+func coroutineEnds(how string, lock bool) {
+	if lock && how == "coroutine unlocks" {
+		runtime.LockOSThread()
+	}
+	next, _, ok := probe.Coroutine(func(func(int) bool) {
+		if how == "coroutine unlocks" {
+			runtime.UnlockOSThread()
+		} else if lock {
+			runtime.LockOSThread()
+		}
+	})
+	if ok {
+		next()
+	}
 }
 
 // watch checks the thread for a while and prints the account. The process then stays for a minute:

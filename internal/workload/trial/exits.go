@@ -4,6 +4,7 @@ import (
 	"flag"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -98,7 +99,7 @@ func exits(flags *flag.FlagSet) func(Self) (Result, error) {
 	lock := probe.HalfLockFlag(flags)
 	skipUnlock := flags.Bool("skip-unlock", false, "leave out UnlockOSThread")
 	rescue := flags.Bool("recover", false, "recover the panics that are to end a process")
-	how := flags.String("in-child", "", "be one of the processes: panic, goexit from main")
+	how := flags.String("in-child", "", "be one of the processes: "+strings.Join(exitProcesses, ", "))
 	return func(self Self) (Result, error) {
 		if *n < 1 || *limit <= 0 {
 			return nil, workload.Mistake("-n must be 1 or more and -watch more than 0")
@@ -108,7 +109,7 @@ func exits(flags *flag.FlagSet) func(Self) (Result, error) {
 		}
 		made := func() bool { return lock.Next() && !*skipLock }
 		a := &Exits{Watched: int64(*limit), Exits: goroutineExits(*n, *limit, made, *skipUnlock)}
-		for _, how := range []string{"panic", "goexit from main"} {
+		for _, how := range exitProcesses {
 			p, err := watchProcess(self, how, !*skipLock,
 				"-skip-lock="+strconv.FormatBool(*skipLock), "-recover="+strconv.FormatBool(*rescue))
 			if err != nil {

@@ -85,19 +85,22 @@ type Change struct {
 	After  string `json:"after"`
 }
 
-// elsewhere has a goroutine change the state of all threads, among them that of a locked goroutine.
+// elsewhere has a goroutine change the state of all threads, among them that of a locked goroutine,
+// or of that thread by its tid.
 func elsewhere(flags *flag.FlagSet) func(Self) (Result, error) {
 	n := flags.Int("calls", 6, "calls, each beside another locked goroutine; 1 or more")
-	how := flags.String("how", "allthreads", "allthreads: AllThreadsSyscall of prctl(PR_SET_NAME); setgid: Setgid")
-	skip := flags.Bool("skip-call", false, "call prctl, or setgid(2), for the calling thread alone")
+	how := flags.String("how", "allthreads", "allthreads: AllThreadsSyscall of prctl(PR_SET_NAME); "+
+		"setgid: Setgid; tid: the thread's name in /proc")
+	skip := flags.Bool("skip-call", false, "change the calling thread alone")
 	return func(self Self) (Result, error) {
 		group := probe.ThreadGID()
-		call := map[string]func(i int) (bool, error){
-			"allthreads": func(i int) (bool, error) { return nameThreads(*skip, i) },
-			"setgid":     func(i int) (bool, error) { return setGroup(*skip, group+(i+1)%2) },
+		call := map[string]func(i, tid int) (bool, error){
+			"allthreads": func(i, _ int) (bool, error) { return nameThreads(*skip, i) },
+			"setgid":     func(i, _ int) (bool, error) { return setGroup(*skip, group+(i+1)%2) },
+			"tid":        func(i, tid int) (bool, error) { return nameByTID(*skip, i, tid) },
 		}[*how]
 		if *n < 1 || call == nil {
-			return nil, workload.Mistake("-calls must be 1 or more and -how allthreads or setgid")
+			return nil, workload.Mistake("-calls must be 1 or more and -how allthreads, setgid or tid")
 		}
 		a := &Elsewhere{How: *how, Calls: []Change{}}
 		for i := 0; i < *n && !a.Missing && a.Refused == ""; i++ {
@@ -111,7 +114,7 @@ func elsewhere(flags *flag.FlagSet) func(Self) (Result, error) {
 }
 
 // change makes the call on another thread than that of a locked goroutine, which waits.
-func (a *Elsewhere) change(self Self, i int, last bool, call func(i int) (bool, error)) Change {
+func (a *Elsewhere) change(self Self, i int, last bool, call func(i, tid int) (bool, error)) Change {
 	var c Change
 	state := func() string { return fmt.Sprintf("%s gid %d", probe.ThreadName(), probe.ThreadGID()) }
 	ready, called, read := make(chan struct{}), make(chan struct{}), make(chan struct{})
@@ -133,7 +136,7 @@ func (a *Elsewhere) change(self Self, i int, last bool, call func(i int) (bool, 
 	<-ready
 	runtime.LockOSThread()
 	c.Caller = syscall.Gettid()
-	ok, err := call(i)
+	ok, err := call(i, c.TID)
 	runtime.UnlockOSThread()
 	a.Missing = !ok
 	if err != nil {
@@ -152,6 +155,14 @@ func nameThreads(alone bool, i int) (ok bool, err error) {
 		return true, nil
 	}
 	return probe.NameAllThreads(name)
+}
+
+// nameByTID names a thread by its tid, or the calling thread.
+func nameByTID(alone bool, i, tid int) (ok bool, err error) {
+	if alone {
+		tid = syscall.Gettid()
+	}
+	return true, probe.NameTask(tid, "named "+strconv.Itoa(i))
 }
 
 // setGroup changes the group id of all threads, or of the calling one.

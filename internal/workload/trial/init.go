@@ -68,6 +68,8 @@ func watchInit() {
 		return
 	}
 	o := probe.StartOthers(4)
+	runtime.LockOSThread()
+	runtime.UnlockOSThread() // the runtime's own lock stays
 	s := o.Stretch(0, 0, n)
 	o.Stop()
 	initStretch = &s

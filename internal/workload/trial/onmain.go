@@ -22,7 +22,7 @@ type MainRun struct {
 	Head
 	Where    string        `json:"where"` // the main goroutine locked itself: init, main, nowhere
 	MainGoID int64         `json:"main_goid"`
-	Init     probe.Stretch `json:"init"` // the program has no lock yet; the runtime holds the thread
+	Init     probe.Stretch `json:"init"` // after an unlock; the runtime holds the thread
 	Main     probe.Stretch `json:"main"`
 	After    probe.Stretch `json:"after"`
 }

@@ -47,7 +47,7 @@
 //	                        skip-lock no-trace
 //	lend        Lend        turns; skip-lock                 a coroutine that a locked goroutine resumes       G-2 E-7
 //	elsewhere   Elsewhere   calls how; skip-call             state of a locked thread, set by another          G-9
-//	                                                         goroutine's AllThreadsSyscall or Setgid
+//	                                                         goroutine's AllThreadsSyscall, Setgid or by tid
 //	cgocalls    CCalls      n batch long; skip-lock slow     ns a call of C, locked and not                    P-7
 //	cgoretake   Retake      as retake                        as retake, in calls of C                          P-10 G-7
 //	cgogrow     Grow        as grow                          as grow, in calls of C                            P-1 P-2

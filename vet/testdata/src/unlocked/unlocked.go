@@ -51,6 +51,11 @@ func systemCalls() {
 	unix.RawSyscall(unix.SYS_SETNS, 3, 0, 0)                // want `SYS_SETNS changes the thread`
 	unix.RawSyscall(unix.SYS_SETUID, 3, 0, 0)               // want `SYS_SETUID changes the thread`
 	unix.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_NAME, 0, 0) // want `PR_SET_NAME changes the thread`
+	unix.RawSyscall(unix.SYS_SCHED_SETSCHEDULER, 0, 3, 0)   // want `SYS_SCHED_SETSCHEDULER changes the thread`
+	unix.RawSyscall(unix.SYS_SCHED_SETSCHEDULER, 1, 3, 0)
+	unix.RawSyscall(unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 0, 3) // want `SYS_SETPRIORITY changes the thread`
+	unix.RawSyscall(unix.SYS_SETPRIORITY, unix.PRIO_PGRP, 0, 3)
+	unix.RawSyscall(unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 1, 3)
 	unix.RawSyscall(unix.SYS_GETPID, 0, 0, 0)
 	_ = unix.Setuid(3) // every thread's, since Go 1.16
 	_ = syscall.Setuid(3)

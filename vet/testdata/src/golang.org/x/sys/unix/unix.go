@@ -16,10 +16,12 @@ const (
 
 	SECCOMP_FILTER_FLAG_TSYNC = 1
 
-	SYS_GETPID            = 39
-	SYS_SCHED_SETAFFINITY = 203
-	PRIO_PROCESS          = 0
-	PRIO_PGRP             = 1
+	SYS_GETPID             = 39
+	SYS_SCHED_SETAFFINITY  = 203
+	SYS_SCHED_SETSCHEDULER = 144
+	SYS_SETPRIORITY        = 141
+	PRIO_PROCESS           = 0
+	PRIO_PGRP              = 1
 )
 
 type CPUSet [16]uint64
