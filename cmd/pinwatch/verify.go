@@ -31,6 +31,7 @@ interrupted, it prints the verdicts that it has reached.
 Examples:
   sudo pinwatch verify
   sudo pinwatch verify --only P-5,G-4
+  sudo pinwatch verify --only P-9 -v                all that a reader needs who cites the verdict
   sudo pinwatch verify --go go1.16.15,go1.21.13     workloads built by these releases, fetched as Go modules
   sudo pinwatch verify --goroot ~/goroot            workloads built by a Go tree, such as a release candidate
   sudo GODEBUG=gcstoptheworld=1 pinwatch verify --env GODEBUG
@@ -63,6 +64,8 @@ Go; 4 where none of that is so, but the run was interrupted; else 0. With -o jun
 				Usage: "`FORMAT`: text, json, junit, markdown, html, or baseline: the verdicts alone, in JSON"},
 			&cli.StringFlag{Name: "out",
 				Usage: "write the verdicts to `FILE`; FILE.json, .xml (junit), .md, .html and .txt name the format"},
+			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"},
+				Usage: "text: with the specification's words, intervals, sizes of effects and places in the runtime's source"},
 			&cli.StringFlag{Name: "expect",
 				Usage: "compare with the verdicts in `FILE`, an earlier -o baseline or json; fail where one changed"},
 			&cli.StringFlag{Name: "allow-inconclusive", Value: "3",
@@ -92,13 +95,14 @@ type verifyOptions struct {
 	repeat     int
 	cpus       []int // nil = any
 	format     string
+	verbose    bool // text: with all that a citation needs
 	outFile    string
 	expect     *report.Baseline // nil = no baseline
 	allowed    report.Allowed
 }
 
 func parseVerify(c *cli.Context) (o verifyOptions, err error) {
-	o.outFile = c.String("out")
+	o.outFile, o.verbose = c.String("out"), c.Bool("verbose")
 	o.format = formatOf(c, map[string]string{".json": "json", ".xml": "junit", ".md": "markdown", ".html": "html",
 		".txt": "text"})
 	if verdictWriters[o.format] == nil {
@@ -208,6 +212,7 @@ func verifyAll(ctx context.Context, s streams, o verifyOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.close()) }()
+	out.text.Verbose = o.verbose
 	releases := o.releases
 	if releases == nil {
 		releases = []string{""}

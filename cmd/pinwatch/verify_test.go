@@ -63,7 +63,7 @@ func TestVerifyMistakes(t *testing.T) {
 		{[]string{"--env", "go command", "GODEBUG, GOGC"}, []string{"verify", "--env", "GOFLAGS"}},
 		{[]string{"--env", "anyway"}, []string{"verify", "--env", "PATH"}},
 		{[]string{"--env", "name alone"}, []string{"verify", "--env", "GODEBUG=x=1"}},
-		{[]string{"--goroot", "bin/go", "make.bash"}, []string{"verify", "--goroot", t.TempDir()}},
+		{[]string{"--goroot", "no Go tree", "proc.go"}, []string{"verify", "--goroot", t.TempDir()}},
 		{[]string{"--goroot needs"}, []string{"verify", "--goroot", ""}},
 		{[]string{"--go and --goroot"}, []string{"verify", "--goroot", "/", "--go", "go1.21.13"}},
 		{[]string{"--allow-inconclusive", "--expect"}, []string{"verify", "--allow-inconclusive", "1"}},

@@ -37,7 +37,7 @@ func parseGoroot(c *cli.Context) (string, error) {
 		return "", fmt.Errorf("--goroot: %w", err)
 	}
 	if _, err := toolchain.Version(c.Context, goroot); errors.Is(err, toolchain.ErrNoTree) {
-		return "", usagef("--goroot %w; a tree from git is built by src/make.bash", err)
+		return "", usagef("--goroot %w", err)
 	} else if err != nil {
 		return "", fmt.Errorf("--goroot: %w", err)
 	}

@@ -45,6 +45,9 @@ type file struct {
 // lines are the numbers of a function's first and last line, from 1.
 type lines struct{ first, last int }
 
+// ambiguous stands for a name of more than one method of a file.
+var ambiguous lines
+
 // Function is a function of a file.
 type Function struct {
 	File string // below src
@@ -53,8 +56,9 @@ type Function struct {
 	text []string
 }
 
-// Find finds a function or method by its name alone; false = the file has none. The release may
-// lack the file as well.
+// Find finds a function by its name, a method by its own or by Type.name; false = the file has none.
+// The release may lack the file as well. Where a name alone is that of more than one, that is an
+// error.
 func (t *Tree) Find(name, function string) (Function, bool, error) {
 	f, err := t.file(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -64,8 +68,11 @@ func (t *Tree) Find(name, function string) (Function, bool, error) {
 		return Function{}, false, err
 	}
 	l, ok := f.functions[function]
-	if !ok {
+	switch {
+	case !ok:
 		return Function{}, false, nil
+	case l == ambiguous:
+		return Function{}, false, fmt.Errorf("%s has more than one %s: want Type.%s", name, function, function)
 	}
 	return Function{File: name, Name: function, Line: l.first, text: f.lines[l.first-1 : l.last]}, true, nil
 }
@@ -159,7 +166,7 @@ func (t *Tree) file(name string) (*file, error) {
 	f := &file{functions: map[string]lines{}}
 	for _, d := range parsed.Decls {
 		if fn, ok := d.(*ast.FuncDecl); ok {
-			f.functions[fn.Name.Name] = lines{fset.Position(fn.Pos()).Line, fset.Position(fn.End()).Line}
+			f.add(fn, lines{fset.Position(fn.Pos()).Line, fset.Position(fn.End()).Line})
 		}
 	}
 	base := fset.File(parsed.Pos()).Base()
@@ -177,4 +184,30 @@ func (t *Tree) file(name string) (*file, error) {
 	f.lines = strings.Split(string(text), "\n")
 	t.files[name] = f
 	return f, nil
+}
+
+func (f *file) add(fn *ast.FuncDecl, l lines) {
+	name := fn.Name.Name
+	if fn.Recv != nil {
+		f.functions[receiver(fn.Recv.List[0].Type)+"."+name] = l
+	}
+	if _, twice := f.functions[name]; twice {
+		l = ambiguous
+	}
+	f.functions[name] = l
+}
+
+// receiver is the name of a method's type, without its star and parameters.
+func receiver(t ast.Expr) string {
+	switch t := t.(type) {
+	case *ast.StarExpr:
+		return receiver(t.X)
+	case *ast.IndexExpr:
+		return receiver(t.X)
+	case *ast.IndexListExpr:
+		return receiver(t.X)
+	case *ast.Ident:
+		return t.Name
+	}
+	return ""
 }

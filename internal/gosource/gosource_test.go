@@ -35,6 +35,8 @@ func schedule() {
 }
 
 func (t T) method() { code() }
+func (t *T) both() {}
+func (l *List[E]) both() {}
 `,
 		"runtime/os_js.go":     "//go:build js && wasm\n\npackage runtime\n",
 		"runtime/os.s":         "CALL bsdthread_create\n",
@@ -49,6 +51,12 @@ func (t T) method() { code() }
 	}
 	if m, ok, _ := tr.Find("runtime/proc.go", "method"); !ok || m.LineOf("code()") != 10 {
 		t.Errorf("method: %t, %+v", ok, m)
+	}
+	if m, ok, err := tr.Find("runtime/proc.go", "List.both"); !ok || err != nil || m.Line != 12 {
+		t.Errorf("List.both: %t, %v, %+v", ok, err, m)
+	}
+	if _, ok, err := tr.Find("runtime/proc.go", "both"); ok || err == nil {
+		t.Errorf("both is the name of two methods: %t, %v", ok, err)
 	}
 	for _, none := range [][2]string{{"runtime/proc.go", "gone"}, {"runtime/coro.go", "schedule"}} {
 		if _, ok, err := tr.Find(none[0], none[1]); ok || err != nil {

@@ -81,6 +81,7 @@ func (row *StatementVerdict) Citation() (fields []Field) {
 	}
 	add("true", text(row.Corrected))
 	add("effect", text(row.Effect))
+	add("interval", row.interval())
 	if row.Evidence.Dropped > 0 {
 		add("dropped", unit.Count(row.Evidence.Dropped)+" measured and left out")
 	}
@@ -92,6 +93,21 @@ func (row *StatementVerdict) Citation() (fields []Field) {
 		add("source", p.String())
 	}
 	return fields
+}
+
+// interval words the confidence interval, with what it is of and the number of tries; "" = there is
+// none, or it is of one reading of a source.
+func (row *StatementVerdict) interval() string {
+	i := row.Evidence.Interval
+	if i == nil || i.Lo == nil || i.Hi == nil || row.Evidence.Statistic == nil || row.Evidence.Basis == BySource {
+		return ""
+	}
+	ends := unit.Quantity(*i.Lo, i.Unit) + "–" + unit.Quantity(*i.Hi, i.Unit)
+	if i.Unit == "share" {
+		ends = unit.ShortPercent(*i.Lo) + "–" + unit.ShortPercent(*i.Hi)
+	}
+	return fmt.Sprintf("%s: %s, n = %s, %.0f %% confidence", *row.Evidence.Statistic, ends, unit.Count(row.N),
+		100*i.Confidence)
 }
 
 // cited are the lines of the citation.

@@ -89,11 +89,22 @@ func (c *Comparison) place(b *Baseline, v *Verdicts, allowed Allowed) {
 	}
 }
 
-// sameRelease is true for patches of one release: go1.26.8 and go1.26.11.
+// sameRelease is true for patches of one release, go1.26.8 and go1.26.11, for its candidates, and for
+// commits on the way to it.
 func sameRelease(a, b string) bool {
 	m, okM := contract.Minor(a)
 	n, okN := contract.Minor(b)
-	return a == b || okM && okN && m == n && strings.HasPrefix(a, "devel") == strings.HasPrefix(b, "devel")
+	return a == b || okM && okN && m == n && stage(a) == stage(b)
+}
+
+// stage is what a version of Go has instead of a release; "" = it is one.
+func stage(version string) string {
+	for _, s := range []string{"devel", "beta", "rc"} { // devel go1.25-1a2b3c4, go1.28-devel_1a2b3c4, go1.28rc1
+		if strings.Contains(version, s) {
+			return s
+		}
+	}
+	return ""
 }
 
 func (c *Comparison) row(b *Baseline, v *Verdicts, row *StatementVerdict) {

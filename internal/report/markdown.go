@@ -16,6 +16,7 @@ func WriteVerdictsMarkdown(w io.Writer, vs []*Verdicts) error {
 		fmt.Fprintf(&b, "## %s\n\n%s · pinwatch %s · %s\n\n%s\n", cell(v.GoVersion), cell(v.Where()),
 			cell(v.Pinwatch.Version), v.Finished,
 			strings.Join(v.TallyWords(), " · "))
+		fmt.Fprintf(&b, "\n%s\n", cell(strings.Join(v.Environment.Words(), " · ")))
 		for _, line := range v.settings() {
 			b.WriteString("\n" + cell(line) + "\n")
 		}
@@ -34,7 +35,7 @@ func WriteVerdictsMarkdown(w io.Writer, vs []*Verdicts) error {
 						section.Title)
 					begun = true
 				}
-				why := append([]string{row.Why}, row.cited()...)
+				why := append(append([]string{row.Why}, row.cited()...), "again: "+row.Reproduce)
 				fmt.Fprintf(&b, "| %s | %s | %s %s | %s | %s | %s |\n", cell(row.ID), cell(row.Evidence.Claim),
 					Mark(v.Kind(row)), v.KindWords(row),
 					cell(row.Want), cell(row.Got), cell(strings.Join(why, "; ")))

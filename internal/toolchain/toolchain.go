@@ -42,12 +42,13 @@ func Here(ctx context.Context, release string) (goroot string, err error) {
 // ErrNoTree is the error for a folder that is not a Go tree, or one that has not been built.
 var ErrNoTree = errors.New("no Go tree")
 
-// Version is the release of a Go tree as runtime.Version has it: go1.28rc1, or devel go1.28-1a2b3c4.
+// Version is the release of a Go tree, as Short has it.
 func Version(ctx context.Context, goroot string) (string, error) {
-	for _, need := range []string{"bin/go", "src/runtime/proc.go"} {
-		if _, err := os.Stat(filepath.Join(goroot, filepath.FromSlash(need))); err != nil {
-			return "", fmt.Errorf("%s: %w: it has no %s", goroot, ErrNoTree, need)
-		}
+	if _, err := os.Stat(filepath.Join(goroot, "src", "runtime", "proc.go")); err != nil {
+		return "", fmt.Errorf("%s: %w: it has no src/runtime/proc.go", goroot, ErrNoTree)
+	}
+	if _, err := os.Stat(Go(goroot)); err != nil {
+		return "", fmt.Errorf("%s: %w that has been built: it has no bin/go; src/make.bash builds it", goroot, ErrNoTree)
 	}
 	cmd := exec.CommandContext(ctx, Go(goroot), "env", "GOVERSION")
 	cmd.Env = Env(goroot)
@@ -55,14 +56,24 @@ func Version(ctx context.Context, goroot string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: get its release: %w", goroot, withStderr(err))
 	}
-	words := strings.Fields(string(out))
-	if len(words) > 1 && words[0] == "devel" {
-		return words[0] + " " + words[1], nil // without its date
+	version := Short(string(out))
+	if !strings.HasPrefix(strings.TrimPrefix(version, "devel "), "go1.") {
+		return "", fmt.Errorf("%s: get its release: bin/go prints %q as GOVERSION", goroot, strings.TrimSpace(string(out)))
 	}
-	if len(words) == 0 || !strings.HasPrefix(words[0], "go") {
-		return "", fmt.Errorf("%s: %w: its release is %q", goroot, ErrNoTree, strings.TrimSpace(string(out)))
+	return version, nil
+}
+
+// Short is a version of Go without the date of a commit and without experiments: go1.28rc1,
+// go1.28-devel_1a2b3c4, and up to Go 1.25 devel go1.25-1a2b3c4 (cmd/dist/build.go, findgoversion).
+func Short(version string) string {
+	words := strings.Fields(version)
+	switch {
+	case len(words) == 0:
+		return ""
+	case len(words) > 1 && words[0] == "devel":
+		return words[0] + " " + words[1]
 	}
-	return words[0], nil
+	return words[0]
 }
 
 // installed is the GOROOT of the go command on the path; "" = it is another release.
@@ -72,7 +83,7 @@ func installed(ctx context.Context, release string) (string, error) {
 		return "", fmt.Errorf("get the release of the go command: %w", withStderr(err))
 	}
 	version, goroot, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-	if version != "go"+release {
+	if Short(version) != "go"+release {
 		return "", nil
 	}
 	return goroot, nil

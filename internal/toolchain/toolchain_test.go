@@ -1,6 +1,7 @@
 package toolchain
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,6 +77,40 @@ func TestEnv(t *testing.T) {
 	for _, wanted := range []string{"GOROOT=/go", "GOPROXY=off", "PINWATCH_TEST_KEPT=mine"} {
 		if !slices.Contains(env, wanted) {
 			t.Errorf("%s is not in %v", wanted, env)
+		}
+	}
+}
+
+// The names of releases, of candidates and of commits, with what runtime.Version adds to them.
+func TestShort(t *testing.T) {
+	for version, want := range map[string]string{
+		"go1.26.8\n":              "go1.26.8",
+		"go1.27.0 X:nogreenteagc": "go1.27.0",
+		"go1.28rc1":               "go1.28rc1",
+		"go1.28-devel_1a2b3c4 Mon Nov 30 10:00:00 2026 +0000": "go1.28-devel_1a2b3c4",
+		"devel go1.25-1a2b3c4 Mon Nov 30 10:00:00 2024 +0000": "devel go1.25-1a2b3c4",
+		"": "",
+	} {
+		if got := Short(version); got != want {
+			t.Errorf("%q: %q, want %q", version, got, want)
+		}
+	}
+}
+
+// A tree that pinwatch can't build with is named with what it lacks.
+func TestVersionOfNoTree(t *testing.T) {
+	source := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(source, "src", "runtime"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(source, "src", "runtime", "proc.go")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]string{t.TempDir(): "no src/runtime/proc.go", file: "no src/runtime/proc.go",
+		filepath.Join(source, "none"): "no src/runtime/proc.go", source: "has been built"} {
+		if _, err := Version(t.Context(), dir); !errors.Is(err, ErrNoTree) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", dir, err, want)
 		}
 	}
 }

@@ -100,7 +100,7 @@ func (b *builder) own(ctx context.Context, lab *Lab, c workbuild.Command) ([]str
 }
 
 // BuiltinRelease is the release of Go that built this program, and so its built-in workloads.
-func BuiltinRelease() string { return strings.Fields(runtime.Version())[0] }
+func BuiltinRelease() string { return toolchain.Short(runtime.Version()) }
 
 // Variables that name workloads which have been built already: one with C, and one by another
 // release of Go. Machines without a compiler need them, such as the guests of the kernel matrix.

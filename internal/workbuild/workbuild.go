@@ -45,9 +45,20 @@ func Build(ctx context.Context, dir, goroot, release string, c Command) (string,
 	cmd := exec.CommandContext(ctx, toolchain.Go(goroot), args...)
 	cmd.Dir, cmd.Env = dir, append(toolchain.Env(goroot), cgo)
 	if msg, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build %s by Go %s: %w: %s", c.Name, release, err, strings.TrimSpace(string(msg)))
+		return "", fmt.Errorf("build %s by Go %s: %w: %s", c.Name, release, err, begin(string(msg)))
 	}
 	return out, nil
+}
+
+// mostLines of a failed build's output are in the error: one cause gives a message for each package.
+const mostLines = 6
+
+func begin(output string) string {
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	if n := len(lines) - mostLines; n > 0 {
+		lines = append(lines[:mostLines], fmt.Sprintf("… and %d more lines", n))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // top is the folder of the sources in the module.

@@ -92,3 +92,14 @@ func TestBuild(t *testing.T) {
 		t.Errorf("without a C compiler: %v", err)
 	}
 }
+
+// A build that fails for every package is told by its begin.
+func TestBegin(t *testing.T) {
+	if got := begin("a\nb\n"); got != "a\nb" {
+		t.Errorf("%q", got)
+	}
+	if got := begin(strings.Repeat("x\n", 40)); strings.Count(got, "x") != mostLines || !strings.HasSuffix(got,
+		"\n… and 34 more lines") {
+		t.Errorf("%q", got)
+	}
+}

@@ -17,19 +17,19 @@ var verdictStyles = map[string]style{
 }
 
 // WriteVerdicts writes verdicts by section: for each what is wanted, what was measured, and why the
-// verdict follows.
+// verdict follows. Verbose adds all that a reader needs who cites it.
 func WriteVerdicts(w io.Writer, vs []*report.Verdicts, o Options) error {
 	p := newPage(o)
 	for i, v := range vs {
 		if i > 0 {
 			p.line()
 		}
-		p.verdicts(v)
+		p.verdicts(v, o.Verbose)
 	}
 	return p.write(w)
 }
 
-func (p *page) verdicts(v *report.Verdicts) {
+func (p *page) verdicts(v *report.Verdicts, verbose bool) {
 	p.field("host", plain, v.Host.Words()...)
 	p.field("release", plain, v.GoVersion, "pinwatch "+v.Pinwatch.Version, v.Finished)
 	p.environment(v)
@@ -53,7 +53,7 @@ func (p *page) verdicts(v *report.Verdicts) {
 					p.line(styled{section.Title, bold})
 					begun = true
 				}
-				p.verdict(v, row)
+				p.verdict(v, row, verbose)
 			}
 		}
 	}
@@ -85,7 +85,7 @@ const (
 	wordWidth = 14
 )
 
-func (p *page) verdict(v *report.Verdicts, row *report.StatementVerdict) {
+func (p *page) verdict(v *report.Verdicts, row *report.StatementVerdict, verbose bool) {
 	st := verdictStyles[row.Verdict]
 	indent := strings.Repeat(" ", 2+idWidth+wordWidth)
 	head := []styled{{report.Mark(row.Verdict) + " ", st}, {pad(row.ID, idWidth), bold},
@@ -94,22 +94,33 @@ func (p *page) verdict(v *report.Verdicts, row *report.StatementVerdict) {
 		p.line(append(head, styled{text, plain})...)
 		head = []styled{{indent, plain}}
 	}
+	labels := 6
+	if verbose { // the names of a citation are longer, and so are its lines
+		indent, labels = strings.Repeat(" ", 2+idWidth), 10
+	}
 	add := func(label string, st style, text string) {
-		p.wrap(indent+pad(label, 6), dim, indent+"      ", st, []string{text})
+		p.wrap(indent+pad(label, labels), dim, indent+strings.Repeat(" ", labels), st, []string{text})
 	}
 	add("want", plain, row.Want)
 	add("got", st, row.Got)
 	add("why", plain, row.Why)
 	for _, f := range row.Citation() {
-		if row.Corrected != nil && (f.Name == "true" || f.Name == "see") { // pinwatch explain has the rest
+		if verbose || row.Corrected != nil && (f.Name == "true" || f.Name == "see") {
 			add(f.Name, plain, f.Text)
 		}
 	}
 	if row.ReadInSource() {
 		add("by", plain, "the runtime's source of "+v.GoVersion)
 	}
+	if verbose {
+		add("scope", plain, row.Evidence.Scope)
+		add("measured", plain, row.Evidence.Method)
+	}
 	for _, warning := range row.Warnings {
 		add("note", dim, warning)
+	}
+	if verbose {
+		add("again", plain, row.Reproduce)
 	}
 }
 

@@ -42,6 +42,33 @@ func TestVerdictsText(t *testing.T) {
 	}
 }
 
+// Verbose text has all that a citation needs, on narrow terminals too.
+func TestVerboseVerdictsText(t *testing.T) {
+	v := reporttest.Verdicts(t)
+	v.Verdicts[4].Evidence.Dropped = 3
+	for _, width := range []int{80, 120} {
+		var b bytes.Buffer
+		if err := text.WriteVerdicts(&b, []*report.Verdicts{v}, text.Options{Width: width, Verbose: true}); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(b.String()) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width {
+				t.Errorf("%d columns: %s", n, line)
+			}
+		}
+		_, after, _ := strings.Cut(b.String(), "▲ P-9")
+		row := strings.Join(strings.Fields(strings.Split(after, "Observability")[0]), " ")
+		for _, want := range []string{"destroying a thread takes 10–30 µs", "true On this machine",
+			"effect 3.1 times the upper end of the range", "interval median: 91.8 µs–92.2 µs, n = 400, 95 % confidence",
+			"dropped 3 measured and left out", "spec “The M-destruction cost", "source runtime/proc.go",
+			"scope Go 1.16 and newer", "measured six processes", "again pinwatch verify --only P-9"} {
+			if !strings.Contains(row, want) {
+				t.Errorf("no %q in %s", want, row)
+			}
+		}
+	}
+}
+
 // A statement that an interrupted run has not run is named once, and has no rows.
 func TestInterruptedVerdictsText(t *testing.T) {
 	v := reporttest.Verdicts(t)
