@@ -213,7 +213,7 @@ var beyond = []Statement{
 		Claim: "the P of a locked goroutine in a blocking system call is taken by sysmon, as a rule at its second " +
 			"check in the call: after 20 µs to 20 ms",
 		Method: "at GOMAXPROCS=1 long blocking calls of a locked goroutine; time from the call's begin to the next " +
-			"goroutine's first step, median",
+			"goroutine's first step, less that from a park, where the goroutine itself hands its P to another thread; median",
 		Refuter: "a median outside",
 		Want:    "20 µs–20 ms",
 		// sysmon sleeps for 20 µs at least and for 10 ms at most, and takes a P that it found in the same call at two

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -126,28 +127,43 @@ func retake(r *run) error { return r.blocking(r.lab.Program, "retake") }
 
 // blocking counts blocking calls of locked goroutines, long ones and short ones.
 func (r *run) blocking(program []string, name string) error {
-	var long, brief trial.Retake
+	var long, brief, parked trial.Retake
 	if err := r.trialAs(program, nil, &long, name, "-n", "20", "-block", "40ms"); err != nil {
 		return err
 	}
 	if err := r.trialAs(program, nil, &brief, name, "-n", "60", "-block", short); err != nil {
 		return err
 	}
-	var delays []float64
-	for _, round := range long.Rounds {
-		if !round.Locked {
-			continue
-		}
-		r.call(round, "long")
-		delays = append(delays, float64(round.Other-round.Enter))
+	if err := r.trialAs(program, nil, &parked, name, "-n", "20", "-block", "1ms", "-park"); err != nil {
+		return err
+	}
+	handOffs, delays := lockedDelays(&parked), lockedDelays(&long)
+	slices.Sort(handOffs)
+	for i := range delays {
+		delays[i] -= handOffs[len(handOffs)/2]
 	}
 	r.sample("retake", delays)
+	for _, round := range long.Rounds {
+		if round.Locked {
+			r.call(round, "long")
+		}
+	}
 	for _, round := range brief.Rounds {
 		if round.Locked && round.Kind != "pipe" {
 			r.call(round, "short")
 		}
 	}
 	return nil
+}
+
+// lockedDelays are the times from a locked goroutine's wait to the next goroutine's first step, ns.
+func lockedDelays(a *trial.Retake) (delays []float64) {
+	for _, round := range a.Rounds {
+		if round.Locked {
+			delays = append(delays, float64(round.Other-round.Enter))
+		}
+	}
+	return delays
 }
 
 // call counts one blocking call, and which goroutines ran during it.
