@@ -47,7 +47,7 @@ generate: ## rebuild bpf/*_bpfel.go and .o from the C sources (needs clang-19)
 verify: build ## compare the specification's statements with this machine, and the verdicts with the baseline (root)
 	$(SUDO) bin/pinwatch verify --expect docs/results/baseline.json $(ARGS)
 
-stability: build ## verify three times alone and three times beside two CPU hogs, and compare the verdicts (root)
+stability: build ## verify five times alone and three times beside two CPU hogs, and compare the verdicts (root)
 	@go run ./scripts/stability $(ARGS)
 
 cases: ## observe the programs made after public reports, and check what is printed (root; ARGS="-run TestCases/NAME -show")

@@ -12,7 +12,7 @@ import (
 )
 
 // mayStayOpen is how many statements a run alone may leave inconclusive.
-const mayStayOpen = 3
+const mayStayOpen = 2
 
 // comparison compares the verdicts of several runs.
 type comparison struct {
