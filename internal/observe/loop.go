@@ -60,7 +60,9 @@ func (l *loop) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.wait = pollEvery
+	if l.wait = pollEvery; l.cfg.NotBegun {
+		l.wait = pollLeast // it may live for a few milliseconds only
+	}
 	poll := time.NewTimer(l.wait)
 	defer poll.Stop()
 	duration, interval := l.cfg.Duration, l.cfg.Interval
