@@ -228,15 +228,19 @@ func TestRunTerminal(t *testing.T) {
 	}
 	its.Close()
 	var text strings.Builder
-	lines := bufio.NewScanner(ours)
-	for lines.Scan() {
-		text.WriteString(lines.Text() + "\n")
-		if strings.Contains(lines.Text(), "ready") {
+	lines := bufio.NewReader(ours)
+	for {
+		line, err := lines.ReadString('\n')
+		text.WriteString(line)
+		if strings.Contains(line, "ready") {
 			if _, err := ours.WriteString("\x03"); err != nil {
 				t.Error(err)
 			}
 		}
-	} // until EIO: nobody has the other side any more
+		if err != nil { // EIO: nobody has the other side any more
+			break
+		}
+	}
 	if code := exitCode(t, cmd.Wait()); code != 4 || strings.Count(text.String(), "caught") != 1 {
 		t.Errorf("exit code %d, want 4; want one \"caught\" in %q", code, text.String())
 	}
