@@ -61,6 +61,7 @@ type streams struct {
 	in       io.Reader
 	out, err io.Writer
 	look     *look // of the text on them; set before a command acts
+	args     []string
 }
 
 // workloadCommand is the command by which pinwatch starts itself as the process to observe. It is
@@ -81,7 +82,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if asVettool(args) {
 		return runVettool()
 	}
-	app := newApp(streams{in: stdin, out: stdout, err: stderr, look: &look{}})
+	app := newApp(streams{in: stdin, out: stdout, err: stderr, look: &look{}, args: args})
 	err := app.RunContext(ctx, pidFirst(helpLast(args)))
 	if err == nil {
 		return exitOK
@@ -124,6 +125,7 @@ func newApp(s streams) *cli.App {
   pinwatch demo                                the whole tool on a built-in workload
   sudo pinwatch attach -p 4242 -d 10           observe process 4242 for ten seconds
   sudo pinwatch attach -p 4242 -d 10 -v        the same, and every number of it
+  sudo pinwatch run -- ./server                start a program and observe it from its first instruction
   sudo pinwatch attach -p 4242 -i 1            a line per second until Ctrl-C, then the report
   sudo pinwatch attach -p 4242 -d 1m -o json --out report.json
   pinwatch threads -p 4242                     its threads now: who holds them, in which call, locked by whom
@@ -140,6 +142,7 @@ range, or attach found what --fail-on names, 4 verify could not decide a stateme
 (--fail-on loss).`,
 		Commands: []*cli.Command{
 			attachCommand(s),
+			runCommand(s),
 			threadsCommand(s),
 			demoCommand(s),
 			verifyCommand(s),
@@ -152,7 +155,7 @@ range, or attach found what --fail-on names, 4 verify could not decide a stateme
 		},
 	}
 	for _, c := range app.Commands {
-		if slices.Contains([]string{"attach", "threads", "demo", "verify", "explain"}, c.Name) {
+		if slices.Contains([]string{"attach", runName, "threads", "demo", "verify", "explain"}, c.Name) {
 			c.Flags = append(c.Flags, lookFlags()...)
 			before := c.Before
 			c.Before = func(c *cli.Context) (err error) {

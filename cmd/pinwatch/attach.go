@@ -72,7 +72,13 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 	progress := newProgress(s, o.observe)
 	cfg := o.observe
 	cfg.OnLimit = func(reason string) { fmt.Fprintln(s.err, "pinwatch:", reason) }
-	cfg.OnBegin = func() error { return makeReadyFile(o.readyFile) }
+	cfg.OnBegin = func() error {
+		err := makeReadyFile(o.readyFile)
+		if err == nil && o.begin != nil {
+			err = o.begin()
+		}
+		return err
+	}
 	cfg.OnWindow = func(w *observe.Window) error { return out.interval(windowreport.New(versionString(), w)) }
 	cfg.OnProgress = progress.tick
 	whole, err := observe.Run(ctx, cfg)

@@ -18,6 +18,9 @@ func main() {
 	if isWorkload(os.Args) {       // before signal.Notify, which locks a goroutine: a workload has its own locks only
 		os.Exit(run(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr))
 	}
+	if runsProgram(os.Args) {
+		os.Exit(run(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr))
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	interrupts := make(chan os.Signal, 2)
 	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)

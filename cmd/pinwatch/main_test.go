@@ -21,6 +21,9 @@ import (
 const asPinwatch = "PINWATCH_TEST_AS_PINWATCH"
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == asAccount {
+		printAccount()
+	}
 	if len(os.Args) > 1 && os.Args[1] == workloadCommand || os.Getenv(asPinwatch) != "" {
 		main()
 	}

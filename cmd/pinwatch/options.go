@@ -21,9 +21,10 @@ import (
 // options of the commands that observe.
 type options struct {
 	observe   observe.Config
-	format    string // text, json, ndjson
-	outFile   string // "" = stdout
-	readyFile string // "" = none
+	format    string       // text, json, ndjson
+	outFile   string       // "" = stdout
+	readyFile string       // "" = none
+	begin     func() error // called when the observation has begun; nil = nothing
 	verbose   bool
 	quiet     bool     // nothing on stderr but errors
 	unit      string   // of the columns of times; "" = each time has its own

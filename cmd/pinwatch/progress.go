@@ -23,7 +23,7 @@ type progress struct {
 
 func newProgress(s streams, cfg observe.Config) *progress {
 	p := &progress{total: cfg.Duration, pid: cfg.PID}
-	if cfg.Interval == 0 {
+	if cfg.Interval == 0 && !cfg.NotBegun { // else the terminal is the command's
 		p.w = terminal(s.err)
 	}
 	return p

@@ -101,7 +101,7 @@ func (r *Runtime) describe(o Options) error {
 		info.PIE, info.Static, info.Stripped = img.Type == elf.ET_DYN, !img.HasSegment(elf.PT_INTERP), img.Symtab() == nil
 	}
 	s := img.Space()
-	if mem, err := r.space(); err == nil && info.PIE {
+	if mem, err := r.relocated(); err == nil && info.PIE {
 		s = mem
 	}
 	build, err := r.readRelease(s, o)
@@ -181,7 +181,7 @@ func (r *Runtime) place(addrs map[string]uint64) {
 // gSlot finds the TLS slot of g.
 func (r *Runtime) gSlot(addrs map[string]uint64) (*GSlot, error) {
 	word := func(addr uint64) (int64, error) {
-		s, err := r.space()
+		s, err := r.relocated()
 		if err != nil {
 			return 0, err
 		}

@@ -22,6 +22,9 @@ type Options struct {
 	NoDWARF bool   // do not read DWARF, as if the program had none
 	// GoVersion is the release of a program that does not name it, as "go1.26.8"; "" = not known.
 	GoVersion string
+	// NotBegun: the process has run no instruction of the program, so nothing is relocated in its memory
+	// yet. What a relocation sets is computed from the file.
+	NotBegun bool
 }
 
 // A Runtime is the Go runtime of a process, held open: later reads are of the process and the
@@ -35,9 +38,10 @@ type Runtime struct {
 	biasErr error    // the reason if obj.bias is not known
 	plugins plugins
 
-	mem    io.ReaderAt // the process's memory by run-time address; nil if the kernel refuses it
-	memErr error       // the reason
-	procs  uint64      // link-time address of runtime.gomaxprocs; 0 = not known
+	fresh  *objfile.Space // Options.NotBegun: the program after relocation
+	mem    io.ReaderAt    // the process's memory by run-time address; nil if the kernel refuses it
+	memErr error          // the reason
+	procs  uint64         // link-time address of runtime.gomaxprocs; 0 = not known
 	// Link-time address of the account of stops of the world, or why it is not known.
 	stopping    uint64
 	stoppingErr error
@@ -139,6 +143,11 @@ func (r *Runtime) fill(o Options) error {
 		return err
 	}
 	r.Module, r.LoadBias = r.obj.path, r.obj.bias
+	if o.NotBegun {
+		if r.fresh, err = r.obj.img.Relocated(); err != nil {
+			return err
+		}
+	}
 	return r.describe(o)
 }
 
@@ -168,6 +177,15 @@ func (r *Runtime) findObject(img *objfile.Image) (obj *object, err error) {
 		err = notGo
 	}
 	return obj, err
+}
+
+// relocated returns what the dynamic loader leaves unchanged once it has relocated the Go module, by
+// link-time address.
+func (r *Runtime) relocated() (*objfile.Space, error) {
+	if r.fresh != nil {
+		return r.fresh, nil
+	}
+	return r.space()
 }
 
 // space returns the process's memory, by link-time address of the Go module.

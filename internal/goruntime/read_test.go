@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -58,7 +59,31 @@ func TestRead(t *testing.T) {
 				}
 				checkBuildInfo(t, exe, info)
 				checkBias(t, exe, info, want)
+				checkNotBegun(t, proc.Pid, r, want)
 			})
+		}
+	}
+}
+
+// checkNotBegun compares with what is known of a process that has run nothing yet: the file's
+// relocations give what is relocated in memory.
+func checkNotBegun(t *testing.T, pid int, r *Runtime, want account) {
+	t.Helper()
+	fresh, err := Open(pid, Options{NotBegun: true})
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer fresh.Close()
+	if !reflect.DeepEqual(fresh.Info, r.Info) {
+		t.Errorf("not begun: %+v, want %+v", fresh.Info, r.Info)
+	}
+	for _, r := range []*Runtime{r, fresh} {
+		symbols, err := r.Symbols()
+		if err != nil {
+			t.Error(err)
+		} else if name := symbols.EntryName(want.Main); name != "main.main" {
+			t.Errorf("%#x is called %q", want.Main, name)
 		}
 	}
 }

@@ -19,7 +19,7 @@ func (r *Runtime) Symbols() (*Symbols, error) {
 	img := r.obj.img
 	s := img.Space()
 	if r.PIE { // addresses in the file are relocated when it is loaded
-		mem, err := r.space()
+		mem, err := r.relocated()
 		if err != nil {
 			return nil, fmt.Errorf("find the program's functions: %w", err)
 		}

@@ -60,7 +60,9 @@ func (l *loop) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l.wait = pollEvery
+	if l.wait = pollEvery; l.cfg.NotBegun {
+		l.wait = pollLeast // it may live for a few milliseconds only
+	}
 	poll := time.NewTimer(l.wait)
 	defer poll.Stop()
 	duration, interval := l.cfg.Duration, l.cfg.Interval
@@ -121,8 +123,10 @@ func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
 	if _, err := l.readLocks(); err != nil {
 		return 0, err
 	}
-	if err := l.pauses.readNow(l.now, l.order.Push); err != nil {
-		return 0, err
+	if !l.cfg.NotBegun { // else it is stopped until OnBegin
+		if err := l.pauses.readNow(l.now, l.order.Push); err != nil {
+			return 0, err
+		}
 	}
 	if err := l.times.Collect(); err != nil {
 		return 0, err
@@ -179,6 +183,9 @@ func (l *loop) drain(before events.Time) (fill float64, err error) {
 	}
 	l.behind = d.Until < before
 	l.followPlugins()
+	if l.cfg.NotBegun {
+		l.program.noteGOMAXPROCS()
+	}
 	if err := l.reportLosses(l.now()); err != nil {
 		return 0, err
 	}

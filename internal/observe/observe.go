@@ -38,6 +38,10 @@ type Config struct {
 	// MinInterval.
 	Interval time.Duration
 
+	// NotBegun: the process waits before its first instruction, traced by the caller, and OnBegin lets it
+	// go. See package launch.
+	NotBegun bool
+
 	// RingBytes is the size of all buffers together; 0 means a size that suits this machine.
 	RingBytes int
 	// MaxRate limits the switch records per second; 0 means no limit. The others count as lost. It

@@ -46,8 +46,10 @@ func OpenProgram(pid int, o goruntime.Options) (*Program, error) {
 	if p.Symbols, err = rt.Symbols(); err != nil {
 		err = fmt.Errorf("functions have no names: %w", err)
 	}
-	p.newPlugins()
-	p.findRuntimes()
+	if !o.NotBegun { // else nothing is loaded yet
+		p.newPlugins()
+		p.findRuntimes()
+	}
 	return p, err
 }
 
@@ -70,6 +72,16 @@ func (p *Program) infoNow() *goruntime.Info {
 	info := *p.Info
 	info.GOMAXPROCS = procs
 	return &info
+}
+
+// noteGOMAXPROCS reads it as soon as the program has set it: the program may end soon.
+func (p *Program) noteGOMAXPROCS() {
+	if p.Info == nil || p.Info.GOMAXPROCS != 0 {
+		return
+	}
+	if procs, err := p.Runtime.GOMAXPROCSNow(); err == nil {
+		p.Info.GOMAXPROCS = procs
+	}
 }
 
 // stopping reads the runtime's account of its stops of the world.

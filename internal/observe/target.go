@@ -56,7 +56,8 @@ func (o *observation) readTarget() (*Program, error) {
 	if exe, err := procfs.Process(pid).Exe(); err == nil {
 		o.target.Exe = filepath.Base(exe)
 	}
-	p, err := OpenProgram(pid, goruntime.Options{Offsets: o.cfg.Offsets, GoVersion: o.cfg.GoVersion})
+	p, err := OpenProgram(pid, goruntime.Options{Offsets: o.cfg.Offsets, GoVersion: o.cfg.GoVersion,
+		NotBegun: o.cfg.NotBegun})
 	var option *OptionError
 	switch {
 	case errors.As(err, &option):
@@ -124,6 +125,9 @@ func Conditions(pid int) (warnings []string) {
 		pid := status.TracerPID // of the thread that traces
 		if leader, err := procfs.Leader(pid); err == nil {
 			pid = leader
+		}
+		if pid == os.Getpid() {
+			return warnings // only until it begins
 		}
 		tracer := fmt.Sprint("process ", pid)
 		if stat, err := procfs.Process(pid).Stat(); err == nil {

@@ -177,26 +177,8 @@ func (f *Finder) check(slot *Slot) error {
 	if slot.Register || !f.Main || !ok {
 		return nil
 	}
-	for _, p := range f.Image.Progs {
-		if elf.ProgType(p.Type) != elf.PT_TLS {
-			continue
-		}
-		if want := tpOffset(f.Image.Machine, p, value); want != slot.TLS {
-			return fmt.Errorf("the code has g at the thread pointer %+d, the symbol %s at %+d", slot.TLS, name, want)
-		}
+	if want, ok := f.Image.ThreadOffset(value); ok && want != slot.TLS {
+		return fmt.Errorf("the code has g at the thread pointer %+d, the symbol %s at %+d", slot.TLS, name, want)
 	}
 	return nil
-}
-
-// tpOffset returns the distance from the thread pointer of offset value of the program's TLS
-// segment p. See "ELF Handling For Thread-Local Storage", 3: on amd64 the segment ends at the
-// thread pointer (variant II), on arm64 it starts after two words at it (variant I). Both keep the
-// alignment of the segment's address.
-func tpOffset(machine elf.Machine, p elf.Prog64, value uint64) int64 {
-	align := max(p.Align, 1)
-	if machine == elf.EM_AARCH64 {
-		const words = 16
-		return int64(value + words + (p.Vaddr-words)&(align-1))
-	}
-	return int64(value - p.Memsz - (-p.Vaddr-p.Memsz)&(align-1))
 }

@@ -204,28 +204,6 @@ func TestSlotRefused(t *testing.T) {
 	}
 }
 
-// TestTPOffset compares with what linkers put into instructions; see "ELF Handling For Thread-Local
-// Storage".
-func TestTPOffset(t *testing.T) {
-	for _, tt := range []struct {
-		machine elf.Machine
-		p       elf.Prog64
-		value   uint64
-		want    int64
-	}{
-		{elf.EM_X86_64, elf.Prog64{Vaddr: 0x5966b0, Memsz: 0x78, Align: 8}, 0x20, -88}, // a static cgo program's
-		{elf.EM_X86_64, elf.Prog64{Memsz: 8, Align: 8}, 0, -8},
-		{elf.EM_X86_64, elf.Prog64{Vaddr: 0x1000, Memsz: 0x28, Align: 64}, 0x20, -32},
-		{elf.EM_X86_64, elf.Prog64{Memsz: 8}, 0, -8},
-		{elf.EM_AARCH64, elf.Prog64{Memsz: 8, Align: 8}, 0, 16},
-		{elf.EM_AARCH64, elf.Prog64{Vaddr: 0x1000, Memsz: 0x40, Align: 64}, 8, 72},
-	} {
-		if got := tpOffset(tt.machine, tt.p, tt.value); got != tt.want {
-			t.Errorf("%s %+v %#x: %d, want %d", tt.machine, tt.p, tt.value, got, tt.want)
-		}
-	}
-}
-
 func FuzzGSlot(f *testing.F) {
 	f.Add(code(f, "64 48 8b 1c 25 f8 ff ff ff"), code(f, "48 8b 0d 50 75 0d 00 64 48 8b 01"), int64(-8), false)
 	f.Add(words(0xd53bd040, 0xd280021b, 0xf87b681c), []byte{}, int64(16), true)

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"os/user"
+	"slices"
+	"strconv"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
+
+	"github.com/pinwatch/pinwatch/internal/launch"
+)
+
+// Exit codes of run that are not the command's own, as those of env(1), nohup(1) and timeout(1).
+const (
+	exitRunFailed     = 125 // pinwatch failed
+	exitNotExecutable = 126
+	exitNotFound      = 127
+)
+
+const runName = "run"
+
+// runsProgram: signals are for the program that run starts, see relay.
+func runsProgram(args []string) bool { return len(args) > 1 && args[1] == runName }
+
+func runCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name:      runName,
+		Usage:     "start a program, observe it from its first instruction, and report",
+		Category:  "observe",
+		ArgsUsage: "-- COMMAND [ARG]...",
+		Description: `The command has pinwatch's standard input and output, terminal and signals. The report goes to
+standard error, or to --out. Under sudo the command runs as the user who called it. Programs that the
+command starts are not observed.
+
+Examples:
+  sudo pinwatch run -- ./server -config x.yaml
+  sudo pinwatch run --out report.json -- ./bench
+  sudo pinwatch run --user nobody -- ./server
+
+Exit codes: the command's; 128 and the number of the signal that ended it; 125 pinwatch could not
+observe it (before it began, the command was not run), 126 not executable, 127 not found; 3 and 4 by
+--fail-on, where the command's is 0.`,
+		Flags: append([]cli.Flag{
+			&cli.StringFlag{Name: "user", DefaultText: "who called sudo",
+				Usage: "run the command as `USER`, a name or a number, with its groups and HOME"},
+			offsetsFlag(),
+			goVersionFlag(),
+		}, observeFlags()...),
+		OnUsageError:    onUsageError,
+		HideHelpCommand: true,
+		Action: func(c *cli.Context) error {
+			o, err := parseOptions(c, "")
+			if err != nil {
+				return err
+			}
+			argv, err := commandLine(s.args, c.Args().Slice())
+			if err != nil {
+				return err
+			}
+			who, err := runAs(c)
+			if err != nil {
+				return err
+			}
+			return runProgram(c.Context, s, o, argv, who)
+		},
+	}
+}
+
+// commandLine is what follows the first --. arguments are those that are no flags.
+func commandLine(args, arguments []string) ([]string, error) {
+	at := slices.Index(args, "--")
+	switch {
+	case at < 0 && len(arguments) > 0:
+		return nil, usagef("-- is missing before the command: pinwatch run [flags] -- %s", arguments[0])
+	case at < 0 || at == len(args)-1:
+		return nil, usagef("the command is missing: pinwatch run [flags] -- COMMAND [ARG]...")
+	case len(arguments) != len(args)-at-1:
+		return nil, usagef("only flags stand before --; what is %q?", arguments[0])
+	}
+	return args[at+1:], nil
+}
+
+// identity is whom a command runs as: nil = the caller.
+type identity struct {
+	launch.Credential
+	env []string
+}
+
+// runAs reads --user; without it, root runs a command for the user who called sudo.
+func runAs(c *cli.Context) (*identity, error) {
+	name, flag := c.String("user"), "--user "
+	if !c.IsSet("user") {
+		if name, flag = os.Getenv("SUDO_UID"), "SUDO_UID "; name == "" || os.Geteuid() != 0 {
+			return nil, nil
+		}
+	}
+	u, err := user.Lookup(name)
+	if err != nil {
+		u, err = user.LookupId(name)
+	}
+	if err != nil {
+		return nil, usagef("%s%s: no such user; name another with --user", flag, strconv.Quote(name))
+	}
+	if u.Uid == strconv.Itoa(os.Geteuid()) {
+		return nil, nil
+	}
+	if os.Geteuid() != 0 {
+		return nil, usagef("%s%s: only root can run a command as another user", flag, strconv.Quote(name))
+	}
+	groups, err := u.GroupIds()
+	if err != nil {
+		return nil, fmt.Errorf("groups of user %s: %w", u.Username, err)
+	}
+	who := &identity{env: []string{"HOME=" + u.HomeDir, "USER=" + u.Username, "LOGNAME=" + u.Username}}
+	who.UID, who.GID = id(u.Uid), id(u.Gid)
+	for _, g := range groups {
+		who.Groups = append(who.Groups, id(g))
+	}
+	return who, nil
+}
+
+// id is the number of a user or group: os/user gives decimal numbers on this system.
+func id(text string) uint32 {
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		panic(err)
+	}
+	return uint32(n)
+}
+
+// runProgram runs a command and observes it.
+func runProgram(ctx context.Context, s streams, o options, argv []string, who *identity) error {
+	command := &launch.Command{Args: argv}
+	if who != nil {
+		command.User, command.Env = &who.Credential, append(os.Environ(), who.env...)
+	}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, relayed...)
+	child, err := launch.Start(command)
+	switch {
+	case errors.Is(err, launch.ErrNotFound):
+		return s.failed(err, exitNotFound)
+	case errors.Is(err, launch.ErrNotExecutable):
+		return s.failed(err, exitNotExecutable)
+	case err != nil:
+		return s.failed(err, exitRunFailed)
+	}
+	begun := false
+	o.observe.PID, o.observe.NotBegun = child.PID, true
+	o.begin = func() error {
+		select {
+		case sig := <-signals:
+			return interruptedError{sig.(syscall.Signal)}
+		default:
+		}
+		begun = true
+		go relay(signals, child)
+		return child.Release()
+	}
+	s.out = s.err // standard output is the command's
+	observed := attach(ctx, s, o)
+	var by interruptedError
+	if !begun {
+		err := errors.Join(observed, child.Kill())
+		if errors.As(err, &by) {
+			return status(128 + int(by.signal))
+		}
+		return s.failed(fmt.Errorf("%w; the command was not run", err), exitRunFailed)
+	}
+	code, err := child.Wait()
+	var failed status
+	switch isStatus := errors.As(observed, &failed); {
+	case err != nil:
+		return s.failed(err, exitRunFailed)
+	case observed != nil && !isStatus:
+		return s.failed(observed, exitRunFailed)
+	case code != 0:
+		return status(code)
+	}
+	return observed
+}
+
+// failed prints why there is no exit code of the command, and returns another.
+func (s streams) failed(err error, code int) error {
+	fmt.Fprintln(s.err, "pinwatch:", oneLine(err))
+	return status(code)
+}
+
+// interruptedError is a signal that came before the command began.
+type interruptedError struct{ signal syscall.Signal }
+
+func (e interruptedError) Error() string { return "interrupted by " + e.signal.String() }
+
+// relayed are the signals that are for the command.
+var relayed = []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1,
+	syscall.SIGUSR2}
+
+// relay passes signals on to the command, but for those that a terminal sends: it sends them to the
+// command as well, which is in pinwatch's process group.
+func relay(signals <-chan os.Signal, child *launch.Child) {
+	for sig := range signals {
+		switch sig {
+		case syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT:
+			if inForeground() {
+				continue
+			}
+		}
+		_ = child.Signal(sig) // it may have ended
+	}
+}
+
+// inForeground reports whether the terminal sends its signals to pinwatch.
+func inForeground() bool {
+	tty, err := os.Open("/dev/tty")
+	if err != nil {
+		return false
+	}
+	defer tty.Close()
+	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}

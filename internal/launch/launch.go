@@ -1,0 +1,181 @@
+// Package launch starts a program that waits before its first instruction, so that an observation
+// can begin before it does.
+//
+// The program is traced (ptrace(2)) until then: the kernel stops it at the end of execve(2), with
+// its image mapped and nothing of it run, not even the dynamic loader (kernel/ptrace.c,
+// ptrace_event; fs/exec.c). Release lets it go for good: from then on it is not traced, and has its
+// parent's standard streams, terminal and process group as any program that a shell starts.
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Command is what to start.
+type Command struct {
+	Args []string    // the program and its arguments; the program is looked for in PATH
+	Env  []string    // nil = the caller's
+	User *Credential // nil = the caller
+}
+
+// Credential is a user with its groups.
+type Credential struct {
+	UID, GID uint32
+	Groups   []uint32
+}
+
+// ErrNotFound and ErrNotExecutable are in the errors of Start about the program itself.
+var (
+	ErrNotFound      = errors.New("command not found")
+	ErrNotExecutable = errors.New("command is not executable")
+)
+
+// Child is a started program. It waits until Release or Kill, one of which must be called.
+type Child struct {
+	PID int
+
+	process *os.Process
+	orders  chan func(pid int) error // for the thread that traces it
+	answers chan error
+	ended   chan struct{}
+	state   *os.ProcessState
+	err     error
+}
+
+// Start starts the program and returns when it waits. If the caller dies before Release, the
+// program is killed.
+func Start(c *Command) (*Child, error) {
+	path, err := lookPath(c.Args[0])
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(path, c.Args[1:]...)
+	cmd.Args[0] = c.Args[0]
+	cmd.Env = c.Env
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
+	if u := c.User; u != nil {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.Groups}
+	}
+	child := &Child{orders: make(chan func(int) error), answers: make(chan error), ended: make(chan struct{})}
+	started := make(chan error)
+	go child.trace(cmd, started)
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	return child, nil
+}
+
+// lookPath finds a program as a shell does.
+func lookPath(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	switch {
+	case errors.Is(err, exec.ErrDot):
+		return path, nil // named by the caller's own PATH
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("%s: %w", name, ErrNotFound)
+	case err != nil:
+		return "", fmt.Errorf("%s: %w: %w", name, ErrNotExecutable, errors.Unwrap(err))
+	}
+	return path, nil
+}
+
+// trace starts the program, and lets it go when it is told to. Only the thread that started a
+// program can do that.
+func (c *Child) trace(cmd *exec.Cmd, started chan<- error) {
+	runtime.LockOSThread() // for good, so that the thread ends and traces nothing any more
+	if err := cmd.Start(); err != nil {
+		started <- startError(cmd.Args[0], err)
+		return
+	}
+	c.process, c.PID = cmd.Process, cmd.Process.Pid
+	if err := c.awaitStop(); err != nil {
+		started <- errors.Join(fmt.Errorf("start %s: %w", cmd.Args[0], err), cmd.Process.Kill(), cmd.Wait())
+		return
+	}
+	started <- nil
+	order := <-c.orders
+	c.answers <- order(c.PID)
+	var exited *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exited) {
+		c.err = err
+	}
+	c.state = cmd.ProcessState
+	close(c.ended)
+}
+
+// awaitStop waits until the program stops at the end of its execve, which it does by a SIGTRAP
+// (ptrace(2), PTRACE_TRACEME). Another signal may come first.
+func (c *Child) awaitStop() error {
+	for {
+		var status unix.WaitStatus
+		_, err := unix.Wait4(c.PID, &status, unix.WALL, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return fmt.Errorf("wait for its execve: %w", err)
+		case !status.Stopped():
+			return fmt.Errorf("it ended before it began: %v", status)
+		case status.StopSignal() == unix.SIGTRAP:
+			return unix.PtraceSetOptions(c.PID, unix.PTRACE_O_EXITKILL)
+		default:
+			if err := unix.PtraceCont(c.PID, int(status.StopSignal())); err != nil {
+				return fmt.Errorf("pass %v on: %w", status.StopSignal(), err)
+			}
+		}
+	}
+}
+
+// startError tells apart why a program could not be started.
+func startError(name string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // its interpreter
+		return fmt.Errorf("%s: %w: %w", name, ErrNotFound, err)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.ENOEXEC):
+		return fmt.Errorf("%s: %w: %w", name, ErrNotExecutable, err)
+	}
+	return fmt.Errorf("start %s: %w", name, err)
+}
+
+// Release lets the program go.
+func (c *Child) Release() error {
+	c.orders <- unix.PtraceDetach
+	return <-c.answers
+}
+
+// Kill ends the program, which has not begun, and waits for its end.
+func (c *Child) Kill() error {
+	c.orders <- func(pid int) error { return unix.Kill(pid, unix.SIGKILL) }
+	err := <-c.answers
+	<-c.ended
+	return errors.Join(err, c.err)
+}
+
+// Signal sends a signal to the program, unless that has ended.
+func (c *Child) Signal(sig os.Signal) error {
+	if err := c.process.Signal(sig); !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return nil
+}
+
+// Wait waits for the end of the program and returns its exit code, as shells have it: 128 and the
+// number of the signal that ended it.
+func (c *Child) Wait() (code int, err error) {
+	<-c.ended
+	if c.err != nil {
+		return 0, c.err
+	}
+	if status := c.state.Sys().(syscall.WaitStatus); status.Signaled() {
+		return 128 + int(status.Signal()), nil
+	}
+	return c.state.ExitCode(), nil
+}
