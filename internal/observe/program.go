@@ -81,6 +81,7 @@ func (p *Program) noteGOMAXPROCS() {
 	}
 	if procs, err := p.Runtime.GOMAXPROCSNow(); err == nil {
 		p.Info.GOMAXPROCS = procs
+		delete(p.Info.Unknown, "GOMAXPROCS")
 	}
 }
 
