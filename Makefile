@@ -67,7 +67,7 @@ matrix: ## run the kernel tests and the demo on kernels from 5.10 to the newest,
 gomatrix: build ## observe workloads built by Go 1.13 to the newest, against their accounts, and test what reads memory on each (root)
 	@go run ./scripts/gomatrix $(ARGS)
 
-results: ## make docs/results again from this commit: releases, kernels, baseline, source (root; alone; two hours)
+results: ## make docs/results again from this commit: releases, kernels, baseline, source (root; alone; an hour)
 	@scripts/setup matrix
 	@go run ./scripts/results/remake $(ARGS)
 

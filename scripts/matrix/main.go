@@ -18,6 +18,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -90,6 +91,9 @@ func matrix(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	picked, err := selectKernels(o.arch, o.kernels, o.all)
 	if err != nil {
 		return err
+	}
+	if o.verify && o.kernels == "" && !o.all {
+		picked = slices.DeleteFunc(picked, func(k kernel) bool { return !k.hasColumn() })
 	}
 	if o.verify && o.arch != runtime.GOARCH {
 		return fmt.Errorf("-verify: one of its programs is linked with C, which is available for %s only", runtime.GOARCH)

@@ -102,13 +102,13 @@ func verification(ctx context.Context, dir, only string) (files []guestFile, ste
 }
 
 // verdicts keeps each guest's verdicts, prints them, and returns errFailed if a part of one has
-// none. The extra kernels have no column.
+// none.
 func verdicts(w io.Writer, picked []kernel, ran []result, o options) error {
 	var summaries []results.Summary
 	var failed error
 	for i, r := range ran {
 		v, err := r.verdicts()
-		if v != nil && o.only == "" && !picked[i].extra {
+		if v != nil && o.only == "" && picked[i].hasColumn() {
 			err = errors.Join(err, keep(picked[i], r.release, v))
 		}
 		if err != nil {
@@ -183,12 +183,15 @@ func keep(k kernel, release string, v *results.Verdicts) error {
 	}
 	var columns []results.Column
 	for _, k := range kernels {
-		if !k.extra {
+		if k.hasColumn() {
 			columns = append(columns, column(k))
 		}
 	}
 	return results.Show(block, columns)
 }
+
+// hasColumn reports whether the results have a column of the kernel: of each series one, as shipped.
+func (k kernel) hasColumn() bool { return !k.extra && k.preempt == "" && k.arch == runtime.GOARCH }
 
 func column(k kernel) results.Column {
 	return results.Column{Key: "linux-" + strings.TrimSuffix(k.name, ".x"), Title: "Linux " + k.name}

@@ -2,7 +2,7 @@
 // the baseline, and the places in the runtime's source. It refuses a tree with changes, because
 // nobody could build the same pinwatch again, and ends with an error when the columns were not all
 // made by one build. Run it by make results, from the top of the tree, as root and with the machine
-// for itself: it takes two hours. The parts (go, kernels, baseline, source) can be run one at a time.
+// for itself: it takes an hour. The parts (go, kernels, baseline, source) can be run one at a time.
 package main
 
 import (
