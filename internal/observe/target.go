@@ -52,7 +52,9 @@ func (o *observation) readTarget() (*Program, error) {
 		}
 		return &Program{}, nil
 	}
-	o.warnings = Conditions(pid)
+	if !o.cfg.NotBegun { // else the caller traces it, and only until it begins
+		o.warnings = Conditions(pid)
+	}
 	if exe, err := procfs.Process(pid).Exe(); err == nil {
 		o.target.Exe = filepath.Base(exe)
 	}
@@ -125,9 +127,6 @@ func Conditions(pid int) (warnings []string) {
 		pid := status.TracerPID // of the thread that traces
 		if leader, err := procfs.Leader(pid); err == nil {
 			pid = leader
-		}
-		if pid == os.Getpid() {
-			return warnings // only until it begins
 		}
 		tracer := fmt.Sprint("process ", pid)
 		if stat, err := procfs.Process(pid).Stat(); err == nil {
