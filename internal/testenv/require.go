@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"runtime"
 	"strings"
 	"sync"
@@ -92,6 +93,9 @@ var (
 
 	// CCompiler is a C compiler that cgo can use; CgoWorkload needs it.
 	CCompiler = need("a C compiler", "install gcc", tryCCompiler)
+
+	// Shell is a shell with the usual commands, and a user nobody.
+	Shell = need("a shell, id and a user nobody", "run it on a system with users, not in a guest of the matrix", tryShell)
 
 	// Node runs programs for js/wasm.
 	Node = need("node", "install nodejs", tryNode)
@@ -224,6 +228,13 @@ func tryToolchain() error {
 func tryGoCommand() error {
 	_, err := exec.LookPath("go")
 	return err
+}
+
+func tryShell() error {
+	_, errUser := user.Lookup("nobody")
+	_, errShell := exec.LookPath("sh")
+	_, errID := exec.LookPath("id")
+	return errors.Join(errUser, errShell, errID)
 }
 
 func tryNode() error {
