@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -185,16 +186,23 @@ func TestForeign(t *testing.T) {
 // any thread of the runtime does without an M.
 func TestForeignAtWork(t *testing.T) {
 	tids := make(chan int32)
-	var stop atomic.Bool
+	var works, stop atomic.Bool
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // a collection would wait for the loop
 	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
+		runtime.LockOSThread() // for good: the thread's signals stay blocked
 		tids <- int32(unix.Gettid())
-		for !stop.Load() {
+		urgent := unix.Sigset_t{Val: [16]uint64{1 << (unix.SIGURG - 1)}}
+		if err := unix.PthreadSigmask(unix.SIG_BLOCK, &urgent, nil); err != nil {
+			panic(err)
+		}
+		for works.Store(true); !stop.Load(); { // nothing preempts it, so its thread does not sleep
 		}
 	}()
 	tid := <-tids
 	defer stop.Store(true)
+	for !works.Load() {
+		time.Sleep(time.Millisecond)
+	}
 	l := &Lister{PID: os.Getpid(), Info: &goruntime.Info{CGO: true, TextStart: 1, TextEnd: 2},
 		ran: map[int32]time.Duration{}}
 	ms := runtimeMs{whole: true}
