@@ -180,7 +180,8 @@ func TestRunNotBegun(t *testing.T) {
 	testenv.Require(t, testenv.BPF, testenv.Shell)
 	dir := t.TempDir()
 	mark := filepath.Join(dir, "began")
-	wrong(t, exitRunFailed, []string{"--ready-file", "the command was not run"}, "run", "-q", "--ready-file", dir+"/none/x",
+	wrong(t, exitRunFailed, []string{"--ready-file", "the command was not run"}, "run", "-q", "--ready-file",
+		dir+"/none/x",
 		"--", "touch", mark)
 	if _, err := os.Stat(mark); err == nil {
 		t.Error("it was run")
@@ -191,16 +192,10 @@ func TestRunNotBegun(t *testing.T) {
 func TestRunSignal(t *testing.T) {
 	testenv.Require(t, testenv.BPF, testenv.Shell)
 	cmd := process("run", "--", "sh", "-c", `trap "exit 9" TERM; echo ready; while :; do sleep 0.05; done`)
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if line, err := bufio.NewReader(stdout).ReadString('\n'); err != nil {
+	_, stdout := testenv.StartPiped(t, cmd)
+	if line, err := stdout.ReadString('\n'); err != nil {
 		t.Errorf("%q: %v: %s", line, err, &stderr)
 	}
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -209,7 +204,8 @@ func TestRunSignal(t *testing.T) {
 	if code := exitCode(t, cmd.Wait()); code != 9 {
 		t.Errorf("exit code %d, want the command's, 9", code)
 	}
-	if text := stderr.String(); strings.Count(text, "not a Go program") == 0 || !strings.Contains(text, "0 now · 0 created") ||
+	text := stderr.String()
+	if !strings.Contains(text, "not a Go program") || !strings.Contains(text, "0 now · 0 created") ||
 		strings.Contains(text, "stopped or frozen") {
 		t.Errorf("standard error has no report of a program that is not Go's:\n%s", text)
 	}
@@ -272,18 +268,7 @@ func terminalPair(t *testing.T) (ours, its *os.File) {
 func TestRunKilled(t *testing.T) {
 	testenv.Require(t, testenv.BPF, testenv.Shell)
 	cmd := process("run", "--", "sh", "-c", "echo $$; read line; echo $line")
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewReader(stdout)
+	stdin, lines := testenv.StartPiped(t, cmd)
 	if _, err := lines.ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
@@ -296,7 +281,6 @@ func TestRunKilled(t *testing.T) {
 	if line, err := lines.ReadString('\n'); line != "goes on\n" || err != nil {
 		t.Errorf("it wrote %q, %v", line, err)
 	}
-	_ = cmd.Wait() // killed
 }
 
 // Under sudo a command runs as the user who called it, with its groups and HOME.

@@ -159,7 +159,8 @@ func TestChecklistsAreSeenByBoth(t *testing.T) {
 		if !strings.HasPrefix(s.Seen, reason) || (s.Seen == "") != (reason == "") || s.Seen == byFindings || s.Seen == byNeither {
 			t.Errorf("%s, seen by findings %t, by vet %t: %q", s.ID, findings, vet, s.Seen)
 		}
-		if o := s.Judge(evidence(t, "go1.26.8", cases[s.ID].good...)); o.Verdict != Holds || !strings.HasSuffix(o.Why, s.Seen) {
+		if o := s.Judge(evidence(t, "go1.26.8", cases[s.ID].good...)); o.Verdict != Holds || !strings.HasSuffix(o.Why,
+			s.Seen) {
 			t.Errorf("%s: %s, why %q, want %q at its end", s.ID, o.Verdict, o.Why, s.Seen)
 		}
 	}

@@ -66,7 +66,8 @@ func TestFolkloreIsShort(t *testing.T) {
 // quotation.
 func TestFolkloreEntry(t *testing.T) {
 	s := Summary{Wrong: []Wrong{
-		{ID: "X-4", Verdict: contract.Refuted, Got: "followed by 1 of 2; more", Effect: "50.0 % of the tries", Corrected: "No."},
+		{ID: "X-4", Verdict: contract.Refuted, Got: "followed by 1 of 2; more", Effect: "50.0 % of the tries",
+			Corrected: "No."},
 	}}
 	page := folklore(s, "p.md")
 	want := "- Since Go 1.25 GOMAXPROCS follows the cgroup's CPU quota.\\\n" +
