@@ -23,29 +23,20 @@ func Cgroups(root fs.FS, process, controller string) []string {
 // cgroups is Cgroups. hidden is the process's group in the hierarchy that has the controller, if it is
 // outside what is mounted; "" also for a hierarchy's root, which limits nothing.
 func cgroups(root fs.FS, process, controller string) (dirs []string, hidden string) {
-	groups, err := fs.ReadFile(root, "proc/"+process+"/cgroup")
+	text, err := fs.ReadFile(root, "proc/"+process+"/cgroup")
 	if err != nil {
 		return nil, ""
 	}
-	mounts, err := fs.ReadFile(root, "proc/self/mountinfo")
-	if err != nil {
-		return nil, ""
-	}
-	inVersion1 := false
-	for line := range strings.Lines(string(groups)) { // NUMBER:CONTROLLER,…:/PATH; version 2 has no controllers
-		_, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
-		controllers, group, ok := strings.Cut(rest, ":")
-		version1 := slices.Contains(strings.Split(controllers, ","), controller)
-		if !ok || controllers != "" && !version1 {
+	mounts, inVersion1 := CgroupMounts(root), false
+	for _, g := range ParseGroups(string(text)) {
+		version1 := slices.Contains(strings.Split(g.Controllers, ","), controller)
+		if g.Controllers != "" && !version1 {
 			continue
 		}
-		wanted := ""
-		if version1 {
-			wanted, inVersion1 = controller, true
-		}
-		mount, inside, ok := cgroupMount(string(mounts), wanted, path.Clean("/"+group))
-		if !ok && group != "/" && version1 == inVersion1 { // version 2 comes last
-			hidden = group
+		inVersion1 = inVersion1 || version1
+		mount, inside, ok := findMount(mounts, g)
+		if !ok && g.Path != "/" && version1 == inVersion1 { // version 2 comes last
+			hidden = g.Path
 		}
 		for ; ok; inside = path.Dir(inside) {
 			dirs = append(dirs, path.Join(mount, inside))
@@ -57,23 +48,87 @@ func cgroups(root fs.FS, process, controller string) (dirs []string, hidden stri
 	return dirs, hidden
 }
 
-// cgroupMount finds, in the text of a mountinfo, where the hierarchy of a controller is mounted, or
-// with "" that of version 2, and a group's path below that.
-func cgroupMount(mounts, controller, group string) (dir, inside string, ok bool) {
-	for line := range strings.Lines(mounts) {
+// Group is the cgroup of a process in one hierarchy.
+type Group struct {
+	Controllers string // of version 1: "cpu,cpuacct", or "name=systemd" where there is none; "" = version 2
+	// From the root of the reader's cgroup namespace. It begins with /.. where it is outside
+	// (cgroup_namespaces(7)).
+	Path string
+}
+
+// ParseGroups parses the text of /proc/PID/cgroup, as cgroups(7) describes it. Version 2 comes last.
+func ParseGroups(text string) (groups []Group) {
+	for line := range strings.Lines(text) { // NUMBER:CONTROLLER,…:/PATH; a name has no newline
+		_, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
+		controllers, group, ok := strings.Cut(rest, ":")
+		if !ok || !strings.HasPrefix(group, "/") {
+			continue
+		}
+		if controllers == "" { // a dead group of a zombie (proc_cgroup_show in kernel/cgroup/cgroup.c)
+			group = strings.TrimSuffix(group, " (deleted)")
+		}
+		groups = append(groups, Group{controllers, group})
+	}
+	return groups
+}
+
+// CgroupMount is a place where a hierarchy of cgroups, or a part of it, is mounted.
+type CgroupMount struct {
+	Dir     string   // from the root of the file system, without the first slash
+	Root    string   // the path of the group that Dir shows, as in Group
+	options []string // of version 1: they have the controllers and the name; nil = version 2
+}
+
+// CgroupMounts lists where cgroups are mounted for this process; none where /proc can't be read.
+func CgroupMounts(root fs.FS) (mounts []CgroupMount) {
+	text, _ := fs.ReadFile(root, "proc/self/mountinfo")
+	for line := range strings.Lines(string(text)) {
 		before, after, _ := strings.Cut(line, " - ")
 		fields, kind := strings.Fields(before), strings.Fields(after)
 		if len(fields) < 5 || len(kind) < 3 { // ID PARENT MAJOR:MINOR ROOT MOUNTPOINT …; TYPE SOURCE OPTIONS
 			continue
 		}
-		switch {
-		case controller == "" && kind[0] != "cgroup2",
-			controller != "" && (kind[0] != "cgroup" || !slices.Contains(strings.Split(kind[2], ","), controller)):
+		m := CgroupMount{Dir: strings.TrimPrefix(path.Clean(mountEscapes.Replace(fields[4])), "/"),
+			Root: mountEscapes.Replace(fields[3])}
+		switch kind[0] {
+		case "cgroup":
+			m.options = strings.Split(kind[2], ",")
+		case "cgroup2":
+		default:
 			continue
 		}
-		inside, found := strings.CutPrefix(group, strings.TrimSuffix(fields[3], "/"))
-		if found && (inside == "" || inside[0] == '/') {
-			return strings.TrimPrefix(path.Clean(fields[4]), "/"), path.Clean("/" + inside), true
+		mounts = append(mounts, m)
+	}
+	return mounts
+}
+
+// mountEscapes are those of mangle_path in fs/seq_file.c.
+var mountEscapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+
+// Has reports whether g is in the hierarchy that is mounted.
+func (m *CgroupMount) Has(g Group) bool {
+	if g.Controllers == "" {
+		return m.options == nil
+	}
+	return slices.ContainsFunc(strings.Split(g.Controllers, ","), func(controller string) bool {
+		return slices.Contains(m.options, controller)
+	})
+}
+
+// Inside is the path of a group of this hierarchy below Dir; false = outside.
+func (m *CgroupMount) Inside(group string) (string, bool) {
+	inside, found := strings.CutPrefix(group, strings.TrimSuffix(m.Root, "/"))
+	if !found || inside != "" && inside[0] != '/' || inside == "/.." || strings.HasPrefix(inside, "/../") {
+		return "", false
+	}
+	return path.Clean("/" + inside), true
+}
+
+// findMount finds where a group's hierarchy is mounted, and its path below that.
+func findMount(mounts []CgroupMount, g Group) (dir, inside string, ok bool) {
+	for _, m := range mounts {
+		if inside, ok := m.Inside(g.Path); ok && m.Has(g) {
+			return m.Dir, inside, true
 		}
 	}
 	return "", "", false

@@ -52,9 +52,15 @@ func TestCgroups(t *testing.T) {
 			[]string{"sys/fs/cgroup"}},
 		"a group outside the mount": {"0::/docker/12\n", []string{"/sys/fs/cgroup /docker/1 cgroup2 x"}, "cpu", nil},
 		"a group above the mount":   {"0::/../x\n", []string{"/sys/fs/cgroup /docker/1 cgroup2 x"}, "cpu", nil},
-		"nothing mounted":           {"1:cpu:/a\n0::/\n", nil, "cpu", nil},
-		"another controller only":   {"1:cpu:/a\n", version1, "memory", nil},
-		"garbled":                   {"1\n:\nx:y\n", version1, "cpu", nil},
+		"outside the namespace's":   {"0::/../x\n", []string{"/sys/fs/cgroup / cgroup2 x"}, "cpu", nil},
+		"beside the namespace's": {"0::/../x/y\n", []string{"/sys/fs/cgroup /.. cgroup2 x"}, "cpu",
+			[]string{"sys/fs/cgroup/x/y", "sys/fs/cgroup/x", "sys/fs/cgroup"}},
+		"a dead group of a zombie": {"0::/a b (deleted)\n", []string{"/sys/fs/cgroup / cgroup2 x"}, "cpu",
+			[]string{"sys/fs/cgroup/a b", "sys/fs/cgroup"}},
+		"escapes":                 {`0::/m\x2da` + "\n", []string{`/cg\040roup /m\134x2da cgroup2 x`}, "cpu", []string{"cg roup"}},
+		"nothing mounted":         {"1:cpu:/a\n0::/\n", nil, "cpu", nil},
+		"another controller only": {"1:cpu:/a\n", version1, "memory", nil},
+		"garbled":                 {"1\n:\nx:y\n", version1, "cpu", nil},
 	} {
 		if got := Cgroups(files(c.groups, c.mounts, nil), "7", c.controller); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
