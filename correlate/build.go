@@ -8,6 +8,8 @@ import (
 	"github.com/pinwatch/pinwatch/events"
 )
 
+const microsecond = 1000 // ns
+
 // lightWarning lists what is not known where system calls are not watched.
 const lightWarning = "no system call was watched (light): of creating a thread only its wait for a CPU was measured, " +
 	"of ending one only the wait until it is freed, of SIGURG only the delivery; " +
@@ -73,9 +75,13 @@ func (c *Correlator) addThreads(r *Result, w *window) {
 		return cmp.Or(cmp.Compare(a.TID, b.TID), cmp.Compare(a.StartedAt, b.StartedAt))
 	})
 	if c.program.locks {
-		r.Counts.LockedThreads, r.Counts.LockedThreadsMax = &locked, &w.lockedMax
-		r.Counts.LockedByRuntime = &lockedByRuntime
-		if !c.cfg.Light {
+		r.Counts.LockedThreads, r.Counts.LockedByRuntime = &locked, &lockedByRuntime
+		// A Go program has one thread until main begins, and no goroutine of the user's (runtime/proc.go,
+		// main, starts sysmon's before).
+		if w.madeUnread == 0 {
+			r.Counts.LockedThreadsMax = &w.lockedMax
+		}
+		if !c.cfg.Light && w.exitedUnread == 0 {
 			r.Counts.ThreadsExitedLocked = &w.exitedLocked
 		}
 		w.lockedMax = max(w.lockedMax, locked)
@@ -85,6 +91,11 @@ func (c *Correlator) addThreads(r *Result, w *window) {
 func (c *Correlator) warnings(w *window) (warnings []string) {
 	if c.cfg.Light {
 		warnings = append(warnings, lightWarning)
+	}
+	if w.madeUnread+w.exitedUnread > 0 {
+		warnings = append(warnings, fmt.Sprintf("locks were not read in the first %v of the program, in which it created %d "+
+			"threads and ended %d: what these held then is not known", c.cfg.LocksFrom.Sub(w.start).Round(microsecond),
+			w.madeUnread, w.exitedUnread))
 	}
 	if n := w.loss.Total(); n > 0 {
 		warnings = append(warnings, fmt.Sprintf("%d records were lost: counts are lower bounds", n))

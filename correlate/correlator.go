@@ -19,6 +19,10 @@ type Config struct {
 	// Locks is set when lock state is read from the runtime's memory.
 	Locks bool
 
+	// LocksFrom is the moment from which on they are read, where that is later than the program's begin.
+	// 0 = from its begin. What happened before is unknown.
+	LocksFrom events.Time
+
 	// OtherRuntimes is set when the process has Go runtimes that are not observed. A thread without an
 	// M of the observed runtime may be theirs: what it is and what it holds is not known.
 	OtherRuntimes bool

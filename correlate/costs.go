@@ -180,6 +180,29 @@ func (l *ledger) costRows(light bool) []Cost {
 	return rows
 }
 
+// CompareCosts orders costs as a Result does.
+func CompareCosts(a, b *Cost) int {
+	if order := cmp.Compare(phaseOf(a), phaseOf(b)); order != 0 {
+		return order
+	}
+	switch all := (Population{}); {
+	case a.Population == b.Population:
+		return 0
+	case a.Population == all:
+		return -1
+	case b.Population == all:
+		return 1
+	}
+	return comparePopulations(a.Population, b.Population)
+}
+
+// phaseOf is the phase of a row. Records that were lost can make any row a lower bound.
+func phaseOf(c *Cost) phase {
+	return phase(slices.IndexFunc(phases[:], func(p phaseSpec) bool {
+		return p.id == c.ID && p.name == c.Phase && (p.bound == "" || p.bound == c.Bound)
+	}))
+}
+
 // comparePopulations orders by dimension, locked first, then by word; "unknown" comes last.
 func comparePopulations(a, b Population) int {
 	return cmp.Or(cmp.Compare(dimension(a), dimension(b)), cmp.Compare(wordRank(a), wordRank(b)),

@@ -19,7 +19,7 @@ import (
 // 8192, templateThread at 12288, main.worker at 16384, a function of which the runtime locks the
 // goroutine at 20480, and runtime.memmove at 32768.
 // A line "stack N FUNCTION…" defines stack N, innermost function first; a function may be written
-// function@file:line. A line "locks" sets Config.Locks; "light", "aggregate", "pauses",
+// function@file:line. A line "locks" sets Config.Locks, "locks from TIME" LocksFrom; "light", "aggregate", "pauses",
 // "throttles" and "other runtimes" set the fields of these names.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
@@ -68,6 +68,7 @@ func replay(t *testing.T, file string, followed int) []*Result {
 		Light:        bytes.Contains(text, []byte("\nlight\n")), Aggregate: bytes.Contains(text, []byte("\naggregate\n")),
 		Pauses: bytes.Contains(text, []byte("\npauses\n")), Throttles: bytes.Contains(text, []byte("\nthrottles\n")),
 		OtherRuntimes: bytes.Contains(text, []byte("\nother runtimes\n")),
+		LocksFrom:     locksFrom(t, text),
 		Locks:         bytes.HasPrefix(text, []byte("locks\n")) || bytes.Contains(text, []byte("\nlocks\n")),
 	}
 	c := New(cfg)
@@ -76,7 +77,7 @@ func replay(t *testing.T, file string, followed int) []*Result {
 	for line := range strings.Lines(string(text)) {
 		line, _, _ = strings.Cut(strings.TrimSpace(line), " #")
 		settings := []string{"", "locks", "light", "aggregate", "pauses", "throttles", "other runtimes"}
-		if slices.Contains(settings, line) || line[0] == '#' {
+		if slices.Contains(settings, line) || line[0] == '#' || strings.HasPrefix(line, "locks from ") {
 			continue
 		}
 		if rest, ok := strings.CutPrefix(line, "stack "); ok {
@@ -94,6 +95,20 @@ func replay(t *testing.T, file string, followed int) []*Result {
 		t.Fatal("the scenario settles no window")
 	}
 	return results
+}
+
+// locksFrom reads a line "locks from TIME": Config.LocksFrom.
+func locksFrom(t *testing.T, text []byte) events.Time {
+	_, rest, found := bytes.Cut(text, []byte("\nlocks from "))
+	if !found {
+		return 0
+	}
+	word, _, _ := strings.Cut(string(rest), "\n")
+	at, err := strconv.ParseInt(word, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return events.Time(at)
 }
 
 // dumpLock prints a thread's M and its lock.

@@ -22,6 +22,8 @@ type ledger struct {
 	locks        LockView
 	lockedMax    uint64 // threads locked by the user at one time, at most
 	exitedLocked uint64
+	exitedUnread uint64 // threads that ended before locks were read: whether locked is unknown
+	madeUnread   uint64 // threads that were created before that
 	causes       map[*reason]uint64
 	unclassified map[stackKey]uint64    // stacks of the cause "other"
 	sites        map[uint64]*siteCounts // by stack
@@ -60,6 +62,8 @@ func (l *ledger) add(o *ledger) {
 	l.sent += o.sent
 	l.notInjected += o.notInjected
 	l.exitedLocked += o.exitedLocked
+	l.exitedUnread += o.exitedUnread
+	l.madeUnread += o.madeUnread
 	l.counts.add(&o.counts)
 	l.locks.Observations += o.locks.Observations
 	l.locks.Unknown += o.locks.Unknown

@@ -146,6 +146,9 @@ func (c *Correlator) countCreation(t, parent *thread, moment events.Time) {
 	}
 	t.createdFor = k
 	t.birth = group{locked: lockedPart(parent.lockKind()), cause: k.part}
+	if moment < c.cfg.LocksFrom {
+		c.windows.count(moment, func(l *ledger) *uint64 { return &l.madeUnread })
+	}
 	c.windows.countCause(k, stack, moment)
 }
 
@@ -171,6 +174,9 @@ func (c *Correlator) countExit(t *thread, stack uint64, moment events.Time) {
 		k.Cause = cause.Unknown
 	default:
 		k.Function = c.program.reasonOf(cause.Exit, stack).Function
+	}
+	if t.death.locked == partUnknown && moment < c.cfg.LocksFrom {
+		c.windows.count(moment, func(l *ledger) *uint64 { return &l.exitedUnread })
 	}
 	r := c.program.reason(cause.Exit, k)
 	t.death.cause = r.part

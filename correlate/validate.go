@@ -133,7 +133,7 @@ func validateCauses(r *Result, broken func(string, ...any)) {
 	if p := r.Counts.ThreadsExitedLocked; p != nil && *p != exitedLocked {
 		broken("%d threads exited locked, by their causes %d", *p, exitedLocked)
 	}
-	if now, most := r.Counts.LockedThreads, r.Counts.LockedThreadsMax; now != nil && *now > *most {
+	if now, most := r.Counts.LockedThreads, r.Counts.LockedThreadsMax; now != nil && most != nil && *now > *most {
 		broken("%d threads locked at the end, at most %d", *now, *most)
 	}
 	if r.Locks.Unknown > r.Locks.Observations {

@@ -1,6 +1,11 @@
 package stats
 
-import "math"
+import (
+	"math"
+	"sync"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
 
 // Bar counts the values of one stretch of a histogram, both ends included.
 type Bar struct {
@@ -75,12 +80,26 @@ func (h *Histogram) each(visit func(v, count int64)) {
 	if h.n == 0 {
 		return
 	}
-	for _, b := range h.buckets.Distribution() {
-		if b.Count > 0 {
-			visit(h.clamp(b.From+(b.To-b.From)/2), b.Count)
+	h.filled(func(b hdrhistogram.Bar) { visit(h.clamp(b.From+(b.To-b.From)/2), b.Count) })
+}
+
+// filled visits the buckets that hold values, ascending, where there is one. Distribution would first
+// make a list of all that are empty, too: 100 KiB.
+func (h *Histogram) filled(visit func(hdrhistogram.Bar)) {
+	ranges := bucketRanges()
+	for i, n := range h.buckets.Export().Counts {
+		if n > 0 {
+			visit(hdrhistogram.Bar{From: ranges[i].From, To: ranges[i].To, Count: n})
 		}
 	}
 }
+
+// bucketRanges are the buckets of every Histogram, in the order of Export's counts.
+var bucketRanges = sync.OnceValue(func() []hdrhistogram.Bar {
+	var h Histogram
+	h.Add(maxValue) // the list ends with the last value
+	return h.buckets.Distribution()
+})
 
 // Values returns all values, ascending, each within 1 % of the recorded one; Min and Max exactly.
 func (h *Histogram) Values() []float64 {

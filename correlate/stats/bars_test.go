@@ -2,7 +2,10 @@ package stats
 
 import (
 	"math"
+	"slices"
 	"testing"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 func TestBars(t *testing.T) {
@@ -84,5 +87,20 @@ func TestCountWithin(t *testing.T) {
 		if got := h.CountWithin(tt.lo, tt.hi); got != tt.want {
 			t.Errorf("CountWithin(%d, %d) = %d, want %d", tt.lo, tt.hi, got, tt.want)
 		}
+	}
+}
+
+// TestBucketRanges: the ranges of the buckets are the library's, in the order of the counts.
+func TestBucketRanges(t *testing.T) {
+	var h Histogram
+	for v := int64(1); v < maxValue; v += 1 + v/3 {
+		h.Add(v)
+	}
+	h.Add(maxValue)
+	var got []hdrhistogram.Bar
+	h.filled(func(b hdrhistogram.Bar) { got = append(got, b) })
+	want := slices.DeleteFunc(h.buckets.Distribution(), func(b hdrhistogram.Bar) bool { return b.Count == 0 })
+	if len(got) < 50 || !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
