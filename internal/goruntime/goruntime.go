@@ -108,7 +108,7 @@ func (r *Runtime) describe(o Options) error {
 	if err != nil {
 		return err
 	}
-	addrs, err := lookUp(img, s)
+	addrs, err := o.Files.lookUp(r.obj, s)
 	if hidden := info.Unknown["GoVersion"]; hidden != nil && err != nil {
 		return fmt.Errorf("%w; %w; observe a build that is not packed or obfuscated", hidden, err)
 	}

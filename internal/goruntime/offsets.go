@@ -51,7 +51,7 @@ func (r *Runtime) readOffsets(o Options, locks map[uint32]bool) error {
 	info.OffsetsFrom = OffsetsNone
 	dwarfErr := errors.New("DWARF not read")
 	if !o.NoDWARF {
-		info.Offsets, dwarfErr = offsets.FromDWARF(r.obj.img)
+		info.Offsets, dwarfErr = o.Files.dwarf(r.obj)
 	}
 	if dwarfErr == nil {
 		info.OffsetsFrom, info.OffsetsProved = OffsetsDWARF, true
@@ -102,7 +102,7 @@ func (r *Runtime) userOffsets(o Options) error {
 	if o.NoDWARF {
 		return nil
 	}
-	if fromDWARF, err := offsets.FromDWARF(r.obj.img); err == nil {
+	if fromDWARF, err := o.Files.dwarf(r.obj); err == nil {
 		if *fromDWARF != *info.Offsets {
 			info.Offsets, info.OffsetsFrom = nil, OffsetsNone
 			return &TableError{File: o.Offsets, Err: fmt.Errorf("the row for %s on %s contradicts the program's DWARF",

@@ -22,9 +22,12 @@ type Options struct {
 	NoDWARF bool   // do not read DWARF, as if the program had none
 	// GoVersion is the release of a program that does not name it, as "go1.26.8"; "" = not known.
 	GoVersion string
-	// NotBegun: the process has run no instruction of the program, so nothing is relocated in its memory
-	// yet. What a relocation sets is computed from the file.
+	// NotBegun: the process has run no instruction of the program when Open is called, or few, so nothing
+	// may be relocated in its memory yet. What a relocation sets is computed from the file. It is no error
+	// if the process ends while the file is read.
 	NotBegun bool
+	// Files keeps what is read of executables; nil = nothing is kept.
+	Files *Files
 }
 
 // A Runtime is the Go runtime of a process, held open: later reads are of the process and the
@@ -57,24 +60,26 @@ type Runtime struct {
 func Open(pid int, o Options) (*Runtime, error) {
 	const attempts = 3 // a process may execute another program while it is read, rarely twice
 	for i := 1; ; i++ {
-		r, err := open(pid, o)
+		h, err := Hold(pid)
+		if err != nil {
+			return nil, err
+		}
+		r, err := h.Open(o)
 		if i == attempts || !errors.Is(err, errExec) {
 			return r, err
 		}
 	}
 }
 
-// Close closes the files that Open opened. Info stays valid.
-func (r *Runtime) Close() {
-	for _, f := range r.files {
-		f.Close()
-	}
-	r.files, r.mem, r.memErr = nil, nil, fs.ErrClosed
+// Held is a process whose program can be read though it ends: what Open needs of the process is open or
+// read. Open or Close must be called.
+type Held struct {
+	r    *Runtime
+	link string // to the executable, with the kernel's " (deleted)"
 }
 
-var errExec = errors.New("the process executed another program meanwhile")
-
-func open(pid int, o Options) (_ *Runtime, err error) {
+// Hold takes hold of process pid, in some 50 µs. Errors are as those of Open.
+func Hold(pid int) (_ *Held, err error) {
 	p, err := openProcess(pid)
 	if err != nil {
 		return nil, err
@@ -93,19 +98,58 @@ func open(pid int, o Options) (_ *Runtime, err error) {
 		return nil, err
 	}
 	r.files = append(r.files, r.exe)
-	r.Info = Info{Exe: link, Unknown: make(map[string]error)}
-	if path, ok := strings.CutSuffix(link, " (deleted)"); ok && !p.isFile(filepath.Join("root", link), r.exe) {
+	if r.mem, r.memErr = p.open("mem"); r.memErr != nil {
+		r.mem = nil
+	} else {
+		r.files = append(r.files, r.mem.(io.Closer))
+	}
+	if p.auxv, err = p.read("auxv"); err != nil { // entry reads it again, or says why it can't
+		p.auxv = nil
+	}
+	return &Held{r, link}, nil
+}
+
+// Exe is the path of the executable, as Info.Exe.
+func (h *Held) Exe() string { return strings.TrimSuffix(h.link, " (deleted)") }
+
+// Close lets go of the process.
+func (h *Held) Close() { h.r.Close() }
+
+// Open is the function Open for the process.
+func (h *Held) Open(o Options) (_ *Runtime, err error) {
+	r, p := h.r, h.r.process
+	defer func() {
+		if err != nil {
+			r.Close()
+		}
+	}()
+	r.Info = Info{Exe: h.link, Unknown: make(map[string]error)}
+	if path, ok := strings.CutSuffix(h.link, " (deleted)"); ok && !p.isFile(filepath.Join("root", h.link), r.exe) {
 		r.Exe, r.Deleted = path, true
 	}
 	err = r.fill(o)
-	if changed := r.unchanged(); changed != nil {
+	changed := r.unchanged()
+	if err == nil && o.NotBegun && errors.Is(changed, os.ErrProcessDone) {
+		return r, nil // what was needed of the process was read before the file
+	}
+	if changed != nil && !(o.NotBegun && errors.Is(err, ErrNotGo)) {
 		return nil, changed // the reads may be of two programs, or of a process that ended between them
 	}
 	if err != nil {
-		return nil, fmt.Errorf("process %d (%q): %w", pid, r.Exe, err)
+		return nil, fmt.Errorf("process %d (%q): %w", p.pid, r.Exe, err)
 	}
 	return r, nil
 }
+
+// Close closes the files that Open opened. Info stays valid.
+func (r *Runtime) Close() {
+	for _, f := range r.files {
+		f.Close()
+	}
+	r.files, r.mem, r.memErr = nil, nil, fs.ErrClosed
+}
+
+var errExec = errors.New("the process executed another program meanwhile")
 
 // unchanged returns nil while the process lives and runs the program that was opened.
 func (r *Runtime) unchanged() error {
@@ -134,12 +178,7 @@ func (r *Runtime) fill(o Options) error {
 	if err != nil {
 		return fmt.Errorf("read executable: %w", err)
 	}
-	if mem, err := r.process.open("mem"); err != nil {
-		r.memErr = err
-	} else {
-		r.mem, r.files = mem, append(r.files, mem)
-	}
-	if r.obj, err = r.findObject(img); err != nil {
+	if r.obj, err = r.findObject(img, o); err != nil {
 		return err
 	}
 	r.Module, r.LoadBias = r.obj.path, r.obj.bias
@@ -153,16 +192,15 @@ func (r *Runtime) fill(o Options) error {
 
 // findObject returns the Go program in the process: the executable, whose image is img, a library,
 // or what lies only in memory.
-func (r *Runtime) findObject(img *objfile.Image) (obj *object, err error) {
-	_, err = objfile.FindBuildInfo(img)
-	if err == nil || errors.Is(err, ErrNotGo) && pclntab.Present(img) {
+func (r *Runtime) findObject(img *objfile.Image, o Options) (obj *object, err error) {
+	if err = isGo(img); err == nil {
 		obj = &object{path: r.Exe, file: r.exe, img: img}
 		if obj.bias, r.biasErr = r.process.bias(img); r.biasErr != nil {
 			r.unknown(r.biasErr, "LoadBias")
 		}
 		return obj, nil
 	}
-	if !errors.Is(err, ErrNotGo) {
+	if !errors.Is(err, ErrNotGo) || o.NotBegun { // else a library may have been loaded, or a program unpacked
 		return nil, err
 	}
 	obj, notGo := r.process.goObject()
@@ -177,6 +215,15 @@ func (r *Runtime) findObject(img *objfile.Image) (obj *object, err error) {
 		err = notGo
 	}
 	return obj, err
+}
+
+// isGo returns nil for a Go program. The error wraps ErrNotGo if it is certain that img is none.
+func isGo(img *objfile.Image) error {
+	_, err := objfile.FindBuildInfo(img)
+	if errors.Is(err, ErrNotGo) && pclntab.Present(img) {
+		return nil
+	}
+	return err
 }
 
 // relocated returns what the dynamic loader leaves unchanged once it has relocated the Go module, by

@@ -21,6 +21,8 @@ import (
 type process struct {
 	pid int
 	dir *os.File
+	// auxv is the auxiliary vector; nil = not read. It changes at an exec only.
+	auxv []byte
 	// thread is the directory of a thread that lives, where the main thread has ended before the
 	// process; else nil. A thread that has ended stays in /proc as a zombie without memory and
 	// executable.
@@ -208,7 +210,10 @@ const execTime = time.Second
 func (p *process) entry() (uint64, error) {
 	const atEntry = 9 // include/uapi/linux/auxvec.h
 	for deadline := time.Now().Add(execTime); ; time.Sleep(time.Millisecond) {
-		auxv, err := p.read("auxv")
+		auxv, err := p.auxv, error(nil)
+		if auxv == nil {
+			auxv, err = p.read("auxv")
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -217,6 +222,7 @@ func (p *process) entry() (uint64, error) {
 				return binary.LittleEndian.Uint64(auxv[8:]), nil
 			}
 		}
+		p.auxv = nil
 		if time.Now().After(deadline) {
 			return 0, fmt.Errorf("read %s: no AT_ENTRY", p.path("auxv"))
 		}

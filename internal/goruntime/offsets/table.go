@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"text/tabwriter"
 )
@@ -259,5 +260,7 @@ func (t Table) Text() string {
 	return b.String()
 }
 
-// Builtin returns the built-in table.
-func Builtin() (Table, error) { return ParseTable("offsets.txt", builtinText) }
+// Builtin returns the built-in table, which must not be changed.
+func Builtin() (Table, error) { return builtin() }
+
+var builtin = sync.OnceValues(func() (Table, error) { return ParseTable("offsets.txt", builtinText) })
