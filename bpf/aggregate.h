@@ -37,17 +37,21 @@ __noinline int sum_send(__u32 tid, __u64 now)
 	struct thread_state *state = thread_find(tid);
 	struct event_sum_lock *l;
 	struct event_sum *e;
+	struct target *t;
 
 	if (!state)
 		return 0;
-	if (runtime_known) {
-		l = emit_reserve(sizeof(*l), KIND_SUM_LOCK, tid, now);
+	t = target_at(state->slot);
+	if (!t)
+		return 0;
+	if (runtime_of(t)->known) {
+		l = emit_reserve(t, sizeof(*l), KIND_SUM_LOCK, tid, now);
 		if (!l)
 			return 0;
 		sum_fill_lock(l, state);
 		emit_submit(l);
 	}
-	e = emit_reserve(sizeof(*e), KIND_SUM, tid, now);
+	e = emit_reserve(t, sizeof(*e), KIND_SUM, tid, now);
 	if (!e)
 		return 0;
 	sum_fill(e, state);
@@ -185,7 +189,7 @@ static __always_inline void handoff_end(struct cpu_slot *slot, __u32 cpu, __u32 
 	if (from < window_begin)
 		return;
 	if (cpu >= ring_cpus) { // it has no bank
-		__sync_fetch_and_add(&lost[KIND_SUM], 1);
+		__sync_fetch_and_add(&alone.lost[KIND_SUM], 1);
 		return;
 	}
 	sample_add(cpu, now, SAMPLE_CPU, now - from);

@@ -23,24 +23,22 @@ __noinline int children_signalled(__u64 task)
 		bpf_probe_read_kernel(&signal, sizeof(signal),
 				      (void *)(at - bpf_core_field_offset(struct task_struct, sibling) +
 					       bpf_core_field_offset(struct task_struct, pdeath_signal)));
-		if (!signal)
-			continue;
-		children += 64;
-		if (!first)
-			first = signal & 63;
+		// No branch depends on what was counted: the verifier would follow each count by itself.
+		children += exceeds(signal, 0) * 64;
+		first |= signal & (exceeds(first, 0) - 1);
 	}
-	return children + first;
+	return children + (first & 63);
 }
 
 // Emits how many children of the calling thread, which ends, get a signal for that.
-static __always_inline void parent_death_emit(__u32 tid, __u64 now)
+static __always_inline void parent_death_emit(struct target *t, __u32 tid, __u64 now)
 {
 	__u32 children = children_signalled(bpf_get_current_task());
 	struct event_parent_death *e;
 
 	if (!children)
 		return;
-	e = emit_reserve(sizeof(*e), KIND_PARENT_DEATH, tid, now);
+	e = emit_reserve(t, sizeof(*e), KIND_PARENT_DEATH, tid, now);
 	if (!e)
 		return;
 	e->children = children / 64;

@@ -53,54 +53,65 @@ const volatile bool aggregate = false;
 // at attach. Turns on others, which came later, go through one of rings and are not summed.
 const volatile __u32 ring_cpus = 1;
 
-// What follows locates values in the target's Go runtime; internal/goruntime determines it. Without
-// runtime_known nothing is read.
-const volatile bool runtime_known = false;
+// Locates values in a target's Go runtime; internal/goruntime determines it. Without known nothing
+// is read.
+struct go_runtime {
+	__u32 known;
+	__u32 cgo;	      // Ms of C threads exist (runtime/cgo is linked in): they pass from thread to thread
+	__u32 offsets_proved; // the offsets are of exactly this release. Otherwise lock counts need further proof
+	__u32 g_in_register;  // a thread's g is in a register, not at its thread pointer plus g_tls_offset
+	__s64 g_tls_offset;
 
-// The Go code: its first address and its length. 0 = not known.
-const volatile __u64 go_text = 0;
-const volatile __u64 go_text_size = 0;
+	// Offsets in runtime.g and runtime.m of values that are read once per thread or on a change.
+	__u32 off_g_m;
+	__u32 off_g_goid;
+	__u32 off_g_startpc;
+	__u32 off_m_procid;
+	__u32 off_m_id;
+	__u32 off_m_mstartfn;
+	__u32 off_m_isextra; // 0 = the release has no such field
+	__u32 off_m_curg;
+	__u32 off_m_p;
 
-// Ms of C threads exist (runtime/cgo is linked in): they pass from thread to thread.
-const volatile bool runtime_cgo = false;
+	__u32 off_m_lockedg;
+	__u32 off_m_lockedext; // lockedInt follows it
 
-// The offsets are of exactly this release. Otherwise lock counts need further proof.
-const volatile bool offsets_proved = false;
+	// status, goid and lockedm of a g are read in one piece: its offset, its length and their
+	// offsets in it. With many, goid must follow status, 8 bytes on.
+	__u32 g_piece;
+	__u32 g_piece_size;
+	__u32 in_g_goid;
+	__u32 in_g_status;
+	__u32 in_g_lockedm;
 
-// A thread's g: at its thread pointer plus this offset, or in a register.
-const volatile __s64 g_tls_offset = 0;
-const volatile bool g_in_register = false;
+	__u64 async_preempt; // address of runtime.asyncPreempt; 0 = unknown
 
-// Offsets in runtime.g and runtime.m of values that are read once per thread or on a change.
-const volatile __u32 off_g_m = 0;
-const volatile __u32 off_g_goid = 0;
-const volatile __u32 off_g_startpc = 0;
-const volatile __u32 off_m_procid = 0;
-const volatile __u32 off_m_id = 0;
-const volatile __u32 off_m_mstartfn = 0;
-const volatile __u32 off_m_isextra = 0; // 0 = the release has no such field
-const volatile __u32 off_m_curg = 0;
-const volatile __u32 off_m_p = 0;
+	// The Go code: its first address and its length. 0 = not known.
+	__u64 go_text;
+	__u64 go_text_size;
 
-const volatile __u32 off_m_lockedg = 0;
-const volatile __u32 off_m_lockedext = 0; // lockedInt follows it
+	// Signal sets in the target's memory that never change: their addresses, 0 = none, and values.
+	__u64 mask_at[MASKS];
+	__u64 mask_set[MASKS];
+};
 
-// status, goid and lockedm of a g are read in one piece: its offset, its length and their offsets
-// in it.
-const volatile __u32 g_piece = 0;
-const volatile __u32 g_piece_size = 0;
-const volatile __u32 in_g_goid = 0;
-const volatile __u32 in_g_status = 0;
-const volatile __u32 in_g_lockedm = 0;
+// Of the target. With many it is not used: each target has its own, see struct target.
+const volatile struct go_runtime go_runtime = {};
 
-// Address of runtime.asyncPreempt; 0 = unknown.
-const volatile __u64 async_preempt = 0;
+// There are many targets, which come and go, in place of one: see maps.h's targets.
+const volatile bool many = false;
 
-// Signal sets in the target's memory that never change: their addresses, 0 = none, and values.
-const volatile __u64 mask_at[MASKS] = {};
-const volatile __u64 mask_set[MASKS] = {};
+// With many: what a target or a followed process starts is followed, too. It becomes a target when
+// it executes a program.
+const volatile bool follow = false;
 
-// The resolver's question: a PID in pinwatch's PID namespace.
-const volatile __u32 wanted_pid = 0;
+// With many: each process of the machine becomes a target when it executes a program.
+const volatile bool watch = false;
+
+// With many: pinwatch's own process, which never becomes a target by itself.
+const volatile __u32 own_tgid = 0;
+
+// With many: entries of shares for each target.
+const volatile __u32 share_columns = 1;
 
 #endif

@@ -28,6 +28,14 @@ struct kernel_clone_args___since_6_4 {
 	unsigned int user_worker;
 };
 
+struct inode___before_6_6 {
+	struct timespec64 i_ctime;
+};
+
+struct inode___before_6_11 {
+	struct timespec64 __i_ctime;
+};
+
 #pragma clang attribute pop
 
 // on_cpu and on_rq were ints until 7.3 made them bytes. At some of their offsets the verifier
@@ -92,6 +100,26 @@ static __always_inline __s64 task_clock_ahead(const struct task_struct *task)
 		return 0;
 	return BPF_CORE_READ(ns, offsets.monotonic.tv_sec) * 1000000000LL +
 	       BPF_CORE_READ(ns, offsets.monotonic.tv_nsec);
+}
+
+// When the file or what is known of it was last changed. i_ctime became __i_ctime in 6.6 (commit
+// 13bc24457850), and two integers in 6.11 (commit 3aa63a569c64). Since 6.13 the highest bit of the
+// nanoseconds means that somebody has read the time (commit 4e40eff0b573, I_CTIME_QUERIED).
+static __always_inline void inode_ctime(const struct inode *inode, __s64 *sec, __u32 *nsec)
+{
+	const struct inode___before_6_11 *newer = (const void *)inode;
+	const struct inode___before_6_6 *old = (const void *)inode;
+
+	if (bpf_core_field_exists(inode->i_ctime_nsec)) {
+		*sec = inode->i_ctime_sec;
+		*nsec = inode->i_ctime_nsec & ~(1u << 31);
+	} else if (bpf_core_field_exists(newer->__i_ctime)) {
+		*sec = newer->__i_ctime.tv_sec;
+		*nsec = newer->__i_ctime.tv_nsec;
+	} else {
+		*sec = old->i_ctime.tv_sec;
+		*nsec = old->i_ctime.tv_nsec;
+	}
 }
 
 // The CPU moved from task_struct to thread_info in 5.16 (commit bcf9033e5449).
@@ -261,12 +289,12 @@ static __always_inline __u32 signalled_call(bool restart, __u32 *call)
 // The base by which a thread's g is found: its thread pointer, or the register that holds g. The
 // thread pointer is the one that the kernel saved at the last switch-out, or that clone set:
 // libraries and runtimes set it once.
-static __always_inline __u64 thread_g_base(struct task_struct *task)
+static __always_inline __u64 thread_g_base(struct task_struct *task, bool in_register)
 {
 #if defined(__TARGET_ARCH_x86)
 	return BPF_CORE_READ(task, thread.fsbase);
 #else
-	if (g_in_register)
+	if (in_register)
 		return BPF_CORE_READ(user_registers(task), regs[28]);
 	return BPF_CORE_READ(task, thread.uw.tp_value);
 #endif

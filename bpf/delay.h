@@ -13,7 +13,8 @@ static __always_inline void switched_task_note(struct switched_task *at, const s
 
 // Reads a task that was noted. Returns its enum delay_flag, as of the task before. Its memory may be
 // another task's by now, which has another tid. The ids are read after the name, so that they prove it.
-static __always_inline __u8 other_task_read(struct other_task *other, const struct switched_task *noted)
+static __always_inline __u8 other_task_read(struct other_task *other, const struct switched_task *noted,
+					    __u32 own)
 {
 	struct task_struct *task = (void *)noted->task;
 	__u32 pid, flags;
@@ -29,8 +30,8 @@ static __always_inline __u8 other_task_read(struct other_task *other, const stru
 		pid = ns_level ? 0 : noted->tgid;
 		flags = 0;
 	}
-	other->id = noted->tgid == target_tgid ? noted->tid : pid;
-	return (flags & PF_KTHREAD ? DELAY_BEFORE_KERNEL : 0) | (noted->tgid == target_tgid ? DELAY_BEFORE_OWN : 0);
+	other->id = noted->tgid == own ? noted->tid : pid;
+	return (flags & PF_KTHREAD ? DELAY_BEFORE_KERNEL : 0) | (noted->tgid == own ? DELAY_BEFORE_OWN : 0);
 }
 
 // Emits the wait before the turn that ends. Of a CPU that the machine keeps for chosen threads
@@ -43,26 +44,32 @@ __noinline int delay_send(__u32 tid, __u32 cpu)
 	const struct switched_task *last;
 	const struct event_switch *turn;
 	struct event_delay *e;
+	struct target *t;
 	__u8 flags = 0;
+	__u32 own;
 
 	if (!state || !slot)
 		return 0;
+	t = target_at(state->slot);
+	if (!t)
+		return 0;
+	own = many ? t->tgid : target_tgid;
 	turn = &slot->turn;
 	if (slot->delay_ns < DELAY_NS) {
 		last = state->off_runnable ? &state->taker : &slot->before;
 		flags = DELAY_ISOLATED;
-		if (turn->runq_ns < DELAY_NS && (!last->tid || last->tgid == target_tgid))
+		if (turn->runq_ns < DELAY_NS && (!last->tid || last->tgid == own))
 			return 0;
 	}
-	e = emit_reserve(sizeof(*e), KIND_DELAY, tid, turn->h.time);
+	e = emit_reserve(t, sizeof(*e), KIND_DELAY, tid, turn->h.time);
 	if (!e)
 		return 0;
 	e->end = slot->run_start;
 	e->wait_ns = turn->runq_ns;
-	flags |= other_task_read(&e->before, &slot->before);
+	flags |= other_task_read(&e->before, &slot->before, own);
 	__builtin_memset(&e->taker, 0, sizeof(e->taker));
 	if (state->off_runnable)
-		flags |= DELAY_PREEMPTED | other_task_read(&e->taker, &state->taker) << DELAY_TAKER_SHIFT;
+		flags |= DELAY_PREEMPTED | other_task_read(&e->taker, &state->taker, own) << DELAY_TAKER_SHIFT;
 	e->h.flags = flags;
 	emit_submit(e);
 	return 0;

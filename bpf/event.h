@@ -181,10 +181,33 @@ struct event_sigreturn {
 	__u64 pc; // where the interrupted code resumes, from the signal frame; 0 = not readable
 };
 
+// A file with one content: whoever changes that sets ctime. Its clock ticks every 1 to 10 ms.
+struct file_identity {
+	__u64 ino, size;
+	__s64 ctime_s; // CLOCK_REALTIME; 0 = the file system keeps none
+	__u32 ctime_ns;
+	__u32 dev; // the kernel's s_dev: minor number in the low 20 bits
+	__u32 generation, unused; // the first differs where the file system notes that a number is used again
+};
+
+// Flags of KIND_EXEC.
+enum exec_flag {
+	EXEC_FOLLOWED = 1, // a target, or a process that is followed, has started the process
+	EXEC_KNOWN = 2,	   // the runtime is known from the program's first instruction on
+};
+
 struct event_exec {
-	struct event_header h; // tid is the new one: the process's
+	struct event_header h; // tid is the new one: the process's; flags: enum exec_flag
 	__u32 old_tid;
 	__u32 ns_tid;
+	// What /proc/PID/exe leads to: of a script its interpreter (fs/exec.c, exec_binprm).
+	struct file_identity file;
+	__u32 parent, unused; // the first is a tgid
+	char path[216]; // with a last 0, cut to that: as execve was given it: of a script the script's
+	// With many: the target that the process was and the one that it is now, by slot; NO_SLOT =
+	// none. Equal: it stays the same target.
+	__u32 from_slot;
+	__u32 to_slot;
 };
 
 struct event_parent_death {

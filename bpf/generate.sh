@@ -12,7 +12,8 @@ event_sigmask event_sigaltstack event_signal_generate event_signal_deliver event
 event_switch event_sum event_sum_lock
 event_thread_m event_lock event_pin
 user_stack snapshot resolved throttled throttle lock_seen thread_sum
-thread_flag exit_flag delay_flag call_end target_state switch_flag turn_pack migrate_why move_distance lock_kind lock_age
+thread_flag exit_flag exec_flag delay_flag call_end target_state switch_flag turn_pack migrate_why move_distance lock_kind lock_age
+target_hint order file_identity known_layout
 sample_of sample_layout ring_layout config_limit task_flags overhead_run overhead_side
 '
 

@@ -30,11 +30,12 @@ enum {
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
+	BPF_MAP_TYPE_QUEUE = 22,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
 enum { BPF_F_MMAPABLE = 1 << 10 };
-enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_AVAIL_DATA = 0 };
+enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2, BPF_RB_AVAIL_DATA = 0 };
 
 // Return value of a program on a classic tracepoint. If any program returns 0, perf's own users of
 // the tracepoint do not get the event, and perf record, perf trace and perf stat go blind
@@ -167,6 +168,28 @@ struct task_group {
 	struct cfs_bandwidth cfs_bandwidth;
 };
 
+struct super_block {
+	__u32 s_dev;
+};
+
+struct inode {
+	struct super_block *i_sb;
+	__u64 i_ino;
+	__s64 i_size;
+	__s64 i_ctime_sec;
+	__u32 i_ctime_nsec;
+	__u32 i_generation;
+};
+
+struct file {
+	struct inode *f_inode;
+};
+
+struct linux_binprm {
+	struct file *file;
+	const char *filename;
+};
+
 struct kernel_sigset {
 	unsigned long sig[1];
 };
@@ -189,6 +212,7 @@ struct task_struct {
 	__u32 pid;
 	__u32 tgid;
 	int pdeath_signal;
+	struct task_struct *real_parent;
 	struct list_head children;
 	struct list_head sibling;
 	struct pid *thread_pid;

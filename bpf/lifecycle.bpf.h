@@ -19,11 +19,13 @@ static __always_inline void call_begin(__u32 tid, __u64 now)
 static __always_inline void call_end(enum event_kind kind, __s64 ret)
 {
 	__u64 now = bpf_ktime_get_ns(), enter;
-	__u32 tid = current_target_tid();
 	struct thread_state *self;
 	struct event_return *e;
+	struct target *t;
+	__u32 tid;
 
-	if (!tid)
+	t = current_target(&tid);
+	if (!t)
 		return;
 	OVERHEAD_RUN(kind == KIND_CLONE_EXIT ? OVERHEAD_CLONE_RETURN : OVERHEAD_TGKILL_RETURN);
 	self = thread_find(tid);
@@ -32,7 +34,7 @@ static __always_inline void call_end(enum event_kind kind, __s64 ret)
 	enter = self->call_time;
 	self->call_time = 0;
 	self->calling = 0;
-	e = emit_reserve(sizeof(*e), kind, tid, now);
+	e = emit_reserve(t, sizeof(*e), kind, tid, now);
 	if (!e)
 		return;
 	e->ret = ret;
@@ -41,14 +43,15 @@ static __always_inline void call_end(enum event_kind kind, __s64 ret)
 }
 
 // Emits the caller of a clone and its stack. Returns the time after that; 0 = there was no room.
-static __always_inline __u64 clone_emit(__u32 tid, __u64 clone_flags, __u8 clone3)
+static __always_inline __u64 clone_emit(struct target *t, __u32 tid, __u64 clone_flags, __u8 clone3)
 {
-	__u8 lock = lock_check_self(tid, bpf_ktime_get_ns());
-	struct stack_place *place = stack_take(tid, clone3 || runtime_cgo); // Go itself never calls clone3
+	const volatile struct go_runtime *rt = runtime_of(t);
+	__u8 lock = lock_check_self(t, tid, bpf_ktime_get_ns());
+	struct stack_place *place = stack_take(tid, clone3 || rt->cgo, rt); // Go itself never calls clone3
 	struct event_clone_enter *e;
 	__u64 now;
 
-	e = emit_reserve(sizeof(*e), KIND_CLONE_ENTER, tid, 0);
+	e = emit_reserve(t, sizeof(*e), KIND_CLONE_ENTER, tid, 0);
 	if (!e) {
 		stack_free(place);
 		return 0;
@@ -66,17 +69,19 @@ static __always_inline __u64 clone_emit(__u32 tid, __u64 clone_flags, __u8 clone
 // Begins a clone. Its time is taken after all work here, so that the call does not include it.
 static __always_inline void clone_begin(__u64 clone_flags, __u8 clone3)
 {
-	__u32 tid = current_target_tid();
+	struct target *t;
 	__u64 now;
+	__u32 tid;
 
-	if (!tid)
+	t = current_target(&tid);
+	if (!t)
 		return;
 	OVERHEAD_RUN(OVERHEAD_CLONE);
 	if (!(clone_flags & CLONE_THREAD)) {
 		call_begin(tid, 0);
 		return;
 	}
-	now = clone_emit(tid, clone_flags, clone3);
+	now = clone_emit(t, tid, clone_flags, clone3);
 	call_begin(tid, now ? now : bpf_ktime_get_ns());
 }
 
@@ -88,8 +93,9 @@ static __always_inline void clone_enter(void *ctx, __u64 clone_flags, __u64 b, _
 static __always_inline void clone3_enter(void *ctx, __u64 args, __u64 b, __u64 c)
 {
 	__u64 clone_flags = 0; // the first member of struct clone_args
+	__u32 tid;
 
-	if (current_target_tid() && !bpf_probe_read_user(&clone_flags, sizeof(clone_flags), (void *)args))
+	if (current_target(&tid) && !bpf_probe_read_user(&clone_flags, sizeof(clone_flags), (void *)args))
 		clone_begin(clone_flags, 1);
 }
 
@@ -113,14 +119,18 @@ static __noinline int thread_born(struct task_struct *child, __u64 clone_flags)
 	struct thread_state *state, *self;
 	__u64 now, enter = 0;
 	struct event_newtask *e;
+	struct target *t;
 	bool io_worker;
 
+	t = target_of(child->tgid);
+	if (!t)
+		return 0;
 	io_worker = task_is_io_worker(child); // its parent is in no clone
 	if (light && !io_worker) // the parent is in its clone
-		enter = clone_emit(parent, clone_flags, 0);
+		enter = clone_emit(t, parent, clone_flags, 0);
 	now = bpf_ktime_get_ns();
 	thread_forget(child->pid); // of a thread whose end was not seen
-	state = thread_begin(child);
+	state = thread_begin(t, child);
 	self = io_worker ? NULL : thread_find(parent);
 	if (state) {
 		state->off_time = now;
@@ -129,7 +139,7 @@ static __noinline int thread_born(struct task_struct *child, __u64 clone_flags)
 		// never get ready.
 		state->starting = self && self->masked;
 	}
-	e = emit_reserve(sizeof(*e), KIND_NEWTASK, child->pid, now);
+	e = emit_reserve(t, sizeof(*e), KIND_NEWTASK, child->pid, now);
 	if (!e)
 		return 0;
 	e->h.flags = (state ? 0 : THREAD_UNTRACKED) | (io_worker ? THREAD_IO_WORKER : 0);
@@ -147,14 +157,18 @@ SEC("tp_btf/task_newtask")
 int pw_newtask(__u64 *ctx)
 {
 	struct task_struct *child = (void *)ctx[0];
+	struct target *t;
 
-	if (!is_target(child))
+	if (many && !(ctx[1] & CLONE_THREAD))
+		process_born(child->tgid);
+	t = target_of(child->tgid);
+	if (!t)
 		return 0;
 	OVERHEAD_RUN(OVERHEAD_NEWTASK);
 	if (ctx[1] & CLONE_THREAD)
 		thread_born(child, ctx[1]);
 	else
-		target_gone = 1; // a new process got the target's old PID
+		t->gone = 1; // a new process got the target's old PID
 	return 0;
 }
 
@@ -164,12 +178,12 @@ int pw_newtask(__u64 *ctx)
 // it, in the parent, with interrupts off, and so is never skipped. A thread that has no state then
 // was not seen; or it had no room, which it may have now: once a thread had none, it is not known
 // which.
-static __always_inline struct thread_state *thread_born_late(struct task_struct *child)
+static __always_inline struct thread_state *thread_born_late(const struct target *t, struct task_struct *child)
 {
-	if (untracked || child->pid == child->tgid || !thread_make(child->pid))
+	if (t->untracked || child->pid == child->tgid || !thread_make(t, child->pid))
 		return NULL;
 	thread_born(child, CLONE_THREAD);
-	return thread_get(child);
+	return thread_get(t, child);
 }
 
 // Checks the lock at rt_sigprocmask. If the thread does not have its M for life, the apparent end
@@ -178,9 +192,10 @@ static __always_inline struct thread_state *thread_born_late(struct task_struct 
 // the old mask (newosproc). With offsets that are not proved, each thread that may have its M is
 // checked (runtime.minit writes it earlier). A mask that could not be read proves nothing: a thread
 // that is leaving may still be.
-static __always_inline __u8 sigmask_check(struct thread_state *self, __u32 tid, __u64 now, bool masked, bool for_good,
-					  bool unread)
+static __always_inline __u8 sigmask_check(struct target *t, struct thread_state *self, __u32 tid, __u64 now,
+					  bool masked, bool for_good, bool unread)
 {
+	const volatile struct go_runtime *rt = runtime_of(t);
 	struct lock_seen seen = {};
 
 	if (!unread)
@@ -189,20 +204,22 @@ static __always_inline __u8 sigmask_check(struct thread_state *self, __u32 tid, 
 		self->leaving = 0;
 	if (self->starting == 2)
 		self->starting = 0;
-	if ((masked && for_good) || (!offsets_proved && (self->m || !runtime_cgo)))
-		lock_check(self, tid, now, &seen);
+	if ((masked && for_good) || (!rt->offsets_proved && (self->m || !rt->cgo)))
+		lock_check(t, self, tid, now, &seen);
 	return seen.kind;
 }
 
 // Reads the signal set at an address that a system call is given; most often a known one. false: it
 // can't be read now, as in a page that the kernel has not brought in yet.
-static __always_inline bool signal_set(__u64 *set, __u64 address)
+static __always_inline bool signal_set(const struct target *t, __u64 *set, __u64 address)
 {
+	const volatile struct go_runtime *rt = runtime_of(t);
+
 	*set = 0;
-	if (!runtime_gone)
+	if (!t->runtime_gone)
 		for (__u32 i = 0; i < MASKS; i++)
-			if (mask_at[i] && address == mask_at[i]) {
-				*set = mask_set[i];
+			if (rt->mask_at[i] && address == rt->mask_at[i]) {
+				*set = rt->mask_set[i];
 				return true;
 			}
 	return user_read(set, address);
@@ -212,22 +229,24 @@ static __always_inline bool signal_set(__u64 *set, __u64 address)
 // step to its end (mexit).
 static __always_inline void sigprocmask_enter(void *ctx, __u64 how, __u64 set_address, __u64 old_address)
 {
-	__u32 tid = current_target_tid();
 	struct thread_state *self;
 	struct event_sigmask *e;
 	__u8 lock = LOCK_UNREAD;
+	struct target *t;
 	__u64 set, now;
 	bool unread;
+	__u32 tid;
 
-	if (!tid || (__s32)how != SIG_SETMASK || !set_address)
+	t = current_target(&tid);
+	if (!t || (__s32)how != SIG_SETMASK || !set_address)
 		return;
 	now = bpf_ktime_get_ns();
 	OVERHEAD_RUN(OVERHEAD_SIGMASK);
-	unread = !signal_set(&set, set_address);
+	unread = !signal_set(t, &set, set_address);
 	self = thread_find(tid);
 	if (self)
-		lock = sigmask_check(self, tid, now, set >> (SIGURG - 1) & 1, !old_address, unread);
-	e = emit_reserve(sizeof(*e), KIND_SIGMASK, tid, now);
+		lock = sigmask_check(t, self, tid, now, set >> (SIGURG - 1) & 1, !old_address, unread);
+	e = emit_reserve(t, sizeof(*e), KIND_SIGMASK, tid, now);
 	if (!e)
 		return;
 	e->h.flags = lock;
@@ -240,12 +259,14 @@ SYSCALL_ENTER(rt_sigprocmask, sigprocmask_enter)
 
 static __always_inline void sigaltstack_enter(void *ctx, __u64 stack, __u64 b, __u64 c)
 {
-	__u32 tid = current_target_tid();
 	struct event_sigaltstack *e;
 	struct thread_state *self;
+	struct target *t;
 	__u32 flags = 0;
+	__u32 tid;
 
-	if (!tid || !stack)
+	t = current_target(&tid);
+	if (!t || !stack)
 		return;
 	OVERHEAD_RUN(OVERHEAD_SIGALTSTACK);
 	bpf_probe_read_user(&flags, sizeof(flags), (void *)(stack + 8)); // stack_t.ss_flags
@@ -254,7 +275,7 @@ static __always_inline void sigaltstack_enter(void *ctx, __u64 stack, __u64 b, _
 		self->leaving = LEAVING_MEXIT;
 	if (self && self->starting && !(flags & SS_DISABLE))
 		self->starting = 2;
-	e = emit_reserve(sizeof(*e), KIND_SIGALTSTACK, tid, bpf_ktime_get_ns());
+	e = emit_reserve(t, sizeof(*e), KIND_SIGALTSTACK, tid, bpf_ktime_get_ns());
 	if (!e)
 		return;
 	e->ss_flags = flags;
@@ -275,28 +296,30 @@ static __always_inline void thread_leave(__u32 tid)
 
 static __always_inline void exit_enter(void *ctx, __u64 a, __u64 b, __u64 c)
 {
-	__u32 tid = current_target_tid();
+	struct target *t;
+	__u32 tid;
 
-	if (!tid)
+	t = current_target(&tid);
+	if (!t)
 		return;
 	OVERHEAD_RUN(OVERHEAD_EXIT);
 	thread_leave(tid);
-	emit_stacked(KIND_EXIT_ENTER, tid);
+	emit_stacked(t, KIND_EXIT_ENTER, tid);
 }
 
 SYSCALL_ENTER(exit, exit_enter)
 
-static __always_inline void process_exit_emit(__u32 tid, __u64 now)
+static __always_inline void process_exit_emit(struct target *t, __u32 tid, __u64 now)
 {
-	emit_plain(KIND_PROCESS_EXIT, tid, now, current_syscall() == NR_EXIT ? EXIT_CALLED : 0);
+	emit_plain(t, KIND_PROCESS_EXIT, tid, now, current_syscall() == NR_EXIT ? EXIT_CALLED : 0);
 }
 
 // At a thread's last switch-out: emits its end if the kernel skipped the programs that do that, see
 // thread_born_late. The end comes before the turn.
-static __noinline int thread_ended_late(const struct thread_state *state, __u32 tid, __u64 now)
+static __noinline int thread_ended_late(struct target *t, const struct thread_state *state, __u32 tid, __u64 now)
 {
 	if (state->leaving != LEAVING_SEEN)
-		process_exit_emit(tid, now - 1);
+		process_exit_emit(t, tid, now - 1);
 	return 0;
 }
 
@@ -304,19 +327,20 @@ SEC("tp_btf/sched_process_exit")
 int pw_process_exit(__u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[0];
+	struct target *t = target_of(task->tgid);
 	__u64 now;
 	__u32 tid;
 
-	if (!is_target(task))
+	if (!t)
 		return 0;
 	OVERHEAD_RUN(OVERHEAD_PROCESS_EXIT);
-	tid = thread_tid(task);
+	tid = thread_tid(t, task);
 	thread_leave(tid);
 	if (tid == task->tgid)
-		old_leader = (__u64)task;
+		t->old_leader = (__u64)task;
 	now = bpf_ktime_get_ns();
-	parent_death_emit(tid, now);
-	process_exit_emit(tid, now);
+	parent_death_emit(t, tid, now);
+	process_exit_emit(t, tid, now);
 	return 0;
 }
 
@@ -324,47 +348,17 @@ SEC("tp_btf/sched_process_free")
 int pw_process_free(__u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[0];
+	struct target *t = target_of(task->tgid);
 
-	if (!is_target(task))
+	if (many)
+		process_thread_freed(task, t);
+	if (!t)
 		return 0;
-	if ((__u64)task == old_leader)
-		old_leader_tid = task->pid;
-	if ((__u64)task == gone_leader)
-		gone_leader = 0;
-	emit_plain(KIND_PROCESS_FREE, task->pid, bpf_ktime_get_ns(), 0);
-	return 0;
-}
-
-// exec ends all other threads and gives its caller the tid of the process (fs/exec.c, de_thread).
-SEC("tp_btf/sched_process_exec")
-int pw_exec(__u64 *ctx)
-{
-	struct task_struct *task = (void *)ctx[0];
-	__u32 old_tid = ctx[1];
-	struct thread_state *state;
-	struct event_exec *e;
-
-	if (!is_target(task))
-		return 0;
-	runtime_gone = 1;
-	state = thread_find(old_tid);
-	if (aggregate && state)
-		sum_flush(state, old_tid, bpf_ktime_get_ns()); // the sums so far are the old program's
-	if (old_leader != (__u64)task && !old_leader_tid)
-		gone_leader = old_leader;
-	barrier();
-	old_leader = 0;
-	old_leader_tid = 0;
-	thread_rename(old_tid, task->pid);
-	state = thread_get(task);
-	if (state)
-		state->blind = 1;
-	e = emit_reserve(sizeof(*e), KIND_EXEC, task->pid, bpf_ktime_get_ns());
-	if (!e)
-		return 0;
-	e->old_tid = old_tid;
-	e->ns_tid = thread_ns_tid(task);
-	emit_submit(e);
+	if ((__u64)task == t->old_leader)
+		t->old_leader_tid = task->pid;
+	if ((__u64)task == t->gone_leader)
+		t->gone_leader = 0;
+	emit_plain(t, KIND_PROCESS_FREE, task->pid, bpf_ktime_get_ns(), 0);
 	return 0;
 }
 

@@ -20,30 +20,32 @@ SEC("uprobe")
 int pw_pin(struct pt_regs *ctx)
 {
 	__u64 now = bpf_ktime_get_ns();
-	__u32 tid = current_target_tid();
 	struct thread_state *self;
 	struct stack_place *place;
+	struct target *t;
 	struct lock_seen seen = {};
 	bool failed = false;
 	struct event_pin *e;
+	__u32 tid;
 	__u64 g;
 
-	if (!tid)
+	t = current_target(&tid);
+	if (!t)
 		return 0;
 	self = thread_find(tid);
 	if (self) {
 		self->depth_time = 0; // read the counts now
-		lock_check(self, tid, now, &seen);
+		lock_check(t, self, tid, now, &seen);
 		self->check_time = 0; // and at the next switch-out
 	}
-	place = stack_take(tid, false);
-	e = emit_reserve(sizeof(*e), KIND_PIN, tid, now);
+	place = stack_take(tid, false, NULL);
+	e = emit_reserve(t, sizeof(*e), KIND_PIN, tid, now);
 	if (!e) {
 		stack_free(place);
 		return 0;
 	}
-	g = runtime_known && self && !self->blind ? g_of(current_task(), &failed) : 0;
-	e->goid = g ? user_word(g + off_g_goid) : 0;
+	g = runtime_of(t)->known && self && !self->blind ? g_of(runtime_of(t), current_task(), &failed) : 0;
+	e->goid = g ? user_word(g + runtime_of(t)->off_g_goid) : 0;
 	e->caller = return_address(ctx);
 	e->ext = self && self->lock >= LOCK_NONE ? self->ext : ~0ULL;
 	stack_move(&e->stack, place, tid);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-// maps.h: all state of the kernel side, what writes it and what deletes it.
+// maps.h: the state of threads and CPUs, and the buffers: what writes it and what deletes it.
 #ifndef PINWATCH_MAPS_H
 #define PINWATCH_MAPS_H
 
@@ -115,7 +115,7 @@ struct thread_state {
 	__u32 early_waker;
 	__u32 ext;
 	__u32 internal;
-	__u32 unused2;
+	__u32 slot;	   // with many: whose thread it is, an index into targets
 	__u64 depth_time;  // when ext and internal were read
 	__u64 call_time;   // when it entered the clone or tgkill that it is in; 0 = in none that is traced
 
@@ -147,9 +147,6 @@ struct {
 // Entries of thread_overflow that are taken, or just being made or deleted. Without any, no program
 // searches it.
 __u32 overflow_used;
-
-// Threads that found no room for their state, ever. Some may have got it later.
-__u64 untracked;
 
 // Result of a check of a lock.
 struct lock_seen {
@@ -191,7 +188,8 @@ struct cpu_slot {
 	struct lock_seen lock;
 	__u64 untracked; // turns of threads without state, ever
 	__u64 delay_ns;	 // waits from here on are delays, see event_delay; user space sets it
-	__u64 unused3;
+	__u32 crowded;	 // with many: its ring of turns is more than half full
+	__u32 epoch;	 // how often that was over
 };
 
 // By CPU; mapped by user space. The loader sets the size.
@@ -285,33 +283,8 @@ struct {
 	__type(value, struct distance_line);
 } cpu_distances SEC(".maps");
 
-// Records that found no room in the ring, by kind. User space reads them through a mapping, never
-// by a system call: map system calls keep tracepoint programs from running (kernel/bpf/syscall.c,
-// bpf_disable_instrumentation).
-__u64 lost[KIND_COUNT];
-
 // When the present RATE_WINDOW_NS began, and the turns of its rate_limit that CPUs have taken.
 __u64 rate_begin;
 __u64 rate_used;
-
-// Set when the target's tgid is given to a new process. From then on nothing is observed.
-__u32 target_gone;
-
-// Set when a lock was read that proves its offsets, here or by the loader: a goroutine whose
-// lockedm is the M that names it.
-__u32 lock_proved;
-
-// The task that led the process and has ended, see thread_tid. 0 = the leader lives.
-__u64 old_leader;
-
-// The tid that the old leader had when the kernel freed it; 0 = its memory is still its own.
-__u32 old_leader_tid;
-
-// The old leader after the exec, if its last switch-out may still come. Its tid was the executing
-// thread's and means nothing any more.
-__u64 gone_leader;
-
-// Set when the target has executed another program. Threads that begin from then on are blind.
-__u32 runtime_gone;
 
 #endif

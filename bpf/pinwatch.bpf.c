@@ -8,7 +8,8 @@
 
 #include "event.h"    // records
 #include "config.h"   // constants that user space sets
-#include "maps.h"     // all state
+#include "maps.h"     // the state of threads and CPUs, and the buffers
+#include "target.h"   // the state of targets
 #include "overhead.h" // the programs' cost
 #include "core_fixes.h"
 #include "thread.h"
@@ -20,12 +21,14 @@
 #include "syscall.h"    // hooks on system calls
 #include "children.h"   // of threads that end
 #include "delay.h"      // locked threads that waited long for a CPU
+#include "process.h"    // with many targets: how processes become targets
 
 #include "lifecycle.bpf.h" // threads begin and end
 #include "preempt.bpf.h"   // SIGURG from tgkill to rt_sigreturn
 #include "sched.bpf.h"	   // switches, wake-ups, migrations
 #include "lock.bpf.h"	   // callers of runtime.LockOSThread
 #include "snapshot.bpf.h"  // threads that live now
+#include "exec.bpf.h"	   // another program in the same process
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -34,6 +37,7 @@ const union {
 	enum event_kind event_kind;
 	enum thread_flag thread_flag;
 	enum exit_flag exit_flag;
+	enum exec_flag exec_flag;
 	enum delay_flag delay_flag;
 	enum call_end call_end;
 	enum lock_kind lock_kind;
@@ -55,4 +59,8 @@ const union {
 	struct resolved resolved;
 	struct throttled throttled;
 	enum throttle throttle;
+	enum target_hint target_hint;
+	enum known_layout known_layout;
+	struct file_identity file_identity;
+	enum order order;
 } *in_btf __attribute__((unused));

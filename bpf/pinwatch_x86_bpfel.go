@@ -55,7 +55,14 @@ type PinwatchCpuSlot struct {
 	Lock      PinwatchLockSeen
 	Untracked uint64
 	DelayNs   uint64
-	Unused3   uint64
+	Crowded   uint32
+	Epoch     uint32
+}
+
+type PinwatchCrowd struct {
+	_       structs.HostLayout
+	Crowded uint32
+	Epoch   uint32
 }
 
 type PinwatchDelayFlag uint32
@@ -95,10 +102,16 @@ type PinwatchEventDelay struct {
 }
 
 type PinwatchEventExec struct {
-	_      structs.HostLayout
-	H      PinwatchEventHeader
-	OldTid uint32
-	NsTid  uint32
+	_        structs.HostLayout
+	H        PinwatchEventHeader
+	OldTid   uint32
+	NsTid    uint32
+	File     PinwatchFileIdentity
+	Parent   uint32
+	Unused   uint32
+	Path     [216]int8
+	FromSlot uint32
+	ToSlot   uint32
 }
 
 type PinwatchEventHeader struct {
@@ -292,11 +305,101 @@ type PinwatchEventThreadM struct {
 	Extra uint64
 }
 
+type PinwatchExecFlag uint32
+
+const (
+	PinwatchExecFlagEXEC_FOLLOWED PinwatchExecFlag = 1
+	PinwatchExecFlagEXEC_KNOWN    PinwatchExecFlag = 2
+)
+
 type PinwatchExitFlag uint32
 
 const (
 	PinwatchExitFlagEXIT_CALLED PinwatchExitFlag = 1
 )
+
+type PinwatchFileIdentity struct {
+	_          structs.HostLayout
+	Ino        uint64
+	Size       uint64
+	CtimeS     int64
+	CtimeNs    uint32
+	Dev        uint32
+	Generation uint32
+	Unused     uint32
+}
+
+type PinwatchGoRuntime struct {
+	_              structs.HostLayout
+	Known          uint32
+	Cgo            uint32
+	OffsetsProved  uint32
+	G_inRegister   uint32
+	G_tlsOffset    int64
+	OffG_m         uint32
+	OffG_goid      uint32
+	OffG_startpc   uint32
+	OffM_procid    uint32
+	OffM_id        uint32
+	OffM_mstartfn  uint32
+	OffM_isextra   uint32
+	OffM_curg      uint32
+	OffM_p         uint32
+	OffM_lockedg   uint32
+	OffM_lockedext uint32
+	G_piece        uint32
+	G_pieceSize    uint32
+	InG_goid       uint32
+	InG_status     uint32
+	InG_lockedm    uint32
+	AsyncPreempt   uint64
+	GoText         uint64
+	GoTextSize     uint64
+	MaskAt         [2]uint64
+	MaskSet        [2]uint64
+}
+
+type PinwatchKnownLayout uint32
+
+const (
+	PinwatchKnownLayoutKNOWN_BITS     PinwatchKnownLayout = 9
+	PinwatchKnownLayoutKNOWN_PROGRAMS PinwatchKnownLayout = 512
+)
+
+type PinwatchKnownProgram struct {
+	_       structs.HostLayout
+	Version uint64
+	File    PinwatchFileIdentity
+	Runtime struct {
+		_              structs.HostLayout
+		Known          uint32
+		Cgo            uint32
+		OffsetsProved  uint32
+		G_inRegister   uint32
+		G_tlsOffset    int64
+		OffG_m         uint32
+		OffG_goid      uint32
+		OffG_startpc   uint32
+		OffM_procid    uint32
+		OffM_id        uint32
+		OffM_mstartfn  uint32
+		OffM_isextra   uint32
+		OffM_curg      uint32
+		OffM_p         uint32
+		OffM_lockedg   uint32
+		OffM_lockedext uint32
+		G_piece        uint32
+		G_pieceSize    uint32
+		InG_goid       uint32
+		InG_status     uint32
+		InG_lockedm    uint32
+		AsyncPreempt   uint64
+		GoText         uint64
+		GoTextSize     uint64
+		MaskAt         [2]uint64
+		MaskSet        [2]uint64
+	}
+}
 
 type PinwatchLockAge uint32
 
@@ -355,6 +458,14 @@ type PinwatchMoves struct {
 	By [5][4]uint64
 }
 
+type PinwatchOrder uint32
+
+const (
+	PinwatchOrderORDER_ADD     PinwatchOrder = 0
+	PinwatchOrderORDER_FOLLOW  PinwatchOrder = 1
+	PinwatchOrderORDER_RELEASE PinwatchOrder = 2
+)
+
 type PinwatchOtherTask struct {
 	_      structs.HostLayout
 	Id     uint32
@@ -398,6 +509,12 @@ type PinwatchOverheadTimed struct {
 	Ns [64]uint32
 }
 
+type PinwatchProcess struct {
+	_        structs.HostLayout
+	Slot     uint32
+	Followed uint32
+}
+
 type PinwatchResolved struct {
 	_          structs.HostLayout
 	Tgid       uint32
@@ -438,6 +555,18 @@ type PinwatchSamples struct {
 	Buckets [3840]uint64
 }
 
+type PinwatchShare struct {
+	_          structs.HostLayout
+	Lost       uint64
+	Untracked  uint64
+	Turns      uint32
+	TurnsEpoch uint32
+	Bytes      uint32
+	BytesEpoch uint32
+	Quota      uint32
+	Unused     [7]uint32
+}
+
 type PinwatchSnapshot struct {
 	_       structs.HostLayout
 	SumLock PinwatchEventSumLock
@@ -446,12 +575,14 @@ type PinwatchSnapshot struct {
 }
 
 type PinwatchStackPlace struct {
-	_      structs.HostLayout
-	Owner  uint32
-	Unused uint32
-	Frame  uint64
-	Call   uint64
-	Stack  PinwatchUserStack
+	_          structs.HostLayout
+	Owner      uint32
+	Unused     uint32
+	Frame      uint64
+	Call       uint64
+	GoText     uint64
+	GoTextSize uint64
+	Stack      PinwatchUserStack
 }
 
 type PinwatchSwitchFlag uint32
@@ -465,6 +596,69 @@ const (
 	PinwatchSwitchFlagSWITCH_DEAD      PinwatchSwitchFlag = 32
 	PinwatchSwitchFlagSWITCH_PARKED    PinwatchSwitchFlag = 64
 )
+
+type PinwatchTarget struct {
+	_              structs.HostLayout
+	Tgid           uint32
+	Slot           uint32
+	Gone           uint32
+	RuntimeGone    uint32
+	OldLeader      uint64
+	GoneLeader     uint64
+	OldLeaderTid   uint32
+	LockProved     uint32
+	NsTgid         uint32
+	Preparing      uint32
+	RateBegin      uint64
+	RateUsed       uint64
+	Untracked      uint64
+	LostTurns      uint64
+	UntrackedTurns uint64
+	Lost           [25]uint64
+	Runtime        struct {
+		_              structs.HostLayout
+		Known          uint32
+		Cgo            uint32
+		OffsetsProved  uint32
+		G_inRegister   uint32
+		G_tlsOffset    int64
+		OffG_m         uint32
+		OffG_goid      uint32
+		OffG_startpc   uint32
+		OffM_procid    uint32
+		OffM_id        uint32
+		OffM_mstartfn  uint32
+		OffM_isextra   uint32
+		OffM_curg      uint32
+		OffM_p         uint32
+		OffM_lockedg   uint32
+		OffM_lockedext uint32
+		G_piece        uint32
+		G_pieceSize    uint32
+		InG_goid       uint32
+		InG_status     uint32
+		InG_lockedm    uint32
+		AsyncPreempt   uint64
+		GoText         uint64
+		GoTextSize     uint64
+		MaskAt         [2]uint64
+		MaskSet        [2]uint64
+	}
+}
+
+type PinwatchTargetHint uint32
+
+const (
+	PinwatchTargetHintHINT_BITS       PinwatchTargetHint = 16
+	PinwatchTargetHintHINTS           PinwatchTargetHint = 65536
+	PinwatchTargetHintHINT_TGID_SHIFT PinwatchTargetHint = 32
+	PinwatchTargetHintNO_SLOT         PinwatchTargetHint = 4294967295
+)
+
+type PinwatchTargetHints struct {
+	_  structs.HostLayout
+	Of [65536]uint64
+}
 
 type PinwatchTargetState uint32
 
@@ -525,7 +719,7 @@ type PinwatchThreadState struct {
 	EarlyWaker  uint32
 	Ext         uint32
 	Internal    uint32
-	Unused2     uint32
+	Slot        uint32
 	DepthTime   uint64
 	CallTime    uint64
 	Sum         PinwatchThreadSum
@@ -601,10 +795,17 @@ type PinwatchUserStack struct {
 const (
 	PinwatchMapCpuDistances           = "cpu_distances"
 	PinwatchMapCpuSlots               = "cpu_slots"
+	PinwatchMapCrowds                 = "crowds"
+	PinwatchMapFreeSlots              = "free_slots"
+	PinwatchMapKnownPrograms          = "known_programs"
 	PinwatchMapMoveBanks              = "move_banks"
+	PinwatchMapProcesses              = "processes"
 	PinwatchMapRings                  = "rings"
 	PinwatchMapSampleBanks            = "sample_banks"
+	PinwatchMapShares                 = "shares"
 	PinwatchMapStackPlaces            = "stack_places"
+	PinwatchMapTargetHints            = "target_hints"
+	PinwatchMapTargets                = "targets"
 	PinwatchMapThreadOverflow         = "thread_overflow"
 	PinwatchMapThreadTable            = "thread_table"
 	PinwatchMapTurns                  = "turns"
@@ -624,6 +825,7 @@ const (
 	PinwatchProgPwMigrate             = "pw_migrate"
 	PinwatchProgPwNewtask             = "pw_newtask"
 	PinwatchProgPwNothing             = "pw_nothing"
+	PinwatchProgPwOrder               = "pw_order"
 	PinwatchProgPwPin                 = "pw_pin"
 	PinwatchProgPwPrepare             = "pw_prepare"
 	PinwatchProgPwProcessExit         = "pw_process_exit"
@@ -645,44 +847,25 @@ const (
 	PinwatchProgPwWakeupNew           = "pw_wakeup_new"
 	PinwatchProgPwWaking              = "pw_waking"
 	PinwatchVarAggregate              = "aggregate"
-	PinwatchVarAsyncPreempt           = "async_preempt"
+	PinwatchVarAlone                  = "alone"
 	PinwatchVarBoundary               = "boundary"
 	PinwatchVarBoundaryBefore         = "boundary_before"
-	PinwatchVarG_inRegister           = "g_in_register"
-	PinwatchVarG_piece                = "g_piece"
-	PinwatchVarG_pieceSize            = "g_piece_size"
-	PinwatchVarG_tlsOffset            = "g_tls_offset"
-	PinwatchVarGoText                 = "go_text"
-	PinwatchVarGoTextSize             = "go_text_size"
-	PinwatchVarGoneLeader             = "gone_leader"
+	PinwatchVarFollow                 = "follow"
+	PinwatchVarGoRuntime              = "go_runtime"
+	PinwatchVarHintsShared            = "hints_shared"
 	PinwatchVarInBtf                  = "in_btf"
-	PinwatchVarInG_goid               = "in_g_goid"
-	PinwatchVarInG_lockedm            = "in_g_lockedm"
-	PinwatchVarInG_status             = "in_g_status"
 	PinwatchVarLight                  = "light"
-	PinwatchVarLockProved             = "lock_proved"
-	PinwatchVarLost                   = "lost"
-	PinwatchVarMaskAt                 = "mask_at"
-	PinwatchVarMaskSet                = "mask_set"
+	PinwatchVarMany                   = "many"
+	PinwatchVarNoSlot                 = "no_slot"
 	PinwatchVarNsLevel                = "ns_level"
-	PinwatchVarOffG_goid              = "off_g_goid"
-	PinwatchVarOffG_m                 = "off_g_m"
-	PinwatchVarOffG_startpc           = "off_g_startpc"
-	PinwatchVarOffM_curg              = "off_m_curg"
-	PinwatchVarOffM_id                = "off_m_id"
-	PinwatchVarOffM_isextra           = "off_m_isextra"
-	PinwatchVarOffM_lockedext         = "off_m_lockedext"
-	PinwatchVarOffM_lockedg           = "off_m_lockedg"
-	PinwatchVarOffM_mstartfn          = "off_m_mstartfn"
-	PinwatchVarOffM_p                 = "off_m_p"
-	PinwatchVarOffM_procid            = "off_m_procid"
-	PinwatchVarOffsetsProved          = "offsets_proved"
-	PinwatchVarOldLeader              = "old_leader"
-	PinwatchVarOldLeaderTid           = "old_leader_tid"
+	PinwatchVarOrderKind              = "order_kind"
+	PinwatchVarOrderSlot              = "order_slot"
+	PinwatchVarOrderTgid              = "order_tgid"
 	PinwatchVarOverflowRoom           = "overflow_room"
 	PinwatchVarOverflowUsed           = "overflow_used"
 	PinwatchVarOverheadLeft           = "overhead_left"
 	PinwatchVarOverheadTimes          = "overhead_times"
+	PinwatchVarOwnTgid                = "own_tgid"
 	PinwatchVarRateBegin              = "rate_begin"
 	PinwatchVarRateChunk              = "rate_chunk"
 	PinwatchVarRateLimit              = "rate_limit"
@@ -691,18 +874,17 @@ const (
 	PinwatchVarRingMask               = "ring_mask"
 	PinwatchVarRingShift              = "ring_shift"
 	PinwatchVarRingSize               = "ring_size"
-	PinwatchVarRuntimeCgo             = "runtime_cgo"
-	PinwatchVarRuntimeGone            = "runtime_gone"
-	PinwatchVarRuntimeKnown           = "runtime_known"
+	PinwatchVarShareBytes             = "share_bytes"
+	PinwatchVarShareColumns           = "share_columns"
+	PinwatchVarShareTurns             = "share_turns"
 	PinwatchVarSlowReads              = "slow_reads"
 	PinwatchVarSlowRuns               = "slow_runs"
 	PinwatchVarSwitchHasState         = "switch_has_state"
-	PinwatchVarTargetGone             = "target_gone"
 	PinwatchVarTargetTgid             = "target_tgid"
 	PinwatchVarThreadMask             = "thread_mask"
 	PinwatchVarTurnsPerCpu            = "turns_per_cpu"
-	PinwatchVarUntracked              = "untracked"
-	PinwatchVarWantedPid              = "wanted_pid"
+	PinwatchVarWanted                 = "wanted"
+	PinwatchVarWatch                  = "watch"
 	PinwatchVarWindowBegin            = "window_begin"
 )
 
@@ -764,6 +946,7 @@ type PinwatchProgramSpecs struct {
 	PwMigrate             *ebpf.ProgramSpec `ebpf:"pw_migrate"`
 	PwNewtask             *ebpf.ProgramSpec `ebpf:"pw_newtask"`
 	PwNothing             *ebpf.ProgramSpec `ebpf:"pw_nothing"`
+	PwOrder               *ebpf.ProgramSpec `ebpf:"pw_order"`
 	PwPin                 *ebpf.ProgramSpec `ebpf:"pw_pin"`
 	PwPrepare             *ebpf.ProgramSpec `ebpf:"pw_prepare"`
 	PwProcessExit         *ebpf.ProgramSpec `ebpf:"pw_process_exit"`
@@ -792,10 +975,17 @@ type PinwatchProgramSpecs struct {
 type PinwatchMapSpecs struct {
 	CpuDistances   *ebpf.MapSpec `ebpf:"cpu_distances"`
 	CpuSlots       *ebpf.MapSpec `ebpf:"cpu_slots"`
+	Crowds         *ebpf.MapSpec `ebpf:"crowds"`
+	FreeSlots      *ebpf.MapSpec `ebpf:"free_slots"`
+	KnownPrograms  *ebpf.MapSpec `ebpf:"known_programs"`
 	MoveBanks      *ebpf.MapSpec `ebpf:"move_banks"`
+	Processes      *ebpf.MapSpec `ebpf:"processes"`
 	Rings          *ebpf.MapSpec `ebpf:"rings"`
 	SampleBanks    *ebpf.MapSpec `ebpf:"sample_banks"`
+	Shares         *ebpf.MapSpec `ebpf:"shares"`
 	StackPlaces    *ebpf.MapSpec `ebpf:"stack_places"`
+	TargetHints    *ebpf.MapSpec `ebpf:"target_hints"`
+	Targets        *ebpf.MapSpec `ebpf:"targets"`
 	ThreadOverflow *ebpf.MapSpec `ebpf:"thread_overflow"`
 	ThreadTable    *ebpf.MapSpec `ebpf:"thread_table"`
 	Turns          *ebpf.MapSpec `ebpf:"turns"`
@@ -806,44 +996,25 @@ type PinwatchMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type PinwatchVariableSpecs struct {
 	Aggregate      *ebpf.VariableSpec `ebpf:"aggregate"`
-	AsyncPreempt   *ebpf.VariableSpec `ebpf:"async_preempt"`
+	Alone          *ebpf.VariableSpec `ebpf:"alone"`
 	Boundary       *ebpf.VariableSpec `ebpf:"boundary"`
 	BoundaryBefore *ebpf.VariableSpec `ebpf:"boundary_before"`
-	G_inRegister   *ebpf.VariableSpec `ebpf:"g_in_register"`
-	G_piece        *ebpf.VariableSpec `ebpf:"g_piece"`
-	G_pieceSize    *ebpf.VariableSpec `ebpf:"g_piece_size"`
-	G_tlsOffset    *ebpf.VariableSpec `ebpf:"g_tls_offset"`
-	GoText         *ebpf.VariableSpec `ebpf:"go_text"`
-	GoTextSize     *ebpf.VariableSpec `ebpf:"go_text_size"`
-	GoneLeader     *ebpf.VariableSpec `ebpf:"gone_leader"`
+	Follow         *ebpf.VariableSpec `ebpf:"follow"`
+	GoRuntime      *ebpf.VariableSpec `ebpf:"go_runtime"`
+	HintsShared    *ebpf.VariableSpec `ebpf:"hints_shared"`
 	InBtf          *ebpf.VariableSpec `ebpf:"in_btf"`
-	InG_goid       *ebpf.VariableSpec `ebpf:"in_g_goid"`
-	InG_lockedm    *ebpf.VariableSpec `ebpf:"in_g_lockedm"`
-	InG_status     *ebpf.VariableSpec `ebpf:"in_g_status"`
 	Light          *ebpf.VariableSpec `ebpf:"light"`
-	LockProved     *ebpf.VariableSpec `ebpf:"lock_proved"`
-	Lost           *ebpf.VariableSpec `ebpf:"lost"`
-	MaskAt         *ebpf.VariableSpec `ebpf:"mask_at"`
-	MaskSet        *ebpf.VariableSpec `ebpf:"mask_set"`
+	Many           *ebpf.VariableSpec `ebpf:"many"`
+	NoSlot         *ebpf.VariableSpec `ebpf:"no_slot"`
 	NsLevel        *ebpf.VariableSpec `ebpf:"ns_level"`
-	OffG_goid      *ebpf.VariableSpec `ebpf:"off_g_goid"`
-	OffG_m         *ebpf.VariableSpec `ebpf:"off_g_m"`
-	OffG_startpc   *ebpf.VariableSpec `ebpf:"off_g_startpc"`
-	OffM_curg      *ebpf.VariableSpec `ebpf:"off_m_curg"`
-	OffM_id        *ebpf.VariableSpec `ebpf:"off_m_id"`
-	OffM_isextra   *ebpf.VariableSpec `ebpf:"off_m_isextra"`
-	OffM_lockedext *ebpf.VariableSpec `ebpf:"off_m_lockedext"`
-	OffM_lockedg   *ebpf.VariableSpec `ebpf:"off_m_lockedg"`
-	OffM_mstartfn  *ebpf.VariableSpec `ebpf:"off_m_mstartfn"`
-	OffM_p         *ebpf.VariableSpec `ebpf:"off_m_p"`
-	OffM_procid    *ebpf.VariableSpec `ebpf:"off_m_procid"`
-	OffsetsProved  *ebpf.VariableSpec `ebpf:"offsets_proved"`
-	OldLeader      *ebpf.VariableSpec `ebpf:"old_leader"`
-	OldLeaderTid   *ebpf.VariableSpec `ebpf:"old_leader_tid"`
+	OrderKind      *ebpf.VariableSpec `ebpf:"order_kind"`
+	OrderSlot      *ebpf.VariableSpec `ebpf:"order_slot"`
+	OrderTgid      *ebpf.VariableSpec `ebpf:"order_tgid"`
 	OverflowRoom   *ebpf.VariableSpec `ebpf:"overflow_room"`
 	OverflowUsed   *ebpf.VariableSpec `ebpf:"overflow_used"`
 	OverheadLeft   *ebpf.VariableSpec `ebpf:"overhead_left"`
 	OverheadTimes  *ebpf.VariableSpec `ebpf:"overhead_times"`
+	OwnTgid        *ebpf.VariableSpec `ebpf:"own_tgid"`
 	RateBegin      *ebpf.VariableSpec `ebpf:"rate_begin"`
 	RateChunk      *ebpf.VariableSpec `ebpf:"rate_chunk"`
 	RateLimit      *ebpf.VariableSpec `ebpf:"rate_limit"`
@@ -852,18 +1023,17 @@ type PinwatchVariableSpecs struct {
 	RingMask       *ebpf.VariableSpec `ebpf:"ring_mask"`
 	RingShift      *ebpf.VariableSpec `ebpf:"ring_shift"`
 	RingSize       *ebpf.VariableSpec `ebpf:"ring_size"`
-	RuntimeCgo     *ebpf.VariableSpec `ebpf:"runtime_cgo"`
-	RuntimeGone    *ebpf.VariableSpec `ebpf:"runtime_gone"`
-	RuntimeKnown   *ebpf.VariableSpec `ebpf:"runtime_known"`
+	ShareBytes     *ebpf.VariableSpec `ebpf:"share_bytes"`
+	ShareColumns   *ebpf.VariableSpec `ebpf:"share_columns"`
+	ShareTurns     *ebpf.VariableSpec `ebpf:"share_turns"`
 	SlowReads      *ebpf.VariableSpec `ebpf:"slow_reads"`
 	SlowRuns       *ebpf.VariableSpec `ebpf:"slow_runs"`
 	SwitchHasState *ebpf.VariableSpec `ebpf:"switch_has_state"`
-	TargetGone     *ebpf.VariableSpec `ebpf:"target_gone"`
 	TargetTgid     *ebpf.VariableSpec `ebpf:"target_tgid"`
 	ThreadMask     *ebpf.VariableSpec `ebpf:"thread_mask"`
 	TurnsPerCpu    *ebpf.VariableSpec `ebpf:"turns_per_cpu"`
-	Untracked      *ebpf.VariableSpec `ebpf:"untracked"`
-	WantedPid      *ebpf.VariableSpec `ebpf:"wanted_pid"`
+	Wanted         *ebpf.VariableSpec `ebpf:"wanted"`
+	Watch          *ebpf.VariableSpec `ebpf:"watch"`
 	WindowBegin    *ebpf.VariableSpec `ebpf:"window_begin"`
 }
 
@@ -889,10 +1059,17 @@ func (o *PinwatchObjects) Close() error {
 type PinwatchMaps struct {
 	CpuDistances   *ebpf.Map `ebpf:"cpu_distances"`
 	CpuSlots       *ebpf.Map `ebpf:"cpu_slots"`
+	Crowds         *ebpf.Map `ebpf:"crowds"`
+	FreeSlots      *ebpf.Map `ebpf:"free_slots"`
+	KnownPrograms  *ebpf.Map `ebpf:"known_programs"`
 	MoveBanks      *ebpf.Map `ebpf:"move_banks"`
+	Processes      *ebpf.Map `ebpf:"processes"`
 	Rings          *ebpf.Map `ebpf:"rings"`
 	SampleBanks    *ebpf.Map `ebpf:"sample_banks"`
+	Shares         *ebpf.Map `ebpf:"shares"`
 	StackPlaces    *ebpf.Map `ebpf:"stack_places"`
+	TargetHints    *ebpf.Map `ebpf:"target_hints"`
+	Targets        *ebpf.Map `ebpf:"targets"`
 	ThreadOverflow *ebpf.Map `ebpf:"thread_overflow"`
 	ThreadTable    *ebpf.Map `ebpf:"thread_table"`
 	Turns          *ebpf.Map `ebpf:"turns"`
@@ -902,10 +1079,17 @@ func (m *PinwatchMaps) Close() error {
 	return _PinwatchClose(
 		m.CpuDistances,
 		m.CpuSlots,
+		m.Crowds,
+		m.FreeSlots,
+		m.KnownPrograms,
 		m.MoveBanks,
+		m.Processes,
 		m.Rings,
 		m.SampleBanks,
+		m.Shares,
 		m.StackPlaces,
+		m.TargetHints,
+		m.Targets,
 		m.ThreadOverflow,
 		m.ThreadTable,
 		m.Turns,
@@ -917,44 +1101,25 @@ func (m *PinwatchMaps) Close() error {
 // It can be passed to LoadPinwatchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PinwatchVariables struct {
 	Aggregate      *ebpf.Variable `ebpf:"aggregate"`
-	AsyncPreempt   *ebpf.Variable `ebpf:"async_preempt"`
+	Alone          *ebpf.Variable `ebpf:"alone"`
 	Boundary       *ebpf.Variable `ebpf:"boundary"`
 	BoundaryBefore *ebpf.Variable `ebpf:"boundary_before"`
-	G_inRegister   *ebpf.Variable `ebpf:"g_in_register"`
-	G_piece        *ebpf.Variable `ebpf:"g_piece"`
-	G_pieceSize    *ebpf.Variable `ebpf:"g_piece_size"`
-	G_tlsOffset    *ebpf.Variable `ebpf:"g_tls_offset"`
-	GoText         *ebpf.Variable `ebpf:"go_text"`
-	GoTextSize     *ebpf.Variable `ebpf:"go_text_size"`
-	GoneLeader     *ebpf.Variable `ebpf:"gone_leader"`
+	Follow         *ebpf.Variable `ebpf:"follow"`
+	GoRuntime      *ebpf.Variable `ebpf:"go_runtime"`
+	HintsShared    *ebpf.Variable `ebpf:"hints_shared"`
 	InBtf          *ebpf.Variable `ebpf:"in_btf"`
-	InG_goid       *ebpf.Variable `ebpf:"in_g_goid"`
-	InG_lockedm    *ebpf.Variable `ebpf:"in_g_lockedm"`
-	InG_status     *ebpf.Variable `ebpf:"in_g_status"`
 	Light          *ebpf.Variable `ebpf:"light"`
-	LockProved     *ebpf.Variable `ebpf:"lock_proved"`
-	Lost           *ebpf.Variable `ebpf:"lost"`
-	MaskAt         *ebpf.Variable `ebpf:"mask_at"`
-	MaskSet        *ebpf.Variable `ebpf:"mask_set"`
+	Many           *ebpf.Variable `ebpf:"many"`
+	NoSlot         *ebpf.Variable `ebpf:"no_slot"`
 	NsLevel        *ebpf.Variable `ebpf:"ns_level"`
-	OffG_goid      *ebpf.Variable `ebpf:"off_g_goid"`
-	OffG_m         *ebpf.Variable `ebpf:"off_g_m"`
-	OffG_startpc   *ebpf.Variable `ebpf:"off_g_startpc"`
-	OffM_curg      *ebpf.Variable `ebpf:"off_m_curg"`
-	OffM_id        *ebpf.Variable `ebpf:"off_m_id"`
-	OffM_isextra   *ebpf.Variable `ebpf:"off_m_isextra"`
-	OffM_lockedext *ebpf.Variable `ebpf:"off_m_lockedext"`
-	OffM_lockedg   *ebpf.Variable `ebpf:"off_m_lockedg"`
-	OffM_mstartfn  *ebpf.Variable `ebpf:"off_m_mstartfn"`
-	OffM_p         *ebpf.Variable `ebpf:"off_m_p"`
-	OffM_procid    *ebpf.Variable `ebpf:"off_m_procid"`
-	OffsetsProved  *ebpf.Variable `ebpf:"offsets_proved"`
-	OldLeader      *ebpf.Variable `ebpf:"old_leader"`
-	OldLeaderTid   *ebpf.Variable `ebpf:"old_leader_tid"`
+	OrderKind      *ebpf.Variable `ebpf:"order_kind"`
+	OrderSlot      *ebpf.Variable `ebpf:"order_slot"`
+	OrderTgid      *ebpf.Variable `ebpf:"order_tgid"`
 	OverflowRoom   *ebpf.Variable `ebpf:"overflow_room"`
 	OverflowUsed   *ebpf.Variable `ebpf:"overflow_used"`
 	OverheadLeft   *ebpf.Variable `ebpf:"overhead_left"`
 	OverheadTimes  *ebpf.Variable `ebpf:"overhead_times"`
+	OwnTgid        *ebpf.Variable `ebpf:"own_tgid"`
 	RateBegin      *ebpf.Variable `ebpf:"rate_begin"`
 	RateChunk      *ebpf.Variable `ebpf:"rate_chunk"`
 	RateLimit      *ebpf.Variable `ebpf:"rate_limit"`
@@ -963,18 +1128,17 @@ type PinwatchVariables struct {
 	RingMask       *ebpf.Variable `ebpf:"ring_mask"`
 	RingShift      *ebpf.Variable `ebpf:"ring_shift"`
 	RingSize       *ebpf.Variable `ebpf:"ring_size"`
-	RuntimeCgo     *ebpf.Variable `ebpf:"runtime_cgo"`
-	RuntimeGone    *ebpf.Variable `ebpf:"runtime_gone"`
-	RuntimeKnown   *ebpf.Variable `ebpf:"runtime_known"`
+	ShareBytes     *ebpf.Variable `ebpf:"share_bytes"`
+	ShareColumns   *ebpf.Variable `ebpf:"share_columns"`
+	ShareTurns     *ebpf.Variable `ebpf:"share_turns"`
 	SlowReads      *ebpf.Variable `ebpf:"slow_reads"`
 	SlowRuns       *ebpf.Variable `ebpf:"slow_runs"`
 	SwitchHasState *ebpf.Variable `ebpf:"switch_has_state"`
-	TargetGone     *ebpf.Variable `ebpf:"target_gone"`
 	TargetTgid     *ebpf.Variable `ebpf:"target_tgid"`
 	ThreadMask     *ebpf.Variable `ebpf:"thread_mask"`
 	TurnsPerCpu    *ebpf.Variable `ebpf:"turns_per_cpu"`
-	Untracked      *ebpf.Variable `ebpf:"untracked"`
-	WantedPid      *ebpf.Variable `ebpf:"wanted_pid"`
+	Wanted         *ebpf.Variable `ebpf:"wanted"`
+	Watch          *ebpf.Variable `ebpf:"watch"`
 	WindowBegin    *ebpf.Variable `ebpf:"window_begin"`
 }
 
@@ -998,6 +1162,7 @@ type PinwatchPrograms struct {
 	PwMigrate             *ebpf.Program `ebpf:"pw_migrate"`
 	PwNewtask             *ebpf.Program `ebpf:"pw_newtask"`
 	PwNothing             *ebpf.Program `ebpf:"pw_nothing"`
+	PwOrder               *ebpf.Program `ebpf:"pw_order"`
 	PwPin                 *ebpf.Program `ebpf:"pw_pin"`
 	PwPrepare             *ebpf.Program `ebpf:"pw_prepare"`
 	PwProcessExit         *ebpf.Program `ebpf:"pw_process_exit"`
@@ -1038,6 +1203,7 @@ func (p *PinwatchPrograms) Close() error {
 		p.PwMigrate,
 		p.PwNewtask,
 		p.PwNothing,
+		p.PwOrder,
 		p.PwPin,
 		p.PwPrepare,
 		p.PwProcessExit,

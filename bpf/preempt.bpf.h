@@ -6,17 +6,19 @@
 
 static __always_inline void tgkill_enter(void *ctx, __u64 tgid, __u64 target, __u64 sig)
 {
-	__u32 tid = current_target_tid();
+	struct target *t;
 	__u64 now;
+	__u32 tid;
 
-	if (!tid)
+	t = current_target(&tid);
+	if (!t)
 		return;
 	OVERHEAD_RUN(OVERHEAD_TGKILL);
 	if ((__s32)sig != SIGURG) {
 		call_begin(tid, 0);
 		return;
 	}
-	now = emit_stacked(KIND_TGKILL_ENTER, tid);
+	now = emit_stacked(t, KIND_TGKILL_ENTER, tid);
 	call_begin(tid, now ? now : bpf_ktime_get_ns());
 }
 
@@ -38,9 +40,9 @@ static __always_inline __u8 target_state_unseen(const struct task_struct *task)
 // Where the target thread of a signal is. The tracepoint comes after the wake-up (kernel/signal.c,
 // complete_signal), so a thread that the sender woke in this very call was blocked. With light the
 // beginning of the call is unknown. A task's on_cpu outlasts its switch-out; the slot does not.
-static __always_inline __u8 target_state(struct task_struct *task, __u32 sender, __u64 enter)
+static __always_inline __u8 target_state(const struct target *t, struct task_struct *task, __u32 sender, __u64 enter)
 {
-	const struct thread_state *state = thread_get(task);
+	const struct thread_state *state = thread_get(t, task);
 	bool woken, by_sender;
 
 	if (slot_holds(cpu_slot(task_cpu(task)), task))
@@ -79,31 +81,32 @@ SEC("tp_btf/signal_generate")
 int pw_generate(__u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[2];
+	struct target *t = target_of(task->tgid);
 	__u64 now, sender, enter = 0;
 	struct thread_state *self, *state;
 	struct event_signal_generate *e;
 	__u8 lock = LOCK_UNREAD;
 
-	if ((__s32)ctx[0] != SIGURG || !is_target(task))
+	if ((__s32)ctx[0] != SIGURG || !t)
 		return 0;
 	OVERHEAD_RUN(OVERHEAD_GENERATE);
-	state = thread_get(task);
+	state = thread_get(t, task);
 	if (state && !ctx[4] && !ctx[3]) // it will be delivered, and to this thread
 		state->pending = 1;
 	sender = sent_by_kernel(ctx[1]) ? 0 : bpf_get_current_pid_tgid();
-	if (light && sender >> 32 == target_tgid && !ctx[3]) // the sender is in its tgkill
-		enter = emit_stacked(KIND_TGKILL_ENTER, (__u32)sender);
+	if (light && sender >> 32 == task->tgid && !ctx[3]) // the sender is in its tgkill
+		enter = emit_stacked(t, KIND_TGKILL_ENTER, (__u32)sender);
 	now = bpf_ktime_get_ns();
-	if (sender >> 32 == target_tgid) {
+	if (sender >> 32 == task->tgid) {
 		self = thread_find((__u32)sender);
 		if (!light && self)
 			enter = self->call_time;
-		lock = lock_peek(state, now);
+		lock = lock_peek(t, state, now);
 	}
-	e = emit_reserve(sizeof(*e), KIND_SIGNAL_GENERATE, task->pid, now);
+	e = emit_reserve(t, sizeof(*e), KIND_SIGNAL_GENERATE, task->pid, now);
 	if (!e)
 		return 0;
-	e->h.flags = target_state(task, (__u32)sender, enter);
+	e->h.flags = target_state(t, task, (__u32)sender, enter);
 	e->sender = (__u32)sender;
 	e->sender_tgid = sender >> 32;
 	e->group = (__u16)ctx[3];
@@ -122,13 +125,14 @@ int pw_deliver(__u64 *ctx)
 	struct event_signal_deliver *e;
 	struct thread_state *self;
 	struct lock_seen seen = {};
+	struct target *t;
 	__u32 tid, call = 0;
 	__u64 now;
 
 	if ((__s32)ctx[0] != SIGURG)
 		return 0;
-	tid = current_target_tid();
-	if (!tid)
+	t = current_target(&tid);
+	if (!t)
 		return 0;
 	now = bpf_ktime_get_ns();
 	OVERHEAD_RUN(OVERHEAD_DELIVER);
@@ -137,9 +141,9 @@ int pw_deliver(__u64 *ctx)
 		self->pending = 0;
 		self->handling = !light; // until its sigreturn, which light does not see
 		self->again = 1; // it may run again only because of this signal
-		lock_check(self, tid, now, &seen);
+		lock_check(t, self, tid, now, &seen);
 	}
-	e = emit_reserve(sizeof(*e), KIND_SIGNAL_DELIVER, tid, now);
+	e = emit_reserve(t, sizeof(*e), KIND_SIGNAL_DELIVER, tid, now);
 	if (!e)
 		return 0;
 	e->h.flags = seen.kind;
@@ -163,22 +167,26 @@ int pw_deliver(__u64 *ctx)
 static __always_inline void sigreturn_enter(void *ctx)
 {
 	__u64 now = bpf_ktime_get_ns();
-	__u32 tid = current_target_tid();
+	const volatile struct go_runtime *rt;
 	struct event_sigreturn *e;
 	struct thread_state *self;
+	struct target *t;
 	__u64 pc = 0;
+	__u32 tid;
 
-	if (!tid)
+	t = current_target(&tid);
+	if (!t)
 		return;
 	OVERHEAD_RUN(OVERHEAD_SIGRETURN);
 	bpf_probe_read_user(&pc, sizeof(pc), (void *)(user_stack_pointer() + SIGFRAME_PC));
 	self = thread_find(tid);
+	rt = runtime_of(t);
 	if (self)
 		self->handling = 0;
-	if (self && runtime_known && async_preempt && pc == async_preempt &&
+	if (self && rt->known && rt->async_preempt && pc == rt->async_preempt &&
 	    (self->lock == LOCK_USER || self->lock == LOCK_RUNTIME))
 		self->injected = 1;
-	e = emit_reserve(sizeof(*e), KIND_SIGRETURN, tid, now);
+	e = emit_reserve(t, sizeof(*e), KIND_SIGRETURN, tid, now);
 	if (!e)
 		return;
 	e->pc = pc;

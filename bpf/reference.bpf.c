@@ -81,13 +81,13 @@ int reference_newtask(__u64 *ctx)
 // Reads the thread's m, once per thread.
 static __noinline __u64 reference_m(void)
 {
-	__u64 base = thread_g_base(current_task()), g = 0, m = 0;
+	__u64 base = thread_g_base(current_task(), go_runtime.g_in_register), g = 0, m = 0;
 
-	if (g_in_register)
+	if (go_runtime.g_in_register)
 		g = base;
 	else
-		bpf_probe_read_user(&g, sizeof(g), (void *)(base + g_tls_offset));
-	bpf_probe_read_user(&m, sizeof(m), (void *)(g + off_g_m));
+		bpf_probe_read_user(&g, sizeof(g), (void *)(base + go_runtime.g_tls_offset));
+	bpf_probe_read_user(&m, sizeof(m), (void *)(g + go_runtime.off_g_m));
 	return m;
 }
 
@@ -103,7 +103,7 @@ static __always_inline void reference_turn(struct task_struct *prev, __u64 since
 	}
 	if (!state->m)
 		state->m = reference_m();
-	bpf_probe_read_user(&lockedg, sizeof(lockedg), (void *)(state->m + off_m_lockedg));
+	bpf_probe_read_user(&lockedg, sizeof(lockedg), (void *)(state->m + go_runtime.off_m_lockedg));
 	e = bpf_ringbuf_reserve(&reference_ring, sizeof(*e), 0);
 	if (!e) {
 		__sync_fetch_and_add(&reference_missed, 1);
@@ -216,7 +216,7 @@ int reference_stack(__u64 *ctx)
 	if (!r)
 		return 0;
 	reference_kernel_stack(ctx, &r->before);
-	place = stack_take(prev->pid, false);
+	place = stack_take(prev->pid, false, NULL);
 	stack_move(&r->walked, place, prev->pid);
 	reference_kernel_stack(ctx, &r->after);
 	bpf_ringbuf_submit(r, 0);

@@ -75,33 +75,37 @@ static __always_inline __u8 turn_split(struct event_switch *e, const struct thre
 
 // Sends a turn through the CPU's ring or, in the rare case that it does not fit or the CPU has
 // none, through the one that it shares.
-static __always_inline void turn_send(const struct event_switch *e, struct cpu_slot *slot, bool lifecycle)
+static __always_inline void turn_send(struct target *t, const struct event_switch *e, struct cpu_slot *slot,
+				      bool lifecycle)
 {
-	struct turn *t;
+	struct turn *turn;
+	__u32 place;
 	void *ring;
 
-	if (rate_limit && !lifecycle && !rate_allows(slot, e->h.time)) {
-		slot->lost++;
+	if (rate_limit && !lifecycle && !rate_allows(t, slot, e->h.cpu, e->h.time)) {
+		turn_lost(t, slot, e->h.cpu);
 		return;
 	}
 	if ((e->run_ns | e->runq_ns | e->blocked_ns) >> 32 || e->h.cpu >= ring_cpus) {
-		ring = ring_of_cpu(e->h.cpu);
-		if (!ring || bpf_ringbuf_output(ring, (void *)e, sizeof(*e), BPF_RB_NO_WAKEUP))
-			slot->lost++;
+		place = ring_of_cpu(e->h.cpu);
+		ring = bpf_map_lookup_elem(&rings, &place);
+		if (!ring || (many && !ring_has_room(t, ring, place, RING_PARTS, sizeof(*e))) ||
+		    bpf_ringbuf_output(ring, (void *)e, sizeof(*e), BPF_RB_NO_WAKEUP))
+			turn_lost(t, slot, e->h.cpu);
 		return;
 	}
-	t = turn_reserve(slot, e->h.cpu, lifecycle);
-	if (!t)
+	turn = turn_reserve(t, slot, e->h.cpu, lifecycle);
+	if (!turn)
 		return;
-	t->time = e->h.time;
-	t->tid = e->h.tid;
-	t->waker = e->waker;
-	t->run_ns = e->run_ns;
-	t->runq_ns = e->runq_ns;
-	t->blocked_ns = e->blocked_ns;
-	t->last_cpu = e->last_cpu;
-	t->flags = e->h.flags;
-	t->why_lock = e->why | e->lock << TURN_LOCK_SHIFT;
+	turn->time = e->h.time;
+	turn->tid = e->h.tid;
+	turn->waker = e->waker;
+	turn->run_ns = e->run_ns;
+	turn->runq_ns = e->runq_ns;
+	turn->blocked_ns = e->blocked_ns;
+	turn->last_cpu = e->last_cpu;
+	turn->flags = e->h.flags;
+	turn->why_lock = e->why | e->lock << TURN_LOCK_SHIFT;
 	turn_submit(slot);
 }
 
@@ -110,34 +114,44 @@ static __always_inline void turn_send(const struct event_switch *e, struct cpu_s
 __noinline int turn_park(__u32 tid)
 {
 	struct thread_state *state = thread_find(tid);
+	struct target *t;
 
 	if (!state)
 		return 0;
 	state->injected = 0;
 	state->resuming = 2;
-	emit_stacked(KIND_PARK, tid);
+	t = target_at(state->slot);
+	if (t)
+		emit_stacked(t, KIND_PARK, tid);
 	return 0;
 }
 
-static __always_inline void turn_end(struct task_struct *prev, struct task_struct *next, struct cpu_slot *slot,
-				     __u32 cpu, __u64 now, bool runnable, bool dead)
+static __always_inline void turn_end(struct target *t, struct task_struct *prev, struct task_struct *next,
+				     struct cpu_slot *slot, __u32 cpu, __u64 now, bool runnable, bool dead)
 {
-	__u32 tid = thread_tid(prev);
+	__u32 tid = thread_tid(t, prev);
 	struct thread_state *state = thread_find(tid);
 	struct lock_seen *lock = &slot->lock;
 	struct event_switch *e = &slot->turn;
 
-	if (unlikely(dead) && (__u64)prev == gone_leader)
+	if (unlikely(dead) && (__u64)prev == t->gone_leader)
+		return;
+	if (many && unlikely(t->preparing) && (!state || state->slot != t->slot))
 		return;
 	if (unlikely(!state)) {
-		if (target_gone || (prev->exit_state && !untracked)) // it had left the kernel's lists before the attach
+		if (t->gone || (prev->exit_state && !t->untracked)) // it had left the kernel's lists before the attach
 			return;
 		// There was no room, or its birth was not seen: Linux 7 skips some runs of programs.
-		state = prev->exit_state ? NULL : thread_make_of(prev);
+		state = prev->exit_state ? NULL : thread_make_of(t, prev);
 		if (!state) {
-			slot->untracked++;
+			turn_untracked(t, slot, cpu);
 			return;
 		}
+	}
+	if (many && unlikely(state->slot != t->slot)) { // of the program before, which the process has replaced
+		t = target_at(state->slot);
+		if (!t)
+			return;
 	}
 	if (LAST_STEP == STEP_THREAD) {
 		publish(&state->off_time, now);
@@ -146,9 +160,9 @@ static __always_inline void turn_end(struct task_struct *prev, struct task_struc
 	__builtin_memset(lock, 0, sizeof(*lock));
 	if (dead) {
 		lock->kind = state->lock;
-		thread_ended_late(state, tid, now);
+		thread_ended_late(t, state, tid, now);
 	} else {
-		lock_check_switch(state, prev, slot, cpu, now, runnable);
+		lock_check_switch(t, state, prev, slot, cpu, now, runnable);
 	}
 	if (LAST_STEP == STEP_LOCK) {
 		publish(&state->off_time, now);
@@ -167,7 +181,7 @@ static __always_inline void turn_end(struct task_struct *prev, struct task_struc
 	e->lock = lock->kind;
 	barrier(); // later reads of *e are from memory
 	if (LAST_STEP > STEP_SPLIT && (!aggregate || !turn_aggregate(state, e)))
-		turn_send(e, slot, state->fresh || dead);
+		turn_send(t, e, slot, state->fresh || dead);
 	if (unlikely(e->runq_ns >= slot->delay_ns) && state->lock == LOCK_USER)
 		delay_send(tid, cpu);
 	if (runnable)
@@ -195,15 +209,16 @@ SEC("tp_btf/sched_switch")
 int pw_switch(__u64 *ctx)
 {
 	struct task_struct *prev = (void *)ctx[1], *next = (void *)ctx[2];
-	bool out = prev->tgid == target_tgid, in = next->tgid == target_tgid;
+	struct target *out;
 	struct cpu_slot *slot;
 	__u64 now;
 	__u32 cpu;
+	bool in;
 
-	if (!out && !in)
+	if (!switch_targets(prev->tgid, next->tgid, &out, &in))
 		return 0;
 	if (LAST_STEP == STEP_FILTER)
-		return out + in; // of no meaning, but the compiler keeps the comparison
+		return !!out + in; // of no meaning, but the compiler keeps the comparison
 	cpu = bpf_get_smp_processor_id();
 	slot = cpu_slot(cpu);
 	if (!slot)
@@ -214,7 +229,7 @@ int pw_switch(__u64 *ctx)
 	if (out && LAST_STEP > STEP_CLOCK) {
 		__u32 state = switch_prev_state(ctx, prev);
 
-		turn_end(prev, next, slot, cpu, now, ctx[0] || !state, state & TASK_DEAD);
+		turn_end(out, prev, next, slot, cpu, now, ctx[0] || !state, state & TASK_DEAD);
 	}
 	slot->run_start = now;
 	slot->woke_locked = 0;
@@ -230,9 +245,11 @@ int pw_switch(__u64 *ctx)
 // noted elsewhere: a wake-up by one of them counts as its sender's.
 static __always_inline __u32 waker_of(const struct thread_state *state, const struct task_struct *task)
 {
+	__u64 id = bpf_get_current_pid_tgid();
+
 	if (state->lock != LOCK_NONE && task->pending.signal.sig[0] & ~task->blocked.sig[0])
 		return state->tid;
-	return current_target_tid();
+	return id >> 32 == task->tgid ? (__u32)id : 0;
 }
 
 // Notes a wake-up. If the thread was woken since its switch-out already, it is back on a CPU or
@@ -240,16 +257,17 @@ static __always_inline __u32 waker_of(const struct thread_state *state, const st
 // that a switch-out in between does not make the wake-up older than it is.
 static __always_inline void thread_woken(struct task_struct *task, enum overhead_run run)
 {
+	struct target *t = target_of(task->tgid);
 	struct thread_state *state;
 	__u32 waker;
 	bool early;
 	__u64 now;
 
-	if (!is_target(task))
+	if (!t)
 		return;
-	state = thread_get(task);
+	state = thread_get(t, task);
 	if (!state && run == OVERHEAD_WAKEUP_NEW)
-		state = thread_born_late(task);
+		state = thread_born_late(t, task);
 	if (!state)
 		return;
 	early = state->wake_time > state->off_time;
@@ -295,12 +313,13 @@ SEC("tp_btf/sched_migrate_task")
 int pw_migrate(__u64 *ctx)
 {
 	struct task_struct *task = (void *)ctx[0];
+	struct target *t = target_of(task->tgid);
 	struct thread_state *state;
 
-	if (!is_target(task))
+	if (!t)
 		return 0;
 	OVERHEAD_RUN(OVERHEAD_MIGRATE);
-	state = thread_get(task);
+	state = thread_get(t, task);
 	if (!state)
 		return 0;
 	if (!cpu_allowed(task, task_cpu(task)))

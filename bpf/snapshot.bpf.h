@@ -4,7 +4,7 @@
 #ifndef PINWATCH_SNAPSHOT_BPF_H
 #define PINWATCH_SNAPSHOT_BPF_H
 
-// Finds the process that has wanted_pid in the PID namespace of the reader.
+// Finds the process that has the wanted PID in the PID namespace of the reader.
 SEC("iter/task")
 int pw_resolve(struct bpf_iter__task *ctx)
 {
@@ -14,7 +14,7 @@ int pw_resolve(struct bpf_iter__task *ctx)
 	if (!task || task->pid != task->tgid)
 		return 0;
 	r.level = BPF_CORE_READ(reader, thread_pid, level);
-	if (tid_at_level(task, r.level) != wanted_pid)
+	if (tid_at_level(task, r.level) != wanted)
 		return 0;
 	r.tgid = task->tgid;
 	r.task_flags = task->flags;
@@ -29,10 +29,18 @@ int pw_resolve(struct bpf_iter__task *ctx)
 // Then the last answer is not of a last thread.
 static __always_inline bool is_last(const struct task_struct *task)
 {
-	struct signal_struct *signal = task->signal;
+	// Read as untyped memory: for each pointer that is loaded from a task, the verifier searches all
+	// types of the kernel by name (kernel/bpf/verifier.c, type_is_trusted).
+	struct signal_struct *signal = BPF_CORE_READ(task, signal);
 
 	return (void *)BPF_CORE_READ(task, thread_node.next) ==
 	       (void *)signal + bpf_core_field_offset(signal->thread_head);
+}
+
+// The target of a thread that an iterator came to, if user space asks about it.
+static __always_inline struct target *wanted_target(const struct task_struct *task)
+{
+	return many && task->tgid != wanted ? NULL : target_of(task->tgid);
 }
 
 // Makes the state of every living thread, so that no hook has to. The answer for each is is_last.
@@ -41,21 +49,32 @@ int pw_prepare(struct bpf_iter__task *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct thread_state *state;
+	struct target *t;
 	__u8 last;
 
-	if (!task || !is_target(task))
+	if (!task)
 		return 0;
-	state = thread_get(task) ?: thread_begin(task);
+	t = wanted_target(task);
+	if (!t)
+		return 0;
+	state = thread_get(t, task);
+	if (many && state && state->slot != t->slot) { // it was another target's, which user space has dropped
+		thread_forget(state->tid);
+		state = NULL;
+	}
+	if (!state)
+		state = thread_begin(t, task);
 	if (state && task->flags & PF_EXITING)
 		state->leaving = LEAVING_SEEN; // it was made before that
 	if (task->flags & PF_EXITING && task->pid == task->tgid)
-		old_leader = (__u64)task;
+		t->old_leader = (__u64)task;
 	last = is_last(task);
 	bpf_seq_write(ctx->meta->seq, &last, sizeof(last));
 	return 0;
 }
 
-static __always_inline __u8 snapshot_flags(const struct task_struct *task, const struct thread_state *state)
+static __always_inline __u8 snapshot_flags(const struct target *t, const struct task_struct *task,
+					    const struct thread_state *state)
 {
 	__u8 flags = 0;
 
@@ -69,7 +88,7 @@ static __always_inline __u8 snapshot_flags(const struct task_struct *task, const
 		flags |= THREAD_OFF_RUNNABLE;
 	if (state && state->fresh)
 		flags |= THREAD_NEW;
-	if (!state && untracked)
+	if (!state && t->untracked)
 		flags |= THREAD_UNTRACKED;
 	if (task_is_io_worker(task))
 		flags |= THREAD_IO_WORKER;
@@ -98,15 +117,15 @@ static __always_inline bool snapshot_sums(struct snapshot *s, const struct threa
 	return true;
 }
 
-static __always_inline void snapshot_thread(struct event_thread *e, struct task_struct *task,
+static __always_inline void snapshot_thread(struct event_thread *e, const struct target *t, struct task_struct *task,
 					    const struct thread_state *state)
 {
 	struct cpu_slot *slot;
 
-	e->h.tid = thread_tid(task);
+	e->h.tid = thread_tid(t, task);
 	e->h.cpu = task_cpu(task);
 	e->h.kind = KIND_THREAD;
-	e->h.flags = snapshot_flags(task, state);
+	e->h.flags = snapshot_flags(t, task, state);
 	e->ns_tid = thread_ns_tid(task);
 	e->last_cpu = -1;
 	if (state) {
@@ -115,7 +134,7 @@ static __always_inline void snapshot_thread(struct event_thread *e, struct task_
 		e->why = state->why;
 		e->m = state->m;
 	}
-	e->g_base = thread_g_base(task);
+	e->g_base = thread_g_base(task, runtime_of(t)->g_in_register);
 	e->innermost_tid = thread_innermost_tid(task);
 	e->last = is_last(task);
 	slot = cpu_slot(e->h.cpu);
@@ -140,7 +159,7 @@ int pw_throttled(struct bpf_iter__task *ctx)
 	struct task_group *group;
 	struct cfs_rq *queue;
 
-	if (!task || task->tgid != target_tgid || task->pid != task->tgid)
+	if (!task || task->tgid != (many ? wanted : target_tgid) || task->pid != task->tgid)
 		return 0;
 	if (!has_quotas())
 		goto last;
@@ -177,13 +196,17 @@ int pw_snapshot(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 	struct thread_state *state;
 	struct snapshot s = {};
+	struct target *t;
 
-	if (!task || !is_target(task))
+	if (!task)
 		return 0;
-	state = thread_get(task);
+	t = wanted_target(task);
+	if (!t)
+		return 0;
+	state = thread_get(t, task);
 	for (int i = 0; i < 4; i++) {
 		s.thread.h.time = bpf_ktime_get_ns();
-		snapshot_thread(&s.thread, task, state);
+		snapshot_thread(&s.thread, t, task, state);
 		if (!aggregate || !state || snapshot_sums(&s, state))
 			break;
 	}

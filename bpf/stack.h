@@ -17,6 +17,8 @@ struct stack_place {
 	__u32 unused;
 	__u64 frame; // where stack_walk goes on
 	__u64 call;  // of stack_find_call: where it looks
+	__u64 go_text; // and the Go code
+	__u64 go_text_size;
 	struct user_stack stack;
 };
 
@@ -86,9 +88,9 @@ __noinline int stack_walk(__u32 key)
 	return 0;
 }
 
-static __always_inline bool in_go_text(__u64 pc)
+static __always_inline bool in_go_text(const struct stack_place *place, __u64 pc)
 {
-	return pc - go_text < go_text_size;
+	return pc - place->go_text < place->go_text_size;
 }
 
 // Go calls C through runtime.asmcgocall (runtime/asm_amd64.s). It saves the caller's stack pointer at
@@ -133,12 +135,12 @@ __noinline int stack_begin_go(__u32 key)
 	if (!sp || sp & 7 || bpf_probe_read_user(&into, sizeof(into), (void *)place->call) ||
 	    bpf_probe_read_user(words, sizeof(place->stack.pcs), (void *)sp))
 		return 0;
-	if (in_go_text(words[0]))
+	if (in_go_text(place, words[0]))
 		into = words[0];
 	for (__u32 i = 0; i + 1 < MAX_FRAMES; i++) {
 		__u64 at = sp + 8 * i;
 
-		if (!in_go_text(words[i + 1]) || words[i] <= at || words[i] - at >= 1 << 16 || words[i] & 7)
+		if (!in_go_text(place, words[i + 1]) || words[i] <= at || words[i] - at >= 1 << 16 || words[i] & 7)
 			continue;
 		place->frame = at;
 		words[0] = user_program_counter();
@@ -153,29 +155,44 @@ __noinline int stack_begin_go(__u32 key)
 // takes up to 2 KiB to make a thread.
 #define CALL_PIECES 12
 
+enum { PIECE_WITHOUT, PIECE_FOUND, PIECE_UNREADABLE };
+
+// Searches one piece of the calling thread's stack.
+__noinline int stack_find_in_piece(__u32 key, __u32 piece)
+{
+	struct stack_place *place = bpf_map_lookup_elem(&stack_places, &key);
+	__u64 sp = user_stack_pointer() + 8 * MAX_FRAMES * piece;
+	bool read = false;
+
+	if (!place)
+		return PIECE_UNREADABLE;
+	for (__u32 i = 0; i < MAX_FRAMES; i++) {
+		if (!read && bpf_probe_read_user(place->stack.pcs, sizeof(place->stack.pcs), (void *)sp))
+			return PIECE_UNREADABLE;
+		read = true;
+		if (!in_go_text(place, place->stack.pcs[i]))
+			continue;
+		place->call = sp + 8 * i;
+		if (stack_begin_go(key))
+			return PIECE_FOUND;
+		read = false; // that needs the memory, too
+	}
+	return PIECE_WITHOUT;
+}
+
 // Searches the calling thread's stack for Go's call of C code, the innermost one, and begins a stack
 // there. Returns 0 if there is none.
 __noinline int stack_find_call(__u32 key)
 {
 	struct stack_place *place = bpf_map_lookup_elem(&stack_places, &key);
-	__u64 sp = user_stack_pointer();
-	bool read = false;
 
-	if (!place || !go_text_size)
+	if (!place || !place->go_text_size)
 		return 0;
-	for (__u32 i = 0; i < CALL_PIECES * MAX_FRAMES; i++) {
-		__u32 at = i % MAX_FRAMES;
+	for (__u32 piece = 0; piece < CALL_PIECES; piece++) {
+		int found = stack_find_in_piece(key, piece);
 
-		if ((!at || !read) &&
-		    bpf_probe_read_user(place->stack.pcs, sizeof(place->stack.pcs), (void *)(sp + 8 * (i - at))))
-			return 0;
-		read = true;
-		if (!in_go_text(place->stack.pcs[at]))
-			continue;
-		place->call = sp + 8 * i;
-		if (stack_begin_go(key))
-			return 1;
-		read = false; // that needs the memory, too
+		if (found != PIECE_WITHOUT)
+			return found == PIECE_FOUND;
 	}
 	return 0;
 }
@@ -199,8 +216,9 @@ static __always_inline void stack_begin_c(struct stack_place *place, __u32 key)
 // reserved: a thread that is preempted with a reserved record keeps all later ones from the reader.
 // Two threads may take a place at the same moment. Each checks its tid there after the walk, and
 // again when the stack has been moved. The loser frees the place: after the walk it tries the next
-// one, after the move it has no stack. c: the thread may be in C code.
-static __always_inline struct stack_place *stack_take(__u32 tid, bool c)
+// one, after the move it has no stack. c:
+// the thread may be in C code; then rt is its Go runtime.
+static __always_inline struct stack_place *stack_take(__u32 tid, bool c, const volatile struct go_runtime *rt)
 {
 	for (__u32 i = 0; i < STACK_PLACES; i++) {
 		__u32 key = i;
@@ -211,6 +229,8 @@ static __always_inline struct stack_place *stack_take(__u32 tid, bool c)
 		*(volatile __u32 *)&place->owner = tid;
 		barrier();
 		if (c) {
+			place->go_text = rt->go_text;
+			place->go_text_size = rt->go_text_size;
 			stack_begin_c(place, key);
 		} else {
 			place->stack.pcs[0] = user_program_counter();

@@ -15,9 +15,9 @@ static __always_inline struct thread_state *thread_find(__u32 tid)
 
 // An insert into a full hash table looks for a free entry under every CPU's lock, and fails
 // (kernel/bpf/percpu_freelist.c). So none is tried.
-static __noinline int thread_make_overflow(__u32 tid)
+static __noinline int thread_make_overflow(__u32 tid, __u32 slot, __u32 blind)
 {
-	const struct thread_state zero = {.tid = tid, .blind = runtime_gone};
+	const struct thread_state zero = {.tid = tid, .slot = slot, .blind = blind};
 
 	if (overflow_used >= overflow_room)
 		return 0;
@@ -31,7 +31,7 @@ static __noinline int thread_make_overflow(__u32 tid)
 // a place are never made at the same moment: the kernel allocates tids one after the other, and
 // unseen births are rare. A free place is all zero (thread_forget). Another CPU that found it
 // before it was freed may still have written its first line and cpu_ns.
-static __always_inline struct thread_state *thread_make(__u32 tid)
+static __always_inline struct thread_state *thread_make(const struct target *t, __u32 tid)
 {
 	__u32 place = tid & thread_mask;
 	struct thread_state *state = bpf_map_lookup_elem(&thread_table, &place);
@@ -39,21 +39,23 @@ static __always_inline struct thread_state *thread_make(__u32 tid)
 	if (state && !state->tid) {
 		__builtin_memset(state, 0, __builtin_offsetof(struct thread_state, m));
 		state->tid = tid;
-		state->blind = runtime_gone;
+		state->blind = t->runtime_gone;
+		if (many)
+			state->slot = t->slot;
 		if (aggregate)
 			state->sum.cpu_ns = 0;
 		return state;
 	}
-	thread_make_overflow(tid);
+	thread_make_overflow(tid, many ? t->slot : 0, t->runtime_gone);
 	return bpf_map_lookup_elem(&thread_overflow, &tid);
 }
 
 // The tid under which a task's state is kept. A thread that executes a program and does not lead
 // the process exchanges its tid with the leader's, once that has ended but may not have left its
 // CPU yet (fs/exec.c, de_thread). Until the end of the exec both keep the tid that they had.
-static __always_inline __u32 thread_tid(const struct task_struct *task)
+static __always_inline __u32 thread_tid(const struct target *t, const struct task_struct *task)
 {
-	__u64 leader = old_leader;
+	__u64 leader = t->old_leader;
 
 	if (likely(!leader))
 		return task->pid;
@@ -61,20 +63,21 @@ static __always_inline __u32 thread_tid(const struct task_struct *task)
 		return task->tgid;
 	if (task->pid != task->tgid)
 		return task->pid;
-	return old_leader_tid ?: BPF_CORE_READ((struct task_struct *)leader, pid);
+	return t->old_leader_tid ?: BPF_CORE_READ((struct task_struct *)leader, pid);
 }
 
-static __always_inline struct thread_state *thread_get(const struct task_struct *task)
+static __always_inline struct thread_state *thread_get(const struct target *t, const struct task_struct *task)
 {
-	return thread_find(thread_tid(task));
+	return thread_find(thread_tid(t, task));
 }
 
 // Makes the state of a task that has none. What lies at an io_worker's thread pointer is another
 // thread's g. A thread that is past sched_process_exit has set PF_EXITING before (kernel/exit.c,
 // do_exit): its end was emitted, or came before the attach.
-static __always_inline struct thread_state *thread_make_of(const struct task_struct *task)
+static __always_inline struct thread_state *thread_make_of(const struct target *t,
+							    const struct task_struct *task)
 {
-	struct thread_state *state = thread_make(thread_tid(task));
+	struct thread_state *state = thread_make(t, thread_tid(t, task));
 
 	if (state && task_is_io_worker(task))
 		state->blind = 1;
@@ -84,12 +87,12 @@ static __always_inline struct thread_state *thread_make_of(const struct task_str
 }
 
 // The same for a thread that is seen for the first time.
-static __always_inline struct thread_state *thread_begin(const struct task_struct *task)
+static __always_inline struct thread_state *thread_begin(struct target *t, const struct task_struct *task)
 {
-	struct thread_state *state = thread_make_of(task);
+	struct thread_state *state = thread_make_of(t, task);
 
 	if (!state)
-		__sync_fetch_and_add(&untracked, 1);
+		__sync_fetch_and_add(&t->untracked, 1);
 	return state;
 }
 
@@ -105,7 +108,7 @@ static __always_inline void thread_forget(__u32 tid)
 }
 
 // Moves the state of a thread to its new tid.
-static __always_inline void thread_rename(__u32 from, __u32 to)
+static __always_inline void thread_rename(const struct target *t, __u32 from, __u32 to)
 {
 	struct thread_state *old, *state;
 
@@ -115,7 +118,7 @@ static __always_inline void thread_rename(__u32 from, __u32 to)
 	if (!old)
 		return;
 	thread_forget(to);
-	state = thread_make(to);
+	state = thread_make(t, to);
 	if (state) {
 		*state = *old;
 		state->tid = to;

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"unsafe"
@@ -134,7 +135,23 @@ func decodeReturn(p unsafe.Pointer, e *Event, _ *Stacks) {
 
 func decodeExec(p unsafe.Pointer, e *Event, _ *Stacks) {
 	r := (*bpf.PinwatchEventExec)(p)
-	e.Args = [8]uint64{uint64(r.OldTid), uint64(r.NsTid)}
+	e.Args = [8]uint64{uint64(r.OldTid), uint64(r.NsTid), uint64(r.FromSlot), uint64(r.ToSlot)}
+}
+
+// Executed is what an Exec record holds besides its event.
+type Executed struct {
+	File   bpf.PinwatchFileIdentity // what /proc/PID/exe leads to: of a script its interpreter
+	Parent uint32                   // tgid of the parent
+	Path   string                   // as execve was given it, cut to 215 bytes: of a script the script's
+}
+
+func decodeExecuted(raw []byte) Executed {
+	r := (*bpf.PinwatchEventExec)(unsafe.Pointer(unsafe.SliceData(raw)))
+	path := unsafe.Slice((*byte)(unsafe.Pointer(&r.Path)), len(r.Path))
+	if n := bytes.IndexByte(path, 0); n >= 0 {
+		path = path[:n]
+	}
+	return Executed{*(*bpf.PinwatchFileIdentity)(unsafe.Pointer(&r.File)), r.Parent, string(path)}
 }
 
 func decodeParentDeath(p unsafe.Pointer, e *Event, _ *Stacks) {

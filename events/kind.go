@@ -141,6 +141,16 @@ const (
 	CallUnknown     = uint64(bpf.PinwatchCallEndCALL_UNKNOWN)
 )
 
+// ExecFollowed in Flags of an Exec: a target, or a followed process, has started this one.
+const ExecFollowed = uint8(bpf.PinwatchExecFlagEXEC_FOLLOWED)
+
+// ExecKnown in Flags of an Exec: the kernel side knows the Go runtime from the program's first
+// instruction on, see loader.Group.Know.
+const ExecKnown = uint8(bpf.PinwatchExecFlagEXEC_KNOWN)
+
+// NoSlot in ArgFromSlot or ArgToSlot means that the process was, or is, no target.
+const NoSlot = uint64(bpf.PinwatchTargetHintNO_SLOT)
+
 // Positions in Event.Args, by kind. The text form prints arguments under the names in specs.
 // A stack is its number in Stacks. ArgRead and ArgMRead are 1 where pinwatch read the target's
 // memory, and 0 where the thread itself sent the record.
@@ -149,7 +159,7 @@ const (
 	ArgParent, ArgChildNSTID, ArgCloneFlags, ArgCloneEnter         = 0, 1, 2, 3          // NewTask
 	ArgFlags, ArgCloneStack, ArgCloneLock                          = 0, 1, 2             // CloneEnter
 	ArgRet, ArgEnter                                               = 0, 1                // CloneExit, TgkillExit
-	ArgOldTID, ArgExecNSTID                                        = 0, 1                // Exec
+	ArgOldTID, ArgExecNSTID, ArgFromSlot, ArgToSlot                = 0, 1, 2, 3          // Exec
 	ArgChildren, ArgDeathSignal                                    = 0, 1                // ParentDeath
 	ArgWaitEnd, ArgWait, ArgBefore, ArgBeforeComm                  = 0, 1, 2, 3          // Delay
 	ArgTaker, ArgTakerComm                                         = 5, 6                // Delay (names take two)
@@ -227,6 +237,8 @@ var delayFlags = flagNames{bits: []flagName{
 
 var sampleFlags = flagNames{values: []flagName{{SampleWake, "wake"}, {SampleCPU, "cpu"}}}
 
+var execFlags = flagNames{bits: []flagName{{ExecFollowed, "followed"}, {ExecKnown, "known"}}}
+
 // oneFlag names the only bit of a kind's Flags.
 func oneFlag(flag uint8, name string) flagNames {
 	return flagNames{bits: []flagName{{flag, name}}}
@@ -262,7 +274,7 @@ var specs = [kindCount]spec{
 		unsafe.Sizeof(bpf.PinwatchEventSignalDeliver{}), decodeSignalDeliver},
 	Sigreturn: {"sigreturn", []string{"pc"}, flagNames{},
 		unsafe.Sizeof(bpf.PinwatchEventSigreturn{}), decodeSigreturn},
-	Exec: {"exec", []string{"old_tid", "ns_tid"}, flagNames{},
+	Exec: {"exec", []string{"old_tid", "ns_tid", "from_slot", "to_slot"}, execFlags,
 		unsafe.Sizeof(bpf.PinwatchEventExec{}), decodeExec},
 	ParentDeath: {"parent_death", []string{"children", "signal"}, flagNames{},
 		unsafe.Sizeof(bpf.PinwatchEventParentDeath{}), decodeParentDeath},

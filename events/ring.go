@@ -14,8 +14,12 @@ import (
 // side never wakes a reader (bpf/emit.h), so it is polled.
 type Ring struct {
 	Stacks Stacks // of the records read
+	// Executed is what the last Exec record holds besides its event. It is valid while Drain passes
+	// that on.
+	Executed Executed
 
 	shared []*ringbuf.Reader // by some CPUs each
+	maps   []*ebpf.Map       // of shared
 	rec    ringbuf.Record
 	turns  *turnRings
 }
@@ -23,7 +27,7 @@ type Ring struct {
 // NewRing maps the ring buffers, the rings of turns with turnsPerCPU each, and the CPUs' slots for
 // reading.
 func NewRing(shared []*ebpf.Map, turns, slots *ebpf.Map, turnsPerCPU int) (_ *Ring, err error) {
-	r := &Ring{}
+	r := &Ring{maps: shared}
 	if r.turns, err = newTurnRings(turns, slots, turnsPerCPU); err != nil {
 		return nil, err
 	}
@@ -36,6 +40,14 @@ func NewRing(shared []*ebpf.Map, turns, slots *ebpf.Map, turnsPerCPU int) (_ *Ri
 		r.shared = append(r.shared, reader)
 	}
 	return r, nil
+}
+
+// FDs are the file descriptors of the ring buffers, for epoll(7). The Ring keeps them open.
+func (r *Ring) FDs() (fds []int) {
+	for _, m := range r.maps {
+		fds = append(fds, m.FD())
+	}
+	return fds
 }
 
 // batch is how many records of the ring buffers, and how many turns, Drain reads at most.
@@ -78,6 +90,9 @@ func (r *Ring) drain(shared *ringbuf.Reader, now Time, batch int, out func(*Even
 		}
 		if err != nil {
 			return now, err
+		}
+		if e.Kind == Exec {
+			r.Executed = decodeExecuted(r.rec.RawSample)
 		}
 		out(&e)
 		if n == batch {

@@ -2,8 +2,8 @@ package loader
 
 import (
 	"errors"
-	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/cilium/ebpf"
@@ -40,13 +40,14 @@ func kernelPrograms(p *bpf.PinwatchProgramSpecs) []*ebpf.ProgramSpec {
 	}
 }
 
-func (s *Session) attach(cfg Config) error {
+// attachAll attaches every hook. prepare makes the state of the threads that live already.
+func (s *Shared) attachAll(prepare func() error) error {
 	k := s.loaded.source
 	for _, p := range kernelPrograms(&k.PinwatchProgramSpecs) {
 		// Now new threads get their state at task_newtask, and ends are seen. Living threads get
 		// their state here.
 		if p == k.PwSwitch {
-			if err := s.prepare(s.loaded.Programs[k.PwPrepare.Name], s.Target.threadsOnly()); err != nil {
+			if err := prepare(); err != nil {
 				return explainAttach("prepare the threads' state", err)
 			}
 		}
@@ -58,35 +59,7 @@ func (s *Session) attach(cfg Config) error {
 		s.attached = append(s.attached, attachment{h, l})
 		s.hooks[h.name] = btfTracepoint
 	}
-	if cfg.Light {
-		for _, call := range syscalls() {
-			s.hooks[call] = Off
-		}
-	} else if err := s.attachSyscalls(); err != nil {
-		return err
-	}
-	s.pin = s.loaded.Programs[k.PwPin.Name]
-	var err error
-	s.snapshot, err = attachTasks(s.loaded.Programs[k.PwSnapshot.Name], s.Target.threadsOnly())
-	if err != nil {
-		return explainAttach("attach thread iterator", err)
-	}
-	s.throttled, err = attachTasks(s.loaded.Programs[k.PwThrottled.Name], s.Target.leaderOnly())
-	if err != nil {
-		return explainAttach("attach throttle iterator", err)
-	}
-	return nil
-}
-
-// prepare makes the state of every thread that lives, or counts the thread as one without.
-func (s *Session) prepare(prog *ebpf.Program, filter taskFilter) error {
-	tasks, err := attachTasks(prog, filter)
-	if err != nil {
-		return err
-	}
-	tasks.again = func() error { return s.objs.Untracked.Set(uint64(0)) } // all are counted again
-	err = tasks.read(1, func(last []byte) (bool, error) { return last[0] != 0, nil })
-	return errors.Join(err, tasks.Close())
+	return s.attachSyscalls()
 }
 
 // closeAll closes in parallel: each close waits for a grace period of the kernel.
@@ -100,17 +73,25 @@ func closeAll(attached []attachment) error {
 	return errors.Join(errs...)
 }
 
-func (s *Session) detach() error {
-	err := closeAll(s.attached)
-	for _, iterator := range []*tasks{s.snapshot, s.throttled} {
-		if iterator != nil {
-			err = errors.Join(err, iterator.Close())
+// TargetEnded begins to detach what only a living process passes: the programs on system calls. Where
+// these are on tracepoints, the kernel detaches one after the other, and waits for two grace periods
+// for each (kernel/trace/trace_event_perf.c, perf_trace_event_unreg).
+func (s *Shared) TargetEnded() {
+	calls := syscallHookNames()
+	var ended []attachment
+	s.attached = slices.DeleteFunc(s.attached, func(a attachment) bool {
+		onCall := calls[a.name]
+		if onCall {
+			ended = append(ended, a)
 		}
-	}
-	s.loaded.Close()
-	s.attached, s.snapshot, s.throttled = nil, nil, nil
-	if err != nil {
-		return fmt.Errorf("detach: %w", err)
-	}
-	return nil
+		return onCall
+	})
+	s.closing = append(s.closing, closeLater(ended))
+}
+
+// closeLater closes in the background.
+func closeLater(attached []attachment) <-chan error {
+	closed := make(chan error, 1)
+	go func() { closed <- closeAll(attached) }()
+	return closed
 }

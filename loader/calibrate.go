@@ -29,7 +29,7 @@ type Calibration struct {
 // A measurement consists of two stretches without the program and two with it.
 const (
 	calibrateCalls   = 50  // in a batch
-	calibrateBatches = 250 // in a stretch, if they fit in it
+	calibrateBatches = 100 // in a stretch, if they fit in it
 	calibrateLeast   = 15  // batches in any stretch, however slow the machine
 	calibrateStretch = 15 * time.Millisecond
 )
@@ -44,22 +44,29 @@ type hookup struct {
 	without, with float64 // ns
 }
 
-// calibrate takes some 150 ms, most of which the kernel needs to attach and detach. It must run
-// before a session attaches: the first tracepoint on a system call costs more than a second one. A
-// cost of 0 means that the machine was disturbed. It is measured again, for longer, and after three
-// attempts accepted: an emulator may be disturbed all the time. Light attaches nothing to a system
-// call here either: that would slow every system call of every process meanwhile.
-func calibrate(types *btf.Cache, light bool) (c *Calibration, err error) {
+// calibrate takes some 15 ms. It must run before a session attaches: the first tracepoint on a system
+// call costs more than a second one. A cost of 0 means that the machine was disturbed. It is measured
+// again, for longer, and after three attempts accepted: an emulator may be disturbed all the time.
+// Light attaches nothing to a system call here either: that would slow every system call of every
+// process meanwhile. The caller closes what is attached, after it has attached its own: the kernel
+// waits for grace periods to detach a tracepoint, some 50 ms, and attaches no other meanwhile
+// (kernel/trace/trace_event_perf.c, event_mutex).
+func calibrate(types *btf.Cache, light bool) (c *Calibration, attached []attachment, err error) {
 	for stretch := calibrateStretch; stretch <= 4*calibrateStretch; stretch *= 2 {
-		c, err = calibrateOnce(types, stretch, light)
+		if err := closeAll(attached); err != nil {
+			return nil, nil, fmt.Errorf("measure empty programs: %w", err)
+		}
+		c, attached, err = calibrateOnce(types, stretch, light)
 		if err != nil || !slices.Contains(slices.Collect(maps.Values(c.Dispatch)), 0) {
 			break
 		}
 	}
-	return c, err
+	return c, attached, err
 }
 
-func calibrateOnce(types *btf.Cache, stretch time.Duration, light bool) (c *Calibration, err error) {
+func calibrateOnce(
+	types *btf.Cache, stretch time.Duration, light bool,
+) (c *Calibration, attached []attachment, err error) {
 	c = &Calibration{Dispatch: map[string]float64{}}
 	runtime.LockOSThread() // the calls read this thread's name and set it again
 	defer runtime.UnlockOSThread()
@@ -84,29 +91,20 @@ func calibrateOnce(types *btf.Cache, stretch time.Duration, light bool) (c *Cali
 			call: func() { unix.RawSyscallNoError(unix.SYS_GETPPID, 0, 0, 0) },
 		})
 	}
-	var attached []attachment
-	defer func() { err = errors.Join(err, closeAll(attached)) }()
 	for _, h := range hookups {
-		h.without = batches(h.call, stretch)
+		h.without = (batches(h.call, stretch) + batches(h.call, stretch)) / 2
 	}
 	for _, h := range hookups { // the one on a system call last: it slows the others' calls, too
 		closer, err := h.attach(types)
 		if err != nil {
-			return nil, explainAttach("measure an empty program ("+h.how+")", err)
+			err = explainAttach("measure an empty program ("+h.how+")", err)
+			return nil, nil, errors.Join(err, closeAll(attached))
 		}
 		attached = append(attached, attachment{Closer: closer})
 		h.with = (batches(h.call, stretch) + batches(h.call, stretch)) / 2
-	}
-	err = closeAll(attached)
-	attached = nil
-	if err != nil {
-		return nil, fmt.Errorf("measure empty programs: %w", err)
-	}
-	for _, h := range hookups {
-		h.without = (h.without + batches(h.call, stretch)) / 2
 		c.Dispatch[h.how] = max(0, h.with-h.without) * c.ClockRead
 	}
-	return c, nil
+	return c, attached, nil
 }
 
 // batches is the duration of a call in readings of the clock: the median of many short batches of

@@ -46,7 +46,7 @@ func TestLightMeasuresWithoutSystemCalls(t *testing.T) {
 			t.Errorf("%s: the way to it takes %v ns", p.Name, p.DispatchNS)
 		}
 	}
-	if _, err := calibrate(btf.NewCache(), false); err == nil {
+	if _, _, err := calibrate(btf.NewCache(), false); err == nil {
 		t.Error("measured a tracepoint on a system call without perf_event_open")
 	}
 }

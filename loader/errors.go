@@ -16,7 +16,7 @@ var ErrEnded = errors.New("ended before observation began")
 var errKernelThread = errors.New("is a kernel thread")
 
 // errThread means that the PID is the tid of a thread that does not lead its process.
-var errThread = errors.New("is a thread, not a process")
+var errThread = errors.New("is a thread of process")
 
 // unsupportedError means that this kernel lacks a feature that pinwatch needs.
 type unsupportedError struct {

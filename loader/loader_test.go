@@ -131,7 +131,7 @@ func TestAllKindsArrive(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer rt.Close()
-			cfg.Runtime = RuntimeOf(&rt.Info)
+			cfg.Runtime, cfg.Pins = RuntimeOf(&rt.Info), true
 			s := attachTo(t, p.PID, cfg)
 			var at Place
 			if at.Path, at.Offset, err = rt.CodePlace(rt.LockOSThread); err == nil {

@@ -62,7 +62,7 @@ const overheadKept = 4096
 
 // ProgramTimes collects the times that the programs measure of themselves.
 type ProgramTimes struct {
-	session  *Session
+	shared   *Shared
 	clock    float64            // ns of one reading of the clock
 	dispatch map[string]float64 // ns, by the way a program is attached
 	seen     [bpf.PinwatchOverheadRunOVERHEAD_COUNT]uint32
@@ -71,8 +71,8 @@ type ProgramTimes struct {
 }
 
 // NewProgramTimes begins a collection. Without a calibration (nil) its times are of no use.
-func (s *Session) NewProgramTimes(c *Calibration) *ProgramTimes {
-	o := &ProgramTimes{session: s}
+func (s *Shared) NewProgramTimes(c *Calibration) *ProgramTimes {
+	o := &ProgramTimes{shared: s}
 	if c != nil {
 		o.clock, o.dispatch = c.ClockRead, c.Dispatch
 	}
@@ -96,9 +96,12 @@ func (k *kernelSide) setSlow(s Slow) error {
 }
 
 // Collect reads the times since the last collection and lets more runs be timed. It is cheap: call
-// it often.
+// it often. nil collects nothing.
 func (o *ProgramTimes) Collect() error {
-	if err := o.session.objs.OverheadTimes.Get(&o.times); err != nil {
+	if o == nil {
+		return nil
+	}
+	if err := o.shared.objs.OverheadTimes.Get(&o.times); err != nil {
 		return fmt.Errorf("read the programs' times: %w", err)
 	}
 	for run := range o.times {
@@ -117,7 +120,7 @@ func (o *ProgramTimes) Collect() error {
 	for run := range grant {
 		grant[run] = overheadGrant
 	}
-	if err := o.session.objs.OverheadLeft.Set(grant); err != nil {
+	if err := o.shared.objs.OverheadLeft.Set(grant); err != nil {
 		return fmt.Errorf("let the programs time themselves: %w", err)
 	}
 	return nil
@@ -138,7 +141,7 @@ func (o *ProgramTimes) Times() []ProgramTime {
 // dispatchNS is the kernel's cost of entering and leaving a program on a hook. A program on a
 // function (fentry) is entered like one on a BTF tracepoint.
 func (o *ProgramTimes) dispatchNS(family string) *float64 {
-	how := o.session.hooks[family]
+	how := o.shared.hooks[family]
 	if how == Fentry {
 		how = btfTracepoint
 	}

@@ -75,8 +75,11 @@ func TestOverheadRunsAreComplete(t *testing.T) {
 // The programs time themselves as often as they may, and no more often.
 func TestOverheadTimes(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
-	c, err := calibrate(btf.NewCache(), false)
+	c, attached, err := calibrate(btf.NewCache(), false)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := closeAll(attached); err != nil {
 		t.Fatal(err)
 	}
 	for _, how := range []string{btfTracepoint, Tracepoint} {

@@ -13,6 +13,36 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type referenceGoRuntime struct {
+	_              structs.HostLayout
+	Known          uint32
+	Cgo            uint32
+	OffsetsProved  uint32
+	G_inRegister   uint32
+	G_tlsOffset    int64
+	OffG_m         uint32
+	OffG_goid      uint32
+	OffG_startpc   uint32
+	OffM_procid    uint32
+	OffM_id        uint32
+	OffM_mstartfn  uint32
+	OffM_isextra   uint32
+	OffM_curg      uint32
+	OffM_p         uint32
+	OffM_lockedg   uint32
+	OffM_lockedext uint32
+	G_piece        uint32
+	G_pieceSize    uint32
+	InG_goid       uint32
+	InG_status     uint32
+	InG_lockedm    uint32
+	AsyncPreempt   uint64
+	GoText         uint64
+	GoTextSize     uint64
+	MaskAt         [2]uint64
+	MaskSet        [2]uint64
+}
+
 type referenceReferenceSlot struct {
 	_        structs.HostLayout
 	RunStart uint64
@@ -48,12 +78,14 @@ type referenceReferenceState struct {
 }
 
 type referenceStackPlace struct {
-	_      structs.HostLayout
-	Owner  uint32
-	Unused uint32
-	Frame  uint64
-	Call   uint64
-	Stack  struct {
+	_          structs.HostLayout
+	Owner      uint32
+	Unused     uint32
+	Frame      uint64
+	Call       uint64
+	GoText     uint64
+	GoTextSize uint64
+	Stack      struct {
 		_      structs.HostLayout
 		Depth  uint32
 		Unused uint32
@@ -76,33 +108,13 @@ const (
 	referenceProgReferenceStack    = "reference_stack"
 	referenceProgReferenceSwitch   = "reference_switch"
 	referenceVarAggregate          = "aggregate"
-	referenceVarAsyncPreempt       = "async_preempt"
-	referenceVarG_inRegister       = "g_in_register"
-	referenceVarG_piece            = "g_piece"
-	referenceVarG_pieceSize        = "g_piece_size"
-	referenceVarG_tlsOffset        = "g_tls_offset"
-	referenceVarGoText             = "go_text"
-	referenceVarGoTextSize         = "go_text_size"
-	referenceVarInG_goid           = "in_g_goid"
-	referenceVarInG_lockedm        = "in_g_lockedm"
-	referenceVarInG_status         = "in_g_status"
+	referenceVarFollow             = "follow"
+	referenceVarGoRuntime          = "go_runtime"
 	referenceVarLight              = "light"
-	referenceVarMaskAt             = "mask_at"
-	referenceVarMaskSet            = "mask_set"
+	referenceVarMany               = "many"
 	referenceVarNsLevel            = "ns_level"
-	referenceVarOffG_goid          = "off_g_goid"
-	referenceVarOffG_m             = "off_g_m"
-	referenceVarOffG_startpc       = "off_g_startpc"
-	referenceVarOffM_curg          = "off_m_curg"
-	referenceVarOffM_id            = "off_m_id"
-	referenceVarOffM_isextra       = "off_m_isextra"
-	referenceVarOffM_lockedext     = "off_m_lockedext"
-	referenceVarOffM_lockedg       = "off_m_lockedg"
-	referenceVarOffM_mstartfn      = "off_m_mstartfn"
-	referenceVarOffM_p             = "off_m_p"
-	referenceVarOffM_procid        = "off_m_procid"
-	referenceVarOffsetsProved      = "offsets_proved"
 	referenceVarOverflowRoom       = "overflow_room"
+	referenceVarOwnTgid            = "own_tgid"
 	referenceVarRateChunk          = "rate_chunk"
 	referenceVarRateLimit          = "rate_limit"
 	referenceVarReferenceMissed    = "reference_missed"
@@ -111,13 +123,12 @@ const (
 	referenceVarRingMask           = "ring_mask"
 	referenceVarRingShift          = "ring_shift"
 	referenceVarRingSize           = "ring_size"
-	referenceVarRuntimeCgo         = "runtime_cgo"
-	referenceVarRuntimeKnown       = "runtime_known"
+	referenceVarShareColumns       = "share_columns"
 	referenceVarSwitchHasState     = "switch_has_state"
 	referenceVarTargetTgid         = "target_tgid"
 	referenceVarThreadMask         = "thread_mask"
 	referenceVarTurnsPerCpu        = "turns_per_cpu"
-	referenceVarWantedPid          = "wanted_pid"
+	referenceVarWatch              = "watch"
 )
 
 // loadReference returns the embedded CollectionSpec for reference.
@@ -185,33 +196,13 @@ type referenceMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type referenceVariableSpecs struct {
 	Aggregate       *ebpf.VariableSpec `ebpf:"aggregate"`
-	AsyncPreempt    *ebpf.VariableSpec `ebpf:"async_preempt"`
-	G_inRegister    *ebpf.VariableSpec `ebpf:"g_in_register"`
-	G_piece         *ebpf.VariableSpec `ebpf:"g_piece"`
-	G_pieceSize     *ebpf.VariableSpec `ebpf:"g_piece_size"`
-	G_tlsOffset     *ebpf.VariableSpec `ebpf:"g_tls_offset"`
-	GoText          *ebpf.VariableSpec `ebpf:"go_text"`
-	GoTextSize      *ebpf.VariableSpec `ebpf:"go_text_size"`
-	InG_goid        *ebpf.VariableSpec `ebpf:"in_g_goid"`
-	InG_lockedm     *ebpf.VariableSpec `ebpf:"in_g_lockedm"`
-	InG_status      *ebpf.VariableSpec `ebpf:"in_g_status"`
+	Follow          *ebpf.VariableSpec `ebpf:"follow"`
+	GoRuntime       *ebpf.VariableSpec `ebpf:"go_runtime"`
 	Light           *ebpf.VariableSpec `ebpf:"light"`
-	MaskAt          *ebpf.VariableSpec `ebpf:"mask_at"`
-	MaskSet         *ebpf.VariableSpec `ebpf:"mask_set"`
+	Many            *ebpf.VariableSpec `ebpf:"many"`
 	NsLevel         *ebpf.VariableSpec `ebpf:"ns_level"`
-	OffG_goid       *ebpf.VariableSpec `ebpf:"off_g_goid"`
-	OffG_m          *ebpf.VariableSpec `ebpf:"off_g_m"`
-	OffG_startpc    *ebpf.VariableSpec `ebpf:"off_g_startpc"`
-	OffM_curg       *ebpf.VariableSpec `ebpf:"off_m_curg"`
-	OffM_id         *ebpf.VariableSpec `ebpf:"off_m_id"`
-	OffM_isextra    *ebpf.VariableSpec `ebpf:"off_m_isextra"`
-	OffM_lockedext  *ebpf.VariableSpec `ebpf:"off_m_lockedext"`
-	OffM_lockedg    *ebpf.VariableSpec `ebpf:"off_m_lockedg"`
-	OffM_mstartfn   *ebpf.VariableSpec `ebpf:"off_m_mstartfn"`
-	OffM_p          *ebpf.VariableSpec `ebpf:"off_m_p"`
-	OffM_procid     *ebpf.VariableSpec `ebpf:"off_m_procid"`
-	OffsetsProved   *ebpf.VariableSpec `ebpf:"offsets_proved"`
 	OverflowRoom    *ebpf.VariableSpec `ebpf:"overflow_room"`
+	OwnTgid         *ebpf.VariableSpec `ebpf:"own_tgid"`
 	RateChunk       *ebpf.VariableSpec `ebpf:"rate_chunk"`
 	RateLimit       *ebpf.VariableSpec `ebpf:"rate_limit"`
 	ReferenceMissed *ebpf.VariableSpec `ebpf:"reference_missed"`
@@ -220,13 +211,12 @@ type referenceVariableSpecs struct {
 	RingMask        *ebpf.VariableSpec `ebpf:"ring_mask"`
 	RingShift       *ebpf.VariableSpec `ebpf:"ring_shift"`
 	RingSize        *ebpf.VariableSpec `ebpf:"ring_size"`
-	RuntimeCgo      *ebpf.VariableSpec `ebpf:"runtime_cgo"`
-	RuntimeKnown    *ebpf.VariableSpec `ebpf:"runtime_known"`
+	ShareColumns    *ebpf.VariableSpec `ebpf:"share_columns"`
 	SwitchHasState  *ebpf.VariableSpec `ebpf:"switch_has_state"`
 	TargetTgid      *ebpf.VariableSpec `ebpf:"target_tgid"`
 	ThreadMask      *ebpf.VariableSpec `ebpf:"thread_mask"`
 	TurnsPerCpu     *ebpf.VariableSpec `ebpf:"turns_per_cpu"`
-	WantedPid       *ebpf.VariableSpec `ebpf:"wanted_pid"`
+	Watch           *ebpf.VariableSpec `ebpf:"watch"`
 }
 
 // referenceObjects contains all objects after they have been loaded into the kernel.
@@ -269,33 +259,13 @@ func (m *referenceMaps) Close() error {
 // It can be passed to loadReferenceObjects or ebpf.CollectionSpec.LoadAndAssign.
 type referenceVariables struct {
 	Aggregate       *ebpf.Variable `ebpf:"aggregate"`
-	AsyncPreempt    *ebpf.Variable `ebpf:"async_preempt"`
-	G_inRegister    *ebpf.Variable `ebpf:"g_in_register"`
-	G_piece         *ebpf.Variable `ebpf:"g_piece"`
-	G_pieceSize     *ebpf.Variable `ebpf:"g_piece_size"`
-	G_tlsOffset     *ebpf.Variable `ebpf:"g_tls_offset"`
-	GoText          *ebpf.Variable `ebpf:"go_text"`
-	GoTextSize      *ebpf.Variable `ebpf:"go_text_size"`
-	InG_goid        *ebpf.Variable `ebpf:"in_g_goid"`
-	InG_lockedm     *ebpf.Variable `ebpf:"in_g_lockedm"`
-	InG_status      *ebpf.Variable `ebpf:"in_g_status"`
+	Follow          *ebpf.Variable `ebpf:"follow"`
+	GoRuntime       *ebpf.Variable `ebpf:"go_runtime"`
 	Light           *ebpf.Variable `ebpf:"light"`
-	MaskAt          *ebpf.Variable `ebpf:"mask_at"`
-	MaskSet         *ebpf.Variable `ebpf:"mask_set"`
+	Many            *ebpf.Variable `ebpf:"many"`
 	NsLevel         *ebpf.Variable `ebpf:"ns_level"`
-	OffG_goid       *ebpf.Variable `ebpf:"off_g_goid"`
-	OffG_m          *ebpf.Variable `ebpf:"off_g_m"`
-	OffG_startpc    *ebpf.Variable `ebpf:"off_g_startpc"`
-	OffM_curg       *ebpf.Variable `ebpf:"off_m_curg"`
-	OffM_id         *ebpf.Variable `ebpf:"off_m_id"`
-	OffM_isextra    *ebpf.Variable `ebpf:"off_m_isextra"`
-	OffM_lockedext  *ebpf.Variable `ebpf:"off_m_lockedext"`
-	OffM_lockedg    *ebpf.Variable `ebpf:"off_m_lockedg"`
-	OffM_mstartfn   *ebpf.Variable `ebpf:"off_m_mstartfn"`
-	OffM_p          *ebpf.Variable `ebpf:"off_m_p"`
-	OffM_procid     *ebpf.Variable `ebpf:"off_m_procid"`
-	OffsetsProved   *ebpf.Variable `ebpf:"offsets_proved"`
 	OverflowRoom    *ebpf.Variable `ebpf:"overflow_room"`
+	OwnTgid         *ebpf.Variable `ebpf:"own_tgid"`
 	RateChunk       *ebpf.Variable `ebpf:"rate_chunk"`
 	RateLimit       *ebpf.Variable `ebpf:"rate_limit"`
 	ReferenceMissed *ebpf.Variable `ebpf:"reference_missed"`
@@ -304,13 +274,12 @@ type referenceVariables struct {
 	RingMask        *ebpf.Variable `ebpf:"ring_mask"`
 	RingShift       *ebpf.Variable `ebpf:"ring_shift"`
 	RingSize        *ebpf.Variable `ebpf:"ring_size"`
-	RuntimeCgo      *ebpf.Variable `ebpf:"runtime_cgo"`
-	RuntimeKnown    *ebpf.Variable `ebpf:"runtime_known"`
+	ShareColumns    *ebpf.Variable `ebpf:"share_columns"`
 	SwitchHasState  *ebpf.Variable `ebpf:"switch_has_state"`
 	TargetTgid      *ebpf.Variable `ebpf:"target_tgid"`
 	ThreadMask      *ebpf.Variable `ebpf:"thread_mask"`
 	TurnsPerCpu     *ebpf.Variable `ebpf:"turns_per_cpu"`
-	WantedPid       *ebpf.Variable `ebpf:"wanted_pid"`
+	Watch           *ebpf.Variable `ebpf:"watch"`
 }
 
 // referencePrograms contains all programs after they have been loaded into the kernel.

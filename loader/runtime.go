@@ -41,55 +41,72 @@ func gPiece(o *goruntime.Offsets) (piece, error) {
 	return p, nil
 }
 
-// setRuntime sets the constants that locate values in the target's Go runtime. It sets none if info
-// has no offsets.
-func (k *kernelSide) setRuntime(info *goruntime.Info) error {
+// kernelRuntime is what the kernel side knows of a Go runtime: zero if info has no offsets. many: it
+// is one of many, whose goid must follow atomicstatus.
+func kernelRuntime(info *goruntime.Info, many bool) (r bpf.PinwatchGoRuntime, err error) {
 	if info == nil || info.Offsets == nil || info.GSlot == nil {
-		return nil
+		return r, nil
 	}
 	o := info.Offsets
 	if o.MLockedInt != o.MLockedExt+4 {
-		return fmt.Errorf("offsets of runtime.m: lockedInt at %d does not follow lockedExt at %d",
+		return r, fmt.Errorf("offsets of runtime.m: lockedInt at %d does not follow lockedExt at %d",
 			o.MLockedInt, o.MLockedExt)
 	}
 	g, err := gPiece(o)
+	if err == nil && many && o.GGoid != o.GStatus+8 {
+		err = fmt.Errorf("goid at %d does not follow atomicstatus at %d", o.GGoid, o.GStatus)
+	}
 	if err != nil {
-		return fmt.Errorf("offsets of runtime.g: %w", err)
+		return r, fmt.Errorf("offsets of runtime.g: %w", err)
 	}
 	extra := o.MIsExtra
 	if extra == goruntime.Absent {
 		extra = 0
 	}
-	var addresses, values [maxMasks]uint64
-	for i, m := range info.SignalMasks[:min(len(info.SignalMasks), maxMasks)] {
-		addresses[i], values[i] = m.Addr, m.Set
+	r = bpf.PinwatchGoRuntime{
+		Known:          1,
+		Cgo:            number(info.CGO),
+		GoText:         info.TextStart,
+		GoTextSize:     info.TextEnd - info.TextStart,
+		OffsetsProved:  number(info.OffsetsProved),
+		G_tlsOffset:    info.GSlot.TLS,
+		G_inRegister:   number(info.GSlot.Register),
+		OffG_m:         o.GM,
+		OffG_goid:      o.GGoid,
+		OffG_startpc:   o.GStartPC,
+		OffM_procid:    o.MProcID,
+		OffM_id:        o.MID,
+		OffM_mstartfn:  o.MStartFn,
+		OffM_isextra:   extra,
+		OffM_curg:      o.MCurG,
+		OffM_p:         o.MP,
+		OffM_lockedg:   o.MLockedG,
+		OffM_lockedext: o.MLockedExt,
+		G_piece:        g.offset,
+		G_pieceSize:    g.size,
+		InG_goid:       o.GGoid - g.offset,
+		InG_status:     o.GStatus - g.offset,
+		InG_lockedm:    o.GLockedM - g.offset,
+		AsyncPreempt:   info.AsyncPreempt,
 	}
-	return set([]setting{
-		{k.RuntimeKnown, true},
-		{k.RuntimeCgo, info.CGO},
-		{k.GoText, info.TextStart},
-		{k.GoTextSize, info.TextEnd - info.TextStart},
-		{k.OffsetsProved, info.OffsetsProved},
-		{k.G_tlsOffset, info.GSlot.TLS},
-		{k.G_inRegister, info.GSlot.Register},
-		{k.OffG_m, o.GM},
-		{k.OffG_goid, o.GGoid},
-		{k.OffG_startpc, o.GStartPC},
-		{k.OffM_procid, o.MProcID},
-		{k.OffM_id, o.MID},
-		{k.OffM_mstartfn, o.MStartFn},
-		{k.OffM_isextra, extra},
-		{k.OffM_curg, o.MCurG},
-		{k.OffM_p, o.MP},
-		{k.OffM_lockedg, o.MLockedG},
-		{k.OffM_lockedext, o.MLockedExt},
-		{k.G_piece, g.offset},
-		{k.G_pieceSize, g.size},
-		{k.InG_goid, o.GGoid - g.offset},
-		{k.InG_status, o.GStatus - g.offset},
-		{k.InG_lockedm, o.GLockedM - g.offset},
-		{k.AsyncPreempt, info.AsyncPreempt},
-		{k.MaskAt, addresses},
-		{k.MaskSet, values},
-	}...)
+	for i, m := range info.SignalMasks[:min(len(info.SignalMasks), maxMasks)] {
+		r.MaskAt[i], r.MaskSet[i] = m.Addr, m.Set
+	}
+	return r, nil
+}
+
+func number(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// setRuntime sets the constants that locate values in the one target's Go runtime.
+func (k *kernelSide) setRuntime(info *goruntime.Info) error {
+	r, err := kernelRuntime(info, false)
+	if err != nil {
+		return err
+	}
+	return set(setting{k.GoRuntime, r})
 }

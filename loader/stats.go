@@ -45,7 +45,7 @@ type Stats struct {
 }
 
 // NewStats begins a collection for the session's programs.
-func (s *Session) NewStats() *Stats {
+func (s *Shared) NewStats() *Stats {
 	st := &Stats{}
 	for _, a := range s.attached {
 		st.programs = append(st.programs, a.hook)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 
 	"github.com/cilium/ebpf/btf"
@@ -69,6 +70,15 @@ func syscalls() (names []string) {
 	return names
 }
 
+// syscallHookNames has the hooks' names.
+func syscallHookNames() map[string]bool {
+	names := map[string]bool{}
+	for _, h := range syscallHooks {
+		names[h.tracepoint()] = true
+	}
+	return names
+}
+
 // hooksOn lists the hooks of these calls.
 func hooksOn(calls []string) (hooks []syscallHook) {
 	for _, h := range syscallHooks {
@@ -81,51 +91,76 @@ func hooksOn(calls []string) (hooks []syscallHook) {
 
 // attachSyscalls hooks each system call by its function if the kernel permits it, otherwise by
 // tracepoints.
-func (s *Session) attachSyscalls() error {
+func (s *Shared) attachSyscalls() error {
 	if err := s.attachFunctions(); err != nil {
 		return err
 	}
 	rest := s.syscallsBy("")
-	// Linux 6.1 has two types of clone3's function. Its tracepoint alone would slow every system
-	// call.
-	if s.withoutC && slices.Equal(rest, []string{"clone3"}) {
-		s.hooks["clone3"], rest = Off, nil
-	}
 	if len(rest) == 0 {
 		return nil
 	}
 	return s.attachTracepoints(rest)
 }
 
-// attachFunctions attaches to the functions of as many system calls as possible, and notes the
-// reason for the others in noFentry. An error means that something may still be attached.
-func (s *Session) attachFunctions() error {
-	types, err := kernelTypes(s.Target.types)
+// loadSyscalls loads the programs on the functions of as many system calls as possible, and notes the
+// reason for the others in noFentry. Those get the programs on their tracepoints.
+func (s *Shared) loadSyscalls() error {
+	types, err := kernelTypes(s.loaded.types)
 	if err != nil {
 		return err
 	}
 	var calls []string
-	for _, call := range syscalls() {
+	for _, call := range s.syscallsBy("") {
 		if err := s.haveFunction(types, call); err != nil {
 			s.noFentry[call] = err
 		} else {
 			calls = append(calls, call)
 		}
 	}
-	var programs []string
-	for _, h := range hooksOn(calls) {
-		programs = append(programs, h.functionProgram())
-	}
-	if err := s.loaded.add(programs); err != nil {
+	if err := s.loadFunctions(hooksOn(calls)); err != nil {
 		if errors.Is(err, unix.EPERM) {
 			err = unix.EPERM // without the library's guesses at the reason
 		}
 		for _, call := range calls {
 			s.noFentry[call] = fmt.Errorf("load programs for the kernel's functions: %w", err)
 		}
+	}
+	return s.loadTracepoints(hooksOn(slices.Collect(maps.Keys(s.noFentry))))
+}
+
+// loadFunctions loads one program first: the kernel refuses none or all.
+func (s *Shared) loadFunctions(hooks []syscallHook) error {
+	var programs []string
+	for _, h := range hooks {
+		programs = append(programs, h.functionProgram())
+	}
+	if len(programs) == 0 {
 		return nil
 	}
-	for _, call := range calls {
+	if err := s.loaded.add(programs[0]); err != nil {
+		return err
+	}
+	return s.loaded.add(programs[1:]...)
+}
+
+func (s *Shared) loadTracepoints(hooks []syscallHook) error {
+	var programs []string
+	for _, h := range hooks {
+		programs = append(programs, h.tracepointProgram())
+	}
+	if err := s.loaded.add(programs...); err != nil {
+		return explainLoad("load BPF programs", err)
+	}
+	return nil
+}
+
+// attachFunctions attaches to the functions of the system calls that have programs for that. An error
+// means that something may still be attached.
+func (s *Shared) attachFunctions() error {
+	for _, call := range s.syscallsBy("") {
+		if s.noFentry[call] != nil {
+			continue
+		}
 		if err := s.attachFunction(call); err != nil {
 			return err
 		}
@@ -134,7 +169,7 @@ func (s *Session) attachFunctions() error {
 }
 
 // haveFunction returns an error if the kernel's types lack the function of a call, or have several.
-func (s *Session) haveFunction(types *btf.Spec, call string) error {
+func (s *Shared) haveFunction(types *btf.Spec, call string) error {
 	for _, h := range hooksOn([]string{call}) {
 		name := s.loaded.source.Programs[h.functionProgram()].AttachTo
 		var function *btf.Func
@@ -145,15 +180,16 @@ func (s *Session) haveFunction(types *btf.Spec, call string) error {
 	return nil
 }
 
-// attachFunction attaches to both ends of a call or, if the kernel refuses one, to none.
-func (s *Session) attachFunction(call string) error {
+// attachFunction attaches to both ends of a call or, if the kernel refuses one, to none. Then it loads
+// the programs on its tracepoints.
+func (s *Shared) attachFunction(call string) error {
 	var ends []attachment
 	for _, h := range hooksOn([]string{call}) {
 		prog := s.loaded.Programs[h.functionProgram()]
 		l, err := link.AttachTracing(link.TracingOptions{Program: prog})
 		if err != nil {
 			s.noFentry[call] = fmt.Errorf("attach %s: %w", h.functionProgram(), err)
-			return closeAll(ends)
+			return errors.Join(closeAll(ends), s.loadTracepoints(hooksOn([]string{call})))
 		}
 		ends = append(ends, attachment{hook{h.tracepoint(), prog}, l})
 	}
@@ -162,19 +198,12 @@ func (s *Session) attachFunction(call string) error {
 	return nil
 }
 
-func (s *Session) attachTracepoints(calls []string) error {
+func (s *Shared) attachTracepoints(calls []string) error {
 	tracefs, err := openTracefs()
 	if err != nil {
 		return explainAttach("find the system calls' tracepoints", err)
 	}
 	defer tracefs.Close()
-	var programs []string
-	for _, h := range hooksOn(calls) {
-		programs = append(programs, h.tracepointProgram())
-	}
-	if err := s.loaded.add(programs); err != nil {
-		return explainLoad("load BPF programs", err)
-	}
 	for _, h := range hooksOn(calls) {
 		id, err := tracepointID(tracefs, h.tracepoint())
 		if errors.Is(err, fs.ErrNotExist) && !lockedDown() {
@@ -196,7 +225,7 @@ func (s *Session) attachTracepoints(calls []string) error {
 }
 
 // syscallsBy lists the system calls that are hooked in that way; "": not yet.
-func (s *Session) syscallsBy(how string) (calls []string) {
+func (s *Shared) syscallsBy(how string) (calls []string) {
 	for _, call := range syscalls() {
 		if s.hooks[call] == how {
 			calls = append(calls, call)

@@ -2,6 +2,7 @@ package loader
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -39,22 +40,15 @@ func OpenTarget(pid int) (*Target, error) {
 	if err := checkPrivileges(); err != nil {
 		return nil, err
 	}
-	types := btf.NewCache()
-	if _, err := kernelTypes(types); err != nil {
+	types, spec, err := readSources()
+	if err != nil {
 		return nil, err
 	}
-	fd, err := unix.PidfdOpen(pid, 0)
-	switch {
-	case errors.Is(err, unix.ESRCH):
-		return nil, fmt.Errorf("process %d: %w", pid, errNoProcess)
-	case err != nil && isThread(pid):
-		return nil, fmt.Errorf("process %d %w", pid, errThread)
-	case errors.Is(err, unix.ENOSYS):
-		return nil, &unsupportedError{what: "pidfd_open", min: "Linux 5.3", err: err}
-	case err != nil:
-		return nil, fmt.Errorf("open process %d: %w", pid, err)
+	t, err := openPID(pid)
+	if err != nil {
+		return nil, err
 	}
-	t := &Target{PID: pid, types: types, pidfd: fd, file: os.NewFile(uintptr(fd), "pidfd")}
+	t.types, t.spec = types, spec
 	if err := t.resolve(); err != nil {
 		t.Close()
 		return nil, err
@@ -62,23 +56,55 @@ func OpenTarget(pid int) (*Target, error) {
 	return t, nil
 }
 
-// isThread reports whether pid is the tid of a thread that does not lead its process. pidfd_open
-// accepts leaders only.
-func isThread(pid int) bool {
-	status, err := procfs.Process(pid).Status()
-	return err == nil && status.TGID != pid
+// openPID opens the process that has pid, of which no more is known yet.
+func openPID(pid int) (*Target, error) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	switch {
+	case errors.Is(err, unix.ESRCH):
+		return nil, fmt.Errorf("process %d: %w", pid, errNoProcess)
+	case err != nil && leader(pid) != pid:
+		return nil, fmt.Errorf("process %d %w %d: name that", pid, errThread, leader(pid))
+	case errors.Is(err, unix.ENOSYS):
+		return nil, &unsupportedError{what: "pidfd_open", min: "Linux 5.3", err: err}
+	case err != nil:
+		return nil, fmt.Errorf("open process %d: %w", pid, err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil { // for AwaitEnd
+		return nil, errors.Join(fmt.Errorf("open process %d: %w", pid, err), unix.Close(fd))
+	}
+	return &Target{PID: pid, pidfd: fd, file: os.NewFile(uintptr(fd), "pidfd")}, nil
+}
+
+// readSources reads the kernel's types and the embedded programs, in parallel.
+func readSources() (types *btf.Cache, spec *ebpf.CollectionSpec, err error) {
+	read := make(chan error, 1)
+	go func() {
+		var err error
+		if spec, err = bpf.LoadPinwatch(); err != nil {
+			err = fmt.Errorf("read embedded programs: %w", err)
+		}
+		read <- err
+	}()
+	types = btf.NewCache()
+	_, err = kernelTypes(types)
+	return types, spec, cmp.Or(err, <-read)
+}
+
+// leader returns the PID of the process that a thread belongs to; pid if that is not known.
+// pidfd_open accepts leaders only.
+func leader(pid int) int {
+	if status, err := procfs.Process(pid).Status(); err == nil {
+		return status.TGID
+	}
+	return pid
 }
 
 func (t *Target) resolve() error {
-	var err error
-	if t.spec, err = bpf.LoadPinwatch(); err != nil {
-		return fmt.Errorf("read embedded programs: %w", err)
-	}
 	k, err := newKernelSide(t.spec)
 	if err != nil {
 		return err
 	}
-	if err := set(setting{k.WantedPid, uint32(t.PID)}); err != nil {
+	if err := set(setting{k.Wanted, uint32(t.PID)}); err != nil {
 		return err
 	}
 	var objs struct {
@@ -88,7 +114,12 @@ func (t *Target) resolve() error {
 		return explainLoad("resolve the process", err)
 	}
 	defer objs.Resolve.Close()
-	answer, err := t.askAbout(objs.Resolve)
+	return t.resolveBy(objs.Resolve)
+}
+
+// resolveBy asks the resolver, whose question is the target's PID.
+func (t *Target) resolveBy(resolve *ebpf.Program) error {
+	answer, err := t.askAbout(resolve)
 	if err != nil {
 		return explainLoad("resolve the process", err)
 	}
@@ -142,6 +173,9 @@ func (t *Target) Now() uint64 {
 // Alive reports whether the process has not ended yet. A zombie has ended, unless it is the main
 // thread alone: others of the process live on (kernel/exit.c, delay_group_leader).
 func (t *Target) Alive() bool {
+	if t.file == nil {
+		return false
+	}
 	fds := []unix.PollFd{{Fd: int32(t.pidfd), Events: unix.POLLIN}}
 	for {
 		n, err := unix.Poll(fds, 0)
@@ -152,5 +186,19 @@ func (t *Target) Alive() bool {
 	}
 }
 
+// AwaitEnd returns when the process has ended, or Close is called.
+func (t *Target) AwaitEnd() {
+	conn, err := t.file.SyscallConn()
+	if err != nil {
+		return // closed
+	}
+	_ = conn.Read(func(uintptr) bool { return !t.Alive() }) // or closed
+}
+
 // Close releases the pidfd.
-func (t *Target) Close() error { return t.file.Close() }
+func (t *Target) Close() error {
+	if t.file == nil { // it had ended before it could be opened
+		return nil
+	}
+	return t.file.Close()
+}

@@ -99,7 +99,7 @@ func TestUntrackedAreCountedOnce(t *testing.T) {
 		return
 	}
 	leader := taskFilter{tid: uint32(p.PID)}
-	if err := s.prepare(s.loaded.Programs["pw_prepare"], leader); err != nil {
+	if err := s.prepare(leader); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := s.Untracked(); err != nil || got != want {

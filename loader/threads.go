@@ -3,7 +3,6 @@ package loader
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"slices"
 	"unsafe"
 
@@ -41,15 +40,6 @@ func threadInfos(t *tasks) (infos []ThreadInfo, err error) {
 	return slices.CompactFunc(infos, same), err
 }
 
-// ThreadInfos lists the threads that live now and may have an M, each once.
-func (s *Session) ThreadInfos() ([]ThreadInfo, error) {
-	infos, err := threadInfos(s.snapshot)
-	if err != nil {
-		return nil, fmt.Errorf("list threads: %w", err)
-	}
-	return infos, nil
-}
-
 // Threads lists the threads of a process once, without observing it. inRegister: the runtime keeps
 // g in a register.
 func Threads(target *Target, inRegister bool) ([]ThreadInfo, error) {
@@ -61,7 +51,8 @@ func Threads(target *Target, inRegister bool) ([]ThreadInfo, error) {
 		return nil, err
 	}
 	if err := set(
-		setting{k.TargetTgid, target.TGID}, setting{k.NsLevel, target.level}, setting{k.G_inRegister, inRegister},
+		setting{k.TargetTgid, target.TGID}, setting{k.NsLevel, target.level},
+		setting{k.GoRuntime, bpf.PinwatchGoRuntime{G_inRegister: number(inRegister)}},
 	); err != nil {
 		return nil, err
 	}

@@ -25,26 +25,31 @@ type Place struct {
 const PinProbe = "LockOSThread"
 
 // ProbePins puts a breakpoint on a copy of runtime.LockOSThread in the target: plugins bring copies
-// along. From then on each call of that copy sends a record.
-func (s *Session) ProbePins(at Place) error {
-	l, err := attachUprobe(at, s.pin, s.Target.PID)
+// along. From then on each call of that copy sends a record. It takes Config.Pins or
+// GroupConfig.Pins.
+func (m *Member) ProbePins(at Place) error {
+	l, err := attachUprobe(at, m.shared.pin, m.Target.PID)
 	if err != nil {
 		return explainAttach("probe runtime.LockOSThread", err)
 	}
-	if s.pins == nil {
-		s.pins = &links{}
-		s.attached = append(s.attached, attachment{hook{PinProbe, s.pin}, s.pins})
+	m.shared.notePins()
+	m.pins = append(m.pins, l)
+	return nil
+}
+
+// notePins lists the probe among the hooks. The targets own its places.
+func (s *Shared) notePins() {
+	if _, listed := s.hooks[PinProbe]; !listed {
+		s.attached = append(s.attached, attachment{hook{PinProbe, s.pin}, links(nil)})
 		s.hooks[PinProbe] = "uprobe"
 	}
-	*s.pins = append(*s.pins, l)
-	return nil
 }
 
 // links are the places of one program.
 type links []link.Link
 
-func (l *links) Close() (err error) {
-	for _, one := range *l {
+func (l links) Close() (err error) {
+	for _, one := range l {
 		err = errors.Join(err, one.Close())
 	}
 	return err

@@ -53,6 +53,11 @@ func (o *observation) readEdge(begins bool) edge {
 	return e
 }
 
+// unreadEdge is one at which the process could not be read.
+func unreadEdge(why error) edge {
+	return edge{clocks: readClocks(), quotasErr: why, stoppingErr: why}
+}
+
 // QuotaUse is what became of the tightest quota that held for the target in a window.
 type QuotaUse struct {
 	procfs.Quota     // its counters are those of the window

@@ -20,20 +20,22 @@ const (
 	lastSteps = time.Second
 )
 
-// loop drives one session: kernel → ring buffer → order → correlator.
+// loop drives the observation of one target: kernel → ring buffer → order → correlator.
 type loop struct {
 	cfg        *Config
-	session    *loader.Session
-	ring       *events.Ring
+	kernel     kernelSide
+	fetch      fetch
 	order      events.Reorder
 	sums       *sums // nil: every turn is sent
 	correlator *correlate.Correlator
 	times      *loader.ProgramTimes
 	program    *Program
 	pins       *pinProbe                         // nil without Sites
+	held       bool                              // until OnBegin: its stop is the caller's doing
 	pauses     *pauses                           // nil: not read
 	onEdge     func(at events.Time, begins bool) // at the ends of windows; begins: a window begins there
 	onResult   func(*correlate.Result) error
+	onEnd      func()    // called once the target has ended; nil = nothing
 	ms         []reading // of all threads, at the end of the last window; nil: can't be read
 
 	lost     losses        // already reported to the correlator
@@ -43,6 +45,7 @@ type loop struct {
 	longest  time.Duration // upper limit of wait
 	followed events.Time   // time of the last followPlugins
 	settled  events.Time   // time of the last boundary's WindowSettled
+	end      events.Time   // of the window; 0 = it has not ended
 	began    bool          // the window has begun
 	done     bool          // the whole observation is settled
 	ended    bool          // the target has ended
@@ -50,8 +53,12 @@ type loop struct {
 	err      error         // of onResult or pushListed
 }
 
+// A fetch takes one batch of the records that were stamped before now from the buffers, and puts those
+// of a target into its order.
+type fetch func(now events.Time) (events.Drained, error)
+
 // now is the clock that the events are stamped with.
-func (l *loop) now() events.Time { return events.Time(l.session.Target.Now()) }
+func (l *loop) now() events.Time { return events.Time(l.kernel.process().Now()) }
 
 // run observes until the duration, the context or the target ends. It passes every settled Result
 // to onResult, that of the whole observation last.
@@ -65,6 +72,11 @@ func (l *loop) run(ctx context.Context) error {
 	}
 	poll := time.NewTimer(l.wait)
 	defer poll.Stop()
+	gone := make(chan struct{})
+	go func() {
+		l.kernel.process().AwaitEnd()
+		close(gone)
+	}()
 	duration, interval := l.cfg.Duration, l.cfg.Interval
 	cut, end := start+events.Time(interval), start+events.Time(duration)
 	for {
@@ -76,6 +88,8 @@ func (l *loop) run(ctx context.Context) error {
 			select {
 			case <-ctx.Done():
 				return l.finish()
+			case <-gone:
+				gone = nil
 			case <-poll.C:
 			}
 		}
@@ -94,6 +108,7 @@ func (l *loop) run(ctx context.Context) error {
 			}
 			return l.finish()
 		case l.ended: // its last records are on their way
+			poll.Reset(max(pollLeast, slack-l.now().Sub(l.endSeen)))
 		case duration > 0 && before >= end:
 			return l.finish()
 		case interval > 0 && before >= cut:
@@ -113,7 +128,7 @@ func (l *loop) run(ctx context.Context) error {
 
 // begin begins the first window and returns when. Losses before it belong to no window.
 func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
-	if l.lost, err = l.losses(); err != nil {
+	if l.lost, err = l.kernel.losses(); err != nil {
 		return 0, err
 	}
 	l.lost.untracked = 0 // threads without room stay so: every window has them
@@ -134,7 +149,7 @@ func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
 	if at, err = l.sums.begin(ctx, l.now); err != nil {
 		return 0, err
 	}
-	if !l.session.Target.Alive() {
+	if !l.kernel.process().Alive() {
 		return 0, endedError(l.cfg.PID)
 	}
 	start := events.Event{Kind: events.WindowStart, Time: at}
@@ -154,8 +169,11 @@ func (l *loop) begin(ctx context.Context) (at events.Time, err error) {
 // last time. The kernel reports a process as ended before that: a thread may be preempted in its
 // last steps. If those records are lost, the wait ends after lastSteps, once the buffers are empty.
 func (l *loop) targetGone(before events.Time) bool {
-	if !l.ended && !l.session.Target.Alive() {
+	if !l.ended && !l.kernel.process().Alive() {
 		l.ended, l.endSeen = true, l.now()
+		if l.onEnd != nil {
+			l.onEnd()
+		}
 	}
 	allEnded := l.correlator.LastEnd() != 0 && l.correlator.Ended() // else the first events may not be released yet
 	return l.ended && (allEnded || !l.behind && before.Sub(l.endSeen) > lastSteps)
@@ -177,26 +195,33 @@ func (l *loop) poll(before events.Time) error {
 
 // drain is poll without a wait before it. It returns how full the fullest buffer was.
 func (l *loop) drain(before events.Time) (fill float64, err error) {
-	d, err := l.ring.Drain(before, l.order.Push)
+	d, err := l.fetch(before)
 	if err != nil {
 		return 0, err
 	}
 	l.behind = d.Until < before
+	if err := l.times.Collect(); err != nil {
+		return 0, err
+	}
+	return d.Fill, l.tend(d.Until - events.Time(slack))
+}
+
+// tend adds what is not in the records, and releases the events before a time.
+func (l *loop) tend(before events.Time) error {
 	l.followPlugins()
 	if l.cfg.NotBegun {
 		l.program.noteGOMAXPROCS()
 	}
 	if err := l.reportLosses(l.now()); err != nil {
-		return 0, err
+		return err
 	}
-	if err := l.pauses.read(l.now, l.order.Push); err != nil {
-		return 0, err
+	if !l.held {
+		if err := l.pauses.read(l.now, l.order.Push); err != nil {
+			return err
+		}
 	}
-	if err := l.times.Collect(); err != nil {
-		return 0, err
-	}
-	l.release(d.Until - events.Time(slack))
-	return d.Fill, l.err
+	l.release(before)
+	return l.err
 }
 
 // nextWait is the time until the next poll: not beyond the next boundary.
@@ -244,6 +269,9 @@ func (l *loop) boundary(ctx context.Context, kind events.Kind) (err error) {
 	if err := l.reportLosses(at - 1); err != nil {
 		return err
 	}
+	if kind == events.WindowEnd {
+		l.end = at
+	}
 	e := events.Event{Kind: kind, Time: at}
 	if kind == events.WindowEnd && l.ended {
 		e.Flags = events.WindowTargetEnded
@@ -284,14 +312,14 @@ func (l *loop) readLocks() ([]reading, error) {
 	if !l.program.locks() {
 		return nil, nil
 	}
-	threads, err := l.session.ThreadInfos()
+	threads, err := l.kernel.ThreadInfos()
 	if err != nil {
 		return nil, err
 	}
 	proved := l.program.lockProved
 	readings := l.program.readMs(threads, l.now, l.pushListed())
 	if l.err == nil && l.program.lockProved && !proved {
-		l.err = l.session.LockProved()
+		l.err = l.kernel.LockProved()
 	}
 	return readings, l.err
 }
@@ -299,7 +327,7 @@ func (l *loop) readLocks() ([]reading, error) {
 // snapshot asks the kernel for the state of every living thread.
 func (l *loop) snapshot() error {
 	push := l.pushListed()
-	return l.session.Snapshot(func(record []byte) error { return errors.Join(events.DecodeSnapshot(record, push), l.err) })
+	return l.kernel.Snapshot(func(record []byte) error { return errors.Join(events.DecodeSnapshot(record, push), l.err) })
 }
 
 // listedAtOnce is how many events of a list of all threads are pushed before older ones are
@@ -329,7 +357,7 @@ type losses struct {
 // reportLosses pushes a Loss event for every kind that has lost records since the last call, and an
 // Untracked event if there is more of that.
 func (l *loop) reportLosses(at events.Time) error {
-	lost, err := l.losses()
+	lost, err := l.kernel.losses()
 	if err != nil {
 		return err
 	}
@@ -345,14 +373,4 @@ func (l *loop) reportLosses(at events.Time) error {
 	}
 	l.lost = lost
 	return nil
-}
-
-func (l *loop) losses() (lost losses, err error) {
-	if lost.records, err = l.session.Lost(); err != nil {
-		return lost, err
-	}
-	lost.records[events.Switch] += l.ring.LostTurns()
-	lost.turns = l.ring.UntrackedTurns()
-	lost.untracked, err = l.session.Untracked()
-	return lost, err
 }

@@ -1,13 +1,19 @@
 // Package observe makes observations: it attaches to one process, follows its events, and hands out
 // each window's Result with the facts that are not in the events.
 //
-// Run is the only door. It describes the target (target.go, program.go), attaches the session, and
+// Run is the door for one process. It describes the target (target.go, program.go), attaches the session, and
 // then runs the loop (loop.go): every poll empties the kernel's buffers, the reorder window sorts
 // the events, and the correlator adds them up. At a boundary the loop asks the kernel for every
 // living thread and reads the locks from the target's memory, so that a window's times and locks
 // are known up to its end. A settled Result becomes a Window (window.go), with what the kernel and
 // /proc had at both ends (edge.go), what observing cost (overhead.go), what happened to the clocks
 // (clocks.go), and how the kernel schedules each thread.
+//
+// RunGroup is the door for any number of processes (group.go). Its hub (hub.go) empties the buffers for all,
+// gives each record to the target that it is of (dispatch.go), and makes members of processes that come
+// (reading.go). A member (member.go) is an observation as above, which the hub drives: with its own order,
+// correlator and windows. side.go is what both need of the kernel side.
+//
 // Package windowreport turns a Window into a report; nothing here knows a format.
 package observe
 
@@ -17,10 +23,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/pinwatch/pinwatch/events"
-	"github.com/pinwatch/pinwatch/internal/host"
 	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/loader"
 )
@@ -136,10 +142,7 @@ func Run(ctx context.Context, cfg Config) (whole *Window, err error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	root := os.DirFS("/")
-	topology := host.ReadTopology(root)
-	o := &observation{cfg: cfg, host: host.Read(root), distance: topology.Distance, apart: topology.Known(),
-		program: &Program{}}
+	o := &observation{cfg: cfg, sensor: newSensor(), program: &Program{}}
 	defer func() { o.program.Close() }()
 	if err := o.attach(); err != nil {
 		return nil, err
@@ -155,20 +158,16 @@ const attachTries = 5
 // read anew; an Exec event tells of later ones.
 func (o *observation) attach() error {
 	for try := 1; ; try++ {
-		target, err := loader.OpenTarget(o.cfg.PID)
+		target, before, err := o.openTarget()
 		if err != nil {
 			return err
 		}
-		o.target, o.warnings = Target{PID: target.PID}, nil
-		before := procfs.Process(target.PID).Auxv()
-		if err := orEnded(target, o.describe()); err != nil {
-			return errors.Join(err, target.Close())
-		}
+		o.pauses = openPauses(os.DirFS("/"), target.PID)
 		cfg := &o.cfg
 		o.session, err = loader.Attach(target, loader.Config{
 			RingBytes: cfg.RingBytes, MaxRate: cfg.MaxRate, ThreadEntries: cfg.ThreadEntries, Light: cfg.Light,
 			Aggregate: cfg.Aggregate, Isolated: o.host.Isolated, Runtime: loader.RuntimeOf(o.program.Info),
-			Calibrate: true, Slow: cfg.Slow,
+			Calibrate: true, Slow: cfg.Slow, Throttles: o.pauses.hasQuota(), Pins: cfg.Sites,
 		})
 		switch {
 		case err != nil:
@@ -186,11 +185,38 @@ func (o *observation) attach() error {
 	}
 }
 
+// openTarget opens the target and describes it: both at once where the caller has the process wait.
+// before tells the program from others that the process executes later.
+func (o *observation) openTarget() (target *loader.Target, before string, err error) {
+	o.target, o.warnings = Target{PID: o.cfg.PID}, nil
+	result := make(chan error, 1)
+	opened := sync.OnceValue(func() error { return <-result })
+	go func() {
+		var err error
+		target, err = loader.OpenTarget(o.cfg.PID)
+		result <- err
+	}()
+	if !o.cfg.NotBegun { // there may be no such process
+		if err := opened(); err != nil {
+			return nil, "", err
+		}
+	}
+	before = procfs.Process(o.cfg.PID).Auxv()
+	described := o.describe()
+	if err := opened(); err != nil {
+		return nil, "", err
+	}
+	if err := orEnded(target, described); err != nil {
+		return nil, "", errors.Join(err, target.Close())
+	}
+	return target, before, nil
+}
+
 // describe reads the target's program and, with Sites, measures the breakpoint before anything is
 // attached.
 func (o *observation) describe() (err error) {
 	if o.program, err = o.readTarget(); err == nil && o.cfg.Sites {
-		o.probe, err = o.program.pinProbe()
+		o.probe, err = o.program.pinProbe(breakpointCost)
 	}
 	return err
 }

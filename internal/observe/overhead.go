@@ -45,7 +45,7 @@ type usage struct {
 }
 
 func (o *observation) usage() (usage, error) {
-	missed, err := o.stats.Missed()
+	missed, err := o.missed()
 	return usage{at: time.Now(), cpu: cpuTime(), missed: missed, late: o.loop.order.Late()}, err
 }
 
@@ -58,16 +58,21 @@ func cpuTime() time.Duration {
 	return time.Duration(ru.Utime.Nano() + ru.Stime.Nano())
 }
 
-// overhead returns the cost of observing a window. used is this process's CPU time in the elapsed
-// time. programs are the kernel's statistics since attach, nil if it refused them; they were
-// measured in the time sampled and are scaled.
+// overhead returns the cost of observing a window, of which several targets share the most.
 func (o *observation) overhead(
 	r *correlate.Result, programs []loader.ProgramStats, sampled, used, elapsed time.Duration,
 ) Overhead {
-	c := Overhead{
-		Hooks: o.session.Hooks(), Aggregated: o.cfg.Aggregate, Programs: programs, CPUSeconds: used.Seconds(),
-		Elapsed: elapsed, RSSAnon: rssAnon(), Probe: o.probeCost(r, programs), Calibration: o.session.Calibration,
-	}
+	c := o.cost(programs, sampled, used, elapsed)
+	c.Aggregated, c.Probe = o.cfg.Aggregate, o.probeCost(r, programs)
+	return c
+}
+
+// cost returns the cost of observing. used is this process's CPU time in the elapsed time. programs
+// are the kernel's statistics since attach, nil if it refused them; they were measured in the time
+// sampled and are scaled.
+func (s *sensor) cost(programs []loader.ProgramStats, sampled, used, elapsed time.Duration) Overhead {
+	c := Overhead{Hooks: s.hooks, Programs: programs, CPUSeconds: used.Seconds(), Elapsed: elapsed, RSSAnon: rssAnon(),
+		Calibration: s.calibration}
 	if programs != nil {
 		c.Sampled = sampled
 	}
@@ -77,7 +82,7 @@ func (o *observation) overhead(
 		}
 	}
 	if c.Calibration != nil {
-		c.Timings = o.loop.times.Times()
+		c.Timings = s.times.Times()
 	}
 	return c
 }

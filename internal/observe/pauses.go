@@ -14,11 +14,12 @@ import (
 // buffers are emptied, and the turns around such a moment show when the pause began and ended. One
 // that is shorter than the time between two reads can be missed. A nil *pauses reads nothing.
 type pauses struct {
-	pid      int
-	freezers []procfs.Freezer
+	pid       int
+	freezers  []procfs.Freezer
+	limited   bool  // by a quota
+	quotasErr error // why it is not known whether it has one
 	// throttled lists the CPUs on which a quota does not let the target run; nil where it has no quota.
 	throttled func() ([]loader.ThrottledCPU, uint64, error)
-	quotasErr error // why it is not known whether it has one
 
 	lastRead events.Time
 	allowed  events.Time   // the last moment at which the process was read as neither stopped nor frozen
@@ -27,19 +28,20 @@ type pauses struct {
 }
 
 // openPauses prepares for reading; nil where /proc is not of this PID namespace.
-func openPauses(root fs.FS, pid int, session *loader.Session) *pauses {
+func openPauses(root fs.FS, pid int) *pauses {
 	if !procfs.ShowsOurNamespace() {
 		return nil
 	}
 	process := strconv.Itoa(pid)
 	p := &pauses{pid: pid, freezers: procfs.FindFreezers(root, process)}
-	quotas, err := procfs.ReadQuotas(root, process)
-	if err == nil && len(quotas) > 0 {
-		p.throttled = session.Throttled
-	}
-	p.quotasErr = err
+	var quotas []procfs.Quota
+	quotas, p.quotasErr = procfs.ReadQuotas(root, process)
+	p.limited = p.quotasErr == nil && len(quotas) > 0
 	return p
 }
+
+// hasQuota reports whether the target has a quota of CPU time.
+func (p *pauses) hasQuota() bool { return p != nil && p.limited }
 
 // read pushes what it finds as events. It does nothing when it was called a moment ago.
 func (p *pauses) read(now func() events.Time, push func(*events.Event)) error {

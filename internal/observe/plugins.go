@@ -83,7 +83,7 @@ func (l *loop) followPlugins() {
 		name := path.Base(pl.Path)
 		place, err := placeOf(l.program.Runtime, pl.LockOSThread)
 		if err == nil {
-			err = l.session.ProbePins(place)
+			err = l.kernel.ProbePins(place)
 		}
 		if err != nil {
 			l.program.note("calls of LockOSThread by the plugin %s are not seen: %s", name, oneLine(err))

@@ -18,31 +18,35 @@ type pinProbe struct {
 	cost   time.Duration
 }
 
-// pinProbe finds the program's LockOSThread and measures, before anything is attached, what a
-// breakpoint costs here.
-func (p *Program) pinProbe() (*pinProbe, error) {
+// pinProbe finds the program's LockOSThread. breakpoint measures what a breakpoint costs.
+func (p *Program) pinProbe(breakpoint func() (time.Duration, error)) (*pinProbe, error) {
 	probe, err := p.findPins()
+	if err == nil {
+		probe.cost, err = breakpoint()
+	}
 	if err != nil {
 		return nil, &OptionError{"sites", err}
 	}
+	return probe, nil
+}
+
+// breakpointCost measures, before anything is attached, what a breakpoint on LockOSThread costs here.
+func breakpointCost() (cost time.Duration, err error) {
 	self, err := goruntime.Open(os.Getpid(), goruntime.Options{})
 	if err != nil {
-		return nil, &OptionError{"sites", fmt.Errorf("measure a breakpoint: %w", err)}
+		return 0, fmt.Errorf("measure a breakpoint: %w", err)
 	}
 	defer self.Close()
 	// The cost of a breakpoint depends on the instruction it replaces, so it is measured on the
 	// same function here.
 	place, err := placeOf(self, self.LockOSThread)
 	if err == nil {
-		probe.cost, err = loader.BreakpointCost(place, os.Getpid(), func() {
+		cost, err = loader.BreakpointCost(place, os.Getpid(), func() {
 			runtime.LockOSThread()
 			runtime.UnlockOSThread()
 		})
 	}
-	if err != nil {
-		return nil, &OptionError{"sites", err}
-	}
-	return probe, nil
+	return cost, err
 }
 
 // findPins finds the program's LockOSThread, and the copies of its plugins. A program that can load
@@ -71,6 +75,14 @@ func (p *Program) findPins() (*pinProbe, error) {
 		return nil, errors.New("the program never calls runtime.LockOSThread: it is not linked in")
 	}
 	return probe, nil
+}
+
+// pinPlaces are the places of the breakpoints on runtime.LockOSThread.
+func (o *observation) pinPlaces() []loader.Place {
+	if o.probe == nil {
+		return nil
+	}
+	return o.probe.places
 }
 
 func placeOf(rt *goruntime.Runtime, addr uint64) (place loader.Place, err error) {

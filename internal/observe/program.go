@@ -30,8 +30,13 @@ type Program struct {
 // OpenProgram reads what the process runs. The error is why little or nothing can be read; the
 // program holds the rest and is never nil. An OptionError is about what o gives.
 func OpenProgram(pid int, o goruntime.Options) (*Program, error) {
-	p := &Program{}
 	rt, err := goruntime.Open(pid, o)
+	return newProgram(rt, err, o)
+}
+
+// newProgram makes the program of what was opened with these options, or of the error of that.
+func newProgram(rt *goruntime.Runtime, err error, o goruntime.Options) (*Program, error) {
+	p := &Program{}
 	var table *goruntime.TableError
 	var release *goruntime.ReleaseError
 	switch {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/procfs"
 )
@@ -21,9 +22,26 @@ type Target struct {
 	Info  *goruntime.Info // nil: not a Go program, or one that could not be read
 	Ended bool            // the process ended in the window
 
+	NotGo bool // with certainty; false where a Go program can't be read
+
+	// Of several targets: a process that executes another program is one target before, and another after.
+	HostPID      int         // in the initial PID namespace
+	Path         string      // of the executable, as the process sees it; "" = not known
+	Started      events.Time // when the process executed the program; 0 = before it was observed
+	ExecutedFrom *Execution  // the program before; nil = none that was observed
+	Executes     *Execution  // the program after, with which the window ends
+
 	Plugins       []string // files of the plugins that it had loaded when the window settled
 	OtherRuntimes []string // files of Go libraries whose own runtime is not observed
 }
+
+// Execution is a program that the same process runs before or after.
+type Execution struct {
+	Exe   string      // name of the executable; "" = not known
+	Start events.Time // of its window; 0 = there is none
+}
+
+func (t *Target) setExe(path string) { t.Exe, t.Path = filepath.Base(path), path }
 
 // GOMAXPROCS is the program's, after the window's end; 0 = not known.
 func (t *Target) GOMAXPROCS() int {
@@ -55,12 +73,23 @@ func (o *observation) readTarget() (*Program, error) {
 	if !o.cfg.NotBegun { // else the caller traces it, and only until it begins
 		o.warnings = Conditions(pid)
 	}
-	if exe, err := procfs.Process(pid).Exe(); err == nil {
-		o.target.Exe = filepath.Base(exe)
+	if exe, err := procfs.Process(pid).Exe(); err == nil && o.process == nil {
+		o.target.setExe(exe)
 	}
-	p, err := OpenProgram(pid, goruntime.Options{Offsets: o.cfg.Offsets, GoVersion: o.cfg.GoVersion,
-		NotBegun: o.cfg.NotBegun})
+	options := goruntime.Options{Offsets: o.cfg.Offsets, GoVersion: o.cfg.GoVersion, NotBegun: o.cfg.NotBegun,
+		Files: o.files}
+	var p *Program
+	var err error
+	if o.process != nil {
+		rt, why := o.process.Open(options)
+		p, err = newProgram(rt, why, options)
+	} else {
+		p, err = OpenProgram(pid, options)
+	}
 	var option *OptionError
+	if p.Info == nil {
+		o.noProgram = err
+	}
 	switch {
 	case errors.As(err, &option):
 		return p, err
@@ -77,7 +106,14 @@ func (o *observation) readTarget() (*Program, error) {
 	case err != nil:
 		o.warnings = append(o.warnings, oneLine(err))
 	}
-	o.target.Exe, o.target.Info = filepath.Base(p.Info.Exe), p.Info
+	o.described(p)
+	return p, nil
+}
+
+// described notes what a program is, and what cannot be read of it.
+func (o *observation) described(p *Program) {
+	o.target.setExe(p.Info.Exe)
+	o.target.Info = p.Info
 	o.warnings = append(o.warnings, Caveats(p.Info)...)
 	if why := p.Info.Unknown["AsyncPreempt"]; why != nil {
 		o.warnings = append(o.warnings,
@@ -87,7 +123,6 @@ func (o *observation) readTarget() (*Program, error) {
 		err := cmp.Or(p.Info.Unknown["Offsets"], p.Info.Unknown["GSlot"])
 		o.limit("locks and roles are not known: "+oneLine(err), fmt.Sprintf("locks and roles are not known: %v", err))
 	}
-	return p, nil
 }
 
 // limit notes why the target can be observed only in part: at once for OnLimit, and as a warning.

@@ -86,25 +86,48 @@ func (w *Window) warn(format string, args ...any) {
 	w.Warnings = append(w.Warnings, fmt.Sprintf(format, args...))
 }
 
-// observation holds the facts of one observation that are not in its events. It makes each Result
-// into a Window.
+// sensor is what the targets of one observation share: the machine and the programs in its kernel.
+type sensor struct {
+	host        host.Info
+	distance    func(from, to int) string // between CPUs
+	apart       bool                      // some distances are known
+	hooks       map[string]string         // as loader.Session.Hooks
+	room        loader.Room
+	calibration *loader.Calibration // nil: not known
+	stats       *loader.Stats
+	missed      func() (map[string]uint64, error) // as loader.Stats.Missed
+	times       *loader.ProgramTimes
+	stacks      *events.Stacks
+	files       *goruntime.Files // nil: the only target's are read once
+}
+
+func newSensor() *sensor {
+	root := os.DirFS("/")
+	topology := host.ReadTopology(root)
+	return &sensor{host: host.Read(root), distance: topology.Distance, apart: topology.Known()}
+}
+
+// observation holds the facts of the observation of one target that are not in its events. It makes
+// each Result into a Window.
 type observation struct {
+	*sensor
 	cfg      Config
-	host     host.Info
 	target   Target
 	warnings []string // known before the first window
 	program  *Program
-	probe    *pinProbe // nil without Sites
-	session  *loader.Session
-	distance func(from, to int) string // between CPUs
-	apart    bool                      // some distances are known
-	edges    map[events.Time]edge      // of the windows that are not settled
-	newest   edge                      // of them
-	pauses   *pauses                   // nil: not read
-	held     allHolders                // read last
+	// noProgram is why there is no Go program that can be read; nil = there is.
+	noProgram error
+	locksFrom events.Time          // correlate.Config.LocksFrom
+	left      bool                 // the process has executed another program: /proc shows that
+	probe     *pinProbe            // nil without Sites
+	process   *goruntime.Held      // of a process that may end before its program is read; nil = it is opened then
+	session   *loader.Session      // nil where there are several targets
+	edges     map[events.Time]edge // of the windows that are not settled
+	newest    edge                 // of them
+	pauses    *pauses              // nil: not read
+	held      allHolders           // read last
 
 	loop   *loop
-	stats  *loader.Stats
 	clocks clocks      // at the start
 	begin  usage       // at the start of the observation
 	last   usage       // at the start of the interval
@@ -125,11 +148,9 @@ func (o *observation) run(ctx context.Context) (*Window, error) {
 		return nil, err
 	}
 	defer ring.Close()
-	if o.probe != nil {
-		for _, place := range o.probe.places {
-			if err := o.session.ProbePins(place); err != nil {
-				return nil, orEnded(o.session.Target, &OptionError{"sites", err})
-			}
+	for _, place := range o.pinPlaces() {
+		if err := o.session.ProbePins(place); err != nil {
+			return nil, orEnded(o.session.Target, &OptionError{"sites", err})
 		}
 	}
 	var added *sums
@@ -139,19 +160,15 @@ func (o *observation) run(ctx context.Context) (*Window, error) {
 		}
 		defer added.close()
 	}
-	o.clocks, o.stats = readClocks(), o.session.NewStats()
-	o.pauses, o.edges = openPauses(os.DirFS("/"), o.target.PID, o.session), map[events.Time]edge{}
-	o.loop = &loop{
-		cfg: &o.cfg, session: o.session, ring: ring, sums: added, times: o.session.NewProgramTimes(o.session.Calibration),
-		program: o.program, pins: o.probe, pauses: o.pauses,
-		onEdge: func(at events.Time, begins bool) {
-			o.newest = o.readEdge(begins)
-			o.edges[at] = o.newest
-		},
-		onResult: o.settle, longest: longestWait(buffers.TurnsPerCPU, o.cfg.Aggregate),
-		correlator: correlate.New(o.correlation(&ring.Stacks)),
-	}
-	if o.pauses != nil && o.pauses.throttled != nil {
+	o.hooks, o.room, o.calibration = o.session.Hooks(), o.session.Room, o.session.Calibration
+	o.stats, o.times, o.stacks = o.session.NewStats(), o.session.NewProgramTimes(o.calibration), &ring.Stacks
+	o.missed = o.stats.Missed
+	o.makeLoop(only{o.session, ring})
+	o.loop.fetch = func(now events.Time) (events.Drained, error) { return ring.Drain(now, o.loop.order.Push) }
+	o.loop.onEnd = o.session.TargetEnded
+	o.loop.sums, o.loop.longest = added, longestWait(buffers.TurnsPerCPU, o.cfg.Aggregate)
+	o.prepareLoop()
+	if o.pauses.hasQuota() {
 		o.loop.longest = longestWithQuota
 	}
 	if o.begin, err = o.usage(); err != nil {
@@ -167,13 +184,35 @@ func (o *observation) run(ctx context.Context) (*Window, error) {
 	return o.final(statsErr)
 }
 
+// makeLoop makes the loop of a target whose program may still have to be read.
+func (o *observation) makeLoop(kernel kernelSide) {
+	o.edges = map[events.Time]edge{}
+	o.loop = &loop{
+		cfg: &o.cfg, kernel: kernel, times: o.times, onResult: o.settle,
+		onEdge: func(at events.Time, begins bool) {
+			o.newest = o.readEdge(begins)
+			o.edges[at] = o.newest
+		},
+	}
+}
+
+// prepareLoop prepares the loop for its first window.
+func (o *observation) prepareLoop() {
+	o.clocks = readClocks()
+	if o.pauses.hasQuota() {
+		o.pauses.throttled = o.loop.kernel.Throttled
+	}
+	o.loop.program, o.loop.pins, o.loop.pauses = o.program, o.probe, o.pauses
+	o.loop.correlator = correlate.New(o.correlation())
+}
+
 // correlation is the correlator's configuration for this target.
-func (o *observation) correlation(stacks *events.Stacks) correlate.Config {
-	cfg := o.program.correlation(stacks)
+func (o *observation) correlation() correlate.Config {
+	cfg := o.program.correlation(o.stacks)
 	debug := procfs.Process(o.target.PID).Env("GODEBUG")
 	cfg.NoPreemption = slices.Contains(strings.Split(debug, ","), "asyncpreemptoff=1")
-	cfg.TGID, cfg.Distance = o.session.Target.TGID, o.distance
-	cfg.Pauses = o.pauses != nil
+	cfg.TGID, cfg.Distance = o.loop.kernel.tgid(), o.distance
+	cfg.Pauses, cfg.LocksFrom = o.pauses != nil, o.locksFrom
 	cfg.Throttles = cfg.Pauses && o.pauses.quotasErr == nil
 	cfg.Sites, cfg.Light, cfg.Aggregate = o.cfg.Sites, o.cfg.Light, o.cfg.Aggregate
 	return cfg
@@ -238,7 +277,7 @@ func (o *observation) final(statsErr error) (*Window, error) {
 // window makes the window of a Result that has settled now, without its overhead.
 func (o *observation) window(r *correlate.Result) *Window {
 	w := &Window{Result: r, End: time.Now().Add(-o.loop.now().Sub(r.End)), Host: o.host, Target: o.target}
-	w.Target.Ended = o.loop.ended
+	w.Target.Ended, w.Target.HostPID = o.loop.ended, int(o.loop.kernel.tgid())
 	w.Target.Plugins, w.Target.OtherRuntimes = o.program.Loaded()
 	w.Target.Info = o.program.infoNow()
 	first, last := o.edges[r.Start], o.lastEdge(r)
@@ -268,19 +307,15 @@ func (o *observation) lastEdge(r *correlate.Result) edge {
 func (o *observation) addOverhead(w *Window, programs []loader.ProgramStats, sampled, used, elapsed time.Duration) {
 	w.Overhead = o.overhead(w.Result, programs, sampled, used, elapsed)
 	setBias(w.Result.Costs, w.Overhead.Timings)
-	w.Schedules = o.schedules(w.Result)
-	held := o.holders(w.Result)
-	w.Holders, w.Warnings = held.list, append(w.Warnings, held.warnings...)
-	w.Attributes = o.attributes(w.Result)
-	w.Warnings = append(w.Warnings, w.Attributes.Warnings()...)
-	w.Goroutines = o.program.goroutines(o.loop.ms)
-	w.Limits = limits(o.target.PID, w.Target.Info != nil, &w.Result.Counts)
-	if n := o.loop.ring.Stacks.Dropped(); n > 0 {
+	if !o.left {
+		o.addProcess(w)
+	}
+	if n := o.stacks.Dropped(); n > 0 {
 		w.warn("more than %d different stacks: of %d the causes are unknown", events.MaxStacks, n)
 	}
 	loss := w.Result.Loss
 	if loss.Untracked+loss.UntrackedTurns > 0 {
-		w.warn("threads had no room: use --thread-entries %d", o.session.Room.Next(w.Result.Counts.Threads))
+		w.warn("threads had no room: use --thread-entries %d", o.room.Next(w.Result.Counts.Threads))
 	}
 	switch {
 	case loss.Total() == 0:
@@ -289,6 +324,17 @@ func (o *observation) addOverhead(w *Window, programs []loader.ProgramStats, sam
 	default:
 		w.warn("records were lost: use a larger --ring-size")
 	}
+}
+
+// addProcess adds what the process shows of itself after the window's end.
+func (o *observation) addProcess(w *Window) {
+	w.Schedules = o.schedules(w.Result)
+	held := o.holders(w.Result)
+	w.Holders, w.Warnings = held.list, append(w.Warnings, held.warnings...)
+	w.Attributes = o.attributes(w.Result)
+	w.Warnings = append(w.Warnings, w.Attributes.Warnings()...)
+	w.Goroutines = o.program.goroutines(o.loop.ms)
+	w.Limits = limits(o.target.PID, w.Target.Info != nil, &w.Result.Counts)
 }
 
 // schedules asks the kernel how it schedules each thread that lives.

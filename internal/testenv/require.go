@@ -83,6 +83,9 @@ var (
 	// PerfRecord is a perf that records tracepoints of all CPUs; witness.StartPerf needs it.
 	PerfRecord = need("perf", "install linux-perf 6.1 or later and run as root", tryPerf)
 
+	// Strace is an strace that follows processes; witness.StartStrace needs it.
+	Strace = need("strace", "install strace and run it where processes may be traced", tryStrace)
+
 	// Toolchain is the go command; Workload needs it unless PINWATCH_WORKLOAD names a built
 	// program.
 	Toolchain = need("the go command",
@@ -99,7 +102,17 @@ var (
 
 	// Node runs programs for js/wasm.
 	Node = need("node", "install nodejs", tryNode)
+
+	// Root is the privilege to change the user.
+	Root = need("root", "run as root", tryRoot)
 )
+
+func tryRoot() error {
+	if os.Geteuid() != 0 {
+		return unix.EPERM
+	}
+	return nil
+}
 
 func need(what, how string, try func() error) *Need {
 	return &Need{what: what, how: how, try: sync.OnceValue(try)}
@@ -208,6 +221,14 @@ func tryPerf() error {
 		"-o", "/dev/null", "--", "true").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("record sched_switch: %w: %s", err, strings.Join(strings.Fields(string(out)), " "))
+	}
+	return nil
+}
+
+func tryStrace() error {
+	out, err := exec.Command("strace", "-f", "-q", "-o", "/dev/null", "true").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("follow a command: %w: %s", err, strings.Join(strings.Fields(string(out)), " "))
 	}
 	return nil
 }

@@ -145,6 +145,20 @@ func CgoTrial(t testing.TB, account any, args ...string) {
 	p.End()
 }
 
+// TreeProgram is the path of internal/workload/cmd/tree, which it builds once per test process.
+func TreeProgram(t testing.TB) string {
+	t.Helper()
+	Require(t, Toolchain)
+	return built(t, "tree", "CGO_ENABLED=0")
+}
+
+// CgoTreeProgram is that of internal/workload/cmd/cgotree.
+func CgoTreeProgram(t testing.TB) string {
+	t.Helper()
+	Require(t, Toolchain, CCompiler)
+	return built(t, "cgotree", "CGO_ENABLED=1")
+}
+
 // workloadVariable names the program that Workload starts.
 const workloadVariable = "PINWATCH_WORKLOAD"
 

@@ -54,6 +54,14 @@ func Plural[T ~int | ~int64 | ~uint64](n T, what string) string {
 	return Count(n) + " " + what + "s"
 }
 
+// Processes writes a number of processes.
+func Processes[T ~int | ~int64 | ~uint64](n T) string {
+	if n == 1 {
+		return "1 process"
+	}
+	return Count(n) + " processes"
+}
+
 // Digits writes three significant digits, without exponent: "0.123", "1.23", "12.3", "123", "1235".
 func Digits(v float64) string {
 	if v == 0 || math.IsInf(v, 0) {

@@ -9,7 +9,8 @@
 //	probe     what both read of threads: ids, state, labels, CPU sets, clocks, /proc, runtime/metrics
 //	work      what their goroutines do: spin, sleep in the kernel, block in a pipe
 //	catalog   the list of all, and Main, which runs one by name
-//	cmd       the commands: workload, and cgoworkload, which is linked with C
+//	cmd       the commands: workload, cgoworkload, which is linked with C, and trees of processes:
+//	          tree, and cgotree, which is linked with C
 //	client    starts a workload and speaks the protocol with it
 //
 // Everything but client is also compiled alone by every Go release that pinwatch supports. It keeps

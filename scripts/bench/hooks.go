@@ -19,6 +19,8 @@ const (
 	otherBudget         = 10
 	stackBudget         = 20
 	referenceBudget     = 1.15 // × reference
+	manyForeignBudget   = 1.3  // × empty
+	manyTargetBudget    = 1.1  // × a switch of the only target
 )
 
 // takesStack names the hooks whose programs take a user stack.
@@ -42,18 +44,22 @@ func budget(hook, process string) float64 {
 
 // hooks measures a run of each program by the kernel's account.
 func (b *bench) hooks(ctx context.Context) (string, error) {
-	argv := []string{"go", "test", "./loader", "-run", "^$", "-bench", "^Benchmark(Hooks|Reference)$", "-benchtime", "1x"}
+	const benchmarks = "^Benchmark(Hooks|Reference|Many)$"
+	argv := []string{"go", "test", "./loader", "-run", "^$", "-bench", benchmarks, "-benchtime", "1x"}
 	results, err := goBench(ctx, argv)
 	if err != nil {
 		return "", err
 	}
 	var rows [][]string
-	var reference string
+	var reference, many string
 	for _, r := range results {
 		name := strings.Split(benchName(r), "/") // Hooks/churn/target/task_newtask
 		ours, _ := r.Value("sec/run")
 		if len(name) == 1 && name[0] == "Reference" {
 			reference = referenceText(r)
+		}
+		if len(name) == 1 && name[0] == "Many" {
+			many = manyText(r)
 		}
 		if len(name) != 4 {
 			continue
@@ -65,10 +71,21 @@ func (b *bench) hooks(ctx context.Context) (string, error) {
 			fmt.Sprintf("%.2f", ours/floor), fmt.Sprint(limit), held(ours/floor <= limit)})
 	}
 	header := []string{"hook", "fired by", "runs", "empty ns", "ours ns", "× empty", "budget", "held"}
-	if len(rows) == 0 || reference == "" {
+	if len(rows) == 0 || reference == "" || many == "" {
 		return "", fmt.Errorf("%s measured nothing", strings.Join(argv, " "))
 	}
-	return fmt.Sprintf("`%s`\n\n%s\n%s", shell(argv), measure.Table(header, rows), reference), nil
+	return fmt.Sprintf("`%s`\n\n%s\n%s\n%s\n", shell(argv), measure.Table(header, rows), reference, many), nil
+}
+
+func manyText(r *benchfmt.Result) string {
+	floor, _ := r.Value("sec/empty-run")
+	one, _ := r.Value("sec/run")
+	ours, _ := r.Value("sec/many-run")
+	foreign, _ := r.Value("sec/many-foreign-run")
+	return fmt.Sprintf("With many targets, in turns with one target: a switch of another process takes %s ns, "+
+		"%.2f × empty (budget %v: %s); a target's takes %s ns, %.2f × %s ns of the only target's (budget %v: %s).",
+		nanos(foreign), foreign/floor, manyForeignBudget, held(foreign/floor <= manyForeignBudget),
+		nanos(ours), ours/one, nanos(one), manyTargetBudget, held(ours/one <= manyTargetBudget))
 }
 
 func referenceText(r *benchfmt.Result) string {

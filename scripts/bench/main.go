@@ -45,6 +45,7 @@ var parts = []part{
 	{name: "correlator", measure: (*bench).correlator},
 	{name: "growth", measure: (*bench).growth},
 	{name: "tax", measure: (*bench).tax},
+	{name: "run", measure: (*bench).started},
 }
 
 // costs is the document of the parts that are kept for each kind of host.
@@ -63,7 +64,7 @@ func main() {
 	flag.BoolVar(&b.short, "short", false, "few rounds: to see that it works, not to be published")
 	flag.StringVar(&b.pinwatch, "pinwatch", "bin/pinwatch", "the pinwatch to measure")
 	only := flag.String("part", "",
-		"only parts that match this regular expression: hooks, steps, peers, correlator, growth, tax")
+		"only parts that match this regular expression: hooks, steps, peers, correlator, growth, tax, run")
 	out := flag.String("out", "docs/performance.md", "write the figures into this document, but for those of steps")
 	flag.Parse()
 	if flag.NArg() > 0 {

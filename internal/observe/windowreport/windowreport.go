@@ -95,7 +95,35 @@ func target(t *observe.Target) report.Target {
 		how := "ended while it was observed"
 		target.Ended = &how
 	}
+	if t.Executes != nil {
+		how := "executed another program"
+		target.Ended = &how
+	}
+	target.ExecutedFrom, target.Executes = execution(t.ExecutedFrom), execution(t.Executes)
+	if t.Started != 0 {
+		started := int64(t.Started)
+		target.StartedNS = &started
+	}
+	if t.HostPID != 0 {
+		target.PIDHost = &t.HostPID
+	}
 	return target
+}
+
+// execution is nil for nil.
+func execution(e *observe.Execution) *report.Execution {
+	if e == nil {
+		return nil
+	}
+	row := &report.Execution{}
+	if e.Exe != "" {
+		row.Exe = &e.Exe
+	}
+	if e.Start != 0 {
+		start := int64(e.Start)
+		row.StartNS = &start
+	}
+	return row
 }
 
 // Target describes a Go program.

@@ -1,0 +1,263 @@
+package observe
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pinwatch/pinwatch/events"
+	"github.com/pinwatch/pinwatch/internal/goruntime"
+)
+
+// threads is which target each thread belongs to, and the execs in progress. Records are dispatched in
+// the order of their times.
+type threads struct {
+	byTID     map[uint32]*member      // of each thread whose records may come
+	sweepAt   int                     // how many threads are swept
+	executing map[uint32]*replacement // by tid: Exec records whose second Thread record is still to come
+	leaving   map[uint32]events.Event // by tid: Thread records before an Exec record
+}
+
+// replacement is an exec in progress: the target that begins there.
+type replacement struct {
+	at events.Time
+	to *member // nil = it found no slot, or user space missed it
+}
+
+// take takes one record from the buffers. A program is read from the moment on at which its exec is
+// known: it may end soon.
+func (h *hub) take(e *events.Event) {
+	if e.Kind == events.Exec {
+		h.executed(e)
+	}
+	h.order.Push(e)
+	h.seen++
+}
+
+// dispatch gives a record to its target.
+func (h *hub) dispatch(e *events.Event) {
+	switch e.Kind {
+	case events.Exec:
+		h.dispatchExec(e)
+		return
+	case events.Thread:
+		h.dispatchThread(e)
+		return
+	case events.NewTask:
+		delete(h.byTID, e.TID) // of the thread that had the tid before
+		if m := h.owner(uint32(e.Args[events.ArgParent]), e.Time); m != nil {
+			h.byTID[e.TID] = m
+		}
+	}
+	m := h.owner(e.TID, e.Time)
+	switch {
+	case m != nil:
+		if e.Kind == events.NewTask {
+			m.created++
+		}
+		m.push(e)
+	case e.Kind != events.ProcessFree && h.finishing == 0: // also of threads that no target had, see loader.Group
+		h.strays++
+	}
+	if e.Kind == events.ProcessFree {
+		delete(h.byTID, e.TID) // another thread may have it next
+	}
+}
+
+// owner is the target that a thread belonged to at a moment; nil = none that is known.
+func (h *hub) owner(tid uint32, at events.Time) *member {
+	known := h.byTID[tid]
+	if known != nil && (!known.done || at <= known.doneAt) {
+		return known
+	}
+	slot, ok := h.kernel.SlotOf(tid)
+	m := h.bySlot[slot]
+	if !ok || m == nil || at < m.since { // the slot was another target's
+		return known
+	}
+	h.byTID[tid] = m
+	return m
+}
+
+// sweep forgets the threads of targets that are done, of which no record can come any more. The kernel
+// side sends no ProcessFree of those that outlive their target.
+func (h *hub) sweep(until events.Time) {
+	if len(h.byTID) <= h.sweepAt {
+		return
+	}
+	for tid, m := range h.byTID {
+		if m.done && m.doneAt < until {
+			delete(h.byTID, tid)
+		}
+	}
+	h.sweepAt = 2*len(h.byTID) + sweepLeast
+}
+
+// sweepLeast keeps a sweep from coming with each record.
+const sweepLeast = 4096
+
+// executed makes a target of a process that has executed a program, and begins to read that.
+func (h *hub) executed(e *events.Event) {
+	from, to := uint32(e.Args[events.ArgFromSlot]), uint32(e.Args[events.ArgToSlot])
+	delete(h.unknown, to)
+	tooLate := h.finishing != 0 && e.Time > h.finishing
+	if uint64(to) == events.NoSlot || from == to || tooLate || h.bySlot[to] != nil { // added as one that runs
+		return
+	}
+	kernel, err := h.kernel.addExecuted(to)
+	if err != nil {
+		h.strays++
+		return
+	}
+	if !h.hasFiles() {
+		h.noRoom++
+		h.problem(kernel.pid(), h.errNoFiles())
+	}
+	if kernel.pid() == 0 || !h.hasFiles() { // 0: outside pinwatch's PID namespace
+		h.detached = errors.Join(h.detached, kernel.Close())
+		return
+	}
+	before := h.byPID[kernel.pid()]
+	m := h.adopt(kernel, before != nil && before.named, e.Time, e.Time)
+	m.followed, m.known = e.Has(events.ExecFollowed), e.Has(events.ExecKnown)
+	if h.ring != nil {
+		m.executed = executed(h.ring.Executed)
+	}
+	m.o.cfg.NotBegun = true
+	held, err := goruntime.Hold(m.o.target.PID) // now: it may end soon
+	m.readFrom = h.now()
+	if err == nil {
+		m.o.process = held
+	}
+	h.startReading(m)
+}
+
+// dispatchExec handles the exec of a target.
+func (h *hub) dispatchExec(e *events.Event) {
+	from, slot := h.executor(e), uint32(e.Args[events.ArgToSlot])
+	if slot == uint32(e.Args[events.ArgFromSlot]) { // the same target
+		if from != nil {
+			from.push(e)
+			h.byTID[e.TID] = from
+		}
+		return
+	}
+	if r := h.executing[e.TID]; r != nil {
+		h.complete(e.TID, r, r.at) // its Thread record was lost
+	}
+	r := &replacement{at: e.Time, to: h.bySlot[slot]}
+	if r.to != nil && r.to.exec != e.Time {
+		r.to = nil
+	}
+	if from != nil {
+		left, known := h.leaving[e.TID]
+		if left.TID = uint32(e.Args[events.ArgOldTID]); !known || left.Time != e.Time-1 {
+			left = events.Event{}
+		}
+		if from.leave(e.Time-1, left, r.to); from.left && r.to != nil {
+			r.to.before = &Execution{Exe: from.exeName(), Start: from.windowStart()}
+		}
+	}
+	delete(h.leaving, e.TID)
+	if delete(h.byTID, e.TID); r.to != nil {
+		h.byTID[e.TID] = r.to
+	}
+	h.executing[e.TID] = r
+}
+
+// executor is the target that an exec is of; nil = none that is known.
+func (h *hub) executor(e *events.Event) *member {
+	m := h.bySlot[uint32(e.Args[events.ArgFromSlot])]
+	if m == nil || m.tgid != e.TID || e.Time < m.since { // the slot was another target's
+		return nil
+	}
+	return m
+}
+
+// dispatchThread handles the Thread record before or after an Exec record. Their times are 1 ns apart
+// (bpf/exec.bpf.h, exec_another).
+func (h *hub) dispatchThread(e *events.Event) {
+	r := h.executing[e.TID]
+	if r == nil || e.Time != r.at+1 {
+		h.leaving[e.TID] = *e
+		return
+	}
+	if r.to != nil {
+		r.to.comm = e.Name()
+		r.to.push(e)
+	}
+	h.complete(e.TID, r, e.Time)
+}
+
+// complete begins the window of the program that an exec begins.
+func (h *hub) complete(tid uint32, r *replacement, at events.Time) {
+	delete(h.executing, tid)
+	if r.to != nil {
+		r.to.enter(at)
+	}
+}
+
+// completeExecs completes those before a moment whose Thread record was lost, and forgets the states of
+// threads whose Exec record was lost. All records before are dispatched.
+func (h *hub) completeExecs(until events.Time) {
+	for tid, r := range h.executing {
+		if r.at+1 < until {
+			h.complete(tid, r, r.at)
+		}
+	}
+	for tid, left := range h.leaving {
+		if left.Time+1 < until {
+			delete(h.leaving, tid)
+		}
+	}
+}
+
+// lostEvery is the time between two looks for targets whose Exec records were lost.
+const lostEvery = 100 * time.Millisecond
+
+// findLost finds targets whose Exec records were lost. Until now the process is not observed. until: all
+// records before are dispatched.
+func (h *hub) findLost(now, until events.Time) {
+	if now.Sub(h.looked) < lostEvery || h.finishing != 0 {
+		return
+	}
+	h.looked = now
+	unknown := map[uint32]events.Time{}
+	for _, slot := range h.kernel.Executed() {
+		since, known := h.unknown[slot]
+		switch {
+		case !known:
+			unknown[slot] = h.now() // its record may be on its way
+		case until <= since:
+			unknown[slot] = since
+		default:
+			h.lostExec(slot)
+		}
+	}
+	h.unknown = unknown
+}
+
+// lostExec observes a process from now on that became a target by itself.
+func (h *hub) lostExec(slot uint32) {
+	kernel, err := h.kernel.addExecuted(slot)
+	if err != nil {
+		return // dropped meanwhile
+	}
+	pid, alive := kernel.pid(), kernel.process().Alive()
+	h.detached = errors.Join(h.detached, kernel.Close())
+	named := false
+	if old := h.byPID[pid]; old != nil && !old.left {
+		named = old.named
+		h.fail(old, lostExecError(pid))
+	} else {
+		h.problem(pid, lostExecError(pid))
+	}
+	if alive && pid != 0 {
+		h.add(pid, named, 1)
+	}
+}
+
+func lostExecError(pid int) error {
+	return fmt.Errorf("process %d executed a program, and there was no room for the record of that: what it did "+
+		"around then is left out; use a larger --ring-size", pid)
+}
