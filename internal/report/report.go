@@ -137,8 +137,32 @@ type Target struct {
 	GOMAXPROCS *int    `json:"gomaxprocs"`
 	Ended      *string `json:"ended"` // how it ended inside the window, in words; nil while it lives
 
+	// A process that executes another program is one target before and another one after.
+	StartedNS    *int64     `json:"started_ns"`    // when its program began; nil also where pinwatch did not see that
+	ExecutedFrom *Execution `json:"executed_from"` // the program that executed this one
+	Executes     *Execution `json:"executes"`      // the program that this one executed, with which the window ends
+	PIDHost      *int       `json:"pid_host"`      // in the initial PID namespace
+	NSPID        *int       `json:"ns_pid"`        // in its own PID namespace, the innermost
+	Cgroup       *string    `json:"cgroup"`        // path in the hierarchy, of v1 that of its first controller
+	Container    *Container `json:"container"`     // nil also where it is in none
+
 	Plugins       []string `json:"plugins"`        // files of code that it has loaded
 	OtherRuntimes []string `json:"other_runtimes"` // files of Go libraries whose own runtime is not observed
+}
+
+// Execution is a program that the same process ran before or after this one.
+type Execution struct {
+	Exe     *string `json:"exe"`
+	StartNS *int64  `json:"start_ns"` // of the window of its report; nil: it was not observed
+}
+
+// Container is where a process runs, by the path of its cgroup. Nil = not known, or none.
+type Container struct {
+	ID      *string `json:"id"`
+	Name    *string `json:"name"`
+	Runtime *string `json:"runtime"`
+	PodUID  *string `json:"pod_uid"`
+	Unit    *string `json:"unit"`
 }
 
 // Window is the time that the numbers cover.

@@ -23,6 +23,12 @@ func CheckThreadList(doc []byte) error { return check(doc, ofThreadLists) }
 // CheckVerdicts is Check for report.VerdictsSchema.
 func CheckVerdicts(doc []byte) error { return check(doc, ofVerdicts) }
 
+// CheckSummary is Check for report.SummarySchema.
+func CheckSummary(doc []byte) error { return check(doc, ofSummaries) }
+
+// CheckGroup is Check for report.GroupSchema.
+func CheckGroup(doc []byte) error { return check(doc, ofGroups) }
+
 func check(doc []byte, compiled func() (*jsonschema.Schema, error)) error {
 	schema, err := compiled()
 	if err != nil {
@@ -39,32 +45,36 @@ func check(doc []byte, compiled func() (*jsonschema.Schema, error)) error {
 }
 
 var (
-	ofReports = sync.OnceValues(func() (*jsonschema.Schema,
-		error) {
-		return compile("report-v1.schema.json", report.Schema)
-	})
-	ofVerdicts = sync.OnceValues(func() (*jsonschema.Schema,
-		error) {
-		return compile("verdicts-v1.schema.json", report.VerdictsSchema)
-	})
-	ofThreadLists = sync.OnceValues(func() (*jsonschema.Schema,
-		error) {
-		return compile("threads-v1.schema.json", report.ThreadListSchema)
-	})
+	ofReports     = compiled("report")
+	ofThreadLists = compiled("threads")
+	ofVerdicts    = compiled("verdicts")
+	ofSummaries   = compiled("summary")
+	ofGroups      = compiled("group")
 )
 
-func compile(url string, schema []byte) (*jsonschema.Schema, error) {
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
-	if err != nil {
-		return nil, fmt.Errorf("read schema: %w", err)
-	}
-	closeObjects(v)
+// schemas are all schemas by name. They refer to each other.
+var schemas = map[string][]byte{"report": report.Schema, "threads": report.ThreadListSchema,
+	"verdicts": report.VerdictsSchema, "summary": report.SummarySchema, "group": report.GroupSchema}
+
+func compiled(name string) func() (*jsonschema.Schema, error) {
+	return sync.OnceValues(func() (*jsonschema.Schema, error) { return compile(name) })
+}
+
+func compile(name string) (*jsonschema.Schema, error) {
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
-	if err := c.AddResource(url, v); err != nil {
-		return nil, fmt.Errorf("add schema: %w", err)
+	url := func(name string) string { return "https://github.com/pinwatch/pinwatch/" + name + "-v1.schema.json" }
+	for name, schema := range schemas {
+		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
+		if err != nil {
+			return nil, fmt.Errorf("read schema: %w", err)
+		}
+		closeObjects(v)
+		if err := c.AddResource(url(name), v); err != nil {
+			return nil, fmt.Errorf("add schema: %w", err)
+		}
 	}
-	s, err := c.Compile(url)
+	s, err := c.Compile(url(name))
 	if err != nil {
 		return nil, fmt.Errorf("compile schema: %w", err)
 	}

@@ -35,8 +35,19 @@ var machineTable = table{
 func (p *page) machine(r *report.Report) {
 	p.line()
 	p.field("machine", plain, r.Host.Words()...)
+	none, off := p.questions(r)
+	if none != nil {
+		p.field(" no sample", dim, strings.Join(none, ", "))
+	}
+	if off != nil {
+		p.field(" unwatched", dim, "--light: "+strings.Join(off, ", "))
+	}
+}
+
+// questions writes the costs that have samples. It returns the others: that did not happen, and that
+// were not watched.
+func (p *page) questions(r *report.Report) (none, off []string) {
 	t := p.fit(machineTable, p.width)
-	var none, off []string
 	begun := false
 	for _, q := range questions {
 		lo, hi := find(r, q.id, q.phase, "lower"), find(r, q.id, q.phase, "upper")
@@ -79,12 +90,7 @@ func (p *page) machine(r *report.Report) {
 			return styled{q.words, plain}
 		})...)
 	}
-	if none != nil {
-		p.field(" no sample", dim, strings.Join(none, ", "))
-	}
-	if off != nil {
-		p.field(" unwatched", dim, "--light: "+strings.Join(off, ", "))
-	}
+	return none, off
 }
 
 // boundsWidth is the width of the columns of times.

@@ -284,28 +284,14 @@ func (p *page) why(r *report.Report, what, label string) {
 // price writes what it took to look, what the reader must know to trust the numbers, so many remarks of so
 // many lines, and where the rest is.
 func (p *page) price(r *report.Report, shown, lines int) {
-	o := r.Observer
-	var parts []string
-	if o.CPUFraction != nil {
-		parts = append(parts, "pinwatch: "+unit.Percent(*o.CPUFraction)+" of one CPU")
-	}
-	if len(syscallsBy(o.Hooks, "tracepoint", "raw_tracepoint")) > 0 {
-		parts = append(parts, "and slower system calls in every process (--light: none)")
-	}
 	p.line()
-	if parts != nil {
-		p.field("looking", plain, strings.Join(parts, ", "))
-	}
+	p.looking(r.Observer)
 	var caveats []string
 	if n := r.Loss.RecursionMisses; n > 0 && !r.Lossy() {
 		caveats = append(caveats, skippedRuns(r.Loss)+": some samples of costs may be missing")
 	}
 	caveats = append(caveats, r.Warnings...)
-	label := "notes"
-	for _, c := range caveats[:min(len(caveats), shown)] {
-		p.field(label, notice, cut(p.clean(c), p.width-labelWidth, lines))
-		label = ""
-	}
+	p.remarks(caveats[:min(len(caveats), shown)], lines)
 	more := []string{"-v: all numbers"}
 	if n := len(caveats) - shown; n > 0 {
 		more[0] = "-v: all numbers and " + unit.Plural(n, "more note")
@@ -314,6 +300,29 @@ func (p *page) price(r *report.Report, shown, lines int) {
 		more = append(more, "--sites: who locks")
 	}
 	p.field("more", dim, append(more, "-o json: for programs", "pinwatch explain WORD")...)
+}
+
+// looking writes what it cost to look.
+func (p *page) looking(o report.Observer) {
+	var parts []string
+	if o.CPUFraction != nil {
+		parts = append(parts, "pinwatch: "+unit.Percent(*o.CPUFraction)+" of one CPU")
+	}
+	if len(syscallsBy(o.Hooks, "tracepoint", "raw_tracepoint")) > 0 {
+		parts = append(parts, "and slower system calls in every process (--light: none)")
+	}
+	if parts != nil {
+		p.field("looking", plain, strings.Join(parts, ", "))
+	}
+}
+
+// remarks writes what limits the numbers, so many lines each.
+func (p *page) remarks(caveats []string, lines int) {
+	label := "notes"
+	for _, c := range caveats {
+		p.field(label, notice, cut(p.clean(c), p.width-labelWidth, lines))
+		label = ""
+	}
 }
 
 // comings are the numbers of threads now, created and ended.

@@ -23,7 +23,7 @@ func vocabulary(t *testing.T) map[string]bool {
 		}
 	}
 	for _, tab := range []table{lineTable, costTable, machineTable, pinnedTable, lockTable, siteTable, threadTable,
-		kernelThreadTable} {
+		kernelThreadTable, programTable, processTable} {
 		for _, c := range tab {
 			add(c.title)
 		}
