@@ -1,10 +1,11 @@
 // Package launch starts a program that waits before its first instruction, so that an observation
 // can begin before it does.
 //
-// The program is traced (ptrace(2)) until then: the kernel stops it at the end of execve(2), with
-// its image mapped and nothing of it run, not even the dynamic loader (kernel/ptrace.c,
-// ptrace_event; fs/exec.c). Release lets it go for good: from then on it is not traced, and has its
-// parent's standard streams, terminal and process group as any program that a shell starts.
+// The program is traced (ptrace(2)) until then, by way of a helper process that executes it: the kernel
+// stops it at the end of execve(2), with its image mapped and nothing of it run, not even the dynamic
+// loader (kernel/ptrace.c, ptrace_event; fs/exec.c). Release lets it go for good: from then on it is
+// not traced, and has its parent's standard streams, terminal and process group as any program that a
+// shell starts. A program that uses this package calls Help in an init of main.
 package launch
 
 import (
@@ -14,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -57,17 +59,24 @@ func Start(c *Command) (*Child, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(path, c.Args[1:]...)
-	cmd.Args[0] = c.Args[0]
+	child, err := startFile(c, path, c.Args)
+	if errors.Is(err, unix.ENOEXEC) { // a script without #! is the shell's, as for execvp(3)
+		child, err = startFile(c, shell, append([]string{shell, path}, c.Args[1:]...))
+	}
+	return child, err
+}
+
+const shell = "/bin/sh"
+
+func startFile(c *Command, path string, argv []string) (*Child, error) {
+	cmd := exec.Command(path)
+	cmd.Args = slices.Clone(argv)
 	cmd.Env = c.Env
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
-	if u := c.User; u != nil {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: u.UID, Gid: u.GID, Groups: u.Groups}
-	}
+	helped(cmd, c.User)
 	child := &Child{orders: make(chan func(int) error), answers: make(chan error), ended: make(chan struct{})}
 	started := make(chan error)
-	go child.trace(cmd, started)
+	go child.trace(cmd, c, started)
 	if err := <-started; err != nil {
 		return nil, err
 	}
@@ -78,6 +87,8 @@ func Start(c *Command) (*Child, error) {
 func lookPath(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	switch {
+	case name == "":
+		return "", fmt.Errorf(`"": %w`, ErrNotFound)
 	case errors.Is(err, exec.ErrDot):
 		return path, nil // named by the caller's own PATH
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
@@ -90,15 +101,23 @@ func lookPath(name string) (string, error) {
 
 // trace starts the program, and lets it go when it is told to. Only the thread that started a
 // program can do that.
-func (c *Child) trace(cmd *exec.Cmd, started chan<- error) {
+func (c *Child) trace(cmd *exec.Cmd, command *Command, started chan<- error) {
 	runtime.LockOSThread() // for good, so that the thread ends and traces nothing any more
+	name := command.Args[0]
 	if err := cmd.Start(); err != nil {
-		started <- startError(cmd.Args[0], err)
+		started <- startError(name, err)
 		return
 	}
 	c.process, c.PID = cmd.Process, cmd.Process.Pid
-	if err := c.awaitStop(); err != nil {
-		started <- errors.Join(fmt.Errorf("start %s: %w", cmd.Args[0], err), cmd.Process.Kill(), cmd.Wait())
+	if err := c.awaitBegin(name); err != nil {
+		var ended *endedError
+		switch {
+		case !errors.As(err, &ended):
+			err = errors.Join(fmt.Errorf("start %s: %w", name, err), cmd.Process.Kill(), cmd.Wait())
+		case ended.why == nil:
+			err = fmt.Errorf("start %s: %w", name, err)
+		}
+		started <- err
 		return
 	}
 	started <- nil
@@ -112,9 +131,36 @@ func (c *Child) trace(cmd *exec.Cmd, started chan<- error) {
 	close(c.ended)
 }
 
-// awaitStop waits until the program stops at the end of its execve, which it does by a SIGTRAP
-// (ptrace(2), PTRACE_TRACEME). Another signal may come first.
-func (c *Child) awaitStop() error {
+// awaitBegin waits until the program stops at the end of its execve.
+func (c *Child) awaitBegin(name string) error {
+	err := c.awaitStop(func(status unix.WaitStatus) bool { return status.StopSignal() == unix.SIGTRAP })
+	if err == nil {
+		err = unix.PtraceSetOptions(c.PID, unix.PTRACE_O_EXITKILL|unix.PTRACE_O_TRACEEXEC)
+	}
+	if err == nil {
+		err = c.awaitExec(name)
+	}
+	return err
+}
+
+// endedError means that the program ended before it began, as by a signal.
+type endedError struct {
+	status unix.WaitStatus
+	why    error // nil = by a signal
+}
+
+func (e *endedError) Error() string {
+	if e.why != nil {
+		return e.why.Error()
+	}
+	return fmt.Sprintf("it ended before it began: %v", e.status)
+}
+
+func (e *endedError) Unwrap() error { return e.why }
+
+// awaitStop waits until the program is in the stop that is meant: at the end of an execve, which
+// stops it by a SIGTRAP (ptrace(2), PTRACE_TRACEME). Another signal may come first.
+func (c *Child) awaitStop(meant func(unix.WaitStatus) bool) error {
 	for {
 		var status unix.WaitStatus
 		_, err := unix.Wait4(c.PID, &status, unix.WALL, nil)
@@ -123,9 +169,9 @@ func (c *Child) awaitStop() error {
 		case err != nil:
 			return fmt.Errorf("wait for its execve: %w", err)
 		case !status.Stopped():
-			return fmt.Errorf("it ended before it began: %v", status)
-		case status.StopSignal() == unix.SIGTRAP:
-			return unix.PtraceSetOptions(c.PID, unix.PTRACE_O_EXITKILL)
+			return &endedError{status: status}
+		case meant(status):
+			return nil
 		default:
 			if err := unix.PtraceCont(c.PID, int(status.StopSignal())); err != nil {
 				return fmt.Errorf("pass %v on: %w", status.StopSignal(), err)
@@ -139,7 +185,10 @@ func startError(name string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // its interpreter
 		return fmt.Errorf("%s: %w: %w", name, ErrNotFound, err)
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.ENOEXEC):
+	case errors.Is(err, unix.EPERM): // package fs takes it for EACCES
+		return fmt.Errorf("start %s: it can't be held until it is observed: %w: is ptrace(2) forbidden here, "+
+			"by a seccomp filter or kernel.yama.ptrace_scope=3?", name, err)
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.ENOEXEC):
 		return fmt.Errorf("%s: %w: %w", name, ErrNotExecutable, err)
 	}
 	return fmt.Errorf("start %s: %w", name, err)

@@ -14,16 +14,32 @@ import (
 	"time"
 
 	"github.com/pinwatch/pinwatch/internal/procfs"
+	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
-// holder makes the test binary start a program that waits, and print its PID.
+// holder makes the test binary start a program that waits, and print its PID. Its value is the program's
+// first argument.
 const holder = "LAUNCH_TEST_HOLDER"
 
+// dropping makes it another user's program.
+const dropping = "LAUNCH_TEST_DROPPING"
+
+func init() {
+	if code, is := Help(os.Args); is {
+		os.Exit(code)
+	}
+}
+
 func TestMain(m *testing.M) {
-	if os.Getenv(holder) == "" {
+	argument := os.Getenv(holder)
+	if argument == "" {
 		os.Exit(m.Run())
 	}
-	child, err := Start(&Command{Args: []string{"sleep", "600"}})
+	command := &Command{Args: []string{"sleep", argument}}
+	if os.Getenv(dropping) != "" {
+		command.User = &Credential{UID: 65534, GID: 65534, Groups: []uint32{65534}}
+	}
+	child, err := Start(command)
 	if err != nil {
 		panic(err)
 	}
@@ -100,7 +116,7 @@ func TestStarterKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), holder+"=1")
+	cmd.Env = append(os.Environ(), holder+"=600")
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -122,6 +138,71 @@ func TestStarterKilled(t *testing.T) {
 		}
 	}
 	t.Errorf("process %d is left", pid)
+}
+
+// Nothing is left if the starter is killed at any moment until Release: between the fork and the stop, or
+// before or after the change of the user.
+func TestStarterKilledAtAnyMoment(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, drops := range []bool{false, true} {
+		if drops {
+			testenv.Require(t, testenv.Root)
+		}
+		argument := fmt.Sprintf("600.%06d%d", os.Getpid()%1e6, map[bool]int{true: 1}[drops])
+		held := 0
+		for i := range 100 {
+			cmd := exec.Command(self)
+			cmd.Env = append(os.Environ(), holder+"="+argument)
+			if drops {
+				cmd.Env = append(cmd.Env, dropping+"=1")
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Duration(i) * 300 * time.Microsecond)
+			if len(processesWith(t, argument, cmd.Process.Pid)) > 0 {
+				held++
+			}
+			if err := errors.Join(cmd.Process.Kill(), ignoreExit(cmd.Wait())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if held == 0 {
+			t.Error("no program was held when its starter was killed")
+		}
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+			left := processesWith(t, argument, 0)
+			if len(left) == 0 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("another user's: %v: processes %v are left", drops, left)
+			}
+		}
+	}
+}
+
+// processesWith lists the processes with an argument, but for one and for zombies.
+func processesWith(t *testing.T, argument string, but int) (pids []int) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid == but {
+			continue
+		}
+		line, err := os.ReadFile("/proc/" + e.Name() + "/cmdline") // empty for a zombie
+		if err == nil && strings.Contains(string(line), "\x00"+argument+"\x00") {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 func ignoreExit(err error) error {
@@ -149,11 +230,47 @@ func TestMistakes(t *testing.T) {
 		{dir + "/none", ErrNotFound},
 		{dir, ErrNotExecutable},
 		{write("plain", "text", 0o644), ErrNotExecutable},
-		{write("empty", "", 0o755), ErrNotExecutable},
+		{"", ErrNotFound},
 		{write("script", "#!/no/such/interpreter\n", 0o755), ErrNotFound},
 	} {
 		if _, err := Start(&Command{Args: []string{tt.command}}); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.command, err, tt.want)
 		}
+	}
+}
+
+// A script without #! is run by the shell, as by execvp(3).
+func TestPlainScript(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(file, []byte("exit $1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	child := start(t, file, "6")
+	if err := child.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if code, err := child.Wait(); code != 6 || err != nil {
+		t.Errorf("exit code %d, %v; want 6", code, err)
+	}
+}
+
+// What goes wrong in the process that changes the user is told apart as without it.
+func TestMistakesOfUser(t *testing.T) {
+	testenv.Require(t, testenv.Root)
+	file := filepath.Join(t.TempDir(), "script") // in a directory that only its owner may enter
+	if err := os.WriteFile(file, []byte("#!/no/such/interpreter\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	nobody := &Credential{UID: 65534, GID: 65534}
+	if _, err := Start(&Command{Args: []string{file}, User: nobody}); !errors.Is(err, ErrNotExecutable) {
+		t.Errorf("%v, want %v", err, ErrNotExecutable)
+	}
+	root := &Credential{}
+	if _, err := Start(&Command{Args: []string{file}, User: root}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("%v, want %v", err, ErrNotFound)
+	}
+	invalid := &Credential{UID: ^uint32(0)}
+	if _, err := Start(&Command{Args: []string{"true"}, User: invalid}); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("%v, want %v", err, syscall.EINVAL)
 	}
 }
