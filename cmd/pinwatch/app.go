@@ -247,8 +247,10 @@ func onlyFlagsAndPID(c *cli.Context) error {
 	if c.NArg() == 1 && !c.IsSet("pid") { // attach -d 5 4242
 		return c.Set("pid", c.Args().First())
 	}
-	if pid := c.String("pid"); strings.HasPrefix(pid, "-") { // before the remaining arguments are refused
-		return usagef("-p %s: want a PID; does pidof find the process?", pid)
+	for _, pid := range append(c.StringSlice("pid"), c.String("pid")) {
+		if strings.HasPrefix(pid, "-") { // before the remaining arguments are refused
+			return usagef("-p %s: want a PID; does pidof find the process?", pid)
+		}
 	}
 	if c.NArg() > 0 {
 		return usagef("%s takes one PID, and flags before any other word; what is %q?", c.Command.Name, c.Args().Slice())

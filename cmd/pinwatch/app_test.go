@@ -41,7 +41,7 @@ func TestUsageErrors(t *testing.T) {
 		{"attach -p 1 --go-version new", `"new"|release of Go, such as go1.26.8`},
 		{"attach -p 1 --no-such-flag", `no-such-flag`},
 		{"attach -p 1 --durration 5", `--durration|did you mean --duration?`},
-		{"attach -p 1 --unit min", `min|us, ms, ns or s`},
+		{"attach -p 1 --time-unit min", `min|us, ms, ns or s`},
 		{"attach -p 1 --fail-on info", `info|warn, loss, error`},
 		{"attach -p 1 --color red", `red|auto, always or never`},
 		{"attach 1 2", `one PID|"2"`},

@@ -8,21 +8,24 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/pinwatch/pinwatch/internal/observe"
 	"github.com/pinwatch/pinwatch/internal/observe/windowreport"
+	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/target"
 )
 
 func attachCommand(s streams) *cli.Command {
 	return &cli.Command{
 		Name:      "attach",
-		Usage:     "observe a running process and report what its threads cost",
+		Usage:     "observe running processes and report what their threads cost",
 		Category:  "observe",
 		ArgsUsage: "[PID]",
 		Description: `Without -d it observes until Ctrl-C or until the process ends. The final report is printed in both
-cases.
+cases. Of several processes it prints a summary; --out DIR/ has a report of each.
 
 Examples:
   sudo pinwatch attach 4242 -d 10
@@ -32,14 +35,22 @@ Examples:
   sudo pinwatch attach -p 4242 -d 1m -q --fail-on warn,loss    for CI: 3 a finding, 4 records lost
   sudo pinwatch attach -p 4242 --light
 
+Several processes:
+  sudo pinwatch attach -p 10,11 -p 12 -d 10                    these
+  sudo pinwatch attach --name '^worker' -d 1m                  by the program's name, now and later
+  sudo pinwatch attach --cgroup /sys/fs/cgroup/job -d 1m       by cgroup
+  sudo pinwatch attach --container web -d 1m --out web/        by container or pod
+  sudo pinwatch attach --unit nginx -d 1m                      by systemd unit
+  sudo pinwatch attach --all-go -d 10 -o ndjson | jq .target   every Go program of this machine
+  sudo pinwatch attach -p 4242 --follow                        one, and what it starts
+
 It needs CAP_BPF, CAP_PERFMON and CAP_DAC_READ_SEARCH, and CAP_SYS_PTRACE for other users' processes.`,
-		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "pid", Aliases: []string{"p"}, Usage: "`PID` of the process"},
+		Flags: slices.Concat(chooseFlags(), followFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "duration", Aliases: []string{"d"},
 				Usage: "observe for `TIME`, for instance 10 (seconds) or 5m (default: until Ctrl-C)"},
 			offsetsFlag(),
 			goVersionFlag(),
-		}, observeFlags()...),
+		}, observeFlags()),
 		Before:          onlyFlagsAndPID,
 		OnUsageError:    onUsageError,
 		HideHelpCommand: true,
@@ -48,10 +59,24 @@ It needs CAP_BPF, CAP_PERFMON and CAP_DAC_READ_SEARCH, and CAP_SYS_PTRACE for ot
 			if err != nil {
 				return err
 			}
-			if o.observe.PID, err = parsePID(c.String("pid")); err != nil {
+			g := groupOptions{follow: c.Bool("follow")}
+			if err = parseFollow(c, &g); err != nil {
 				return err
 			}
-			return attach(c.Context, s, o)
+			var remarks []string
+			if g.choice, remarks, err = choice(c); err != nil {
+				return err
+			}
+			if !o.quiet {
+				for _, remark := range remarks {
+					fmt.Fprintln(s.err, "pinwatch:", remark)
+				}
+			}
+			if len(g.choice.PIDs) == 1 && !g.follow && !g.choice.Watches() && !isDirectory(o.outFile) {
+				o.observe.PID = g.choice.PIDs[0]
+				return attach(c.Context, s, o)
+			}
+			return observeGroup(c.Context, s, o, g)
 		},
 	}
 }
@@ -63,9 +88,7 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.close()) }()
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50) // events cost no allocation, so a small heap costs few collections
-	}
+	collectSeldom()
 	if o.quiet {
 		s.err = io.Discard
 	}
@@ -73,21 +96,47 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 	cfg := o.observe
 	cfg.OnLimit = func(reason string) { fmt.Fprintln(s.err, "pinwatch:", reason) }
 	cfg.OnBegin = func() error {
+		collectOften()
 		err := makeReadyFile(o.readyFile)
 		if err == nil && o.begin != nil {
 			err = o.begin()
 		}
 		return err
 	}
-	cfg.OnWindow = func(w *observe.Window) error { return out.interval(windowreport.New(versionString(), w)) }
+	place, described := target.Process{}, errors.New("not yet")
+	if chooser, err := target.NewChooser(os.DirFS("/"), target.Choice{}); err == nil {
+		place, described = chooser.Describe(cfg.PID)
+	}
+	made := func(w *observe.Window) *report.Report {
+		r := windowreport.New(versionString(), w)
+		if described == nil {
+			setPlace(&r.Target, &place)
+		}
+		return r
+	}
+	cfg.OnWindow = func(w *observe.Window) error { return out.interval(made(w)) }
 	cfg.OnProgress = progress.tick
 	whole, err := observe.Run(ctx, cfg)
 	progress.done()
 	if whole != nil {
-		r := windowreport.New(versionString(), whole)
+		r := made(whole)
 		err = cmp.Or(errors.Join(err, out.final(r, o.verbose)), o.failed(r))
 	}
 	return namedFlag(err)
+}
+
+// collectSeldom is for the time until the observation begins: what is read then is most of what is ever
+// on the heap.
+func collectSeldom() { setGCPercent(1000) } // of 4 MiB
+
+// collectOften is for the time after that: events cost no allocation, so a small heap costs few
+// collections.
+func collectOften() { setGCPercent(50) }
+
+func setGCPercent(percent int) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
 }
 
 // namedFlag puts the flag in front of an error about a field of observe.Config.

@@ -7,18 +7,29 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/pinwatch/pinwatch/internal/launch"
 )
 
 // oneInterrupt: signals within this time count as one interrupt. timeout(1), for example, signals
 // its child and then its group.
 const oneInterrupt = 200 * time.Millisecond
 
+// The process may be the one that executes the command of run.
+func init() {
+	if code, is := launch.Help(os.Args); is {
+		os.Exit(code)
+	}
+}
+
 func main() {
-	signal.Ignore(syscall.SIGPIPE) // a closed stdout is an ordinary error, not a silent end
-	if isWorkload(os.Args) {       // before signal.Notify, which locks a goroutine: a workload has its own locks only
+	// A closed stdout is an ordinary error, not a silent end.
+	if runsProgram(os.Args) { // a command would inherit that a signal is ignored
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 		os.Exit(run(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr))
 	}
-	if runsProgram(os.Args) {
+	signal.Ignore(syscall.SIGPIPE)
+	if isWorkload(os.Args) { // before signal.Notify, which locks a goroutine: a workload has its own locks only
 		os.Exit(run(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr))
 	}
 	ctx, cancel := context.WithCancel(context.Background())

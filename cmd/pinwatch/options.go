@@ -20,15 +20,16 @@ import (
 
 // options of the commands that observe.
 type options struct {
-	observe   observe.Config
-	format    string       // text, json, ndjson
-	outFile   string       // "" = stdout
-	readyFile string       // "" = none
-	begin     func() error // called when the observation has begun; nil = nothing
-	verbose   bool
-	quiet     bool     // nothing on stderr but errors
-	unit      string   // of the columns of times; "" = each time has its own
-	failOn    []string // warn, loss, error
+	observe       observe.Config
+	format        string       // text, json, ndjson
+	outFile       string       // "" = stdout
+	readyFile     string       // "" = none
+	intervalGiven bool         // -i, not a default
+	begin         func() error // called when the observation has begun; nil = nothing
+	verbose       bool
+	quiet         bool     // nothing on stderr but errors
+	unit          string   // of the columns of times; "" = each time has its own
+	failOn        []string // warn, loss, error
 }
 
 func observeFlags() []cli.Flag {
@@ -42,7 +43,7 @@ func observeFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"},
 			Usage: "text: the whole report, with every population, phase, cause, locked thread and site"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "no progress and no remarks, only errors"},
-		&cli.StringFlag{Name: "unit",
+		&cli.StringFlag{Name: "time-unit",
 			Usage: "text: times in columns are plain numbers of this `UNIT`, for sort and awk: us, ms, ns or s"},
 		&cli.StringFlag{Name: "fail-on",
 			Usage: "`WHAT`, separated by commas, makes the exit code 3: warn (a finding of that severity or above), " +
@@ -88,7 +89,7 @@ func parseRelease(c *cli.Context) (string, error) {
 
 func parseOptions(c *cli.Context, defaultDuration string) (o options, err error) {
 	o.format = formatOf(c, map[string]string{".json": "json", ".ndjson": "ndjson", ".jsonl": "ndjson", ".txt": "text"})
-	o.verbose, o.quiet, o.unit = c.Bool("verbose"), c.Bool("quiet"), c.String("unit")
+	o.verbose, o.quiet, o.unit = c.Bool("verbose"), c.Bool("quiet"), c.String("time-unit")
 	o.outFile, o.readyFile = c.String("out"), c.String("ready-file")
 	switch o.format {
 	case "text", "json", "ndjson":
@@ -99,7 +100,7 @@ func parseOptions(c *cli.Context, defaultDuration string) (o options, err error)
 		return o, usagef("--out needs a file name")
 	}
 	if o.unit != "" && !text.KnownUnit(o.unit) {
-		return o, usagef("--unit %s: it is us, ms, ns or s", o.unit)
+		return o, usagef("--time-unit %s: it is us, ms, ns or s", o.unit)
 	}
 	o.failOn = list(c.String("fail-on"))
 	for _, what := range o.failOn {
@@ -147,7 +148,7 @@ func parseTimes(c *cli.Context, o *options, defaultDuration string) (err error) 
 	if o.format == "ndjson" {
 		interval = "1s"
 	}
-	if c.IsSet("interval") {
+	if o.intervalGiven = c.IsSet("interval"); o.intervalGiven {
 		interval = c.String("interval")
 	}
 	if o.observe.Interval, err = parseDuration("-i", interval, c.IsSet("interval")); err != nil {

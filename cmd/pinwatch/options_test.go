@@ -17,7 +17,7 @@ func TestFlagsBecomeConfig(t *testing.T) {
 	for args, want := range map[string]options{
 		"": {format: "text", observe: observe.Config{Duration: 5 * time.Second}},
 		"-d 1m -i 250ms -v --sites --light --aggregate --ring-size 8K --thread-entries 4": {
-			format: "text", verbose: true,
+			format: "text", verbose: true, intervalGiven: true,
 			observe: observe.Config{Duration: time.Minute, Interval: 250 * time.Millisecond, Sites: true, Light: true,
 				Aggregate: true, RingBytes: 8 << 10, ThreadEntries: 4},
 		},
@@ -25,16 +25,16 @@ func TestFlagsBecomeConfig(t *testing.T) {
 			format: "ndjson", outFile: "r", readyFile: "f",
 			observe: observe.Config{Duration: 5 * time.Second, Interval: time.Second, MaxRate: 100, Offsets: "o",
 				GoVersion: "go1.26.8"}},
-		"-o json -i 2s": {format: "json",
+		"-o json -i 2s": {format: "json", intervalGiven: true,
 			observe: observe.Config{Duration: 5 * time.Second, Interval: 2 * time.Second}},
-		"-d 10 -i 0.5 --format json": {format: "json",
+		"-d 10 -i 0.5 --format json": {format: "json", intervalGiven: true,
 			observe: observe.Config{Duration: 10 * time.Second, Interval: 500 * time.Millisecond}},
 		"--out a/r.JSON": {format: "json", outFile: "a/r.JSON", observe: observe.Config{Duration: 5 * time.Second}},
 		"--out r.ndjson": {format: "ndjson", outFile: "r.ndjson",
 			observe: observe.Config{Duration: 5 * time.Second, Interval: time.Second}},
 		"--out r.json -o text": {format: "text", outFile: "r.json", observe: observe.Config{Duration: 5 * time.Second}},
 		"--out r.yaml":         {format: "text", outFile: "r.yaml", observe: observe.Config{Duration: 5 * time.Second}},
-		"-q --unit us --fail-on warn,loss": {format: "text", quiet: true, unit: "us", failOn: []string{"warn", "loss"},
+		"-q --time-unit us --fail-on warn,loss": {format: "text", quiet: true, unit: "us", failOn: []string{"warn", "loss"},
 			observe: observe.Config{Duration: 5 * time.Second}},
 	} {
 		var got options

@@ -18,11 +18,11 @@ type progress struct {
 	w     io.Writer // nil: no terminal
 	total time.Duration
 	shown time.Duration
-	pid   int
+	what  string
 }
 
 func newProgress(s streams, cfg observe.Config) *progress {
-	p := &progress{total: cfg.Duration, pid: cfg.PID}
+	p := &progress{total: cfg.Duration, what: fmt.Sprintf("process %d", cfg.PID)}
 	if cfg.Interval == 0 && !cfg.NotBegun { // else the terminal is the command's
 		p.w = terminal(s.err)
 	}
@@ -46,7 +46,7 @@ func (p *progress) tick(elapsed time.Duration, events uint64) {
 	if p.total > 0 {
 		of = fmt.Sprintf(" of %v", p.total)
 	}
-	fmt.Fprintf(p.w, "\r\x1b[Kobserving process %d: %.1f s%s, %d events", p.pid, elapsed.Seconds(), of, events)
+	fmt.Fprintf(p.w, "\r\x1b[Kobserving %s: %.1f s%s, %d events", p.what, elapsed.Seconds(), of, events)
 }
 
 func (p *progress) done() {

@@ -36,8 +36,8 @@ func runCommand(s streams) *cli.Command {
 		Category:  "observe",
 		ArgsUsage: "-- COMMAND [ARG]...",
 		Description: `The command has pinwatch's standard input and output, terminal and signals. The report goes to
-standard error, or to --out. Under sudo the command runs as the user who called it. Programs that the
-command starts are not observed.
+standard error, or to --out. Under sudo the command runs as the user who called it. Every Go program that
+the command starts, directly or through others, is observed as well, until the command ends.
 
 Examples:
   sudo pinwatch run -- ./server -config x.yaml
@@ -47,12 +47,12 @@ Examples:
 Exit codes: the command's; 128 and the number of the signal that ended it; 125 pinwatch could not
 observe it (before it began, the command was not run), 126 not executable, 127 not found; 3 and 4 by
 --fail-on, where the command's is 0.`,
-		Flags: append([]cli.Flag{
+		Flags: slices.Concat(followFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "user", DefaultText: "who called sudo",
 				Usage: "run the command as `USER`, a name or a number, with its groups and HOME"},
 			offsetsFlag(),
 			goVersionFlag(),
-		}, observeFlags()...),
+		}, observeFlags()),
 		OnUsageError:    onUsageError,
 		HideHelpCommand: true,
 		Action: func(c *cli.Context) error {
@@ -68,7 +68,11 @@ observe it (before it began, the command was not run), 126 not executable, 127 n
 			if err != nil {
 				return err
 			}
-			return runProgram(c.Context, s, o, argv, who)
+			g := groupOptions{follow: true}
+			if err := parseFollow(c, &g); err != nil {
+				return err
+			}
+			return runProgram(c.Context, s, o, g, argv, who)
 		},
 	}
 }
@@ -135,15 +139,20 @@ func id(text string) uint32 {
 	return uint32(n)
 }
 
-// runProgram runs a command and observes it.
-func runProgram(ctx context.Context, s streams, o options, argv []string, who *identity) error {
+// runProgram runs a command and observes it with all that it starts.
+func runProgram(ctx context.Context, s streams, o options, g groupOptions, argv []string, who *identity) error {
 	command := &launch.Command{Args: argv}
 	if who != nil {
 		command.User, command.Env = &who.Credential, append(os.Environ(), who.env...)
 	}
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, relayed...)
+	// One that is ignored, as SIGHUP under nohup(1), is so for the command as well.
+	signal.Notify(signals, slices.DeleteFunc(slices.Clone(relayed), signal.Ignored)...)
 	child, err := launch.Start(command)
+	var by interruptedError
+	if err != nil && errors.As(interrupted(signals), &by) {
+		return status(128 + int(by.signal))
+	}
 	switch {
 	case errors.Is(err, launch.ErrNotFound):
 		return s.failed(err, exitNotFound)
@@ -152,21 +161,24 @@ func runProgram(ctx context.Context, s streams, o options, argv []string, who *i
 	case err != nil:
 		return s.failed(err, exitRunFailed)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	begun := false
-	o.observe.PID, o.observe.NotBegun = child.PID, true
+	g.choice.PIDs, g.command, o.observe.NotBegun = []int{child.PID}, child.PID, true
 	o.begin = func() error {
-		select {
-		case sig := <-signals:
-			return interruptedError{sig.(syscall.Signal)}
-		default:
+		if err := interrupted(signals); err != nil {
+			return err
 		}
 		begun = true
 		go relay(signals, child)
+		go func() {
+			_, _ = child.Wait() // again below
+			cancel()
+		}()
 		return child.Release()
 	}
 	s.out = s.err // standard output is the command's
-	observed := attach(ctx, s, o)
-	var by interruptedError
+	observed := observeGroup(ctx, s, o, g)
 	if !begun {
 		err := errors.Join(observed, child.Kill())
 		if errors.As(err, &by) {
@@ -197,6 +209,16 @@ func (s streams) failed(err error, code int) error {
 type interruptedError struct{ signal syscall.Signal }
 
 func (e interruptedError) Error() string { return "interrupted by " + e.signal.String() }
+
+// interrupted returns an error if a signal has come.
+func interrupted(signals <-chan os.Signal) error {
+	select {
+	case sig := <-signals:
+		return interruptedError{sig.(syscall.Signal)}
+	default:
+		return nil
+	}
+}
 
 // relayed are the signals that are for the command.
 var relayed = []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1,

@@ -302,3 +302,59 @@ func TestRunUser(t *testing.T) {
 		}
 	}
 }
+
+// A setuid program that another user runs has its owner's privileges, as without pinwatch.
+func TestRunSetuid(t *testing.T) {
+	testenv.Require(t, testenv.BPF, testenv.Shell, testenv.Root)
+	id, err := exec.LookPath("id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(id)
+	dir := t.TempDir()
+	file := filepath.Join(dir, "id")
+	if err == nil {
+		err = os.WriteFile(file, text, 0o755)
+	}
+	if err = errors.Join(err, os.Chmod(file, 0o755|os.ModeSetuid), os.Chmod(filepath.Dir(dir), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	out, err := process("run", "-q", "--out", filepath.Join(t.TempDir(), "report"), "--user", "nobody", "--", file, "-u").Output()
+	if err != nil || string(out) != "0\n" {
+		t.Errorf("the program's effective user is %q, %v; want the file's owner, 0", out, err)
+	}
+}
+
+// A command finds the environment, limits, signals and identity that it has without pinwatch. That is
+// what the kernel knows of a cat that shows it.
+func TestRunUnchanged(t *testing.T) {
+	testenv.Require(t, testenv.BPF, testenv.Shell)
+	const show = `ulimit -Sn 333; umask 027; trap "" HUP INT; exec "$@"`
+	seen := func(args ...string) (lines []string) {
+		t.Helper()
+		args = append(args, "cat", "/proc/self/status", "/proc/self/limits", "/proc/self/environ", "/proc/self/cmdline")
+		cmd := exec.Command("sh", append([]string{"-c", show, "sh"}, args...)...)
+		cmd.Env = append(os.Environ(), asPinwatch+"=1")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%q: %v", args, err)
+		}
+		for line := range strings.FieldsFuncSeq(string(out), func(r rune) bool { return r == '\n' || r == 0 }) {
+			name, _, _ := strings.Cut(line, ":")
+			// They are of the process, or of this moment.
+			if !slices.Contains(ofProcess, name) && !strings.HasPrefix(name, "Vm") && !strings.HasPrefix(name, "Rss") {
+				lines = append(lines, line)
+			}
+		}
+		return lines
+	}
+	plain := seen()
+	watched := seen(program(t), "run", "-q", "--out", filepath.Join(t.TempDir(), "report"), "--")
+	if !slices.Equal(plain, watched) {
+		t.Errorf("without pinwatch:\n%s\nunder pinwatch:\n%s", strings.Join(plain, "\n"), strings.Join(watched, "\n"))
+	}
+}
+
+// ofProcess are lines of /proc/PID/status that differ between two runs of the same program.
+var ofProcess = []string{"Pid", "Tgid", "PPid", "Ngid", "NStgid", "NSpid", "SigQ", "HugetlbPages", "voluntary_ctxt_switches",
+	"nonvoluntary_ctxt_switches"}
