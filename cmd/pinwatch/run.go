@@ -41,6 +41,9 @@ the command starts, directly or through others, is observed as well, until the c
 
 Examples:
   sudo pinwatch run -- ./server -config x.yaml
+  sudo pinwatch run -- go test ./...                            a summary of all its processes
+  sudo pinwatch run --out reports/ -- make test                 and a report of each
+  sudo pinwatch run --skip '^(compile|link)$' -- go build ./...
   sudo pinwatch run --out report.json -- ./bench
   sudo pinwatch run --user nobody -- ./server
 
