@@ -65,9 +65,9 @@ func TestStopped(t *testing.T) {
 // stopInWindow observes a process that stop stops and continues.
 func stopInWindow(t *testing.T, p *testenv.Proc, stop func(bool)) {
 	var polls atomic.Int64
+	threads := len(p.Threads()) // one that comes later does not live through the window
 	observed := observeProcess(t, p.PID, observe.Config{OnProgress: func(time.Duration, uint64) { polls.Add(1) }})
 	time.Sleep(100 * time.Millisecond)
-	threads := len(p.Threads())
 	before := monotonic(t)
 	stop(true)
 	stopped := monotonic(t)
