@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -66,7 +67,8 @@ func TestAttachNothing(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	code, stdout, stderr := pinwatch(t, "attach", "--name", "^no-such-program$", "-d", "200ms")
 	if code != exitError || stdout != "" || strings.Count(stderr, "\n") != 2 ||
-		!strings.Contains(stderr, "pinwatch: no such Go program runs now: waiting for one whose name matches ^no-such-program$\n") ||
+		!strings.Contains(stderr, "pinwatch: no such Go program runs now: waiting for one whose name matches "+
+			"^no-such-program$\n") ||
 		!strings.Contains(stderr, "no Go program ran whose name matches ^no-such-program$\n") {
 		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
 	}
@@ -139,5 +141,41 @@ func TestAttachNamed(t *testing.T) {
 	}
 	if len(exited) > 0 {
 		t.Errorf("no reports of %v: %s", exited, stderr)
+	}
+}
+
+// What a program that is chosen by its name starts is followed, whatever the program is.
+func TestAttachNamedFollows(t *testing.T) {
+	testenv.Require(t, testenv.BPF, testenv.Shell)
+	dir := t.TempDir()
+	shell, err := os.ReadFile("/bin/sh")
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "pw-shell"), shell, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, ready := testenv.TreeProgram(t), filepath.Join(dir, "ready")
+	began := make(chan error, 1)
+	go func() {
+		for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+			if _, err := os.Stat(ready); err == nil {
+				break
+			}
+		}
+		script := `sleep 0.5; "$0" leaf -threads 1; /bin/sh -c "exec \"$0\" leaf -threads 1"`
+		began <- exec.Command(filepath.Join(dir, "pw-shell"), "-c", script, tree).Run()
+	}()
+	_, stdout, stderr := pinwatch(t, "attach", "--name", "^pw-shell$", "--follow", "-d", "4s", "-o", "json",
+		"--ready-file", ready)
+	if err := <-began; err != nil {
+		t.Fatal(err)
+	}
+	names := []string{}
+	for _, r := range parseGroup(t, stdout) {
+		names = append(names, *r.Target.Exe)
+	}
+	if !slices.Equal(names, []string{"tree", "tree"}) {
+		t.Errorf("reports of %q, want those of both processes that the shell started: %s", names, stderr)
 	}
 }

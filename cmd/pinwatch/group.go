@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/urfave/cli/v2"
@@ -363,8 +364,8 @@ func (r *group) finish(all *observe.Group) error {
 	}
 	if r.observed == 0 && r.g.command == 0 {
 		r.failed = true
-		r.say("no process was observed: in %s no Go program ran %s", unit.Duration(float64(all.End.Sub(all.Start))),
-			r.chooser.Meant())
+		ran := strings.TrimSpace("no Go program ran " + r.chooser.Meant())
+		r.say("no process was observed: in %s %s", unit.Duration(float64(all.End.Sub(all.Start))), ran)
 		if r.single != nil && r.o.format == "text" {
 			return nil
 		}

@@ -42,6 +42,7 @@ type fakeTarget struct {
 func (k *fakeKernel) Now() uint64       { return uint64(k.clock) }
 func (k *fakeKernel) Emptied(int) error { return nil }
 func (k *fakeKernel) TargetEnded()      {}
+func (k *fakeKernel) Follow(int) error  { return nil }
 
 func (k *fakeKernel) SlotOf(tid uint32) (uint32, bool) {
 	slot, ok := k.slotOf[tid]

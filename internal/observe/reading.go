@@ -183,6 +183,7 @@ func (m *member) readProgram() {
 		}
 		return
 	}
+	m.follow()
 	o.cfg.Sites = false // a program without is observed all the same
 	m.err = o.describe()
 	o.cfg.Sites = m.hub.cfg.Sites && m.err == nil && o.program.Info != nil
@@ -205,6 +206,18 @@ func (m *member) readProgram() {
 		m.first = o.readEdge(true)
 	}
 	m.keepProgram()
+}
+
+// follow has what the process starts followed. Where every exec of the machine makes a target, only those
+// that are meant are followed.
+func (m *member) follow() {
+	h := m.hub
+	if !h.cfg.Follow || !h.cfg.Watch || m.exec == 0 || m.followed {
+		return
+	}
+	if err := h.kernel.Follow(m.o.target.PID); err != nil && m.kernel.process().Alive() {
+		m.o.warnings = append(m.o.warnings, "what the process starts is not followed: "+oneLine(err))
+	}
 }
 
 // find makes targets of processes that run and are meant.

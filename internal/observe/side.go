@@ -52,6 +52,7 @@ type kernelSides interface {
 	Executed() (slots []uint32)
 	SlotOf(tid uint32) (slot uint32, ok bool)
 	Emptied(targets int) error
+	Follow(pid int) error
 	TargetEnded()
 }
 
