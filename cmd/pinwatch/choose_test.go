@@ -27,7 +27,8 @@ func TestChoice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(got.PIDs, []int{10, 11, 12}) || len(remarks) != 1 || !strings.Contains(remarks[0], "10 is in the list twice") {
+	if !slices.Equal(got.PIDs, []int{10, 11, 12}) || len(remarks) != 1 ||
+		!strings.Contains(remarks[0], "10 is in the list twice") {
 		t.Errorf("PIDs %d, remarks %q", got.PIDs, remarks)
 	}
 	if fmt.Sprint(got.Names) != "[a{1,2} b]" || !slices.Equal(got.Cgroups, []string{"/sys/fs/cgroup/cpu,cpuacct/x"}) ||
@@ -58,7 +59,8 @@ func TestChoiceRefused(t *testing.T) {
 		{`--name "": an empty pattern`, []string{"--name", ""}},
 	} {
 		_, _, err := choose(c.args...)
-		if _, usage := err.(usageError); !usage || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+		_, usage := err.(usageError)
+		if !usage || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: %v, want %q", c.args, err, c.want)
 		}
 	}

@@ -319,7 +319,8 @@ func TestRunSetuid(t *testing.T) {
 	if err = errors.Join(err, os.Chmod(file, 0o755|os.ModeSetuid), os.Chmod(filepath.Dir(dir), 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	out, err := process("run", "-q", "--out", filepath.Join(t.TempDir(), "report"), "--user", "nobody", "--", file, "-u").Output()
+	report := filepath.Join(t.TempDir(), "report")
+	out, err := process("run", "-q", "--out", report, "--user", "nobody", "--", file, "-u").Output()
 	if err != nil || string(out) != "0\n" {
 		t.Errorf("the program's effective user is %q, %v; want the file's owner, 0", out, err)
 	}
@@ -356,5 +357,5 @@ func TestRunUnchanged(t *testing.T) {
 }
 
 // ofProcess are lines of /proc/PID/status that differ between two runs of the same program.
-var ofProcess = []string{"Pid", "Tgid", "PPid", "Ngid", "NStgid", "NSpid", "SigQ", "HugetlbPages", "voluntary_ctxt_switches",
-	"nonvoluntary_ctxt_switches"}
+var ofProcess = []string{"Pid", "Tgid", "PPid", "Ngid", "NStgid", "NSpid", "SigQ", "HugetlbPages",
+	"voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"}

@@ -56,8 +56,9 @@ func TestCompared(t *testing.T) {
 // Several broken clauses give one reason: their meaning once, and the numbers of each.
 func TestReasons(t *testing.T) {
 	s, _ := Find("P-7")
-	o := s.Judge(evidence(t, "go1.26.8", "cgo: short_beside_0~1x60 short_beside_4~1.01x60 short_beside_16~0.99x60 long~1x60 "+
-		"short_beside_4_dropped=3"))
+	o := s.Judge(evidence(t, "go1.26.8",
+		"cgo: short_beside_0~1x60 short_beside_4~1.01x60 short_beside_16~0.99x60 long~1x60 "+
+			"short_beside_4_dropped=3"))
 	if o.Verdict != Refuted || strings.Count(o.Why, "not faster by that much") != 1 || strings.Count(o.Why,
 		"times") != 3 ||
 		!strings.Contains(o.Got, "3 dropped") || !strings.Contains(o.Got, "long calls") {

@@ -156,7 +156,8 @@ func TestChecklistsAreSeenByBoth(t *testing.T) {
 		findings, vet := slices.Contains(s.Experiments(), "programs"), slices.Contains(s.Experiments(), "source")
 		want := map[[2]bool]string{{true, true}: "", {true, false}: byFindings, {false, true}: byVet, {}: byNeither}
 		reason := want[[2]bool{findings, vet}]
-		if !strings.HasPrefix(s.Seen, reason) || (s.Seen == "") != (reason == "") || s.Seen == byFindings || s.Seen == byNeither {
+		if !strings.HasPrefix(s.Seen, reason) || (s.Seen == "") != (reason == "") ||
+			s.Seen == byFindings || s.Seen == byNeither {
 			t.Errorf("%s, seen by findings %t, by vet %t: %q", s.ID, findings, vet, s.Seen)
 		}
 		if o := s.Judge(evidence(t, "go1.26.8", cases[s.ID].good...)); o.Verdict != Holds || !strings.HasSuffix(o.Why,

@@ -62,7 +62,8 @@ func TestFilesWrite(t *testing.T) {
 	if _, err := f.WriteAt([]byte("two"), 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chtimes(name, time.Unix(before.mtime.Unix()), time.Unix(before.mtime.Unix())); err != nil { // as a careful writer does
+	modified := time.Unix(before.mtime.Unix())
+	if err := os.Chtimes(name, modified, modified); err != nil { // as a careful writer does
 		t.Fatal(err)
 	}
 	if after, _ := identify(f); after == before {
