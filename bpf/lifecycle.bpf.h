@@ -46,7 +46,7 @@ static __always_inline void call_end(enum event_kind kind, __s64 ret)
 static __always_inline __u64 clone_emit(struct target *t, __u32 tid, __u64 clone_flags, __u8 clone3)
 {
 	const volatile struct go_runtime *rt = runtime_of(t);
-	__u8 lock = lock_check_self(t, tid, bpf_ktime_get_ns());
+	__u8 lock = runtime_of(t)->known ? lock_check_self(tid, bpf_ktime_get_ns()) : LOCK_UNREAD;
 	struct stack_place *place = stack_take(tid, clone3 || rt->cgo, rt); // Go itself never calls clone3
 	struct event_clone_enter *e;
 	__u64 now;
@@ -196,7 +196,6 @@ static __always_inline __u8 sigmask_check(struct target *t, struct thread_state 
 					  bool masked, bool for_good, bool unread)
 {
 	const volatile struct go_runtime *rt = runtime_of(t);
-	struct lock_seen seen = {};
 
 	if (!unread)
 		self->masked = masked;
@@ -205,8 +204,8 @@ static __always_inline __u8 sigmask_check(struct target *t, struct thread_state 
 	if (self->starting == 2)
 		self->starting = 0;
 	if ((masked && for_good) || (!rt->offsets_proved && (self->m || !rt->cgo)))
-		lock_check(t, self, tid, now, &seen);
-	return seen.kind;
+		return lock_check_self(tid, now);
+	return LOCK_UNREAD;
 }
 
 // Reads the signal set at an address that a system call is given; most often a known one. false: it

@@ -23,7 +23,6 @@ int pw_pin(struct pt_regs *ctx)
 	struct thread_state *self;
 	struct stack_place *place;
 	struct target *t;
-	struct lock_seen seen = {};
 	bool failed = false;
 	struct event_pin *e;
 	__u32 tid;
@@ -35,7 +34,7 @@ int pw_pin(struct pt_regs *ctx)
 	self = thread_find(tid);
 	if (self) {
 		self->depth_time = 0; // read the counts now
-		lock_check(t, self, tid, now, &seen);
+		lock_check_self(tid, now);
 		self->check_time = 0; // and at the next switch-out
 	}
 	place = stack_take(tid, false, NULL);

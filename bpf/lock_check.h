@@ -243,13 +243,14 @@ static __always_inline void lock_check_switch(const struct target *t, struct thr
 		note_wait(rt, state, task, slot, seen);
 }
 
-// The same for a caller that has not looked up the thread's state.
-static __always_inline __u8 lock_check_self(struct target *t, __u32 tid, __u64 now)
+// Checks the calling thread's lock and returns its kind. A global function, see lock_check_slow.
+__noinline int lock_check_self(__u32 tid, __u64 now)
 {
-	struct thread_state *self = runtime_of(t)->known ? thread_find(tid) : NULL;
+	struct thread_state *self = thread_find(tid);
+	struct target *t = self ? target_at(self->slot) : NULL;
 	struct lock_seen seen = {};
 
-	if (self)
+	if (t)
 		lock_check(t, self, tid, now, &seen);
 	return seen.kind;
 }

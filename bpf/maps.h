@@ -180,8 +180,8 @@ struct cpu_slot {
 	__u64 tail;	 // turns read, ever
 	__u64 unused2[7];
 
-	// Working memory of the switch program. On its stack the verifier would follow each
-	// combination of constants that a path left there to the end: three times as many
+	// Working memory of the switch program, as left below. On its stack the verifier would follow
+	// each combination of constants that a path left there to the end: three times as many
 	// instructions when aggregating.
 	struct event_switch turn;
 	struct switched_task before; // left the CPU at run_start
@@ -190,6 +190,8 @@ struct cpu_slot {
 	__u64 delay_ns;	 // waits from here on are delays, see event_delay; user space sets it
 	__u32 crowded;	 // with many: its ring of turns is more than half full
 	__u32 epoch;	 // how often that was over
+	__u32 left;	 // how the thread leaves it: SWITCH_PREEMPTED, SWITCH_DEAD
+	__u32 unused3;
 };
 
 // By CPU; mapped by user space. The loader sets the size.

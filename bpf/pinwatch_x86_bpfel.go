@@ -57,6 +57,8 @@ type PinwatchCpuSlot struct {
 	DelayNs   uint64
 	Crowded   uint32
 	Epoch     uint32
+	Left      uint32
+	Unused3   uint32
 }
 
 type PinwatchCrowd struct {
@@ -577,7 +579,7 @@ type PinwatchSnapshot struct {
 type PinwatchStackPlace struct {
 	_          structs.HostLayout
 	Owner      uint32
-	Unused     uint32
+	From       uint32
 	Frame      uint64
 	Call       uint64
 	GoText     uint64

@@ -124,7 +124,7 @@ int pw_deliver(__u64 *ctx)
 	const struct k_sigaction *action = (const void *)ctx[2];
 	struct event_signal_deliver *e;
 	struct thread_state *self;
-	struct lock_seen seen = {};
+	__u8 lock = LOCK_UNREAD;
 	struct target *t;
 	__u32 tid, call = 0;
 	__u64 now;
@@ -141,12 +141,12 @@ int pw_deliver(__u64 *ctx)
 		self->pending = 0;
 		self->handling = !light; // until its sigreturn, which light does not see
 		self->again = 1; // it may run again only because of this signal
-		lock_check(t, self, tid, now, &seen);
+		lock = lock_check_self(tid, now);
 	}
 	e = emit_reserve(t, sizeof(*e), KIND_SIGNAL_DELIVER, tid, now);
 	if (!e)
 		return 0;
-	e->h.flags = seen.kind;
+	e->h.flags = lock;
 	e->end = signalled_call(action->sa.sa_flags & SA_RESTART, &call);
 	e->call = call;
 	emit_submit(e);

@@ -126,15 +126,21 @@ __noinline int turn_park(__u32 tid)
 	return 0;
 }
 
+// Whether the thread left the CPU in that way.
+static __always_inline bool left(const struct cpu_slot *slot, __u32 flag)
+{
+	return *(const volatile __u32 *)&slot->left & flag;
+}
+
 static __always_inline void turn_end(struct target *t, struct task_struct *prev, struct task_struct *next,
-				     struct cpu_slot *slot, __u32 cpu, __u64 now, bool runnable, bool dead)
+				     struct cpu_slot *slot, __u32 cpu, __u64 now)
 {
 	__u32 tid = thread_tid(t, prev);
 	struct thread_state *state = thread_find(tid);
 	struct lock_seen *lock = &slot->lock;
 	struct event_switch *e = &slot->turn;
 
-	if (unlikely(dead) && (__u64)prev == t->gone_leader)
+	if (unlikely(left(slot, SWITCH_DEAD)) && (__u64)prev == t->gone_leader)
 		return;
 	if (many && unlikely(t->preparing) && (!state || state->slot != t->slot))
 		return;
@@ -158,49 +164,49 @@ static __always_inline void turn_end(struct target *t, struct task_struct *prev,
 		return;
 	}
 	__builtin_memset(lock, 0, sizeof(*lock));
-	if (dead) {
+	if (left(slot, SWITCH_DEAD)) {
 		lock->kind = state->lock;
 		thread_ended_late(t, state, tid, now);
 	} else {
-		lock_check_switch(t, state, prev, slot, cpu, now, runnable);
+		lock_check_switch(t, state, prev, slot, cpu, now, left(slot, SWITCH_PREEMPTED));
 	}
 	if (LAST_STEP == STEP_LOCK) {
 		publish(&state->off_time, now);
 		return;
 	}
-	if (unlikely(state->injected) && !runnable)
+	if (unlikely(state->injected) && !left(slot, SWITCH_PREEMPTED))
 		turn_park(tid);
 	e->h.time = now;
 	e->h.tid = tid;
 	e->h.cpu = cpu;
 	e->h.kind = KIND_SWITCH;
 	e->h.flags = turn_split(e, state, slot, slot_holds(slot, prev), now) | (state->fresh ? SWITCH_FIRST : 0) |
-		    (runnable ? SWITCH_PREEMPTED : 0) | (dead ? SWITCH_DEAD : 0) | (lock->parked ? SWITCH_PARKED : 0);
+		     (slot->left & (SWITCH_PREEMPTED | SWITCH_DEAD)) | (lock->parked ? SWITCH_PARKED : 0);
 	e->last_cpu = state->last_cpu - 1;
 	e->why = state->why;
 	e->lock = lock->kind;
 	barrier(); // later reads of *e are from memory
 	if (LAST_STEP > STEP_SPLIT && (!aggregate || !turn_aggregate(state, e)))
-		turn_send(t, e, slot, state->fresh || dead);
+		turn_send(t, e, slot, state->fresh || left(slot, SWITCH_DEAD));
 	if (unlikely(e->runq_ns >= slot->delay_ns) && state->lock == LOCK_USER)
 		delay_send(tid, cpu);
-	if (runnable)
+	if (left(slot, SWITCH_PREEMPTED))
 		switched_task_note(&state->taker, next);
-	if (aggregate && slot->handoff >= slot->run_start && slot->handoff && !runnable)
+	if (aggregate && slot->handoff >= slot->run_start && slot->handoff && !left(slot, SWITCH_PREEMPTED))
 		handoff_end(slot, cpu, tid, now);
-	if (dead) {
+	if (left(slot, SWITCH_DEAD)) {
 		thread_forget(tid);
 		return;
 	}
 	if (aggregate) {
-		state->parked = lock->parked && !runnable;
+		state->parked = lock->parked && !left(slot, SWITCH_PREEMPTED);
 		state->resuming >>= 1; // parked for a preemption: until the turn after this one
 	}
-	state->woken_by = runnable ? 0 : turn_early_waker(state, slot->run_start);
+	state->woken_by = left(slot, SWITCH_PREEMPTED) ? 0 : turn_early_waker(state, slot->run_start);
 	publish(&state->off_time, now);
 	state->last_cpu = cpu + 1;
 	state->why = WHY_UNKNOWN;
-	state->off_runnable = runnable;
+	state->off_runnable = left(slot, SWITCH_PREEMPTED);
 	state->fresh = 0;
 	state->early = 0;
 }
@@ -229,7 +235,8 @@ int pw_switch(__u64 *ctx)
 	if (out && LAST_STEP > STEP_CLOCK) {
 		__u32 state = switch_prev_state(ctx, prev);
 
-		turn_end(out, prev, next, slot, cpu, now, ctx[0] || !state, state & TASK_DEAD);
+		slot->left = (ctx[0] || !state ? SWITCH_PREEMPTED : 0) | (state & TASK_DEAD ? SWITCH_DEAD : 0);
+		turn_end(out, prev, next, slot, cpu, now);
 	}
 	slot->run_start = now;
 	slot->woke_locked = 0;

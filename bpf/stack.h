@@ -14,7 +14,7 @@
 
 struct stack_place {
 	__u32 owner; // tid; 0 = free
-	__u32 unused;
+	__u32 from;  // of stack_next_go
 	__u64 frame; // where stack_walk goes on
 	__u64 call;  // of stack_find_call: where it looks
 	__u64 go_text; // and the Go code
@@ -157,25 +157,41 @@ __noinline int stack_begin_go(__u32 key)
 
 enum { PIECE_WITHOUT, PIECE_FOUND, PIECE_UNREADABLE };
 
+// The first word of a piece, from one on, that is an address of Go code; MAX_FRAMES = there is none,
+// -1 = the piece can't be read. What stack_begin_go has left in the place is overwritten.
+__noinline int stack_next_go(__u32 key, __u64 piece, __u32 from)
+{
+	struct stack_place *place = bpf_map_lookup_elem(&stack_places, &key);
+
+	if (!place || bpf_probe_read_user(place->stack.pcs, sizeof(place->stack.pcs), (void *)piece))
+		return -1;
+	place->from = from;
+	for (__u32 i = 0; i < MAX_FRAMES; i++)
+		if (in_go_text(place, place->stack.pcs[i]) && i >= *(volatile __u32 *)&place->from)
+			return i;
+	return MAX_FRAMES;
+}
+
 // Searches one piece of the calling thread's stack.
 __noinline int stack_find_in_piece(__u32 key, __u32 piece)
 {
 	struct stack_place *place = bpf_map_lookup_elem(&stack_places, &key);
 	__u64 sp = user_stack_pointer() + 8 * MAX_FRAMES * piece;
-	bool read = false;
+	__u32 from = 0;
 
 	if (!place)
 		return PIECE_UNREADABLE;
-	for (__u32 i = 0; i < MAX_FRAMES; i++) {
-		if (!read && bpf_probe_read_user(place->stack.pcs, sizeof(place->stack.pcs), (void *)sp))
+	for (__u32 tries = 0; tries < MAX_FRAMES; tries++) {
+		int at = stack_next_go(key, sp, from);
+
+		if (at < 0)
 			return PIECE_UNREADABLE;
-		read = true;
-		if (!in_go_text(place, place->stack.pcs[i]))
-			continue;
-		place->call = sp + 8 * i;
+		if (at >= MAX_FRAMES)
+			return PIECE_WITHOUT;
+		place->call = sp + 8 * at;
 		if (stack_begin_go(key))
 			return PIECE_FOUND;
-		read = false; // that needs the memory, too
+		from = at + 1;
 	}
 	return PIECE_WITHOUT;
 }

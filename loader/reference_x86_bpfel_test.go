@@ -80,7 +80,7 @@ type referenceReferenceState struct {
 type referenceStackPlace struct {
 	_          structs.HostLayout
 	Owner      uint32
-	Unused     uint32
+	From       uint32
 	Frame      uint64
 	Call       uint64
 	GoText     uint64
