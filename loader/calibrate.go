@@ -44,14 +44,16 @@ type hookup struct {
 	without, with float64 // ns
 }
 
-// calibrate takes some 15 ms. It must run before a session attaches: the first tracepoint on a system
-// call costs more than a second one. A cost of 0 means that the machine was disturbed. It is measured
-// again, for longer, and after three attempts accepted: an emulator may be disturbed all the time.
-// Light attaches nothing to a system call here either: that would slow every system call of every
-// process meanwhile. The caller closes what is attached, after it has attached its own: the kernel
-// waits for grace periods to detach a tracepoint, some 50 ms, and attaches no other meanwhile
-// (kernel/trace/trace_event_perf.c, event_mutex).
-func calibrate(types *btf.Cache, light bool) (c *Calibration, attached []attachment, err error) {
+// calibrate takes some 15 ms, half of them before it needs the kernel's types. It must run before a session
+// attaches: the first tracepoint on a system call costs more than a second one. A cost of 0 means that
+// the machine was disturbed. It is measured again, for longer, and after three attempts accepted: an
+// emulator may be disturbed all the time. Light attaches nothing to a system call here either: that
+// would slow every system call of every process meanwhile. The caller closes what is attached, after
+// it has attached its own: the kernel waits for grace periods to detach a tracepoint, some 50 ms, and
+// attaches no other meanwhile (kernel/trace/trace_event_perf.c, event_mutex).
+func calibrate(
+	types func() (*btf.Cache, error), light bool,
+) (c *Calibration, attached []attachment, err error) {
 	for stretch := calibrateStretch; stretch <= 4*calibrateStretch; stretch *= 2 {
 		if err := closeAll(attached); err != nil {
 			return nil, nil, fmt.Errorf("measure empty programs: %w", err)
@@ -65,7 +67,7 @@ func calibrate(types *btf.Cache, light bool) (c *Calibration, attached []attachm
 }
 
 func calibrateOnce(
-	types *btf.Cache, stretch time.Duration, light bool,
+	types func() (*btf.Cache, error), stretch time.Duration, light bool,
 ) (c *Calibration, attached []attachment, err error) {
 	c = &Calibration{Dispatch: map[string]float64{}}
 	runtime.LockOSThread() // the calls read this thread's name and set it again
@@ -94,8 +96,12 @@ func calibrateOnce(
 	for _, h := range hookups {
 		h.without = (batches(h.call, stretch) + batches(h.call, stretch)) / 2
 	}
+	cache, err := types()
+	if err != nil {
+		return nil, nil, err
+	}
 	for _, h := range hookups { // the one on a system call last: it slows the others' calls, too
-		closer, err := h.attach(types)
+		closer, err := h.attach(cache)
 		if err != nil {
 			err = explainAttach("measure an empty program ("+h.how+")", err)
 			return nil, nil, errors.Join(err, closeAll(attached))

@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/cilium/ebpf/btf"
 
 	"github.com/pinwatch/pinwatch/bpf"
 )
@@ -81,28 +82,20 @@ const groupThreads = 100_000
 
 // OpenGroup loads the programs and attaches them, without any target yet.
 func OpenGroup(cfg GroupConfig) (_ *Group, err error) {
-	self, err := OpenTarget(os.Getpid())
-	if err != nil {
+	if err := checkPrivileges(); err != nil {
 		return nil, err
 	}
-	defer self.Close()
-	switchHasState, err := probeKernel(self.types)
-	if err != nil {
-		return nil, err
-	}
-	g := &Group{
-		Shared: newShared(switchHasState), level: uint64(self.level), ahead: self.ahead, members: map[uint32]*Member{},
-	}
-	g.many = true
+	g := &Group{members: map[uint32]*Member{}}
+	types := sync.OnceValues(readTypes)
 	var calibrating []attachment
 	calibrated := make(chan struct{})
 	go func() {
 		defer close(calibrated)
 		if cfg.Calibrate {
-			g.Calibration, calibrating, g.CalibrationErr = calibrate(self.types, cfg.Light)
+			g.Calibration, calibrating, g.CalibrationErr = calibrate(types, cfg.Light)
 		}
 	}()
-	err = g.load(self, cfg)
+	err = g.load(types, cfg)
 	<-calibrated
 	if err != nil {
 		return nil, errors.Join(err, closeAll(calibrating))
@@ -120,8 +113,23 @@ func OpenGroup(cfg GroupConfig) (_ *Group, err error) {
 	return g, nil
 }
 
-func (g *Group) load(self *Target, cfg GroupConfig) error {
-	k, err := newKernelSide(self.spec)
+func (g *Group) load(read func() (*btf.Cache, error), cfg GroupConfig) error {
+	types, spec, err := readSources(read)
+	if err != nil {
+		return err
+	}
+	self, err := openSelf(types, spec)
+	if err != nil {
+		return err
+	}
+	defer self.Close()
+	switchHasState, err := probeKernel(types)
+	if err != nil {
+		return err
+	}
+	g.Shared, g.level, g.ahead = newShared(switchHasState), uint64(self.level), self.ahead
+	g.many = true
+	k, err := newKernelSide(spec)
 	if err != nil {
 		return err
 	}
@@ -149,7 +157,7 @@ func (g *Group) load(self *Target, cfg GroupConfig) error {
 	k.Shares.MaxEntries = uint32(slots * g.columns)
 	k.KnownPrograms.MaxEntries = uint32(bpf.PinwatchKnownLayoutKNOWN_PROGRAMS)
 	k.Crowds.MaxEntries = uint32(g.Buffers.rings)
-	if err := g.loadAll(k, self.types, cfg.Light, cfg.Pins, orderProgram, resolveProgram); err != nil {
+	if err := g.loadAll(k, types, cfg.Light, cfg.Pins, orderProgram, resolveProgram); err != nil {
 		return err
 	}
 	g.throttled = g.loaded.later(throttledProgram)
@@ -321,20 +329,6 @@ func (g *Group) NoSlot() (processes uint64) {
 		panic(err) // cannot be: the variable is in mapped memory
 	}
 	return processes
-}
-
-// SlotOf returns the slot of the target that a thread belongs to, by its tid in the initial PID
-// namespace. ok is false if the kernel side has no state of the thread.
-func (g *Group) SlotOf(kernelTID uint32) (slot uint32, ok bool) {
-	at := &g.threads[int(kernelTID)&(len(g.threads)-1)]
-	if atomic.LoadUint32(&at.Tid) == kernelTID {
-		return atomic.LoadUint32(&at.Slot), true
-	}
-	var state bpf.PinwatchThreadState
-	if err := g.objs.ThreadOverflow.Lookup(kernelTID, &state); err != nil {
-		return 0, false
-	}
-	return state.Slot, true
 }
 
 // Emptied is to be called after each emptying of the buffers, with the number of targets. Slots of

@@ -181,3 +181,17 @@ func storeWords(to, from unsafe.Pointer, size uintptr) {
 		atomic.StoreUint64((*uint64)(unsafe.Add(to, at)), *(*uint64)(unsafe.Add(from, at)))
 	}
 }
+
+// SlotOf returns the slot of the target that a thread belongs to, by its tid in the initial PID
+// namespace. ok is false if the kernel side has no state of the thread.
+func (g *Group) SlotOf(kernelTID uint32) (slot uint32, ok bool) {
+	at := &g.threads[int(kernelTID)&(len(g.threads)-1)]
+	if atomic.LoadUint32(&at.Tid) == kernelTID {
+		return atomic.LoadUint32(&at.Slot), true
+	}
+	var state bpf.PinwatchThreadState
+	if err := g.objs.ThreadOverflow.Lookup(kernelTID, &state); err != nil {
+		return 0, false
+	}
+	return state.Slot, true
+}

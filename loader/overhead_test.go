@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cilium/ebpf/btf"
-
 	"github.com/pinwatch/pinwatch/bpf"
 	"github.com/pinwatch/pinwatch/internal/testenv"
 )
@@ -75,7 +73,7 @@ func TestOverheadRunsAreComplete(t *testing.T) {
 // The programs time themselves as often as they may, and no more often.
 func TestOverheadTimes(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
-	c, attached, err := calibrate(btf.NewCache(), false)
+	c, attached, err := calibrate(readTypes, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,7 +75,7 @@ func Attach(target *Target, cfg Config) (*Session, error) {
 	go func() {
 		defer close(calibrated)
 		if cfg.Calibrate {
-			s.Calibration, s.calibrated, s.CalibrationErr = calibrate(target.types, cfg.Light)
+			s.Calibration, s.calibrated, s.CalibrationErr = calibrate(target.kernelTypes, cfg.Light)
 		}
 	}()
 	err = s.load(cfg)

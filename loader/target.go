@@ -40,7 +40,7 @@ func OpenTarget(pid int) (*Target, error) {
 	if err := checkPrivileges(); err != nil {
 		return nil, err
 	}
-	types, spec, err := readSources()
+	types, spec, err := readSources(readTypes)
 	if err != nil {
 		return nil, err
 	}
@@ -50,8 +50,7 @@ func OpenTarget(pid int) (*Target, error) {
 	}
 	t.types, t.spec = types, spec
 	if err := t.resolve(); err != nil {
-		t.Close()
-		return nil, err
+		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil
 }
@@ -75,19 +74,60 @@ func openPID(pid int) (*Target, error) {
 	return &Target{PID: pid, pidfd: fd, file: os.NewFile(uintptr(fd), "pidfd")}, nil
 }
 
+// readTypes reads the kernel's types.
+func readTypes() (*btf.Cache, error) {
+	types := btf.NewCache()
+	_, err := kernelTypes(types)
+	return types, err
+}
+
 // readSources reads the kernel's types and the embedded programs, in parallel.
-func readSources() (types *btf.Cache, spec *ebpf.CollectionSpec, err error) {
-	read := make(chan error, 1)
+func readSources(
+	read func() (*btf.Cache, error),
+) (types *btf.Cache, spec *ebpf.CollectionSpec, err error) {
+	embedded := make(chan error, 1)
 	go func() {
 		var err error
 		if spec, err = bpf.LoadPinwatch(); err != nil {
 			err = fmt.Errorf("read embedded programs: %w", err)
 		}
-		read <- err
+		embedded <- err
 	}()
-	types = btf.NewCache()
-	_, err = kernelTypes(types)
-	return types, spec, cmp.Or(err, <-read)
+	types, err = read()
+	return types, spec, cmp.Or(err, <-embedded)
+}
+
+// kernelTypes returns the kernel's types, of a target that no session has loaded its programs for.
+func (t *Target) kernelTypes() (*btf.Cache, error) { return t.types, nil }
+
+// Inode numbers of the initial namespaces (include/uapi/linux/nsfs.h, before Linux 6.18
+// include/linux/proc_ns.h). A kernel without time namespaces has no file for them.
+const (
+	initialPIDs  = 0xEFFFFFFC
+	initialTimes = 0xEFFFFFFA
+)
+
+// openSelf finds pinwatch itself. In the initial namespaces no program of the kernel need be asked.
+func openSelf(types *btf.Cache, spec *ebpf.CollectionSpec) (*Target, error) {
+	t, err := openPID(os.Getpid())
+	if err != nil {
+		return nil, err
+	}
+	t.types, t.spec = types, spec
+	if initial("pid", initialPIDs) && initial("time", initialTimes) {
+		t.TGID = uint32(t.PID)
+		return t, nil
+	}
+	if err := t.resolve(); err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return t, nil
+}
+
+func initial(kind string, inode uint64) bool {
+	var st unix.Stat_t
+	err := unix.Stat("/proc/self/ns/"+kind, &st)
+	return err == nil && st.Ino == inode
 }
 
 // leader returns the PID of the process that a thread belongs to; pid if that is not known.

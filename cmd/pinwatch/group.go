@@ -27,8 +27,8 @@ import (
 type groupOptions struct {
 	choice     target.Choice
 	follow     bool
-	only, skip []*regexp.Regexp // of followed programs' names
-	command    int              // the PID of the command that run has started; 0 = another command of pinwatch
+	only, skip []*regexp.Regexp            // of followed programs' names
+	start      func() (pid int, err error) // of the command that run starts; nil = another command of pinwatch
 }
 
 // followFlags choose among the processes that targets start.
@@ -66,6 +66,7 @@ type group struct {
 	out      groupWriter
 	progress *progress
 	targets  int     // now
+	pid      int     // of the command; 0 = none
 	single   *output // for the report of the only process; nil with a directory
 	sum      *summary.Summary
 
@@ -127,11 +128,11 @@ func checkGroup(o *options, g groupOptions) error {
 	switch {
 	case o.observe.Aggregate:
 		return usagef("--aggregate sums in the kernel what one process does: leave it out for several")
-	case o.observe.GoVersion != "" && g.command == 0:
+	case o.observe.GoVersion != "" && g.start == nil:
 		return usagef("--go-version is the release of one program: observe that one alone with it")
 	case !o.intervalGiven:
 		o.observe.Interval = 0 // ndjson's default is for one process
-	case g.command == 0 && o.format != "ndjson":
+	case g.start == nil && o.format != "ndjson":
 		return usagef("-i: lines do not name their process; with several use -o ndjson, or observe one")
 	}
 	return nil
@@ -166,6 +167,12 @@ func usageOf(err error) error {
 func (r *group) config() observe.GroupConfig {
 	cfg := observe.GroupConfig{Config: r.o.observe, PIDs: r.g.choice.PIDs, Follow: r.g.follow, Watch: r.chooser.Watches(),
 		Want: r.want, OnTarget: r.target, OnSkipped: r.skipped, OnProblem: r.problem}
+	if start := r.g.start; start != nil {
+		cfg.Command = func() (pid int, err error) {
+			r.pid, err = start()
+			return r.pid, err
+		}
+	}
 	if cfg.Watch {
 		cfg.Find = r.find
 		if waits := r.chooser.Waits(); waits != "" {
@@ -189,7 +196,7 @@ func (r *group) config() observe.GroupConfig {
 		}
 		return err
 	}
-	if r.g.command == 0 { // else it may be a shell, which is only followed
+	if r.g.start == nil { // else it may be a shell, which is only followed
 		cfg.OnLimit = func(reason string) { r.say("%s", reason) }
 	}
 	return cfg
@@ -211,11 +218,12 @@ func (r *group) want(c observe.Candidate) bool {
 		return c.Followed || r.wantEnded(c.Exe)
 	}
 	place, chosen := r.chooser.Matches(c.PID)
-	if !chosen && !c.Named {
-		if !c.Followed {
-			return !r.chooser.Alive(c.PID) && r.wantEnded(c.Exe)
-		}
+	switch {
+	case chosen:
+	case c.Followed || c.Named:
 		place, _ = r.chooser.Describe(c.PID) // it may have ended
+	default:
+		return !r.chooser.Alive(c.PID) && r.wantEnded(c.Exe)
 	}
 	r.places[c.PID] = place
 	return true
@@ -261,7 +269,7 @@ func (r *group) report(w *observe.Window) *report.Report {
 // interval takes the window of an interval. Lines do not name their process: only those of a command are
 // written.
 func (r *group) interval(w *observe.Window) error {
-	if r.single == nil || r.o.format != "ndjson" && w.Target.PID != r.g.command {
+	if r.single == nil || r.o.format != "ndjson" && w.Target.PID != r.pid {
 		return nil
 	}
 	return r.single.interval(r.report(w))
@@ -277,7 +285,7 @@ func (r *group) target(w *observe.Window) error {
 		r.mu.Unlock()
 	}
 	process := summary.Process{Result: w.Result, Report: made, Path: w.Target.Path}
-	if w.Target.PID == r.g.command && w.Target.NotGo {
+	if w.Target.PID == r.pid && w.Target.NotGo {
 		r.passCommand()
 		r.command = &process
 		return nil
@@ -321,7 +329,7 @@ func (r *group) add(p summary.Process) (err error) {
 
 // holds reports whether the only process is shown as one that was attached to.
 func (r *group) holds() bool {
-	return r.single != nil && (r.o.format == "text" || r.o.format == "json" && r.g.command != 0)
+	return r.single != nil && (r.o.format == "text" || r.o.format == "json" && r.g.start != nil)
 }
 
 func (r *group) skipped(s observe.Skipped) {
@@ -362,7 +370,7 @@ func (r *group) finish(all *observe.Group) error {
 	if r.only != nil {
 		return r.single.final(r.only, r.o.verbose)
 	}
-	if r.observed == 0 && r.g.command == 0 {
+	if r.observed == 0 && r.g.start == nil {
 		r.failed = true
 		ran := strings.TrimSpace("no Go program ran " + r.chooser.Meant())
 		r.say("no process was observed: in %s %s", unit.Duration(float64(all.End.Sub(all.Start))), ran)

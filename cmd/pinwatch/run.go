@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -151,23 +152,20 @@ func runProgram(ctx context.Context, s streams, o options, g groupOptions, argv 
 	signals := make(chan os.Signal, 8)
 	// One that is ignored, as SIGHUP under nohup(1), is so for the command as well.
 	signal.Notify(signals, slices.DeleteFunc(slices.Clone(relayed), signal.Ignored)...)
-	child, err := launch.Start(command)
-	var by interruptedError
-	if err != nil && errors.As(interrupted(signals), &by) {
-		return status(128 + int(by.signal))
+	if _, err := launch.Find(argv[0]); err != nil {
+		return s.notStarted(err)
 	}
-	switch {
-	case errors.Is(err, launch.ErrNotFound):
-		return s.failed(err, exitNotFound)
-	case errors.Is(err, launch.ErrNotExecutable):
-		return s.failed(err, exitNotExecutable)
-	case err != nil:
-		return s.failed(err, exitRunFailed)
+	var child *launch.Child
+	var startErr error
+	g.start = func() (int, error) {
+		if child, startErr = launch.Start(command); startErr != nil {
+			return 0, startErr
+		}
+		return child.PID, nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	begun := false
-	g.choice.PIDs, g.command, o.observe.NotBegun = []int{child.PID}, child.PID, true
 	o.begin = func() error {
 		if err := interrupted(signals); err != nil {
 			return err
@@ -183,11 +181,17 @@ func runProgram(ctx context.Context, s streams, o options, g groupOptions, argv 
 	s.out = s.err // standard output is the command's
 	observed := observeGroup(ctx, s, o, g)
 	if !begun {
-		err := errors.Join(observed, child.Kill())
-		if errors.As(err, &by) {
-			return status(128 + int(by.signal))
+		if child != nil {
+			observed = errors.Join(observed, child.Kill())
 		}
-		return s.failed(fmt.Errorf("%w; the command was not run", err), exitRunFailed)
+		var by interruptedError
+		switch {
+		case errors.As(cmp.Or(interrupted(signals), observed), &by):
+			return status(128 + int(by.signal))
+		case startErr != nil:
+			return s.notStarted(startErr)
+		}
+		return s.failed(fmt.Errorf("%w; the command was not run", observed), exitRunFailed)
 	}
 	code, err := child.Wait()
 	var failed status
@@ -200,6 +204,18 @@ func runProgram(ctx context.Context, s streams, o options, g groupOptions, argv 
 		return status(code)
 	}
 	return observed
+}
+
+// notStarted prints why the command could not be started.
+func (s streams) notStarted(err error) error {
+	code := exitRunFailed
+	switch {
+	case errors.Is(err, launch.ErrNotFound):
+		code = exitNotFound
+	case errors.Is(err, launch.ErrNotExecutable):
+		code = exitNotExecutable
+	}
+	return s.failed(err, code)
 }
 
 // failed prints why there is no exit code of the command, and returns another.

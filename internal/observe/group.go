@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,9 @@ type GroupConfig struct {
 	Config
 	// PIDs are targets from the beginning.
 	PIDs []int
+	// Command starts a process that waits before its first instruction, as with NotBegun. It is called while
+	// the programs are loaded, and its PID comes before PIDs. nil means none.
+	Command func() (pid int, err error)
 	// Follow makes every Go program a target that a target or one of its descendants executes.
 	Follow bool
 	// Watch makes every Go program a target that is executed anywhere on the machine.
@@ -94,7 +98,7 @@ func (c *GroupConfig) validate() error {
 	if c.Aggregate {
 		return errors.New("observe: several targets exclude aggregation: the kernel side has one set of sums")
 	}
-	if len(c.PIDs) == 0 && c.Find == nil && !c.Watch {
+	if len(c.PIDs) == 0 && c.Command == nil && c.Find == nil && !c.Watch {
 		return errors.New("observe: no target")
 	}
 	one := c.Config
@@ -110,17 +114,42 @@ func RunGroup(ctx context.Context, cfg GroupConfig) (all *Group, err error) {
 	}
 	h := newHub(cfg, newSensor())
 	h.files, h.breakpoint = &goruntime.Files{}, sync.OnceValues(breakpointCost)
+	started := make(chan error, 1)
+	go func() { started <- h.startCommand() }()
 	h.group, err = loader.OpenGroup(loader.GroupConfig{
 		RingBytes: cfg.RingBytes, MaxRate: cfg.MaxRate, ThreadEntries: cfg.ThreadEntries, Light: cfg.Light,
 		Slow: cfg.Slow, Isolated: h.host.Isolated, Targets: cfg.Targets, Follow: cfg.Follow, Watch: cfg.Watch,
 		Calibrate: true, Pins: cfg.Sites,
 	})
+	startErr := <-started
 	if err != nil {
-		return nil, err
+		return nil, cmp.Or(startErr, err)
 	}
 	defer func() { err = errors.Join(err, h.group.Close()) }()
+	if startErr != nil {
+		return nil, startErr
+	}
 	defer h.known.Close()
 	return h.run(ctx)
+}
+
+// startCommand starts the command, and reads its program's file in the background: it takes as long as to
+// load the programs, and is then known.
+func (h *hub) startCommand() error {
+	if h.cfg.Command == nil {
+		return nil
+	}
+	pid, err := h.cfg.Command()
+	if err != nil {
+		return err
+	}
+	h.cfg.PIDs, h.cfg.NotBegun = append([]int{pid}, h.cfg.PIDs...), true
+	h.background.Go(func() {
+		if rt, err := goruntime.Open(pid, goruntime.Options{NotBegun: true, Files: h.files}); err == nil {
+			rt.Close()
+		}
+	})
+	return nil
 }
 
 // run observes with the attached programs.
