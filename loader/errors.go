@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// errNoProcess means that no process has the PID.
-var errNoProcess = errors.New("no such process")
+// ErrNoProcess means that no process has the PID.
+var ErrNoProcess = errors.New("no such process")
 
 // ErrEnded means that the process ended while pinwatch attached to it, or had ended as a zombie.
 var ErrEnded = errors.New("ended before observation began")

@@ -285,7 +285,7 @@ func (g *Group) AddExecuted(slot uint32) (*Member, error) {
 	}
 	open, err := openPID(t.PID)
 	switch {
-	case errors.Is(err, errNoProcess):
+	case errors.Is(err, ErrNoProcess):
 		return m, nil
 	case err != nil:
 		return nil, errors.Join(err, m.Close())

@@ -245,7 +245,7 @@ func TestNoSuchProcess(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenTarget(cmd.Process.Pid); !errors.Is(err, errNoProcess) {
+	if _, err := OpenTarget(cmd.Process.Pid); !errors.Is(err, ErrNoProcess) {
 		t.Errorf("a process that has ended: %v", err)
 	}
 }

@@ -60,7 +60,7 @@ func openPID(pid int) (*Target, error) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	switch {
 	case errors.Is(err, unix.ESRCH):
-		return nil, fmt.Errorf("process %d: %w", pid, errNoProcess)
+		return nil, fmt.Errorf("process %d: %w", pid, ErrNoProcess)
 	case err != nil && leader(pid) != pid:
 		return nil, fmt.Errorf("process %d %w %d: name that", pid, errThread, leader(pid))
 	case errors.Is(err, unix.ENOSYS):

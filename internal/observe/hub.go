@@ -81,9 +81,8 @@ func (h *hub) loop(ctx context.Context) error {
 		h.add(pid, true, 1)
 	}
 	if h.cfg.Find != nil {
-		for _, pid := range h.cfg.Find() {
-			h.add(pid, false, 1)
-		}
+		h.read.find(h.cfg.Find())
+		h.addFound()
 	}
 	if err := h.awaitFirst(ctx); err != nil {
 		return err
@@ -165,7 +164,7 @@ func (h *hub) count() {
 // in any case.
 func (h *hub) awaitFirst(ctx context.Context) error {
 	waiting := func() bool {
-		return slices.ContainsFunc(h.members, func(m *member) bool { return !m.begun && m.exec == 0 })
+		return h.read.toAdd() || slices.ContainsFunc(h.members, func(m *member) bool { return !m.begun && m.exec == 0 })
 	}
 	for begun := h.now(); waiting() && (ctx.Err() == nil || h.now().Sub(begun) < lastSteps); {
 		select {

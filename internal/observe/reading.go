@@ -63,7 +63,8 @@ func (h *hub) add(pid int, named bool, try int) {
 	since := h.now()
 	kernel, err := h.kernel.add(pid)
 	if err != nil {
-		if named || !errors.Is(err, loader.ErrEnded) {
+		gone := errors.Is(err, loader.ErrEnded) || errors.Is(err, loader.ErrNoProcess)
+		if named || !gone {
 			h.problem(pid, err)
 		}
 		return
@@ -132,6 +133,31 @@ func (r *readMembers) pending() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.reading + len(r.list)
+}
+
+// find notes processes that are to be added.
+func (r *readMembers) find(pids []int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.found = append(r.found, pids...)
+}
+
+// toAdd reports whether there are such processes.
+func (r *readMembers) toAdd() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.found) > 0
+}
+
+// next takes one of them.
+func (r *readMembers) next() (pid int, more bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.found) == 0 {
+		return 0, false
+	}
+	pid, r.found = r.found[0], r.found[1:]
+	return pid, true
 }
 
 func (h *hub) startReading(m *member) {
@@ -226,22 +252,23 @@ func (h *hub) find() {
 		return
 	}
 	h.background.Go(func() {
-		pids := h.cfg.Find()
-		h.read.mu.Lock()
-		h.read.found = append(h.read.found, pids...)
-		h.read.mu.Unlock()
+		h.read.find(h.cfg.Find())
 		h.finding.Store(false)
 		h.wakeUp()
 	})
 }
 
-// addFound adds the processes that find has found.
+// mostPending is how many of the processes that find has found have a slot before it is known whether they
+// are Go programs: on most machines few are, and there may be more processes than slots.
+const mostPending = 64
+
+// addFound adds processes that find has found.
 func (h *hub) addFound() {
-	h.read.mu.Lock()
-	found := h.read.found
-	h.read.found = nil
-	h.read.mu.Unlock()
-	for _, pid := range found {
+	for h.read.pending() < mostPending {
+		pid, more := h.read.next()
+		if !more {
+			return
+		}
 		h.add(pid, false, 1)
 	}
 }
