@@ -97,7 +97,7 @@ func (h *hub) loop(ctx context.Context) error {
 	for _, m := range h.members {
 		m.o.loop.held = false
 	}
-	if len(h.members) == 0 && h.cfg.OnIdle != nil {
+	if h.targets() == 0 && h.cfg.OnIdle != nil {
 		h.cfg.OnIdle()
 	}
 	h.wait = pollLeast
@@ -156,8 +156,18 @@ func (h *hub) loop(ctx context.Context) error {
 // count passes on how many targets there are.
 func (h *hub) count() {
 	if h.cfg.OnCount != nil {
-		h.cfg.OnCount(len(h.members))
+		h.cfg.OnCount(h.targets())
 	}
+}
+
+// targets counts the members that are targets. Others have executed a program that was not judged yet.
+func (h *hub) targets() (n int) {
+	for _, m := range h.members {
+		if m.begun && !m.done {
+			n++
+		}
+	}
+	return n
 }
 
 // awaitFirst returns when the windows of the first targets have begun; lastSteps after the context's end

@@ -372,3 +372,13 @@ func TestFindAmongMany(t *testing.T) {
 		t.Errorf("%d processes are no Go programs, want %d: %.200s", n, processes-1, out)
 	}
 }
+
+// TestTargetsCounted: a process that executed a program and was not judged yet is no target, nor is one that ended.
+func TestTargetsCounted(t *testing.T) {
+	got := -1
+	h := hub{cfg: GroupConfig{OnCount: func(targets int) { got = targets }},
+		members: []*member{{begun: true}, {exec: 1}, {begun: true, done: true}}}
+	if h.count(); got != 1 {
+		t.Errorf("%d targets, want 1", got)
+	}
+}
