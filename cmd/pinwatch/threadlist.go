@@ -99,7 +99,7 @@ type openedThreads struct {
 func openThreads(o listOptions) (*openedThreads, error) {
 	l := &openedThreads{by: o.by, target: report.Target{PID: o.pid}, warnings: observe.Conditions(o.pid)}
 	l.PID, l.Stacks, l.Namespaces = o.pid, o.stacks, o.by == report.ByNamespace
-	if exe, err := procfs.Process(o.pid).Exe(); err == nil {
+	if exe, err := procfs.Process(o.pid).Exe(); err == nil && exe != procfs.NoName {
 		exe = filepath.Base(exe)
 		l.target.Exe = &exe
 	}

@@ -41,7 +41,11 @@ type Execution struct {
 	Start events.Time // of its window; 0 = there is none
 }
 
-func (t *Target) setExe(path string) { t.Exe, t.Path = filepath.Base(path), path }
+func (t *Target) setExe(path string) {
+	if path != procfs.NoName {
+		t.Exe, t.Path = filepath.Base(path), path
+	}
+}
 
 // GOMAXPROCS is the program's, after the window's end; 0 = not known.
 func (t *Target) GOMAXPROCS() int {

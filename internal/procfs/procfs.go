@@ -146,6 +146,10 @@ func (d Dir) Namespaces() (map[string]string, error) {
 	return namespaces, nil
 }
 
+// NoName is the path of a program whose file was mounted alone and is mounted nowhere any more, as runc does to its
+// own (d_path in fs/d_path.c; libcontainer/nsenter/cloned_binary.c in runc).
+const NoName = "/"
+
 // Exe returns the path of the program that the process runs. Where the main thread has ended, it is
 // known through the threads that live.
 func (d Dir) Exe() (string, error) {

@@ -179,6 +179,9 @@ func executable(root fs.FS, dir string) (exe string, deleted bool) {
 	if err != nil {
 		return "", false
 	}
+	if link == procfs.NoName {
+		return "", false
+	}
 	exe, deleted = strings.CutSuffix(link, deletedSuffix)
 	if !deleted {
 		return link, false

@@ -103,6 +103,30 @@ func TestDeleted(t *testing.T) {
 	}
 }
 
+// TestDetached: a program whose file is mounted alone and nowhere, as runc does to its own, has no path; its name
+// is the main thread's.
+func TestDetached(t *testing.T) {
+	testenv.Require(t, testenv.Namespaces)
+	path, _ := program(t, t.TempDir(), "detached")
+	fd, err := unix.OpenTree(unix.AT_FDCWD, path, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := os.NewFile(uintptr(fd), "detached")
+	defer file.Close()
+	cmd := exec.Command("/proc/self/fd/3", "idle")
+	cmd.ExtraFiles = []*os.File{file}
+	pid := start(t, cmd)
+	p, err := Describe(host, pid)
+	if err != nil || p.Exe != "" || p.Name() != "" || p.Deleted {
+		t.Errorf("%+v, %v, want no path", p, err)
+	}
+	if found := chooser(t, host, Choice{Names: patterns(t, "^"+regexp.QuoteMeta(p.Comm)+"$")}); !strings.Contains(scan(t, found),
+		strconv.Itoa(pid)) {
+		t.Errorf("not found as %s", p.Comm)
+	}
+}
+
 func TestMemfd(t *testing.T) {
 	path, unique := program(t, t.TempDir(), "memfd")
 	text, err := os.ReadFile(path)

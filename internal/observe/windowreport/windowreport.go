@@ -88,7 +88,8 @@ func target(t *observe.Target) report.Target {
 	if t.Info != nil {
 		target = Target(t.PID, t.Info)
 		target.Plugins, target.OtherRuntimes = t.Plugins, t.OtherRuntimes
-	} else if t.Exe != "" {
+	}
+	if t.Exe != "" {
 		target.Exe = &t.Exe
 	}
 	if t.Ended {
@@ -135,6 +136,9 @@ func Target(pid int, info *goruntime.Info) report.Target {
 	t := report.Target{
 		PID: pid, Exe: &exe, GoVersion: known(info, "GoVersion", &info.GoVersion), Cgo: known(info, "CGO", &info.CGO),
 		PIE: known(info, "PIE", &info.PIE), Stripped: known(info, "Stripped", &info.Stripped), Offsets: &offsets,
+	}
+	if exe == "/" { // procfs.NoName
+		t.Exe = nil
 	}
 	if info.GOMAXPROCS > 0 {
 		t.GOMAXPROCS = &info.GOMAXPROCS
