@@ -51,7 +51,7 @@ func NewChooser(root fs.FS, choice Choice) (*Chooser, error) {
 		c.cgroups = append(c.cgroups, g)
 	}
 	for _, text := range choice.Containers {
-		w, err := findContainer(text, distinct(running))
+		w, err := findContainer(text, running)
 		if err != nil {
 			return nil, err
 		}

@@ -17,7 +17,7 @@ type Container struct {
 	Hostname  string `json:"hostname,omitempty"`
 	Pod       string `json:"pod,omitempty"`
 	Namespace string `json:"namespace,omitempty"` // of the pod
-	PodUID    string `json:"pod_uid,omitempty"`
+	PodUID    string `json:"pod_uid,omitempty"`   // in podman the pod's id
 }
 
 // shortID is the length of an id as docker ps and crictl ps print it; twelve and thirteen.
@@ -47,7 +47,12 @@ func Containers(path string) (found []Container) {
 		return nil
 	}
 	parent, pod := "", ""
-	for part := range strings.SplitSeq(path, "/") {
+	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		if isID(part) && podmanPod(parent, parts[i+1:]) {
+			pod, parent = part, part
+			continue
+		}
 		c, ok := container(parent, part)
 		pod = cmp.Or(podUID(part), pod)
 		if ok {
@@ -57,6 +62,15 @@ func Containers(path string) (found []Container) {
 		parent = part
 	}
 	return found
+}
+
+// podmanPod reports whether an id is that of a pod of podman, by the parts before and behind it: the pod has the
+// cgroups of its containers, and of their monitors.
+func podmanPod(parent string, below []string) bool {
+	if parent == "docker" || podUID(parent) != "" { // podman runs in the container
+		return false
+	}
+	return parent == "libpod_parent" || len(below) > 0 && (below[0] == "conmon" || strings.HasPrefix(below[0], "libpod-"))
 }
 
 // container reads one part of a path.
@@ -102,10 +116,13 @@ func isID(s string) bool { return len(s) == idLength && isHex(s) }
 func isHex(s string) bool { return s != "" && strings.Trim(s, "0123456789abcdef") == "" }
 
 // podUID is the uid of a pod in a part of a path, pod<uid> or …-pod<uid>.slice, maybe with more behind a
-// colon. A uid is a UUID; that of a static pod is a hash of 32 digits.
+// colon, or libpod_pod_<id>. A uid is a UUID; that of a static pod is a hash of 32 digits.
 func podUID(part string) string {
 	part, _, _ = strings.Cut(part, ":")
 	name, isSlice := strings.CutSuffix(part, ".slice")
+	if _, id, ok := strings.Cut(name, "libpod_pod_"); ok && isID(id) {
+		return id
+	}
 	at := 0
 	if isSlice {
 		at = strings.LastIndex(name, "-pod") + 1

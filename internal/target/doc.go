@@ -16,10 +16,15 @@
 //	….slice:cri-containerd:<id>             the same, where runc does not use systemd
 //	nerdctl-<id>.scope                      nerdctl pkg/cmd/container/run_cgroup_linux.go
 //	libpod-<id>.scope, libpod-payload-<id>  podman libpod (getOCICgroupPath)
+//	libpod_parent/<pod's id>/libpod-<id>, …libpod_pod_<pod's id>.slice/libpod-<id>.scope
+//	                                        the same in a pod; the monitors are in libpod_parent/<pod's id>/conmon
 //	lxc.payload.<name>, lxc.payload/<name>, lxc/<name>
 //	                                        lxc src/lxc/cgroups/cgfsng.c; lxc.container.conf(5)
 //	machine-<name>.scope, systemd-nspawn@<name>.service
 //	                                        systemd src/machine/machine.c; systemd-nspawn(1)
+//
+// ctr makes <namespace>/<id>, and runc and crun <id> below a group that exists, where id is any word: such a path is
+// no sign of a container, and a person is told of the group that has the name.
 //
 // crio-conmon-<id>.scope and libpod-conmon-<id>.scope hold a container's monitor, which is outside the
 // container. The parts of a path that have the name of a systemd unit are units (cg_path_get_unit and

@@ -249,8 +249,8 @@ func TestContainerChoice(t *testing.T) {
 	}
 	root.process(107, fake{exe: "/x", cgroup: "0::/docker/" + hexID("aa33"), nspid: "107 1",
 		environ: "HOSTNAME=a\x1b[1m"})
-	const others = "no running container has that name or id; there are aa3300000000, box, db (aa2200000000), " +
-		"dd5500000000, ee6600000000, web (aa1100000000), web-1/cc4400000000, web-1/server (cc3300000000)"
+	const others = "no running container has that name or id, by the paths of cgroups; there are aa3300000000, box, " +
+		"db (aa2200000000), dd5500000000, ee6600000000, web (aa1100000000), web-1/cc4400000000, web-1/server (cc3300000000)"
 	for name, want := range map[string]string{"nope": others, "mine": others, "a\x1b[1m": others,
 		"": "want the name or the id of a container"} {
 		want = "--container " + strconv.Quote(name) + ": " + want
@@ -268,6 +268,40 @@ func TestContainerChoice(t *testing.T) {
 	}
 	if got := refused(t, newTree(), Choice{Containers: []string{"x"}}); !strings.Contains(got, "no process here is in a container") {
 		t.Error(got)
+	}
+}
+
+// The name of a pod of podman is the hostname of its containers; so it is in Kubernetes where there are no files.
+func TestPodChoice(t *testing.T) {
+	root, pod, other := newTree(), hexID("aa11"), hexID("aa22")
+	in := "0::/libpod_parent/" + pod + "/libpod-"
+	root.process(100, fake{exe: "/x", cgroup: in + hexID("bb1"), nspid: "100\t1", environ: "HOSTNAME=web\x00"})
+	root.process(101, fake{exe: "/x", cgroup: in + hexID("bb2"), nspid: "101\t1", environ: "HOSTNAME=web\x00"})
+	root.process(99, fake{exe: "/x", cgroup: "0::/libpod_parent/" + pod + "/conmon"})
+	root.process(102, fake{exe: "/x", cgroup: "0::/libpod_parent/" + other + "/libpod-" + hexID("bb3")})
+	for name, want := range map[string]string{"web": "[100 101]", pod: "[100 101]", "aa11": "[100 101]", "aa22": "[102]"} {
+		if got := chosen(t, root, Choice{Containers: []string{name}}); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	root.process(103, fake{exe: "/x", cgroup: "0::/docker/" + hexID("cc1"), nspid: "103\t1", environ: "HOSTNAME=web\x00"})
+	if got := refused(t, root, Choice{Containers: []string{"web"}}); !strings.Contains(got, "more than one container") {
+		t.Error(got)
+	}
+}
+
+// The id that a person gives to runc, crun or ctr is the name of a cgroup, which may be anything.
+func TestContainerCgroup(t *testing.T) {
+	root := newTree()
+	root.process(100, fake{exe: "/x", cgroup: "4:memory:/job/web\n0::/web/sub"}) // as runc and crun
+	root.process(101, fake{exe: "/x", cgroup: "0::/default/db"})                 // as ctr
+	root.process(102, fake{exe: "/x", cgroup: "0::/user.slice/runc-box.scope"})
+	for name, want := range map[string]string{"web": "/web", "db": "/default/db", "box": "/user.slice/runc-box.scope"} {
+		want = "--container " + strconv.Quote(name) + ": no running container has that name or id, by the paths of cgroups; " +
+			"a cgroup has that name: --cgroup " + want
+		if got := refused(t, root, Choice{Containers: []string{name}}); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
 	}
 }
 
