@@ -134,6 +134,25 @@ func (w *watched) count(slot uint32, kind events.Kind) (n int) {
 	return n
 }
 
+// switchesBetween counts a target's switches in [from, to), by thread.
+func (w *watched) switchesBetween(slot uint32, from, to int64) map[int32]uint64 {
+	n := map[int32]uint64{}
+	for _, e := range w.bySlot[slot] {
+		if e.Kind == events.Switch && int64(e.Time) >= from && int64(e.Time) < to {
+			n[int32(e.TID)]++
+		}
+	}
+	return n
+}
+
+// sum adds counts up.
+func sum(counts map[int32]uint64) (n uint64) {
+	for _, of := range counts {
+		n += of
+	}
+	return n
+}
+
 // lockedThreads counts a target's threads whose goroutine was seen locked.
 func (w *watched) lockedThreads(slot uint32) int {
 	locked := map[uint32]bool{}
@@ -169,7 +188,7 @@ func TestTwoTargets(t *testing.T) {
 	a, b := w.add(churn.PID), w.add(pingpong.PID)
 	setRuntimeOf(t, a)
 	setRuntimeOf(t, b)
-	before := pingpong.ContextSwitches()
+	before, from := pingpong.QuietAt()
 	churn.Go()
 	pingpong.Go()
 	for range 25 {
@@ -177,15 +196,12 @@ func TestTwoTargets(t *testing.T) {
 		w.drain()
 	}
 	pingpong.Quiesce()
-	pingpong.Quiet()
+	after, to := pingpong.QuietAt()
 	account := churn.Quiesce()
 	churn.Quiet()
 	w.drain()
-	var switches uint64
-	for tid, n := range pingpong.ContextSwitches() {
-		switches += n - before[tid]
-	}
-	if n := uint64(w.count(b.Slot(), events.Switch)); n == 0 || n+b.LostTurns() != switches {
+	switches := sum(after) - sum(before) // no thread ends
+	if n := sum(w.switchesBetween(b.Slot(), from, to)); n == 0 || n+b.LostTurns() != switches {
 		t.Errorf("%d switches of pingpong and %d lost, the kernel counted %d", n, b.LostTurns(), switches)
 	}
 	exits, births := w.count(a.Slot(), events.ProcessExit), w.count(a.Slot(), events.NewTask)

@@ -19,6 +19,7 @@ import (
 func init() {
 	helpers["ender"] = func() { os.Exit(0) }
 	helpers["waiter"] = func() {
+		_, _ = os.Stdout.Write([]byte{0})
 		_, _ = os.Stdin.Read(make([]byte, 1))
 		panic(unix.Exec("/proc/self/exe", []string{"ender"}, []string{asHelper + "=ender"}))
 	}
@@ -127,7 +128,11 @@ func TestNotFollowed(t *testing.T) {
 	w := openGroup(t, GroupConfig{})
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), asHelper+"=waiter")
-	in, _ := testenv.StartPiped(t, cmd)
+	in, out := testenv.StartPiped(t, cmd)
+	// It runs. Start returns before its exec is traced: the pipe that Start waits for closes before.
+	if _, err := out.ReadByte(); err != nil {
+		t.Fatal(err)
+	}
 	m := w.add(cmd.Process.Pid)
 	run(t, "executer")
 	if _, err := in.Write([]byte{0}); err != nil {

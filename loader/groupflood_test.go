@@ -23,7 +23,8 @@ func TestFloodOfOneTarget(t *testing.T) {
 	threads := len(quiet.Quiet())
 	f, q := w.add(flood.PID), w.add(quiet.PID)
 	w.drain()
-	floodBefore, quietBefore := flood.ContextSwitches(), quiet.ContextSwitches()
+	floodBefore, floodFrom := flood.QuietAt()
+	quietBefore, quietFrom := quiet.QuietAt()
 	flood.Go()
 	lost := func(m *Member) uint64 {
 		n, err := m.Lost()
@@ -45,8 +46,8 @@ func TestFloodOfOneTarget(t *testing.T) {
 	time.Sleep(time.Second)
 	account := quiet.Quiesce()
 	flood.Quiesce()
-	flood.Quiet()
-	quiet.Quiet()
+	floodAfter, floodTo := flood.QuietAt()
+	quietAfter, quietTo := quiet.QuietAt()
 	w.drain()
 	if n, err := q.Lost(); err != nil || n != noneLost || q.LostTurns() > 0 {
 		t.Errorf("quiet lost %v and %d turns (%v)", n, q.LostTurns(), err)
@@ -56,22 +57,14 @@ func TestFloodOfOneTarget(t *testing.T) {
 		t.Errorf("%d births and %d ends of quiet, want %d ends", births, ends, account.LockedExits)
 	}
 	// Threads that ended are in its account only.
-	for tid, n := range quiet.ContextSwitches() {
-		received := uint64(0)
-		for _, e := range w.bySlot[q.Slot()] {
-			if e.Kind == events.Switch && e.TID == uint32(tid) {
-				received++
-			}
-		}
-		if received != n-quietBefore[tid] {
-			t.Errorf("quiet's thread %d: %d switches received, the kernel counted %d", tid, received, n-quietBefore[tid])
+	quietSeen := w.switchesBetween(q.Slot(), quietFrom, quietTo)
+	for tid, n := range quietAfter {
+		if seen := quietSeen[tid]; seen != n-quietBefore[tid] {
+			t.Errorf("quiet's thread %d: %d switches received, the kernel counted %d", tid, seen, n-quietBefore[tid])
 		}
 	}
-	counted := uint64(0)
-	for tid, n := range flood.ContextSwitches() {
-		counted += n - floodBefore[tid]
-	}
-	if received := uint64(w.count(f.Slot(), events.Switch)); received == 0 || received+f.LostTurns() != counted {
+	counted := sum(floodAfter) - sum(floodBefore)
+	if received := sum(w.switchesBetween(f.Slot(), floodFrom, floodTo)); received == 0 || received+f.LostTurns() != counted {
 		t.Errorf("flood: %d switches received and %d lost, the kernel counted %d", received, f.LostTurns(), counted)
 	}
 	t.Logf("flood lost %d turns and %d of %d signals", f.LostTurns(), lost(f), signals)

@@ -18,17 +18,26 @@ import (
 // that begins or ends then does so between two events. Quiet returns ContextSwitches of then.
 func (p *Proc) Quiet() map[int32]uint64 {
 	p.t.Helper()
+	counts, _ := p.QuietAt()
+	return counts
+}
+
+// QuietAt is Quiet, with a moment at which the counts were those. They need not stay so: a second
+// after a garbage collection the runtime wakes its scavenger and sysmon.
+func (p *Proc) QuietAt() (counts map[int32]uint64, at int64) {
+	p.t.Helper()
 	last, _ := p.switches()
 	for deadline := time.Now().Add(client.Patience); time.Now().Before(deadline); {
 		time.Sleep(50 * time.Millisecond)
+		at = Now()
 		now, asleep := p.switches()
 		if asleep && maps.Equal(now, last) {
-			return now
+			return now, at
 		}
 		last = now
 	}
 	p.t.Fatal("the process does not come to rest")
-	return nil
+	return nil, 0
 }
 
 // ContextSwitches is how often each thread was switched out, by the kernel's counters, which it

@@ -17,14 +17,14 @@ func TestSwitchesAgreeWithTheKernel(t *testing.T) {
 			p := testenv.Workload(t, args...)
 			p.Quiet() // bpftrace attaches between two switches
 			s := StartSwitches(t, p.PID)
-			before := p.Quiet()
+			before, from := p.QuietAt()
 			p.Go()
 			time.Sleep(300 * time.Millisecond) // the length of the run
 			a := p.Quiesce()
-			after := p.Quiet()
+			after, to := p.QuietAt()
 			events := s.Stop()
 
-			all, byThread := CountSwitches(events, s.LastCPU, 0, testenv.Now())
+			all, byThread := CountSwitches(events, s.LastCPU, from, to)
 			for tid, n := range after {
 				if want := n - before[tid]; byThread[tid].Switches != want {
 					t.Errorf("thread %d: %d switches, the kernel counts %d", tid, byThread[tid].Switches, want)
@@ -43,8 +43,8 @@ func TestSwitchesAgreeWithTheKernel(t *testing.T) {
 				t.Errorf("%+v in %d hand-offs", all, a.Handoffs)
 			}
 			in, _ := CountSwitches(events, s.LastCPU, a.Start, a.End)
-			rest, _ := CountSwitches(events, s.LastCPU, a.End, testenv.Now())
-			early, _ := CountSwitches(events, s.LastCPU, 0, a.Start)
+			rest, _ := CountSwitches(events, s.LastCPU, a.End, to)
+			early, _ := CountSwitches(events, s.LastCPU, from, a.Start)
 			if in.Switches+rest.Switches+early.Switches != all.Switches ||
 				in.Migrations+rest.Migrations+early.Migrations != all.Migrations {
 				t.Errorf("%+v before, %+v in and %+v after the window are not %+v", early, in, rest, all)
