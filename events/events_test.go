@@ -201,6 +201,25 @@ func TestReorderCountsLate(t *testing.T) {
 	}
 }
 
+// Passed events go out at once while none is held back, else in the order of their times.
+func TestReorderPasses(t *testing.T) {
+	var r Reorder
+	var got []Time
+	out := func(e *Event) { got = append(got, e.Time) }
+	r.Pass(&Event{Time: 10}, out)
+	r.Push(&Event{Time: 12})
+	for _, at := range []Time{11, 13} {
+		if r.Pass(&Event{Time: at}, out); len(got) != 1 {
+			t.Errorf("passed: %v", got)
+		}
+	}
+	r.Release(20, out)
+	r.Pass(&Event{Time: 9}, out)
+	if want := []Time{10, 11, 12, 13, 9}; !slices.Equal(got, want) || r.Late() != 1 {
+		t.Errorf("passed %v, want %v; %d late, want 1", got, want, r.Late())
+	}
+}
+
 // However late the releases are, memory stays bounded: the oldest events go early, and in order.
 func TestReorderIsBounded(t *testing.T) {
 	var r Reorder

@@ -56,6 +56,19 @@ func (r *Reorder) PushListed(e *Event) {
 	r.listed++
 }
 
+// Pass adds an event that no older one can follow: while none is held back it goes to out at once.
+func (r *Reorder) Pass(e *Event, out func(*Event)) {
+	if r.waiting > 0 {
+		r.Push(e)
+		return
+	}
+	if e.Time < r.released {
+		r.late++
+	}
+	r.released = max(r.released, e.Time)
+	out(e)
+}
+
 // limit is how many events are held back.
 func (r *Reorder) limit() int { return maxHeld + r.listed }
 

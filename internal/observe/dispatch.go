@@ -12,10 +12,67 @@ import (
 // threads is which target each thread belongs to, and the execs in progress. Records are dispatched in
 // the order of their times.
 type threads struct {
-	byTID     map[uint32]*member      // of each thread whose records may come
+	byTID     owners                  // of each thread whose records may come
 	sweepAt   int                     // how many threads are swept
 	executing map[uint32]*replacement // by tid: Exec records whose second Thread record is still to come
 	leaving   map[uint32]events.Event // by tid: Thread records before an Exec record
+}
+
+// owners holds a member for each tid, in pages: every record asks, and tids are below 4 million
+// (include/linux/threads.h, PID_MAX_LIMIT). The zero value is empty.
+type owners struct {
+	pages []*ownerPage // by the upper bits of the tid; nil = none has a member
+	n     int          // tids with a member
+}
+
+type ownerPage struct {
+	of [512]*member // by the lower bits
+	n  int
+}
+
+const ownerBits = 9 // of 512
+
+// get returns the tid's member; nil = none.
+func (o *owners) get(tid uint32) *member {
+	if i := tid >> ownerBits; i < uint32(len(o.pages)) && o.pages[i] != nil {
+		return o.pages[i].of[tid&(1<<ownerBits-1)]
+	}
+	return nil
+}
+
+// set gives a tid a member; nil = none.
+func (o *owners) set(tid uint32, m *member) {
+	old, i := o.get(tid), tid>>ownerBits
+	if old == nil && m == nil {
+		return
+	}
+	if missing := int(i) + 1 - len(o.pages); missing > 0 {
+		o.pages = append(o.pages, make([]*ownerPage, missing)...)
+	}
+	if o.pages[i] == nil {
+		o.pages[i] = &ownerPage{}
+	}
+	page, change := o.pages[i], 0
+	if page.of[tid&(1<<ownerBits-1)] = m; old == nil {
+		change = 1
+	} else if m == nil {
+		change = -1
+	}
+	o.n += change
+	if page.n += change; page.n == 0 {
+		o.pages[i] = nil
+	}
+}
+
+// drop takes away the members for which gone is true.
+func (o *owners) drop(gone func(*member) bool) {
+	for i, page := range o.pages {
+		for low := 0; page != nil && low < len(page.of); low++ {
+			if m := page.of[low]; m != nil && gone(m) {
+				o.set(uint32(i<<ownerBits|low), nil)
+			}
+		}
+	}
 }
 
 // replacement is an exec in progress: the target that begins there.
@@ -44,9 +101,9 @@ func (h *hub) dispatch(e *events.Event) {
 		h.dispatchThread(e)
 		return
 	case events.NewTask:
-		delete(h.byTID, e.TID) // of the thread that had the tid before
+		h.byTID.set(e.TID, nil) // of the thread that had the tid before
 		if m := h.owner(uint32(e.Args[events.ArgParent]), e.Time); m != nil {
-			h.byTID[e.TID] = m
+			h.byTID.set(e.TID, m)
 		}
 	}
 	m := h.owner(e.TID, e.Time)
@@ -60,13 +117,13 @@ func (h *hub) dispatch(e *events.Event) {
 		h.strays++
 	}
 	if e.Kind == events.ProcessFree {
-		delete(h.byTID, e.TID) // another thread may have it next
+		h.byTID.set(e.TID, nil) // another thread may have it next
 	}
 }
 
 // owner is the target that a thread belonged to at a moment; nil = none that is known.
 func (h *hub) owner(tid uint32, at events.Time) *member {
-	known := h.byTID[tid]
+	known := h.byTID.get(tid)
 	if known != nil && (!known.done || at <= known.doneAt) {
 		return known
 	}
@@ -75,22 +132,18 @@ func (h *hub) owner(tid uint32, at events.Time) *member {
 	if !ok || m == nil || at < m.since { // the slot was another target's
 		return known
 	}
-	h.byTID[tid] = m
+	h.byTID.set(tid, m)
 	return m
 }
 
 // sweep forgets the threads of targets that are done, of which no record can come any more. The kernel
 // side sends no ProcessFree of those that outlive their target.
 func (h *hub) sweep(until events.Time) {
-	if len(h.byTID) <= h.sweepAt {
+	if h.byTID.n <= h.sweepAt {
 		return
 	}
-	for tid, m := range h.byTID {
-		if m.done && m.doneAt < until {
-			delete(h.byTID, tid)
-		}
-	}
-	h.sweepAt = 2*len(h.byTID) + sweepLeast
+	h.byTID.drop(func(m *member) bool { return m.done && m.doneAt < until })
+	h.sweepAt = 2*h.byTID.n + sweepLeast
 }
 
 // sweepLeast keeps a sweep from coming with each record.
@@ -138,7 +191,7 @@ func (h *hub) dispatchExec(e *events.Event) {
 	if slot == uint32(e.Args[events.ArgFromSlot]) { // the same target
 		if from != nil {
 			from.push(e)
-			h.byTID[e.TID] = from
+			h.byTID.set(e.TID, from)
 		}
 		return
 	}
@@ -159,9 +212,7 @@ func (h *hub) dispatchExec(e *events.Event) {
 		}
 	}
 	delete(h.leaving, e.TID)
-	if delete(h.byTID, e.TID); r.to != nil {
-		h.byTID[e.TID] = r.to
-	}
+	h.byTID.set(e.TID, r.to)
 	h.executing[e.TID] = r
 }
 

@@ -66,7 +66,7 @@ type hub struct {
 func newHub(cfg GroupConfig, s *sensor) *hub {
 	return &hub{
 		sensor: s, cfg: cfg, bySlot: map[uint32]*member{}, byPID: map[int]*member{},
-		threads: threads{byTID: map[uint32]*member{}, executing: map[uint32]*replacement{},
+		threads: threads{executing: map[uint32]*replacement{},
 			leaving: map[uint32]events.Event{}, sweepAt: sweepLeast},
 		mostFiles:   math.MaxUint64,
 		readProgram: (*member).readProgram, wake: make(chan struct{}, 1), readers: make(chan struct{}, groupReaders),

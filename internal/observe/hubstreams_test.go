@@ -2,6 +2,7 @@ package observe
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -114,5 +115,41 @@ func TestEachTargetAsAlone(t *testing.T) {
 				t.Errorf("%d windows", windows)
 			}
 		})
+	}
+}
+
+// The owners are those of a map that is used in the same way.
+func TestOwners(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 18))
+	members := []*member{nil, {}, {}, {}}
+	want := map[uint32]*member{}
+	var o owners
+	check := func() {
+		t.Helper()
+		for tid := range uint32(3000) {
+			if o.get(tid) != want[tid] {
+				t.Fatalf("thread %d: %p, want %p", tid, o.get(tid), want[tid])
+			}
+		}
+		if o.n != len(want) {
+			t.Fatalf("%d threads, want %d", o.n, len(want))
+		}
+	}
+	for range 20_000 {
+		tid, m := uint32(r.IntN(3000)), members[r.IntN(len(members))]
+		if o.set(tid, m); m != nil {
+			want[tid] = m
+		} else {
+			delete(want, tid)
+		}
+	}
+	check()
+	for _, gone := range members[1:] {
+		o.drop(func(m *member) bool { return m == gone })
+		maps.DeleteFunc(want, func(_ uint32, m *member) bool { return m == gone })
+		check()
+	}
+	if slices.ContainsFunc(o.pages, func(p *ownerPage) bool { return p != nil }) {
+		t.Error("empty pages are kept")
 	}
 }

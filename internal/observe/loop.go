@@ -238,18 +238,21 @@ func (l *loop) nextWait(now, cut, end events.Time) time.Duration {
 
 // release passes the events before a time to the correlator.
 func (l *loop) release(before events.Time) {
-	l.order.Release(before, func(e *events.Event) {
-		l.seen++
-		if l.cfg.OnEvent != nil {
-			l.cfg.OnEvent(e)
+	l.order.Release(before, l.add)
+}
+
+// add passes an event to the correlator.
+func (l *loop) add(e *events.Event) {
+	l.seen++
+	if l.cfg.OnEvent != nil {
+		l.cfg.OnEvent(e)
+	}
+	for _, r := range l.correlator.Add(e) {
+		l.done = l.done || !r.Interval
+		if l.err == nil {
+			l.err = l.onResult(r)
 		}
-		for _, r := range l.correlator.Add(e) {
-			l.done = l.done || !r.Interval
-			if l.err == nil {
-				l.err = l.onResult(r)
-			}
-		}
-	})
+	}
 }
 
 // boundary ends a window now and takes a snapshot of every thread, so that the threads' times are

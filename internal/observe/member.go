@@ -209,7 +209,12 @@ func (m *member) push(e *events.Event) {
 		m.stale = true
 	}
 	m.tended = 0
-	m.o.loop.order.Push(e)
+	l := m.o.loop
+	if l.began && e.Kind == events.Switch { // others may ask for what tend reads first, as of a plugin
+		l.order.Pass(e, l.add)
+		return
+	}
+	l.order.Push(e)
 }
 
 // exeName is the name of the executable; "" = not known yet.

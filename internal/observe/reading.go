@@ -81,7 +81,7 @@ func (h *hub) add(pid int, named bool, try int) {
 		return
 	}
 	for _, t := range threads {
-		h.byTID[t.KernelTID] = m
+		h.byTID.set(t.KernelTID, m)
 	}
 	h.startReading(m)
 }
