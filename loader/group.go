@@ -66,6 +66,7 @@ type Group struct {
 	columns int                 // of shares
 	threads []bpf.PinwatchThreadState
 	known   []bpf.PinwatchKnownProgram
+	pins    filePins
 
 	mu      sync.Mutex
 	members map[uint32]*Member // by slot

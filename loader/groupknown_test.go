@@ -19,6 +19,7 @@ import (
 	"github.com/pinwatch/pinwatch/bpf"
 	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/internal/goruntime"
+	"github.com/pinwatch/pinwatch/internal/testenv"
 )
 
 // execution is one Exec record.
@@ -263,4 +264,68 @@ func TestKnow(t *testing.T) {
 	if e := w.executions(leaf())[0]; e.known || orphans(e) != 0 {
 		t.Error("a file that was written anew is taken for the old one")
 	}
+}
+
+// Targets that run the same file share one breakpoint, and each has a record of each of its calls. A
+// process that is no target has none.
+func TestPinsOfOneFile(t *testing.T) {
+	w := openGroup(t, GroupConfig{Pins: true})
+	var members []*Member
+	processes := []*testenv.Proc{}
+	for range 3 {
+		p := testenv.Workload(t, "churn", "-rate", "50", "-hold")
+		p.Quiet()
+		processes = append(processes, p)
+	}
+	probe := func(p *testenv.Proc) {
+		t.Helper()
+		rt, err := goruntime.Open(p.PID, goruntime.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rt.Close()
+		m := w.add(p.PID)
+		var at Place
+		if at.Path, at.Offset, err = rt.CodePlace(rt.LockOSThread); err == nil {
+			err = m.ProbePins(at)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		members = append(members, m)
+	}
+	breakpoints := func(want int) {
+		t.Helper()
+		if n := len(w.pins.of); n != want {
+			t.Errorf("%d breakpoints, want %d", n, want)
+		}
+	}
+	probe(processes[0])
+	probe(processes[1])
+	breakpoints(1)
+	for _, p := range processes {
+		p.Go()
+	}
+	time.Sleep(200 * time.Millisecond)
+	for i, p := range processes {
+		calls := p.Quiesce().Sites[0].Pins
+		p.Quiet()
+		if w.drain(); i == 2 {
+			break
+		}
+		if pins := w.count(members[i].Slot(), events.Pin); calls == 0 || pins != int(calls) {
+			t.Errorf("process %d: %d calls seen, of %d", i, pins, calls)
+		}
+	}
+	if len(w.bySlot) != 2 || len(w.orphans) > 0 {
+		t.Errorf("records of %d targets, of none: %v", len(w.bySlot), w.orphans)
+	}
+	if err := members[0].Close(); err != nil {
+		t.Error(err)
+	}
+	breakpoints(1)
+	if err := members[1].Close(); err != nil {
+		t.Error(err)
+	}
+	breakpoints(0)
 }
