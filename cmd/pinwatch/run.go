@@ -176,7 +176,9 @@ func runProgram(ctx context.Context, s streams, o options, g groupOptions, argv 
 			_, _ = child.Wait() // again below
 			cancel()
 		}()
-		return child.Release()
+		err := child.Release()
+		go stopWith(child)
+		return err
 	}
 	s.out = s.err // standard output is the command's
 	observed := observeGroup(ctx, s, o, g)
@@ -254,6 +256,16 @@ func relay(signals <-chan os.Signal, child *launch.Child) {
 			}
 		}
 		_ = child.Signal(sig) // it may have ended
+	}
+}
+
+// stopWith stops pinwatch when the command stops by itself, if the terminal is theirs: the shell gets it back,
+// and its fg continues both. SIGTSTP stops nothing if no shell would (kernel/signal.c, get_signal).
+func stopWith(child *launch.Child) {
+	for child.AwaitStop() {
+		if inForeground() {
+			_ = unix.Kill(unix.Getpid(), unix.SIGTSTP) // one may always signal oneself
+		}
 	}
 }
 

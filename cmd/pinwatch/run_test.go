@@ -242,6 +242,30 @@ func TestRunTerminal(t *testing.T) {
 	}
 }
 
+// A shell with job control gets the terminal back when the command stops by itself, and fg continues it.
+func TestRunStopsItself(t *testing.T) {
+	testenv.Require(t, testenv.BPF, testenv.Shell)
+	ours, its := terminalPair(t)
+	cmd := exec.Command("sh", "-m", "-c", `"$@"; echo stopped $?; fg; echo ended $?`, "sh", program(t), "run", "-q",
+		"--out", filepath.Join(t.TempDir(), "report"), "--", "sh", "-c", "kill -STOP $$; exit 3")
+	cmd.Env = append(os.Environ(), asPinwatch+"=1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = its, its, its
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	its.Close()
+	stuck := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() }) // the session: the others are hung up on
+	defer stuck.Stop()
+	text, _ := io.ReadAll(ours) // EIO: nobody has the other side any more
+	_ = cmd.Wait()
+	for _, want := range []string{"stopped 148", "ended 3"} { // 128 and SIGTSTP
+		if !strings.Contains(string(text), want) {
+			t.Errorf("no %q in %q", want, text)
+		}
+	}
+}
+
 // terminalPair opens a pseudoterminal (pts(4)).
 func terminalPair(t *testing.T) (ours, its *os.File) {
 	t.Helper()

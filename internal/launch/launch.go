@@ -17,6 +17,7 @@ import (
 	"runtime"
 	"slices"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -240,6 +241,27 @@ func (c *Child) Signal(sig os.Signal) error {
 		return err
 	}
 	return nil
+}
+
+// shortStop is a stop that AwaitStop leaves out. Ctrl-Z stops the caller as well, which may see the program
+// stopped when both go on.
+const shortStop = 20 * time.Millisecond
+
+// AwaitStop waits until the program, once released, is stopped by a signal. stopped = false: it has ended.
+func (c *Child) AwaitStop() (stopped bool) {
+	for {
+		var now unix.Siginfo
+		switch err := unix.Waitid(unix.P_PID, c.PID, nil, unix.WSTOPPED|unix.WNOWAIT, nil); {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return false
+		}
+		time.Sleep(shortStop)
+		if unix.Waitid(unix.P_PID, c.PID, &now, unix.WSTOPPED|unix.WNOHANG, nil) == nil && now.Signo != 0 {
+			return true
+		}
+	}
 }
 
 // Wait waits for the end of the program and returns its exit code, as shells have it: 128 and the

@@ -95,6 +95,29 @@ func TestSignal(t *testing.T) {
 	}
 }
 
+// AwaitStop tells each stop that lasts, and the end.
+func TestAwaitStop(t *testing.T) {
+	testenv.Require(t, testenv.Shell)
+	child := start(t, "sh", "-c", "kill -STOP $$; kill -STOP $$")
+	if err := child.Release(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if !child.AwaitStop() {
+			t.Fatal("its stop was not seen")
+		}
+		if err := child.Signal(syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if child.AwaitStop() {
+		t.Error("a stop was seen after its end")
+	}
+	if code, err := child.Wait(); code != 0 || err != nil {
+		t.Errorf("exit code %d, %v; want 0", code, err)
+	}
+}
+
 func TestKill(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "began")
 	child := start(t, "touch", file)
