@@ -202,7 +202,6 @@ struct event_exec {
 	__u32 ns_tid;
 	// What /proc/PID/exe leads to: of a script its interpreter (fs/exec.c, exec_binprm).
 	struct file_identity file;
-	__u32 parent, unused; // the first is a tgid
 	char path[216]; // with a last 0, cut to that: as execve was given it: of a script the script's
 	// With many: the target that the process was and the one that it is now, by slot; NO_SLOT =
 	// none. Equal: it stays the same target.

@@ -94,8 +94,6 @@ static __always_inline void exec_emit(struct target *t, const struct task_struct
 	e->from_slot = from;
 	e->to_slot = to;
 	e->file = *file;
-	e->parent = task->real_parent->tgid;
-	e->unused = 0;
 	bpf_probe_read_kernel_str(e->path, sizeof(e->path), bprm->filename);
 	emit_submit(e);
 }

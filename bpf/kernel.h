@@ -212,7 +212,6 @@ struct task_struct {
 	__u32 pid;
 	__u32 tgid;
 	int pdeath_signal;
-	struct task_struct *real_parent;
 	struct list_head children;
 	struct list_head sibling;
 	struct pid *thread_pid;

@@ -109,8 +109,6 @@ type PinwatchEventExec struct {
 	OldTid   uint32
 	NsTid    uint32
 	File     PinwatchFileIdentity
-	Parent   uint32
-	Unused   uint32
 	Path     [216]int8
 	FromSlot uint32
 	ToSlot   uint32

@@ -140,9 +140,8 @@ func decodeExec(p unsafe.Pointer, e *Event, _ *Stacks) {
 
 // Executed is what an Exec record holds besides its event.
 type Executed struct {
-	File   bpf.PinwatchFileIdentity // what /proc/PID/exe leads to: of a script its interpreter
-	Parent uint32                   // tgid of the parent
-	Path   string                   // as execve was given it, cut to 215 bytes: of a script the script's
+	File bpf.PinwatchFileIdentity // what /proc/PID/exe leads to: of a script its interpreter
+	Path string                   // as execve was given it, cut to 215 bytes: of a script the script's
 }
 
 func decodeExecuted(raw []byte) Executed {
@@ -151,7 +150,7 @@ func decodeExecuted(raw []byte) Executed {
 	if n := bytes.IndexByte(path, 0); n >= 0 {
 		path = path[:n]
 	}
-	return Executed{*(*bpf.PinwatchFileIdentity)(unsafe.Pointer(&r.File)), r.Parent, string(path)}
+	return Executed{*(*bpf.PinwatchFileIdentity)(unsafe.Pointer(&r.File)), string(path)}
 }
 
 func decodeParentDeath(p unsafe.Pointer, e *Event, _ *Stacks) {

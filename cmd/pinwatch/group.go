@@ -285,6 +285,9 @@ func (r *group) target(w *observe.Window) error {
 		r.mu.Unlock()
 	}
 	process := summary.Process{Result: w.Result, Report: made, Path: w.Target.Path}
+	if info := w.Target.Info; info != nil {
+		process.Main = info.Path
+	}
 	if w.Target.PID == r.pid && w.Target.NotGo {
 		r.passCommand()
 		r.command = &process

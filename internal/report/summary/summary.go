@@ -42,11 +42,11 @@ type Process struct {
 	Result *correlate.Result
 	Report *report.Report // made of Result
 	Path   string         // of the executable, as the process sees it; "" = not known
-	Parent string         // name of the executable of the process that started it; "" = not known
+	Main   string         // path of its main package; "" = not known
 }
 
 // BuildTool reports whether it is a tool of a Go build: these are summed up, not listed.
-func (p *Process) BuildTool() bool { return BuildTool(p.Path, nameOf(p.Report), p.Parent) }
+func (p *Process) BuildTool() bool { return BuildTool(p.Path, p.Main) }
 
 // Summary adds up processes. It is not safe for concurrent use.
 type Summary struct {

@@ -219,22 +219,24 @@ func TestMost(t *testing.T) {
 
 func TestBuildTools(t *testing.T) {
 	for _, c := range []struct {
-		path, name, parent string
-		want               bool
+		path, main string
+		want       bool
 	}{
-		{"/usr/local/go/pkg/tool/linux_amd64/compile", "compile", "go", true},
-		{"/root/go/pkg/mod/golang.org/toolchain@v0.0.1-go1.24.0.linux-amd64/pkg/tool/linux_amd64/vet", "vet", "", true},
-		{"/usr/local/go/bin/go", "go", "bash", false},
-		{"/home/me/.cache/go-build/3f/3f-d/link", "link", "go", false}, // go run ./link
-		{"/srv/link", "link", "go", false},
-		{"", "link", "go", true},
-		{"", "link", "sh", false},
-		{"", "renderd", "go", false},
-		{"/pkg/tool/compile", "compile", "go", false},
-		{"/x/tool/linux_amd64/compile", "compile", "go", false},
+		{"/usr/local/go/pkg/tool/linux_amd64/compile", "cmd/compile", true},
+		{"/root/go/pkg/mod/golang.org/toolchain@v0.0.1-go1.24.0.linux-amd64/pkg/tool/linux_amd64/vet", "", true},
+		{"/usr/local/go/bin/go", "cmd/go", false},
+		{"/home/me/.cache/go-build/3f/3f-d/covdata", "cmd/covdata", true},
+		{"/home/me/.cache/go-build/3f/3f-d/link", "example.org/link", false}, // go run ./link
+		{"/home/me/.cache/go-build/3f/3f-d/link", "", false},
+		{"/srv/link", "example.org/cmd/link", false},
+		{"/srv/link", "link", false},
+		{"", "cmd/link", true},
+		{"", "", false},
+		{"/pkg/tool/compile", "", false},
+		{"/x/tool/linux_amd64/compile", "", false},
 	} {
-		if got := BuildTool(c.path, c.name, c.parent); got != c.want {
-			t.Errorf("%q, %q started by %q: %t", c.path, c.name, c.parent, got)
+		if got := BuildTool(c.path, c.main); got != c.want {
+			t.Errorf("%q, main package %q: %t", c.path, c.main, got)
 		}
 	}
 	s := New()

@@ -12,11 +12,12 @@ var toolNames = []string{"asm", "buildid", "cgo", "compile", "covdata", "cover",
 	"vet"}
 
 // BuildTool reports whether a process is a tool of a Go build, such as its compiler: by the path of its
-// executable. If that is not known, it is by its name and that of the executable that started it: a
-// program of the user's, under go run, may have such a name too.
-func BuildTool(file, name, parent string) bool {
-	if file == "" {
-		return parent == "go" && slices.Contains(toolNames, name)
+// executable, or by its main package where go has built the tool itself, into the build cache
+// (cmd/go/internal/tool, buildAndRunBuiltinTool). A program of the user's may have such a name, and go
+// run puts it there too.
+func BuildTool(file, main string) bool {
+	if name, is := strings.CutPrefix(main, "cmd/"); is && slices.Contains(toolNames, name) {
+		return true
 	}
 	// $GOROOT/pkg/tool/GOOS_GOARCH/NAME
 	platform := path.Dir(path.Clean(file))
