@@ -370,6 +370,16 @@ func (r *group) finish(all *observe.Group) error {
 		}
 	}
 	r.passCommand()
+	r.sum.SkippedExecs(all.SkippedExecs)
+	if n := all.SkippedExecs; n != nil && *n > 0 {
+		if r.over == nil && slices.Contains(r.o.failOn, "loss") {
+			r.over = status(exitInconclusive)
+		}
+		if r.only != nil {
+			r.only.Warnings = append(r.only.Warnings, fmt.Sprintf("the kernel skipped pinwatch's program at %s of a program: "+
+				"up to so many processes were not seen", unit.Plural(*n, "start")))
+		}
+	}
 	if r.only != nil {
 		return r.single.final(r.only, r.o.verbose)
 	}

@@ -87,7 +87,11 @@ type Group struct {
 	Overhead   Overhead
 	NoRoom     uint64 // processes that found no room
 	Strays     uint64 // records of no process that is known
-	Warnings   []string
+	// SkippedExecs are runs of the program at an exec that the kernel skipped, as another task was preempted
+	// in it on the CPU (kernel/trace/bpf_trace.c, __bpf_trace_run). Up to so many processes should have become
+	// targets. nil = not known.
+	SkippedExecs *uint64
+	Warnings     []string
 }
 
 // findEvery is the time between two calls of GroupConfig.Find. It finds what came without an exec, as
@@ -190,6 +194,7 @@ func (h *hub) run(ctx context.Context) (_ *Group, err error) {
 		all.Warnings = append(all.Warnings, fmt.Sprintf("%d records were of no process that is known: "+
 			"some numbers are lower bounds", h.strays))
 	}
+	all.setSkippedExecs(h.stats.Missed())
 	programs, sampled := h.stats.Sum()
 	if statsErr != nil {
 		programs = nil
@@ -197,6 +202,14 @@ func (h *hub) run(ctx context.Context) (_ *Group, err error) {
 	}
 	all.Overhead = h.cost(programs, sampled, cpuTime()-cpu, time.Since(begin))
 	return all, h.detached
+}
+
+func (g *Group) setSkippedExecs(missed map[string]uint64, err error) {
+	if err != nil {
+		g.Warnings = append(g.Warnings, "whether the kernel skipped programs is not known: "+oneLine(err))
+		return
+	}
+	g.SkippedExecs = new(missed["sched_process_exec"])
 }
 
 // reports calls the callbacks that get a process, one after the other, beside the hub: making a report

@@ -382,3 +382,17 @@ func TestTargetsCounted(t *testing.T) {
 		t.Errorf("%d targets, want 1", got)
 	}
 }
+
+// What the kernel did not count is unknown, not 0.
+func TestSkippedExecs(t *testing.T) {
+	var g Group
+	g.setSkippedExecs(map[string]uint64{"sched_process_exec": 3, "sched_switch": 9}, nil)
+	if g.SkippedExecs == nil || *g.SkippedExecs != 3 || g.Warnings != nil {
+		t.Errorf("%+v", g)
+	}
+	g = Group{}
+	g.setSkippedExecs(map[string]uint64{}, errors.New("refused"))
+	if g.SkippedExecs != nil || len(g.Warnings) != 1 {
+		t.Errorf("%+v", g)
+	}
+}

@@ -70,6 +70,7 @@ type Incomplete struct {
 	KernelSideOnly uint64     `json:"kernel_side_only"`
 	LocksUnknown   uint64     `json:"locks_unknown"`
 	NoRoom         uint64     `json:"no_room"`
+	SkippedExecs   *uint64    `json:"skipped_execs"` // up to so many processes were not seen; nil = not known
 	Failed         []FailedAt `json:"not_observed"`
 }
 
@@ -141,6 +142,8 @@ type ProcessID struct {
 	PID     int     `json:"pid"`
 	StartNS int64   `json:"start_ns"` // of its window
 	Exe     *string `json:"exe"`
+	// Container is the name of the one that it is in, or else its id, or the uid of its pod; nil = none is known.
+	Container *string `json:"container"`
 }
 
 // GroupFinding is one kind of finding in all processes.
@@ -207,6 +210,14 @@ type ProcessRow struct {
 
 // Lossy is true when records of some processes were missed.
 func (s *Summary) Lossy() bool { return s.Incomplete.Lossy > 0 }
+
+// MissedExecs is up to how many processes pinwatch did not see begin, as far as that is known.
+func (s *Summary) MissedExecs() uint64 {
+	if n := s.Incomplete.SkippedExecs; n != nil {
+		return *n
+	}
+	return 0
+}
 
 // Report is a report with what a summary has of one: the machine, costs, verdicts, losses and hooks.
 func (s *Summary) Report() *Report {

@@ -108,6 +108,9 @@ func (t tally) named() []report.Named {
 // NoRoom counts processes that were not observed because the observation had no room for them.
 func (s *Summary) NoRoom(n uint64) { s.incomplete.NoRoom += n }
 
+// SkippedExecs takes how many runs at an exec the kernel skipped: nil = not known.
+func (s *Summary) SkippedExecs(n *uint64) { s.incomplete.SkippedExecs = n }
+
 // Failed counts a process that could not be observed, and why.
 func (s *Summary) Failed(why string) {
 	s.failed.add(strings.Clone(why[:min(len(why), mostName)]), "for other reasons", 1, mostReasons)
@@ -176,6 +179,14 @@ func identity(r *report.Report) report.ProcessID {
 	if r.Target.Exe != nil {
 		name := nameOf(r)
 		id.Exe = &name
+	}
+	if c := r.Target.Container; c != nil {
+		for _, name := range []*string{c.Name, c.ID, c.PodUID} {
+			if name != nil {
+				id.Container = name
+				break
+			}
+		}
 	}
 	return id
 }

@@ -120,7 +120,7 @@ func (p *page) processCell(r *report.ProcessRow, title string) string {
 	case "pid":
 		return fmt.Sprint(r.PID)
 	case "program":
-		return or(r.Exe, "?")
+		return or(r.Exe, "?") + inContainer(r.Container)
 	case "seen for":
 		return p.time(1e9 * r.DurationS)
 	case "most threads":

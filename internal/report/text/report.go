@@ -79,10 +79,40 @@ func (p *page) target(r *report.Report, window string) {
 		or(t.GoVersion, "no Go version found")}
 	parts = append(append(parts, traits(&t)...), window)
 	p.field("target", plain, parts...)
+	if parts := place(t.Container); parts != nil {
+		p.field("", plain, parts...)
+	}
 	if t.Ended != nil {
 		p.field("", notice, "the target ended in this window: "+*t.Ended)
 	}
 }
+
+// place is the container or unit that the process runs in. An id is cut as its runtime's commands do.
+func place(c *report.Container) (parts []string) {
+	if c == nil {
+		return nil
+	}
+	for _, of := range []struct {
+		what string
+		name *string
+	}{{"container", c.Name}, {"id", c.ID}, {"runtime", c.Runtime}, {"pod uid", c.PodUID}, {"unit", c.Unit}} {
+		if of.name == nil {
+			continue
+		}
+		name := *of.name
+		if of.what == "id" {
+			name = name[:min(len(name), shortID)]
+			if c.Name == nil {
+				of.what = "container"
+			}
+		}
+		parts = append(parts, of.what+" "+name)
+	}
+	return parts
+}
+
+// shortID is how much of a container's id docker ps and crictl ps show.
+const shortID = 12
 
 // traits are the properties of the program besides its name and its Go release.
 func traits(t *report.Target) (parts []string) {

@@ -183,3 +183,16 @@ func TestNoTopology(t *testing.T) {
 		}
 	}
 }
+
+// Where the process runs stands below its name, as far as it is known.
+func TestContainer(t *testing.T) {
+	id, name, uid := strings.Repeat("0123456789abcdef", 4), "web/server", "8d0b2e9c-0000-4000-8000-000000000001"
+	r := report.New(reporttest.Meta(), reporttest.Rich())
+	r.Target.Container = &report.Container{ID: &id, Name: &name, PodUID: &uid}
+	const want = "\n            container web/server · id 0123456789ab · pod uid 8d0b2e9c-0000-4000-8000-000000000001\n"
+	for _, o := range []text.Options{{}, {Verbose: true}} {
+		if got := render(t, r, o); !strings.Contains(got, want) {
+			t.Errorf("%+v: no %q in\n%s", o, want, got)
+		}
+	}
+}

@@ -63,11 +63,13 @@ func (p *page) population(s *report.Summary, verbose bool) {
 		head += " and " + unit.Plural(n.BuildTools, "tool") + " of Go builds"
 	}
 	head += " in " + unit.Duration(1e9*s.Window.DurationS)
-	if !s.Lossy() {
-		p.wrap("", plain, "", bold, []string{head + ", nothing lost"})
-		return
+	if !s.Lossy() && s.MissedExecs() == 0 {
+		head += ", nothing lost"
 	}
 	p.wrap("", plain, "", bold, []string{head})
+	if !s.Lossy() {
+		return
+	}
 	p.line()
 	p.field("LOSSY RUN", bad, fmt.Sprintf("records of %s of %s were lost: their numbers have a ≥, as they are lower "+
 		"bounds, costs may miss samples, and each verdict has a question mark", unit.Count(s.Incomplete.Lossy),
@@ -160,6 +162,10 @@ func verdictOn(s *report.Summary) (string, style) {
 	for _, f := range s.Incomplete.Failed {
 		unseen += f.Processes
 	}
+	if missed := s.MissedExecs(); missed > 0 && unseen == 0 {
+		return "Nothing to do was found in " + unit.Processes(n.Observed) + ". Up to " + unit.Count(missed) +
+			" more were not seen.", notice
+	}
 	if unseen > 0 {
 		return "Nothing to do was found in " + unit.Processes(n.Observed) + ". Another " + unit.Count(unseen) +
 			" could not be observed.", notice
@@ -181,13 +187,21 @@ func (p *page) groupFinding(f *report.GroupFinding, lines int) string {
 		where = unit.Duration(1e9*f.Cost.CPUSeconds) + " of CPU · " + where
 	}
 	q.wrap(pad(strings.ToUpper(f.Severity), severityWidth), severity(f.Severity), findingIndent, bold, limit(where))
-	which := fmt.Sprintf("pid %d: ", f.Worst.PID)
+	which := fmt.Sprintf("pid %d%s: ", f.Worst.PID, inContainer(f.Worst.Container))
 	if f.Findings > 1 {
 		which = "the worst, " + which
 	}
 	q.wrap(findingIndent, plain, findingIndent, plain, limit(which+f.Worst.Message))
 	q.wrap(pad("", severityWidth-2)+"→ ", plain, findingIndent, plain, limit(f.Worst.Advice))
 	return q.b.String()
+}
+
+// inContainer is where a process runs, for a sentence.
+func inContainer(name *string) string {
+	if name == nil {
+		return ""
+	}
+	return " in " + shortName(*name)
 }
 
 // longestName is the longest name of an executable in a sentence.
@@ -322,6 +336,9 @@ func (p *page) groupMissing(s *report.Summary, limited bool) {
 	}
 	if in.NoRoom > 0 {
 		never = append(never, unit.Count(in.NoRoom)+": there was no room for more")
+	}
+	if n := s.MissedExecs(); n > 0 {
+		never = append(never, "up to "+unit.Count(n)+": the kernel skipped pinwatch's program as they began")
 	}
 	for _, f := range in.Failed {
 		never = append(never, unit.Count(f.Processes)+": "+f.Why)

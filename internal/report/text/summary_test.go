@@ -101,3 +101,17 @@ func TestSummaryMarksBounds(t *testing.T) {
 		t.Errorf("no row %s in\n%s", row, got)
 	}
 }
+
+// A process that the kernel hid from pinwatch is not "nothing lost", and nobody is told that all is well.
+func TestSummarySkippedExecs(t *testing.T) {
+	s := *summarytest.Summaries()["calm"]
+	n := uint64(2)
+	s.Incomplete.SkippedExecs = &n
+	got := renderSummary(t, &s, text.Options{})
+	for _, want := range []string{"in 12.3 s\n\nNothing to do was found in 3 processes. Up to 2 more were not seen.\n",
+		"\nnot seen    up to 2: the kernel skipped pinwatch's program as they began\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}

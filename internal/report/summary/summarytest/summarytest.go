@@ -93,8 +93,10 @@ var Summaries = sync.OnceValue(func() map[string]*report.Summary {
 	c := Process(7100, "nginx", reporttest.Crowd())
 	c.Report.Target = report.Target{PID: 7100, Exe: reporttest.Ptr("nginx")}
 	c.Report.Judged = nil
+	c.Report.Target.Container = &report.Container{ID: reporttest.Ptr("3f2a9c"), PodUID: reporttest.Ptr("8d0b")}
 	partly.Add(c)
 	partly.NoRoom(31)
+	partly.SkippedExecs(reporttest.Ptr(uint64(3)))
 	partly.Failed("they had ended before observation began")
 	m.Warnings = []string{"a warning about the whole observation", "and one more"}
 	all["partly"] = partly.Report(m)
