@@ -138,23 +138,6 @@ func checkGroup(o *options, g groupOptions) error {
 	return nil
 }
 
-// openOutput opens where the reports go. close is to be called in any case.
-func (r *group) openOutput(s streams) (close func() error, err error) {
-	if r.o.outFile != "" && isDirectory(r.o.outFile) {
-		dir, err := openDirectory(r.o.outFile)
-		if err != nil {
-			return nil, err
-		}
-		r.out = dir
-		return dir.close, nil
-	}
-	if r.single, err = openOutput(s, r.o); err != nil {
-		return nil, err
-	}
-	r.out = r.single.group(r.o.verbose)
-	return r.single.close, nil
-}
-
 // usageOf is the error of a choice.
 func usageOf(err error) error {
 	var choice *target.ChoiceError
