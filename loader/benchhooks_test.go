@@ -68,7 +68,7 @@ func benchmarkFiring(b *testing.B, f firing, foreign bool) {
 	}
 	target := start(b, f.args...)
 	if foreign {
-		target = testenv.Workload(b, "idle")
+		target = start(b, "idle") // with C as well: without, clone3 is not hooked
 	}
 	rt, err := goruntime.Open(target.PID, goruntime.Options{})
 	if err != nil {
