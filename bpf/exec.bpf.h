@@ -127,40 +127,38 @@ static __always_inline void exec_same(struct target *t, const struct task_struct
 	exec_emit(t, task, bprm, file, old_tid, bpf_ktime_get_ns(), t->slot, t->slot, 0);
 }
 
-// Emits the calling thread's state, which is kept under tid, as a snapshot would. last: of this exec,
-// which user space must see at once: the program must be read while it lives. A global function, see
-// lock_check_slow.
-__noinline int exec_thread_emit(__u32 slot, __u32 tid, __u64 now, __u32 last)
+// Emits the calling thread's state, as a snapshot would. last: of this exec, which user space must see
+// at once: the program must be read while it lives.
+static __always_inline void exec_thread_emit(struct target *t, struct task_struct *task,
+					     const struct thread_state *state, __u64 now, bool last)
 {
-	struct task_struct *task = current_task();
-	struct target *t = target_at(slot);
-	struct event_thread *e;
+	struct event_thread *e = emit_reserve(t, sizeof(*e), KIND_THREAD, task->pid, now);
 
-	e = t ? emit_reserve(t, sizeof(*e), KIND_THREAD, task->pid, now) : NULL;
 	if (!e)
-		return 0;
+		return;
 	__builtin_memset((void *)e + sizeof(e->h), 0, sizeof(*e) - sizeof(e->h));
-	snapshot_thread(e, t, task, thread_find(tid));
+	snapshot_thread(e, t, task, state);
 	if (last)
 		emit_submit_waking(e);
 	else
 		emit_submit(e);
-	return 0;
 }
 
 // The calling thread's run begins anew, as the new target's first.
-static __always_inline void exec_begin_run(struct target *to, const struct task_struct *task, __u32 old_tid,
-					   __u64 now)
+static __always_inline struct thread_state *exec_begin_run(struct target *to, const struct task_struct *task,
+							   __u32 old_tid, __u64 now)
 {
 	struct cpu_slot *slot = cpu_slot(bpf_get_smp_processor_id());
+	struct thread_state *state;
 
 	thread_forget(old_tid);
 	thread_forget(task->pid);
-	thread_begin(to, task);
+	state = thread_begin(to, task);
 	if (slot) {
 		slot->run_start = now;
 		slot->task = (__u64)task;
 	}
+	return state;
 }
 
 // The process becomes another target. Its old one, if it was one, ends. The times tell the records'
@@ -173,16 +171,17 @@ static __always_inline void exec_another(struct target *from, struct task_struct
 	__u8 flags = followed ? EXEC_FOLLOWED : 0;
 	struct target *to = slot_take();
 	__u64 now = bpf_ktime_get_ns();
+	struct thread_state *state;
 
 	if (from)
-		exec_thread_emit(old_slot, old_tid, now, false);
+		exec_thread_emit(from, task, thread_find(old_tid), now, false);
 	if (to) {
 		if (from)
 			leader_replaced(from, to, task);
 		to->ns_tgid = thread_ns_tid(task);
 		if (runtime_known(to, file))
 			flags |= EXEC_KNOWN;
-		exec_begin_run(to, task, old_tid, now + 1);
+		state = exec_begin_run(to, task, old_tid, now + 1);
 		// With watch only what descends from an accepted target is followed, see ORDER_FOLLOW.
 		if (!target_begin(to, task->tgid, watch ? followed : follow))
 			to = NULL;
@@ -191,7 +190,7 @@ static __always_inline void exec_another(struct target *from, struct task_struct
 		from->gone = 1;
 	if (to) {
 		exec_emit(to, task, bprm, file, old_tid, now + 1, old_slot, to->slot, flags);
-		exec_thread_emit(to->slot, task->pid, now + 2, true);
+		exec_thread_emit(to, task, state, now + 2, true);
 	} else if (from) {
 		exec_emit(from, task, bprm, file, old_tid, now + 1, old_slot, NO_SLOT, flags);
 	}

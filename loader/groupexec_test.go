@@ -271,7 +271,8 @@ func TestSlotsReturn(t *testing.T) {
 		w.drain()
 		time.Sleep(restLeast)
 	}
-	if n := w.NoSlot(); n > 0 || len(w.orphans) > 0 || len(w.members) > 0 {
+	// Where the birth of a thread was skipped, its turns are of no target.
+	if n := w.NoSlot(); n > 0 || len(w.orphans) > 0 && skipped == 0 || len(w.members) > 0 {
 		t.Errorf("%d processes without a slot, %d members left, records of no target: %v", n, len(w.members), w.orphans)
 	}
 	w.assertEmpty(slots, skipped)
