@@ -46,7 +46,7 @@ static __always_inline void call_end(enum event_kind kind, __s64 ret)
 static __always_inline __u64 clone_emit(struct target *t, __u32 tid, __u64 clone_flags, __u8 clone3)
 {
 	const volatile struct go_runtime *rt = runtime_of(t);
-	__u8 lock = runtime_of(t)->known ? lock_check_self(tid, bpf_ktime_get_ns()) : LOCK_UNREAD;
+	__u8 lock = rt->known ? lock_check_self(tid, bpf_ktime_get_ns()) : LOCK_UNREAD;
 	struct stack_place *place = stack_take(tid, clone3 || rt->cgo, rt); // Go itself never calls clone3
 	struct event_clone_enter *e;
 	__u64 now;
