@@ -21,8 +21,8 @@ import (
 // bits and file capabilities only if they were enough (security/commoncap.c,
 // cap_bprm_creds_from_file). package os changes the user first (syscall/exec_linux.go).
 
-// helperName is what that process is called. Its arguments: the credential or "", the program's path, and
-// the program's own arguments.
+// helperName is what that process is called. Its arguments: the credential or "", the limit of locked
+// memory, the program's path, and the program's own arguments.
 const helperName = "pinwatch: waits to execute"
 
 // errUser is added to the exit code of that process, an errno, if it could not change the user. Other
@@ -34,14 +34,18 @@ const errUser = 128
 // with these arguments is another one. It must be called by an init of main, which the runtime calls on
 // the main thread (runtime/proc.go, main): that is the traced one.
 func Help(args []string) (code int, is bool) {
-	if len(args) < 4 || args[0] != helperName {
+	if len(args) < 5 || args[0] != helperName {
 		return 0, false
 	}
-	return help(args[1], args[2], args[3:]), true
+	return help(args[1], args[2], args[3], args[4:]), true
 }
 
-func help(credential, path string, argv []string) (code int) {
+func help(credential, limit, path string, argv []string) (code int) {
 	var errno syscall.Errno
+	if err := limitMemlock(limit); err != nil {
+		errors.As(err, &errno)
+		return int(errno)
+	}
 	if err := changeUser(credential); err != nil {
 		errors.As(err, &errno)
 		return errUser + int(errno)
@@ -53,6 +57,26 @@ func help(credential, path string, argv []string) (code int) {
 	}
 	errors.As(syscall.Exec(path, argv, os.Environ()), &errno)
 	return int(errno)
+}
+
+// memlock is RLIMIT_MEMLOCK as this process was given it. Before Linux 5.11 loading BPF programs raises it,
+// which may happen before or after the program is started: the helper lowers its own again.
+var memlock = currentMemlock()
+
+func currentMemlock() (limit unix.Rlimit) {
+	_ = unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit) // it can't fail: the resource exists
+	return limit
+}
+
+func limitMemlock(text string) error {
+	var limit unix.Rlimit
+	if _, err := fmt.Sscan(text, &limit.Cur, &limit.Max); err != nil {
+		return syscall.EINVAL
+	}
+	if limit == memlock {
+		return nil
+	}
+	return unix.Setrlimit(unix.RLIMIT_MEMLOCK, &limit)
 }
 
 // changeUser does what package os does in a child. "" = the caller's user.
@@ -87,7 +111,8 @@ func helped(cmd *exec.Cmd, u *Credential) {
 		ids := append([]uint32{u.UID, u.GID}, u.Groups...)
 		credential = strings.Trim(strings.Join(strings.Fields(fmt.Sprint(ids)), ","), "[]")
 	}
-	cmd.Args = append([]string{helperName, credential, cmd.Path}, cmd.Args...)
+	limit := fmt.Sprint(memlock.Cur, memlock.Max)
+	cmd.Args = append([]string{helperName, credential, limit, cmd.Path}, cmd.Args...)
 	cmd.Path = "/proc/self/exe"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL}
 }

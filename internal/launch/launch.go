@@ -121,10 +121,6 @@ func (c *Child) trace(cmd *exec.Cmd, command *Command, started chan<- error) {
 		started <- err
 		return
 	}
-	if err := c.keepMemlock(); err != nil {
-		started <- errors.Join(fmt.Errorf("start %s: %w", name, err), cmd.Process.Kill(), cmd.Wait())
-		return
-	}
 	started <- nil
 	order := <-c.orders
 	c.answers <- order(c.PID)
@@ -134,28 +130,6 @@ func (c *Child) trace(cmd *exec.Cmd, command *Command, started chan<- error) {
 	}
 	c.state = cmd.ProcessState
 	close(c.ended)
-}
-
-// memlock is RLIMIT_MEMLOCK as this process was given it. Before Linux 5.11 loading BPF programs raises it,
-// which may happen before or after the program is started.
-var memlock = currentMemlock()
-
-func currentMemlock() (limit unix.Rlimit) {
-	_ = unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit) // it can't fail: the resource exists
-	return limit
-}
-
-// keepMemlock gives the program the limit that a shell would have given it.
-func (c *Child) keepMemlock() error {
-	var has unix.Rlimit
-	err := unix.Prlimit(c.PID, unix.RLIMIT_MEMLOCK, nil, &has)
-	if err == nil && has != memlock {
-		err = unix.Prlimit(c.PID, unix.RLIMIT_MEMLOCK, &memlock, nil)
-	}
-	if err != nil {
-		return fmt.Errorf("keep RLIMIT_MEMLOCK: %w", err)
-	}
-	return nil
 }
 
 // awaitBegin waits until the program stops at the end of its execve.
