@@ -1,6 +1,6 @@
 // Slow-to-stop stops the world 30 times a second, for two seconds, and prints the runtime's own
-// account of how long that took. With the argument copy, a goroutine copies 64 MB at a time, which nothing can
-// interrupt. With idle, a goroutine works on a thread of the policy SCHED_IDLE, beside processes that
+// account of how long that took. With the argument copy, a goroutine copies so much at a time that it
+// takes longPiece, which nothing can interrupt. With idle, a goroutine works on a thread of the policy SCHED_IDLE, beside processes that
 // use all CPUs.
 package main
 
@@ -18,7 +18,10 @@ import (
 	"unsafe"
 )
 
-const piece = 64 << 20
+const (
+	leastPiece, mostPiece = 64 << 20, 512 << 20
+	longPiece             = 8 * time.Millisecond
+)
 
 // copyPiece can stop where it begins, as most functions can, and not while it copies.
 //
@@ -26,7 +29,16 @@ const piece = 64 << 20
 func copyPiece(to, from []byte) { copy(to, from) }
 
 func copyPieces() {
-	from, to := make([]byte, piece), make([]byte, piece)
+	var from, to []byte
+	for piece := leastPiece; piece <= mostPiece; piece *= 2 {
+		from, to = make([]byte, piece), make([]byte, piece)
+		copyPiece(to, from) // the kernel finds the memory
+		began := time.Now()
+		copyPiece(to, from)
+		if time.Since(began) >= longPiece {
+			break
+		}
+	}
 	for {
 		copyPiece(to, from)
 	}
