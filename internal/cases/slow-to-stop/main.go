@@ -1,7 +1,7 @@
 // Slow-to-stop stops the world 30 times a second, for two seconds, and prints the runtime's own
 // account of how long that took. With the argument copy, a goroutine copies so much at a time that it
-// takes longPiece, which nothing can interrupt. With idle, a goroutine works on a thread of the policy SCHED_IDLE, beside processes that
-// use all CPUs.
+// takes longPiece, which nothing can interrupt. With idle, a goroutine works on a thread of the policy
+// SCHED_IDLE, beside processes that use all CPUs.
 package main
 
 import (
