@@ -12,11 +12,11 @@ var ErrNoProcess = errors.New("no such process")
 // ErrEnded means that the process ended while pinwatch attached to it, or had ended as a zombie.
 var ErrEnded = errors.New("ended before observation began")
 
-// errKernelThread means that the PID is a kernel thread's, which runs no user code.
-var errKernelThread = errors.New("is a kernel thread")
+// ErrKernelThread means that the PID is a kernel thread's, which runs no user code.
+var ErrKernelThread = errors.New("is a kernel thread")
 
-// errThread means that the PID is the tid of a thread that does not lead its process.
-var errThread = errors.New("is a thread of process")
+// ErrThread means that the PID is the tid of a thread that does not lead its process.
+var ErrThread = errors.New("is a thread of process")
 
 // unsupportedError means that this kernel lacks a feature that pinwatch needs.
 type unsupportedError struct {

@@ -252,7 +252,7 @@ func TestNoSuchProcess(t *testing.T) {
 
 func TestKernelThread(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
-	if _, err := OpenTarget(2); !errors.Is(err, errKernelThread) {
+	if _, err := OpenTarget(2); !errors.Is(err, ErrKernelThread) {
 		t.Errorf("kthreadd: %v", err)
 	}
 }
@@ -275,7 +275,7 @@ func TestThreadIsNoProcess(t *testing.T) {
 		if tid == os.Getpid() {
 			continue
 		}
-		if _, err := OpenTarget(tid); !errors.Is(err, errThread) {
+		if _, err := OpenTarget(tid); !errors.Is(err, ErrThread) {
 			t.Errorf("thread %d: %v", tid, err)
 		}
 	}

@@ -62,7 +62,7 @@ func openPID(pid int) (*Target, error) {
 	case errors.Is(err, unix.ESRCH):
 		return nil, fmt.Errorf("process %d: %w", pid, ErrNoProcess)
 	case err != nil && leader(pid) != pid:
-		return nil, fmt.Errorf("process %d %w %d: name that", pid, errThread, leader(pid))
+		return nil, fmt.Errorf("process %d %w %d: name that", pid, ErrThread, leader(pid))
 	case errors.Is(err, unix.ENOSYS):
 		return nil, &unsupportedError{what: "pidfd_open", min: "Linux 5.3", err: err}
 	case err != nil:
@@ -175,7 +175,7 @@ func (t *Target) resolveBy(resolve *ebpf.Program) error {
 			t.PID)
 	}
 	if r.TaskFlags&uint32(bpf.PinwatchTaskFlagsPF_KTHREAD) != 0 {
-		return fmt.Errorf("process %d %w: it runs no user code", t.PID, errKernelThread)
+		return fmt.Errorf("process %d %w: it runs no user code", t.PID, ErrKernelThread)
 	}
 	t.TGID, t.level, t.threads, t.ahead = r.Tgid, r.Level, r.Threads, uint64(r.ClockAhead)
 	return nil

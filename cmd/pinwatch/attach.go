@@ -94,7 +94,7 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 	}
 	progress := newProgress(s, o.observe)
 	cfg := o.observe
-	cfg.OnLimit = func(reason string) { fmt.Fprintln(s.err, "pinwatch:", reason) }
+	cfg.OnLimit = func(reason error) { fmt.Fprintln(s.err, "pinwatch:", oneLine(reason)) }
 	cfg.OnBegin = func() error {
 		collectOften()
 		err := makeReadyFile(o.readyFile)

@@ -180,7 +180,7 @@ func (r *group) config() observe.GroupConfig {
 		return err
 	}
 	if r.g.start == nil { // else it may be a shell, which is only followed
-		cfg.OnLimit = func(reason string) { r.say("%s", reason) }
+		cfg.OnLimit = func(reason error) { r.say("%s", oneLine(reason)) }
 	}
 	return cfg
 }

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -16,6 +17,7 @@ type threads struct {
 	sweepAt   int                     // how many threads are swept
 	executing map[uint32]*replacement // by tid: Exec records whose second Thread record is still to come
 	leaving   map[uint32]events.Event // by tid: Thread records before an Exec record
+	dropped   map[uint32]*member      // by slot: those that were done before their Exec record was dispatched
 }
 
 // owners holds a member for each tid, in pages: every record asks, and tids are below 4 million
@@ -136,6 +138,19 @@ func (h *hub) owner(tid uint32, at events.Time) *member {
 	return m
 }
 
+// forget takes a member that is done from those that records may begin with.
+func (h *hub) forget(m *member) {
+	if h.byPID[m.o.target.PID] == m {
+		delete(h.byPID, m.o.target.PID)
+	}
+	if h.bySlot[m.slot] != m {
+		return
+	}
+	if delete(h.bySlot, m.slot); m.exec != 0 && m.entered == 0 {
+		h.dropped[m.slot] = m
+	}
+}
+
 // sweep forgets the threads of targets that are done, of which no record can come any more. The kernel
 // side sends no ProcessFree of those that outlive their target.
 func (h *hub) sweep(until events.Time) {
@@ -162,9 +177,8 @@ func (h *hub) executed(e *events.Event) {
 		h.strays++
 		return
 	}
-	if !h.hasFiles() {
-		h.noRoom++
-		h.problem(kernel.pid(), h.errNoFiles())
+	if pid := kernel.pid(); pid != 0 && !h.hasFiles() {
+		h.refuse(pid, false, h.refused[pid], h.errNoFiles())
 	}
 	if kernel.pid() == 0 || !h.hasFiles() { // 0: outside pinwatch's PID namespace
 		h.detached = errors.Join(h.detached, kernel.Close())
@@ -198,7 +212,8 @@ func (h *hub) dispatchExec(e *events.Event) {
 	if r := h.executing[e.TID]; r != nil {
 		h.complete(e.TID, r, r.at) // its Thread record was lost
 	}
-	r := &replacement{at: e.Time, to: h.bySlot[slot]}
+	r := &replacement{at: e.Time, to: cmp.Or(h.bySlot[slot], h.dropped[slot])}
+	delete(h.dropped, slot)
 	if r.to != nil && r.to.exec != e.Time {
 		r.to = nil
 	}
@@ -309,6 +324,5 @@ func (h *hub) lostExec(slot uint32) {
 }
 
 func lostExecError(pid int) error {
-	return fmt.Errorf("process %d executed a program, and there was no room for the record of that: what it did "+
-		"around then is left out; use a larger --ring-size", pid)
+	return fmt.Errorf("process %d %w: what it did around then is left out; use a larger --ring-size", pid, errLostExec)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/host"
+	"github.com/pinwatch/pinwatch/internal/unit"
 	"github.com/pinwatch/pinwatch/loader"
 )
 
@@ -45,11 +46,11 @@ type GroupConfig struct {
 	// OnIdle is called once the observation has begun, if it has no target yet.
 	OnIdle func()
 	// OnTarget gets the window of each target when it has ended, or at the end. Its error ends RunGroup.
-	// It and the next two are called one at a time, on another goroutine.
+	// It, the next two and OnLimit, which is about PIDs, are called one at a time, on another goroutine.
 	OnTarget func(*Window) error
 	// OnSkipped gets each process that executed a program and is no target.
 	OnSkipped func(Skipped)
-	// OnProblem gets the error of a process that cannot be observed, as others can.
+	// OnProblem gets the error of a process that cannot be observed, as others can. See KindOf.
 	OnProblem func(pid int, err error)
 }
 
@@ -82,10 +83,10 @@ type Skipped struct {
 // Group is the observation of several processes as a whole.
 type Group struct {
 	Host       host.Info
-	Start, End events.Time
+	Start, End events.Time // Start: of the first window, before OnBegin if others were still read
 	WallEnd    time.Time
 	Overhead   Overhead
-	NoRoom     uint64 // processes that found no room
+	NoRoom     uint64 // up to so many processes found no room, Go programs or not
 	Strays     uint64 // records of no process that is known
 	// SkippedExecs are runs of the program at an exec that the kernel skipped, as another task was preempted
 	// in it on the CPU (kernel/trace/bpf_trace.c, __bpf_trace_run). Up to so many processes should have become
@@ -188,11 +189,11 @@ func (h *hub) run(ctx context.Context) (_ *Group, err error) {
 	if err = errors.Join(err, h.reports.stop()); err != nil {
 		return nil, errors.Join(err, h.detached)
 	}
-	all := &Group{Host: h.host, Start: h.start, End: h.now(), WallEnd: time.Now(), NoRoom: h.group.NoSlot() + h.noRoom,
+	all := &Group{Host: h.host, Start: h.first, End: h.now(), WallEnd: time.Now(), NoRoom: h.withoutRoom(h.group.NoSlot()),
 		Strays: h.strays}
 	if h.strays > 0 {
-		all.Warnings = append(all.Warnings, fmt.Sprintf("%d records were of no process that is known: "+
-			"some numbers are lower bounds", h.strays))
+		all.Warnings = append(all.Warnings, unit.Plural(h.strays, "record")+
+			" of no process that is known: some numbers are lower bounds")
 	}
 	all.setSkippedExecs(h.stats.Missed())
 	programs, sampled := h.stats.Sum()
@@ -265,6 +266,14 @@ func (h *hub) problem(pid int, err error) {
 			return nil
 		})
 	}
+}
+
+// limit passes on why one process can be observed only in part.
+func (h *hub) limit(reason error) {
+	h.reports.add(func() error {
+		h.cfg.OnLimit(reason)
+		return nil
+	})
 }
 
 // Files that are open for each target, and for everything else.

@@ -46,13 +46,18 @@ type hub struct {
 	background  sync.WaitGroup // what is read
 
 	start     events.Time
+	first     events.Time // where the first window begins: others are read meanwhile
 	until     events.Time // all records before are dispatched, but for slack
 	longest   time.Duration
 	wait      time.Duration
 	behind    bool
 	strays    uint64
 	problems  int
-	noRoom    uint64      // processes that were not observed for want of files
+	noRoom    uint64      // processes that found no room, besides those that wait and those that the kernel counts
+	refusals  uint64      // of the kernel side, when it was asked
+	full      bool        // there is no room: what is found waits
+	freed     events.Time // when a target ended since; 0 = none
+	refused   map[int]bool
 	mostFiles uint64      // that may be open
 	finishing events.Time // no process becomes a target from here on; 0 = not yet
 	seen      uint64
@@ -65,9 +70,9 @@ type hub struct {
 
 func newHub(cfg GroupConfig, s *sensor) *hub {
 	return &hub{
-		sensor: s, cfg: cfg, bySlot: map[uint32]*member{}, byPID: map[int]*member{},
+		sensor: s, cfg: cfg, bySlot: map[uint32]*member{}, byPID: map[int]*member{}, refused: map[int]bool{},
 		threads: threads{executing: map[uint32]*replacement{},
-			leaving: map[uint32]events.Event{}, sweepAt: sweepLeast},
+			leaving: map[uint32]events.Event{}, dropped: map[uint32]*member{}, sweepAt: sweepLeast},
 		mostFiles:   math.MaxUint64,
 		readProgram: (*member).readProgram, wake: make(chan struct{}, 1), readers: make(chan struct{}, groupReaders),
 	}
@@ -88,6 +93,12 @@ func (h *hub) loop(ctx context.Context) error {
 		return err
 	}
 	h.start = h.now()
+	h.first = h.start
+	for _, m := range h.members {
+		if m.started != 0 {
+			h.first = min(h.first, m.started)
+		}
+	}
 	h.count()
 	if h.cfg.OnBegin != nil {
 		if err := h.cfg.OnBegin(); err != nil {
@@ -122,6 +133,7 @@ func (h *hub) loop(ctx context.Context) error {
 		}
 		if before.Sub(found) >= findEvery {
 			found = before
+			h.dropEnded()
 			h.find()
 		}
 		if h.cfg.OnProgress != nil {
@@ -174,7 +186,8 @@ func (h *hub) targets() (n int) {
 // in any case.
 func (h *hub) awaitFirst(ctx context.Context) error {
 	waiting := func() bool {
-		return h.read.toAdd() || slices.ContainsFunc(h.members, func(m *member) bool { return !m.begun && m.exec == 0 })
+		return h.read.toAdd() && !h.full ||
+			slices.ContainsFunc(h.members, func(m *member) bool { return !m.begun && m.exec == 0 })
 	}
 	for begun := h.now(); waiting() && (ctx.Err() == nil || h.now().Sub(begun) < lastSteps); {
 		select {

@@ -27,6 +27,7 @@ type fakeKernel struct {
 	slotOf  map[uint32]uint32      // by tid
 	ending  bool
 	most    int // slots in use at one time
+	room    int // of slots; 0 = no limit
 }
 
 type fakeTarget struct {
@@ -44,6 +45,10 @@ func (k *fakeKernel) Now() uint64       { return uint64(k.clock) }
 func (k *fakeKernel) Emptied(int) error { return nil }
 func (k *fakeKernel) TargetEnded()      {}
 func (k *fakeKernel) Follow(int) error  { return nil }
+func (k *fakeKernel) lives(pid int) bool {
+	f := k.running[pid]
+	return f != nil && !f.ended
+}
 
 func (k *fakeKernel) SlotOf(tid uint32) (uint32, bool) {
 	slot, ok := k.slotOf[tid]
@@ -57,6 +62,8 @@ func (k *fakeKernel) add(pid int) (memberSide, error) {
 		return nil, fmt.Errorf("process %d: %w", pid, loader.ErrNoProcess)
 	case f.ended:
 		return nil, endedError(pid)
+	case k.room > 0 && len(k.slots) == k.room:
+		return nil, loader.ErrNoSlot
 	}
 	f.adopted, f.closed, k.slots[f.slot] = true, false, f
 	k.most = max(k.most, len(k.slots))
@@ -340,36 +347,6 @@ func (x *hubTest) line(line string) {
 		x.at(events.Time(args[0]))
 	default:
 		x.t.Fatalf("%s: no such line", line)
-	}
-}
-
-// Most processes that are found are no Go programs, and there may be more of them than slots: they take none
-// from those that are.
-func TestFindAmongMany(t *testing.T) {
-	x := newHubTest(t)
-	const processes, isGo = 1100, 1 << 30
-	x.readProgram = func(m *member) {
-		if m.o.target.PID != isGo {
-			m.skip = NotGo
-		}
-	}
-	var pids []int
-	for i := range processes {
-		pid := isGo + processes - 1 - i
-		x.k.running[pid] = &fakeTarget{k: x.k, id: pid, slot: uint32(i)}
-		pids = append(pids, pid)
-	}
-	x.read.find(append(pids, isGo-1)) // which has ended since
-	now := events.Time(1)
-	for ; (x.read.toAdd() || x.read.pending() > 0) && now < processes; now++ {
-		x.at(now * events.Time(time.Millisecond))
-	}
-	if len(x.members) != 1 || x.members[0].o.target.PID != isGo || x.k.most > mostPending+1 {
-		t.Errorf("%d targets, at most %d slots were in use", len(x.members), x.k.most)
-	}
-	out := x.finished()
-	if n := strings.Count(out, NotGo); n != processes-1 || strings.Contains(out, "problem") {
-		t.Errorf("%d processes are no Go programs, want %d: %.200s", n, processes-1, out)
 	}
 }
 

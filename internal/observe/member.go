@@ -312,7 +312,7 @@ func (h *hub) settle(m *member) {
 		h.fail(m, l.err)
 		return
 	case m.o.whole == nil:
-		h.fail(m, fmt.Errorf("process %d: the observation ended before its program was read", m.o.target.PID))
+		h.fail(m, fmt.Errorf("process %d: %w", m.o.target.PID, errTooLate))
 		return
 	}
 	defer h.drop(m)
@@ -375,12 +375,8 @@ func (h *hub) drop(m *member) {
 		return
 	}
 	m.done, m.doneAt = true, h.now()
-	if h.byPID[m.o.target.PID] == m {
-		delete(h.byPID, m.o.target.PID)
-	}
-	if h.bySlot[m.slot] == m {
-		delete(h.bySlot, m.slot)
-	}
+	h.freed = cmp.Or(h.freed, m.doneAt)
+	h.forget(m)
 	h.detached = errors.Join(h.detached, m.kernel.Close())
 	m.kernel = nil
 	if !m.reading { // else once it has been read

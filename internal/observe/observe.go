@@ -26,7 +26,10 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/pinwatch/pinwatch/events"
+	"github.com/pinwatch/pinwatch/internal/goruntime"
 	"github.com/pinwatch/pinwatch/internal/procfs"
 	"github.com/pinwatch/pinwatch/loader"
 )
@@ -73,8 +76,8 @@ type Config struct {
 	Slow loader.Slow
 
 	// OnLimit gets each reason why the target can be observed only in part. It is called before the
-	// window begins.
-	OnLimit func(reason string)
+	// window begins. See KindOf.
+	OnLimit func(reason error)
 	// OnBegin is called when the window has begun: every event from here on is seen. Its error ends
 	// Run.
 	OnBegin func() error
@@ -116,6 +119,59 @@ func (c *Config) Validate() error {
 type OptionError struct {
 	Option string // the field's name as a flag: offsets, go-version, sites
 	Err    error
+}
+
+// A Kind is what stands in the way of observing processes as a whole.
+type Kind struct {
+	ID  string // for programs
+	Why string // for people, about any number of processes
+}
+
+// LostExec is the ID of a Kind: the process became a target when it executed a program, and the record of that
+// was lost. It is observed from later on if it lives.
+const LostExec = "lost_exec"
+
+// Errors of a process, besides other packages'.
+var (
+	errLostExec = errors.New("executed a program, and there was no room for the record of that")
+	errExecutes = errors.New("executes one program after the other")
+	errTooLate  = errors.New("the observation ended before its program was read")
+	errLocks    = errors.New("locks and roles are not known")
+	errSites    = errors.New("who locks is not known")
+)
+
+var kinds = []struct {
+	err error
+	Kind
+}{
+	{errLostExec, Kind{LostExec, "executed a program, and the record of that was lost: use a larger --ring-size"}},
+	{loader.ErrNoSlot, Kind{"no_room", "there was no room for more"}},
+	{loader.ErrNoProcess, Kind{"no_process", "no such process"}},
+	{loader.ErrEnded, Kind{"ended", "ended before observation began"}},
+	{loader.ErrThread, Kind{"thread", "the PID is a thread's"}},
+	{loader.ErrKernelThread, Kind{"kernel_thread", "a thread of the kernel"}},
+	{errExecutes, Kind{"executes", errExecutes.Error()}},
+	{errTooLate, Kind{"not_read", errTooLate.Error()}},
+	{errLocks, Kind{"locks_unknown", errLocks.Error()}},
+	{errSites, Kind{"sites_unknown", "who calls LockOSThread is not known"}},
+	{goruntime.ErrNotGo, Kind{"not_go", "not a Go program: the kernel side only"}},
+	{goruntime.Err32Bit, Kind{"32_bit", "a 32-bit program"}},
+	{unix.EMFILE, Kind{"files", "too many open files"}},
+	{os.ErrPermission, Kind{"permission", "not permitted"}},
+}
+
+// KindOf is the kind of an error that OnProblem or OnLimit gets: many processes have the same one.
+func KindOf(err error) Kind {
+	for _, k := range kinds {
+		if errors.Is(err, k.err) {
+			return k.Kind
+		}
+	}
+	var option *OptionError
+	if errors.As(err, &option) {
+		return Kind{"option", "not as a flag wants it: --" + option.Option}
+	}
+	return Kind{"other", "for other reasons"}
 }
 
 func endedError(pid int) error {
@@ -177,10 +233,10 @@ func (o *observation) attach() error {
 		}
 		o.program.Close()
 		if err := o.session.Close(); err != nil || try == attachTries {
-			return cmp.Or(err, fmt.Errorf("process %d executes one program after the other: try again", target.PID))
+			return cmp.Or(err, fmt.Errorf("process %d %w: try again", target.PID, errExecutes))
 		}
 		if cfg.OnLimit != nil {
-			cfg.OnLimit("the process has executed another program meanwhile, which is read now")
+			cfg.OnLimit(errors.New("the process has executed another program meanwhile, which is read now"))
 		}
 	}
 }

@@ -69,7 +69,7 @@ func (c *calls) add(name string) {
 func (c *calls) config(pid int) observe.Config {
 	return observe.Config{
 		PID: pid, Interval: 200 * time.Millisecond,
-		OnLimit: func(reason string) { c.add("limit: " + reason) },
+		OnLimit: func(reason error) { c.add("limit: " + reason.Error()) },
 		OnBegin: func() error { c.add("begin"); return nil },
 		OnEvent: func(e *events.Event) { c.add("event"); c.events++ },
 		OnWindow: func(w *observe.Window) error {
@@ -284,7 +284,7 @@ func TestEndedBefore(t *testing.T) {
 		cfg.PID = pid
 		return observe.Run(t.Context(), cfg)
 	}
-	w, err := run("60", observe.Config{OnLimit: func(string) { kill(t, pid) }})
+	w, err := run("60", observe.Config{OnLimit: func(error) { kill(t, pid) }})
 	if w != nil || !errors.Is(err, loader.ErrEnded) || !strings.Contains(err.Error(), "ended before observation began") {
 		t.Errorf("killed before the attach: %v, %v", w, err)
 	}
@@ -317,7 +317,7 @@ func TestExecBefore(t *testing.T) {
 	stdin, _ := testenv.StartPiped(t, cmd)
 	limits := 0
 	w, err := observe.Run(t.Context(), observe.Config{PID: cmd.Process.Pid, Duration: 200 * time.Millisecond,
-		OnLimit: func(string) {
+		OnLimit: func(error) {
 			if limits++; limits > 1 {
 				return
 			}

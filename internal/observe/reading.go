@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,8 @@ func (h *hub) adopt(kernel memberSide, named bool, exec, since events.Time) *mem
 	cfg.PID, cfg.OnBegin, cfg.OnProgress, cfg.OnEvent = pid, nil, nil, nil
 	if !named {
 		cfg.OnLimit = nil
+	} else if cfg.OnLimit != nil {
+		cfg.OnLimit = h.limit
 	}
 	cfg.NotBegun = cfg.NotBegun && named && pid == h.cfg.PIDs[0]
 	if cfg.OnWindow != nil {
@@ -55,16 +58,23 @@ func (h *hub) add(pid int, named bool, try int) {
 	if m := h.byPID[pid]; m != nil && !m.done && !m.left {
 		return
 	}
+	waited := h.refused[pid]
+	delete(h.refused, pid)
 	if !h.hasFiles() {
-		h.noRoom++
-		h.problem(pid, h.errNoFiles())
+		h.refuse(pid, named, waited, h.errNoFiles())
 		return
 	}
 	since := h.now()
 	kernel, err := h.kernel.add(pid)
 	if err != nil {
 		gone := errors.Is(err, loader.ErrEnded) || errors.Is(err, loader.ErrNoProcess)
-		if named || !gone {
+		switch {
+		case errors.Is(err, loader.ErrNoSlot):
+			h.refusals++
+			h.refuse(pid, named, waited, err)
+		case gone && waited:
+			h.noRoom++
+		case named || !gone:
 			h.problem(pid, err)
 		}
 		return
@@ -86,12 +96,62 @@ func (h *hub) add(pid int, named bool, try int) {
 	h.startReading(m)
 }
 
+// refuse notes a process for which there is no room. If Find may find others, it is tried again when there is.
+// waited: it was refused before.
+func (h *hub) refuse(pid int, named, waited bool, err error) {
+	if !waited {
+		h.problem(pid, err)
+	}
+	if h.cfg.Find == nil || named {
+		h.noRoom++
+		return
+	}
+	h.full, h.refused[pid] = true, true
+	h.read.find([]int{pid})
+}
+
+// slotRest is how long a slot may rest before another target gets it, see loader.Group.Emptied.
+const slotRest = events.Time(100 * time.Millisecond)
+
+// roomAgain has processes added again once a target's slot is free that had ended after there was no room.
+func (h *hub) roomAgain() {
+	if h.full && h.freed != 0 && h.finishing == 0 && h.now() >= h.freed+slotRest {
+		h.full, h.freed = false, 0
+	}
+}
+
+// dropEnded forgets processes that ended while they waited for room.
+func (h *hub) dropEnded() {
+	if !h.full {
+		return
+	}
+	h.read.mu.Lock()
+	defer h.read.mu.Unlock()
+	h.read.found = slices.DeleteFunc(h.read.found, func(pid int) bool {
+		ended := !h.kernel.lives(pid)
+		if ended {
+			h.noRoom++
+			delete(h.refused, pid)
+		}
+		return ended
+	})
+}
+
+// withoutRoom is up to how many processes found no room. refused is how often the kernel side had none.
+func (h *hub) withoutRoom(refused uint64) uint64 {
+	n := refused - h.refusals + h.noRoom
+	if h.full {
+		n += uint64(len(h.read.found))
+	}
+	return n
+}
+
 // again begins anew with a process that has executed a program, as the same target, before its window
 // began: what was read may be of either.
 func (h *hub) again(m *member) {
 	pid := m.o.target.PID
 	if m.try == attachTries {
-		h.fail(m, fmt.Errorf("process %d executes one program after the other: try again", pid))
+		h.fail(m, fmt.Errorf("process %d %w: try again", pid, errExecutes))
 		return
 	}
 	h.drop(m)
@@ -217,7 +277,7 @@ func (m *member) readProgram() {
 		var err error
 		if o.probe, err = o.program.pinProbe(m.hub.breakpoint); err != nil {
 			o.cfg.Sites = false
-			o.limit(fmt.Sprintf("process %d: %s", o.target.PID, oneLine(err)), oneLine(err))
+			o.limit(fmt.Errorf("process %d: %w: %w", o.target.PID, errSites, err), oneLine(err))
 		}
 	}
 	switch {
@@ -264,7 +324,8 @@ const mostPending = 64
 
 // addFound adds processes that find has found.
 func (h *hub) addFound() {
-	for h.read.pending() < mostPending {
+	h.roomAgain()
+	for !h.full && h.read.pending() < mostPending {
 		pid, more := h.read.next()
 		if !more {
 			return

@@ -1,6 +1,10 @@
 package observe
 
 import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
 	"github.com/pinwatch/pinwatch/events"
 	"github.com/pinwatch/pinwatch/loader"
 )
@@ -53,6 +57,7 @@ type kernelSides interface {
 	SlotOf(tid uint32) (slot uint32, ok bool)
 	Emptied(targets int) error
 	Follow(pid int) error
+	lives(pid int) bool
 	TargetEnded()
 }
 
@@ -72,6 +77,9 @@ type several struct{ *loader.Group }
 func (s several) add(pid int) (memberSide, error) { return oneOf(s.Add(pid)) }
 
 func (s several) addExecuted(slot uint32) (memberSide, error) { return oneOf(s.AddExecuted(slot)) }
+
+// lives reports whether there is a process with the PID; one that waits for its parent is.
+func (s several) lives(pid int) bool { return !errors.Is(unix.Kill(pid, 0), unix.ESRCH) }
 
 func oneOf(m *loader.Member, err error) (memberSide, error) {
 	if err != nil {

@@ -105,7 +105,7 @@ func (o *observation) readTarget() (*Program, error) {
 	case errors.Is(err, goruntime.Err32Bit):
 		return p, fmt.Errorf("process %d is %w: it cannot be observed", pid, goruntime.Err32Bit)
 	case p.Info == nil:
-		o.limit(oneLine(err)+": observing the kernel side only", fmt.Sprintf("kernel side only: %v", err))
+		o.limit(fmt.Errorf("%w: observing the kernel side only", err), fmt.Sprintf("kernel side only: %v", err))
 		return p, nil
 	case err != nil:
 		o.warnings = append(o.warnings, oneLine(err))
@@ -125,12 +125,13 @@ func (o *observation) described(p *Program) {
 	}
 	if !p.locks() {
 		err := cmp.Or(p.Info.Unknown["Offsets"], p.Info.Unknown["GSlot"])
-		o.limit("locks and roles are not known: "+oneLine(err), fmt.Sprintf("locks and roles are not known: %v", err))
+		err = fmt.Errorf("%w: %w", errLocks, err)
+		o.limit(err, err.Error())
 	}
 }
 
 // limit notes why the target can be observed only in part: at once for OnLimit, and as a warning.
-func (o *observation) limit(reason, warning string) {
+func (o *observation) limit(reason error, warning string) {
 	o.warnings = append(o.warnings, warning)
 	if o.cfg.OnLimit != nil {
 		o.cfg.OnLimit(reason)

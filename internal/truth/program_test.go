@@ -216,7 +216,7 @@ func TestLocksOfUnknownRelease(t *testing.T) {
 	p := testenv.Workload(t, "pingpong")
 	var limits []string
 	r := observeProcess(t, p.PID, observe.Config{Duration: 300 * time.Millisecond,
-		OnLimit: func(why string) { limits = append(limits, why) }}).report()
+		OnLimit: func(why error) { limits = append(limits, why.Error()) }}).report()
 	if len(limits) != 1 || !strings.Contains(limits[0], "go1.99") || !strings.Contains(limits[0], "--offsets FILE") {
 		t.Errorf("limits %q", limits)
 	}
