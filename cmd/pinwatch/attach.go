@@ -16,6 +16,7 @@ import (
 	"github.com/pinwatch/pinwatch/internal/observe/windowreport"
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/target"
+	"github.com/pinwatch/pinwatch/internal/unit"
 )
 
 func attachCommand(s streams) *cli.Command {
@@ -68,9 +69,7 @@ It needs CAP_BPF, CAP_PERFMON and CAP_DAC_READ_SEARCH, and CAP_SYS_PTRACE for ot
 				return err
 			}
 			if !o.quiet {
-				for _, remark := range remarks {
-					fmt.Fprintln(s.err, "pinwatch:", remark)
-				}
+				s.remark(remarks)
 			}
 			if len(g.choice.PIDs) == 1 && !g.follow && !g.choice.Watches() && !isDirectory(o.outFile) {
 				o.observe.PID = g.choice.PIDs[0]
@@ -78,6 +77,19 @@ It needs CAP_BPF, CAP_PERFMON and CAP_DAC_READ_SEARCH, and CAP_SYS_PTRACE for ot
 			}
 			return observeGroup(c.Context, s, o, g)
 		},
+	}
+}
+
+// remark prints what was typed without need: PIDs that are twice in the list.
+func (s streams) remark(remarks []string) {
+	for i, remark := range remarks {
+		if i == mostRepeats {
+			remark = unit.Count(len(remarks)-i) + " more PIDs are in the list twice"
+		}
+		fmt.Fprintln(s.err, "pinwatch:", remark)
+		if i == mostRepeats {
+			return
+		}
 	}
 }
 

@@ -65,6 +65,7 @@ type group struct {
 	g        groupOptions
 	out      groupWriter
 	progress *progress
+	repeats  *repeats
 	targets  int     // now
 	pid      int     // of the command; 0 = none
 	single   *output // for the report of the only process; nil with a directory
@@ -109,8 +110,10 @@ func observeGroup(ctx context.Context, s streams, o options, g groupOptions) (er
 	if o.quiet {
 		r.err = io.Discard
 	}
+	r.repeats = &repeats{print: r.say}
 	all, err := observe.RunGroup(ctx, r.config())
 	r.progress.done()
+	r.repeats.rest()
 	if err == nil {
 		err = r.finish(all)
 	}
@@ -162,7 +165,9 @@ func (r *group) config() observe.GroupConfig {
 			cfg.OnIdle = func() { r.say("%s", waits) }
 		}
 	}
-	r.progress = newProgress(r.streams, r.o.observe)
+	own := r.o.observe
+	own.NotBegun = r.g.start != nil
+	r.progress = newProgress(r.streams, own)
 	cfg.OnProgress = r.progress.tick
 	cfg.OnCount = func(targets int) { r.targets, r.progress.what = targets, unit.Processes(targets) }
 	if r.o.observe.Interval > 0 {
@@ -180,14 +185,9 @@ func (r *group) config() observe.GroupConfig {
 		return err
 	}
 	if r.g.start == nil { // else it may be a shell, which is only followed
-		cfg.OnLimit = func(reason error) { r.say("%s", oneLine(reason)) }
+		cfg.OnLimit = r.limit
 	}
 	return cfg
-}
-
-// say prints one line for people.
-func (r *group) say(format string, args ...any) {
-	fmt.Fprintln(r.err, "pinwatch:", fmt.Sprintf(format, args...))
 }
 
 // want judges a process that may become a target.
@@ -230,7 +230,7 @@ func (r *group) find() (pids []int) {
 		err = r.chooser.Gone()
 	}
 	if err != nil {
-		r.say("%s", oneLine(err))
+		r.repeats.say("find", "the same of the processes to find", err)
 	}
 	for i := range found {
 		pids = append(pids, found[i].PID)
@@ -338,9 +338,16 @@ func (r *group) problem(pid int, err error) {
 		r.full = true
 		return
 	}
-	err = namedFlag(err)
-	r.sum.Failed(oneLine(err))
-	r.say("%s", oneLine(err))
+	kind := observe.KindOf(err)
+	r.sum.Failed(kind.ID, kind.Why)
+	r.repeats.say(kind.ID, kind.Why, namedFlag(err))
+}
+
+// limit takes why a process can be observed only in part.
+func (r *group) limit(reason error) {
+	kind := observe.KindOf(reason)
+	r.sum.InPart(kind.ID, kind.Why)
+	r.repeats.say(kind.ID, kind.Why, reason)
 }
 
 // finish writes what is known of all processes together.
@@ -380,7 +387,7 @@ func (r *group) finish(all *observe.Group) error {
 	}
 	r.sum.NoRoom(all.NoRoom)
 	cpu := all.Overhead.CPUSeconds
-	fraction := cpu / all.End.Sub(all.Start).Seconds()
+	fraction := cpu / all.Overhead.Elapsed.Seconds()
 	made := r.sum.Report(summary.Meta{
 		Version: versionString(), Host: all.Host, Start: all.Start, End: all.End, WallEnd: all.WallEnd,
 		Observer: &report.GroupObserver{Hooks: all.Overhead.Hooks, CPUSeconds: &cpu, CPUFraction: &fraction,

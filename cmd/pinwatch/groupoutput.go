@@ -166,6 +166,11 @@ func processFile(r *report.Report) string {
 	return fmt.Sprintf("%s-%d-%d.json", safe, r.Target.PID, r.Window.StartNS)
 }
 
+// say prints one line for people, in the place of the progress.
+func (r *group) say(format string, args ...any) {
+	fmt.Fprint(r.err, r.progress.erase(), "pinwatch: ", fmt.Sprintf(format, args...), "\n")
+}
+
 // openOutput opens where the reports go. close is to be called in any case.
 func (r *group) openOutput(s streams) (close func() error, err error) {
 	if r.o.outFile != "" && isDirectory(r.o.outFile) {

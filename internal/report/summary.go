@@ -63,22 +63,27 @@ type ProcessCounts struct {
 
 // Incomplete counts processes of which something is missing. One can be in several counts.
 type Incomplete struct {
-	Began          uint64     `json:"began_before"`
-	Living         uint64     `json:"living"`
-	Lossy          uint64     `json:"lossy"`
-	Skipped        uint64     `json:"skipped_runs"`
-	KernelSideOnly uint64     `json:"kernel_side_only"`
-	LocksUnknown   uint64     `json:"locks_unknown"`
-	NoRoom         uint64     `json:"no_room"`
-	SkippedExecs   *uint64    `json:"skipped_execs"` // up to so many processes were not seen; nil = not known
-	Failed         []FailedAt `json:"not_observed"`
+	Began          uint64   `json:"began_before"`
+	Living         uint64   `json:"living"`
+	Lossy          uint64   `json:"lossy"`
+	Skipped        uint64   `json:"skipped_runs"`
+	KernelSideOnly uint64   `json:"kernel_side_only"`
+	LocksUnknown   uint64   `json:"locks_unknown"`
+	NoRoom         uint64   `json:"no_room"`       // up to so many
+	SkippedExecs   *uint64  `json:"skipped_execs"` // up to so many processes were not seen; nil = not known
+	InPart         []Reason `json:"in_part"`       // of those that were chosen by PID
+	Failed         []Reason `json:"not_observed"`
 }
 
-// FailedAt counts processes that were not observed at all, by the reason.
-type FailedAt struct {
-	Why       string `json:"why"`
+// Reason counts processes by what stood in the way of observing them.
+type Reason struct {
+	Kind      string `json:"kind"`
+	Why       string `json:"why"` // the same for all of a kind
 	Processes uint64 `json:"processes"`
 }
+
+// LostExec is the Kind of a Reason: a process executed a program, and the record of that was lost.
+const LostExec = "lost_exec"
 
 // GroupLoss is the sum of the processes' losses.
 type GroupLoss struct {
@@ -218,6 +223,19 @@ func (s *Summary) MissedExecs() uint64 {
 	}
 	return 0
 }
+
+// LostExecs is how many processes executed a program of which the record was lost.
+func (s *Summary) LostExecs() (n uint64) {
+	for _, f := range s.Incomplete.Failed {
+		if f.Kind == LostExec {
+			n += f.Processes
+		}
+	}
+	return n
+}
+
+// NothingLost reports whether everything was seen of each process, and each process.
+func (s *Summary) NothingLost() bool { return !s.Lossy() && s.MissedExecs()+s.LostExecs() == 0 }
 
 // Report is a report with what a summary has of one: the machine, costs, verdicts, losses and hooks.
 func (s *Summary) Report() *Report {

@@ -55,10 +55,7 @@ func (s *Summary) Report(m Meta) *report.Summary {
 		Warnings: append([]string{}, m.Warnings...),
 	}
 	out.Loss.ByKind, out.Loss.Skipped = maps.Clone(s.loss.ByKind), maps.Clone(s.loss.Skipped)
-	out.Incomplete.Failed = []report.FailedAt{}
-	for _, n := range s.failed.named() {
-		out.Incomplete.Failed = append(out.Incomplete.Failed, report.FailedAt{Why: n.Name, Processes: n.Processes})
-	}
+	out.Incomplete.Failed, out.Incomplete.InPart = s.failed.list(), s.inPart.list()
 	if out.Largest == nil {
 		out.Largest = []report.ProcessRow{}
 	}

@@ -22,7 +22,7 @@ import (
 const (
 	// mostExecutables are kept apart. The processes of all others are one row.
 	mostExecutables = 500
-	// mostReasons are kept apart: they can hold the text of an error.
+	// mostReasons why a kind of finding was not looked for are kept apart: they can hold the text of an error.
 	mostReasons = 50
 	// mostRows are the processes that are listed.
 	mostRows = 100
@@ -54,7 +54,8 @@ type Summary struct {
 	executables map[string]*executable
 	findings    map[string]*finding
 	notJudged   map[string]tally
-	failed      tally
+	failed      reasons
+	inPart      reasons
 	passed      tally
 	rows        []report.ProcessRow // the largest, by compareRows
 	start, end  events.Time
@@ -69,7 +70,7 @@ type Summary struct {
 func New() *Summary {
 	return &Summary{all: sums{costs: costs{}}, executables: map[string]*executable{}, findings: map[string]*finding{},
 		notJudged: map[string]tally{},
-		failed:    tally{}, passed: tally{},
+		failed:    reasons{}, inPart: reasons{}, passed: tally{},
 		loss: report.GroupLoss{ByKind: map[string]uint64{}, Skipped: map[string]uint64{}}}
 }
 
@@ -105,16 +106,40 @@ func (t tally) named() []report.Named {
 	return list
 }
 
-// NoRoom counts processes that were not observed because the observation had no room for them.
+// reasons count processes by the kind of what stood in the way.
+type reasons map[string]*report.Reason
+
+func (r reasons) add(kind, why string) {
+	if r[kind] == nil {
+		r[kind] = &report.Reason{Kind: kind, Why: why}
+	}
+	r[kind].Processes++
+}
+
+// list has the most frequent first.
+func (r reasons) list() []report.Reason {
+	list := make([]report.Reason, 0, len(r))
+	for _, reason := range r {
+		list = append(list, *reason)
+	}
+	slices.SortFunc(list, func(a, b report.Reason) int {
+		return cmp.Or(cmp.Compare(b.Processes, a.Processes), cmp.Compare(a.Kind, b.Kind))
+	})
+	return list
+}
+
+// NoRoom counts processes that were not observed because the observation had no room for them: up to n.
 func (s *Summary) NoRoom(n uint64) { s.incomplete.NoRoom += n }
 
 // SkippedExecs takes how many runs at an exec the kernel skipped: nil = not known.
 func (s *Summary) SkippedExecs(n *uint64) { s.incomplete.SkippedExecs = n }
 
-// Failed counts a process that could not be observed, and why.
-func (s *Summary) Failed(why string) {
-	s.failed.add(strings.Clone(why[:min(len(why), mostName)]), "for other reasons", 1, mostReasons)
-}
+// Failed counts a process that could not be observed. why is the same text for all of a kind, and there are
+// few kinds.
+func (s *Summary) Failed(kind, why string) { s.failed.add(kind, why) }
+
+// InPart counts a process that can be observed only in part, in the same way.
+func (s *Summary) InPart(kind, why string) { s.inPart.add(kind, why) }
 
 // Passed counts a process of a program that is not Go: it is not observed.
 func (s *Summary) Passed(name string) { s.passed.add(short(name), others, 1, mostExecutables) }

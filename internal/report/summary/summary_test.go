@@ -330,15 +330,22 @@ func TestMissing(t *testing.T) {
 	s.Add(process("a", &correlate.Result{Start: 5, End: 10}, &report.Target{PID: 3, Offsets: new("none")}))
 	s.Add(process("a", &correlate.Result{Start: 5, End: 10}, &report.Target{PID: 3}))
 	s.NoRoom(12)
-	s.Failed("it is gone")
-	s.Failed("it is gone")
+	s.Failed("gone", "it is gone")
+	s.Failed("gone", "it is gone")
+	s.Failed(report.LostExec, "a record was lost")
+	s.InPart("not_go", "not a Go program")
 	s.Passed("/bin/sh")
 	s.Passed("sh")
 	r := s.Report(Meta{Warnings: []string{"w"}})
 	want := report.Incomplete{Began: 4, Living: 3, Lossy: 1, Skipped: 1, KernelSideOnly: 1, LocksUnknown: 1, NoRoom: 12,
-		Failed: []report.FailedAt{{Why: "it is gone", Processes: 2}}}
+		InPart: []report.Reason{{Kind: "not_go", Why: "not a Go program", Processes: 1}},
+		Failed: []report.Reason{{Kind: "gone", Why: "it is gone", Processes: 2},
+			{Kind: report.LostExec, Why: "a record was lost", Processes: 1}}}
 	if !reflect.DeepEqual(r.Incomplete, want) {
 		t.Errorf("%+v, want %+v", r.Incomplete, want)
+	}
+	if r.NothingLost() || r.LostExecs() != 1 {
+		t.Errorf("%d lost records of execs", r.LostExecs())
 	}
 	if r.Processes.Complete != 1 || r.Processes.Observed != 6 || r.Window.StartNS != 5 || r.Window.EndNS != 10 {
 		t.Errorf("%+v, %+v", r.Processes, r.Window)
@@ -397,13 +404,11 @@ func TestHostileNames(t *testing.T) {
 		exe := fmt.Sprintf("/\x1b[2J\xff<b>%d", i) + strings.Repeat("x", 1<<10)
 		s.Add(process(exe, &correlate.Result{Counts: correlate.Counts{ThreadsCreated: 1}}, nil))
 		s.Passed(exe)
-		s.Failed(exe)
 	}
 	s.Add(Process{Result: &correlate.Result{}, Report: report.New(report.Meta{}, &correlate.Result{})})
 	r := s.Report(Meta{})
-	if len(r.Executables) > mostExecutables+1 || len(r.Passed) > mostExecutables+1 ||
-		len(r.Incomplete.Failed) > mostReasons+1 {
-		t.Errorf("%d executables, %d programs, %d reasons", len(r.Executables), len(r.Passed), len(r.Incomplete.Failed))
+	if len(r.Executables) > mostExecutables+1 || len(r.Passed) > mostExecutables+1 {
+		t.Errorf("%d executables, %d programs", len(r.Executables), len(r.Passed))
 	}
 	var processes, threads uint64
 	for _, e := range r.Executables {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/unit"
@@ -106,7 +105,7 @@ func (p *page) bounds(lo, hi *int64) string {
 		return p.ns(lo)
 	}
 	most := max(*lo, *hi)
-	if s := p.between(twoDigits(min(*lo, *hi)), twoDigits(most)); utf8.RuneCountInString(s) <= boundsWidth {
+	if s := p.between(twoDigits(min(*lo, *hi)), twoDigits(most)); columns(s) <= boundsWidth {
 		return s
 	}
 	return "≤ " + p.ns(&most)

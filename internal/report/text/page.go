@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
 // style is the colour of a piece of text. It only repeats the meaning of the words.
@@ -27,7 +26,7 @@ type styled struct {
 	style style
 }
 
-// page collects lines that are never wider than its width in runes.
+// page collects lines that are never wider than its width in columns of a terminal.
 type page struct {
 	b     strings.Builder
 	width int
@@ -77,8 +76,8 @@ func (p *page) line(pieces ...styled) {
 		if i == len(pieces)-1 {
 			text = strings.TrimRight(text, " ")
 		}
-		if n := utf8.RuneCountInString(text); n > left {
-			text = p.clean(string([]rune(text)[:max(left-1, 0)]) + "…")
+		if n := columns(text); n > left {
+			text = p.clean(beginning(text, left-1) + "…")
 			left = 0
 		} else {
 			left -= n
@@ -92,6 +91,39 @@ func (p *page) line(pieces ...styled) {
 		}
 	}
 	p.b.WriteByte('\n')
+}
+
+// wide are the characters that take two columns: East Asian Wide and Fullwidth (Unicode UAX #11), and emoji.
+var wide = &unicode.RangeTable{
+	R16: []unicode.Range16{{0x1100, 0x115f, 1}, {0x2e80, 0x303e, 1}, {0x3041, 0xa4cf, 1}, {0xac00, 0xd7a3, 1},
+		{0xf900, 0xfaff, 1}, {0xfe30, 0xfe6f, 1}, {0xff00, 0xff60, 1}, {0xffe0, 0xffe6, 1}},
+	R32: []unicode.Range32{{0x1f300, 0x1f64f, 1}, {0x1f680, 0x1f6ff, 1}, {0x1f900, 0x1f9ff, 1}, {0x20000, 0x3fffd, 1}},
+}
+
+// columns is how many columns of a terminal a text takes.
+func columns(text string) (n int) {
+	for _, r := range text {
+		switch {
+		case r < 0x300:
+			n++
+		case unicode.In(r, unicode.Mn, unicode.Me):
+		case unicode.Is(wide, r):
+			n += 2
+		default:
+			n++
+		}
+	}
+	return n
+}
+
+// beginning is as much of a text as so many columns hold.
+func beginning(text string, room int) string {
+	for i, r := range text {
+		if room -= columns(string(r)); room < 0 {
+			return text[:i]
+		}
+	}
+	return text
 }
 
 func printable(r rune) rune {
@@ -136,11 +168,11 @@ func (p *page) note(st style, parts ...string) { p.wrap("  ", plain, "  ", st, p
 // wrap fills lines with parts. The first line begins with first, all others with rest.
 func (p *page) wrap(first string, firstStyle style, rest string, st style, parts []string) {
 	const sep = " · "
-	room := max(p.width-utf8.RuneCountInString(first), 1)
+	room := max(p.width-columns(first), 1)
 	fits := func(line string, more bool) bool { // with the separator that ends a line when more parts follow
-		n := utf8.RuneCountInString(line)
+		n := columns(line)
 		if more {
-			n += utf8.RuneCountInString(" ·")
+			n += columns(" ·")
 		}
 		return n <= room
 	}

@@ -6,7 +6,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/pinwatch/pinwatch/internal/report"
 	"github.com/pinwatch/pinwatch/internal/unit"
@@ -87,7 +86,7 @@ func (p *page) one(label, noun string, parts ...string) {
 }
 
 func (p *page) oneOf(first styled, st style, noun string, parts []string) {
-	room := p.width - utf8.RuneCountInString(first.text)
+	room := p.width - columns(first.text)
 	line, more := "", ""
 	for i, part := range parts {
 		next := strings.Join(append(parts[:i:i], part), " · ")
@@ -96,7 +95,7 @@ func (p *page) oneOf(first styled, st style, noun string, parts []string) {
 		if left > 0 {
 			tail = " · " + unit.Plural(left, "more "+noun)
 		}
-		if i > 0 && utf8.RuneCountInString(next+tail) > room {
+		if i > 0 && columns(next+tail) > room {
 			break
 		}
 		line, more = next, tail
@@ -154,7 +153,7 @@ func (p *page) unjudged(r *report.Report) (lines []string) {
 	room := p.width - severityWidth
 	for _, n := range not[:min(len(not), mostReasons)] {
 		line := "not looked for: " + strings.Join(n.ids, ", ") + ": " + n.why
-		for shown := len(n.ids) - 1; shown > 0 && utf8.RuneCountInString(line) > room; shown-- {
+		for shown := len(n.ids) - 1; shown > 0 && columns(line) > room; shown-- {
 			line = fmt.Sprintf("not looked for: %s and %d more: %s", strings.Join(n.ids[:shown], ", "), len(n.ids)-shown, n.why)
 		}
 		lines = append(lines, cut(line, room, 1))
@@ -229,7 +228,7 @@ func cpuCost(f report.Finding) (share float64, words string) {
 }
 
 // clause is the beginning of a text that is no wider than width: whole clauses if they say half of
-// what fits, else whole words. What is cut shows as an ellipsis.
+// what fits, else whole words if these do. What is cut shows as an ellipsis.
 func clause(text string, width int) string {
 	text = strings.Join(strings.Fields(text), " ")
 	runes := []rune(text)
@@ -255,7 +254,7 @@ func clause(text string, width int) string {
 	if end < width/2 {
 		end = word
 	}
-	if end == 0 {
+	if end < width/2 { // a long name follows
 		end = max(width-2, 0)
 	}
 	return strings.TrimRight(string(runes[:end]), " ") + " …"

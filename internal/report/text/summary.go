@@ -63,7 +63,7 @@ func (p *page) population(s *report.Summary, verbose bool) {
 		head += " and " + unit.Plural(n.BuildTools, "tool") + " of Go builds"
 	}
 	head += " in " + unit.Duration(1e9*s.Window.DurationS)
-	if !s.Lossy() && s.MissedExecs() == 0 {
+	if s.NothingLost() {
 		head += ", nothing lost"
 	}
 	p.wrap("", plain, "", bold, []string{head})
@@ -86,9 +86,8 @@ func (p *page) groupFindings(s *report.Summary, room int) {
 	begin := p.height()
 	p.line()
 	p.wrap("", plain, "", st, []string{sentence})
-	unjudged, shown, lines := p.groupUnjudged(s), s.Findings, 0
+	unjudged, shown, lines := p.groupUnjudged(s, room > 0), s.Findings, 0
 	if room > 0 {
-		unjudged = unjudged[:min(len(unjudged), mostUnjudged)]
 		room -= p.height() - begin + 2 + len(unjudged) // the names of the findings, how many more
 		shown, lines = shown[:min(len(shown), max(fewestFindings, room/3))], p.scaled(mostLines)
 	}
@@ -158,19 +157,28 @@ func verdictOn(s *report.Summary) (string, style) {
 		return "Nothing to do was found in " + unit.Count(n.Judged) + of + ". In the others nothing could be looked for.",
 			notice
 	}
-	unseen := s.Incomplete.NoRoom
-	for _, f := range s.Incomplete.Failed {
-		unseen += f.Processes
-	}
-	if missed := s.MissedExecs(); missed > 0 && unseen == 0 {
-		return "Nothing to do was found in " + unit.Processes(n.Observed) + ". Up to " + unit.Count(missed) +
-			" more were not seen.", notice
-	}
-	if unseen > 0 {
-		return "Nothing to do was found in " + unit.Processes(n.Observed) + ". Another " + unit.Count(unseen) +
-			" could not be observed.", notice
+	if more := unseen(s); more != "" {
+		return "Nothing to do was found in " + unit.Processes(n.Observed) + ". " + more + " were not observed.", notice
 	}
 	return "Nothing to do: no finding in " + unit.Processes(n.Observed) + ".", good
+}
+
+// unseen is how many processes more there were; "" = none.
+func unseen(s *report.Summary) string {
+	atMost := s.Incomplete.NoRoom + s.MissedExecs()
+	n := atMost
+	for _, f := range s.Incomplete.Failed {
+		if n += f.Processes; f.Kind == report.LostExec {
+			atMost += f.Processes // they may be observed from later on
+		}
+	}
+	switch {
+	case n == 0:
+		return ""
+	case atMost > 0:
+		return "Up to " + unit.Count(n) + " more"
+	}
+	return "Another " + unit.Count(n)
 }
 
 // groupFinding lays out one kind of finding, each of its texts on so many lines; 0 = no limit.
@@ -209,8 +217,8 @@ const longestName = 30
 
 // shortName is a name for a sentence.
 func shortName(name string) string {
-	if runes := []rune(name); len(runes) > longestName {
-		return string(runes[:longestName-1]) + "…"
+	if columns(name) > longestName {
+		return beginning(name, longestName-1) + "…"
 	}
 	return name
 }
@@ -228,7 +236,7 @@ func names(list []report.Named, short bool) string {
 }
 
 // groupUnjudged are the lines for the kinds of findings that were not looked for everywhere.
-func (p *page) groupUnjudged(s *report.Summary) (lines []string) {
+func (p *page) groupUnjudged(s *report.Summary, limited bool) (lines []string) {
 	type group struct {
 		why string
 		n   uint64
@@ -243,6 +251,9 @@ func (p *page) groupUnjudged(s *report.Summary) (lines []string) {
 		}
 		groups[i].ids = append(groups[i].ids, j.ID)
 	}
+	if limited {
+		groups = groups[:min(len(groups), mostUnjudged)]
+	}
 	for _, g := range groups {
 		what := g.ids[0]
 		if more := len(g.ids) - 1; more > 0 {
@@ -252,7 +263,16 @@ func (p *page) groupUnjudged(s *report.Summary) (lines []string) {
 		if g.n < s.Processes.Observed {
 			where = " in " + unit.Count(g.n) + " of " + unit.Processes(s.Processes.Observed)
 		}
-		lines = append(lines, cut(p.clean("not looked for"+where+": "+what+": "+g.why), p.width-severityWidth, 1))
+		high := 1
+		switch {
+		case !limited:
+			high = everyLine
+		case p.width < DefaultWidth:
+			high = 2
+		}
+		room := p.width - severityWidth
+		text := cut(p.clean("not looked for"+where+": "+what+": "+g.why), room, high)
+		lines = append(lines, wrapped(text, room)...)
 	}
 	return lines
 }
@@ -311,7 +331,8 @@ func mark(lower bool) string {
 }
 
 // groupMissing writes how many processes were seen as a whole, what is missing of the others, and how
-// many were not seen at all: the reasons that fit on a line, or all.
+// many were not seen at all. What pinwatch itself missed comes first, and then the other reasons: those that
+// fit on a line, or all.
 func (p *page) groupMissing(s *report.Summary, limited bool) {
 	n, in := &s.Processes, &s.Incomplete
 	whole := unit.Count(n.Complete) + " of " + unit.Processes(n.Observed)
@@ -319,33 +340,61 @@ func (p *page) groupMissing(s *report.Summary, limited bool) {
 		whole = unit.Processes(n.Observed)
 	}
 	p.field("complete", plain, whole+": seen from begin to end, with nothing lost")
-	var parts, never []string
+	var parts, missed []string
 	count := func(n uint64, what string) {
 		if n > 0 {
 			parts = append(parts, unit.Count(n)+" "+what)
 		}
 	}
-	count(in.Began, "began before pinwatch looked")
-	count(in.Living, "still ran at the end")
+	skipped, unread := "may lack samples of costs", "kernel side only"
+	if !limited {
+		skipped += " (runs skipped by the kernel)"
+		unread += ": no Go runtime could be read"
+	}
 	count(in.Lossy, "with lost records")
-	count(in.Skipped, "may lack samples of costs (runs skipped by the kernel)")
-	count(in.KernelSideOnly, "kernel side only: no Go runtime could be read")
+	count(in.Skipped, skipped)
+	count(in.KernelSideOnly, unread)
 	count(in.LocksUnknown, "with locks that are not known")
-	if parts != nil {
-		p.field("the others", plain, parts...)
-	}
-	if in.NoRoom > 0 {
-		never = append(never, unit.Count(in.NoRoom)+": there was no room for more")
-	}
+	count(in.Began, "began earlier")
+	count(in.Living, "lived on")
+	p.reasons("the others", plain, parts, limited)
+	p.reasons("in part", notice, kinds(in.InPart), limited)
 	if n := s.MissedExecs(); n > 0 {
-		never = append(never, "up to "+unit.Count(n)+": the kernel skipped pinwatch's program as they began")
+		missed = append(missed, "up to "+unit.Count(n)+": the kernel skipped their start")
 	}
-	for _, f := range in.Failed {
-		never = append(never, unit.Count(f.Processes)+": "+f.Why)
+	if n := s.LostExecs(); n > 0 {
+		missed = append(missed, unit.Count(n)+", Go programs or not: the record of their start was lost (--ring-size)")
 	}
-	if never != nil && limited {
-		p.oneOf(styled{pad("not seen", labelWidth), bold}, notice, "reason", never)
-	} else if never != nil {
-		p.field("not seen", notice, never...)
+	never := kinds(slices.DeleteFunc(slices.Clone(in.Failed), func(f report.Reason) bool {
+		return f.Kind == report.LostExec
+	}))
+	if in.NoRoom > 0 {
+		never = append([]string{"up to " + unit.Count(in.NoRoom) + ", Go programs or not: there was no room"},
+			never...)
+	}
+	label := "not seen"
+	if missed != nil && limited {
+		p.field(label, notice, missed...)
+		label, missed = "", nil
+	}
+	never = append(missed, never...)
+	p.reasons(label, notice, never, limited)
+}
+
+func kinds(reasons []report.Reason) (parts []string) {
+	for _, r := range reasons {
+		parts = append(parts, unit.Count(r.Processes)+": "+r.Why)
+	}
+	return parts
+}
+
+// reasons writes those that fit on a line, or all.
+func (p *page) reasons(label string, st style, reasons []string, limited bool) {
+	switch {
+	case reasons == nil:
+	case limited:
+		p.oneOf(styled{pad(label, labelWidth), bold}, st, "reason", reasons)
+	default:
+		p.field(label, st, reasons...)
 	}
 }

@@ -8,7 +8,10 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/pinwatch/pinwatch/internal/findings"
 	"github.com/pinwatch/pinwatch/internal/report"
+	"github.com/pinwatch/pinwatch/internal/report/reporttest"
+	"github.com/pinwatch/pinwatch/internal/report/summary"
 	"github.com/pinwatch/pinwatch/internal/report/summary/summarytest"
 	"github.com/pinwatch/pinwatch/internal/report/text"
 	"github.com/pinwatch/pinwatch/internal/testenv"
@@ -49,6 +52,29 @@ func TestSummaryWidth(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A character may take two columns of a terminal, or none.
+func TestSummaryWideNames(t *testing.T) {
+	s := summary.New()
+	for i := range 9 {
+		name := strings.Repeat("データ処理e\u0301", 1+4*i)
+		s.Add(summarytest.Process(i+1, name, reporttest.Rich(), findings.Finding{ID: "x", Severity: "warn", Message: "m"}))
+	}
+	got := renderSummary(t, s.Report(summary.Meta{}), text.Options{Width: 80, Verbose: true})
+	for l := range strings.Lines(got) {
+		n, marks := strings.Count(l, "")-2, strings.Count(l, "\u0301")
+		for _, r := range "データ処理" {
+			n += strings.Count(l, string(r))
+		}
+		if n -= marks; n > 80 {
+			t.Errorf("%d columns: %s", n, l)
+		}
+	}
+	short, long := regexp.MustCompile(`(?m)^ データ処理e\x{301} .*`).FindString(got), regexp.MustCompile(`(?m)^ データ処理e\x{301}データ.*…`).FindString(got)
+	if short == "" || long == "" {
+		t.Error(got)
 	}
 }
 
@@ -108,8 +134,8 @@ func TestSummarySkippedExecs(t *testing.T) {
 	n := uint64(2)
 	s.Incomplete.SkippedExecs = &n
 	got := renderSummary(t, &s, text.Options{})
-	for _, want := range []string{"in 12.3 s\n\nNothing to do was found in 3 processes. Up to 2 more were not seen.\n",
-		"\nnot seen    up to 2: the kernel skipped pinwatch's program as they began\n"} {
+	for _, want := range []string{"in 12.3 s\n\nNothing to do was found in 3 processes. Up to 2 more were not observed.\n",
+		"\nnot seen    up to 2: the kernel skipped their start\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/pinwatch/pinwatch/internal/unit"
 )
@@ -62,7 +61,7 @@ func (t table) width() (n int) {
 func (p *page) fit(t table, width int) table {
 	t = slices.Clone(t)
 	for i := range t {
-		t[i].width = max(t[i].width, utf8.RuneCountInString(p.title(t[i])))
+		t[i].width = max(t[i].width, columns(p.title(t[i])))
 		if t[i].time && t[i].left && p.unit != "" {
 			t[i].width += 5 // a range of nanoseconds
 		}
@@ -155,15 +154,15 @@ func (p *page) ns(v *int64) string {
 	return p.time(float64(*v))
 }
 
-// pad fills s with spaces to n runes, or cuts it to n.
+// pad fills s with spaces to n columns, or cuts it to n.
 func pad(s string, n int) string {
-	if have := utf8.RuneCountInString(s); have <= n {
+	if have := columns(s); have <= n {
 		return s + strings.Repeat(" ", n-have)
 	}
-	return string([]rune(s)[:n-1]) + "…"
+	return pad(beginning(s, n-1)+"…", n)
 }
 
-// padLeft fills s with spaces in front to n runes; numbers are never cut.
+// padLeft fills s with spaces in front to n columns; numbers are never cut.
 func padLeft(s string, n int) string {
-	return strings.Repeat(" ", max(n-utf8.RuneCountInString(s), 0)) + s
+	return strings.Repeat(" ", max(n-columns(s), 0)) + s
 }

@@ -3,7 +3,6 @@ package text
 import (
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/pinwatch/pinwatch/internal/contract"
 	"github.com/pinwatch/pinwatch/internal/report"
@@ -90,7 +89,7 @@ func (p *page) verdict(v *report.Verdicts, row *report.StatementVerdict, verbose
 	indent := strings.Repeat(" ", 2+idWidth+wordWidth)
 	head := []styled{{report.Mark(row.Verdict) + " ", st}, {pad(row.ID, idWidth), bold},
 		{pad(report.Words(row.Verdict), wordWidth), st}}
-	for _, text := range wrapped(row.Evidence.Claim, p.width-utf8.RuneCountInString(indent)) {
+	for _, text := range wrapped(row.Evidence.Claim, p.width-columns(indent)) {
 		p.line(append(head, styled{text, plain})...)
 		head = []styled{{indent, plain}}
 	}
@@ -132,7 +131,7 @@ func wrapped(text string, width int) (lines []string) {
 		switch {
 		case line == "":
 			line = word
-		case utf8.RuneCountInString(line+" "+word) <= width:
+		case columns(line+" "+word) <= width:
 			line += " " + word
 		default:
 			lines, line = append(lines, line), word

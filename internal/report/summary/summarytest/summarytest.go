@@ -97,19 +97,24 @@ var Summaries = sync.OnceValue(func() map[string]*report.Summary {
 	partly.Add(c)
 	partly.NoRoom(31)
 	partly.SkippedExecs(reporttest.Ptr(uint64(3)))
-	partly.Failed("they had ended before observation began")
+	partly.Failed("ended", "ended before observation began")
+	for range 12 {
+		partly.Failed(report.LostExec, "executed a program, and the record of that was lost")
+		partly.InPart("not_go", "not a Go program: the kernel side only")
+	}
+	partly.InPart("locks_unknown", "locks and roles are not known")
 	m.Warnings = []string{"a warning about the whole observation", "and one more"}
 	all["partly"] = partly.Report(m)
 
 	hostile := summary.New()
 	for i := range 60 {
-		name := fmt.Sprintf("\x1b[31mwörker-%d\r\n<script>\u202e", i) + strings.Repeat("x", 1<<12)
+		name := fmt.Sprintf("\x1b[31mwörker-%d\r\n処理データ<script>\u202e", i) + strings.Repeat("x", 1<<12)
 		f := findings.Finding{ID: fmt.Sprintf("finding-%d", i%30), Severity: []string{"info", "warn", "error"}[i%3],
 			Message: name[:200] + strings.Repeat(" a long sentence with many words about threads;", 9),
 			Advice:  strings.Repeat("do this, that and more of the same kind, ", 9)}
 		hostile.Add(Process(i+1, name, reporttest.Rich(), f))
 		hostile.Passed(name)
-		hostile.Failed(name)
+		hostile.Failed(fmt.Sprint("kind_", i%20), fmt.Sprint("reason ", i%20))
 	}
 	all["hostile"] = hostile.Report(m)
 	return all
