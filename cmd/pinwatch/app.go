@@ -16,6 +16,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/pinwatch/pinwatch/internal/nearest"
 	"github.com/pinwatch/pinwatch/internal/workload"
 	"github.com/pinwatch/pinwatch/internal/workload/catalog"
 )
@@ -187,7 +188,7 @@ func onUsageError(c *cli.Context, err error, _ bool) error {
 			}
 		}
 	}
-	if near := nearest(name, names, 1); len(near) > 0 {
+	if near := nearest.Names(name, names, 1); len(near) > 0 {
 		return usagef("no flag %s; did you mean --%s?", typed, near[0])
 	}
 	return usagef("no flag %s; see pinwatch %s--help", typed, within(c))
