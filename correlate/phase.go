@@ -1,6 +1,10 @@
 package correlate
 
-import "github.com/pinwatch/pinwatch/events"
+import (
+	"slices"
+
+	"github.com/pinwatch/pinwatch/events"
+)
 
 // phase is a measured part of a thread's or a signal's life. Each is a cost; docs define its ends.
 type phase uint8
@@ -113,3 +117,14 @@ var phases = [phaseCount]phaseSpec{
 }
 
 const unseenKernelTime = "tracepoints do not see the signal frame's set-up after delivery and the work of rt_sigreturn"
+
+// Phases are the costs that a Result can have, in its order: the ids and phases of its rows, each once.
+func Phases() (rows []Cost) {
+	for _, p := range phases {
+		row := Cost{ID: p.id, Phase: p.name}
+		if !slices.ContainsFunc(rows, func(c Cost) bool { return c.ID == row.ID && c.Phase == row.Phase }) {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}

@@ -133,8 +133,8 @@ type Limit struct {
 	Max, Now uint64 // Now counts all that it limits, which may be more than this process
 }
 
-// perKind bounds the findings of one kind: three functions show the mistake of ten.
-const perKind = 3
+// PerKind bounds the findings of one kind: three functions show the mistake of ten.
+const PerKind = 3
 
 // observed is one Result with the values that several kinds of findings need.
 type observed struct {
@@ -172,7 +172,7 @@ func Find(res *correlate.Result, about About) (found []Finding, judged []Judged)
 			}
 		}
 		judged = append(judged, Judged{k.id, why})
-		found = append(found, fs[:min(len(fs), perKind)]...)
+		found = append(found, fs[:min(len(fs), PerKind)]...)
 	}
 	slices.SortStableFunc(found, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.cpu(), a.cpu()))

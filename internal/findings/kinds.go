@@ -39,6 +39,14 @@ var kinds = []kind{
 	{"affinity-overridden", overridden, noAffinity},
 }
 
+// IDs are the ids of all kinds of findings.
+func IDs() (ids []string) {
+	for _, k := range kinds {
+		ids = append(ids, k.id)
+	}
+	return ids
+}
+
 const (
 	whyRuntime = "the target's Go runtime could not be read"
 	whyLoss    = "records were lost, and it follows from what did not happen"

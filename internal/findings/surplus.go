@@ -98,13 +98,13 @@ func surplus(o *observed) []Finding {
 	return []Finding{f}
 }
 
-// largest lists the perKind largest groups: "2,993 × main.work in read(2)".
+// largest lists the PerKind largest groups: "2,993 × main.work in read(2)".
 func largest(groups map[string]int) []string {
 	names := slices.SortedFunc(maps.Keys(groups), func(a, b string) int {
 		return cmp.Or(cmp.Compare(groups[b], groups[a]), cmp.Compare(a, b))
 	})
 	words := []string{}
-	for _, name := range names[:min(len(names), perKind)] {
+	for _, name := range names[:min(len(names), PerKind)] {
 		words = append(words, unit.Count(groups[name])+" × "+name)
 	}
 	return words

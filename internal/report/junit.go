@@ -22,14 +22,16 @@ type (
 		Name      string      `xml:"name,attr"`
 		Tests     int         `xml:"tests,attr"`
 		Failures  int         `xml:"failures,attr"`
+		Errors    int         `xml:"errors,attr,omitempty"`
 		Skipped   int         `xml:"skipped,attr"`
-		Timestamp string      `xml:"timestamp,attr"`
+		Timestamp string      `xml:"timestamp,attr,omitempty"`
 		Cases     []junitCase `xml:"testcase"`
 	}
 	junitCase struct {
 		Class   string        `xml:"classname,attr"`
 		Name    string        `xml:"name,attr"`
 		Failure *junitMessage `xml:"failure"`
+		Error   *junitMessage `xml:"error"`
 		Skipped *junitMessage `xml:"skipped"`
 		Out     string        `xml:"system-out"`
 	}
@@ -63,6 +65,10 @@ func WriteVerdictsJUnit(w io.Writer, vs []*Verdicts, compared *Comparison) error
 	if compared != nil {
 		doc.Suites = append(doc.Suites, baselineSuite(compared, vs))
 	}
+	return writeJUnit(w, doc)
+}
+
+func writeJUnit(w io.Writer, doc junitSuites) error {
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return fmt.Errorf("write JUnit: %w", err)
 	}

@@ -29,6 +29,9 @@ func CheckSummary(doc []byte) error { return check(doc, ofSummaries) }
 // CheckGroup is Check for report.GroupSchema.
 func CheckGroup(doc []byte) error { return check(doc, ofGroups) }
 
+// CheckCheck is Check for report.CheckSchema.
+func CheckCheck(doc []byte) error { return check(doc, ofChecks) }
+
 func check(doc []byte, compiled func() (*jsonschema.Schema, error)) error {
 	schema, err := compiled()
 	if err != nil {
@@ -50,11 +53,13 @@ var (
 	ofVerdicts    = compiled("verdicts")
 	ofSummaries   = compiled("summary")
 	ofGroups      = compiled("group")
+	ofChecks      = compiled("check")
 )
 
 // schemas are all schemas by name. They refer to each other.
 var schemas = map[string][]byte{"report": report.Schema, "threads": report.ThreadListSchema,
-	"verdicts": report.VerdictsSchema, "summary": report.SummarySchema, "group": report.GroupSchema}
+	"verdicts": report.VerdictsSchema, "summary": report.SummarySchema, "group": report.GroupSchema,
+	"check": report.CheckSchema}
 
 func compiled(name string) func() (*jsonschema.Schema, error) {
 	return sync.OnceValues(func() (*jsonschema.Schema, error) { return compile(name) })
