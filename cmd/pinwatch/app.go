@@ -23,11 +23,12 @@ import (
 
 // Exit codes.
 const (
-	exitOK           = 0
-	exitError        = 1 // it could not be done: no such process, no permission, kernel too old, …
-	exitUsage        = 2 // the command line makes no sense
-	exitContract     = 3 // a statement of the specification or a check of vet is broken, or --fail-on names a finding
-	exitInconclusive = 4 // there was too little evidence for a verdict, or --fail-on names losses
+	exitOK    = 0
+	exitError = 1 // it could not be done: no such process, no permission, kernel too old, …
+	exitUsage = 2 // the command line makes no sense
+	// A statement of the specification, a check of vet or a budget is broken, or --fail-on names a finding.
+	exitContract     = 3
+	exitInconclusive = 4 // there was too little evidence for a verdict or a budget, or --fail-on names losses
 )
 
 // version is set by the build (-ldflags "-X main.version=…"); a binary made by go install knows its
@@ -130,6 +131,7 @@ func newApp(s streams) *cli.App {
   sudo pinwatch attach -p 4242 -i 1            a line per second until Ctrl-C, then the report
   sudo pinwatch attach -p 4242 -d 1m -o json --out report.json
   pinwatch threads -p 4242                     its threads now: who holds them, in which call, locked by whom
+  sudo pinwatch check -- ./bench               keep what pinwatch.yaml promises, in CI
   sudo pinwatch verify                         test the specification on this machine, statement by statement
   pinwatch explain thread-surplus              a finding: what happens, an example, when to ignore it
   pinwatch explain p99                         a word of the report
@@ -139,11 +141,12 @@ func newApp(s streams) *cli.App {
 docs/reading-the-report.md explains each number.
 
 Exit codes: 0 done, 1 error, 2 usage, 3 vet found a mistake, verify found a statement refuted or out of
-range, or attach found what --fail-on names, 4 verify could not decide a statement, or attach lost records
-(--fail-on loss).`,
+range, attach found what --fail-on names, or check a budget that is broken, 4 verify could not decide a
+statement or check a budget, or attach lost records (--fail-on loss).`,
 		Commands: []*cli.Command{
 			attachCommand(s),
 			runCommand(s),
+			checkCommand(s),
 			threadsCommand(s),
 			demoCommand(s),
 			verifyCommand(s),
@@ -156,7 +159,7 @@ range, or attach found what --fail-on names, 4 verify could not decide a stateme
 		},
 	}
 	for _, c := range app.Commands {
-		if slices.Contains([]string{"attach", runName, "threads", "demo", "verify", "explain"}, c.Name) {
+		if slices.Contains([]string{"attach", runName, checkName, "threads", "demo", "verify", "explain"}, c.Name) {
 			c.Flags = append(c.Flags, lookFlags()...)
 			before := c.Before
 			c.Before = func(c *cli.Context) (err error) {

@@ -369,6 +369,9 @@ func (r *group) finish(all *observe.Group) error {
 			r.only.Warnings = append(r.only.Warnings, fmt.Sprintf("the kernel skipped pinwatch's program at %s of a program: "+
 				"up to so many processes were not seen", unit.Plural(*n, "start")))
 		}
+		if r.o.sink != nil {
+			r.only = nil // the summary tells that processes may be missing
+		}
 	}
 	if r.only != nil {
 		return r.single.final(r.only, r.o.verbose)

@@ -23,6 +23,9 @@ type groupWriter interface {
 
 // group is the output for several processes.
 func (o *output) group(verbose bool) groupWriter {
+	if o.sink != nil {
+		return sinkGroup{o.sink}
+	}
 	switch o.format {
 	case "ndjson":
 		return ndjsonGroup{o.report}
@@ -45,6 +48,13 @@ func (g textGroup) Process(*report.Report) error { return nil }
 func (g textGroup) Close(s *report.Summary) error {
 	return explainWrite(text.WriteSummary(g.w, s, g.page))
 }
+
+// sinkGroup hands the summary on.
+type sinkGroup struct{ sink sink }
+
+func (g sinkGroup) Process(*report.Report) error { return nil }
+
+func (g sinkGroup) Close(s *report.Summary) error { return g.sink(nil, s) }
 
 // ndjsonGroup writes a line for each process, then one for the summary.
 type ndjsonGroup struct{ w io.Writer }

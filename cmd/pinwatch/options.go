@@ -26,6 +26,7 @@ type options struct {
 	readyFile     string       // "" = none
 	intervalGiven bool         // -i, not a default
 	begin         func() error // called when the observation has begun; nil = nothing
+	sink          sink         // takes what was observed instead of a format; nil = none
 	verbose       bool
 	quiet         bool     // nothing on stderr but errors
 	unit          string   // of the columns of times; "" = each time has its own
@@ -108,32 +109,37 @@ func parseOptions(c *cli.Context, defaultDuration string) (o options, err error)
 			return o, usagef("--fail-on %s: it is warn, loss, error, or several separated by commas", what)
 		}
 	}
+	return o, parseObservation(c, &o, defaultDuration)
+}
+
+// parseObservation reads what is about observing, and not about what is written.
+func parseObservation(c *cli.Context, o *options, defaultDuration string) (err error) {
 	o.observe = observe.Config{
 		Offsets: c.String("offsets"), ThreadEntries: c.Int("thread-entries"),
 		Sites: c.Bool("sites"), Light: c.Bool("light"), Aggregate: c.Bool("aggregate"),
 	}
 	if o.observe.GoVersion, err = parseRelease(c); err != nil {
-		return o, err
+		return err
 	}
-	if err := parseTimes(c, &o, defaultDuration); err != nil {
-		return o, err
+	if err := parseTimes(c, o, defaultDuration); err != nil {
+		return err
 	}
 	if c.IsSet("ring-size") {
 		if o.observe.RingBytes, err = parseSize(c.String("ring-size")); err != nil {
-			return o, err
+			return err
 		}
 	}
 	if n := o.observe.ThreadEntries; c.IsSet("thread-entries") && (n < 1 || n > loader.MaxThreads || n&(n-1) != 0) {
-		return o, usagef("--thread-entries %d: want a power of two from 1 to %d", n, loader.MaxThreads)
+		return usagef("--thread-entries %d: want a power of two from 1 to %d", n, loader.MaxThreads)
 	}
 	if c.IsSet("max-rate") && o.observe.Aggregate {
-		return o, usagef("--max-rate and --aggregate: switches that are added up are not sent, so there is nothing " +
+		return usagef("--max-rate and --aggregate: switches that are added up are not sent, so there is nothing " +
 			"to limit; leave one out")
 	}
 	if c.IsSet("max-rate") {
 		o.observe.MaxRate, err = parseRate(c.String("max-rate"))
 	}
-	return o, err
+	return err
 }
 
 // parseTimes reads the duration and the interval.

@@ -25,15 +25,19 @@ type output struct {
 	lines   io.Writer // a line per interval
 	text    text.Options
 	printed int // lines so far
+	sink    sink
 
 	file    *truncateFirst // nil for the standard streams
 	created bool           // the file was not there before
 }
 
+// sink takes the report of one process, or the summary of several; the other one is nil.
+type sink func(*report.Report, *report.Summary) error
+
 // openOutput opens --out before anything is attached, so that no observation is lost to a wrong
 // name. An existing file keeps its content until there is a report to replace it.
 func openOutput(s streams, o options) (*output, error) {
-	out := &output{format: o.format, report: s.out, lines: s.out, text: s.textOptions(s.out)}
+	out := &output{format: o.format, report: s.out, lines: s.out, text: s.textOptions(s.out), sink: o.sink}
 	if out.text.Unit = o.unit; o.format == "json" {
 		out.lines = s.err // stdout is one object
 	}
@@ -146,6 +150,9 @@ const headerEvery = 20
 
 // final writes the report of the whole observation.
 func (o *output) final(r *report.Report, verbose bool) error {
+	if o.sink != nil {
+		return o.sink(r, nil)
+	}
 	switch o.format {
 	case "ndjson":
 		r.Final = true

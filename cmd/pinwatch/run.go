@@ -27,8 +27,10 @@ const (
 
 const runName = "run"
 
-// runsProgram: signals are for the program that run starts, see relay.
-func runsProgram(args []string) bool { return len(args) > 1 && args[1] == runName }
+// runsProgram: signals are for the program that run or check starts, see relay.
+func runsProgram(args []string) bool {
+	return len(args) > 1 && (args[1] == runName || args[1] == checkName && slices.Contains(args, "--"))
+}
 
 func runCommand(s streams) *cli.Command {
 	return &cli.Command{
@@ -52,8 +54,7 @@ Exit codes: the command's; 128 and the number of the signal that ended it; 125 p
 observe it (before it began, the command was not run), 126 not executable, 127 not found; 3 and 4 by
 --fail-on, where the command's is 0.`,
 		Flags: slices.Concat(followFlags(), []cli.Flag{
-			&cli.StringFlag{Name: "user", DefaultText: "who called sudo",
-				Usage: "run the command as `USER`, a name or a number, with its groups and HOME"},
+			userFlag(),
 			offsetsFlag(),
 			goVersionFlag(),
 		}, observeFlags()),
@@ -64,7 +65,7 @@ observe it (before it began, the command was not run), 126 not executable, 127 n
 			if err != nil {
 				return err
 			}
-			argv, err := commandLine(s.args, c.Args().Slice())
+			argv, err := commandLine(runName, s.args, c.Args().Slice())
 			if err != nil {
 				return err
 			}
@@ -81,14 +82,19 @@ observe it (before it began, the command was not run), 126 not executable, 127 n
 	}
 }
 
+func userFlag() cli.Flag {
+	return &cli.StringFlag{Name: "user", DefaultText: "who called sudo",
+		Usage: "run the command as `USER`, a name or a number, with its groups and HOME"}
+}
+
 // commandLine is what follows the first --. arguments are those that are no flags.
-func commandLine(args, arguments []string) ([]string, error) {
+func commandLine(name string, args, arguments []string) ([]string, error) {
 	at := slices.Index(args, "--")
 	switch {
 	case at < 0 && len(arguments) > 0:
-		return nil, usagef("-- is missing before the command: pinwatch run [flags] -- %s", arguments[0])
+		return nil, usagef("-- is missing before the command: pinwatch %s [flags] -- %s", name, arguments[0])
 	case at < 0 || at == len(args)-1:
-		return nil, usagef("the command is missing: pinwatch run [flags] -- COMMAND [ARG]...")
+		return nil, usagef("the command is missing: pinwatch %s [flags] -- COMMAND [ARG]...", name)
 	case len(arguments) != len(args)-at-1:
 		return nil, usagef("only flags stand before --; what is %q?", arguments[0])
 	}
