@@ -32,6 +32,9 @@ func CheckGroup(doc []byte) error { return check(doc, ofGroups) }
 // CheckCheck is Check for report.CheckSchema.
 func CheckCheck(doc []byte) error { return check(doc, ofChecks) }
 
+// CheckCompared is Check for report.ComparedSchema.
+func CheckCompared(doc []byte) error { return check(doc, ofCompared) }
+
 func check(doc []byte, compiled func() (*jsonschema.Schema, error)) error {
 	schema, err := compiled()
 	if err != nil {
@@ -54,12 +57,13 @@ var (
 	ofSummaries   = compiled("summary")
 	ofGroups      = compiled("group")
 	ofChecks      = compiled("check")
+	ofCompared    = compiled("compare")
 )
 
 // schemas are all schemas by name. They refer to each other.
 var schemas = map[string][]byte{"report": report.Schema, "threads": report.ThreadListSchema,
 	"verdicts": report.VerdictsSchema, "summary": report.SummarySchema, "group": report.GroupSchema,
-	"check": report.CheckSchema}
+	"check": report.CheckSchema, "compare": report.ComparedSchema}
 
 func compiled(name string) func() (*jsonschema.Schema, error) {
 	return sync.OnceValues(func() (*jsonschema.Schema, error) { return compile(name) })
