@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -43,6 +44,26 @@ func versionString() string {
 		return info.Main.Version
 	}
 	return "devel"
+}
+
+func versionCommand(s streams) *cli.Command {
+	return &cli.Command{
+		Name:     "version",
+		Usage:    "print the version and how it was built",
+		Category: "this machine, this tool",
+		Before:   noArguments,
+		Action: func(*cli.Context) error {
+			return writeVersion(s.out)
+		},
+		OnUsageError:    onUsageError,
+		HideHelpCommand: true,
+	}
+}
+
+func writeVersion(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "pinwatch %s %s %s/%s\n", versionString(), runtime.Version(), runtime.GOOS,
+		runtime.GOARCH)
+	return explainWrite(err)
 }
 
 // usageError is the caller's mistake.
@@ -133,6 +154,7 @@ func newApp(s streams) *cli.App {
   pinwatch threads -p 4242                     its threads now: who holds them, in which call, locked by whom
   sudo pinwatch check -- ./bench               keep what pinwatch.yaml promises, in CI
   sudo pinwatch verify                         test the specification on this machine, statement by statement
+  pinwatch compare old/ new/                   did it get dearer? reports of runs before and after a change
   pinwatch explain thread-surplus              a finding: what happens, an example, when to ignore it
   pinwatch explain p99                         a word of the report
   pinwatch vet ./...                           mistakes in Go source that pins threads
@@ -142,13 +164,14 @@ docs/reading-the-report.md explains each number.
 
 Exit codes: 0 done, 1 error, 2 usage, 3 vet found a mistake, verify found a statement refuted or out of
 range, attach found what --fail-on names, or check a budget that is broken, 4 verify could not decide a
-statement or check a budget, or attach lost records (--fail-on loss).`,
+statement or check a budget, attach lost records (--fail-on loss), or compare had too few runs.`,
 		Commands: []*cli.Command{
 			attachCommand(s),
 			runCommand(s),
 			checkCommand(s),
 			threadsCommand(s),
 			demoCommand(s),
+			compareCommand(s),
 			verifyCommand(s),
 			explainCommand(s),
 			vetCommand(s),
@@ -159,7 +182,8 @@ statement or check a budget, or attach lost records (--fail-on loss).`,
 		},
 	}
 	for _, c := range app.Commands {
-		if slices.Contains([]string{"attach", runName, checkName, "threads", "demo", "verify", "explain"}, c.Name) {
+		if slices.Contains([]string{"attach", runName, checkName, "threads", "demo", "compare", "verify", "explain"},
+			c.Name) {
 			c.Flags = append(c.Flags, lookFlags()...)
 			before := c.Before
 			c.Before = func(c *cli.Context) (err error) {
