@@ -3,11 +3,9 @@ package loader
 import (
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -33,7 +31,7 @@ func TestLightMeasuresWithoutSystemCalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := refuseCall(unix.SYS_PERF_EVENT_OPEN); err != nil {
+	if err := testenv.RefuseCall(unix.SYS_PERF_EVENT_OPEN); err != nil {
 		t.Fatal(err)
 	}
 	s := attachTo(t, pid, Config{Light: true, Calibrate: true})
@@ -48,26 +46,4 @@ func TestLightMeasuresWithoutSystemCalls(t *testing.T) {
 	if _, _, err := calibrate(readTypes, false); err == nil {
 		t.Error("measured a tracepoint on a system call without perf_event_open")
 	}
-}
-
-// refuseCall has the kernel refuse a system call to all threads of this process, for good.
-func refuseCall(call uint32) error {
-	filter := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // struct seccomp_data: nr
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: call, Jf: 1},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
-	}
-	runtime.LockOSThread() // the filter is for all threads, the permission to set it for this one
-	defer runtime.UnlockOSThread()
-	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
-	}
-	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC,
-		uintptr(unsafe.Pointer(&program)))
-	if errno != 0 {
-		return errno
-	}
-	return nil
 }

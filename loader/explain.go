@@ -10,6 +10,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
 
 	"github.com/pinwatch/pinwatch/internal/capability"
 )
@@ -57,7 +58,7 @@ func explain(op string, err error, need ...capability.Cap) error {
 	if errors.Is(err, ebpf.ErrNotSupported) {
 		return &unsupportedError{what: "way to " + op, min: "Linux 5.10", err: err}
 	}
-	if !errors.Is(err, fs.ErrPermission) { // EPERM and EACCES
+	if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.ENOSYS) { // EPERM, EACCES; a seccomp filter's choice
 		return fmt.Errorf("%s: %w", op, err)
 	}
 	refused := &permissionError{op: op, err: err}
@@ -92,6 +93,9 @@ func refusalReason() string {
 	ids, err := os.ReadFile("/proc/self/uid_map")
 	if fields := strings.Fields(string(ids)); err == nil && len(fields) == 3 && fields[2] != initialUIDs {
 		return "the capabilities are those of a user namespace and do not reach the kernel; run it outside, as root"
+	}
+	if mode, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0); err == nil && mode == unix.SECCOMP_MODE_FILTER {
+		return "a seccomp filter, as those of containers, may forbid bpf(2) or perf_event_open(2); run it outside"
 	}
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return "RLIMIT_MEMLOCK may be too low, and raising it takes CAP_SYS_RESOURCE"

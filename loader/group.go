@@ -32,6 +32,9 @@ type GroupConfig struct {
 	Follow bool
 	// Watch makes a target of every process of the machine once it executes a program.
 	Watch bool
+
+	// BeforeLoad is called once, some 20 ms after the beginning. Its error is OpenGroup's. nil means none.
+	BeforeLoad func() error
 }
 
 // Group is an observation with any number of targets, which come and go while its programs stay
@@ -152,12 +155,16 @@ func (g *Group) load(read func() (*btf.Cache, error), cfg GroupConfig) error {
 	); err != nil {
 		return err
 	}
-	k.Targets.MaxEntries = uint32(slots)
-	k.FreeSlots.MaxEntries = uint32(slots)
+	k.Targets.MaxEntries, k.FreeSlots.MaxEntries = uint32(slots), uint32(slots)
 	k.Processes.MaxEntries = uint32(max(16*slots, leastThreads))
 	k.Shares.MaxEntries = uint32(slots * g.columns)
 	k.KnownPrograms.MaxEntries = uint32(bpf.PinwatchKnownLayoutKNOWN_PROGRAMS)
 	k.Crowds.MaxEntries = uint32(g.Buffers.rings)
+	if cfg.BeforeLoad != nil {
+		if err := cfg.BeforeLoad(); err != nil {
+			return err
+		}
+	}
 	if err := g.loadAll(k, types, cfg.Light, cfg.Pins, orderProgram, resolveProgram); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package loader
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -234,5 +235,15 @@ func BenchmarkOpenGroup(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.StartTimer()
+	}
+}
+
+// What BeforeLoad returns ends OpenGroup, and nothing is left.
+func TestBeforeLoad(t *testing.T) {
+	testenv.Require(t, testenv.BPF)
+	testenv.NoKernelLeftovers(t)
+	want := errors.New("not now")
+	if _, err := OpenGroup(GroupConfig{BeforeLoad: func() error { return want }}); !errors.Is(err, want) {
+		t.Errorf("%v, want %v", err, want)
 	}
 }

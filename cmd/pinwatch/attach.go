@@ -95,6 +95,10 @@ func (s streams) remark(remarks []string) {
 
 // attach observes one process and writes its report.
 func attach(ctx context.Context, s streams, o options) (err error) {
+	chooser, err := target.NewChooser(os.DirFS("/"), target.Choice{PIDs: []int{o.observe.PID}})
+	if err != nil {
+		return usageOf(err)
+	}
 	out, err := openOutput(s, o)
 	if err != nil {
 		return err
@@ -115,10 +119,7 @@ func attach(ctx context.Context, s streams, o options) (err error) {
 		}
 		return err
 	}
-	place, described := target.Process{}, errors.New("not yet")
-	if chooser, err := target.NewChooser(os.DirFS("/"), target.Choice{}); err == nil {
-		place, described = chooser.Describe(cfg.PID)
-	}
+	place, described := chooser.Describe(cfg.PID)
 	made := func(w *observe.Window) *report.Report {
 		r := windowreport.New(versionString(), w)
 		if described == nil {

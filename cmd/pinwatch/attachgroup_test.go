@@ -77,6 +77,8 @@ func TestAttachNothing(t *testing.T) {
 func TestAttachSeveralRefused(t *testing.T) {
 	self, missing := strconv.Itoa(os.Getpid()), filepath.Join(t.TempDir(), "none")
 	wrong(t, exitUsage, []string{self, "pinwatch itself"}, "attach", "-p", "1,"+self)
+	wrong(t, exitUsage, []string{self, "pinwatch itself"}, "attach", self)
+	wrong(t, exitError, []string{"-p", "none", "1073741824"}, "attach", "-p", "1073741824,1073741823")
 	wrong(t, exitUsage, []string{"--aggregate"}, "attach", "-p", "1,2", "--aggregate")
 	wrong(t, exitUsage, []string{"--go-version", "one program"}, "attach", "--all-go", "--go-version", "go1.20")
 	wrong(t, exitUsage, []string{"-i", "ndjson"}, "attach", "-p", "1,2", "-i", "1")

@@ -101,6 +101,9 @@ func observeGroup(ctx context.Context, s streams, o options, g groupOptions) (er
 	if r.chooser, err = target.NewChooser(os.DirFS("/"), g.choice); err != nil {
 		return usageOf(err)
 	}
+	if pids := g.choice.PIDs; g.start == nil && !r.chooser.Watches() && !slices.ContainsFunc(pids, r.chooser.Alive) {
+		return fmt.Errorf("-p: none of these processes exists, or all have ended: %v", pids)
+	}
 	closeOutput, err := r.openOutput(s)
 	if err != nil {
 		return err
@@ -311,11 +314,6 @@ func (r *group) add(p summary.Process) (err error) {
 		return err
 	}
 	return errors.Join(err, r.out.Process(p.Report))
-}
-
-// holds reports whether the only process is shown as one that was attached to.
-func (r *group) holds() bool {
-	return r.single != nil && (r.o.format == "text" || r.o.format == "json" && r.g.start != nil)
 }
 
 func (r *group) skipped(s observe.Skipped) {

@@ -197,3 +197,8 @@ func (r *group) openOutput(s streams) (close func() error, err error) {
 	r.out = r.single.group(r.o.verbose)
 	return r.single.close, nil
 }
+
+// holds reports whether the only process is shown as one that was attached to.
+func (r *group) holds() bool {
+	return r.single != nil && (r.o.format == "text" || r.o.format == "json" && r.g.start != nil)
+}

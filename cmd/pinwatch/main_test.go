@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -20,7 +21,21 @@ import (
 // asPinwatch makes the test binary run as pinwatch, for tests that need a separate process.
 const asPinwatch = "PINWATCH_TEST_AS_PINWATCH"
 
+// asRefused has the kernel refuse a system call to that process: its number, and where a comma follows, its
+// first argument.
+const asRefused = "PINWATCH_TEST_REFUSED"
+
 func TestMain(m *testing.M) {
+	if refused := os.Getenv(asRefused); refused != "" {
+		var words []uint32
+		for word := range strings.SplitSeq(refused, ",") {
+			n, _ := strconv.ParseUint(word, 10, 32)
+			words = append(words, uint32(n))
+		}
+		if err := testenv.RefuseCall(words[0], words[1:]...); err != nil {
+			panic(err)
+		}
+	}
 	if len(os.Args) > 1 && os.Args[1] == asAccount {
 		printAccount()
 	}

@@ -21,8 +21,8 @@ import (
 // bits and file capabilities only if they were enough (security/commoncap.c,
 // cap_bprm_creds_from_file). package os changes the user first (syscall/exec_linux.go).
 
-// helperName is what that process is called. Its arguments: the credential or "", the limit of locked
-// memory, the program's path, and the program's own arguments.
+// helperName is what that process is called. Its arguments: the credential or "", RLIMIT_MEMLOCK's two values,
+// the program's path, and the program's own arguments.
 const helperName = "pinwatch: waits to execute"
 
 // errUser is added to the exit code of that process, an errno, if it could not change the user. Other
@@ -42,7 +42,13 @@ func Help(args []string) (code int, is bool) {
 
 func help(credential, limit, path string, argv []string) (code int) {
 	var errno syscall.Errno
-	if err := limitMemlock(limit); err != nil {
+	// What a shell would have given it. Its own limit it may lower with no capability; another user's takes
+	// CAP_SYS_RESOURCE (kernel/sys.c, check_prlimit_permission).
+	var memlock unix.Rlimit
+	if _, err := fmt.Sscan(limit, &memlock.Cur, &memlock.Max); err != nil {
+		return int(unix.EINVAL)
+	}
+	if err := unix.Prlimit(0, unix.RLIMIT_MEMLOCK, &memlock, nil); err != nil {
 		errors.As(err, &errno)
 		return int(errno)
 	}
@@ -57,26 +63,6 @@ func help(credential, limit, path string, argv []string) (code int) {
 	}
 	errors.As(syscall.Exec(path, argv, os.Environ()), &errno)
 	return int(errno)
-}
-
-// memlock is RLIMIT_MEMLOCK as this process was given it. Before Linux 5.11 loading BPF programs raises it,
-// which may happen before or after the program is started: the helper lowers its own again.
-var memlock = currentMemlock()
-
-func currentMemlock() (limit unix.Rlimit) {
-	_ = unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit) // it can't fail: the resource exists
-	return limit
-}
-
-func limitMemlock(text string) error {
-	var limit unix.Rlimit
-	if _, err := fmt.Sscan(text, &limit.Cur, &limit.Max); err != nil {
-		return syscall.EINVAL
-	}
-	if limit == memlock {
-		return nil
-	}
-	return unix.Setrlimit(unix.RLIMIT_MEMLOCK, &limit)
 }
 
 // changeUser does what package os does in a child. "" = the caller's user.
@@ -111,8 +97,7 @@ func helped(cmd *exec.Cmd, u *Credential) {
 		ids := append([]uint32{u.UID, u.GID}, u.Groups...)
 		credential = strings.Trim(strings.Join(strings.Fields(fmt.Sprint(ids)), ","), "[]")
 	}
-	limit := fmt.Sprint(memlock.Cur, memlock.Max)
-	cmd.Args = append([]string{helperName, credential, limit, cmd.Path}, cmd.Args...)
+	cmd.Args = append([]string{helperName, credential, fmt.Sprint(memlock.Cur, memlock.Max), cmd.Path}, cmd.Args...)
 	cmd.Path = "/proc/self/exe"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL}
 }
@@ -134,7 +119,7 @@ func (c *Child) awaitExec(name string) error {
 		if errno >= errUser {
 			ended.why = fmt.Errorf("start %s: change the user: %w", name, errno-errUser)
 		} else {
-			ended.why = startError(name, errno)
+			ended.why = execError(name, errno)
 		}
 		return ended
 	case err != nil:

@@ -106,30 +106,44 @@ func (c *Child) trace(cmd *exec.Cmd, command *Command, started chan<- error) {
 	runtime.LockOSThread() // for good, so that the thread ends and traces nothing any more
 	name := command.Args[0]
 	if err := cmd.Start(); err != nil {
-		started <- startError(name, err)
+		started <- fmt.Errorf("start %s: %w", name, held(err))
 		return
 	}
 	c.process, c.PID = cmd.Process, cmd.Process.Pid
-	if err := c.awaitBegin(name); err != nil {
-		var ended *endedError
-		switch {
-		case !errors.As(err, &ended):
-			err = errors.Join(fmt.Errorf("start %s: %w", name, err), cmd.Process.Kill(), cmd.Wait())
-		case ended.why == nil:
-			err = fmt.Errorf("start %s: %w", name, err)
-		}
-		started <- err
+	var ended *endedError
+	err := c.awaitBegin(name)
+	switch {
+	case err == nil:
+	case !errors.As(err, &ended):
+		err = errors.Join(fmt.Errorf("start %s: %w", name, held(err)), cmd.Process.Kill())
+		_ = cmd.Wait() // as it was killed
+	case ended.why == nil:
+		err = fmt.Errorf("start %s: %w", name, err)
+	}
+	started <- err
+	if err != nil {
 		return
 	}
-	started <- nil
 	order := <-c.orders
-	c.answers <- order(c.PID)
+	if err = order(c.PID); err != nil {
+		_ = c.process.Kill() // else it would stay stopped
+	}
+	c.answers <- err
 	var exited *exec.ExitError
 	if err := cmd.Wait(); !errors.As(err, &exited) {
 		c.err = err
 	}
 	c.state = cmd.ProcessState
 	close(c.ended)
+}
+
+// memlock is RLIMIT_MEMLOCK as this process was given it. Before Linux 5.11 loading BPF programs raises it,
+// which may happen before or after the program is started.
+var memlock = currentMemlock()
+
+func currentMemlock() (limit unix.Rlimit) {
+	_ = unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit) // it can't fail: the resource exists
+	return limit
 }
 
 // awaitBegin waits until the program stops at the end of its execve.
@@ -154,7 +168,7 @@ func (e *endedError) Error() string {
 	if e.why != nil {
 		return e.why.Error()
 	}
-	return fmt.Sprintf("it ended before it began: %v", e.status)
+	return "it was ended before it began, by a signal: " + e.status.Signal().String()
 }
 
 func (e *endedError) Unwrap() error { return e.why }
@@ -181,24 +195,31 @@ func (c *Child) awaitStop(meant func(unix.WaitStatus) bool) error {
 	}
 }
 
-// startError tells apart why a program could not be started.
-func startError(name string, err error) error {
-	switch {
-	case errors.Is(err, fs.ErrNotExist): // its interpreter
-		return fmt.Errorf("%s: %w: %w", name, ErrNotFound, err)
-	case errors.Is(err, unix.EPERM): // package fs takes it for EACCES
-		return fmt.Errorf("start %s: it can't be held until it is observed: %w: is ptrace(2) forbidden here, "+
-			"by a seccomp filter or kernel.yama.ptrace_scope=3?", name, err)
-	case errors.Is(err, unix.EACCES), errors.Is(err, unix.ENOEXEC):
-		return fmt.Errorf("%s: %w: %w", name, ErrNotExecutable, err)
+// held adds what may refuse to trace a program.
+func held(err error) error {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) || errno != unix.EPERM && errno != unix.ENOSYS {
+		return err
 	}
-	return fmt.Errorf("start %s: %w", name, err)
+	return fmt.Errorf("it can't be held until it is observed, as ptrace(2) is refused (%w), by a seccomp filter or "+
+		"kernel.yama.ptrace_scope: start it yourself, and use pinwatch attach", errno)
 }
 
-// Release lets the program go.
+// execError tells apart why a program could not be executed, as env(1) does.
+func execError(name string, errno syscall.Errno) error {
+	if errno == unix.ENOENT { // the program's file was found
+		return fmt.Errorf("%s: %w: its interpreter: %w", name, ErrNotFound, errno)
+	}
+	return fmt.Errorf("%s: %w: %w", name, ErrNotExecutable, errno)
+}
+
+// Release lets the program go. With an error, it is killed. That it was killed before is none: Wait tells that.
 func (c *Child) Release() error {
 	c.orders <- unix.PtraceDetach
-	return <-c.answers
+	if err := <-c.answers; err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("let the command go: %w", err)
+	}
+	return nil
 }
 
 // Kill ends the program, which has not begun, and waits for its end.

@@ -236,6 +236,20 @@ func ignoreExit(err error) error {
 	return err
 }
 
+// That a program was killed while it waited is no error: Wait tells it.
+func TestKilledByOther(t *testing.T) {
+	child := start(t, "sleep", "600")
+	if err := syscall.Kill(child.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Release(); err != nil {
+		t.Error(err)
+	}
+	if code, err := child.Wait(); code != 128+9 || err != nil {
+		t.Errorf("exit code %d, %v; want 137", code, err)
+	}
+}
+
 func TestMistakes(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string, mode os.FileMode) string {
@@ -245,10 +259,16 @@ func TestMistakes(t *testing.T) {
 		}
 		return path
 	}
+	written, err := os.OpenFile(write("written", "", 0o755), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer written.Close() // until then it can't be executed
 	for _, tt := range []struct {
 		command string
 		want    error
 	}{
+		{written.Name(), ErrNotExecutable},
 		{"no-such-command", ErrNotFound},
 		{dir + "/none", ErrNotFound},
 		{dir, ErrNotExecutable},

@@ -119,21 +119,25 @@ func RunGroup(ctx context.Context, cfg GroupConfig) (all *Group, err error) {
 	}
 	h := newHub(cfg, newSensor())
 	h.files, h.breakpoint = &goruntime.Files{}, sync.OnceValues(breakpointCost)
-	started := make(chan error, 1)
-	go func() { started <- h.startCommand() }()
+	var startErr error
+	started := make(chan struct{})
+	go func() {
+		defer close(started)
+		startErr = h.startCommand()
+	}()
+	awaitStart := func() error {
+		<-started
+		return startErr
+	}
 	h.group, err = loader.OpenGroup(loader.GroupConfig{
 		RingBytes: cfg.RingBytes, MaxRate: cfg.MaxRate, ThreadEntries: cfg.ThreadEntries, Light: cfg.Light,
 		Slow: cfg.Slow, Isolated: h.host.Isolated, Targets: cfg.Targets, Follow: cfg.Follow, Watch: cfg.Watch,
-		Calibrate: true, Pins: cfg.Sites,
+		Calibrate: true, Pins: cfg.Sites, BeforeLoad: awaitStart,
 	})
-	startErr := <-started
 	if err != nil {
-		return nil, cmp.Or(startErr, err)
+		return nil, cmp.Or(awaitStart(), err)
 	}
 	defer func() { err = errors.Join(err, h.group.Close()) }()
-	if startErr != nil {
-		return nil, startErr
-	}
 	defer h.known.Close()
 	return h.run(ctx)
 }
