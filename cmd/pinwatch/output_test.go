@@ -15,7 +15,7 @@ func TestUnwritableOut(t *testing.T) {
 	testenv.Require(t, testenv.BPF)
 	dir := filepath.Join(t.TempDir(), "missing")
 	wrong(t, exitError, []string{"--out", dir},
-		"attach", "-p", strconv.Itoa(os.Getpid()), "-d", "1s", "--out", filepath.Join(dir, "r.json"))
+		"attach", "-p", strconv.Itoa(os.Getppid()), "-d", "1s", "--out", filepath.Join(dir, "r.json"))
 	code, _, stderr := pinwatch(t, "demo", "-d", "100ms", "--out", "/dev/full")
 	if code != exitError || !strings.Contains(stderr, "no space left") {
 		t.Errorf("a full disk: exit code %d, %q", code, stderr)
