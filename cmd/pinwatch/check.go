@@ -152,16 +152,8 @@ func observeFor(c *cli.Context, s streams, command bool, to func(name string) si
 		o.observe.PID, o.sink = pid, to(fmt.Sprintf("process %d", pid))
 		return attach(c.Context, s, o)
 	}
-	argv, err := commandLine(checkName, s.args, c.Args().Slice())
+	argv, who, g, err := parseRun(c, s, checkName)
 	if err != nil {
-		return err
-	}
-	who, err := runAs(c)
-	if err != nil {
-		return err
-	}
-	g := groupOptions{follow: true}
-	if err := parseFollow(c, &g); err != nil {
 		return err
 	}
 	o.sink = to(argv[0])

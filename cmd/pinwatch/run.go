@@ -65,16 +65,8 @@ observe it (before it began, the command was not run), 126 not executable, 127 n
 			if err != nil {
 				return err
 			}
-			argv, err := commandLine(runName, s.args, c.Args().Slice())
+			argv, who, g, err := parseRun(c, s, runName)
 			if err != nil {
-				return err
-			}
-			who, err := runAs(c)
-			if err != nil {
-				return err
-			}
-			g := groupOptions{follow: true}
-			if err := parseFollow(c, &g); err != nil {
 				return err
 			}
 			return runProgram(c.Context, s, o, g, argv, who)
@@ -85,6 +77,18 @@ observe it (before it began, the command was not run), 126 not executable, 127 n
 func userFlag() cli.Flag {
 	return &cli.StringFlag{Name: "user", DefaultText: "who called sudo",
 		Usage: "run the command as `USER`, a name or a number, with its groups and HOME"}
+}
+
+// parseRun reads what to run, as whom, and what to follow. name is the command of pinwatch.
+func parseRun(c *cli.Context, s streams, name string) (argv []string, who *identity, g groupOptions, err error) {
+	g.follow = true
+	if argv, err = commandLine(name, s.args, c.Args().Slice()); err == nil {
+		who, err = runAs(c)
+	}
+	if err == nil {
+		err = parseFollow(c, &g)
+	}
+	return argv, who, g, err
 }
 
 // commandLine is what follows the first --. arguments are those that are no flags.
