@@ -66,8 +66,8 @@ func TestCheckOutputs(t *testing.T) {
 	}
 	t.Setenv("GITHUB_STEP_SUMMARY", step)
 	_, stdout, _ := pinwatch(t, "check", "--budget", file, "-o", "github", "--junit", junit, exampleReport)
-	if want := "::error file=" + file + ",line=3,col=1,title=pinwatch%3A broken::P-8.total.p99 is 3.95 ms, the budget <= 80us" +
-		": beyond it by 3.87 ms (4836 %25)\n" +
+	if want := "::error file=" + file + ",line=3,col=1,title=pinwatch%3A broken::P-8.total.p99 is 3.95 ms, " +
+		"the budget <= 80us: beyond it by 3.87 ms (4836 %25)\n" +
 		"::warning file=" + file + ",line=2,col=1,title=pinwatch%3A undecided::P-5.send.p50 is not known, " +
 		"the budget <= 1s: it can't be told (no sample)\n" +
 		"pinwatch: 1 budget broken, 1 undecided, 1 held\n"; stdout != want {
@@ -137,7 +137,8 @@ func TestCheckMistakes(t *testing.T) {
 	wrong(t, exitError, []string{"none.json"}, "check", "--budget", file, "none.json")
 	wrong(t, exitError, []string{"no report of pinwatch"}, "check", "--budget", file, file)
 	wrong(t, exitError, []string{"standard input", "empty"}, "check", "--budget", file, "-")
-	wrong(t, exitError, []string{"--junit"}, "check", "--budget", file, "--junit", "/none/x", "--out", os.DevNull, exampleReport)
+	wrong(t, exitError, []string{"--junit"}, "check", "--budget", file, "--junit", "/none/x", "--out", os.DevNull,
+		exampleReport)
 }
 
 // A command is observed from its first instruction. Its exit code comes before that of its budgets.
@@ -200,7 +201,8 @@ func TestCheckProcess(t *testing.T) {
 	if err != nil || !strings.Contains(string(text), "\nP-8.clone_syscall.p50: <= ") {
 		t.Errorf("%v\n%s", err, text)
 	}
-	code, stdout, stderr := pinwatch(t, "check", "--budget", budgets(t, "threads_exited_locked: 0\n"), "-p", pid, "-d", "1")
+	file = budgets(t, "threads_exited_locked: 0\n")
+	code, stdout, stderr := pinwatch(t, "check", "--budget", file, "-p", pid, "-d", "1")
 	if code != exitContract || !strings.Contains(stdout, "process "+pid+" against ") {
 		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
 	}

@@ -23,7 +23,8 @@ func window(change func(*correlate.Result, *report.Meta)) *report.Report {
 		reporttest.Around(correlate.Cost{ID: "P-8", Phase: "total"}, 299, 50_000, 0),
 		reporttest.Around(correlate.Cost{ID: "P-8", Phase: "spawn"}, 298, 50_000, 0),
 		reporttest.Around(correlate.Cost{ID: "P-8", Phase: "start"}, 5, 50_000, 0),
-		reporttest.Around(correlate.Cost{ID: "P-8", Phase: "start", Population: correlate.Population{Locked: "true"}}, 6, 40_000, 0),
+		reporttest.Around(correlate.Cost{ID: "P-8", Phase: "start", Population: correlate.Population{Locked: "true"}},
+			6, 40_000, 0),
 		reporttest.Around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "lower"}, 600, 2_000, 0),
 		reporttest.Around(correlate.Cost{ID: "P-5", Phase: "kernel", Bound: "upper"}, 400, 4_000, 0),
 		reporttest.Around(correlate.Cost{ID: "X-handoff", Phase: "cpu", Bound: "lower"}, 600, 2_000, 0),
@@ -239,7 +240,8 @@ func TestSummary(t *testing.T) {
 			t.Errorf("%s: created %+v, want %d; lost: %q", name, v, r.Sums.ThreadsCreated, sc.lost)
 		}
 		for _, e := range r.Executables {
-			if v := s.value(e.Name, &m); v.lo != nil && *v.lo != float64(e.Sums.ThreadsCreated) || v.lo == nil && e.Sums.ThreadsCreated > 0 {
+			v, created := s.value(e.Name, &m), e.Sums.ThreadsCreated
+			if v.lo != nil && *v.lo != float64(created) || v.lo == nil && created > 0 {
 				t.Errorf("%s: %s created %+v, want %d", name, e.Name, v, e.Sums.ThreadsCreated)
 			}
 		}

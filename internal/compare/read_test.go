@@ -79,11 +79,13 @@ func TestLeftOut(t *testing.T) {
 		runs int
 		why  string
 	}{
-		"with its end":    {ndjson(t, window(1, 0, 5, false), window(1, 5, 9, false), window(1, 0, 9, true)), 1, "2 reports: an interval of the run whose end"},
-		"without its end": {ndjson(t, window(1, 0, 5, false), window(1, 5, 9, false)), 0, "2 reports: an interval of a run whose end is not"},
-		"several runs":    {ndjson(t, window(1, 0, 5, false), window(2, 5, 9, false)), 2, ""},
-		"lossy":           {ndjson(t, lossy, made(8, 0, 0.01, nil)), 1, "1 report: records were lost"},
-		"copies":          {ndjson(t, made(8, 0, 0.01, nil), made(8, 0, 0.01, nil)), 1, "1 report: the same run as"},
+		"with its end": {ndjson(t, window(1, 0, 5, false), window(1, 5, 9, false), window(1, 0, 9, true)), 1,
+			"2 reports: an interval of the run whose end"},
+		"without its end": {ndjson(t, window(1, 0, 5, false), window(1, 5, 9, false)), 0,
+			"2 reports: an interval of a run whose end is not"},
+		"several runs": {ndjson(t, window(1, 0, 5, false), window(2, 5, 9, false)), 2, ""},
+		"lossy":        {ndjson(t, lossy, made(8, 0, 0.01, nil)), 1, "1 report: records were lost"},
+		"copies":       {ndjson(t, made(8, 0, 0.01, nil), made(8, 0, 0.01, nil)), 1, "1 report: the same run as"},
 	} {
 		path := write(t, "runs.ndjson", c.text)
 		got := compared(t, path, path)
@@ -94,7 +96,8 @@ func TestLeftOut(t *testing.T) {
 	}
 	directory(t, "other", 2, 0, 0.01, nil)
 	write(t, "other/README", "")
-	if w := compared(t, "other", "other").Warnings; len(w) != 1 || !strings.Contains(w[0], "not read, because of the name: README") {
+	const unread = "not read, because of the name: README"
+	if w := compared(t, "other", "other").Warnings; len(w) != 1 || !strings.Contains(w[0], unread) {
 		t.Error(w)
 	}
 }

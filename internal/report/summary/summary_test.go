@@ -247,7 +247,8 @@ func TestBuildTools(t *testing.T) {
 	}
 	s.Add(process("go", &correlate.Result{}, nil))
 	r := s.Report(Meta{})
-	if p := r.Processes; len(r.Executables) != 2 || p.BuildTools != 3 || p.Executables != 1 || p.Observed != 4 || r.Omitted != 0 {
+	p := r.Processes
+	if len(r.Executables) != 2 || p.BuildTools != 3 || p.Executables != 1 || p.Observed != 4 || r.Omitted != 0 {
 		t.Fatalf("%+v, %+v", r.Executables, r.Processes)
 	}
 	tools := r.Executables[0] // the go command has no threads here

@@ -134,8 +134,8 @@ func printable(r rune) rune {
 }
 
 // inASCII spells the signs that a page uses. Only the first three change the length of a line.
-var inASCII = strings.NewReplacer("≥", ">=", "≤", "<=", "→", "->", " · ", "; ", " ·", ";", "·", "-", "µ", "u", "×", "x",
-	"–", "-", "−", "-", "…", "~", "★", "*", "✔", "+", "◐", "~", "✘", "x", "▲", "^")
+var inASCII = strings.NewReplacer("≥", ">=", "≤", "<=", "→", "->", " · ", "; ", " ·", ";", "·", "-", "µ", "u",
+	"×", "x", "–", "-", "−", "-", "…", "~", "★", "*", "✔", "+", "◐", "~", "✘", "x", "▲", "^")
 
 // clean replaces what a terminal would obey and, on a page in ASCII, every other sign.
 func (p *page) clean(text string) string {

@@ -72,7 +72,8 @@ func TestSummaryWideNames(t *testing.T) {
 			t.Errorf("%d columns: %s", n, l)
 		}
 	}
-	short, long := regexp.MustCompile(`(?m)^ データ処理e\x{301} .*`).FindString(got), regexp.MustCompile(`(?m)^ データ処理e\x{301}データ.*…`).FindString(got)
+	short := regexp.MustCompile(`(?m)^ データ処理e\x{301} .*`).FindString(got)
+	long := regexp.MustCompile(`(?m)^ データ処理e\x{301}データ.*…`).FindString(got)
 	if short == "" || long == "" {
 		t.Error(got)
 	}
@@ -106,8 +107,8 @@ func TestSummaryColor(t *testing.T) {
 // TestSummaryFirst: what is there to do comes right after how many processes there were.
 func TestSummaryFirst(t *testing.T) {
 	for name, want := range map[string]string{
-		"build": "43 processes of 14 programs and 40 tools of Go builds in 12.3 s, nothing lost\n\nSomething to do in 2 of 83 processes: " +
-			"2 kinds of findings, which cost",
+		"build": "43 processes of 14 programs and 40 tools of Go builds in 12.3 s, nothing lost\n\n" +
+			"Something to do in 2 of 83 processes: 2 kinds of findings, which cost",
 		"calm": "3 processes of 1 program in 12.3 s, nothing lost\n\nNothing to do: no finding in 3 processes.\n",
 		"partly": "47 processes of 16 programs and 40 tools of Go builds in 12.3 s\n\n" +
 			"LOSSY RUN   records of 1 of 87 processes were lost: their numbers have a ≥",
